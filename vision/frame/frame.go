@@ -1,0 +1,170 @@
+// Package frame holds one picture as the camera gave it: the first value in the flow
+//
+//	camera -> frame -> locate, crop, normalise -> int8 forward -> verdict
+//
+// No OpenCV type leaves the camera package; everything behind it works on Frame. A newcomer needs FromImage, which
+// makes a Frame from any Go image, and Frame.Gray, which turns it into the one channel that the network sees.
+package frame
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"time"
+)
+
+// Format says how the bytes of a pixel are laid out.
+type Format uint8
+
+const (
+	Gray Format = iota + 1 // one byte, luma
+	BGR                    // three bytes, OpenCV's order
+	RGBA                   // four bytes, Go's order; alpha is ignored
+)
+
+// Channels gives the bytes per pixel, 0 for an unknown format.
+func (f Format) Channels() int {
+	switch f {
+	case Gray:
+		return 1
+	case BGR:
+		return 3
+	case RGBA:
+		return 4
+	}
+	return 0
+}
+
+func (f Format) String() string {
+	switch f {
+	case Gray:
+		return "gray"
+	case BGR:
+		return "bgr"
+	case RGBA:
+		return "rgba"
+	}
+	return fmt.Sprintf("format(%d)", uint8(f))
+}
+
+// Frame is one picture with its place in the stream.
+type Frame struct {
+	Pix    []byte // Height rows of Stride bytes
+	Width  int    // px
+	Height int    // px
+	Stride int    // bytes from one row to the next
+	Format Format
+
+	Seq  uint64    // counts the frames of a source from 1; 0 for a still image
+	Time time.Time // when the frame was taken, UTC
+	Name string    // file name for a still image, else empty
+}
+
+// ErrInvalid marks a frame whose sizes and buffer do not agree.
+var ErrInvalid = errors.New("invalid frame")
+
+// Validate checks that Pix holds what the sizes promise, so that later loops need no checks of their own.
+func (f *Frame) Validate() error {
+	row := f.Width * f.Format.Channels()
+	switch {
+	case f.Format.Channels() == 0:
+		return fmt.Errorf("%w: %s", ErrInvalid, f.Format)
+	case f.Width <= 0 || f.Height <= 0:
+		return fmt.Errorf("%w: size %d x %d", ErrInvalid, f.Width, f.Height)
+	case f.Stride < row:
+		return fmt.Errorf("%w: stride %d is less than a row of %d bytes", ErrInvalid, f.Stride, row)
+	case len(f.Pix) < (f.Height-1)*f.Stride+row:
+		return fmt.Errorf("%w: %d bytes are too few for %d x %d %s", ErrInvalid, len(f.Pix), f.Width, f.Height, f.Format)
+	}
+	return nil
+}
+
+// Bounds is the picture's rectangle with its origin at 0, 0.
+func (f *Frame) Bounds() image.Rectangle { return image.Rect(0, 0, f.Width, f.Height) }
+
+// NewGray makes a black one-channel frame of width x height px.
+func NewGray(width, height int) *Frame {
+	return &Frame{Pix: make([]byte, width*height), Width: width, Height: height, Stride: width, Format: Gray}
+}
+
+// Luma weights of ITU-R BT.601 in 1/16384, the integers that OpenCV uses too. Integer arithmetic makes a PC and a Pi
+// agree on every byte.
+const (
+	lumaR, lumaG, lumaB = 4899, 9617, 1868
+	lumaShift           = 14
+)
+
+// Luma gives the grey value of a colour.
+func Luma(r, g, b uint8) uint8 {
+	return uint8((uint32(r)*lumaR + uint32(g)*lumaG + uint32(b)*lumaB + 1<<(lumaShift-1)) >> lumaShift)
+}
+
+// Gray writes the luma of the part r of the frame into dst, which it grows when needed and returns: r.Dx() * r.Dy()
+// bytes, row after row. The part must lie inside the frame.
+func (f *Frame) Gray(dst []byte, r image.Rectangle) []byte {
+	if !r.In(f.Bounds()) {
+		panic(fmt.Sprintf("internal error: region %v outside a frame of %d x %d", r, f.Width, f.Height))
+	}
+	w, h, ch := r.Dx(), r.Dy(), f.Format.Channels()
+	if cap(dst) < w*h {
+		dst = make([]byte, w*h)
+	}
+	dst = dst[:w*h]
+	for y := range h {
+		src := f.Pix[(r.Min.Y+y)*f.Stride+r.Min.X*ch:][: w*ch : w*ch]
+		row := dst[y*w:][:w:w]
+		switch f.Format {
+		case Gray:
+			copy(row, src)
+		case BGR:
+			for x := range row {
+				p := src[3*x : 3*x+3 : 3*x+3]
+				row[x] = Luma(p[2], p[1], p[0])
+			}
+		case RGBA:
+			for x := range row {
+				p := src[4*x : 4*x+3 : 4*x+3]
+				row[x] = Luma(p[0], p[1], p[2])
+			}
+		}
+	}
+	return dst
+}
+
+// FromImage turns any Go image into a frame. Grey images stay grey, others become RGBA over black, so that a
+// transparent background is dark and not undefined.
+func FromImage(img image.Image) *Frame {
+	b := img.Bounds()
+	if g, ok := img.(*image.Gray); ok {
+		return &Frame{Pix: g.Pix, Width: b.Dx(), Height: b.Dy(), Stride: g.Stride, Format: Gray}
+	}
+	f := &Frame{Pix: make([]byte, b.Dx()*b.Dy()*4), Width: b.Dx(), Height: b.Dy(), Stride: b.Dx() * 4, Format: RGBA}
+	i := 0
+	for y := b.Min.Y; y < b.Max.Y; y++ {
+		for x := b.Min.X; x < b.Max.X; x++ {
+			r, g, bl, a := img.At(x, y).RGBA()
+			f.Pix[i], f.Pix[i+1], f.Pix[i+2], f.Pix[i+3] = uint8(r>>8), uint8(g>>8), uint8(bl>>8), uint8(a>>8)
+			i += 4
+		}
+	}
+	return f
+}
+
+// Image shows the frame as a Go image for encoders and pictures. A grey or RGBA frame shares its pixels with it.
+func (f *Frame) Image() image.Image {
+	switch f.Format {
+	case Gray:
+		return &image.Gray{Pix: f.Pix, Stride: f.Stride, Rect: f.Bounds()}
+	case RGBA:
+		return &image.RGBA{Pix: f.Pix, Stride: f.Stride, Rect: f.Bounds()}
+	}
+	img := image.NewRGBA(f.Bounds())
+	for y := range f.Height {
+		for x := range f.Width {
+			p := f.Pix[y*f.Stride+3*x:]
+			img.SetRGBA(x, y, color.RGBA{R: p[2], G: p[1], B: p[0], A: 255})
+		}
+	}
+	return img
+}

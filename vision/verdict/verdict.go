@@ -1,0 +1,108 @@
+// Package verdict is what the station says about one tire, and how it comes to say it.
+//
+//	int8 forward -> VERDICT -> journal -> MQTT
+//
+// A Verdict is a record for SCADA: flat, self-contained, and explained. Newcomers need Policy.Decide, which turns the votes of
+// a tire's frames into a label, and Verdict.Encode, which makes the bytes that are published.
+package verdict
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+//go:generate go tool msgp -io=false -tests=false
+
+// Label is the station's word about a tire.
+type Label string
+
+const (
+	Normal Label = "normal"
+	Crack  Label = "crack"
+)
+
+// SchemaVersion stands in every verdict; it grows when a receiver would have to change.
+const SchemaVersion = 1
+
+// Verdict is one tire's result. (Station, Seq) is unique for ever: delivery is at least once, and a receiver drops repeats by it.
+type Verdict struct {
+	Schema  int       `msg:"schema" json:"schema"`
+	Station string    `msg:"station" json:"station"` // site/line/station
+	Seq     uint64    `msg:"seq" json:"seq"`         // counts the station's verdicts from 1, without a gap
+	Time    time.Time `msg:"time" json:"time"`       // when the deciding frame was taken, UTC
+
+	Label       Label   `msg:"label" json:"label"`
+	Probability float64 `msg:"probability" json:"probability"` // of a crack, 0 to 1
+	Threshold   float64 `msg:"threshold" json:"threshold"`     // crack from here on
+	Votes       []Vote  `msg:"votes" json:"votes"`             // the frames that were scored, oldest first
+
+	ModelSerial uint64 `msg:"model_serial" json:"model_serial"`
+	ModelHash   string `msg:"model_hash" json:"model_hash"` // SHA-256 of the bundle, first 16 hex digits
+
+	Image string   `msg:"image,omitempty" json:"image,omitempty"` // file name of a still image
+	MS    Duration `msg:"ms" json:"ms"`                           // what each step took, of the deciding frame
+}
+
+// Vote is the score of one frame of a tire.
+type Vote struct {
+	Frame uint64  `msg:"frame" json:"frame"` // the source's frame number
+	Crop  [4]int  `msg:"crop" json:"crop"`   // x0, y0, x1, y1 in the frame, px
+	Logit float64 `msg:"logit" json:"logit"` // the network's output before the sigmoid
+}
+
+// Duration holds the milliseconds of each step from frame to verdict.
+type Duration struct {
+	Locate     float64 `msg:"locate" json:"locate"`
+	Preprocess float64 `msg:"preprocess" json:"preprocess"`
+	Forward    float64 `msg:"forward" json:"forward"`
+}
+
+// Encoding names a payload format.
+type Encoding string
+
+const (
+	JSON        Encoding = "json"
+	MessagePack Encoding = "msgpack"
+)
+
+// ErrMalformed marks bytes that are no verdict.
+var ErrMalformed = errors.New("malformed verdict")
+
+// Encode makes the payload of the verdict.
+func (v *Verdict) Encode(e Encoding) ([]byte, error) {
+	switch e {
+	case JSON:
+		return json.Marshal(v)
+	case MessagePack:
+		return v.MarshalMsg(nil)
+	}
+	return nil, fmt.Errorf("encode verdict: unknown encoding %q", e)
+}
+
+// Decode reads a payload of either encoding: JSON opens with a brace, which no MessagePack map does.
+func Decode(b []byte) (*Verdict, error) {
+	v := new(Verdict)
+	if len(b) > 0 && b[0] == '{' {
+		if err := json.Unmarshal(b, v); err != nil {
+			return nil, fmt.Errorf("%w: %v", ErrMalformed, err)
+		}
+	} else {
+		rest, err := v.UnmarshalMsg(b)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %v", ErrMalformed, err)
+		}
+		if len(rest) > 0 {
+			return nil, fmt.Errorf("%w: %d bytes behind it", ErrMalformed, len(rest))
+		}
+	}
+	v.Time = v.Time.UTC()
+	if v.Schema != SchemaVersion {
+		return nil, fmt.Errorf("%w: schema %d, this program knows %d", ErrMalformed, v.Schema, SchemaVersion)
+	}
+	if v.Label != Normal && v.Label != Crack {
+		return nil, fmt.Errorf("%w: label %q", ErrMalformed, v.Label)
+	}
+	return v, nil
+}
