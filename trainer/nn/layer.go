@@ -1,0 +1,98 @@
+package nn
+
+import (
+	"math/rand/v2"
+
+	"tirewatch/vision/graph"
+)
+
+// layer is one operation with the memory of one image in flight. A layer owns the slice that forward returns until
+// its next forward, and backward follows the forward of the same image.
+type layer interface {
+	// forward computes the live part of the output from the live part of the input.
+	forward(x []float32) []float32
+	// backward adds the gradient of the parameters and returns the gradient of the input, nil when nobody needs it.
+	backward(dy []float32) []float32
+}
+
+// mode is what the layers of a worker share: whether this is training, and the random numbers of the image.
+type mode struct {
+	training bool
+	rng      *rand.Rand
+}
+
+// build makes the layers of one worker. grads receives the parameter gradients; nil makes a network that only predicts.
+func (n *Net) build(m *mode, grads *Gradients) []layer {
+	var layers []layer
+	trained := 0
+	for i := 0; i < len(n.steps); i++ {
+		s := n.steps[i]
+		var params *params
+		if s.HasWeights() {
+			params = newParams(&n.trained[trained], grads, trained)
+			trained++
+		}
+		switch s.Kind {
+		case graph.Conv2D:
+			if i+1 < len(n.steps) && fusable(s, n.steps[i+1]) {
+				layers = append(layers, newConvPool(s, n.steps[i+1], params, i == 0))
+				i++
+			} else {
+				layers = append(layers, newConv(s, params))
+			}
+		case graph.MaxPool2D:
+			layers = append(layers, newMaxPool(s))
+		case graph.Dense:
+			layers = append(layers, newDense(s, params))
+		case graph.Dropout:
+			layers = append(layers, newDropout(s, m))
+		case graph.Flatten:
+			// (H, W, C) is flat already.
+		}
+	}
+	return layers
+}
+
+// fusable tells whether a convolution and the pool behind it can run as one.
+func fusable(conv, pool graph.Step) bool {
+	return conv.Activation == graph.ReLU &&
+		pool.Kind == graph.MaxPool2D && pool.Kernel == 2 && pool.Stride == 2 && pool.Padding == graph.Valid
+}
+
+// params are the parameters of one layer as a worker sees them.
+type params struct {
+	*trainedLayer
+	grads *Gradients
+	index int // of the weights among the gradients
+}
+
+func newParams(l *trainedLayer, grads *Gradients, trained int) *params {
+	return &params{trainedLayer: l, grads: grads, index: 2 * trained}
+}
+
+// gradients gives the slices that this worker adds to: weights (outC, K) and biases (outC).
+func (p *params) gradients() (dw, db []float32) {
+	return p.grads.data[p.index], p.grads.data[p.index+1]
+}
+
+// activate applies an activation in place; the sigmoid of the last layer belongs to the loss.
+func activate(a graph.Activation, y []float32) {
+	if a == graph.ReLU {
+		for i, v := range y {
+			if !(v > 0) {
+				y[i] = 0
+			}
+		}
+	}
+}
+
+// passGradient clears the gradient where ReLU stopped the value.
+func passGradient(a graph.Activation, dy, y []float32) {
+	if a == graph.ReLU {
+		for i, v := range y {
+			if !(v > 0) {
+				dy[i] = 0
+			}
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package nn
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"tirewatch/vision/graph"
+)
+
+// Worker computes one image at a time, forward and backward. It is not safe for concurrent use; make one per goroutine.
+type Worker struct {
+	mode   mode
+	layers []layer
+	grads  Gradients
+	dy     [1]float32
+}
+
+// NewWorker makes a worker for the network.
+func (n *Net) NewWorker() *Worker {
+	w := new(Worker)
+	w.layers = n.build(&w.mode, &w.grads)
+	return w
+}
+
+// Result is what one image says about the network.
+type Result struct {
+	Loss  float64 // binary cross-entropy, nats
+	Logit float64
+}
+
+// Step runs one image forward and backward and adds its gradient to grads. x holds the live part of the image, values 0 to
+// 1 (see Net.LiveInput); label is 1 for a crack and 0 for a sound tire; rng draws the dropout.
+func (w *Worker) Step(x []float32, label float64, rng *rand.Rand, grads Gradients) Result {
+	w.mode, w.grads = mode{training: true, rng: rng}, grads
+	logit := w.forward(x)
+	loss, slope := CrossEntropy(logit, label)
+	w.dy[0] = float32(slope)
+	dy := w.dy[:]
+	for i := len(w.layers) - 1; i >= 0; i-- {
+		dy = w.layers[i].backward(dy)
+	}
+	return Result{loss, logit}
+}
+
+func (w *Worker) forward(x []float32) float64 {
+	for _, l := range w.layers {
+		x = l.forward(x)
+	}
+	return float64(x[0])
+}
+
+// CrossEntropy is the binary cross-entropy of a logit against a label of 0 or 1, in nats, and its derivative with
+// respect to the logit. It is computed from the logit, where no probability rounds to 0 or 1:
+// max(z, 0) - z*label + log(1 + exp(-|z|)).
+func CrossEntropy(logit, label float64) (loss, slope float64) {
+	loss = max(logit, 0) - logit*label + math.Log1p(math.Exp(-math.Abs(logit)))
+	return loss, 1/(1+math.Exp(-logit)) - label
+}
+
+// LiveInput is the part of the image that the network reads, from its top left corner: a worker's input has this shape.
+func (n *Net) LiveInput() graph.Shape { return n.steps[0].LiveIn }
+
+// Predictor is a network that only predicts. It is not safe for concurrent use; make one per goroutine.
+type Predictor struct {
+	net    *Net
+	mode   mode
+	layers []layer
+	x      []float32
+}
+
+// NewPredictor makes a predictor that sees later changes of the network's parameters too.
+func (n *Net) NewPredictor() *Predictor {
+	p := &Predictor{net: n, x: make([]float32, n.LiveInput().Size())}
+	p.layers = n.build(&p.mode, nil)
+	return p
+}
+
+// Logit gives the network's output before the sigmoid for the preprocessed bytes of one image. observe, when not nil, gets the
+// values after the activation of each trained layer, counted from 0, in the live region that the result depends on; where a
+// pool follows, after the pool, which has the same largest value. The slice is valid during the call only.
+func (p *Predictor) Logit(pix []byte, observe func(layer int, values []float32)) (float64, error) {
+	if len(pix) != p.net.InputSize() {
+		return 0, fmt.Errorf("image of %d bytes, the network takes %d", len(pix), p.net.InputSize())
+	}
+	in, live := p.net.steps[0].In, p.net.LiveInput()
+	row := live.W * live.C
+	for y := range live.H {
+		src := pix[y*in.W*in.C:][:row]
+		dst := p.x[y*row:][:row]
+		for i, v := range src {
+			dst[i] = float32(v) * (1.0 / 255)
+		}
+	}
+	x, trained := p.x, 0
+	for _, l := range p.layers {
+		x = l.forward(x)
+		switch l.(type) {
+		case *conv, *convPool, *dense:
+			if observe != nil {
+				observe(trained, x)
+			}
+			trained++
+		}
+	}
+	return float64(x[0]), nil
+}
