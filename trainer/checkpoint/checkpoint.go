@@ -1,0 +1,204 @@
+// Package checkpoint keeps a training on disk: the weights, and all that is needed to go on as if nothing had happened.
+//
+//	train -> CHECKPOINT -> evaluate, quantize, resume
+//
+// Newcomers need Read and Write.
+//
+// # File format
+//
+//	offset  bytes  content
+//	0       8      "TIRECKPT"
+//	8       4      format version, little endian: 1
+//	12      8      length n of the content, little endian
+//	20      n      content, MessagePack of Checkpoint
+//	20+n    32     SHA-256 of everything before it
+//
+// The checksum covers every byte, so a torn or decayed file is refused instead of trained on.
+package checkpoint
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"tirewatch/trainer/augment"
+	"tirewatch/trainer/nn"
+	"tirewatch/trainer/optim"
+	"tirewatch/vision/durable"
+	"tirewatch/vision/graph"
+	"tirewatch/vision/preprocess"
+)
+
+//go:generate go tool msgp -io=false -tests=false
+
+// Checkpoint is a training at one moment.
+type Checkpoint struct {
+	Graph     graph.Graph     `msg:"graph"`
+	Spec      preprocess.Spec `msg:"spec"`
+	Params    []nn.Param      `msg:"params"`
+	Threshold float64         `msg:"threshold"` // probability from which a tire is cracked
+
+	Config    Config      `msg:"config"`
+	Epoch     int         `msg:"epoch"`     // finished epochs
+	Partial   Partial     `msg:"partial"`   // of the epoch under way
+	History   []Epoch     `msg:"history"`   // of the finished epochs
+	BestEpoch int         `msg:"best"`      // counts from 1; 0 before the first epoch ended
+	Optimizer optim.State `msg:"optimizer"` // empty in a best checkpoint: nothing is resumed from it
+}
+
+// Config is what the technician chose. The same configuration and the same images give the same weights.
+type Config struct {
+	Epochs     int            `msg:"epochs" json:"epochs"`
+	Batch      int            `msg:"batch" json:"batch"` // images
+	Rate       float64        `msg:"rate" json:"rate"`   // Adam's learning rate
+	Seed       uint64         `msg:"seed" json:"seed"`
+	Validation float64        `msg:"validation" json:"validation"` // share of the training images
+	Augment    augment.Ranges `msg:"augment" json:"augment"`
+	Data       string         `msg:"data" json:"data"` // fingerprint of the data set, hexadecimal
+	Tool       string         `msg:"tool" json:"tool"` // version of the program
+	Created    time.Time      `msg:"created" json:"created"`
+}
+
+// Partial is the state inside an epoch that was interrupted.
+type Partial struct {
+	Batches int     `msg:"batches"` // done of this epoch
+	Loss    float64 `msg:"loss"`    // sum over images
+	Right   int     `msg:"right"`   // images classified right
+	Seconds float64 `msg:"seconds"`
+}
+
+// Epoch is one line of the history.
+type Epoch struct {
+	Epoch         int     `msg:"epoch" json:"epoch"` // counts from 1
+	Rate          float64 `msg:"rate" json:"rate"`
+	TrainLoss     float64 `msg:"train_loss" json:"train_loss"` // mean, with dropout and augmentation
+	TrainAccuracy float64 `msg:"train_accuracy" json:"train_accuracy"`
+	ValLoss       float64 `msg:"val_loss" json:"val_loss"`
+	ValAccuracy   float64 `msg:"val_accuracy" json:"val_accuracy"`
+	Seconds       float64 `msg:"seconds" json:"seconds"`
+}
+
+const (
+	magic      = "TIRECKPT"
+	version    = 1
+	headerSize = len(magic) + 4 + 8
+
+	// MaxSize bounds a file before it is read. bytes
+	MaxSize = 1 << 30
+)
+
+var (
+	// ErrNotCheckpoint marks a file of another kind.
+	ErrNotCheckpoint = errors.New("not a checkpoint")
+	// ErrDamaged marks a checkpoint whose bytes changed or are missing.
+	ErrDamaged = errors.New("damaged checkpoint")
+)
+
+// VersionError says that a file is of a format that this program does not know.
+type VersionError struct{ Have uint32 }
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("checkpoint of format %d, this program knows %d", e.Have, version)
+}
+
+// IsCheckpoint tells by its first bytes whether data is a checkpoint.
+func IsCheckpoint(data []byte) bool { return bytes.HasPrefix(data, []byte(magic)) }
+
+// Encode makes the bytes of a checkpoint.
+func Encode(c *Checkpoint) ([]byte, error) {
+	content, err := c.MarshalMsg(nil)
+	if err != nil {
+		return nil, fmt.Errorf("encode checkpoint: %w", err)
+	}
+	b := append(make([]byte, 0, headerSize+len(content)+sha256.Size), magic...)
+	b = binary.LittleEndian.AppendUint32(b, version)
+	b = binary.LittleEndian.AppendUint64(b, uint64(len(content)))
+	b = append(b, content...)
+	sum := sha256.Sum256(b)
+	return append(b, sum[:]...), nil
+}
+
+// Decode reads the bytes of a checkpoint and checks everything that its users rely on: the checksum, the network, the
+// preprocessing, and that the parameters fit.
+func Decode(data []byte) (*Checkpoint, error) {
+	if !IsCheckpoint(data) {
+		return nil, ErrNotCheckpoint
+	}
+	if len(data) < headerSize+sha256.Size {
+		return nil, fmt.Errorf("%w: %d bytes are too few", ErrDamaged, len(data))
+	}
+	if v := binary.LittleEndian.Uint32(data[len(magic):]); v != version {
+		return nil, &VersionError{v}
+	}
+	body := data[:len(data)-sha256.Size]
+	if n := binary.LittleEndian.Uint64(data[len(magic)+4:]); n != uint64(len(body)-headerSize) {
+		return nil, fmt.Errorf("%w: content of %d bytes, the header says %d", ErrDamaged, len(body)-headerSize, n)
+	}
+	if sum := sha256.Sum256(body); !bytes.Equal(sum[:], data[len(body):]) {
+		return nil, fmt.Errorf("%w: the checksum differs", ErrDamaged)
+	}
+	c := new(Checkpoint)
+	rest, err := c.UnmarshalMsg(body[headerSize:])
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
+	}
+	if len(rest) > 0 {
+		return nil, fmt.Errorf("%w: %d bytes behind the content", ErrDamaged, len(rest))
+	}
+	if err := c.Spec.Validate(); err != nil {
+		return nil, err
+	}
+	if in := c.Graph.Input; in != (graph.Shape{H: c.Spec.Height, W: c.Spec.Width, C: 1}) {
+		return nil, fmt.Errorf("%w: the network takes %v, the preprocessing makes %d x %d", ErrDamaged, in, c.Spec.Height, c.Spec.Width)
+	}
+	if _, err := nn.FromParams(&c.Graph, c.Params); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Write replaces the file at path; a failed write leaves the old one.
+func Write(path string, c *Checkpoint) error {
+	data, err := Encode(c)
+	if err != nil {
+		return err
+	}
+	return durable.WriteFile(path, data, 0o644)
+}
+
+// Read loads the file at path.
+func Read(path string) (*Checkpoint, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read checkpoint: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("read checkpoint %s: %w", path, err)
+	}
+	if len(data) > MaxSize {
+		return nil, fmt.Errorf("read checkpoint %s: %w: more than %d bytes", path, ErrDamaged, MaxSize)
+	}
+	c, err := Decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("read checkpoint %s: %w", path, err)
+	}
+	return c, nil
+}
+
+// Net makes the network of the checkpoint.
+func (c *Checkpoint) Net() (*nn.Net, error) { return nn.FromParams(&c.Graph, c.Params) }
+
+// RequireGraph refuses a checkpoint of another network than want.
+func (c *Checkpoint) RequireGraph(want *graph.Graph) error {
+	if have, want := c.Graph.Hash(), want.Hash(); have != want {
+		return &graph.MismatchError{Have: have, Want: want}
+	}
+	return nil
+}

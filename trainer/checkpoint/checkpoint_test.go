@@ -1,0 +1,130 @@
+package checkpoint_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"tirewatch/trainer/augment"
+	"tirewatch/trainer/checkpoint"
+	"tirewatch/trainer/nn"
+	"tirewatch/vision/graph"
+	"tirewatch/vision/preprocess"
+)
+
+// small is a checkpoint of a tiny network, so that every byte of its file can be tried.
+func small(t testing.TB) *checkpoint.Checkpoint {
+	g := graph.Graph{Input: graph.Shape{H: 4, W: 3, C: 1}, Layers: []graph.Layer{
+		{Kind: graph.Flatten, Name: "flatten"},
+		{Kind: graph.Dense, Name: "dense1", Filters: 1, Activation: graph.Sigmoid},
+	}}
+	net, err := nn.New(&g, rand.New(rand.NewPCG(1, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &checkpoint.Checkpoint{
+		Graph: g, Spec: preprocess.Spec{Width: 3, Height: 4, Filter: preprocess.FilterTriangle}, Params: net.Params(), Threshold: 0.5,
+		Config:  checkpoint.Config{Epochs: 3, Batch: 64, Rate: 0.001, Augment: augment.Thesis(), Created: time.Unix(1e9, 0).UTC()},
+		Epoch:   1,
+		History: []checkpoint.Epoch{{Epoch: 1, TrainLoss: 0.7}},
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "best.ckpt")
+	want := small(t)
+	if err := checkpoint.Write(path, want); err != nil {
+		t.Fatal(err)
+	}
+	got, err := checkpoint.Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.Config.Created = got.Config.Created.UTC()
+	if !reflect.DeepEqual(got.Params, want.Params) || !reflect.DeepEqual(got.Config, want.Config) || !reflect.DeepEqual(got.History, want.History) {
+		t.Errorf("read %+v\nwrote %+v", got, want)
+	}
+}
+
+// No changed byte, missing end or added byte gets through.
+func TestEveryDamageIsRefused(t *testing.T) {
+	data, err := checkpoint.Encode(small(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	typed := func(err error) bool {
+		var v *checkpoint.VersionError
+		return errors.Is(err, checkpoint.ErrNotCheckpoint) || errors.Is(err, checkpoint.ErrDamaged) || errors.As(err, &v)
+	}
+	for i := range data {
+		data[i] ^= 0x40
+		if _, err := checkpoint.Decode(data); !typed(err) {
+			t.Fatalf("byte %d changed: error %v", i, err)
+		}
+		data[i] ^= 0x40
+		if _, err := checkpoint.Decode(data[:i]); !typed(err) {
+			t.Fatalf("cut to %d bytes: error %v", i, err)
+		}
+	}
+	if _, err := checkpoint.Decode(append(data, 0)); !typed(err) {
+		t.Errorf("a byte added: error %v", err)
+	}
+}
+
+func TestRefusesWhatDoesNotFit(t *testing.T) {
+	for name, spoil := range map[string]func(*checkpoint.Checkpoint){
+		"preprocessing of another size": func(c *checkpoint.Checkpoint) { c.Spec.Width = 4 },
+		"a tensor missing":              func(c *checkpoint.Checkpoint) { c.Params = c.Params[:1] },
+		"no network":                    func(c *checkpoint.Checkpoint) { c.Graph.Layers = nil },
+	} {
+		c := small(t)
+		spoil(c)
+		data, err := checkpoint.Encode(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := checkpoint.Decode(data); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	var mismatch *graph.MismatchError
+	if err := small(t).RequireGraph(graph.Thesis()); !errors.As(err, &mismatch) {
+		t.Errorf("another network: error %v, want MismatchError", err)
+	}
+}
+
+// A write that fails leaves the old checkpoint and nothing else.
+func TestFailedWriteKeepsTheOldFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "last.ckpt")
+	if err := checkpoint.Write(path, small(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkpoint.Write(filepath.Join(dir, "missing", "last.ckpt"), small(t)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("error %v, want not exist", err)
+	}
+	if _, err := checkpoint.Read(path); err != nil {
+		t.Error(err)
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
+		t.Errorf("%d files in the folder, want 1", len(entries))
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	data, err := checkpoint.Encode(small(f))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Add([]byte("TIRECKPT"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if c, err := checkpoint.Decode(data); (c == nil) == (err == nil) {
+			t.Fatalf("checkpoint %v, error %v", c, err)
+		}
+	})
+}
