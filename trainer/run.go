@@ -1,0 +1,141 @@
+package trainer
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"tirewatch/trainer/checkpoint"
+	"tirewatch/vision/durable"
+)
+
+// RunDir is a run folder: everything that a training leaves behind.
+//
+//	config.json   what was chosen
+//	metrics.csv   one line an epoch
+//	best.ckpt     the weights that did best on validation
+//	last.ckpt     the place to resume from
+//
+// One training at a time works in it, held by a lock on the folder's lock file.
+type RunDir struct {
+	Dir  string
+	lock *os.File
+}
+
+var (
+	// ErrRunExists marks a run folder that already holds a training.
+	ErrRunExists = errors.New("the run folder already holds a training")
+	// ErrRunBusy marks a run folder in which another training runs.
+	ErrRunBusy = errors.New("another training runs in this folder")
+	// ErrNoRun marks a folder without a training to resume.
+	ErrNoRun = errors.New("no training to resume in this folder")
+)
+
+// CreateRun makes a run folder for a new training.
+func CreateRun(dir string) (*RunDir, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("create run folder: %w", err)
+	}
+	r, err := lockRun(dir)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(r.path("last.ckpt")); !errors.Is(err, fs.ErrNotExist) {
+		r.Close()
+		return nil, fmt.Errorf("%s: %w", dir, ErrRunExists)
+	}
+	return r, nil
+}
+
+// OpenRun opens the run folder of a training to resume, with its last checkpoint and, when an epoch ended, its best.
+func OpenRun(dir string) (r *RunDir, last, best *checkpoint.Checkpoint, err error) {
+	if _, err := os.Stat(filepath.Join(dir, "last.ckpt")); err != nil {
+		return nil, nil, nil, fmt.Errorf("%s: %w: %v", dir, ErrNoRun, err)
+	}
+	if r, err = lockRun(dir); err != nil {
+		return nil, nil, nil, err
+	}
+	if last, err = checkpoint.Read(r.path("last.ckpt")); err == nil && last.BestEpoch > 0 {
+		best, err = checkpoint.Read(r.BestPath())
+	}
+	if err != nil {
+		r.Close()
+		return nil, nil, nil, err
+	}
+	return r, last, best, nil
+}
+
+func lockRun(dir string) (*RunDir, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("lock run folder: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", dir, ErrRunBusy)
+	}
+	r := &RunDir{Dir: dir, lock: f}
+	if err := durable.Clean(dir); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// Close releases the folder.
+func (r *RunDir) Close() error { return r.lock.Close() }
+
+func (r *RunDir) path(name string) string { return filepath.Join(r.Dir, name) }
+
+// BestPath is the file of the best checkpoint.
+func (r *RunDir) BestPath() string { return r.path("best.ckpt") }
+
+// WriteConfig writes config.json.
+func (r *RunDir) WriteConfig(c checkpoint.Config) error {
+	data, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+	return durable.WriteFile(r.path("config.json"), append(data, '\n'), 0o644)
+}
+
+// Save writes the checkpoints and the metrics. The last checkpoint goes last: it names the best epoch, whose file then exists,
+// and the metrics can be made from it again.
+func (r *RunDir) Save(last, best *checkpoint.Checkpoint) error {
+	if best != nil {
+		if err := checkpoint.Write(r.BestPath(), best); err != nil {
+			return err
+		}
+	}
+	if err := checkpoint.Write(r.path("last.ckpt"), last); err != nil {
+		return err
+	}
+	return r.writeMetrics(last.History)
+}
+
+func (r *RunDir) writeMetrics(history []checkpoint.Epoch) error {
+	f, err := durable.Create(r.path("metrics.csv"), 0o644)
+	if err != nil {
+		return err
+	}
+	defer f.Abort()
+	w := csv.NewWriter(f)
+	w.Write([]string{"epoch", "rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds"})
+	number := func(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
+	for _, e := range history {
+		w.Write([]string{strconv.Itoa(e.Epoch), number(e.Rate), number(e.TrainLoss), number(e.TrainAccuracy),
+			number(e.ValLoss), number(e.ValAccuracy), number(e.Seconds)})
+	}
+	w.Flush()
+	if err := w.Error(); err != nil {
+		return err
+	}
+	return f.Commit()
+}

@@ -1,0 +1,335 @@
+// Package trainer trains the network on photographs of sound and cracked tires.
+//
+//	images -> split -> augment -> TRAIN -> checkpoint -> calibrate, quantize -> signed bundle
+//
+// The training of the thesis: Adam, binary cross-entropy, dropout, batches of 64, every image augmented afresh in every
+// epoch, and the weights kept that do best on validation images. The same configuration and images give the same
+// weights, whatever the number of cores, and an interrupted training resumes as if it had not been.
+//
+// Newcomers need New or Resume, then Trainer.Run.
+package trainer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tirewatch/trainer/checkpoint"
+	"tirewatch/trainer/nn"
+	"tirewatch/trainer/optim"
+	"tirewatch/vision/graph"
+	"tirewatch/vision/preprocess"
+)
+
+// Sample is one preprocessed image with its label.
+type Sample struct {
+	Pix   []byte // as preprocess.Spec.Apply made it
+	Crack bool
+}
+
+func (s Sample) label() float64 {
+	if s.Crack {
+		return 1
+	}
+	return 0
+}
+
+// shards is the number of parts that a batch is cut into. Each part sums its gradients in the order of its images, and the
+// parts are added in order, so the result does not depend on how many cores compute them.
+const shards = 16
+
+// Trainer holds a training under way. It is owned by one goroutine.
+type Trainer struct {
+	state *checkpoint.Checkpoint // Params and Optimizer are filled when a checkpoint is taken
+	best  *checkpoint.Checkpoint // nil before the first epoch ended
+
+	train, val []Sample
+	net        *nn.Net
+	adam       *optim.Adam
+	workers    []worker
+	parts      [shards]part
+}
+
+// worker is the memory of one core.
+type worker struct {
+	step    *nn.Worker
+	predict *nn.Predictor
+	image   []float32 // live part of one augmented image
+}
+
+// part is what one shard of a batch contributes.
+type part struct {
+	grads nn.Gradients
+	loss  float64
+	right int
+}
+
+// New starts a training of fresh weights.
+func New(cfg checkpoint.Config, g *graph.Graph, spec preprocess.Spec, train, val []Sample) (*Trainer, error) {
+	net, err := nn.New(g, rand.New(stream(cfg.Seed, streamInit, 0, 0)))
+	if err != nil {
+		return nil, err
+	}
+	state := &checkpoint.Checkpoint{Graph: *g, Spec: spec, Threshold: 0.5, Config: cfg}
+	return start(state, net, train, val)
+}
+
+// Resume continues a training from its last checkpoint, on the same images. best is the best checkpoint so far, nil when there
+// is none yet.
+func Resume(last, best *checkpoint.Checkpoint, train, val []Sample) (*Trainer, error) {
+	net, err := last.Net()
+	if err != nil {
+		return nil, err
+	}
+	t, err := start(last, net, train, val)
+	if err != nil {
+		return nil, err
+	}
+	t.best = best
+	if err := t.adam.Restore(last.Optimizer); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+func start(state *checkpoint.Checkpoint, net *nn.Net, train, val []Sample) (*Trainer, error) {
+	cfg := state.Config
+	if cfg.Epochs < 1 || cfg.Batch < 1 || !(cfg.Rate > 0) {
+		return nil, fmt.Errorf("training: %d epochs, batches of %d, learning rate %g: all must be positive", cfg.Epochs, cfg.Batch, cfg.Rate)
+	}
+	if err := cfg.Augment.Validate(); err != nil {
+		return nil, err
+	}
+	if err := checkSamples(state.Spec, train, val); err != nil {
+		return nil, err
+	}
+	t := &Trainer{state: state, train: train, val: val, net: net, adam: optim.NewAdam(net.Tensors())}
+	t.adam.Rate = cfg.Rate
+	for range runtime.GOMAXPROCS(0) {
+		t.workers = append(t.workers, worker{
+			step: net.NewWorker(), predict: net.NewPredictor(), image: make([]float32, net.LiveInput().Size())})
+	}
+	for i := range t.parts {
+		t.parts[i].grads = net.NewGradients()
+	}
+	return t, nil
+}
+
+// ErrTooFew marks a data set that nothing can be learned from.
+var ErrTooFew = errors.New("too few images")
+
+// checkSamples requires both classes in both parts: without them neither the loss nor the accuracy means anything.
+func checkSamples(spec preprocess.Spec, train, val []Sample) error {
+	for _, p := range []struct {
+		name    string
+		samples []Sample
+	}{{"training", train}, {"validation", val}} {
+		cracks := 0
+		for _, s := range p.samples {
+			if len(s.Pix) != spec.Size() {
+				return fmt.Errorf("training: image of %d bytes, want %d", len(s.Pix), spec.Size())
+			}
+			if s.Crack {
+				cracks++
+			}
+		}
+		if cracks == 0 || cracks == len(p.samples) {
+			return fmt.Errorf("%w: the %s part has %d cracked and %d sound tires, both are needed", ErrTooFew, p.name, cracks, len(p.samples)-cracks)
+		}
+	}
+	return nil
+}
+
+// DivergedError says that the loss left the finite numbers: the weights are lost, the best checkpoint is not.
+type DivergedError struct {
+	Epoch int
+	Rate  float64
+}
+
+func (e *DivergedError) Error() string {
+	return fmt.Sprintf("training diverged in epoch %d at learning rate %g: the loss is no number any more", e.Epoch, e.Rate)
+}
+
+// Observer is told how a training proceeds, on the goroutine of Run. Any field may be nil.
+type Observer struct {
+	Batch func(epoch, images, of int)                   // after each batch: images of the epoch done
+	Epoch func(e checkpoint.Epoch, best bool)           // after each epoch
+	Save  func(last, best *checkpoint.Checkpoint) error // after each epoch, and when ctx ends; best is nil when unchanged
+}
+
+// Run trains until all epochs are done or ctx ends. When ctx ends it saves the place inside the epoch and returns ctx's error.
+func (t *Trainer) Run(ctx context.Context, o Observer) error {
+	for t.state.Epoch < t.state.Config.Epochs {
+		err := t.epoch(ctx, o)
+		if errors.Is(err, context.Canceled) {
+			return errors.Join(err, t.save(o, false))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Best gives the checkpoint that did best on validation, nil before the first epoch ended.
+func (t *Trainer) Best() *checkpoint.Checkpoint { return t.best }
+
+// epoch runs the rest of the epoch under way and validates.
+func (t *Trainer) epoch(ctx context.Context, o Observer) error {
+	cfg, p := t.state.Config, &t.state.Partial
+	number := t.state.Epoch + 1
+	order := rand.New(stream(cfg.Seed, streamShuffle, number, 0)).Perm(len(t.train))
+	began := time.Now().Add(-time.Duration(p.Seconds * float64(time.Second)))
+	for from := p.Batches * cfg.Batch; from < len(order); from += cfg.Batch {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		to := min(from+cfg.Batch, len(order))
+		loss, right := t.batch(order[from:to], number)
+		if math.IsNaN(loss) || math.IsInf(loss, 0) {
+			return &DivergedError{Epoch: number, Rate: cfg.Rate}
+		}
+		p.Batches, p.Loss, p.Right, p.Seconds = p.Batches+1, p.Loss+loss, p.Right+right, time.Since(began).Seconds()
+		if o.Batch != nil {
+			o.Batch(number, to, len(order))
+		}
+	}
+	valLoss, valRight := t.validate()
+	if math.IsNaN(valLoss) {
+		return &DivergedError{Epoch: number, Rate: cfg.Rate}
+	}
+	n := float64(len(t.train))
+	e := checkpoint.Epoch{
+		Epoch: number, Rate: cfg.Rate, TrainLoss: p.Loss / n, TrainAccuracy: float64(p.Right) / n,
+		ValLoss: valLoss / float64(len(t.val)), ValAccuracy: float64(valRight) / float64(len(t.val)), Seconds: time.Since(began).Seconds(),
+	}
+	better := t.state.BestEpoch == 0 || betterThan(e, t.state.History[t.state.BestEpoch-1])
+	t.state.Epoch, t.state.Partial = number, checkpoint.Partial{}
+	t.state.History = append(t.state.History, e)
+	if better {
+		t.state.BestEpoch = number
+	}
+	if o.Epoch != nil {
+		o.Epoch(e, better)
+	}
+	return t.save(o, better)
+}
+
+// betterThan compares two epochs by validation accuracy and, where a small validation set gives the same, by loss.
+func betterThan(a, b checkpoint.Epoch) bool {
+	if a.ValAccuracy != b.ValAccuracy {
+		return a.ValAccuracy > b.ValAccuracy
+	}
+	return a.ValLoss < b.ValLoss
+}
+
+// save takes a checkpoint and hands it to the observer.
+func (t *Trainer) save(o Observer, better bool) error {
+	last := *t.state
+	last.Params = copyParams(t.net.Params())
+	last.Optimizer = t.adam.State()
+	var best *checkpoint.Checkpoint
+	if better {
+		b := last
+		b.Optimizer = optim.State{}
+		best, t.best = &b, &b
+	}
+	if o.Save == nil {
+		return nil
+	}
+	return o.Save(&last, best)
+}
+
+func copyParams(ps []nn.Param) []nn.Param {
+	out := make([]nn.Param, len(ps))
+	for i, p := range ps {
+		out[i] = p
+		out[i].Data = append([]float32(nil), p.Data...)
+	}
+	return out
+}
+
+// batch takes one step of the optimizer on the images with the given indices. It returns the sum of their losses and how many
+// were classified right, as seen in training.
+func (t *Trainer) batch(images []int, epoch int) (loss float64, right int) {
+	t.parallel(shards, func(w *worker, shard int) {
+		p := &t.parts[shard]
+		p.grads.Clear()
+		p.loss, p.right = 0, 0
+		for _, i := range images[shard*len(images)/shards : (shard+1)*len(images)/shards] {
+			t.image(w, p, i, epoch)
+		}
+	})
+	for i := range t.parts {
+		loss, right = loss+t.parts[i].loss, right+t.parts[i].right
+		if i > 0 {
+			t.parts[0].grads.Add(t.parts[i].grads)
+		}
+	}
+	t.adam.Step(t.parts[0].grads.Tensors, 1/float64(len(images)))
+	t.net.Changed()
+	return loss, right
+}
+
+// image augments one image and runs it forward and backward.
+func (t *Trainer) image(w *worker, p *part, i, epoch int) {
+	cfg, s, live := t.state.Config, t.train[i], t.net.LiveInput()
+	rng := rand.New(stream(cfg.Seed, streamImage, epoch, i))
+	cfg.Augment.Draw(rng, t.state.Spec.Width, t.state.Spec.Height).Apply(w.image, live.W, live.H, s.Pix)
+	r := w.step.Step(w.image, s.label(), rng, p.grads)
+	p.loss += r.Loss
+	if (r.Logit >= 0) == s.Crack {
+		p.right++
+	}
+}
+
+// validate gives the sum of the losses and the number of right answers on the validation images.
+func (t *Trainer) validate() (loss float64, right int) {
+	logits := make([]float64, len(t.val))
+	t.parallel(len(t.val), func(w *worker, i int) {
+		logit, err := w.predict.Logit(t.val[i].Pix, nil)
+		if err != nil {
+			panic(fmt.Sprintf("internal error: validate: %v", err)) // sizes were checked at the start
+		}
+		logits[i] = logit
+	})
+	for i, logit := range logits {
+		l, _ := nn.CrossEntropy(logit, t.val[i].label())
+		loss += l
+		if (logit >= 0) == t.val[i].Crack {
+			right++
+		}
+	}
+	return loss, right
+}
+
+// parallel calls do for 0..n-1, each on some worker.
+func (t *Trainer) parallel(n int, do func(w *worker, i int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for k := range t.workers {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(&t.workers[k], i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// Purposes of random streams: each use of randomness has a stream of its own, so that none depends on how often another was asked.
+const (
+	streamInit = iota + 1
+	streamShuffle
+	streamImage
+)
+
+func stream(seed uint64, purpose, epoch, image int) rand.Source {
+	return rand.NewPCG(seed, uint64(purpose)<<56|uint64(epoch)<<32|uint64(image))
+}

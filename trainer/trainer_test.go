@@ -1,0 +1,239 @@
+package trainer_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"testing"
+
+	"tirewatch/trainer"
+	"tirewatch/trainer/augment"
+	"tirewatch/trainer/checkpoint"
+	"tirewatch/vision/graph"
+	"tirewatch/vision/preprocess"
+)
+
+const side = 31
+
+var spec = preprocess.Spec{Width: side, Height: side, Filter: preprocess.FilterTriangle}
+
+// tiny is the thesis network in small: two convolutions with pools, a hidden layer with dropout.
+func tiny() *graph.Graph {
+	conv := func(name string, filters int) graph.Layer {
+		return graph.Layer{Kind: graph.Conv2D, Name: name, Filters: filters, Kernel: 3, Stride: 2, Padding: graph.Valid, Activation: graph.ReLU}
+	}
+	pool := func(name string) graph.Layer {
+		return graph.Layer{Kind: graph.MaxPool2D, Name: name, Kernel: 2, Stride: 2, Padding: graph.Valid}
+	}
+	return &graph.Graph{Input: graph.Shape{H: side, W: side, C: 1}, Layers: []graph.Layer{
+		conv("conv1", 16), pool("pool1"), conv("conv2", 16), pool("pool2"), {Kind: graph.Flatten, Name: "flatten"},
+		{Kind: graph.Dense, Name: "dense1", Filters: 16, Activation: graph.ReLU}, {Kind: graph.Dropout, Name: "dropout1", Rate: 0.2},
+		{Kind: graph.Dense, Name: "dense2", Filters: 1, Activation: graph.Sigmoid},
+	}}
+}
+
+// drawn makes n images of noise, every other one with a dark line across it: a crack in any direction.
+func drawn(n int, seed uint64) []trainer.Sample {
+	rng := rand.New(rand.NewPCG(seed, 0))
+	samples := make([]trainer.Sample, n)
+	for i := range samples {
+		s := trainer.Sample{Pix: make([]byte, side*side), Crack: i%2 == 0}
+		for k := range s.Pix {
+			s.Pix[k] = uint8(120 + rng.IntN(50))
+		}
+		if s.Crack {
+			angle := rng.Float64() * math.Pi
+			for d := -14.0; d <= 14; d += 0.5 {
+				x, y := int(15+d*math.Cos(angle)), int(15+d*math.Sin(angle))
+				s.Pix[y*side+x] = 20
+				s.Pix[y*side+x+1] = 20
+			}
+		}
+		samples[i] = s
+	}
+	return samples
+}
+
+func config(epochs int) checkpoint.Config {
+	return checkpoint.Config{Epochs: epochs, Batch: 16, Rate: 0.003, Seed: 7, Augment: augment.Thesis()}
+}
+
+func newTrainer(t *testing.T, epochs int) *trainer.Trainer {
+	t.Helper()
+	tr, err := trainer.New(config(epochs), tiny(), spec, drawn(100, 1), drawn(40, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
+
+// history trains and collects the epochs and the last weights.
+func history(t *testing.T, tr *trainer.Trainer) (epochs []checkpoint.Epoch, last *checkpoint.Checkpoint) {
+	t.Helper()
+	err := tr.Run(context.Background(), trainer.Observer{
+		Epoch: func(e checkpoint.Epoch, _ bool) { e.Seconds = 0; epochs = append(epochs, e) },
+		Save:  func(l, _ *checkpoint.Checkpoint) error { last = l; return nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return epochs, last
+}
+
+// Ten losses guard the whole trainer: initial weights, shuffling, augmentation, dropout, gradients and Adam. A tolerance is left for
+// CPUs without fused multiply-add.
+func TestTenFixedLosses(t *testing.T) {
+	want := []float64{0.693371, 0.685584, 0.678868, 0.655935, 0.628684, 0.592708, 0.532766, 0.478666, 0.412004, 0.331536}
+	epochs, _ := history(t, newTrainer(t, 10))
+	for i, e := range epochs {
+		if i >= len(want) || math.Abs(e.TrainLoss-want[i]) > 1e-3*want[i] {
+			t.Errorf("epoch %d: loss %.6f", i+1, e.TrainLoss)
+		}
+	}
+}
+
+// It learns: images it never saw are classified right.
+func TestLearns(t *testing.T) {
+	tr := newTrainer(t, 40)
+	history(t, tr)
+	best := tr.Best().History[tr.Best().BestEpoch-1]
+	if best.ValAccuracy < 0.95 {
+		t.Errorf("validation accuracy %.3f after 40 epochs, want 0.95", best.ValAccuracy)
+	}
+}
+
+// The same seed gives the same bytes, on one core and on many.
+func TestDeterministicOnAnyNumberOfCores(t *testing.T) {
+	_, first := history(t, newTrainer(t, 2))
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	_, second := history(t, newTrainer(t, 2))
+	runtime.GOMAXPROCS(5)
+	_, third := history(t, newTrainer(t, 2))
+	if !reflect.DeepEqual(first.Params, second.Params) || !reflect.DeepEqual(first.Params, third.Params) {
+		t.Error("the weights depend on the number of cores")
+	}
+}
+
+// A training that is stopped inside an epoch and resumed from its file ends with the weights of one that never stopped.
+func TestResumeIsExact(t *testing.T) {
+	_, want := history(t, newTrainer(t, 3))
+
+	dir := filepath.Join(t.TempDir(), "run")
+	run, err := trainer.CreateRun(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	batches := 0
+	err = newTrainer(t, 3).Run(ctx, trainer.Observer{Save: run.Save, Batch: func(_, _, _ int) {
+		if batches++; batches == 10 { // seven batches an epoch: inside the second
+			cancel()
+		}
+	}})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v, want canceled", err)
+	}
+	if _, _, _, err := trainer.OpenRun(dir); !errors.Is(err, trainer.ErrRunBusy) {
+		t.Fatalf("a second training in the folder: error %v, want ErrRunBusy", err)
+	}
+	run.Close()
+
+	run, last, best, err := trainer.OpenRun(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer run.Close()
+	if last.Epoch != 1 || last.Partial.Batches != 3 {
+		t.Errorf("stopped after %d epochs and %d batches, want 1 and 3", last.Epoch, last.Partial.Batches)
+	}
+	tr, err := trainer.Resume(last, best, drawn(100, 1), drawn(40, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, got := history(t, tr)
+	if !reflect.DeepEqual(got.Params, want.Params) {
+		t.Error("the resumed training ended with other weights")
+	}
+	for i, e := range got.History {
+		if e.TrainLoss != want.History[i].TrainLoss {
+			t.Errorf("epoch %d: loss %g, uninterrupted %g", e.Epoch, e.TrainLoss, want.History[i].TrainLoss)
+		}
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	sound := func() []trainer.Sample { // the odd ones
+		var s []trainer.Sample
+		for i, d := range drawn(20, 1) {
+			if i%2 == 1 {
+				s = append(s, d)
+			}
+		}
+		return s
+	}
+	for name, c := range map[string]struct {
+		train, val []trainer.Sample
+		change     func(*checkpoint.Config)
+		want       error
+	}{
+		"one class only":     {sound(), drawn(8, 1), nil, trainer.ErrTooFew},
+		"no images":          {nil, nil, nil, trainer.ErrTooFew},
+		"no validation":      {drawn(20, 1), nil, nil, trainer.ErrTooFew},
+		"image of odd size":  {[]trainer.Sample{{Pix: make([]byte, 3)}}, drawn(8, 1), nil, nil},
+		"no epochs":          {drawn(20, 1), drawn(8, 1), func(c *checkpoint.Config) { c.Epochs = 0 }, nil},
+		"negative rate":      {drawn(20, 1), drawn(8, 1), func(c *checkpoint.Config) { c.Rate = -1 }, nil},
+		"rate not a number":  {drawn(20, 1), drawn(8, 1), func(c *checkpoint.Config) { c.Rate = math.NaN() }, nil},
+		"rotation of 1000 °": {drawn(20, 1), drawn(8, 1), func(c *checkpoint.Config) { c.Augment.Rotation = 1000 }, nil},
+	} {
+		cfg := config(1)
+		if c.change != nil {
+			c.change(&cfg)
+		}
+		_, err := trainer.New(cfg, tiny(), spec, c.train, c.val)
+		if err == nil || c.want != nil && !errors.Is(err, c.want) {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
+// A learning rate that explodes is noticed, and what was best before remains.
+func TestDivergence(t *testing.T) {
+	cfg := config(50)
+	cfg.Rate = 1e30
+	tr, err := trainer.New(cfg, tiny(), spec, drawn(40, 1), drawn(10, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var diverged *trainer.DivergedError
+	if err := tr.Run(context.Background(), trainer.Observer{}); !errors.As(err, &diverged) {
+		t.Fatalf("error %v, want DivergedError", err)
+	}
+}
+
+func TestRunFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "runs", "monday")
+	run, err := trainer.CreateRun(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := newTrainer(t, 1).Run(context.Background(), trainer.Observer{Save: run.Save}); err != nil {
+		t.Fatal(err)
+	}
+	run.Close()
+	for _, name := range []string{"best.ckpt", "last.ckpt", "metrics.csv"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := trainer.CreateRun(dir); !errors.Is(err, trainer.ErrRunExists) {
+		t.Errorf("error %v, want ErrRunExists", err)
+	}
+	if _, _, _, err := trainer.OpenRun(t.TempDir()); !errors.Is(err, trainer.ErrNoRun) {
+		t.Errorf("error %v, want ErrNoRun", err)
+	}
+}
