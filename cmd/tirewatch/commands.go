@@ -4,5 +4,6 @@ import "github.com/spf13/cobra"
 
 // commands lists the toolbox in the order of a technician's day.
 func commands() []*cobra.Command {
-	return []*cobra.Command{}
+	return []*cobra.Command{
+		newTrainCmd()}
 }

@@ -77,6 +77,13 @@ func (p *progress) Set(done int) {
 	}
 }
 
+// clear ends the display without a word, for work whose caller prints a line of its own. A nil progress shows nothing.
+func (p *progress) clear() {
+	if p != nil && p.bar != nil {
+		p.bar.Finish()
+	}
+}
+
 // Done ends the display.
 func (p *progress) Done() {
 	if p.bar != nil {

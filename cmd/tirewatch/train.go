@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tirewatch/trainer"
+	"tirewatch/trainer/augment"
+	"tirewatch/trainer/checkpoint"
+	"tirewatch/trainer/dataset"
+	"tirewatch/vision/graph"
+	"tirewatch/vision/preprocess"
+)
+
+// trainFlags are the choices of one training.
+type trainFlags struct {
+	out    string
+	resume bool
+	static bool // no augmentation
+	cfg    checkpoint.Config
+}
+
+func newTrainCmd() *cobra.Command {
+	f := trainFlags{cfg: checkpoint.Config{Augment: augment.Thesis()}}
+	cmd := &cobra.Command{
+		Use:   "train DIR",
+		Short: "Train the network on a data set",
+		Long: `Trains the network of the thesis on the photographs in DIR, which holds crack and normal
+folders, or training and testing folders with these inside. A fifth of the training
+images is held back for validation, near-duplicates on one side; images for testing
+are not touched.
+
+The run folder receives config.json, metrics.csv, best.ckpt (best on validation) and
+last.ckpt. Ctrl-C stops and saves; --resume goes on, with the same result as if
+nothing had happened.`,
+		Example: `  tirewatch train photos/
+  tirewatch train photos/ --out runs/monday --epochs 60 --seed 3
+  tirewatch train photos/ --out runs/monday --resume`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return runTrain(cmd, args[0], f) },
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.out, "out", "", "run folder (default runs/ and the time)")
+	fl.BoolVar(&f.resume, "resume", false, "go on with the training in the run folder; other choices are taken from there")
+	fl.IntVar(&f.cfg.Epochs, "epochs", 100, "passes over the training images")
+	fl.IntVar(&f.cfg.Batch, "batch", 64, "images per step of the optimizer")
+	fl.Float64Var(&f.cfg.Rate, "rate", 0.001, "learning rate of Adam")
+	fl.Uint64Var(&f.cfg.Seed, "seed", 1, "seed of the split, the first weights, shuffling, augmentation and dropout")
+	fl.Float64Var(&f.cfg.Validation, "validation", 0.2, "share of the training images held back for validation")
+	fl.BoolVar(&f.static, "no-augment", false, "show every image as it is in every epoch")
+	return cmd
+}
+
+func runTrain(cmd *cobra.Command, dir string, f trainFlags) error {
+	run, last, best, err := openRun(f)
+	if err != nil {
+		return err
+	}
+	defer run.Close()
+	if last != nil {
+		f.cfg = last.Config
+	}
+
+	set, err := dataset.Open(dir)
+	if err != nil {
+		return withHint(err, "tirewatch dataset check "+dir+" says more about the folder")
+	}
+	ctx := cmd.Context()
+	fingerprint, err := set.Fingerprint(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if last != nil && fingerprint != last.Config.Data {
+		return withHint(fmt.Errorf("%s is not the data set that the training in %s began with", dir, run.Dir),
+			"start a new training with another --out")
+	}
+	f.cfg.Data, f.cfg.Tool = fingerprint, version()
+	spec := preprocess.Thesis()
+	train, val, err := loadTraining(cmd, set, f.cfg, spec)
+	if err != nil {
+		return err
+	}
+
+	var t *trainer.Trainer
+	if last != nil {
+		t, err = trainer.Resume(last, best, train, val)
+	} else {
+		if f.static {
+			f.cfg.Augment = augment.Ranges{}
+		}
+		f.cfg.Created = time.Now().UTC().Truncate(time.Second)
+		if t, err = trainer.New(f.cfg, graph.Thesis(), spec, train, val); err == nil {
+			err = run.WriteConfig(f.cfg)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return trainAndTell(ctx, cmd, t, run, f.cfg.Epochs)
+}
+
+// openRun makes or opens the run folder; last and best are nil for a new training.
+func openRun(f trainFlags) (run *trainer.RunDir, last, best *checkpoint.Checkpoint, err error) {
+	if f.resume {
+		if f.out == "" {
+			return nil, nil, nil, &usageError{errors.New("--resume needs --out, the run folder to go on with")}
+		}
+		run, last, best, err = trainer.OpenRun(f.out)
+		if errors.Is(err, trainer.ErrNoRun) {
+			err = withHint(err, "without --resume a new training starts there")
+		}
+		return run, last, best, err
+	}
+	if f.out == "" {
+		f.out = filepath.Join("runs", time.Now().Format("2006-01-02-150405"))
+	}
+	run, err = trainer.CreateRun(f.out)
+	if errors.Is(err, trainer.ErrRunExists) {
+		err = withHint(err, "go on with it by --resume, or choose another --out")
+	}
+	return run, nil, nil, err
+}
+
+// loadTraining reads the training and validation images.
+func loadTraining(cmd *cobra.Command, set *dataset.Set, cfg checkpoint.Config, spec preprocess.Spec) (train, val []trainer.Sample, err error) {
+	trainItems, valItems, err := set.Validation(cmd.Context(), cfg.Seed, cfg.Validation)
+	if err != nil {
+		return nil, nil, err
+	}
+	if train, err = loadSamples(cmd, "reading training images", trainItems, spec); err != nil {
+		return nil, nil, err
+	}
+	if val, err = loadSamples(cmd, "reading validation images", valItems, spec); err != nil {
+		return nil, nil, err
+	}
+	return train, val, nil
+}
+
+// loadSamples reads and preprocesses images, and says which could not be read.
+func loadSamples(cmd *cobra.Command, label string, items []dataset.Item, spec preprocess.Spec) ([]trainer.Sample, error) {
+	p := newProgress(cmd, label, len(items))
+	pix, bad, kept, err := dataset.LoadPixels(cmd.Context(), items, spec, func(done, _ int) { p.Set(done) })
+	p.Done()
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range bad {
+		fmt.Fprintf(cmd.ErrOrStderr(), "left out: %v\n", b)
+	}
+	samples := make([]trainer.Sample, len(pix))
+	for i := range pix {
+		samples[i] = trainer.Sample{Pix: pix[i], Crack: kept[i].Class == dataset.Crack}
+	}
+	return samples, nil
+}
+
+// trainAndTell runs the training with a line for each epoch and, at the end, what was reached.
+func trainAndTell(ctx context.Context, cmd *cobra.Command, t *trainer.Trainer, run *trainer.RunDir, epochs int) error {
+	stderr := cmd.ErrOrStderr()
+	var bar *progress
+	err := t.Run(ctx, trainer.Observer{
+		Batch: func(epoch, images, of int) {
+			if bar == nil {
+				bar = newProgress(cmd, fmt.Sprintf("epoch %d of %d", epoch, epochs), of)
+			}
+			bar.Set(images)
+		},
+		Epoch: func(e checkpoint.Epoch, best bool) {
+			bar.clear()
+			bar = nil
+			mark := ""
+			if best {
+				mark = "  best so far"
+			}
+			fmt.Fprintf(stderr, "epoch %3d of %d  loss %.4f  accuracy %.3f  validation loss %.4f  accuracy %.3f  %.1f s%s\n",
+				e.Epoch, epochs, e.TrainLoss, e.TrainAccuracy, e.ValLoss, e.ValAccuracy, e.Seconds, mark)
+		},
+		Save: run.Save,
+	})
+	bar.clear()
+	if errors.Is(err, context.Canceled) {
+		return withHint(fmt.Errorf("training stopped; %s holds its place: %w", filepath.Join(run.Dir, "last.ckpt"), err),
+			fmt.Sprintf("tirewatch train DIR --out %s --resume goes on", run.Dir))
+	}
+	var diverged *trainer.DivergedError
+	if errors.As(err, &diverged) {
+		return withHint(err, fmt.Sprintf("try --rate %g; %s holds the best weights before, if an epoch was finished", diverged.Rate/10, run.BestPath()))
+	}
+	if err != nil {
+		return err
+	}
+	best := t.Best().History[t.Best().BestEpoch-1]
+	fmt.Fprintf(cmd.OutOrStdout(), "%s  epoch %d  validation loss %.4f  accuracy %.4f\n", run.BestPath(), best.Epoch, best.ValLoss, best.ValAccuracy)
+	return nil
+}
