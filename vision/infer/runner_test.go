@@ -1,0 +1,359 @@
+package infer_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/big"
+	"math/rand/v2"
+	"testing"
+
+	"tirewatch/vision/graph"
+	"tirewatch/vision/infer"
+)
+
+// randomModel fills a graph with weights of every size, and multipliers that spread the activations over their range.
+func randomModel(g *graph.Graph, rng *rand.Rand) *infer.Model {
+	steps, err := g.Plan()
+	if err != nil {
+		panic(err)
+	}
+	m := &infer.Model{Graph: *g, LogitScale: 1e-4}
+	for i, s := range steps {
+		if !s.HasWeights() {
+			continue
+		}
+		per := s.Weights() / s.Filters
+		l := infer.Layer{Name: s.Name, W: make([]byte, s.Weights()), Bias: make([]int32, s.Filters)}
+		for k := range l.W {
+			l.W[k] = byte(int8(rng.IntN(255) - 127))
+		}
+		for c := range l.Bias {
+			l.Bias[c] = int32(rng.IntN(20001) - 10000)
+		}
+		if i < len(steps)-1 {
+			for range s.Filters {
+				l.Mult = append(l.Mult, float32((0.5+rng.Float64())/(60*math.Sqrt(float64(per)))))
+			}
+		}
+		m.Layers = append(m.Layers, l)
+	}
+	return m
+}
+
+func randomImage(n int, rng *rand.Rand) []byte {
+	pix := make([]byte, n)
+	for i := range pix {
+		pix[i] = byte(rng.Uint32() >> 24)
+	}
+	return pix
+}
+
+// model is an independent reading of the integer law: each layer in full, one after the other, without live regions, without
+// fusing, with exact sums and the products in arbitrary precision. The shape arithmetic is its own too.
+func model(m *infer.Model, pix []byte) int64 {
+	x, shape := make([]int64, len(pix)), m.Graph.Input
+	for i, v := range pix {
+		x[i] = int64(v)
+	}
+	trained := 0
+	for i, l := range m.Graph.Layers {
+		switch l.Kind {
+		case graph.Conv2D:
+			w := &m.Layers[trained]
+			trained++
+			x, shape = slide(x, shape, l, l.Filters, func(c int, at func(ky, kx, ic int) (int64, bool)) int64 {
+				sum := int64(w.Bias[c])
+				for ky := range l.Kernel {
+					for kx := range l.Kernel {
+						for ic := range shape.C {
+							v, _ := at(ky, kx, ic)
+							sum += v * int64(int8(w.W[((c*l.Kernel+ky)*l.Kernel+kx)*shape.C+ic]))
+						}
+					}
+				}
+				return requantize(sum, w.Mult[c])
+			})
+		case graph.MaxPool2D:
+			x, shape = slide(x, shape, l, shape.C, func(c int, at func(ky, kx, ic int) (int64, bool)) int64 {
+				best := int64(-1)
+				for ky := range l.Kernel {
+					for kx := range l.Kernel {
+						if v, ok := at(ky, kx, c); ok {
+							best = max(best, v)
+						}
+					}
+				}
+				return best
+			})
+		case graph.Flatten:
+			shape = graph.Shape{H: 1, W: 1, C: len(x)}
+		case graph.Dense:
+			w := &m.Layers[trained]
+			trained++
+			out := make([]int64, l.Filters)
+			for u := range out {
+				out[u] = int64(w.Bias[u])
+				for k, v := range x {
+					out[u] += v * int64(int8(w.W[u*len(x)+k]))
+				}
+				if i < len(m.Graph.Layers)-1 {
+					out[u] = requantize(out[u], w.Mult[u])
+				}
+			}
+			x, shape = out, graph.Shape{H: 1, W: 1, C: l.Filters}
+		}
+	}
+	return x[0]
+}
+
+// slide calls f for every output of a window layer. at gives the input under tap (ky, kx), and whether there is one.
+func slide(x []int64, in graph.Shape, l graph.Layer, channels int,
+	f func(c int, at func(ky, kx, ic int) (int64, bool)) int64) ([]int64, graph.Shape) {
+	axis := func(n int) (out, before int) {
+		if l.Padding == graph.Valid {
+			for out*l.Stride+l.Kernel <= n {
+				out++
+			}
+			return out, 0
+		}
+		for out*l.Stride < n {
+			out++
+		}
+		return out, max(0, l.Kernel+l.Stride*(out-1)-n) / 2
+	}
+	h, top := axis(in.H)
+	w, left := axis(in.W)
+	var out []int64
+	for oy := range h {
+		for ox := range w {
+			for c := range channels {
+				out = append(out, f(c, func(ky, kx, ic int) (int64, bool) {
+					y, x0 := oy*l.Stride+ky-top, ox*l.Stride+kx-left
+					if y < 0 || y >= in.H || x0 < 0 || x0 >= in.W {
+						return 0, false
+					}
+					return x[(y*in.W+x0)*in.C+ic], true
+				}))
+			}
+		}
+	}
+	return out, graph.Shape{H: h, W: w, C: channels}
+}
+
+// requantize multiplies in arbitrary precision, rounded to the 24 bits of a float32 where the law has one.
+func requantize(sum int64, mult float32) int64 {
+	round := func() *big.Float { return new(big.Float).SetPrec(24).SetMode(big.ToNearestEven) }
+	v, _ := round().Mul(round().SetInt64(sum), round().SetFloat64(float64(mult))).Float64()
+	return int64(math.RoundToEven(min(max(v, 0), 255)))
+}
+
+// randomGraph draws a sequential network: convolutions, pools and dropout in any order, both paddings, then a dense chain.
+func randomGraph(rng *rand.Rand) *graph.Graph {
+	for {
+		g := &graph.Graph{Input: graph.Shape{H: 3 + rng.IntN(28), W: 3 + rng.IntN(28), C: 1 + rng.IntN(2)}}
+		add := func(l graph.Layer) {
+			l.Name = fmt.Sprintf("%s%d", l.Kind, len(g.Layers))
+			g.Layers = append(g.Layers, l)
+		}
+		padding := func() graph.Padding { return []graph.Padding{graph.Valid, graph.Same}[rng.IntN(2)] }
+		for range rng.IntN(6) {
+			switch rng.IntN(5) {
+			case 0, 1:
+				add(graph.Layer{Kind: graph.Conv2D, Filters: 1 + rng.IntN(10), Kernel: 1 + rng.IntN(4), Stride: 1 + rng.IntN(3),
+					Padding: padding(), Activation: graph.ReLU})
+			case 2, 3:
+				add(graph.Layer{Kind: graph.MaxPool2D, Kernel: 1 + rng.IntN(3), Stride: 1 + rng.IntN(3), Padding: padding()})
+			case 4:
+				add(graph.Layer{Kind: graph.Dropout, Rate: 0.5})
+			}
+		}
+		add(graph.Layer{Kind: graph.Flatten})
+		for range rng.IntN(3) {
+			add(graph.Layer{Kind: graph.Dense, Filters: 1 + rng.IntN(12), Activation: graph.ReLU})
+		}
+		add(graph.Layer{Kind: graph.Dense, Filters: 1, Activation: graph.Sigmoid})
+		if _, err := g.Plan(); err == nil {
+			return g
+		}
+	}
+}
+
+// On any network, working on live regions only and pooling before requantising changes no sum.
+func TestRunnerEqualsFullComputation(t *testing.T) {
+	seeds := uint64(1500)
+	if testing.Short() {
+		seeds = 150
+	}
+	distinct := make(map[int32]bool)
+	for seed := range seeds {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		g := randomGraph(rng)
+		m := randomModel(g, rng)
+		r, err := infer.NewRunner(m)
+		if err != nil {
+			t.Fatalf("seed %d: %v\n%v", seed, err, g)
+		}
+		for range 2 {
+			pix := randomImage(g.Input.Size(), rng)
+			got, err := r.Run(pix)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := model(m, pix); int64(got) != want {
+				t.Fatalf("seed %d: sum %d, want %d\n%v", seed, got, want, g)
+			}
+			distinct[got] = true
+		}
+	}
+	if len(distinct) < int(seeds) {
+		t.Errorf("%d networks gave only %d different sums: the test sees too little", seeds, len(distinct))
+	}
+}
+
+// thesisModel is a thesis network with fixed weights.
+func thesisModel(t testing.TB) (*infer.Model, [][]byte) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(2024, 5))
+	m := randomModel(graph.Thesis(), rng)
+	var images [][]byte
+	for range 3 {
+		images = append(images, randomImage(m.Graph.Input.Size(), rng))
+	}
+	return m, images
+}
+
+// These sums hold on every CPU and for every kernel, to the last bit.
+func TestThesisGolden(t *testing.T) {
+	m, images := thesisModel(t)
+	r, err := infer.NewRunner(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []int32{-36323, -34221, -31774}
+	for i, pix := range images {
+		got, err := r.Run(pix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != want[i] {
+			t.Errorf("image %d: sum %d, want %d (kernel %s)", i, got, want[i], r.Kernel())
+		}
+	}
+}
+
+func TestThesisEqualsFullComputation(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the full computation takes seconds")
+	}
+	m, images := thesisModel(t)
+	r, err := infer.NewRunner(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := r.Run(images[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := model(m, images[0]); int64(got) != want {
+		t.Errorf("sum %d, want %d", got, want)
+	}
+}
+
+func TestRunAllocatesNothing(t *testing.T) {
+	m, images := thesisModel(t)
+	r, err := infer.NewRunner(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := testing.AllocsPerRun(2, func() {
+		if _, err := r.Run(images[0]); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 0 {
+		t.Errorf("%g allocations per run", n)
+	}
+}
+
+// A Runner keeps nothing of the model that it was made from.
+func TestRunnerIsIndependentOfTheModel(t *testing.T) {
+	rng := rand.New(rand.NewPCG(6, 6))
+	m := randomModel(randomGraph(rng), rng)
+	r, err := infer.NewRunner(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pix := randomImage(m.Graph.Input.Size(), rng)
+	want, _ := r.Run(pix)
+	for i := range m.Layers {
+		clear(m.Layers[i].W)
+		clear(m.Layers[i].Bias)
+		clear(m.Layers[i].Mult)
+	}
+	if got, _ := r.Run(pix); got != want {
+		t.Errorf("sum %d after the model was cleared, %d before", got, want)
+	}
+}
+
+func TestRefuses(t *testing.T) {
+	m, images := thesisModel(t)
+	r, err := infer.NewRunner(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Run(images[0][1:]); err == nil {
+		t.Error("a short image was accepted")
+	}
+	for name, spoil := range map[string]func(*infer.Model){
+		"weights missing":      func(m *infer.Model) { m.Layers = m.Layers[:6] },
+		"weights too many":     func(m *infer.Model) { m.Layers = append(m.Layers, m.Layers[0]) },
+		"weights short":        func(m *infer.Model) { m.Layers[1].W = m.Layers[1].W[1:] },
+		"weights swapped":      func(m *infer.Model) { m.Layers[0], m.Layers[1] = m.Layers[1], m.Layers[0] },
+		"weight -128":          func(m *infer.Model) { m.Layers[2].W[5] = 0x80 },
+		"bias short":           func(m *infer.Model) { m.Layers[1].Bias = m.Layers[1].Bias[1:] },
+		"bias overflows":       func(m *infer.Model) { m.Layers[1].Bias[0] = math.MaxInt32 },
+		"smallest bias":        func(m *infer.Model) { m.Layers[1].Bias[0] = math.MinInt32 },
+		"scale 0":              func(m *infer.Model) { m.Layers[0].Mult[3] = 0 },
+		"scale negative":       func(m *infer.Model) { m.Layers[0].Mult[3] = -1 },
+		"scale NaN":            func(m *infer.Model) { m.Layers[0].Mult[3] = float32(math.NaN()) },
+		"scale infinite":       func(m *infer.Model) { m.Layers[0].Mult[3] = float32(math.Inf(1)) },
+		"last layer scaled":    func(m *infer.Model) { m.Layers[6].Mult = []float32{1} },
+		"logit scale 0":        func(m *infer.Model) { m.LogitScale = 0 },
+		"logit scale infinite": func(m *infer.Model) { m.LogitScale = math.Inf(1) },
+		"linear inside":        func(m *infer.Model) { m.Graph.Layers[0].Activation = graph.Linear },
+		"more memory than a station has": func(m *infer.Model) {
+			*m = *randomModel(&graph.Graph{Input: graph.Shape{H: 4096, W: 4096, C: 1}, Layers: []graph.Layer{
+				{Kind: graph.Conv2D, Name: "conv", Filters: 4, Kernel: 1, Stride: 1, Padding: graph.Valid, Activation: graph.ReLU},
+				{Kind: graph.MaxPool2D, Name: "pool1", Kernel: 64, Stride: 1, Padding: graph.Same},
+				{Kind: graph.MaxPool2D, Name: "pool2", Kernel: 64, Stride: 1, Padding: graph.Same},
+				{Kind: graph.MaxPool2D, Name: "pool3", Kernel: 64, Stride: 1, Padding: graph.Same},
+				{Kind: graph.MaxPool2D, Name: "pool4", Kernel: 64, Stride: 1, Padding: graph.Same},
+				{Kind: graph.MaxPool2D, Name: "pool5", Kernel: 64, Stride: 64, Padding: graph.Same},
+				{Kind: graph.MaxPool2D, Name: "pool6", Kernel: 2, Stride: 2, Padding: graph.Same},
+				{Kind: graph.Flatten, Name: "flatten"},
+				{Kind: graph.Dense, Name: "dense", Filters: 1, Activation: graph.Sigmoid},
+			}}, rand.New(rand.NewPCG(1, 1)))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, _ := thesisModel(t)
+			spoil(m)
+			if _, err := infer.NewRunner(m); !errors.Is(err, infer.ErrModel) {
+				t.Errorf("error %v, want ErrModel", err)
+			}
+		})
+	}
+}
+
+func BenchmarkThesis(b *testing.B) {
+	m, images := thesisModel(b)
+	r, err := infer.NewRunner(m)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := r.Run(images[0]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

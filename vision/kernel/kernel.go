@@ -1,0 +1,41 @@
+// Package kernel holds the int8 arithmetic of the network, one operator a file.
+//
+//	preprocess -> infer -> KERNEL
+//
+// infer walks the network and calls these operators; the law that they obey is written in infer's package comment. For
+// each operator x, x_generic.go is the specification: the plain loops that anyone can check by eye. Every other body
+// must equal it byte for byte, and the tests hold each one to that. Newcomers read ConvGeneric, then Conv.Run.
+//
+//	operator    specification          in use
+//	conv+pool   ConvGeneric            Conv: patches, Matrix.Mul, MaxSums, Requantize
+//	dense       DenseGeneric           Matrix.Mul, Requantize
+//	max pool    MaxPool                the same
+//	requantise  RequantizeGeneric      Requantize
+package kernel
+
+// Name says which body of the operators is in use.
+func Name() string { return "generic" }
+
+// Window is a square window that slides over the rows and columns of an activation.
+type Window struct {
+	Kernel, Stride  int // px
+	PadTop, PadLeft int // px outside above the first row and left of the first column
+	OutH, OutW      int // positions to compute, from the top left corner
+}
+
+// single is the window that changes nothing: the pool of a convolution that no pool follows.
+func single(h, w int) Window { return Window{Kernel: 1, Stride: 1, OutH: h, OutW: w} }
+
+// span clips the window at position i along one axis of n values: it covers first up to but not including end. Tap 0 of
+// the kernel lies at i*Stride-pad, which is negative or before first where the window hangs over the border.
+func (w *Window) span(i, pad, n int) (first, end int) {
+	start := i*w.Stride - pad
+	return max(0, start), min(n, start+w.Kernel)
+}
+
+// Area is an activation, or the live part of one in the top left corner of a larger one: (H, W, C) with C varying
+// fastest.
+type Area struct {
+	H, W, C int
+	Row     int // values from one row to the next, W*C or more
+}
