@@ -1,0 +1,327 @@
+package bundle_test
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/binary"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"tirewatch/quantize/bundle"
+	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/vision/infer"
+)
+
+const (
+	headerSize = 24
+	domain     = "tirewatch bundle\n"
+)
+
+func encode(t testing.TB, b *bundle.Bundle) []byte {
+	t.Helper()
+	data, err := bundle.Encode(b, bundletest.Key(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// sign makes a file around any payload, as an attacker with the key or a faulty program could.
+func sign(payload []byte) []byte {
+	key := bundletest.Key(1)
+	id := bundle.KeyID(key.Public().(ed25519.PublicKey))
+	data := []byte("\x89tire\r\n\x1a\x00\x00\x00\x01")
+	data = append(data, id[:]...)
+	data = binary.BigEndian.AppendUint32(data, uint32(len(payload)))
+	data = append(data, payload...)
+	return append(data, ed25519.Sign(key, append([]byte(domain), data...))...)
+}
+
+func typed(err error) bool {
+	var version *bundle.VersionError
+	for _, want := range []error{bundle.ErrNotBundle, bundle.ErrTruncated, bundle.ErrUntrustedKey, bundle.ErrBadSignature, bundle.ErrMalformed} {
+		if errors.Is(err, want) {
+			return true
+		}
+	}
+	return errors.As(err, &version)
+}
+
+func TestRoundTrip(t *testing.T) {
+	want := bundletest.Small(7)
+	path := filepath.Join(t.TempDir(), "model.tire")
+	if err := bundle.Write(path, want, bundletest.Key(1)); err != nil {
+		t.Fatal(err)
+	}
+	got, err := bundle.Read(path, append(bundletest.Public(9), bundletest.Public(1)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, got, cmp.AllowUnexported(bundle.Bundle{}), cmpopts.EquateEmpty()); d != "" {
+		t.Errorf("written and read bundle differ:\n%s", d)
+	}
+	if len(got.ID()) != 16 {
+		t.Errorf("id %q, want 16 hex digits", got.ID())
+	}
+	if _, err := got.SelfTest(); err != nil {
+		t.Error(err)
+	}
+}
+
+// The same inputs make the same bytes: a bundle can be made again and compared.
+func TestDeterministic(t *testing.T) {
+	local := bundletest.Small(7)
+	local.Created = local.Created.Add(400 * time.Millisecond).In(time.FixedZone("WIB", 7*3600))
+	if !bytes.Equal(encode(t, bundletest.Small(7)), encode(t, local)) {
+		t.Error("the same bundle, created in another time zone, makes other bytes")
+	}
+	if bytes.Equal(encode(t, bundletest.Small(7)), encode(t, bundletest.Small(8))) {
+		t.Error("another bundle makes the same bytes")
+	}
+}
+
+// Every byte counts: each of them, with each of its bits turned over, is noticed.
+func TestEveryBitFlipIsRefused(t *testing.T) {
+	data := encode(t, bundletest.Small(7))
+	step := 1
+	if testing.Short() {
+		step = 31
+	}
+	for i := 0; i < len(data); i += step {
+		for bit := range 8 {
+			data[i] ^= 1 << bit
+			if b, err := bundle.Decode(data, bundletest.Public(1)); b != nil || !typed(err) {
+				t.Fatalf("byte %d of %d, bit %d turned over: error %v", i, len(data), bit, err)
+			}
+			data[i] ^= 1 << bit
+		}
+	}
+	if _, err := bundle.Decode(data, bundletest.Public(1)); err != nil {
+		t.Fatalf("the unchanged file: %v", err)
+	}
+}
+
+func TestRefuses(t *testing.T) {
+	good := encode(t, bundletest.Small(7))
+	trusted := bundletest.Public(1)
+	for name, c := range map[string]struct {
+		data    []byte
+		trusted []ed25519.PublicKey
+		want    error
+	}{
+		"nothing":               {nil, trusted, bundle.ErrNotBundle},
+		"another file":          {[]byte("\x89PNG\r\n\x1a\n and so on"), trusted, bundle.ErrNotBundle},
+		"text mode transfer":    {bytes.ReplaceAll(good, []byte("\r\n"), []byte("\n")), trusted, bundle.ErrNotBundle},
+		"only the magic":        {good[:8], trusted, bundle.ErrTruncated},
+		"a byte behind the end": {append(bytes.Clone(good), 0), trusted, bundle.ErrMalformed},
+		"twice":                 {append(bytes.Clone(good), good...), trusted, bundle.ErrMalformed},
+		"no trusted key":        {good, nil, bundle.ErrUntrustedKey},
+		"another key":           {good, bundletest.Public(2), bundle.ErrUntrustedKey},
+		"a damaged key":         {good, []ed25519.PublicKey{trusted[0][:31]}, bundle.ErrUntrustedKey},
+		"larger than allowed":   {append(bytes.Clone(good), make([]byte, bundle.MaxSize)...), trusted, bundle.ErrTooLarge},
+		"an empty payload":      {sign(nil), trusted, bundle.ErrMalformed},
+		"a payload of text":     {sign([]byte("hello")), trusted, bundle.ErrMalformed},
+		"an empty map":          {sign([]byte{0x80}), trusted, bundle.ErrInvalid},
+		"two payloads":          {sign(append(good[headerSize:len(good)-64:len(good)-64], 0xc0)), trusted, bundle.ErrMalformed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, err := bundle.Decode(c.data, c.trusted)
+			if b != nil || !errors.Is(err, c.want) {
+				t.Errorf("error %v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
+func TestEveryTruncationIsRefused(t *testing.T) {
+	data := encode(t, bundletest.Small(7))
+	for n := 1; n < len(data); n++ {
+		if _, err := bundle.Decode(data[:n:n], bundletest.Public(1)); !errors.Is(err, bundle.ErrTruncated) {
+			t.Fatalf("first %d of %d bytes: error %v, want ErrTruncated", n, len(data), err)
+		}
+	}
+}
+
+// A newer format is named as such even though its signature cannot be judged: the technician must update, not suspect an
+// attack.
+func TestNewerVersion(t *testing.T) {
+	data := encode(t, bundletest.Small(7))
+	data[11] = 2
+	_, err := bundle.Decode(data, bundletest.Public(1))
+	var v *bundle.VersionError
+	if !errors.As(err, &v) || v.Have != 2 || v.Known != 1 {
+		t.Errorf("error %v, want a VersionError", err)
+	}
+}
+
+// A few bytes that claim an array of four thousand million layers must not make the station allocate them, signed or not.
+func TestHostileLengths(t *testing.T) {
+	key := func(k string) []byte { return append([]byte{0xa0 | byte(len(k))}, k...) }
+	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+	huge := []byte{0xdd, 0xff, 0xff, 0xff, 0xff}
+	layers := join([]byte{0x81}, key("model"), []byte{0x81}, key("graph"), []byte{0x81}, key("layers"))
+	for name, payload := range map[string][]byte{
+		"classes":        join([]byte{0x81}, key("classes"), huge),
+		"golden":         join([]byte{0x81}, key("golden"), huge),
+		"graph's layers": join(layers, huge),
+		"just too long":  join(layers, []byte{0xdc, 0x10, 0x01}, bytes.Repeat([]byte{0x80}, 4097)),
+		"a map":          {0xdf, 0xff, 0xff, 0xff, 0xff},
+		"a long string":  {0x81, 0xdb, 0xff, 0xff, 0xff, 0xff},
+		"deep nesting":   bytes.Repeat([]byte{0x91}, 1<<20),
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := sign(payload)
+			var err error
+			if n := testing.AllocsPerRun(1, func() { _, err = bundle.Decode(data, bundletest.Public(1)) }); n > 50 {
+				t.Errorf("%g allocations", n)
+			}
+			if !errors.Is(err, bundle.ErrMalformed) {
+				t.Errorf("error %v, want ErrMalformed", err)
+			}
+		})
+	}
+}
+
+// What is signed may still be wrong. Both the program that signs and the one that verifies refuse it.
+func TestInvalidContent(t *testing.T) {
+	for name, spoil := range map[string]func(*bundle.Bundle){
+		"weight -128":          func(b *bundle.Bundle) { b.Model.Layers[0].W[0] = 0x80 },
+		"a bias missing":       func(b *bundle.Bundle) { b.Model.Layers[0].Bias = b.Model.Layers[0].Bias[1:] },
+		"scale not a number":   func(b *bundle.Bundle) { b.Model.Layers[0].Mult[0] = float32(math.NaN()) },
+		"no layers":            func(b *bundle.Bundle) { b.Model.Graph.Layers = nil },
+		"unknown filter":       func(b *bundle.Bundle) { b.Spec.Filter = "cubic" },
+		"spec of another size": func(b *bundle.Bundle) { b.Spec.Width++ },
+		"classes swapped":      func(b *bundle.Bundle) { b.Classes[0], b.Classes[1] = b.Classes[1], b.Classes[0] },
+		"three classes":        func(b *bundle.Bundle) { b.Classes = append(b.Classes, "bulge") },
+		"threshold 0":          func(b *bundle.Bundle) { b.Threshold = 0 },
+		"threshold 1":          func(b *bundle.Bundle) { b.Threshold = 1 },
+		"threshold NaN":        func(b *bundle.Bundle) { b.Threshold = math.NaN() },
+		"no serial":            func(b *bundle.Bundle) { b.Serial = 0 },
+		"no date":              func(b *bundle.Bundle) { b.Created = time.Time{} },
+		"no target":            func(b *bundle.Bundle) { b.Target = "" },
+		"target with a hole":   func(b *bundle.Bundle) { b.Target = "hamburg//station3" },
+		"target half a name":   func(b *bundle.Bundle) { b.Target = "hamburg/line*/station3" },
+		"a terminal escape":    func(b *bundle.Bundle) { b.Provenance.Tool = "tirewatch \x1b[2J" },
+		"a second log line":    func(b *bundle.Bundle) { b.Model.Graph.Layers[1].Name = "pool1\nall is well" },
+		"a very long name":     func(b *bundle.Bundle) { b.Quantization.Layers[0].Name = strings.Repeat("x", 300) },
+		"too few golden":       func(b *bundle.Bundle) { b.Golden = b.Golden[1:] },
+		"a short golden input": func(b *bundle.Bundle) { b.Golden[0].Pix = b.Golden[0].Pix[1:] },
+		"less than no images":  func(b *bundle.Bundle) { b.Evaluation.TruePositive = -1 },
+		"agreement above 1":    func(b *bundle.Bundle) { b.Quantization.Agreement = 1.5 },
+		"range NaN":            func(b *bundle.Bundle) { b.Quantization.Layers[0].Range = math.NaN() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := bundletest.Small(7)
+			spoil(b)
+			if _, err := bundle.Encode(b, bundletest.Key(1)); !errors.Is(err, bundle.ErrInvalid) {
+				t.Errorf("encode: error %v, want ErrInvalid", err)
+			}
+			payload, err := b.MarshalMsg(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := bundle.Decode(sign(payload), bundletest.Public(1)); got != nil || !errors.Is(err, bundle.ErrInvalid) {
+				t.Errorf("decode: error %v, want ErrInvalid", err)
+			}
+		})
+	}
+}
+
+func TestSelfTestNoticesAWrongSum(t *testing.T) {
+	b := bundletest.Small(7)
+	b.Golden[2].Sum++
+	r, err := b.SelfTest()
+	var g *bundle.GoldenError
+	if r != nil || !errors.As(err, &g) || g.Index != 2 || g.Want != g.Got+1 {
+		t.Errorf("error %v, want a GoldenError for input 3", err)
+	}
+	b = bundletest.Small(7)
+	b.Model.Layers = b.Model.Layers[1:]
+	if _, err := b.SelfTest(); !errors.Is(err, infer.ErrModel) {
+		t.Errorf("error %v, want ErrModel", err)
+	}
+}
+
+func TestTargets(t *testing.T) {
+	for _, c := range []struct {
+		target, station string
+		want            bool
+	}{
+		{"*", "hamburg/line1/station3", true},
+		{"*/*/*", "hamburg/line1/station3", true},
+		{"hamburg/*/station3", "hamburg/line1/station3", true},
+		{"hamburg/line1/station3", "hamburg/line1/station3", true},
+		{"hamburg/line1/station3", "hamburg/line1/station30", false},
+		{"hamburg/*/*", "bremen/line1/station3", false},
+		{"hamburg/*/*", "hamburg/line1", false},
+	} {
+		b := bundle.Bundle{Target: c.target}
+		if got := b.Targets(c.station); got != c.want {
+			t.Errorf("%s targets %s: %v, want %v", c.target, c.station, got, c.want)
+		}
+	}
+}
+
+// A failed write leaves the old file and nothing else.
+func TestFailedWriteLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "model.tire")
+	b := bundletest.Small(7)
+	b.Threshold = 2
+	if err := bundle.Write(path, b, bundletest.Key(1)); !errors.Is(err, bundle.ErrInvalid) {
+		t.Errorf("error %v, want ErrInvalid", err)
+	}
+	if err := bundle.Write(path, bundletest.Small(7), nil); err == nil {
+		t.Error("a bundle was written without a key")
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) > 0 {
+		t.Errorf("left behind: %v", entries)
+	}
+}
+
+// Inspect shows what a file says without a key, and only that: changed bytes are not noticed, and Decode stays the way in.
+func TestInspect(t *testing.T) {
+	data := encode(t, bundletest.Small(7))
+	data[len(data)-1] ^= 1
+	b, err := bundle.Inspect(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.Serial != 7 || b.Signer() != bundle.KeyID(bundletest.Public(1)[0]) {
+		t.Errorf("serial %d, signer %v", b.Serial, b.Signer())
+	}
+	if _, err := bundle.Decode(data, bundletest.Public(1)); !errors.Is(err, bundle.ErrBadSignature) {
+		t.Errorf("error %v, want ErrBadSignature", err)
+	}
+}
+
+// The fuzzer sees both sides of the signature: any bytes as a file, and any bytes as a signed payload.
+func FuzzDecode(f *testing.F) {
+	good := encode(f, bundletest.Small(7))
+	f.Add(good)
+	f.Add(good[headerSize : len(good)-64])
+	f.Add([]byte{0x81, 0xdd, 0xff, 0xff, 0xff, 0xff})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if b, err := bundle.Decode(data, bundletest.Public(1)); err == nil {
+			again, err := bundle.Encode(b, bundletest.Key(1))
+			if err != nil || !bytes.Equal(again, data) && bytes.Equal(data, good) {
+				t.Errorf("an accepted bundle encodes differently: %v", err)
+			}
+		} else if !typed(err) && !errors.Is(err, bundle.ErrInvalid) {
+			t.Errorf("untyped error %v", err)
+		}
+		if b, err := bundle.Decode(sign(data), bundletest.Public(1)); err == nil {
+			if _, err := b.SelfTest(); err != nil && !errors.As(err, new(*bundle.GoldenError)) && !errors.Is(err, infer.ErrModel) {
+				t.Errorf("self-test of a valid bundle: %v", err)
+			}
+		}
+	})
+}

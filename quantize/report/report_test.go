@@ -1,0 +1,112 @@
+package report_test
+
+import (
+	"errors"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"tirewatch/quantize/bundle"
+	"tirewatch/quantize/calibrate"
+	"tirewatch/quantize/report"
+	"tirewatch/vision/graph"
+	"tirewatch/vision/infer"
+)
+
+// brightness is an int8 network of one pixel: logit = (pixel - 100) / 50. Its hidden layer is the pixel itself.
+func brightness() *infer.Model {
+	return &infer.Model{
+		Graph: graph.Graph{Input: graph.Shape{H: 1, W: 1, C: 1}, Layers: []graph.Layer{
+			{Kind: graph.Dense, Name: "hidden", Filters: 1, Activation: graph.ReLU},
+			{Kind: graph.Dense, Name: "out", Filters: 1, Activation: graph.Sigmoid},
+		}},
+		Layers: []infer.Layer{
+			{Name: "hidden", W: []byte{1}, Bias: []int32{0}, Mult: []float32{1}},
+			{Name: "out", W: []byte{1}, Bias: []int32{-100}},
+		},
+		LogitScale: 1.0 / 50,
+	}
+}
+
+// shifted is the float network it was made from: it places the border at 110.
+type shifted struct{}
+
+func (shifted) Logit(pix []byte, observe func(layer int, values []float32)) (float64, error) {
+	if pix[0] == 13 {
+		return 0, errors.New("an unlucky image")
+	}
+	observe(0, []float32{float32(pix[0])})
+	observe(1, []float32{float32(pix[0]) - 110})
+	return (float64(pix[0]) - 110) / 50, nil
+}
+
+func newShifted() calibrate.Float { return shifted{} }
+
+func TestCompare(t *testing.T) {
+	images := [][]byte{{0}, {99}, {105}, {120}, {200}}
+	crack := []bool{false, true, false, true, true}
+	last := 0
+	q, e, err := report.Compare(t.Context(), newShifted, brightness(), []float32{120}, 0.5, images, crack, func(done int) { last = done })
+	if err != nil {
+		t.Fatal(err)
+	}
+	// float says crack from 110, int8 from 100: they differ on 105 alone, and the truth is with the float network there.
+	want := bundle.Quantization{Images: 5, FloatAccuracy: 0.8, Int8Accuracy: 0.6, Agreement: 0.8, LargestShift: 0.04996,
+		Layers: []bundle.LayerQuantization{{Name: "hidden", Range: 120, Saturated: 0.2}}}
+	if d := cmp.Diff(want, q, cmpopts.EquateApprox(0, 1e-4)); d != "" {
+		t.Errorf("comparison:\n%s", d)
+	}
+	if want := (bundle.Evaluation{TruePositive: 2, FalsePositive: 1, TrueNegative: 1, FalseNegative: 1}); e != want {
+		t.Errorf("evaluation %+v, want %+v", e, want)
+	}
+	if math.Abs(e.Accuracy()-q.Int8Accuracy) > 1e-12 || e.Images() != q.Images || last != 5 {
+		t.Errorf("reports disagree: %+v and %+v; progress %d", e, q, last)
+	}
+}
+
+func TestCompareRefuses(t *testing.T) {
+	if _, _, err := report.Compare(t.Context(), newShifted, brightness(), []float32{1}, 0.5, nil, nil, nil); !errors.Is(err, report.ErrNoImages) {
+		t.Errorf("no images: error %v", err)
+	}
+	_, _, err := report.Compare(t.Context(), newShifted, brightness(), []float32{1}, 0.5, [][]byte{{1}, {13}}, []bool{true, true}, nil)
+	if err == nil || !strings.Contains(err.Error(), "image 2: an unlucky image") {
+		t.Errorf("error %v does not name the image", err)
+	}
+	m := brightness()
+	m.Layers = m.Layers[:1]
+	if _, _, err := report.Compare(t.Context(), newShifted, m, []float32{1}, 0.5, [][]byte{{1}}, []bool{true}, nil); !errors.Is(err, infer.ErrModel) {
+		t.Errorf("error %v, want ErrModel", err)
+	}
+}
+
+func TestWrite(t *testing.T) {
+	q := bundle.Quantization{Images: 650, FloatAccuracy: 0.9446, Int8Accuracy: 0.9431, Agreement: 0.9969, LargestShift: 0.0213,
+		Layers: []bundle.LayerQuantization{{Name: "conv1", Range: 3.25, Saturated: 0.00002, DeadChannels: 1}}}
+	e := bundle.Evaluation{HeldOut: true, TruePositive: 400, FalsePositive: 17, TrueNegative: 213, FalseNegative: 20}
+	want := `compared on                        650 testing images
+float accuracy                     94.46 %
+int8 accuracy                      94.31 %
+same verdict                       99.69 %
+largest change of probability      0.0213
+int8: cracks found, missed         400, 20
+int8: normal passed, false alarms  213, 17
+
+layer  largest activation  cut off   dead channels
+conv1  3.25                0.0020 %  1
+`
+	var out strings.Builder
+	if err := report.Write(&out, q, e); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, out.String()); d != "" {
+		t.Error(d)
+	}
+	e.HeldOut = false
+	out.Reset()
+	if err := report.Write(&out, q, e); err != nil || !strings.Contains(out.String(), "not a measure of new tires") {
+		t.Errorf("a comparison on calibration images does not say so: %q, %v", out.String(), err)
+	}
+}
