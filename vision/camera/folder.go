@@ -1,0 +1,67 @@
+package camera
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"tirewatch/vision/frame"
+	"tirewatch/vision/imagefile"
+)
+
+// folder plays the images of a folder in the order of their names, each once.
+type folder struct {
+	dir     string
+	names   []string // what is still to come
+	skipped func(path string, err error)
+	seq     uint64 // frames given
+	missed  int    // images that could not be read
+}
+
+func openFolder(dir string, skipped func(path string, err error)) (*folder, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, openError(Location{Folder, dir}, err)
+	}
+	s := &folder{dir: dir, skipped: skipped}
+	for _, e := range entries {
+		if !e.IsDir() && imagefile.IsImageName(e.Name()) {
+			s.names = append(s.names, e.Name())
+		}
+	}
+	if len(s.names) == 0 {
+		return nil, openError(Location{Folder, dir}, ErrNoImages)
+	}
+	return s, nil
+}
+
+// Next reads the next image that can be read. The others are reported and passed over: one broken photograph does not end a night's run.
+func (s *folder) Next(ctx context.Context) (*frame.Frame, error) {
+	for len(s.names) > 0 {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		path := filepath.Join(s.dir, s.names[0])
+		s.names = s.names[1:]
+		f, err := imagefile.Read(path)
+		if err != nil {
+			s.missed++
+			if s.skipped != nil {
+				s.skipped(path, err)
+			}
+			continue
+		}
+		s.seq++
+		f.Seq, f.Time = s.seq, time.Now().UTC()
+		return f, nil
+	}
+	if s.seq == 0 {
+		return nil, fmt.Errorf("read %s: %w: none of %d can be read", s.dir, ErrNoImages, s.missed)
+	}
+	return nil, io.EOF
+}
+
+func (s *folder) Close() error { return nil }

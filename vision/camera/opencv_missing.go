@@ -1,0 +1,16 @@
+//go:build !opencv
+
+package camera
+
+import "fmt"
+
+// hasOpenCV says whether cameras and videos can be opened.
+const hasOpenCV = false
+
+// openCapture stands in for OpenCV in a build without it.
+func openCapture(o Options) (grabber, float64, error) {
+	if !o.Source.NeedsOpenCV() || o.Source.Kind == "" {
+		return nil, 0, fmt.Errorf("%w %q", ErrLocation, o.Source)
+	}
+	return nil, 0, Check(o.Source)
+}
