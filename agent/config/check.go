@@ -1,0 +1,132 @@
+package config
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"tirewatch/vision/verdict"
+)
+
+// maxName bounds one level of a topic, so that whole topics stay far below MQTT's 65535 bytes.
+const maxName = 64
+
+// check reports every value that the station could not work with. It looks at the text only: whether files and devices exist is
+// found out where they are opened.
+func (r *reader) check(c *Config) {
+	r.name("station.site", c.Station.Site)
+	r.name("station.line", c.Station.Line)
+	r.name("station.name", c.Station.Name)
+
+	const sources = "want v4l2:/dev/video0, gstreamer:PIPELINE, rtsp://HOST/PATH, file:CLIP or folder:DIR"
+	if r.required("camera.source", string(c.Camera.Source), sources) {
+		kind, target := c.Camera.Source.Split()
+		r.rule("camera.source", kind != "", "%q is no source, %s", c.Camera.Source, sources)
+		r.rule("camera.source", target != "", "%q names nothing to open, %s", c.Camera.Source, sources)
+	}
+	between(r, "camera.width", c.Camera.Width, 0, 1<<14)
+	between(r, "camera.height", c.Camera.Height, 0, 1<<14)
+	between(r, "camera.fps", c.Camera.FPS, 0, 1000)
+
+	oneOf(r, "locate.mode", c.Locate.Mode, LocateRound, LocateRegion)
+	r.region(c.Locate)
+	between(r, "locate.min_diameter", c.Locate.MinDiameter, 0.01, 2)
+	between(r, "locate.max_diameter", c.Locate.MaxDiameter, 0.01, 2)
+	if !r.broken("locate.min_diameter") {
+		r.rule("locate.max_diameter", c.Locate.MaxDiameter >= c.Locate.MinDiameter, "%v is below locate.min_diameter, %v",
+			c.Locate.MaxDiameter, c.Locate.MinDiameter)
+	}
+	between(r, "locate.margin", c.Locate.Margin, 0, 0.5)
+
+	if c.Trigger.Mode != "" {
+		oneOf(r, "trigger.mode", c.Trigger.Mode, TriggerPresence, TriggerFrame)
+	}
+	between(r, "trigger.frames", c.Trigger.Frames, 1, 100)
+
+	r.required("model.dir", c.Model.Dir, "want a folder")
+	r.rule("model.keys", len(c.Model.Keys) > 0, "missing, want the public key files whose bundles are accepted, like [\"maker.pub\"]")
+	r.rule("model.keys", !slices.Contains(c.Model.Keys, ""), "an entry is empty, want public key files")
+	r.required("journal.path", c.Journal.Path, "want a file")
+
+	r.mqtt(c.MQTT)
+	oneOf(r, "log.level", c.Log.Level, "debug", "info", "warn", "error")
+	oneOf(r, "log.format", c.Log.Format, "text", "json")
+}
+
+func (r *reader) mqtt(m MQTT) {
+	if m.Broker != "" {
+		r.rule("mqtt.broker", validBroker(m.Broker), "%q is no broker, want mqtt://HOST or mqtts://HOST, with :PORT if it is not 1883 or 8883",
+			m.Broker)
+	}
+	for level := range strings.SplitSeq(m.Root, "/") {
+		r.name("mqtt.root", level)
+	}
+	r.rule("mqtt.client_id", utf8.ValidString(m.ClientID) && !strings.ContainsFunc(m.ClientID, unicode.IsControl),
+		"%q holds control characters", m.ClientID)
+	r.rule("mqtt.password_file", m.PasswordFile == "" || m.Username != "", "needs mqtt.username")
+	r.rule("mqtt.cert_file", m.CertFile == "" || m.KeyFile != "", "needs mqtt.key_file")
+	r.rule("mqtt.key_file", m.KeyFile == "" || m.CertFile != "", "needs mqtt.cert_file")
+	oneOf(r, "mqtt.encoding", m.Encoding, verdict.JSON, verdict.MessagePack)
+}
+
+// validBroker leaves no room for a password in the URL, where process lists and logs would show it.
+func validBroker(broker string) bool {
+	u, err := url.Parse(broker)
+	return err == nil && slices.Contains([]string{"mqtt", "mqtts", "tcp", "ssl"}, u.Scheme) &&
+		u.Hostname() != "" && u.User == nil && strings.Trim(u.Path, "/") == "" && u.RawQuery == ""
+}
+
+func (r *reader) region(l Locate) {
+	if l.Region == nil {
+		r.rule("locate.region", l.Mode != LocateRegion, "missing, mode region wants [x0, y0, x1, y1] in px of the frame")
+		return
+	}
+	g := l.Region
+	r.rule("locate.region", len(g) == 4 && slices.Min(g) >= 0 && g[0] < g[2] && g[1] < g[3],
+		"%v is no region, want [x0, y0, x1, y1] in px of the frame with x0 < x1 and y0 < y1", g)
+}
+
+// name checks one topic level.
+func (r *reader) name(key, value string) {
+	if r.required(key, value, "want a name without / + # $ and control characters") {
+		r.rule(key, validName(value), "%q cannot be part of a topic, want at most %d bytes without / + # $ and control characters", value, maxName)
+	}
+}
+
+func validName(name string) bool {
+	return name != "" && len(name) <= maxName && utf8.ValidString(name) && !strings.ContainsFunc(name, func(c rune) bool {
+		return strings.ContainsRune("/+#$", c) || unicode.IsControl(c)
+	})
+}
+
+// required reports an absent or empty value; it returns whether there is one to check further.
+func (r *reader) required(key, value, want string) bool {
+	if _, present := r.lines[key]; present {
+		r.rule(key, value != "", "is empty, %s", want)
+	} else {
+		r.rule(key, value != "", "missing, %s", want)
+	}
+	return value != ""
+}
+
+// rule reports a value that breaks a rule, unless the key is known to be wrong already.
+func (r *reader) rule(key string, ok bool, format string, args ...any) {
+	if !ok && !r.broken(key) {
+		r.problem(key, format, args...)
+	}
+}
+
+// between treats a NaN as outside.
+func between[N int | float64](r *reader, key string, value, low, high N) {
+	r.rule(key, value >= low && value <= high, "%v is out of range, want %v to %v", value, low, high)
+}
+
+func oneOf[S ~string](r *reader, key string, value S, accepted ...S) {
+	names := make([]string, len(accepted))
+	for i, a := range accepted {
+		names[i] = string(a)
+	}
+	r.rule(key, slices.Contains(accepted, value), "%q is not accepted, want %s", value, strings.Join(names, " or "))
+}

@@ -1,0 +1,241 @@
+// Package config reads the station's configuration: one TOML file, one typed struct, whose field comments are the manual.
+//
+//	station.toml -> CONFIG -> camera, locate, trigger, models, journal, uplink
+//
+// Everything that is wrong with a file is reported at once, each problem with its line. Newcomers need Load, and Example for a file
+// to start from. A file that names the station, the camera, the keys and the broker is enough: the rest has defaults.
+package config
+
+import (
+	_ "embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"tirewatch/vision/verdict"
+)
+
+// Config is the whole file. Relative paths in it are relative to the folder of the file.
+type Config struct {
+	Station Station `toml:"station"`
+	Camera  Camera  `toml:"camera"`
+	Locate  Locate  `toml:"locate"`
+	Trigger Trigger `toml:"trigger"`
+	Model   Model   `toml:"model"`
+	Journal Journal `toml:"journal"`
+	MQTT    MQTT    `toml:"mqtt"`
+	Log     Log     `toml:"log"`
+}
+
+// Station names this station. The three names are levels of its MQTT topics and stand in every verdict, so none may be empty or hold
+// / + # $ or control characters.
+type Station struct {
+	Site string `toml:"site"` // the plant
+	Line string `toml:"line"` // the belt
+	Name string `toml:"name"` // the place at the belt
+}
+
+// ID is site/line/name, the station's name in topics and verdicts.
+func (s Station) ID() string { return s.Site + "/" + s.Line + "/" + s.Name }
+
+// ParseStation reads an ID.
+func ParseStation(id string) (Station, error) {
+	parts := strings.Split(id, "/")
+	if len(parts) != 3 || !validName(parts[0]) || !validName(parts[1]) || !validName(parts[2]) {
+		return Station{}, fmt.Errorf("station %q: want SITE/LINE/NAME without + # $ and control characters", id)
+	}
+	return Station{Site: parts[0], Line: parts[1], Name: parts[2]}, nil
+}
+
+// Camera says where frames come from.
+type Camera struct {
+	// Source is one of
+	//	v4l2:/dev/video0       a camera of the machine
+	//	gstreamer:PIPELINE     a GStreamer pipeline that ends in an appsink (CSI cameras)
+	//	rtsp://HOST/PATH       a network camera; rtsps:// with TLS
+	//	file:clip.avi          a recorded clip
+	//	folder:DIR             a folder of photographs, in the order of their names
+	Source Source `toml:"source"`
+
+	// Width, Height (px) and FPS are asked of a v4l2 camera; 0 leaves the choice to the driver.
+	Width  int `toml:"width"`
+	Height int `toml:"height"`
+	FPS    int `toml:"fps"`
+
+	// Realtime paces a clip or a folder as a camera would; without it frames come as fast as they are inspected.
+	Realtime bool `toml:"realtime"`
+	// Loop starts a clip or a folder again at its end; without it the station stops there.
+	Loop bool `toml:"loop"`
+}
+
+// Source is a checked camera source.
+type Source string
+
+// Kinds of sources, as Split returns them.
+const (
+	SourceV4L2      = "v4l2"
+	SourceGStreamer = "gstreamer"
+	SourceRTSP      = "rtsp"
+	SourceFile      = "file"
+	SourceFolder    = "folder"
+)
+
+// Split returns the kind of the source and what it opens: a device, a pipeline, a whole URL, a file or a folder. The kind is empty when
+// the source is none of these.
+func (s Source) Split() (kind, target string) {
+	kind, target, _ = strings.Cut(string(s), ":")
+	switch kind {
+	case "rtsp", "rtsps":
+		return SourceRTSP, string(s)
+	case SourceV4L2, SourceGStreamer, SourceFile, SourceFolder:
+		return kind, target
+	}
+	return "", string(s)
+}
+
+// Locate says how the tire is found in a frame.
+type Locate struct {
+	// Mode is "round" (search the round outline of the tire) or "region" (the tire is always in Region). Default round.
+	Mode string `toml:"mode"`
+	// Region is [x0, y0, x1, y1] in px of the frame, x1 and y1 excluded. Mode region needs it.
+	Region []int `toml:"region"`
+	// MinDiameter and MaxDiameter bound the tire's outline, as a share of the frame's height. Defaults 0.3 and 1.
+	MinDiameter float64 `toml:"min_diameter"`
+	MaxDiameter float64 `toml:"max_diameter"`
+	// Margin is added around the outline, as a share of its diameter. Default 0.02.
+	Margin float64 `toml:"margin"`
+}
+
+// Values of Locate.Mode.
+const (
+	LocateRound  = "round"
+	LocateRegion = "region"
+)
+
+// Trigger says what makes a verdict.
+type Trigger struct {
+	// Mode is "presence" (one verdict for each tire that passes) or "frame" (each frame is a tire of its own). Default presence,
+	// for a folder of photographs frame.
+	Mode string `toml:"mode"`
+	// Frames is how many frames of a passing tire are scored, 1 to 100. Default 5.
+	Frames int `toml:"frames"`
+}
+
+// Values of Trigger.Mode.
+const (
+	TriggerPresence = "presence"
+	TriggerFrame    = "frame"
+)
+
+// Model says which networks the station trusts and where it keeps them.
+type Model struct {
+	// Dir is the folder of the model slots. Default /var/lib/tirewatch/models.
+	Dir string `toml:"dir"`
+	// Keys are the public key files whose bundles are accepted, at least one (`tirewatch keygen` makes them).
+	Keys []string `toml:"keys"`
+	// Initial is a bundle that is installed when the station has no model yet. Optional: a bundle can be pushed instead.
+	Initial string `toml:"initial"`
+	// AcceptPush lets bundles in through MQTT. Default true.
+	AcceptPush bool `toml:"accept_push"`
+}
+
+// Journal says where verdicts are kept.
+type Journal struct {
+	// Path is the database file. Default /var/lib/tirewatch/journal.db.
+	Path string `toml:"path"`
+}
+
+// MQTT is the connection to the broker. Without a broker the station inspects and journals, and sends nothing.
+type MQTT struct {
+	// Broker is mqtt://host[:1883], or mqtts://host[:8883] for TLS; tcp:// and ssl:// mean the same.
+	Broker string `toml:"broker"`
+	// Root is the first part of every topic. Default tirewatch.
+	Root string `toml:"root"`
+	// ClientID is unique at the broker. Default tirewatch-SITE-LINE-NAME.
+	ClientID string `toml:"client_id"`
+
+	// Username and PasswordFile log in at the broker. The password is the first line of the file, which other users must not be able
+	// to read (chmod 640); it is read again for each connection.
+	Username     string `toml:"username"`
+	PasswordFile string `toml:"password_file"`
+
+	// CAFile holds the PEM certificates that the broker's certificate must lead to; without it the system's are used.
+	CAFile string `toml:"ca_file"`
+	// CertFile and KeyFile are the station's own certificate, for brokers that ask for one. Both or none.
+	CertFile string `toml:"cert_file"`
+	KeyFile  string `toml:"key_file"`
+
+	// Encoding of the verdicts: "json" or "msgpack". Default json.
+	Encoding verdict.Encoding `toml:"encoding"`
+}
+
+// Enabled says whether there is a broker to send to.
+func (m MQTT) Enabled() bool { return m.Broker != "" }
+
+// Log is what the daemon says on standard error.
+type Log struct {
+	Level  string `toml:"level"`  // debug, info, warn or error. Default info.
+	Format string `toml:"format"` // text or json. Default text.
+}
+
+// defaults is the configuration of an empty file, as far as it does not depend on other keys.
+func defaults() Config {
+	return Config{
+		Locate:  Locate{Mode: LocateRound, MinDiameter: 0.3, MaxDiameter: 1, Margin: 0.02},
+		Trigger: Trigger{Frames: 5},
+		Model:   Model{Dir: "/var/lib/tirewatch/models", AcceptPush: true},
+		Journal: Journal{Path: "/var/lib/tirewatch/journal.db"},
+		MQTT:    MQTT{Root: "tirewatch", Encoding: verdict.JSON},
+		Log:     Log{Level: "info", Format: "text"},
+	}
+}
+
+// derive fills the defaults that depend on other keys and makes paths absolute or relative to the working folder. base is the folder
+// of the file.
+func (c *Config) derive(base string) {
+	kind, target := c.Camera.Source.Split()
+	if c.Trigger.Mode == "" {
+		c.Trigger.Mode = TriggerPresence
+		if kind == SourceFolder {
+			c.Trigger.Mode = TriggerFrame
+		}
+	}
+	if c.MQTT.ClientID == "" {
+		c.MQTT.ClientID = "tirewatch-" + strings.ReplaceAll(c.Station.ID(), "/", "-")
+	}
+	if kind == SourceFile || kind == SourceFolder {
+		c.Camera.Source = Source(kind + ":" + resolve(base, target))
+	}
+	for i, key := range c.Model.Keys {
+		c.Model.Keys[i] = resolve(base, key)
+	}
+	for _, path := range []*string{
+		&c.Model.Dir, &c.Model.Initial, &c.Journal.Path,
+		&c.MQTT.PasswordFile, &c.MQTT.CAFile, &c.MQTT.CertFile, &c.MQTT.KeyFile,
+	} {
+		*path = resolve(base, *path)
+	}
+}
+
+func resolve(base, path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(base, path)
+}
+
+// Load reads the file at path. What is wrong in it comes as Problems.
+func Load(path string) (*Config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	return Parse(data, path)
+}
+
+//go:embed example.toml
+var example string
+
+// Example is a complete file with every key and its default, ready to be edited.
+func Example() string { return example }

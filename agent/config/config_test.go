@@ -1,0 +1,232 @@
+package config_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tirewatch/agent/config"
+	"tirewatch/vision/verdict"
+)
+
+// minimal is the least that a station needs.
+const minimal = `
+[station]
+site = "hamburg"
+line = "line1"
+name = "station3"
+[camera]
+source = "v4l2:/dev/video0"
+[model]
+keys = ["maker.pub"]
+[mqtt]
+broker = "mqtt://broker"
+`
+
+func TestMinimalFileGetsDefaults(t *testing.T) {
+	got, err := config.Parse([]byte(minimal), "/etc/tirewatch/station.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &config.Config{
+		Station: config.Station{Site: "hamburg", Line: "line1", Name: "station3"},
+		Camera:  config.Camera{Source: "v4l2:/dev/video0"},
+		Locate:  config.Locate{Mode: "round", MinDiameter: 0.3, MaxDiameter: 1, Margin: 0.02},
+		Trigger: config.Trigger{Mode: "presence", Frames: 5},
+		Model:   config.Model{Dir: "/var/lib/tirewatch/models", Keys: []string{"/etc/tirewatch/maker.pub"}, AcceptPush: true},
+		Journal: config.Journal{Path: "/var/lib/tirewatch/journal.db"},
+		MQTT: config.MQTT{Broker: "mqtt://broker", Root: "tirewatch", ClientID: "tirewatch-hamburg-line1-station3",
+			Encoding: verdict.JSON},
+		Log: config.Log{Level: "info", Format: "text"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("want -, got +:\n%s", diff)
+	}
+}
+
+// The example states the defaults in comments. Uncommenting them must change nothing, so that they cannot drift from the code.
+func TestExampleShowsTheDefaults(t *testing.T) {
+	asShipped, err := config.Parse([]byte(config.Example()), "station.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	optional := regexp.MustCompile(`(?m)^# (region|initial|username|password_file|ca_file|cert_file|key_file) = .*\n`)
+	commented := regexp.MustCompile(`(?m)^# (\w+ = )`)
+	text := commented.ReplaceAllString(optional.ReplaceAllString(config.Example(), ""), "$1")
+	uncommented, err := config.Parse([]byte(text), "station.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(asShipped, uncommented); diff != "" {
+		t.Errorf("shipped -, uncommented +:\n%s", diff)
+	}
+	if strings.Count(text, "\n") == strings.Count(config.Example(), "\n") {
+		t.Error("the example lacks the optional keys")
+	}
+	everything, err := config.Parse([]byte(commented.ReplaceAllString(config.Example(), "$1")), "station.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if everything.MQTT.PasswordFile == "" || everything.Locate.Region == nil {
+		t.Error("the optional keys did not come through")
+	}
+}
+
+func TestPathsAreRelativeToTheFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "station.toml")
+	text := strings.NewReplacer(
+		`"v4l2:/dev/video0"`, `"folder:photos"`,
+		`keys = ["maker.pub"]`, `keys = ["maker.pub", "/keys/other.pub"]`+"\n"+`dir = "models"`,
+	).Replace(minimal) + "username = \"u\"\npassword_file = \"password\"\n[journal]\npath = \"data/journal.db\"\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []string{string(c.Camera.Source), c.Model.Keys[0], c.Model.Keys[1], c.Model.Dir, c.MQTT.PasswordFile, c.Journal.Path, c.Model.Initial}
+	want := []string{"folder:" + dir + "/photos", dir + "/maker.pub", "/keys/other.pub", dir + "/models", dir + "/password",
+		dir + "/data/journal.db", ""}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("want -, got +:\n%s", diff)
+	}
+	if c.Trigger.Mode != config.TriggerFrame {
+		t.Errorf("a folder of photographs has trigger mode %q", c.Trigger.Mode)
+	}
+}
+
+func TestLoadMissingFile(t *testing.T) {
+	if _, err := config.Load(filepath.Join(t.TempDir(), "no.toml")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestProblems(t *testing.T) {
+	edit := func(oldnew ...string) string { return strings.NewReplacer(oldnew...).Replace(minimal) }
+	tests := []struct {
+		name, text string
+		want       []string
+	}{
+		{"empty file names everything that is missing", "", []string{
+			"s.toml: station.site: missing, want a name without / + # $ and control characters",
+			"s.toml: station.line: missing, want a name without / + # $ and control characters",
+			"s.toml: station.name: missing, want a name without / + # $ and control characters",
+			"s.toml: camera.source: missing, want v4l2:/dev/video0, gstreamer:PIPELINE, rtsp://HOST/PATH, file:CLIP or folder:DIR",
+			`s.toml: model.keys: missing, want the public key files whose bundles are accepted, like ["maker.pub"]`,
+		}},
+		{"all problems at once, in the order of lines", edit(
+			`site = "hamburg"`, `site = "ham/burg"`,
+			`source = "v4l2:/dev/video0"`, "sorce = 1\nsource = \"usb:0\"\nwidth = \"wide\"\nfps = -1",
+			`broker = "mqtt://broker"`, "broker = \"broker:1883\"\nencoding = \"xml\"",
+		), []string{
+			`s.toml:3: station.site: "ham/burg" cannot be part of a topic, want at most 64 bytes without / + # $ and control characters`,
+			`s.toml:7: camera.sorce: unknown key, did you mean "source"?`,
+			`s.toml:8: camera.source: "usb:0" is no source, want v4l2:/dev/video0, gstreamer:PIPELINE, rtsp://HOST/PATH, file:CLIP or folder:DIR`,
+			`s.toml:9: camera.width: "wide" has the wrong type, want a whole number`,
+			`s.toml:10: camera.fps: -1 is out of range, want 0 to 1000`,
+			`s.toml:14: mqtt.broker: "broker:1883" is no broker, want mqtt://HOST or mqtts://HOST, with :PORT if it is not 1883 or 8883`,
+			`s.toml:15: mqtt.encoding: "xml" is not accepted, want json or msgpack`,
+		}},
+		{"unknown section", minimal + "[mqt]\nbroker = \"x\"\n", []string{`s.toml:12: mqt: unknown section, did you mean "mqtt"?`}},
+		{"unknown word that resembles nothing", minimal + "[weather]\n", []string{
+			`s.toml:12: weather: unknown section, known are station, camera, locate, trigger, model, journal, mqtt, log`}},
+		{"section written as a key", "log = \"debug\"\n" + minimal, []string{
+			"s.toml:1: log: is a section of its own: write [log] and its keys below"}},
+		{"not TOML", "[station\n", []string{"s.toml:1: expected ']' to close table name"}},
+		{"key given twice", minimal + "broker = \"mqtt://other\"\n", []string{"s.toml:12: key broker is already defined"}},
+		{"inline table and dotted keys have lines too", edit("[station]\nsite = \"hamburg\"\nline = \"line1\"\nname = \"station3\"\n",
+			"log.level = \"loud\"\n\nstation = {site = \"a\", line = \"b\", name = \"\"}\n"), []string{
+			`s.toml:2: log.level: "loud" is not accepted, want debug or info or warn or error`,
+			`s.toml:4: station.name: is empty, want a name without / + # $ and control characters`}},
+		{"wrong types", edit(`keys = ["maker.pub"]`, "keys = [1]\naccept_push = \"yes\"\n[locate]\nmargin = \"2 %\"\nregion = [0.5]\n"), []string{
+			"s.toml:9: model.keys: [1] has the wrong type, want a list, each entry a text in quotes",
+			`s.toml:10: model.accept_push: "yes" has the wrong type, want true or false`,
+			`s.toml:12: locate.margin: "2 %" has the wrong type, want a number`,
+			"s.toml:13: locate.region: [0.5] has the wrong type, want a list, each entry a whole number"}},
+		{"values that contradict each other", minimal + "password_file = \"p\"\nkey_file = \"k\"\n[locate]\nmode = \"region\"\nmin_diameter = 0.9\nmax_diameter = 0.5\n", []string{
+			"s.toml:12: mqtt.password_file: needs mqtt.username",
+			"s.toml:13: mqtt.key_file: needs mqtt.cert_file",
+			"s.toml:17: locate.max_diameter: 0.5 is below locate.min_diameter, 0.9",
+			"s.toml: locate.region: missing, mode region wants [x0, y0, x1, y1] in px of the frame"}},
+		{"region inside out", minimal + "[locate]\nregion = [10, 10, 5, 20]\n", []string{
+			"s.toml:13: locate.region: [10 10 5 20] is no region, want [x0, y0, x1, y1] in px of the frame with x0 < x1 and y0 < y1"}},
+		{"not a number", minimal + "[locate]\nmargin = nan\n", []string{"s.toml:13: locate.margin: NaN is out of range, want 0 to 0.5"}},
+		{"password in the URL", edit("mqtt://broker", "mqtt://me:secret@broker"), []string{
+			`s.toml:11: mqtt.broker: "mqtt://me:secret@broker" is no broker, want mqtt://HOST or mqtts://HOST, with :PORT if it is not 1883 or 8883`}},
+		{"source that names nothing", edit("v4l2:/dev/video0", "file:"), []string{
+			`s.toml:7: camera.source: "file:" names nothing to open, want v4l2:/dev/video0, gstreamer:PIPELINE, rtsp://HOST/PATH, file:CLIP or folder:DIR`}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := config.Parse([]byte(test.text), "s.toml")
+			problems, ok := errors.AsType[config.Problems](err)
+			if !ok {
+				t.Fatalf("got %v, want problems", err)
+			}
+			if diff := cmp.Diff(test.want, strings.Split(problems.Error(), "\n")); diff != "" {
+				t.Errorf("want -, got +:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestParseStation(t *testing.T) {
+	s, err := config.ParseStation("hamburg/line 1/station3")
+	if err != nil || s.ID() != "hamburg/line 1/station3" {
+		t.Errorf("got %v, %v", s, err)
+	}
+	for _, bad := range []string{"", "a/b", "a/b/c/d", "a//c", "a/+/c", "a/b/#", "a/b/$c", "a/b/c\n"} {
+		if _, err := config.ParseStation(bad); err == nil {
+			t.Errorf("%q was accepted", bad)
+		}
+	}
+}
+
+func TestSourceSplit(t *testing.T) {
+	tests := []struct{ source, kind, target string }{
+		{"v4l2:/dev/video0", "v4l2", "/dev/video0"},
+		{"gstreamer:videotestsrc ! appsink", "gstreamer", "videotestsrc ! appsink"},
+		{"rtsp://camera/stream", "rtsp", "rtsp://camera/stream"},
+		{"rtsps://camera/stream", "rtsp", "rtsps://camera/stream"},
+		{"file:a:b.avi", "file", "a:b.avi"},
+		{"clip.avi", "", "clip.avi"},
+	}
+	for _, test := range tests {
+		if kind, target := config.Source(test.source).Split(); kind != test.kind || target != test.target {
+			t.Errorf("%s: got %q, %q", test.source, kind, target)
+		}
+	}
+}
+
+// Whatever a file holds, Parse answers with a configuration or with problems.
+func FuzzParse(f *testing.F) {
+	f.Add(config.Example())
+	f.Add(minimal)
+	f.Add("station = 1\n[[camera]]\nsource = 2")
+	f.Add("[station.site]\nx = {y = [1979-05-27, 07:32:00]}")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := config.Parse([]byte(text), "station.toml")
+		if (c == nil) == (err == nil) {
+			t.Fatalf("configuration %v with error %v", c, err)
+		}
+		if err == nil {
+			return
+		}
+		problems, ok := errors.AsType[config.Problems](err)
+		if !ok || len(problems) == 0 {
+			t.Fatalf("error without problems: %v", err)
+		}
+		for _, p := range problems {
+			if p.Line < 0 || p.Line > strings.Count(text, "\n")+1 {
+				t.Errorf("line %d of %d: %v", p.Line, strings.Count(text, "\n")+1, p)
+			}
+		}
+	})
+}

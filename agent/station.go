@@ -1,0 +1,239 @@
+// Package agent is the station: the loop from the camera to the broker.
+//
+//	camera -> locate -> track -> crop, preprocess -> int8 forward -> vote -> journal -> uplink
+//
+// One goroutine carries a frame from the camera to the journal. Bundles that are pushed are tried beside it and take effect with the
+// next tire. A verdict exists when the journal has it, and only then is it sent. Newcomers need Run, which builds a whole station from
+// its configuration, and Station.Run, the loop itself.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"log/slog"
+	"time"
+
+	"tirewatch/agent/models"
+	"tirewatch/vision/camera"
+	"tirewatch/vision/frame"
+	"tirewatch/vision/locate"
+	"tirewatch/vision/verdict"
+)
+
+// FatalError ends the station: the process cannot work on, and its supervisor starts it anew. Everything else is retried inside.
+type FatalError struct{ Err error }
+
+func (e *FatalError) Error() string { return e.Err.Error() }
+func (e *FatalError) Unwrap() error { return e.Err }
+
+// Models gives the network that judges a tire; models.Store is one.
+type Models interface {
+	// Wait returns the active network as soon as there is one.
+	Wait(ctx context.Context) (*models.Loaded, error)
+}
+
+// Journal stores verdicts; journal.Journal is one.
+type Journal interface {
+	// Append numbers v and stores it durably.
+	Append(v *verdict.Verdict) error
+}
+
+// Options is what a station works with.
+type Options struct {
+	Source  camera.Source
+	Locator locate.Locator
+	Models  Models
+	Journal Journal
+
+	Each   bool    // each frame is a tire of its own; else tires are followed through the frames
+	Frames int     // of a tire that are scored, at most
+	Margin float64 // around the outline, share of the diameter
+
+	Problem  func(part, text string) // told what keeps a part of the station from working, and "" when it works again
+	Progress func()                  // called whenever the loop is alive: the watchdog's proof
+	Log      *slog.Logger
+}
+
+// Station is the loop. All of it belongs to the goroutine of Run.
+type Station struct {
+	o       Options
+	tracker *Tracker
+	seen    map[*Track]*evidence
+	size    image.Point // of the latest frame, px
+	free    [][]byte    // buffers for crops
+}
+
+// New makes a station.
+func New(o Options) *Station {
+	return &Station{o: o, tracker: NewTracker(o.Frames), seen: map[*Track]*evidence{}}
+}
+
+// lastChance is how long a station that is told to stop tries to store the verdicts in hand.
+const lastChance = 5 * time.Second
+
+// Run works until the source ends or ctx does, and returns nil for both. Tires that are in the picture then get their verdicts. The
+// error is a *FatalError.
+func (s *Station) Run(ctx context.Context) error {
+	// What is being stored outlives ctx a little: a verdict in hand must not be lost to a stop.
+	store, cancel := linger(ctx, lastChance)
+	defer cancel()
+	if err := s.awaitModel(ctx); err != nil {
+		return nil // told to stop before there was anything to do
+	}
+	for {
+		f, err := s.o.Source.Next(ctx)
+		s.o.Progress()
+		if err == nil {
+			err = s.inspect(store, f)
+		}
+		if err == nil {
+			continue
+		}
+		finish := s.finish(store)
+		if err == io.EOF || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			err = nil
+		}
+		if err = errors.Join(err, finish); err != nil {
+			return &FatalError{err}
+		}
+		return nil
+	}
+}
+
+// linger gives a context that ends d after ctx.
+func linger(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(d):
+			cancel()
+		case <-out.Done():
+		}
+	})
+	return out, func() { stop(); cancel() }
+}
+
+// idle is how often a station without a model shows that it is alive.
+const idle = 5 * time.Second
+
+// awaitModel waits for the first network. No frame is read before, so that the images of a folder wait as well.
+func (s *Station) awaitModel(ctx context.Context) error {
+	told := false
+	for {
+		s.o.Progress()
+		wait, cancel := context.WithTimeout(ctx, idle)
+		_, err := s.o.Models.Wait(wait)
+		cancel()
+		if err == nil {
+			if told {
+				s.o.Problem("model", "")
+			}
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if !told {
+			told = true
+			s.o.Log.Warn("no model is installed: waiting for one, nothing is inspected", "hint", "push one with: tirewatch push")
+			s.o.Problem("model", "no model is installed")
+		}
+	}
+}
+
+// inspect carries one frame through the station. Its errors end the station.
+func (s *Station) inspect(ctx context.Context, f *frame.Frame) error {
+	if err := f.Validate(); err != nil {
+		s.o.Log.Warn("frame passed over", "frame", f.Seq, "error", err)
+		return nil
+	}
+	if size := f.Bounds().Size(); size != s.size {
+		if s.size != (image.Point{}) && !s.o.Each {
+			s.o.Log.Warn("the picture's size changed", "from", s.size, "to", size)
+		}
+		s.size = size
+	}
+	start := time.Now()
+	tires := s.o.Locator.Find(f)
+	located := time.Since(start)
+	if s.o.Each {
+		return s.still(ctx, f, tires, located)
+	}
+	takes, left := s.tracker.Step(View{Seq: f.Seq, Time: f.Time, Size: s.size}, tires)
+	for _, t := range takes {
+		if err := s.keep(ctx, t, f, located); err != nil {
+			return err
+		}
+	}
+	for _, t := range left {
+		if err := s.leave(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// still judges a frame that is a tire of its own. Where no outline is found the whole picture is the tire, as in the photographs that
+// networks are trained on.
+func (s *Station) still(ctx context.Context, f *frame.Frame, tires []locate.Tire, located time.Duration) error {
+	tire := locate.Tire{Region: f.Bounds()}
+	if len(tires) > 0 {
+		tire = tires[0]
+	} else {
+		s.o.Log.Debug("no outline found, judging the whole picture", "frame", f.Seq, "image", f.Name)
+	}
+	e, err := s.newEvidence(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.crop(e, 0, f, tire, located); err != nil {
+		return err
+	}
+	return s.conclude(ctx, e, f.Name, []Sample{{Tire: tire, Seq: f.Seq}})
+}
+
+// leave gives a tire that has left its verdict.
+func (s *Station) leave(ctx context.Context, t *Track) error {
+	e := s.seen[t]
+	delete(s.seen, t)
+	if !t.Confirmed() {
+		s.release(e)
+		s.o.Log.Warn("something round was seen in a single frame: no verdict", "track", t.ID, "frame", t.Samples[0].Seq)
+		return nil
+	}
+	return s.conclude(ctx, e, "", t.Samples)
+}
+
+// finish gives the tires that are still in the picture their verdicts.
+func (s *Station) finish(ctx context.Context) error {
+	var errs []error
+	for _, t := range s.tracker.End() {
+		errs = append(errs, s.leave(ctx, t))
+	}
+	return errors.Join(errs...)
+}
+
+// keep crops a chosen frame of a tire.
+func (s *Station) keep(ctx context.Context, t Take, f *frame.Frame, located time.Duration) error {
+	e := s.seen[t.Track]
+	if e == nil {
+		var err error
+		if e, err = s.newEvidence(ctx); err != nil {
+			return err
+		}
+		s.seen[t.Track] = e
+	}
+	return s.crop(e, t.Slot, f, t.Track.Samples[t.Slot].Tire, located)
+}
+
+// newEvidence begins a tire with the network that is active now; it stays with it to the end.
+func (s *Station) newEvidence(ctx context.Context) (*evidence, error) {
+	m, err := s.o.Models.Wait(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("model for a tire: %w", err)
+	}
+	return &evidence{model: m}, nil
+}

@@ -1,0 +1,211 @@
+package uplink
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"tirewatch/agent/config"
+)
+
+// Limits of one connection.
+const (
+	connectTimeout = 10 * time.Second
+	writeTimeout   = 3 * time.Second  // also how long paho holds on to a message when the connection breaks in that moment
+	keepAlive      = 30 * time.Second // a broker calls a silent station lost after one and a half of it
+	pingTimeout    = 10 * time.Second
+)
+
+// clientOptions prepares one connection. Files are read anew each time, so that a changed password or certificate needs no restart.
+// paho gets nothing to remember: it neither reconnects nor resumes, and the session at the broker ends with the connection.
+func clientOptions(cfg config.MQTT) (*mqtt.ClientOptions, error) {
+	broker, err := brokerURL(cfg.Broker)
+	if err != nil {
+		return nil, err
+	}
+	o := mqtt.NewClientOptions().
+		AddBroker(broker.String()).
+		SetClientID(cfg.ClientID).
+		SetUsername(cfg.Username).
+		SetProtocolVersion(4). // paho would try a refused password again with MQTT 3.1
+		SetCleanSession(true).
+		SetAutoReconnect(false).
+		SetConnectRetry(false).
+		SetDialer(&net.Dialer{Timeout: connectTimeout}).
+		SetConnectTimeout(connectTimeout).
+		SetWriteTimeout(writeTimeout).
+		SetKeepAlive(keepAlive).
+		SetPingTimeout(pingTimeout)
+	if cfg.PasswordFile != "" {
+		password, err := readPassword(cfg.PasswordFile)
+		if err != nil {
+			return nil, err
+		}
+		o.SetPassword(password)
+	}
+	if broker.Scheme == "mqtts" {
+		t, err := tlsConfig(cfg, broker.Hostname())
+		if err != nil {
+			return nil, err
+		}
+		o.SetTLSConfig(t)
+	}
+	return o, nil
+}
+
+// brokerURL makes the scheme mqtt or mqtts and adds the port that goes with it.
+func brokerURL(broker string) (*url.URL, error) {
+	u, err := url.Parse(broker)
+	if err != nil {
+		return nil, fmt.Errorf("broker %q: %w", broker, err)
+	}
+	port := "1883"
+	switch u.Scheme {
+	case "mqtt", "tcp":
+		u.Scheme = "mqtt"
+	case "mqtts", "ssl":
+		u.Scheme, port = "mqtts", "8883"
+	default:
+		return nil, fmt.Errorf("broker %q: want mqtt://HOST or mqtts://HOST", broker)
+	}
+	if u.Hostname() == "" {
+		return nil, fmt.Errorf("broker %q: names no host", broker)
+	}
+	if u.Port() == "" {
+		u.Host = net.JoinHostPort(u.Hostname(), port)
+	}
+	return u, nil
+}
+
+// readPassword returns the first line of a file that other users cannot read.
+func readPassword(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("read password: %w", err)
+	}
+	if info.Mode().Perm()&0o004 != 0 {
+		return "", fmt.Errorf("password file %s can be read by every user of this machine: run chmod 600 %s, or 640 when its group is the agent's",
+			path, path)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("read password: %w", err)
+	}
+	line, _, _ := strings.Cut(string(data), "\n")
+	line = strings.TrimSuffix(line, "\r")
+	if line == "" {
+		return "", fmt.Errorf("password file %s has an empty first line", path)
+	}
+	return line, nil
+}
+
+func tlsConfig(cfg config.MQTT, host string) (*tls.Config, error) {
+	t := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+	if cfg.CAFile != "" {
+		pem, err := os.ReadFile(cfg.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("read CA certificates: %w", err)
+		}
+		t.RootCAs = x509.NewCertPool()
+		if !t.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("CA file %s holds no PEM certificate", cfg.CAFile)
+		}
+	}
+	if cfg.CertFile != "" {
+		pair, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("client certificate %s with key %s: %w", cfg.CertFile, cfg.KeyFile, err)
+		}
+		t.Certificates = []tls.Certificate{pair}
+	}
+	return t, nil
+}
+
+// connect opens a connection. lost receives at most one error, when the open connection ends by itself.
+func connect(ctx context.Context, cfg config.MQTT, adjust func(*mqtt.ClientOptions)) (client mqtt.Client, lost <-chan error, err error) {
+	o, err := clientOptions(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	ended := make(chan error, 1)
+	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) { ended <- err })
+	if adjust != nil {
+		adjust(o)
+	}
+	c := mqtt.NewClient(o)
+	token := c.Connect()
+	select {
+	case <-token.Done():
+	case <-ctx.Done():
+		c.Disconnect(0)
+		return nil, nil, ctx.Err()
+	}
+	if err := token.Error(); err != nil {
+		return nil, nil, explain(cfg, err)
+	}
+	return c, ended, nil
+}
+
+// trouble is why there is no connection.
+type trouble struct {
+	text string // the same for the same cause, while err may name a port that differs in each attempt
+	err  error
+}
+
+func (t *trouble) Error() string { return fmt.Sprintf("%s (%v)", t.text, t.err) }
+func (t *trouble) Unwrap() error { return t.err }
+
+// explain says in a technician's words why there is no connection and what can be done.
+func explain(cfg config.MQTT, err error) error {
+	broker := cfg.Broker
+	var (
+		unknownHost *net.DNSError
+		authority   x509.UnknownAuthorityError
+		hostname    x509.HostnameError
+		invalid     x509.CertificateInvalidError
+		record      tls.RecordHeaderError
+		operation   *net.OpError
+		timeout     net.Error
+	)
+	advice := func(text string) error { return &trouble{fmt.Sprintf("broker %s: %s", broker, text), err} }
+	switch {
+	case errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword), errors.Is(err, packets.ErrorRefusedNotAuthorised):
+		if cfg.Username == "" {
+			return advice("it lets nobody in without a user name: set the user name and password file")
+		}
+		return advice(fmt.Sprintf("it refuses user %q: check the user name and the password file", cfg.Username))
+	case errors.Is(err, packets.ErrorRefusedIDRejected):
+		return advice(fmt.Sprintf("it refuses the client id %q: set another", cfg.ClientID))
+	case errors.Is(err, packets.ErrorRefusedServerUnavailable):
+		return advice("it answers that it is unavailable: look at the broker's log")
+	case errors.As(err, &unknownHost):
+		return advice(fmt.Sprintf("the name %s cannot be found: check the broker's name, and this machine's network and DNS", unknownHost.Name))
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return advice("nothing listens there: check that the broker runs, and the port")
+	case errors.As(err, &authority):
+		return advice("its certificate comes from an unknown authority: set the CA file")
+	case errors.As(err, &hostname):
+		return advice("its certificate is for another host: use the name in the certificate")
+	case errors.As(err, &invalid):
+		return advice("its certificate is not valid: check its dates, and the clock of this machine")
+	case errors.As(err, &record), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+		return advice("it does not speak this protocol on this port: mqtts:// wants its TLS port, mqtt:// the other")
+	case errors.As(err, &operation) && operation.Op == "remote error": // how crypto/tls names an alert of the other side
+		return advice("it breaks the TLS handshake off: it may want a client certificate")
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return advice("it does not answer: check address, network and firewall")
+	}
+	return advice("no connection")
+}

@@ -1,0 +1,11 @@
+package uplink
+
+import "time"
+
+// Hasten shortens the waiting of an uplink for a test.
+func (u *Uplink) Hasten(pause, ackTimeout time.Duration) {
+	u.pause, u.ackTimeout, u.writeTimeout = pause, ackTimeout, 100*time.Millisecond
+}
+
+// HastenJournal shortens the waiting for a journal that fails.
+func (u *Uplink) HastenJournal(pause time.Duration) { u.journalPause = pause }

@@ -1,0 +1,88 @@
+package uplink
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"time"
+)
+
+// Status says whether a station is there. It is retained, so whoever subscribes learns it at once; all as JSON.
+type Status struct {
+	State   State     `json:"state"`
+	Since   time.Time `json:"since,omitzero"`    // when State began; the broker's word for a lost station has none
+	Reason  string    `json:"reason,omitempty"`  // why it is offline
+	Version string    `json:"version,omitempty"` // of the agent
+	Model   string    `json:"model,omitempty"`   // hash of the active bundle
+	Problem string    `json:"problem,omitempty"` // what keeps an online station from working, such as a lost camera
+}
+
+// State of a station, seen from the broker.
+type State string
+
+const (
+	Online  State = "online"
+	Offline State = "offline"
+)
+
+// Reasons of an offline state.
+const (
+	reasonStopped = "stopped"
+	reasonLost    = "connection lost"
+)
+
+// ModelState says which networks a station holds and what became of the last pushed bundle.
+type ModelState struct {
+	Active    *ModelRef `json:"active"`              // what verdicts come from; null before the first bundle
+	Candidate *ModelRef `json:"candidate,omitempty"` // on probation
+	Answer    *Answer   `json:"answer,omitempty"`    // to the last pushed bundle since the agent started
+}
+
+// ModelRef names a bundle.
+type ModelRef struct {
+	Serial uint64    `json:"serial"`
+	Hash   string    `json:"hash"` // BundleHash
+	Since  time.Time `json:"since"`
+}
+
+// Answer is what a station says to a pushed bundle. Time and Count together never repeat, so an answer that was retained
+// before a push differs from the answer to it even when it is about the same bundle.
+type Answer struct {
+	Hash     string    `json:"hash"` // of the bytes that were pushed
+	Accepted bool      `json:"accepted"`
+	Reason   string    `json:"reason,omitempty"` // of a refusal
+	Time     time.Time `json:"time"`
+	Count    uint64    `json:"count"` // answers since the agent started
+}
+
+// Command asks a station to do something. ID is the sender's and comes back in the reply.
+type Command struct {
+	ID   string `json:"id"`
+	Name string `json:"command"`
+
+	Reply func(err error) `json:"-"` // to be called once; nil means done. It does not block.
+}
+
+// CommandReply is the answer to a Command.
+type CommandReply struct {
+	ID    string `json:"id"`
+	Name  string `json:"command"`
+	OK    bool   `json:"ok"`
+	Error string `json:"error,omitempty"`
+}
+
+// BundleMessage is a bundle that was pushed to this station. Its signature has not been looked at.
+type BundleMessage struct {
+	Data []byte
+	Hash string // BundleHash(Data)
+
+	Reply func(err error) // to be called once, after PublishModel; nil accepts the bundle. It does not block.
+}
+
+// MaxBundle bounds a pushed bundle. bytes
+const MaxBundle = 64 << 20
+
+// BundleHash names the bytes of a bundle: the first 16 hex digits of their SHA-256.
+func BundleHash(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:8])
+}

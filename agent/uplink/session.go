@@ -1,0 +1,231 @@
+package uplink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"tirewatch/vision/verdict"
+)
+
+const (
+	// inFlight bounds the verdicts that are published and not yet acknowledged.
+	inFlight = 64
+	// ackTimeout is how long an acknowledgement may take before the connection counts as broken: paho has been seen to leave a token
+	// open for ever.
+	ackTimeout = 30 * time.Second
+	// journalPause lies between attempts when the journal cannot be read or marked.
+	journalPause = 5 * time.Second
+	// goodbye is the patience for the last words.
+	goodbye = 2 * time.Second
+)
+
+// sent is a verdict on its way.
+type sent struct {
+	seq   uint64
+	token mqtt.Token
+}
+
+// session is the time of one connection. All of it is owned by the goroutine of Run.
+type session struct {
+	*Uplink
+	client mqtt.Client
+	since  time.Time
+
+	flying  []sent   // published and not acknowledged, in the order of their numbers
+	last    uint64   // the highest number published
+	more    bool     // the journal may hold numbers above last
+	marking []uint64 // acknowledged by the broker and not yet marked in the journal
+}
+
+// session works until the connection or ctx ends. It returns why the connection is of no use any more.
+func (u *Uplink) session(ctx context.Context, client mqtt.Client, lost <-chan error) error {
+	s := &session{Uplink: u, client: client, since: time.Now().UTC(), more: true}
+	err := s.run(ctx, lost)
+	if ctx.Err() != nil {
+		offline := Status{State: Offline, Since: time.Now().UTC(), Reason: reasonStopped, Version: u.opts.Version}
+		client.Publish(u.topics.Status(), 1, true, encode(offline)).WaitTimeout(goodbye)
+	}
+	client.Disconnect(uint(goodbye.Milliseconds()))
+	return err
+}
+
+func (s *session) run(ctx context.Context, lost <-chan error) error {
+	// Subscribed first, so that whoever sees this station online can reach it.
+	if err := s.subscribe(ctx, lost); err != nil {
+		return err
+	}
+	s.publishState()
+	overdue := time.NewTimer(s.ackTimeout)
+	defer overdue.Stop()
+	retry := time.NewTimer(s.journalPause)
+	defer retry.Stop()
+	for {
+		idle := len(s.flying) == 0
+		if err := s.publishPending(); err != nil {
+			s.log.Error("the queue cannot be read, trying again", "error", err)
+			s.more = false
+			retry.Reset(s.journalPause)
+		}
+		var wake <-chan struct{} // stays ready while the window is full
+		if len(s.flying) < inFlight {
+			wake = s.queue.Wake()
+		}
+		var acked <-chan struct{}
+		var late <-chan time.Time
+		if len(s.flying) > 0 {
+			acked, late = s.flying[0].token.Done(), overdue.C
+			if idle {
+				overdue.Reset(s.ackTimeout)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-lost:
+			return fmt.Errorf("broker %s: connection lost (%w)", s.cfg.Broker, err)
+		case <-wake:
+			s.more = true
+		case <-s.changed:
+			s.publishState()
+		case r := <-s.replies:
+			s.client.Publish(s.topics.CommandReply(), 1, false, encode(r))
+		case <-acked:
+			if err := s.collect(); err != nil {
+				return err
+			}
+			if err := s.mark(); err != nil {
+				s.log.Error("acknowledged verdicts cannot be marked, trying again", "error", err)
+				retry.Reset(s.journalPause)
+			}
+			overdue.Reset(s.ackTimeout)
+		case <-late:
+			return fmt.Errorf("broker %s: no acknowledgement within %v", s.cfg.Broker, s.ackTimeout)
+		case <-retry.C:
+			s.more = true
+			if err := s.mark(); err != nil {
+				retry.Reset(s.journalPause)
+			}
+		}
+	}
+}
+
+// publishState sends model before status: whoever has subscribed to both in this order and sees the status knows both.
+func (s *session) publishState() {
+	s.mu.Lock()
+	model := s.model
+	status := Status{State: Online, Since: s.since, Version: s.opts.Version, Problem: s.problem}
+	s.mu.Unlock()
+	if model.Active != nil {
+		status.Model = model.Active.Hash
+	}
+	s.client.Publish(s.topics.Model(), 1, true, encode(model))
+	s.client.Publish(s.topics.Status(), 1, true, encode(status))
+}
+
+// subscribe asks for bundles and commands. A broker that forbids them still gets the verdicts.
+func (s *session) subscribe(ctx context.Context, lost <-chan error) error {
+	filters := map[string]byte{s.topics.ModelSet(): 1, s.topics.Command(): 1}
+	granted, err := subscribe(ctx, s.client, lost, filters, s.receive)
+	if err != nil {
+		return fmt.Errorf("broker %s: %w", s.cfg.Broker, err)
+	}
+	for topic, ok := range granted {
+		if !ok {
+			s.log.Warn("the broker forbids a topic: bundles or commands cannot reach this station", "topic", topic)
+		}
+	}
+	return nil
+}
+
+// subscribe waits for the broker's word on each filter.
+func subscribe(ctx context.Context, c mqtt.Client, lost <-chan error, filters map[string]byte, handle mqtt.MessageHandler) (
+	granted map[string]bool, err error) {
+	token := c.SubscribeMultiple(filters, handle)
+	timeout := time.NewTimer(ackTimeout)
+	defer timeout.Stop()
+	select {
+	case <-token.Done():
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case err := <-lost:
+		return nil, fmt.Errorf("connection lost (%w)", err)
+	case <-timeout.C:
+		return nil, errors.New("no answer to the subscription")
+	}
+	if err := token.Error(); err != nil {
+		return nil, fmt.Errorf("subscribe: %w", err)
+	}
+	granted = map[string]bool{}
+	for topic, code := range token.(*mqtt.SubscribeToken).Result() {
+		granted[topic] = code != 0x80
+	}
+	return granted, nil
+}
+
+// publishPending fills the window from the journal.
+func (s *session) publishPending() error {
+	room := inFlight - len(s.flying)
+	if !s.more || room == 0 {
+		return nil
+	}
+	pending, err := s.queue.Pending(s.last, room)
+	if err != nil {
+		return err
+	}
+	s.more = len(pending) == room
+	for _, v := range pending {
+		s.flying = append(s.flying, sent{v.Seq, s.publish(&v)})
+		s.last = v.Seq
+	}
+	return nil
+}
+
+func (s *session) publish(v *verdict.Verdict) mqtt.Token {
+	payload, err := v.Encode(s.cfg.Encoding)
+	if err != nil {
+		panic("internal error: " + err.Error()) // the journal takes nothing that cannot be encoded
+	}
+	return s.client.Publish(s.topics.Verdict(), 1, false, payload)
+}
+
+// collect takes what the broker has acknowledged off the window. Brokers acknowledge in order, so it looks no further than the first
+// that is still open.
+func (s *session) collect() error {
+	done := 0
+	for _, f := range s.flying {
+		select {
+		case <-f.token.Done():
+		default:
+			s.flying = s.flying[done:]
+			return nil
+		}
+		if err := f.token.Error(); err != nil {
+			return fmt.Errorf("broker %s: verdict %d not delivered (%w)", s.cfg.Broker, f.seq, err)
+		}
+		s.marking = append(s.marking, f.seq)
+		done++
+	}
+	s.flying = nil
+	return nil
+}
+
+// mark takes acknowledged verdicts off the queue. What could not be marked is tried again; should the program end before that, it is
+// sent once more.
+func (s *session) mark() error {
+	if len(s.marking) == 0 {
+		return nil
+	}
+	if err := s.queue.MarkAcked(s.marking...); err != nil {
+		return err
+	}
+	s.marking = nil
+	s.mu.Lock()
+	close(s.acked)
+	s.acked = make(chan struct{})
+	s.mu.Unlock()
+	return nil
+}

@@ -1,0 +1,225 @@
+package uplink_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tirewatch/agent/journal"
+	"tirewatch/agent/uplink"
+	"tirewatch/agent/uplink/brokertest"
+	"tirewatch/vision/verdict"
+)
+
+// online runs a station until the broker says that it is there.
+func online(t *testing.T, broker *brokertest.Broker, opts uplink.Options) (u *uplink.Uplink, j *journal.Journal, stop func()) {
+	t.Helper()
+	j = newJournal(t)
+	u = uplink.New(settings(broker.URL()), topics, j, quiet, opts)
+	u.Hasten(20*time.Millisecond, time.Minute)
+	stop = run(t, u)
+	l := listen(t, broker.URL(), topics.Status())
+	until(l, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Online })
+	l.client.Disconnect(100)
+	return u, j, stop
+}
+
+func pushTo(ctx context.Context, broker *brokertest.Broker, station string, data string) (*uplink.Answer, error) {
+	cfg := settings(broker.URL())
+	cfg.ClientID = ""
+	return uplink.Push(ctx, uplink.PushOptions{MQTT: cfg, Station: station}, []byte(data))
+}
+
+func TestPush(t *testing.T) {
+	broker := brokertest.Start(t)
+	u, _, _ := online(t, broker, uplink.Options{AcceptPush: true})
+	tooOld := errors.New("serial 6 is not above the active 7")
+	answers := []error{tooOld, nil, tooOld}
+	go func() {
+		for _, err := range answers {
+			m := <-u.Bundles()
+			if string(m.Data) != "bundle" || m.Hash != uplink.BundleHash(m.Data) {
+				t.Errorf("got %q, hash %s", m.Data, m.Hash)
+			}
+			if err == nil {
+				u.PublishModel(&uplink.ModelRef{Serial: 8, Hash: m.Hash}, nil)
+			}
+			m.Reply(err)
+		}
+	}()
+	// The same bundle three times: an answer that is already retained must not be taken for the new one.
+	for i, want := range answers {
+		answer, err := pushTo(t.Context(), broker, station, "bundle")
+		if want == nil {
+			if err != nil || !answer.Accepted || answer.Hash != uplink.BundleHash([]byte("bundle")) || answer.Count != uint64(i+1) {
+				t.Errorf("push %d: got %+v, %v", i, answer, err)
+			}
+			continue
+		}
+		refused, ok := errors.AsType[*uplink.RefusedError](err)
+		if !ok || refused.Reason != want.Error() || refused.Station != station {
+			t.Errorf("push %d: got %v, %v", i, answer, err)
+		}
+	}
+}
+
+func TestPushWhileBusy(t *testing.T) {
+	broker := brokertest.Start(t)
+	online(t, broker, uplink.Options{AcceptPush: true}) // nobody takes bundles from it
+	technician := listen(t, broker.URL())
+	technician.send(topics.ModelSet(), "the first")
+	_, err := pushTo(t.Context(), broker, station, "the second")
+	if r, ok := errors.AsType[*uplink.RefusedError](err); !ok || !strings.Contains(r.Reason, "busy") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPushIsRefusedByTheUplink(t *testing.T) {
+	tests := []struct {
+		name   string
+		accept bool
+		data   []byte
+		want   string
+	}{
+		{"pushes switched off", false, []byte("bundle"), "this station takes no bundles through MQTT (model.accept_push = false)"},
+		{"too large", true, make([]byte, uplink.MaxBundle+1), "the bundle has 67108865 bytes, accepted are at most 67108864"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			broker := brokertest.Start(t)
+			u, _, _ := online(t, broker, uplink.Options{AcceptPush: test.accept})
+			technician := listen(t, broker.URL(), topics.Model())
+			technician.send(topics.ModelSet(), string(test.data)) // Push itself would not send it
+			s := until(technician, topics.Model(), func(s uplink.ModelState) bool { return s.Answer != nil })
+			if s.Answer.Accepted || s.Answer.Reason != test.want || s.Answer.Hash != uplink.BundleHash(test.data) {
+				t.Errorf("got %+v", s.Answer)
+			}
+			select {
+			case m := <-u.Bundles():
+				t.Errorf("the station got %d bytes", len(m.Data))
+			default:
+			}
+		})
+	}
+}
+
+func TestPushWithoutAnswer(t *testing.T) {
+	broker := brokertest.Start(t)
+	t.Run("nobody of that name", func(t *testing.T) {
+		if _, err := pushTo(t.Context(), broker, "hamburg/line1/typo", "bundle"); !errors.Is(err, uplink.ErrUnknownStation) {
+			t.Errorf("got %v", err)
+		}
+	})
+	_, _, stop := online(t, broker, uplink.Options{AcceptPush: true})
+	t.Run("online but silent", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := pushTo(ctx, broker, station, "bundle")
+		if !errors.Is(err, uplink.ErrNoAnswer) || !strings.Contains(err.Error(), station+" is online") {
+			t.Errorf("got %v", err)
+		}
+	})
+	stop()
+	t.Run("stopped", func(t *testing.T) {
+		_, err := pushTo(t.Context(), broker, station, "bundle")
+		if !errors.Is(err, uplink.ErrOffline) || !strings.Contains(err.Error(), station+" is offline, stopped, since ") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("nothing to send", func(t *testing.T) {
+		if _, err := pushTo(t.Context(), broker, station, ""); err == nil || !strings.Contains(err.Error(), "0 bytes") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// A refusal that an earlier run of the agent left at the broker is no answer to this push.
+func TestRetainedAnswerOfAnEarlierRun(t *testing.T) {
+	broker := brokertest.Start(t)
+	hash := uplink.BundleHash([]byte("bundle"))
+	old, err := json.Marshal(uplink.ModelState{Answer: &uplink.Answer{Hash: hash, Reason: "old", Time: time.Now(), Count: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, err := json.Marshal(uplink.Status{State: uplink.Online})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := listen(t, broker.URL(), topics.ModelSet())
+	l.done(l.client.Publish(topics.Model(), 1, true, old))
+	l.done(l.client.Publish(topics.Status(), 1, true, status))
+	go func() {
+		l.next(topics.ModelSet())
+		answer, _ := json.Marshal(uplink.ModelState{Answer: &uplink.Answer{Hash: hash, Accepted: true, Time: time.Now(), Count: 1}})
+		l.client.Publish(topics.Model(), 1, true, answer)
+	}()
+	if answer, err := pushTo(t.Context(), broker, station, "bundle"); err != nil || !answer.Accepted {
+		t.Errorf("got %+v, %v", answer, err)
+	}
+}
+
+func TestWatch(t *testing.T) {
+	broker := brokertest.Start(t)
+	u, j, _ := online(t, broker, uplink.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	notices := make(chan string, 100)
+	verdicts := make(chan uint64, 100)
+	watched := make(chan error, 1)
+	go func() {
+		opts := uplink.WatchOptions{MQTT: settings(broker.URL()), Station: uplink.AllStations, Notice: func(s string) { notices <- s }}
+		opts.MQTT.ClientID = ""
+		watched <- uplink.Watch(ctx, opts, func(topic string, v *verdict.Verdict) {
+			if topic != topics.Verdict() {
+				t.Errorf("topic %s", topic)
+			}
+			verdicts <- v.Seq
+		})
+	}()
+	notice := func(want string) {
+		t.Helper()
+		for got := range notices {
+			if strings.Contains(got, want) {
+				return
+			}
+		}
+	}
+	take := func(n int) (seqs []uint64) {
+		for range n {
+			seqs = append(seqs, <-verdicts)
+		}
+		return seqs
+	}
+	notice("listening to tirewatch/+/+/+/verdict")
+	appendN(t, j, 3)
+	if got := take(3); !slices.Equal(got, []uint64{1, 2, 3}) {
+		t.Errorf("got %v", got)
+	}
+	listen(t, broker.URL()).send(topics.Verdict(), "{}")
+	notice("malformed verdict")
+
+	drain(t, u)
+	broker.Stop()
+	notice("connection lost")
+	broker.Restart()
+	notice("listening to")
+	appendN(t, j, 1)
+	if got := take(1); got[0] != 4 {
+		t.Errorf("got %v", got)
+	}
+	cancel()
+	if err := <-watched; err != nil {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The hash in answers must be the one that bundles call themselves by.
+func TestBundleHash(t *testing.T) {
+	if got := uplink.BundleHash(bytes.Repeat([]byte{'a'}, 3)); got != "9834876dcfb05cb1" { // echo -n aaa | sha256sum
+		t.Errorf("got %s", got)
+	}
+}

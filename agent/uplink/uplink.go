@@ -1,0 +1,271 @@
+// Package uplink is the station's line to the MQTT broker, and the toolbox' end of the same line.
+//
+//	journal -> UPLINK -> broker -> SCADA, Watch
+//	models  <- UPLINK <- broker <- Push
+//
+// The station's side never keeps a verdict of its own: it publishes what the journal says is pending, in order, and marks it when the
+// broker acknowledges. After a lost connection everything unacknowledged is sent again, so delivery is at least once. Inspection
+// never waits for any of it. Newcomers need New and Run for the station, Push and Watch for the toolbox.
+package uplink
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"tirewatch/agent/config"
+	"tirewatch/vision/verdict"
+)
+
+// Queue is where the verdicts wait; journal.Journal is one.
+type Queue interface {
+	Pending(after uint64, limit int) ([]verdict.Verdict, error)
+	MarkAcked(seqs ...uint64) error
+	Depth() (n int, oldest time.Time, err error)
+	Wake() <-chan struct{} // receives when something was appended
+}
+
+// Options are what New needs besides the broker, the topics and the queue.
+type Options struct {
+	Version    string   // of the agent, for the status
+	AcceptPush bool     // hand pushed bundles on instead of refusing them
+	Commands   []string // what the station can be asked to do; others are answered here
+}
+
+// Uplink is the station's side.
+type Uplink struct {
+	cfg    config.MQTT
+	topics Topics
+	queue  Queue
+	log    *slog.Logger
+	opts   Options
+
+	bundles  chan BundleMessage // capacity 1: a second bundle while one is being installed is refused
+	commands chan Command       // capacity 1
+	replies  chan CommandReply
+	changed  chan struct{} // capacity 1: status or model are to be published
+
+	pause        time.Duration // before the second attempt to connect, see firstPause
+	ackTimeout   time.Duration // see the constant
+	writeTimeout time.Duration // see the constant
+	journalPause time.Duration // see the constant
+
+	mu      sync.Mutex
+	problem string        // guarded by mu
+	model   ModelState    // guarded by mu
+	answers uint64        // guarded by mu
+	acked   chan struct{} // guarded by mu; closed and replaced when the queue got shorter
+}
+
+// New prepares the uplink; Run makes it work. Files that cfg names are read at each connection.
+func New(cfg config.MQTT, topics Topics, queue Queue, log *slog.Logger, opts Options) *Uplink {
+	return &Uplink{
+		cfg: cfg, topics: topics, queue: queue, log: log, opts: opts,
+		bundles:  make(chan BundleMessage, 1),
+		commands: make(chan Command, 1),
+		replies:  make(chan CommandReply, 16),
+		changed:  make(chan struct{}, 1),
+		acked:    make(chan struct{}),
+		pause:    firstPause, ackTimeout: ackTimeout, writeTimeout: writeTimeout, journalPause: journalPause,
+	}
+}
+
+// Bundles receives pushed bundles. The receiver calls Reply once for each.
+func (u *Uplink) Bundles() <-chan BundleMessage { return u.bundles }
+
+// Commands receives the commands that Options names. The receiver calls Reply once for each.
+func (u *Uplink) Commands() <-chan Command { return u.commands }
+
+// PublishModel tells the broker which networks the station holds, now and after each reconnection. It does not block; what
+// it is given must not change afterwards.
+func (u *Uplink) PublishModel(active, candidate *ModelRef) {
+	u.mu.Lock()
+	u.model.Active, u.model.Candidate = active, candidate
+	u.mu.Unlock()
+	u.change()
+}
+
+// PublishProblem puts what keeps the station from working into its status; an empty text takes it back. It does not block.
+func (u *Uplink) PublishProblem(problem string) {
+	u.mu.Lock()
+	u.problem = problem
+	u.mu.Unlock()
+	u.change()
+}
+
+// answer records what becomes of a pushed bundle.
+func (u *Uplink) answer(hash string, err error) {
+	a := &Answer{Hash: hash, Accepted: err == nil, Time: time.Now().UTC()}
+	if err != nil {
+		a.Reason = err.Error()
+	}
+	u.mu.Lock()
+	u.answers++
+	a.Count = u.answers
+	u.model.Answer = a
+	u.mu.Unlock()
+	u.change()
+}
+
+func (u *Uplink) change() {
+	select {
+	case u.changed <- struct{}{}:
+	default:
+	}
+}
+
+// reply queues the answer to a command. A flood of commands loses replies rather than memory.
+func (u *Uplink) reply(c Command, err error) {
+	r := CommandReply{ID: c.ID, Name: c.Name, OK: err == nil}
+	if err != nil {
+		r.Error = err.Error()
+	}
+	select {
+	case u.replies <- r:
+	default:
+		u.log.Warn("reply to a command dropped, too many at once", "command", c.Name, "id", c.ID)
+	}
+}
+
+// Drain waits until the broker has acknowledged every verdict. Run must be running.
+func (u *Uplink) Drain(ctx context.Context) error {
+	for {
+		u.mu.Lock()
+		acked := u.acked
+		u.mu.Unlock()
+		n, _, err := u.queue.Depth()
+		if err != nil {
+			return fmt.Errorf("drain: %w", err)
+		}
+		if n == 0 {
+			return nil
+		}
+		select {
+		case <-acked:
+		case <-ctx.Done():
+			return fmt.Errorf("drain: %d verdicts not acknowledged: %w", n, ctx.Err())
+		}
+	}
+}
+
+// Limits of the time between two attempts to connect.
+const (
+	firstPause = 500 * time.Millisecond
+	lastPause  = time.Minute
+	// settled is how long a connection lasts until the next loss starts again with firstPause.
+	settled = 30 * time.Second
+)
+
+// Run keeps the station connected and the queue moving until ctx ends, and then says goodbye. Nothing that a broker or a network does
+// ends it. A failure is logged when it begins and when its cause changes, not at each attempt.
+func (u *Uplink) Run(ctx context.Context) {
+	pause, logged := u.pause, ""
+	for ctx.Err() == nil {
+		client, lost, err := connect(ctx, u.cfg, u.adjust)
+		if err == nil {
+			u.log.Info("connected to the broker", "broker", u.cfg.Broker)
+			logged = ""
+			start := time.Now()
+			err = u.session(ctx, client, lost)
+			if time.Since(start) > settled {
+				pause = u.pause
+			}
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		cause := err.Error()
+		if t, ok := errors.AsType[*trouble](err); ok {
+			cause = t.text
+		}
+		if cause != logged {
+			logged = cause
+			u.log.Warn("no connection to the broker, verdicts wait in the journal", "error", err)
+		}
+		// Half of the pause is random, so that a hall full of stations does not come back in one moment.
+		select {
+		case <-time.After(pause/2 + rand.N(pause/2)):
+		case <-ctx.Done():
+			return
+		}
+		pause = min(2*pause, lastPause)
+	}
+}
+
+// adjust leaves word with the broker for the case that the station vanishes.
+func (u *Uplink) adjust(o *mqtt.ClientOptions) {
+	o.SetWriteTimeout(u.writeTimeout)
+	payload := encode(Status{State: Offline, Reason: reasonLost, Version: u.opts.Version})
+	o.SetBinaryWill(u.topics.Status(), payload, 1, true)
+}
+
+// receive is paho's handler of everything that comes in. It must not block or publish: paho reads nothing else meanwhile.
+func (u *Uplink) receive(_ mqtt.Client, m mqtt.Message) {
+	switch m.Topic() {
+	case u.topics.ModelSet():
+		if len(m.Payload()) > 0 { // an empty message is how a retained one is removed
+			u.receiveBundle(m.Payload())
+		}
+	case u.topics.Command():
+		u.receiveCommand(m.Payload())
+	}
+}
+
+func (u *Uplink) receiveBundle(data []byte) {
+	hash := BundleHash(data)
+	if len(data) > MaxBundle {
+		u.answer(hash, fmt.Errorf("the bundle has %d bytes, accepted are at most %d", len(data), MaxBundle))
+		return
+	}
+	if !u.opts.AcceptPush {
+		u.answer(hash, errors.New("this station takes no bundles through MQTT (model.accept_push = false)"))
+		return
+	}
+	message := BundleMessage{Data: data, Hash: hash, Reply: func(err error) { u.answer(hash, err) }}
+	select {
+	case u.bundles <- message:
+	default:
+		u.answer(hash, errors.New("the station is still busy with another bundle, push again later"))
+	}
+}
+
+func (u *Uplink) receiveCommand(data []byte) {
+	var c Command
+	if err := json.Unmarshal(data, &c); err != nil || c.Name == "" {
+		u.reply(c, errors.New(`malformed command, want JSON like {"id": "1", "command": "NAME"}`))
+		return
+	}
+	if !slices.Contains(u.opts.Commands, c.Name) {
+		known := "none"
+		if len(u.opts.Commands) > 0 {
+			known = strings.Join(u.opts.Commands, ", ")
+		}
+		u.reply(c, fmt.Errorf("unknown command %q, known: %s", c.Name, known))
+		return
+	}
+	command := c
+	command.Reply = func(err error) { u.reply(c, err) }
+	select {
+	case u.commands <- command:
+	default:
+		u.reply(c, errors.New("the station is still busy with another command"))
+	}
+}
+
+// encode is json.Marshal of the types in this package, which cannot fail.
+func encode(message any) []byte {
+	data, err := json.Marshal(message)
+	if err != nil {
+		panic("internal error: " + err.Error())
+	}
+	return data
+}

@@ -1,0 +1,315 @@
+package uplink_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"tirewatch/agent/config"
+	"tirewatch/agent/uplink"
+	"tirewatch/agent/uplink/brokertest"
+	"tirewatch/vision/verdict"
+)
+
+func TestDeliversInOrder(t *testing.T) {
+	for _, encoding := range []verdict.Encoding{verdict.JSON, verdict.MessagePack} {
+		t.Run(string(encoding), func(t *testing.T) {
+			broker := brokertest.Start(t)
+			scada := listen(t, broker.URL(), topics.Verdict())
+			j := newJournal(t)
+			appendN(t, j, 150) // more than two windows
+			cfg := settings(broker.URL())
+			cfg.Encoding = encoding
+			u := uplink.New(cfg, topics, j, quiet, uplink.Options{})
+			run(t, u)
+			drain(t, u)
+			appendN(t, j, 50)
+			drain(t, u)
+			for want := uint64(1); want <= 200; want++ {
+				m := scada.next(topics.Verdict())
+				v, err := verdict.Decode(m.Payload())
+				if err != nil || v.Seq != want || v.Station != station || m.Retained() {
+					t.Fatalf("got %v, retained %v, %v, want number %d", v, m.Retained(), err, want)
+				}
+			}
+		})
+	}
+}
+
+// Whoever subscribes later learns the state; a stop is told apart from a loss.
+func TestStatusAndModelAreRetained(t *testing.T) {
+	broker := brokertest.Start(t)
+	u := uplink.New(settings(broker.URL()), topics, newJournal(t), quiet, uplink.Options{Version: "v1.2.3"})
+	active := &uplink.ModelRef{Serial: 7, Hash: "0123456789abcdef", Since: time.Now().UTC()}
+	u.PublishModel(active, nil)
+	stop := run(t, u)
+	first := listen(t, broker.URL(), topics.Status())
+	until(first, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Online })
+	first.client.Disconnect(100)
+
+	late := listen(t, broker.URL(), topics.Model(), topics.Status())
+	m := late.next(topics.Model())
+	var model uplink.ModelState
+	if err := json.Unmarshal(m.Payload(), &model); err != nil || *model.Active != *active || !m.Retained() {
+		t.Errorf("model: %s, retained %v, %v", m.Payload(), m.Retained(), err)
+	}
+	m = late.next(topics.Status())
+	var status uplink.Status
+	if err := json.Unmarshal(m.Payload(), &status); err != nil {
+		t.Fatal(err)
+	}
+	if !m.Retained() || status.Model != active.Hash || status.Version != "v1.2.3" || status.Since.IsZero() {
+		t.Errorf("status: %s, retained %v", m.Payload(), m.Retained())
+	}
+	u.PublishProblem("camera lost")
+	until(late, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Online && s.Problem == "camera lost" })
+	u.PublishProblem("")
+	until(late, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Online && s.Problem == "" })
+
+	stop()
+	gone := until(late, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Offline })
+	if gone.Reason != "stopped" || gone.Since.IsZero() {
+		t.Errorf("after a stop: %+v", gone)
+	}
+}
+
+// TestMain runs an uplink in a process of its own for TestLastWill.
+func TestMain(m *testing.M) {
+	if broker := os.Getenv("UPLINK_TEST_BROKER"); broker != "" {
+		u := uplink.New(settings(broker), topics, emptyQueue{}, quiet, uplink.Options{Version: "v1"})
+		u.Run(context.Background())
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// emptyQueue never holds anything.
+type emptyQueue struct{}
+
+func (emptyQueue) Pending(uint64, int) ([]verdict.Verdict, error) { return nil, nil }
+func (emptyQueue) MarkAcked(...uint64) error                      { return nil }
+func (emptyQueue) Depth() (int, time.Time, error)                 { return 0, time.Time{}, nil }
+func (emptyQueue) Wake() <-chan struct{}                          { return nil }
+
+func TestLastWill(t *testing.T) {
+	broker := brokertest.Start(t)
+	scada := listen(t, broker.URL(), topics.Status())
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "UPLINK_TEST_BROKER="+broker.URL())
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	until(scada, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Online })
+	cmd.Process.Kill()
+	cmd.Wait()
+	s := until(scada, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Offline })
+	if s.Reason != "connection lost" || s.Version != "v1" {
+		t.Errorf("got %+v", s)
+	}
+}
+
+func TestBrokerGoesAndComesBack(t *testing.T) {
+	broker := brokertest.New(t)
+	j := newJournal(t)
+	log, logger := newLog()
+	u := uplink.New(settings(broker.URL()), topics, j, logger, uplink.Options{})
+	u.Hasten(20*time.Millisecond, time.Minute)
+	run(t, u)
+	appendN(t, j, 100)
+	log.wait("nothing listens there") // absent at the start
+	broker.Restart()
+	drain(t, u)
+
+	broker.Stop()
+	appendN(t, j, 100)
+	log.wait("connection lost")
+	broker.Restart()
+	drain(t, u)
+	scada := listen(t, broker.URL(), topics.Status(), topics.Verdict())
+	until(scada, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Online })
+	appendN(t, j, 1)
+	if v := until(scada, topics.Verdict(), func(verdict.Verdict) bool { return true }); v.Seq != 201 {
+		t.Errorf("got number %d, want 201", v.Seq)
+	}
+	if n := strings.Count(log.String(), "nothing listens there"); n > 2 { // once for each absence
+		t.Errorf("the absent broker was reported %d times:\n%s", n, log)
+	}
+}
+
+func TestDrainGivesUp(t *testing.T) {
+	j := newJournal(t)
+	appendN(t, j, 3)
+	u := uplink.New(settings("mqtt://127.0.0.1:1"), topics, j, quiet, uplink.Options{})
+	run(t, u)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := u.Drain(ctx)
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "3 verdicts not acknowledged") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPassword(t *testing.T) {
+	dir := t.TempDir()
+	users := filepath.Join(dir, "users")
+	if out, err := exec.Command("mosquitto_passwd", "-b", "-c", users, "station3", "right").CombinedOutput(); err != nil {
+		if errors.Is(err, exec.ErrNotFound) {
+			brokertest.New(t) // skips or fails as for the broker itself
+		}
+		t.Fatalf("mosquitto_passwd: %v: %s", err, out)
+	}
+	broker := brokertest.Start(t, "allow_anonymous false", "password_file "+users)
+	file := filepath.Join(dir, "password")
+	write := func(password string, mode os.FileMode) {
+		if err := errors.Join(os.WriteFile(file, []byte(password), 0o600), os.Chmod(file, mode)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("wrong\n", 0o644)
+
+	j := newJournal(t)
+	appendN(t, j, 1)
+	cfg := settings(broker.URL())
+	cfg.Username, cfg.PasswordFile = "station3", file
+	log, logger := newLog()
+	u := uplink.New(cfg, topics, j, logger, uplink.Options{})
+	u.Hasten(20*time.Millisecond, time.Minute)
+	run(t, u)
+	log.wait("can be read by every user of this machine: run chmod 600 " + file)
+	write("wrong\n", 0o600)
+	log.wait(`it refuses user \"station3\": check the user name and the password file`)
+	write("right\n", 0o600) // read again without a restart
+	drain(t, u)
+
+	anonymous := settings(broker.URL())
+	err := uplink.Watch(t.Context(), uplink.WatchOptions{MQTT: anonymous, Station: station}, nil)
+	if err == nil || !strings.Contains(err.Error(), "it lets nobody in without a user name") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestConnectionTroubleInPlainWords(t *testing.T) {
+	dir := t.TempDir()
+	plain := brokertest.Start(t)
+	secure := startTLS(t, dir)
+	strictDir := t.TempDir()
+	strict := startTLS(t, strictDir, "require_certificate true", "cafile "+strictDir+"/ca.pem")
+	empty := filepath.Join(dir, "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name string
+		cfg  config.MQTT
+		want string
+	}{
+		{"port without a listener", config.MQTT{Broker: "mqtt://127.0.0.1:1"}, "nothing listens there: check that the broker runs, and the port"},
+		{"unknown host", config.MQTT{Broker: "mqtt://no-such-host.invalid"}, "the name no-such-host.invalid cannot be found"},
+		{"unknown authority", config.MQTT{Broker: secure}, "its certificate comes from an unknown authority: set the CA file"},
+		{"certificate for another host", config.MQTT{Broker: strings.Replace(secure, "localhost", "127.0.0.1", 1), CAFile: dir + "/ca.pem"},
+			"its certificate is for another host"},
+		{"TLS to a plain port", config.MQTT{Broker: fmt.Sprintf("mqtts://127.0.0.1:%d", plain.Port)}, "it does not speak this protocol on this port"},
+		{"no TLS to a TLS port", config.MQTT{Broker: strings.Replace(secure, "mqtts", "mqtt", 1)}, "it does not speak this protocol on this port"},
+		{"broker that wants a client certificate", config.MQTT{Broker: strict, CAFile: strictDir + "/ca.pem"}, "it may want a client certificate"},
+		{"empty CA file", config.MQTT{Broker: secure, CAFile: empty}, "holds no PEM certificate"},
+		{"missing client certificate file", config.MQTT{Broker: secure, CertFile: dir + "/no", KeyFile: dir + "/no"}, "client certificate"},
+		{"empty password file", config.MQTT{Broker: plain.URL(), Username: "u", PasswordFile: empty}, "has an empty first line"},
+		{"foreign scheme", config.MQTT{Broker: "http://localhost"}, "want mqtt://HOST or mqtts://HOST"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			test.cfg.Root = "tirewatch"
+			err := uplink.Watch(t.Context(), uplink.WatchOptions{MQTT: test.cfg, Station: station}, nil)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+	t.Run("with the right certificate", func(t *testing.T) {
+		j := newJournal(t)
+		appendN(t, j, 1)
+		cfg := settings(secure)
+		cfg.CAFile = dir + "/ca.pem"
+		u := uplink.New(cfg, topics, j, quiet, uplink.Options{})
+		run(t, u)
+		drain(t, u)
+	})
+}
+
+func TestCommands(t *testing.T) {
+	broker := brokertest.Start(t)
+	u := uplink.New(settings(broker.URL()), topics, newJournal(t), quiet, uplink.Options{Commands: []string{"confirm"}})
+	run(t, u)
+	technician := listen(t, broker.URL(), topics.CommandReply(), topics.Status())
+	until(technician, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Online })
+	reply := func(payload string) uplink.CommandReply {
+		technician.send(topics.Command(), payload)
+		return until(technician, topics.CommandReply(), func(uplink.CommandReply) bool { return true })
+	}
+	if r := reply(`{"id": "1", "command": "dance"}`); r.OK || r.ID != "1" || r.Error != `unknown command "dance", known: confirm` {
+		t.Errorf("got %+v", r)
+	}
+	if r := reply(`[`); r.OK || !strings.HasPrefix(r.Error, "malformed command") {
+		t.Errorf("got %+v", r)
+	}
+	technician.send(topics.Command(), `{"id": "2", "command": "confirm"}`)
+	c := <-u.Commands()
+	if c.Name != "confirm" || c.ID != "2" {
+		t.Errorf("got %+v", c)
+	}
+	c.Reply(nil)
+	if r := until(technician, topics.CommandReply(), func(r uplink.CommandReply) bool { return r.ID == "2" }); !r.OK {
+		t.Errorf("got %+v", r)
+	}
+	c.Reply(errors.New("no candidate"))
+	if r := until(technician, topics.CommandReply(), func(r uplink.CommandReply) bool { return r.ID == "2" }); r.OK || r.Error != "no candidate" {
+		t.Errorf("got %+v", r)
+	}
+}
+
+// brokenQueue cannot be read or marked for the first times.
+type brokenQueue struct {
+	uplink.Queue
+	reads, marks int
+}
+
+func (q *brokenQueue) Pending(after uint64, limit int) ([]verdict.Verdict, error) {
+	if q.reads > 0 {
+		q.reads--
+		return nil, errors.New("the disk does not answer")
+	}
+	return q.Queue.Pending(after, limit)
+}
+
+func (q *brokenQueue) MarkAcked(seqs ...uint64) error {
+	if q.marks > 0 {
+		q.marks--
+		return errors.New("the disk is full")
+	}
+	return q.Queue.MarkAcked(seqs...)
+}
+
+// A journal that fails for a while neither ends the uplink nor loses a verdict.
+func TestJournalTrouble(t *testing.T) {
+	broker := brokertest.Start(t)
+	j := newJournal(t)
+	appendN(t, j, 3)
+	log, logger := newLog()
+	u := uplink.New(settings(broker.URL()), topics, &brokenQueue{j, 1, 1}, logger, uplink.Options{})
+	u.HastenJournal(20 * time.Millisecond)
+	run(t, u)
+	drain(t, u)
+	log.wait("the disk does not answer")
+	log.wait("the disk is full")
+	if rows, err := j.Pending(0, math.MaxInt32); len(rows) != 0 || err != nil {
+		t.Errorf("%d verdicts left, %v", len(rows), err)
+	}
+}

@@ -1,0 +1,93 @@
+package uplink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"tirewatch/agent/config"
+	"tirewatch/vision/verdict"
+)
+
+// WatchOptions say what Watch listens to.
+type WatchOptions struct {
+	MQTT    config.MQTT // Broker, Root and how to log in; an empty ClientID lets the broker choose
+	Station string      // site/line/name, or AllStations
+
+	Notice func(text string) // what a person may want to know: listening, connection lost, an unreadable message
+}
+
+// watchBuffer is how many verdicts may wait for a slow receiver.
+const watchBuffer = 4096
+
+// Watch calls receive for each verdict of the stations until ctx ends, and then returns nil. When the first connection cannot be made it
+// returns why; after a later loss it keeps trying. Verdicts of the time without connection are missed, and a verdict may come
+// twice.
+func Watch(ctx context.Context, opts WatchOptions, receive func(topic string, v *verdict.Verdict)) error {
+	messages := make(chan mqtt.Message, watchBuffer)
+	for pause, first := firstPause, true; ; first = false {
+		client, lost, err := connect(ctx, opts.MQTT, nil)
+		if err == nil {
+			pause = firstPause
+			err = watch(ctx, opts, client, lost, messages, receive)
+			client.Disconnect(uint(goodbye.Milliseconds()))
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if first && client == nil || errors.Is(err, ErrForbidden) {
+			return fmt.Errorf("watch: %w", err)
+		}
+		opts.Notice(err.Error() + ", trying again")
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil
+		}
+		pause = min(2*pause, lastPause)
+	}
+}
+
+// watch works until the connection or ctx ends.
+func watch(ctx context.Context, opts WatchOptions, client mqtt.Client, lost <-chan error, messages chan mqtt.Message,
+	receive func(string, *verdict.Verdict)) error {
+	topic := Topics{opts.MQTT.Root, opts.Station}.Verdict()
+	full := make(chan struct{}, 1)
+	granted, err := subscribe(ctx, client, lost, map[string]byte{topic: 1}, func(_ mqtt.Client, m mqtt.Message) {
+		select {
+		case messages <- m:
+		default: // waiting here would keep paho from answering the broker
+			select {
+			case full <- struct{}{}:
+			default:
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if !granted[topic] {
+		return fmt.Errorf("%w to read %s", ErrForbidden, topic)
+	}
+	opts.Notice("listening to " + topic + " on " + opts.MQTT.Broker)
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-lost:
+			return fmt.Errorf("broker %s: connection lost (%w)", opts.MQTT.Broker, err)
+		case <-full:
+			opts.Notice("verdicts were skipped: the output takes them too slowly")
+		case m := <-messages:
+			v, err := verdict.Decode(m.Payload())
+			if err != nil {
+				opts.Notice(fmt.Sprintf("%s: %v", m.Topic(), err))
+				continue
+			}
+			receive(m.Topic(), v)
+		}
+	}
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tirewatch/agent/config"
+	"tirewatch/agent/models"
+	"tirewatch/quantize/bundle"
+	"tirewatch/vision/camera"
+)
+
+func newCheckCmd() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:   "check --config FILE",
+		Short: "Check a configuration and say what the station would do",
+		Long: `Check names everything that is wrong in a configuration, with its line, and what the configuration
+names and is not there: camera, keys, folders, passwords. Then it says in plain words what the
+station would do. It opens neither camera nor journal and may be used beside a running station.`,
+		Example: "  tirewatch-agent check --config /etc/tirewatch/station.toml",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(path)
+			if err != nil {
+				return err
+			}
+			model, problems := examine(cfg)
+			describe(cmd.OutOrStdout(), cfg, model)
+			return problems
+		},
+	}
+	cmd.Flags().StringVar(&path, "config", "", "the station's configuration `file`")
+	return cmd
+}
+
+// examine looks for what the configuration names. It gives a line about the model, and what is wrong.
+func examine(cfg *config.Config) (model string, problems error) {
+	var errs []error
+	note := func(key string, err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", key, err))
+		}
+	}
+	if loc, err := camera.ParseLocation(string(cfg.Camera.Source)); err != nil {
+		note("camera.source", err)
+	} else {
+		note("camera.source", camera.Check(loc))
+	}
+	model, err := examineModel(cfg)
+	note("model", err)
+	note("journal.path", isFolder(filepath.Dir(cfg.Journal.Path)))
+	for _, f := range []struct{ key, path string }{
+		{"mqtt.password_file", cfg.MQTT.PasswordFile}, {"mqtt.ca_file", cfg.MQTT.CAFile},
+		{"mqtt.cert_file", cfg.MQTT.CertFile}, {"mqtt.key_file", cfg.MQTT.KeyFile},
+	} {
+		if f.path != "" {
+			note(f.key, isReadable(f.path))
+		}
+	}
+	return model, errors.Join(errs...)
+}
+
+// examineModel says with which network the station would start.
+func examineModel(cfg *config.Config) (string, error) {
+	keys, err := bundle.ReadPublicKeys(cfg.Model.Keys)
+	if err != nil {
+		return "unknown", err
+	}
+	verify := models.Verifier(keys, cfg.Station.ID())
+	m, err := models.Inspect(cfg.Model.Dir, verify, slog.New(slog.DiscardHandler))
+	if err == nil {
+		return fmt.Sprintf("serial %d (%s), installed in %s", m.Bundle.Serial, m.Bundle.ID(), cfg.Model.Dir), nil
+	}
+	if !errors.Is(err, models.ErrNoModel) {
+		return "unknown", err
+	}
+	if cfg.Model.Initial == "" {
+		return "none yet: the station waits until one is pushed", nil
+	}
+	data, err := readBundle(cfg.Model.Initial)
+	if err != nil {
+		return "unknown", err
+	}
+	if m, err = verify(data); err != nil {
+		return "unknown", fmt.Errorf("initial model %s: %w", cfg.Model.Initial, err)
+	}
+	return fmt.Sprintf("none yet: serial %d (%s) is installed from %s", m.Bundle.Serial, m.Bundle.ID(), cfg.Model.Initial), nil
+}
+
+// readBundle reads a file that may be a bundle.
+func readBundle(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > bundle.MaxSize {
+		return nil, fmt.Errorf("read %s: %w", path, bundle.ErrTooLarge)
+	}
+	return os.ReadFile(path)
+}
+
+func isFolder(path string) error {
+	info, err := os.Stat(path)
+	if err == nil && !info.IsDir() {
+		err = &fs.PathError{Op: "open", Path: path, Err: errors.New("not a folder")}
+	}
+	return err
+}
+
+func isReadable(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// describe says in plain words what the station would do.
+func describe(w io.Writer, cfg *config.Config, model string) {
+	line := func(what, format string, args ...any) {
+		fmt.Fprintf(w, "%-8s %s\n", what, fmt.Sprintf(format, args...))
+	}
+	presence := cfg.Trigger.Mode == config.TriggerPresence
+	line("station", "%s", cfg.Station.ID())
+	line("source", "%s", sourceWords(cfg.Camera))
+	if r := cfg.Locate.Region; cfg.Locate.Mode == config.LocateRegion {
+		words := ""
+		if presence {
+			words = "; it must be empty for the first frames after a start"
+		}
+		line("locate", "the tire is in the region from %d, %d to %d, %d px%s", r[0], r[1], r[2], r[3], words)
+	} else {
+		line("locate", "the round outline, %.0f to %.0f %% of the picture's height wide, with %g %% around it",
+			100*cfg.Locate.MinDiameter, 100*cfg.Locate.MaxDiameter, 100*cfg.Locate.Margin)
+	}
+	if presence {
+		line("trigger", "one verdict for each passing tire, from at most %d frames", cfg.Trigger.Frames)
+	} else {
+		line("trigger", "one verdict for each frame")
+	}
+	line("model", "%s", model)
+	pushed := "refused"
+	if cfg.Model.AcceptPush && cfg.MQTT.Enabled() {
+		pushed = "accepted when signed by " + strings.Join(cfg.Model.Keys, ", ")
+	}
+	line("pushes", "%s", pushed)
+	line("journal", "%s", cfg.Journal.Path)
+	if !cfg.MQTT.Enabled() {
+		line("broker", "none: verdicts stay in the journal")
+		return
+	}
+	as := "without a name"
+	if cfg.MQTT.Username != "" {
+		as = "as " + cfg.MQTT.Username
+	}
+	line("broker", "%s %s, topics %s/%s/..., verdicts in %s", cfg.MQTT.Broker, as, cfg.MQTT.Root, cfg.Station.ID(), cfg.MQTT.Encoding)
+}

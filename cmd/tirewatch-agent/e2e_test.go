@@ -1,0 +1,255 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"tirewatch/agent/config"
+	"tirewatch/agent/journal"
+	"tirewatch/agent/uplink"
+	"tirewatch/agent/uplink/brokertest"
+	"tirewatch/quantize/bundle"
+	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/vision/verdict"
+)
+
+// patience bounds waiting for a thing that should come at once; it fails the test instead of hanging it.
+const patience = time.Minute
+
+// daemon is the real program in a process of its own.
+type daemon struct {
+	cmd    *exec.Cmd
+	stderr lockedBuffer
+}
+
+// lockedBuffer may be read while the process writes it.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// program is the path of the binary under test.
+type program string
+
+// TestDaemon builds the real program and runs it as a station with a real broker.
+func TestDaemon(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tirewatch-agent")
+	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	p := program(path)
+	t.Run("playback", p.testPlayback)
+	t.Run("outage", p.testOutage)
+	t.Run("term", p.testTerm)
+}
+
+// start runs the program in dir.
+func (p program) start(t *testing.T, dir string, args ...string) *daemon {
+	t.Helper()
+	d := &daemon{cmd: exec.Command(string(p), args...)}
+	d.cmd.Dir, d.cmd.Stderr = dir, &d.stderr
+	if err := d.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if d.cmd.ProcessState == nil {
+			d.cmd.Process.Kill()
+			d.cmd.Wait()
+		}
+		if t.Failed() {
+			t.Logf("the agent said:\n%s", d.stderr.String())
+		}
+	})
+	return d
+}
+
+// wait returns the exit code.
+func (d *daemon) wait(t *testing.T) int {
+	t.Helper()
+	hung := time.AfterFunc(patience, func() { d.cmd.Process.Kill() })
+	defer hung.Stop()
+	err := d.cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return d.cmd.ProcessState.ExitCode()
+}
+
+// listener collects what a SCADA system would receive.
+type listener struct {
+	verdicts chan verdict.Verdict
+}
+
+// listen returns when the subscription stands.
+func listen(t *testing.T, broker *brokertest.Broker) *listener {
+	t.Helper()
+	l := &listener{verdicts: make(chan verdict.Verdict, 1000)}
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	var once sync.Once
+	go func() {
+		ended <- uplink.Watch(ctx, uplink.WatchOptions{
+			MQTT: config.MQTT{Broker: broker.URL(), Root: "tirewatch"}, Station: "plant/line/1",
+			Notice: func(string) { once.Do(func() { close(ready) }) },
+		}, func(_ string, v *verdict.Verdict) { l.verdicts <- *v })
+	}()
+	select {
+	case <-ready:
+	case err := <-ended:
+		t.Fatalf("watch ended: %v", err)
+	case <-time.After(patience):
+		t.Fatal("no subscription")
+	}
+	return l
+}
+
+// next waits for n verdicts.
+func (l *listener) next(t *testing.T, n int) (all []verdict.Verdict) {
+	t.Helper()
+	for range n {
+		select {
+		case v := <-l.verdicts:
+			all = append(all, v)
+		case <-time.After(patience):
+			t.Fatalf("%d verdicts came; want %d", len(all), n)
+		}
+	}
+	return all
+}
+
+func seqs(all []verdict.Verdict) (s []uint64) {
+	for _, v := range all {
+		s = append(s, v.Seq)
+	}
+	return s
+}
+
+// newStation furnishes a folder with a station that talks to the broker.
+func newStation(t *testing.T, broker, camera string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := furnish(dir); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(stationConfig("[mqtt]\nbroker = \""+broker+"\"\n"), "[model]", camera+"\n[model]", 1)
+	if err := os.WriteFile(filepath.Join(dir, "station.toml"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// testPlayback plays a folder to its end: every image's verdict has arrived when the program ends with 0.
+func (p program) testPlayback(t *testing.T) {
+	broker := brokertest.Start(t)
+	l := listen(t, broker)
+	d := p.start(t, newStation(t, broker.URL(), ""), "run", "--config", "station.toml")
+	if code := d.wait(t); code != exitDone {
+		t.Fatalf("exit %d", code)
+	}
+	all := l.next(t, 5)
+	if got := seqs(all); !slices.Equal(got, []uint64{1, 2, 3, 4, 5}) {
+		t.Errorf("verdicts %v", got)
+	}
+	for i, v := range all {
+		if v.Image != fmt.Sprintf("%d.png", i) || v.ModelSerial != 7 || v.Station != "plant/line/1" || len(v.Votes) != 1 {
+			t.Errorf("verdict %+v", v)
+		}
+	}
+}
+
+// testOutage plays a folder while the broker is down: the program ends in time, and the next run sends what waited.
+func (p program) testOutage(t *testing.T) {
+	broker := brokertest.New(t)
+	dir := newStation(t, broker.URL(), "")
+	d := p.start(t, dir, "run", "--config", "station.toml", "--drain-timeout", "1s")
+	if code := d.wait(t); code != exitDone {
+		t.Fatalf("exit %d", code)
+	}
+	if said := d.stderr.String(); !strings.Contains(said, "waits in the journal") {
+		t.Errorf("nothing about what was not sent: %s", said)
+	}
+	broker.Restart()
+	l := listen(t, broker)
+	if code := p.start(t, dir, "run", "--config", "station.toml").wait(t); code != exitDone {
+		t.Fatalf("exit %d", code)
+	}
+	got := seqs(l.next(t, 10))
+	slices.Sort(got)
+	if want := []uint64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}; !slices.Equal(got, want) {
+		t.Errorf("verdicts %v; want %v", got, want)
+	}
+}
+
+// testTerm stops a station that would play for ever, and pushes a model to it before.
+func (p program) testTerm(t *testing.T) {
+	broker := brokertest.Start(t)
+	l := listen(t, broker)
+	dir := newStation(t, broker.URL(), "loop = true\nrealtime = true")
+	d := p.start(t, dir, "run", "--config", "station.toml")
+	l.next(t, 7) // it has begun again behind the fifth image
+
+	key, err := bundle.ReadPrivateKey(filepath.Join(dir, "plant.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	push := func(serial uint64) error {
+		data, err := bundle.Encode(bundletest.Small(serial), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		_, err = uplink.Push(ctx, uplink.PushOptions{MQTT: config.MQTT{Broker: broker.URL(), Root: "tirewatch"}, Station: "plant/line/1"}, data)
+		return err
+	}
+	if err := push(9); err != nil {
+		t.Fatal(err)
+	}
+	var refused *uplink.RefusedError
+	if err := push(8); !errors.As(err, &refused) || !strings.Contains(err.Error(), "serial 8 is lower than 9") {
+		t.Errorf("an older model: %v; want a refusal", err)
+	}
+	for v := l.next(t, 1)[0]; v.ModelSerial != 9; v = l.next(t, 1)[0] {
+	}
+
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code := d.wait(t); code != exitDone {
+		t.Fatalf("exit %d", code)
+	}
+	// What the journal has, the broker has taken.
+	j, err := journal.Open(filepath.Join(dir, "journal.db"), "plant/line/1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	if n, _, err := j.Depth(); err != nil || n != 0 {
+		t.Errorf("%d verdicts were not sent, %v", n, err)
+	}
+}

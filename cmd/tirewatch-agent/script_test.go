@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"image/png"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"tirewatch/agent/journal"
+	"tirewatch/quantize/bundle"
+	"tirewatch/quantize/bundle/bundletest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"tirewatch-agent": func() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) },
+	})
+}
+
+// TestScripts runs testdata/*.txtar. Each starts with a key pair (plant.key, plant.key.pub), a bundle (model.tire, serial 7), one with a
+// wrong golden sum (sick.tire), a folder of five images (tires) and a configuration that plays it without a broker (station.toml).
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:   "testdata",
+		Setup: func(env *testscript.Env) error { return furnish(env.WorkDir) },
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			// verdicts N: the journal holds so many.
+			"verdicts": func(ts *testscript.TestScript, _ bool, args []string) {
+				j, err := journal.Open(ts.MkAbs("journal.db"), "plant/line/1")
+				ts.Check(err)
+				defer j.Close()
+				all, err := j.Recent(1000)
+				ts.Check(err)
+				if got := fmt.Sprint(len(all)); got != args[0] {
+					ts.Fatalf("%s verdicts in the journal; want %s", got, args[0])
+				}
+			},
+		},
+	})
+}
+
+// furnish fills a folder with what a station needs.
+func furnish(dir string) error {
+	key := filepath.Join(dir, "plant.key")
+	if _, err := bundle.GenerateKey(key); err != nil {
+		return err
+	}
+	private, err := bundle.ReadPrivateKey(key)
+	if err != nil {
+		return err
+	}
+	if err := bundle.Write(filepath.Join(dir, "model.tire"), bundletest.Small(7), private); err != nil {
+		return err
+	}
+	sick := bundletest.Small(8)
+	sick.Golden[1].Sum++
+	if err := bundle.Write(filepath.Join(dir, "sick.tire"), sick, private); err != nil {
+		return err
+	}
+	if err := os.Mkdir(filepath.Join(dir, "tires"), 0o755); err != nil {
+		return err
+	}
+	for i := range 5 {
+		if err := writeImage(filepath.Join(dir, "tires", fmt.Sprintf("%d.png", i)), i); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(filepath.Join(dir, "station.toml"), []byte(stationConfig("")), 0o644)
+}
+
+// stationConfig plays the folder tires. extra is appended.
+func stationConfig(extra string) string {
+	return `[station]
+site = "plant"
+line = "line"
+name = "1"
+[camera]
+source = "folder:tires"
+[model]
+keys = ["plant.key.pub"]
+dir = "models"
+initial = "model.tire"
+[journal]
+path = "journal.db"
+` + extra
+}
+
+func writeImage(path string, n int) error {
+	img := image.NewGray(image.Rect(0, 0, 80, 60))
+	for i := range img.Pix {
+		img.Pix[i] = uint8(i*(n+1) + i/80)
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	if err := png.Encode(f, img); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
+}
