@@ -12,7 +12,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/tinylib/msgp/msgp"
+	"tirewatch/vision/wire"
 
 	"tirewatch/vision/durable"
 )
@@ -193,12 +193,8 @@ func (f *file) verify(trusted []ed25519.PublicKey) error {
 
 // parse reads the payload. Behind a signature it may still be wrong, and it must not take the program down.
 func (f *file) parse() (*Bundle, error) {
-	rest, err := bounded(f.payload, 0)
-	if err != nil {
+	if err := wire.Check(f.payload, maxElements); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	if len(rest) > 0 {
-		return nil, fmt.Errorf("%w: %d bytes behind the payload", ErrMalformed, len(rest))
 	}
 	b := new(Bundle)
 	if _, err := b.UnmarshalMsg(f.payload); err != nil {
@@ -220,35 +216,5 @@ func (b *Bundle) identify(data []byte, signer Signer) {
 // signed is the message that is signed for the bytes of a file up to its signature.
 func signed(data []byte) []byte { return append([]byte(domain), data...) }
 
-// No array in a bundle is longer than a layer has channels, and nothing in it is nested deeper than a layer's constants.
-// A decoder allocates an array before it reads the elements, so these are checked first.
-const (
-	maxElements = 4096
-	maxNesting  = 8
-)
-
-// bounded walks over one MessagePack value, allocating nothing, and returns what is behind it.
-func bounded(b []byte, depth int) ([]byte, error) {
-	if depth > maxNesting {
-		return nil, fmt.Errorf("nested deeper than %d", maxNesting)
-	}
-	var n uint32
-	var err error
-	per := 1 // values in one element
-	switch msgp.NextType(b) {
-	case msgp.ArrayType:
-		n, b, err = msgp.ReadArrayHeaderBytes(b)
-	case msgp.MapType:
-		n, b, err = msgp.ReadMapHeaderBytes(b)
-		per = 2
-	default:
-		return msgp.Skip(b)
-	}
-	if err == nil && n > maxElements {
-		err = fmt.Errorf("%d elements, the limit is %d", n, maxElements)
-	}
-	for i := 0; i < int(n)*per && err == nil; i++ {
-		b, err = bounded(b, depth+1)
-	}
-	return b, err
-}
+// maxElements bounds every array: none in a bundle is longer than a layer has channels.
+const maxElements = 4096

@@ -32,6 +32,7 @@ import (
 	"tirewatch/vision/durable"
 	"tirewatch/vision/graph"
 	"tirewatch/vision/preprocess"
+	"tirewatch/vision/wire"
 )
 
 //go:generate go tool msgp -io=false -tests=false
@@ -90,6 +91,9 @@ const (
 
 	// MaxSize bounds a file before it is read. bytes
 	MaxSize = 1 << 30
+
+	// maxElements bounds every array: the weights of one layer, as graph allows them.
+	maxElements = 1 << 26
 )
 
 var (
@@ -142,13 +146,12 @@ func Decode(data []byte) (*Checkpoint, error) {
 	if sum := sha256.Sum256(body); !bytes.Equal(sum[:], data[len(body):]) {
 		return nil, fmt.Errorf("%w: the checksum differs", ErrDamaged)
 	}
-	c := new(Checkpoint)
-	rest, err := c.UnmarshalMsg(body[headerSize:])
-	if err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
+	if err := wire.Check(body[headerSize:], maxElements); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	if len(rest) > 0 {
-		return nil, fmt.Errorf("%w: %d bytes behind the content", ErrDamaged, len(rest))
+	c := new(Checkpoint)
+	if _, err := c.UnmarshalMsg(body[headerSize:]); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if err := c.Spec.Validate(); err != nil {
 		return nil, err

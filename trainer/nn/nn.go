@@ -42,8 +42,11 @@ type trainedLayer struct {
 	packed        []float32     // (K, outC): w as the forward kernel reads it
 }
 
-// New makes a network with fresh parameters: Glorot uniform weights and zero biases, as Keras does.
+// New makes a network with fresh parameters: Glorot uniform weights and zero biases, as Keras does, and first filters without a mean.
 // Source: Glorot and Bengio 2010; limit sqrt(6 / (fan in + fan out)), fans count the receptive field.
+//
+// Keras leaves the mean in. But pixels are never negative, so a filter with a mean answers to brightness above all, every image
+// looks alike to the layers behind it, and training stands still at first, at worst until ReLU has died for good.
 func New(g *graph.Graph, rng *rand.Rand) (*Net, error) {
 	n, err := empty(g)
 	if err != nil {
@@ -59,8 +62,26 @@ func New(g *graph.Graph, rng *rand.Rand) (*Net, error) {
 			l.weights[i] = float32((2*rng.Float64() - 1) * limit)
 		}
 	}
+	if n.steps[0].Kind == graph.Conv2D {
+		n.trained[0].removeMeans()
+	}
 	n.Changed()
 	return n, nil
+}
+
+// removeMeans shifts the weights of each filter so that they sum to zero: a flat picture gives no answer.
+func (l *trainedLayer) removeMeans() {
+	k := len(l.weights) / l.Filters
+	for f := range l.Filters {
+		w := l.weights[f*k : (f+1)*k]
+		mean := float32(0)
+		for _, v := range w {
+			mean += v / float32(k)
+		}
+		for i := range w {
+			w[i] -= mean
+		}
+	}
 }
 
 // FromParams makes a network with the given parameters, which it copies. The error wraps ErrParams and names the tensor.

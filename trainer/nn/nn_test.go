@@ -207,23 +207,38 @@ func TestFromParamsRefuses(t *testing.T) {
 	}
 }
 
-// Glorot's limit of the first layer is sqrt(6 / (9*1 + 9*128)); the weights fill the interval evenly.
+// Glorot's limit of the second layer is sqrt(6 / (9*128 + 9*64)); the weights fill the interval evenly.
 func TestGlorotUniform(t *testing.T) {
 	n, err := New(graph.Thesis(), rand.New(rand.NewPCG(1, 2)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	limit := math.Sqrt(6.0 / (9 + 9*128))
+	limit := math.Sqrt(6.0 / (9*128 + 9*64))
 	lo, hi, sq := 0.0, 0.0, 0.0
-	w := n.Params()[0].Data
+	w := n.Params()[2].Data
 	for _, v := range w {
 		lo, hi, sq = min(lo, float64(v)), max(hi, float64(v)), sq+float64(v)*float64(v)
 	}
-	if lo < -limit || hi > limit || hi < 0.98*limit || lo > -0.98*limit {
+	if lo < -limit || hi > limit || hi < 0.999*limit || lo > -0.999*limit {
 		t.Errorf("weights from %g to %g, want the interval +-%g", lo, hi, limit)
 	}
-	if sd, want := math.Sqrt(sq/float64(len(w))), limit/math.Sqrt(3); math.Abs(sd-want) > 0.05*want {
+	if sd, want := math.Sqrt(sq/float64(len(w))), limit/math.Sqrt(3); math.Abs(sd-want) > 0.01*want {
 		t.Errorf("deviation %g, want %g", sd, want)
+	}
+}
+
+// A fresh network does not see how bright a flat picture is.
+func TestFirstFiltersHaveNoMean(t *testing.T) {
+	n, err := New(graph.Thesis(), rand.New(rand.NewPCG(1, 2)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, pix := n.NewPredictor(), make([]byte, n.InputSize())
+	for i := range pix {
+		pix[i] = 200
+	}
+	if logit, err := p.Logit(pix, nil); err != nil || math.Abs(logit) > 1e-6 {
+		t.Errorf("logit %g, error %v, want 0", logit, err)
 	}
 }
 

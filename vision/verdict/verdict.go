@@ -11,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"tirewatch/vision/wire"
 )
 
 //go:generate go tool msgp -io=false -tests=false
@@ -67,6 +69,9 @@ const (
 	MessagePack Encoding = "msgpack"
 )
 
+// maxElements bounds every array of a verdict from outside: no tire has as many votes.
+const maxElements = 4096
+
 // ErrMalformed marks bytes that are no verdict.
 var ErrMalformed = errors.New("malformed verdict")
 
@@ -89,12 +94,11 @@ func Decode(b []byte) (*Verdict, error) {
 			return nil, fmt.Errorf("%w: %v", ErrMalformed, err)
 		}
 	} else {
-		rest, err := v.UnmarshalMsg(b)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %v", ErrMalformed, err)
+		if err := wire.Check(b, maxElements); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 		}
-		if len(rest) > 0 {
-			return nil, fmt.Errorf("%w: %d bytes behind it", ErrMalformed, len(rest))
+		if _, err := v.UnmarshalMsg(b); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 		}
 	}
 	v.Time = v.Time.UTC()

@@ -1,0 +1,124 @@
+package verdict_test
+
+import (
+	"errors"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"tirewatch/vision/verdict"
+)
+
+func example() *verdict.Verdict {
+	return &verdict.Verdict{
+		Schema: verdict.SchemaVersion, Station: "hamburg/line1/station3", Seq: 42, Time: time.Date(2026, 3, 1, 22, 15, 7, 250e6, time.UTC),
+		Label: verdict.Crack, Probability: 0.9820137900379085, Threshold: 0.5,
+		Votes:       []verdict.Vote{{Frame: 801, Crop: [4]int{10, 20, 510, 520}, Logit: 3.5}, {Frame: 803, Crop: [4]int{60, 20, 560, 520}, Logit: 4.5}},
+		ModelSerial: 7, ModelHash: "00112233aabbccdd", MS: verdict.Duration{Locate: 1.5, Preprocess: 2, Forward: 35.25},
+	}
+}
+
+func TestBothEncodings(t *testing.T) {
+	for _, e := range []verdict.Encoding{verdict.JSON, verdict.MessagePack} {
+		b, err := example().Encode(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := verdict.Decode(b)
+		if err != nil {
+			t.Fatalf("%s: %v", e, err)
+		}
+		if !reflect.DeepEqual(got, example()) {
+			t.Errorf("%s: read %+v", e, got)
+		}
+	}
+	if _, err := example().Encode("xml"); err == nil {
+		t.Error("encoded as xml")
+	}
+}
+
+// The JSON of a verdict is what SCADA engineers write programs against.
+func TestJSONFieldsStay(t *testing.T) {
+	b, err := example().Encode(verdict.JSON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"schema":1,"station":"hamburg/line1/station3","seq":42,"time":"2026-03-01T22:15:07.25Z","label":"crack",` +
+		`"probability":0.9820137900379085,"threshold":0.5,"votes":[{"frame":801,"crop":[10,20,510,520],"logit":3.5},` +
+		`{"frame":803,"crop":[60,20,560,520],"logit":4.5}],"model_serial":7,"model_hash":"00112233aabbccdd",` +
+		`"ms":{"locate":1.5,"preprocess":2,"forward":35.25}}`
+	if string(b) != want {
+		t.Errorf("got  %s\nwant %s", b, want)
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	later := example()
+	later.Schema = 2
+	other := example()
+	other.Label = "perhaps"
+	encode := func(v *verdict.Verdict) string {
+		b, err := v.Encode(verdict.MessagePack)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	for name, s := range map[string]string{
+		"nothing":             "",
+		"text":                "hello",
+		"broken JSON":         `{"schema":1`,
+		"another schema":      encode(later),
+		"an unknown label":    encode(other),
+		"something behind it": encode(example()) + "x",
+		"cut off":             encode(example())[:40],
+		"four billion votes":  strings.Replace(encode(example()), "\xa5votes\x92", "\xa5votes\xdd\xff\xff\xff\xff", 1),
+	} {
+		if v, err := verdict.Decode([]byte(s)); !errors.Is(err, verdict.ErrMalformed) {
+			t.Errorf("%s: verdict %+v, error %v", name, v, err)
+		}
+	}
+}
+
+func TestDecide(t *testing.T) {
+	votes := func(logits ...float64) (v []verdict.Vote) {
+		for _, l := range logits {
+			v = append(v, verdict.Vote{Logit: l})
+		}
+		return v
+	}
+	for _, c := range []struct {
+		name      string
+		threshold float64
+		votes     []verdict.Vote
+		label     verdict.Label
+		p         float64
+	}{
+		{"one sure frame outweighs two doubtful ones", 0.5, votes(-0.5, -0.5, 4), verdict.Crack, verdict.Probability(1)},
+		{"on the threshold is a crack", 0.5, votes(-2, 2), verdict.Crack, 0.5},
+		{"a low threshold rejects more", 0.1, votes(-2), verdict.Crack, verdict.Probability(-2)},
+		{"sound", 0.5, votes(-3, -4), verdict.Normal, verdict.Probability(-3.5)},
+	} {
+		label, p := verdict.Policy{Threshold: c.threshold}.Decide(c.votes)
+		if label != c.label || math.Abs(p-c.p) > 1e-12 {
+			t.Errorf("%s: %s %g, want %s %g", c.name, label, p, c.label, c.p)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, e := range []verdict.Encoding{verdict.JSON, verdict.MessagePack} {
+		b, err := example().Encode(e)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if v, err := verdict.Decode(b); (v == nil) == (err == nil) {
+			t.Fatalf("verdict %v, error %v", v, err)
+		}
+	})
+}
