@@ -201,7 +201,7 @@ func explain(cfg config.MQTT, err error) error {
 	case errors.As(err, &invalid):
 		return advice("its certificate is not valid: check its dates, and the clock of this machine")
 	case errors.As(err, &record), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
-		return advice("it does not speak this protocol on this port: mqtts:// wants its TLS port, mqtt:// the other")
+		return advice("it closes the connection at once: it may speak another protocol on this port (mqtts:// wants its TLS port), or want a client certificate")
 	case errors.As(err, &operation) && operation.Op == "remote error": // how crypto/tls names an alert of the other side
 		return advice("it breaks the TLS handshake off: it may want a client certificate")
 	case errors.As(err, &timeout) && timeout.Timeout():

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"image/draw"
 	"time"
 )
 
@@ -140,14 +141,8 @@ func FromImage(img image.Image) *Frame {
 		return &Frame{Pix: g.Pix, Width: b.Dx(), Height: b.Dy(), Stride: g.Stride, Format: Gray}
 	}
 	f := &Frame{Pix: make([]byte, b.Dx()*b.Dy()*4), Width: b.Dx(), Height: b.Dy(), Stride: b.Dx() * 4, Format: RGBA}
-	i := 0
-	for y := b.Min.Y; y < b.Max.Y; y++ {
-		for x := b.Min.X; x < b.Max.X; x++ {
-			r, g, bl, a := img.At(x, y).RGBA()
-			f.Pix[i], f.Pix[i+1], f.Pix[i+2], f.Pix[i+3] = uint8(r>>8), uint8(g>>8), uint8(bl>>8), uint8(a>>8)
-			i += 4
-		}
-	}
+	// draw has a fast loop for what the decoders give and yields the upper 8 bits of img.At for every kind of image.
+	draw.Draw(&image.RGBA{Pix: f.Pix, Stride: f.Stride, Rect: f.Bounds()}, f.Bounds(), img, b.Min, draw.Src)
 	return f
 }
 

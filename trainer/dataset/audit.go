@@ -1,0 +1,257 @@
+package dataset
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Audit is what Check finds out about a data set. Paths are relative to Dir, with "/"; lists are sorted, so that the
+// same files give the same report.
+type Audit struct {
+	Dir     string      `json:"dir"`
+	Parts   []PartAudit `json:"parts"`
+	Damaged []Damage    `json:"damaged"` // image files that cannot be read
+	Other   []string    `json:"other"`   // files in class folders that have no image name
+
+	Width   Range   `json:"width_px"`
+	Height  Range   `json:"height_px"`
+	Sizes   []Tally `json:"sizes"`   // images of each size, the most frequent first
+	Formats []Tally `json:"formats"` // images of each file name extension
+
+	Copies    []Twin `json:"copies"`          // the same file twice
+	Near      []Twin `json:"near_duplicates"` // see Twin
+	Groups    int    `json:"groups"`          // groups that the pairs of both lists form
+	LargestOf int    `json:"largest_group"`   // images in the largest group, before a split limits it
+
+	Shortcuts []Shortcut `json:"shortcuts"` // what predicts the class although it is no crack
+
+	Warnings []string `json:"warnings"`
+	Unusable string   `json:"unusable,omitempty"` // why nothing can be trained on this set; empty when it can
+}
+
+// PartAudit counts the readable images of one side.
+type PartAudit struct {
+	Name   string `json:"name"`
+	Normal int    `json:"normal"`
+	Crack  int    `json:"crack"`
+}
+
+// Damage is a file that cannot be read as an image.
+type Damage struct {
+	Path    string `json:"path"`
+	Problem string `json:"problem"`
+}
+
+// Range is the spread of a length over the images.
+type Range struct {
+	Min    int `json:"min"`
+	Median int `json:"median"`
+	Max    int `json:"max"`
+}
+
+// Tally counts the images that share a property.
+type Tally struct {
+	Name  string `json:"name"`
+	Count int    `json:"count"`
+}
+
+// Twin is a pair of images that show the same thing, or of which each shows at least half of the other.
+type Twin struct {
+	A             string  `json:"a"`
+	B             string  `json:"b"`
+	Correlation   float64 `json:"correlation"`   // of their detail, 1 is the most
+	Turned        bool    `json:"turned"`        // B must be mirrored or turned to lie on A
+	Leak          bool    `json:"leak"`          // they are on different sides of the set
+	Contradiction bool    `json:"contradiction"` // they show the same view and have different labels
+}
+
+// Check reads every image and reports what would spoil a training: damaged files, imbalance, near-duplicates across
+// sides or with contradictory labels, shortcuts. A damaged file is part of the report and no error; only the end of ctx
+// is one. progress may be nil.
+func Check(ctx context.Context, s *Set, progress func(done, total int)) (*Audit, error) {
+	var items []Item
+	var sideOf []string
+	for _, p := range s.Parts() {
+		items = append(items, p.Items...)
+		for range p.Items {
+			sideOf = append(sideOf, p.Name)
+		}
+	}
+	photos, err := survey(ctx, items, progress)
+	if err != nil {
+		return nil, err
+	}
+	found, err := pairs(ctx, photos)
+	if err != nil {
+		return nil, err
+	}
+
+	// Lists that stay empty are [] in JSON and not null.
+	a := &Audit{Dir: s.Dir, Parts: []PartAudit{}, Damaged: []Damage{}, Other: []string{}, Sizes: []Tally{}, Formats: []Tally{},
+		Copies: []Twin{}, Near: []Twin{}, Shortcuts: []Shortcut{}, Warnings: []string{}}
+	for _, p := range s.Other {
+		a.Other = append(a.Other, s.Rel(p))
+	}
+	slices.Sort(a.Other)
+	a.countParts(s, photos, sideOf)
+	a.measure(photos)
+	for _, p := range found {
+		t := Twin{A: s.Rel(items[p.a].Path), B: s.Rel(items[p.b].Path), Correlation: p.corr, Turned: p.turn != 0,
+			Leak:          sideOf[p.a] != sideOf[p.b],
+			Contradiction: items[p.a].Class != items[p.b].Class && p.same()}
+		if p.exact {
+			a.Copies = append(a.Copies, t)
+		} else {
+			a.Near = append(a.Near, t)
+		}
+	}
+	groups, _ := group(len(photos), found, len(photos))
+	for _, g := range groups {
+		if len(g) > 1 {
+			a.Groups++
+			a.LargestOf = max(a.LargestOf, len(g))
+		}
+	}
+	a.Shortcuts = append(a.Shortcuts, shortcuts(photos)...)
+	a.judge(len(photos))
+	return a, nil
+}
+
+// countParts lists the damaged files and counts the others.
+func (a *Audit) countParts(s *Set, photos []photo, sideOf []string) {
+	for i, p := range photos {
+		if len(a.Parts) == 0 || a.Parts[len(a.Parts)-1].Name != sideOf[i] {
+			a.Parts = append(a.Parts, PartAudit{Name: sideOf[i]})
+		}
+		part := &a.Parts[len(a.Parts)-1]
+		switch {
+		case p.err != nil:
+			// The error names the path that the caller knows; the report names it below Dir.
+			problem := strings.TrimPrefix(p.err.Error(), p.item.Path+": ")
+			a.Damaged = append(a.Damaged, Damage{Path: s.Rel(p.item.Path), Problem: problem})
+		case p.item.Class == Crack:
+			part.Crack++
+		default:
+			part.Normal++
+		}
+	}
+}
+
+// measure tells the sizes and formats of the readable images.
+func (a *Audit) measure(photos []photo) {
+	var widths, heights []int
+	sizes, formats := make(map[string]int), make(map[string]int)
+	for _, p := range photos {
+		if p.err != nil {
+			continue
+		}
+		widths, heights = append(widths, p.width), append(heights, p.height)
+		sizes[fmt.Sprintf("%d x %d", p.width, p.height)]++
+		formats[format(p.item.Path)]++
+	}
+	a.Width, a.Height = rangeOf(widths), rangeOf(heights)
+	a.Sizes, a.Formats = append(a.Sizes, tallies(sizes)...), append(a.Formats, tallies(formats)...)
+}
+
+// format is the file name extension in one spelling.
+func format(path string) string {
+	switch ext := strings.TrimPrefix(strings.ToLower(filepath.Ext(path)), "."); ext {
+	case "jpeg", "jpe", "jfif":
+		return "jpg"
+	case "tiff":
+		return "tif"
+	default:
+		return ext
+	}
+}
+
+func rangeOf(v []int) Range {
+	if len(v) == 0 {
+		return Range{}
+	}
+	slices.Sort(v)
+	return Range{Min: v[0], Median: v[len(v)/2], Max: v[len(v)-1]}
+}
+
+func tallies(count map[string]int) []Tally {
+	var t []Tally
+	for name, n := range count {
+		t = append(t, Tally{name, n})
+	}
+	slices.SortFunc(t, func(x, y Tally) int { return cmp.Or(y.Count-x.Count, strings.Compare(x.Name, y.Name)) })
+	return t
+}
+
+// Limits of the judgement.
+const (
+	minPerClass = 50  // fewer readable training images of a class teach little
+	maxRatio    = 3   // of the larger class to the smaller
+	largeGroup  = 0.1 // share of all images in one group of near-duplicates
+)
+
+// judge turns the findings into warnings, the gravest first, and says whether the set can be used.
+func (a *Audit) judge(total int) {
+	warn := func(format string, args ...any) { a.Warnings = append(a.Warnings, fmt.Sprintf(format, args...)) }
+	if len(a.Parts) == 0 {
+		a.Unusable = "it has no images"
+		return
+	}
+	for _, p := range a.Parts {
+		if p.Normal == 0 || p.Crack == 0 {
+			missing := Normal
+			if p.Crack == 0 {
+				missing = Crack
+			}
+			if p.Name == PartTrain {
+				a.Unusable = fmt.Sprintf("training has no readable %s images; a classifier needs both classes", missing)
+			} else {
+				warn("%s has no readable %s images: its figures would say nothing about them", p.Name, missing)
+			}
+		}
+	}
+	if a.Parts[0].Name != PartTrain {
+		a.Unusable = "training has no images"
+	}
+
+	leaks, contradictions := 0, 0
+	for _, t := range slices.Concat(a.Copies, a.Near) {
+		if t.Leak {
+			leaks++
+		}
+		if t.Contradiction {
+			contradictions++
+		}
+	}
+	if contradictions > 0 {
+		warn("%d pairs show the same view with different labels: one of each is wrong", contradictions)
+	}
+	if leaks > 0 {
+		warn("%d pairs of near-duplicates are on different sides: test figures will be better than the truth; split again with: tirewatch dataset split", leaks)
+	}
+	for _, s := range a.Shortcuts {
+		if s.Warn {
+			warn("%s alone predicts the class (%s, balanced accuracy %.2f): a network may learn that instead of cracks", s.Feature, s.Rule, s.Accuracy)
+		}
+	}
+	if n := len(a.Damaged); n > 0 {
+		warn("%d of %d image files cannot be read; training leaves them out", n, total)
+	}
+	if p := a.Parts[0]; p.Name == PartTrain && a.Unusable == "" {
+		if n := min(p.Normal, p.Crack); n < minPerClass {
+			warn("only %d training images in the smaller class: expect little", n)
+		}
+		if few, many := min(p.Normal, p.Crack), max(p.Normal, p.Crack); many > maxRatio*few {
+			warn("the classes are unbalanced, %d normal to %d crack: watch recall, not accuracy", p.Normal, p.Crack)
+		}
+	}
+	if float64(a.LargestOf) > largeGroup*float64(total) && a.LargestOf > maxGroup(total) {
+		warn("the largest group of near-duplicates has %d images: a split cannot keep it together", a.LargestOf)
+	}
+	if n := len(a.Other); n > 0 {
+		warn("%d files in class folders have no image name and are left out", n)
+	}
+}
