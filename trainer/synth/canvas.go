@@ -1,0 +1,115 @@
+package synth
+
+import "sync"
+
+// unitSide is the side of every picture in units. All lengths of the package are in units, whatever the pixels: the
+// network sees 379 x 379, so one unit is one pixel of what it judges.
+const unitSide = 379
+
+// canvas holds the maps of one picture. All are (n, n) and describe the visible surface at a pixel.
+type canvas struct {
+	n int     // side, px
+	k float32 // px per unit
+
+	geo geometry
+	u   []float32 // along the circumference, units
+	v   []float32 // away from the tire's axis, units, 0 at the geometry's reference radius
+
+	h     []float32 // height, units
+	light []float32 // reflectance, 1 = clean rubber
+	red   []float32 // relative surplus of red
+	blue  []float32 // relative surplus of blue
+	gloss []float32 // share of mirror-like reflection
+	occ   []float32 // how much of the sky is hidden by something outside the height map
+	crack []float32 // depth of a crack, 0 to 1
+	cover []float32 // 1 on the tire, 0 off it
+
+	out  []float32 // shaded brightness
+	tmp  []float32
+	tmp2 []float32
+}
+
+var canvases sync.Pool
+
+// newCanvas returns cleared maps for an n x n picture. release gives them back.
+func newCanvas(n int) *canvas {
+	c, _ := canvases.Get().(*canvas)
+	if c == nil || c.n != n {
+		c = &canvas{n: n, k: float32(n) / unitSide}
+		for _, m := range c.maps() {
+			*m = make([]float32, n*n)
+		}
+		return c
+	}
+	for _, m := range c.maps() {
+		clear(*m)
+	}
+	return c
+}
+
+func (c *canvas) maps() []*[]float32 {
+	return []*[]float32{&c.u, &c.v, &c.h, &c.light, &c.red, &c.blue, &c.gloss, &c.occ, &c.crack, &c.cover, &c.out, &c.tmp, &c.tmp2}
+}
+
+func (c *canvas) release() { canvases.Put(c) }
+
+// geometry maps a picture to a tire.
+//
+//	picture (x, y), units from the centre --view--> flat tire (X, Y) --polar--> (u, v)
+//
+// with u = angle * ref and v = radius - ref. A negative radius does not exist; treads use a huge ref and are straight.
+type geometry struct {
+	view  mat3 // picture to tire
+	image mat3 // tire to picture
+	axisX float32
+	ref   float32 // radius where v = 0, units
+}
+
+// lookAt prepares the geometry and the (u, v) maps. view maps picture units to tire units; the tire's axis stands at
+// (axisX, 0) there.
+func (c *canvas) lookAt(view mat3, axisX, ref float32) {
+	c.geo = geometry{view: view, image: view.inverse(), axisX: axisX, ref: ref}
+	step := 1 / c.k
+	for y := range c.n {
+		py := (float32(y)+0.5)*step - unitSide/2.0
+		for x := range c.n {
+			px := (float32(x)+0.5)*step - unitSide/2.0
+			tx, ty := view.at(px, py)
+			tx -= axisX
+			i := y*c.n + x
+			c.u[i] = atan2(ty, tx) * ref
+			c.v[i] = sqrt32(tx*tx+ty*ty) - ref
+		}
+	}
+}
+
+// pixel returns where (u, v) lies in the picture, px.
+func (c *canvas) pixel(u, v float32) (x, y float32) {
+	a, r := u/c.geo.ref, v+c.geo.ref
+	ix, iy := c.geo.image.at(c.geo.axisX+r*cos32(a), r*sin32(a))
+	return (ix + unitSide/2.0) * c.k, (iy + unitSide/2.0) * c.k
+}
+
+// box is a rectangle of pixels inside the canvas, upper ends excluded.
+type box struct{ x0, y0, x1, y1 int }
+
+// boxOf returns the pixels that the region u0..u1, v0..v1 can touch.
+func (c *canvas) boxOf(u0, u1, v0, v1 float32) box {
+	lx, ly, hx, hy := float32(1e9), float32(1e9), float32(-1e9), float32(-1e9)
+	const steps = 24
+	for i := range steps + 1 {
+		u := lerp(u0, u1, float32(i)/steps)
+		for _, v := range []float32{v0, v1} {
+			x, y := c.pixel(u, v)
+			lx, ly, hx, hy = min(lx, x), min(ly, y), max(hx, x), max(hy, y)
+		}
+	}
+	edge := func(f float32) int { return int(clamp(f, 0, float32(c.n))) }
+	return box{edge(lx - 3), edge(ly - 3), edge(hx + 4), edge(hy + 4)}
+}
+
+// period returns the length near want that divides the circumference, so that a pattern closes on itself.
+func (c *canvas) period(want float32) float32 {
+	round := turn * c.geo.ref
+	return round / max(1, floor32(round/want+0.5))
+}

@@ -1,0 +1,144 @@
+package synth
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"tirewatch/vision/durable"
+)
+
+// ClipOptions says which clip WriteClip films. Zeroes of the sizes and rates mean the defaults in brackets.
+type ClipOptions struct {
+	Tires int
+	Seed  uint64
+	// Width and Height are those of the picture in pixels (960 x 540). Tires are about 0.9 heights large, and the
+	// picture must be at least 1.3 times as wide as high to hold them for some frames.
+	Width, Height int
+	FPS           int // frames per second (15)
+	// CrackFraction is the share of cracked tires, 0 to 1, rounded to whole tires.
+	CrackFraction float64
+	Quality       int // of the frames' JPEG, 1 to 100 (85)
+}
+
+func (o ClipOptions) withDefaults() ClipOptions {
+	for _, d := range []struct {
+		field *int
+		value int
+	}{{&o.Width, 960}, {&o.Height, 540}, {&o.FPS, 15}, {&o.Quality, 85}} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	return o
+}
+
+func (o ClipOptions) check() error {
+	switch {
+	case o.Tires < 1 || o.Tires > 100_000:
+		return fmt.Errorf("synth: a clip of %d tires: want 1 to 100000", o.Tires)
+	case o.Height < 2*minSize || o.Height > maxSize || o.Width > 2*maxSize:
+		return fmt.Errorf("synth: clip picture %d x %d: want %d to %d pixels of height and at most %d of width",
+			o.Width, o.Height, 2*minSize, maxSize, 2*maxSize)
+	case o.Width%2 != 0 || o.Height%2 != 0:
+		return fmt.Errorf("synth: clip picture %d x %d: both must be even", o.Width, o.Height)
+	case 10*o.Width < 13*o.Height:
+		return fmt.Errorf("synth: clip picture %d x %d is too narrow: want a width of 1.3 heights or more", o.Width, o.Height)
+	case o.FPS < 1 || o.FPS > 240:
+		return fmt.Errorf("synth: clip of %d frames per second: want 1 to 240", o.FPS)
+	}
+	if err := checkFraction(o.CrackFraction); err != nil {
+		return err
+	}
+	return checkQuality(o.Quality)
+}
+
+// fewestFrames is how often a tire is wholly visible at least.
+const fewestFrames = 6
+
+// passage is a tire's way through the clip.
+type passage struct {
+	TruthTire
+	start int // x of the centre in frame 0, px; mostly far left of the picture
+}
+
+// timetable decides speed, sizes, places and gaps.
+type timetable struct {
+	speed    int // px per frame
+	frames   int
+	passages []passage
+}
+
+func (o ClipOptions) timetable() timetable {
+	s := newStream(o.Seed, 0, forClip)
+	// A tire is wholly visible over at least 0.35 heights of way, whatever the picture's shape.
+	room := o.Width - o.Height*19/20
+	// An even speed keeps the colour samples, which span two pixels, on the belt's grid.
+	t := timetable{speed: max(2, min(room/(fewestFrames+2), o.Height*4/5/o.FPS)&^1)}
+	front := 0 // the last tire's left side in frame 0, px
+	for i, cracked := range shuffled(o.Tires, o.CrackFraction, newStream(o.Seed, 0, forLabels)) {
+		r := int(s.between(0.445, 0.472) * float32(o.Height))
+		gap := int(s.between(0.06, 0.5) * float32(o.Height))
+		if i == o.Tires/2 || s.chance(0.12) {
+			// Now and then the belt is empty for a second or more.
+			gap = o.Width + int(float32(t.speed*o.FPS)*s.between(1, 1.6))
+		}
+		p := passage{start: front - gap - r}
+		slack := float32(o.Height)/2 - float32(r) - 2
+		p.TruthTire = TruthTire{
+			Index: i, Label: labelOf(cracked), Radius: r, CentreY: o.Height/2 + int(s.between(-0.8, 0.8)*slack),
+		}
+		// The first and last frames in which start + speed*frame lies between r and Width-r.
+		p.FirstFrame = max(0, (r-p.start+t.speed-1)/t.speed)
+		p.LastFrame = (o.Width - r - p.start) / t.speed
+		p.CentreFrame = (o.Width/2 - p.start + t.speed/2) / t.speed
+		p.CentreX = p.start + p.CentreFrame*t.speed
+		front = p.start - r
+		t.passages = append(t.passages, p)
+	}
+	last := t.passages[len(t.passages)-1]
+	t.frames = (o.Width+last.Radius-last.start)/t.speed + o.FPS/2
+	return t
+}
+
+// WriteClip films o.Tires tires passing on a belt, from left to right, into an MJPEG AVI file at path, and writes the
+// truth to TruthPath(path). Tires never overlap, and each is wholly visible for at least six frames. The same options
+// give the same bytes.
+//
+// Both files appear when they are complete; after an error, or when ctx ends, none does. progress may be nil and
+// counts frames.
+func WriteClip(ctx context.Context, path string, o ClipOptions, progress func(done, total int)) (Truth, error) {
+	o = o.withDefaults()
+	if err := o.check(); err != nil {
+		return Truth{}, err
+	}
+	table := o.timetable()
+	truth := Truth{Seed: o.Seed, Width: o.Width, Height: o.Height, FPS: o.FPS, Frames: table.frames}
+	for _, p := range table.passages {
+		truth.Tires = append(truth.Tires, p.TruthTire)
+	}
+	text, err := json.MarshalIndent(truth, "", "  ")
+	if err != nil {
+		return Truth{}, fmt.Errorf("write clip %s: %w", path, err)
+	}
+	// The library opens files by name, and one more for its index: a folder of their own holds both.
+	temp, err := os.MkdirTemp(filepath.Dir(path), ".unfinished-")
+	if err != nil {
+		return Truth{}, fmt.Errorf("write clip %s: %w", path, err)
+	}
+	defer os.RemoveAll(temp)
+	unfinished := filepath.Join(temp, "clip.avi")
+	if err := film(ctx, unfinished, o, table, progress); err != nil {
+		return Truth{}, fmt.Errorf("write clip %s: %w", path, err)
+	}
+	if err := durable.WriteFile(TruthPath(path), append(text, '\n'), 0o644); err != nil {
+		return Truth{}, fmt.Errorf("write clip %s: %w", path, err)
+	}
+	if err := os.Rename(unfinished, path); err != nil {
+		os.Remove(TruthPath(path))
+		return Truth{}, fmt.Errorf("write clip %s: %w", path, err)
+	}
+	return truth, durable.SyncDir(filepath.Dir(path))
+}

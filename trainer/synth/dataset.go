@@ -1,0 +1,190 @@
+package synth
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image/jpeg"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+)
+
+// The names of the classes, which are also the folders of a data set.
+const (
+	labelCrack  = "crack"
+	labelNormal = "normal"
+)
+
+func labelOf(cracked bool) string {
+	if cracked {
+		return labelCrack
+	}
+	return labelNormal
+}
+
+// testBase is the index of the first test image: far behind the training images, so that another number of those
+// leaves the test set as it is.
+const testBase = 1 << 30
+
+// job is one picture to write.
+type job struct {
+	index   int
+	cracked bool
+	path    string // below the data set's folder
+}
+
+// jobs lists all pictures of a data set. Which ones are cracked is shuffled, so that a class has no place in the order.
+func (o Options) jobs() []job {
+	var out []job
+	for _, part := range []struct {
+		folder      string
+		count, base int
+	}{{"training", o.Train, 0}, {"testing", o.Test, testBase}} {
+		for i, cracked := range shuffled(part.count, o.CrackFraction, newStream(o.Seed, uint64(part.base), forLabels)) {
+			name := fmt.Sprintf("tire_%05d.jpg", i)
+			out = append(out, job{part.base + i, cracked, filepath.Join(part.folder, labelOf(cracked), name)})
+		}
+	}
+	return out
+}
+
+// shuffled returns n labels of which the fraction, rounded, is true.
+func shuffled(n int, fraction float64, s stream) []bool {
+	out := make([]bool, n)
+	for i := range int(math.Round(float64(n) * fraction)) {
+		out[i] = true
+	}
+	s.Shuffle(n, func(i, j int) { out[i], out[j] = out[j], out[i] })
+	return out
+}
+
+// WriteDataset draws o.Train pictures into dir/training/{crack,normal} and o.Test into dir/testing/{crack,normal}, as
+// JPEG. Files are the same to the byte for equal options, whatever the number of cores.
+//
+// dir is created, or must be empty: otherwise the error wraps ErrNotEmpty. After an error, or when ctx ends, dir is as
+// it was. progress, which may be nil, is called after every picture, from one goroutine at a time.
+func WriteDataset(ctx context.Context, dir string, o Options, progress func(done, total int)) error {
+	o = o.withDefaults()
+	if err := o.check(); err != nil {
+		return err
+	}
+	created, err := claim(dir)
+	if err != nil {
+		return fmt.Errorf("write data set: %w", err)
+	}
+	if err := fill(ctx, dir, o, progress); err != nil {
+		if created {
+			os.Remove(dir)
+		}
+		return fmt.Errorf("write data set %s: %w", dir, err)
+	}
+	return nil
+}
+
+// claim makes sure that dir exists and is empty. created tells whether it did not exist.
+func claim(dir string) (created bool, err error) {
+	entries, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return true, os.MkdirAll(dir, 0o755)
+	case err != nil:
+		return false, err
+	case len(entries) > 0:
+		return false, fmt.Errorf("%s: %w", dir, ErrNotEmpty)
+	}
+	return false, nil
+}
+
+// fill draws into a folder inside dir and moves the finished parts to their names.
+func fill(ctx context.Context, dir string, o Options, progress func(done, total int)) (err error) {
+	temp, err := os.MkdirTemp(dir, ".unfinished-")
+	if err != nil {
+		return err
+	}
+	parts := []string{"training", "testing"}
+	if o.Test == 0 {
+		parts = parts[:1]
+	}
+	defer func() {
+		if err != nil {
+			for _, p := range parts {
+				os.RemoveAll(filepath.Join(dir, p))
+			}
+		}
+		os.RemoveAll(temp)
+	}()
+	for _, p := range parts {
+		for _, class := range []string{labelCrack, labelNormal} {
+			if err := os.MkdirAll(filepath.Join(temp, p, class), 0o755); err != nil {
+				return err
+			}
+		}
+	}
+	if err := drawAll(ctx, temp, o, progress); err != nil {
+		return err
+	}
+	for _, p := range parts {
+		if err := os.Rename(filepath.Join(temp, p), filepath.Join(dir, p)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drawAll shares the pictures among the cores.
+func drawAll(ctx context.Context, dir string, o Options, progress func(done, total int)) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	jobs := o.jobs()
+	var (
+		wg   sync.WaitGroup
+		mu   sync.Mutex // guards next and done, and serializes progress
+		next int
+		done int
+	)
+	take := func() (job, bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if next == len(jobs) || ctx.Err() != nil {
+			return job{}, false
+		}
+		next++
+		return jobs[next-1], true
+	}
+	for range min(runtime.GOMAXPROCS(0), len(jobs)) {
+		wg.Go(func() {
+			var buf bytes.Buffer
+			for j, ok := take(); ok; j, ok = take() {
+				if err := writePicture(filepath.Join(dir, j.path), &buf, o, j); err != nil {
+					cancel(err)
+					return
+				}
+				mu.Lock()
+				done++
+				if progress != nil {
+					progress(done, len(jobs))
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if done < len(jobs) {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+func writePicture(path string, buf *bytes.Buffer, o Options, j job) error {
+	buf.Reset()
+	img := Draw(o.View, o.Size, o.Seed, j.index, j.cracked)
+	if err := jpeg.Encode(buf, img, &jpeg.Options{Quality: o.Quality}); err != nil {
+		return fmt.Errorf("encode %s: %w", path, err)
+	}
+	return os.WriteFile(path, buf.Bytes(), 0o644)
+}

@@ -1,0 +1,65 @@
+package synth
+
+// treadRef is the radius of a tread in a close-up: so large that its grooves are straight but for a touch.
+const treadRef = 6000
+
+// drawTread forms the running surface: grooves around it, cross grooves and sipes in the ribs between.
+func drawTread(c *canvas, s stream) sites {
+	at := sites{vMin: -400, vMax: 400, wide: true}
+	plain := newProfile(-400, 400, func(v float32) float32 { return -v * v * 0.0006 })
+	type channel struct{ v, width float32 }
+	var channels []channel
+	depth := s.between(4, 11)
+	pitch := s.between(75, 170)
+	for v := -400 + s.between(0, pitch); v < 400; v += pitch * s.between(0.85, 1.15) {
+		ch := channel{v, pitch * s.between(0.1, 0.22)}
+		channels = append(channels, ch)
+		plain.add(ring{v: ch.v, width: ch.width, flank: ch.width * s.between(0.2, 0.5), relief: -depth})
+		at.edges = append(at.edges, ch.v-ch.width/2, ch.v+ch.width/2, ch.v)
+	}
+	dark := s.between(0.25, 0.6)
+	shade := newProfile(-400, 400, func(v float32) float32 { return 0 })
+	for _, ch := range channels {
+		shade.add(ring{v: ch.v, width: ch.width, flank: ch.width * 0.5, relief: dark})
+	}
+	for i, v := range c.v {
+		c.h[i] += plain.at(v)
+		c.occ[i] += shade.at(v)
+	}
+	across := s.between(35, 120)
+	slant := s.around(0, 0.6)
+	sipes := s.chance(0.35)
+	curl := s.between(0, 0.35)
+	for i, ch := range channels {
+		lo, hi := ch.v+ch.width/2, float32(400)
+		if i+1 < len(channels) {
+			hi = channels[i+1].v - channels[i+1].width/2
+		}
+		if !s.chance(0.8) {
+			continue
+		}
+		reach := s.between(0.4, 1)
+		l := lugs{
+			v0: hi - (hi-lo)*reach, v1: hi, period: across, groove: s.between(0.08, 0.25), slant: slant + s.around(0, curl),
+			depth: depth * s.between(0.4, 1), round: s.between(2.5, 14), dark: dark * s.between(0.5, 1), phase: s.Float32(),
+		}
+		if reach > 0.85 {
+			l.v0, l.round = lo, 2.5
+		}
+		c.lugs(l)
+		at.lugs = append(at.lugs, l)
+		if sipes {
+			c.lugs(lugs{
+				v0: lo + (hi-lo)*0.1, v1: hi - (hi-lo)*0.15, period: across / 2, groove: 6 / across,
+				slant: slant, depth: 1, round: 3, dark: dark * 0.3, phase: l.phase * 2,
+			})
+		}
+	}
+	if s.chance(0.5) { // stubs of the vents on a new tread
+		for range s.count(10, 60) {
+			x, y := s.between(-220, 220), s.between(-220, 220)
+			c.spot(x, y, s.between(1.2, 2.2), s.between(1, 2.5), 0)
+		}
+	}
+	return at
+}
