@@ -5,5 +5,16 @@ import "github.com/spf13/cobra"
 // commands lists the toolbox in the order of a technician's day.
 func commands() []*cobra.Command {
 	return []*cobra.Command{
-		newTrainCmd()}
+		newDatasetCmd(),
+		newTrainCmd(),
+		newEvaluateCmd(),
+		newClassifyCmd(),
+		newKeygenCmd(),
+		newQuantizeCmd(),
+		newVerifyCmd(),
+		newInspectCmd(),
+		newPushCmd(),
+		newWatchCmd(),
+		newDemoCmd(),
+	}
 }

@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -47,7 +46,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "tirewatch: hint: %s\n", h.hint)
 	}
 	var u *usageError
-	if errors.As(err, &u) || strings.HasPrefix(err.Error(), "unknown command") {
+	if errors.As(err, &u) {
 		return exitMisused
 	}
 	return exitFailed
@@ -75,12 +74,16 @@ From photographs to a station, in five commands:
 		return withHint(&usageError{err}, fmt.Sprintf("%s --help shows the flags and examples", c.CommandPath()))
 	})
 	root.AddCommand(commands()...)
-	markUsageErrors(root)
+	prepare(root)
 	return root
 }
 
-// markUsageErrors makes wrong arguments exit with 2 and point to the help, for every command below c.
-func markUsageErrors(c *cobra.Command) {
+// prepare goes over c and every command below it: wrong arguments exit with 2 and point to the help, and a command that only groups
+// others shows its help when it is called alone, but refuses an unknown word.
+func prepare(c *cobra.Command) {
+	if !c.Runnable() {
+		c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	}
 	if check := c.Args; check != nil {
 		c.Args = func(c *cobra.Command, args []string) error {
 			if err := check(c, args); err != nil {
@@ -90,7 +93,7 @@ func markUsageErrors(c *cobra.Command) {
 		}
 	}
 	for _, sub := range c.Commands() {
-		markUsageErrors(sub)
+		prepare(sub)
 	}
 }
 

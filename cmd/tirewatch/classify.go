@@ -1,0 +1,95 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"tirewatch/vision/imagefile"
+	"tirewatch/vision/verdict"
+)
+
+// classified is one line of classify --json.
+type classified struct {
+	Image       string        `json:"image"`
+	Label       verdict.Label `json:"label,omitempty"`
+	Probability float64       `json:"probability"`
+	Error       string        `json:"error,omitempty"`
+}
+
+func newClassifyCmd() *cobra.Command {
+	var keys []string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "classify MODEL IMAGE...",
+		Short: "Say crack or normal for photographs",
+		Long: `Prints one line for each image: the label, the probability of a crack, the file. An image that
+cannot be read gets a line on standard error, the others are classified, and the command
+fails at the end.`,
+		Example: `  tirewatch classify monday.tire shift2/*.jpg --key plant.key.pub
+  tirewatch classify runs/monday/best.ckpt tire.jpg --json`,
+		Args: cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			m, err := openModel(cmd, args[0], keys)
+			if err != nil {
+				return err
+			}
+			return classify(cmd, m, args[1:], asJSON)
+		},
+	}
+	cmd.Flags().StringArrayVar(&keys, "key", nil, "trusted public key of a bundle; may be given more than once")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	return cmd
+}
+
+func classify(cmd *cobra.Command, m *model, images []string, asJSON bool) error {
+	score, err := m.newScorer()
+	if err != nil {
+		return err
+	}
+	policy := verdict.Policy{Threshold: m.threshold}
+	pix := make([]byte, m.spec.Size())
+	out := json.NewEncoder(cmd.OutOrStdout())
+	failed := 0
+	for _, name := range images {
+		if err := cmd.Context().Err(); err != nil {
+			return err
+		}
+		c := classified{Image: name}
+		logit, err := classifyFile(m, score, name, pix)
+		if err != nil {
+			failed++
+			c.Error = err.Error()
+			fmt.Fprintf(cmd.ErrOrStderr(), "left out: %v\n", err)
+		} else {
+			c.Label, c.Probability = policy.Label(verdict.Probability(logit))
+		}
+		switch {
+		case asJSON:
+			err = out.Encode(c)
+		case err == nil:
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%-6s  %.4f  %s\n", c.Label, c.Probability, name)
+		default:
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d images could not be read", failed, len(images))
+	}
+	return nil
+}
+
+func classifyFile(m *model, score scorer, name string, pix []byte) (float64, error) {
+	f, err := imagefile.Read(name)
+	if err != nil {
+		return 0, err
+	}
+	if err := m.spec.Apply(pix, f, f.Bounds()); err != nil {
+		return 0, fmt.Errorf("%s: %w", name, err)
+	}
+	return score(pix)
+}

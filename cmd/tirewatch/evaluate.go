@@ -1,0 +1,72 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"tirewatch/trainer/dataset"
+	"tirewatch/trainer/metrics"
+)
+
+func newEvaluateCmd() *cobra.Command {
+	var keys []string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "evaluate MODEL DIR",
+		Short: "Measure a checkpoint or bundle on test images",
+		Long: `Classifies the testing images of DIR and prints accuracy, precision, recall and F1 of each
+class, the confusion matrix, and what a plant counts: escape rate (cracks missed) and false
+reject rate (sound tires rejected).
+
+A DIR without a testing folder is taken as test images as a whole. Only images that the
+model was not trained on say how it will do on new tires.`,
+		Example: `  tirewatch evaluate runs/monday/best.ckpt photos/
+  tirewatch evaluate monday.tire photos/ --key plant.key.pub --json`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			m, err := openModel(cmd, args[0], keys)
+			if err != nil {
+				return err
+			}
+			r, err := evaluate(cmd, m, args[1])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				e := json.NewEncoder(cmd.OutOrStdout())
+				e.SetIndent("", "  ")
+				return e.Encode(r)
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), r)
+			return err
+		},
+	}
+	cmd.Flags().StringArrayVar(&keys, "key", nil, "trusted public key of a bundle; may be given more than once")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs")
+	return cmd
+}
+
+func evaluate(cmd *cobra.Command, m *model, dir string) (*metrics.Report, error) {
+	set, err := dataset.Open(dir)
+	if err != nil {
+		return nil, withHint(err, "tirewatch dataset check "+dir+" says more about the folder")
+	}
+	items := set.Test
+	if len(items) == 0 {
+		items = set.Train
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s has no testing folder, all its images are used; none of them should have been trained on\n", dir)
+	}
+	images, err := loadImages(cmd, "reading images", items, m.spec)
+	if err != nil {
+		return nil, err
+	}
+	p := newProgress(cmd, "classifying by "+m.kind, len(images.Pix))
+	scores, err := m.score(cmd.Context(), len(images.Pix), func(i int) ([]byte, error) { return images.Pix[i], nil }, p.Set)
+	p.Done()
+	if err != nil {
+		return nil, err
+	}
+	return metrics.New(scores, images.Crack, m.threshold)
+}

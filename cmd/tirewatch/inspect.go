@@ -1,0 +1,219 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tirewatch/quantize/bundle"
+	"tirewatch/quantize/report"
+	"tirewatch/trainer/checkpoint"
+	"tirewatch/vision/graph"
+	"tirewatch/vision/preprocess"
+)
+
+func newInspectCmd() *cobra.Command {
+	var keys []string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "inspect FILE",
+		Short: "Show what is in a bundle or checkpoint",
+		Long: `Shows what a file of ours holds: the network layer by layer, sizes, threshold, where it comes
+from and how well it did. With --key the signature of a bundle is checked first. Without,
+the content is shown as the file states it, and anyone may have written that.`,
+		Example: `  tirewatch inspect monday.tire --key plant.key.pub
+  tirewatch inspect runs/monday/best.ckpt --json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			v, err := inspect(args[0], keys)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				e := json.NewEncoder(cmd.OutOrStdout())
+				e.SetIndent("", "  ")
+				return e.Encode(v)
+			}
+			return v.write(cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringArrayVar(&keys, "key", nil, "trusted public key of a bundle; may be given more than once")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs")
+	return cmd
+}
+
+// view is what inspect shows. Fields that a kind of file does not have stay empty.
+type view struct {
+	File      string          `json:"file"`
+	Kind      string          `json:"kind"` // bundle or checkpoint
+	Bytes     int64           `json:"bytes"`
+	Graph     string          `json:"graph"` // hash
+	Layers    []layerView     `json:"layers"`
+	Params    int             `json:"parameters"`
+	LiveMACs  int             `json:"multiply_accumulates"` // for one image, live regions only
+	Spec      preprocess.Spec `json:"preprocessing"`
+	Threshold float64         `json:"threshold"`
+
+	Bundle     *bundleView     `json:"bundle,omitempty"`
+	Checkpoint *checkpointView `json:"checkpoint,omitempty"`
+}
+
+type layerView struct {
+	Name   string `json:"name"`
+	Kind   string `json:"kind"`
+	Output string `json:"output"`
+	Live   string `json:"live"` // the part of the output that is computed
+	Params int    `json:"parameters"`
+}
+
+type bundleView struct {
+	Signature    string              `json:"signature"` // verified or not checked
+	Key          string              `json:"key"`       // id that the file names
+	ID           string              `json:"id"`
+	Serial       uint64              `json:"serial"`
+	Created      time.Time           `json:"created"`
+	Target       string              `json:"target"`
+	Golden       int                 `json:"golden_inputs"`
+	Provenance   bundle.Provenance   `json:"provenance"`
+	Evaluation   bundle.Evaluation   `json:"evaluation"`
+	Quantization bundle.Quantization `json:"quantization"`
+}
+
+type checkpointView struct {
+	SHA256    string            `json:"sha256"`
+	Epoch     int               `json:"epoch"`
+	BestEpoch int               `json:"best_epoch"`
+	Config    checkpoint.Config `json:"config"`
+	Best      *checkpoint.Epoch `json:"best,omitempty"`
+}
+
+const (
+	signatureVerified  = "verified"
+	signatureUnchecked = "not checked"
+)
+
+// inspect tells the kind of a file by its first bytes.
+func inspect(path string, keys []string) (*view, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("inspect: %w", err)
+	}
+	defer f.Close()
+	head := make([]byte, 8)
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, fmt.Errorf("inspect %s: %w", path, err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("inspect %s: %w", path, err)
+	}
+	v := &view{File: path, Bytes: info.Size()}
+	switch head = head[:n]; {
+	case bundle.IsBundle(head):
+		return v, v.addBundle(path, keys)
+	case checkpoint.IsCheckpoint(head) && len(keys) > 0:
+		return nil, &usageError{errors.New("--key: a checkpoint is not signed")}
+	case checkpoint.IsCheckpoint(head):
+		return v, v.addCheckpoint(path)
+	}
+	return nil, withHint(fmt.Errorf("inspect %s: neither a bundle nor a checkpoint", path),
+		"bundles come from tirewatch quantize, checkpoints from tirewatch train")
+}
+
+func (v *view) addBundle(path string, keys []string) error {
+	b, signature := (*bundle.Bundle)(nil), signatureUnchecked
+	var err error
+	if len(keys) > 0 {
+		signature = signatureVerified
+		b, err = readTrusted(path, keys)
+	} else {
+		b, err = readUnverified(path)
+	}
+	if err != nil {
+		return err
+	}
+	v.Kind, v.Spec, v.Threshold = "bundle", b.Spec, b.Threshold
+	v.Bundle = &bundleView{Signature: signature, Key: b.Signer().String(), ID: b.ID(), Serial: b.Serial, Created: b.Created, Target: b.Target,
+		Golden: len(b.Golden), Provenance: b.Provenance, Evaluation: b.Evaluation, Quantization: b.Quantization}
+	return v.addGraph(&b.Model.Graph)
+}
+
+func (v *view) addCheckpoint(path string) error {
+	c, sum, err := readCheckpoint(path)
+	if err != nil {
+		return err
+	}
+	v.Kind, v.Spec, v.Threshold = "checkpoint", c.Spec, c.Threshold
+	v.Checkpoint = &checkpointView{SHA256: sum, Epoch: c.Epoch, BestEpoch: c.BestEpoch, Config: c.Config}
+	if i := c.BestEpoch - 1; i >= 0 && i < len(c.History) {
+		v.Checkpoint.Best = &c.History[i]
+	}
+	return v.addGraph(&c.Graph)
+}
+
+func (v *view) addGraph(g *graph.Graph) error {
+	steps, err := g.Plan()
+	if err != nil {
+		return err
+	}
+	for _, s := range steps {
+		v.Layers = append(v.Layers, layerView{s.Name, string(s.Kind), s.Out.String(), s.LiveOut.String(), s.Params()})
+	}
+	v.Graph = g.Hash().String()
+	v.Params, _, v.LiveMACs = graph.Totals(steps)
+	return nil
+}
+
+// write shows the view to a person.
+func (v *view) write(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(t, name+"\t"+format+"\n", args...)
+	}
+	row("file", "%s, %d bytes", v.Kind, v.Bytes)
+	if b := v.Bundle; b != nil {
+		if b.Signature == signatureVerified {
+			row("signature", "good, by key %s", b.Key)
+		} else {
+			row("signature", "NOT CHECKED: no --key was given. The file names key %s; nothing below is proven", b.Key)
+		}
+		row("serial", "%d", b.Serial)
+		row("id", "%s", b.ID)
+		row("created", "%s by %s", b.Created.Format(time.RFC3339), b.Provenance.Tool)
+		row("made for", "%s", b.Target)
+		row("from checkpoint", "%s", b.Provenance.Checkpoint)
+		row("calibrated on", "%d images of data set %s", b.Provenance.Calibration, b.Provenance.Data)
+		row("golden inputs", "%d", b.Golden)
+	}
+	if c := v.Checkpoint; c != nil {
+		row("SHA-256", "%s", c.SHA256)
+		row("trained", "%d of %d epochs, started %s by %s", c.Epoch, c.Config.Epochs, c.Config.Created.Format(time.RFC3339), c.Config.Tool)
+		row("data set", "%s", c.Config.Data)
+		if c.Best != nil {
+			row("best epoch", "%d: validation loss %.4f, accuracy %.2f %%", c.BestEpoch, c.Best.ValLoss, 100*c.Best.ValAccuracy)
+		}
+	}
+	row("threshold", "%g", v.Threshold)
+	row("preprocessing", "grey, %d x %d px, %s filter", v.Spec.Width, v.Spec.Height, v.Spec.Filter)
+	row("network", "%s, %d parameters, %.1f million multiply-accumulates an image", v.Graph, v.Params, float64(v.LiveMACs)/1e6)
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	fmt.Fprintln(t, "layer\tkind\toutput\tcomputed\tparameters")
+	for _, l := range v.Layers {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\n", l.Name, l.Kind, l.Output, l.Live, l.Params)
+	}
+	if err := t.Flush(); err != nil || v.Bundle == nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	return report.Write(w, v.Bundle.Quantization, v.Bundle.Evaluation)
+}

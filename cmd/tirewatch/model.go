@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"tirewatch/quantize/bundle"
+	"tirewatch/trainer/checkpoint"
+	"tirewatch/trainer/each"
+	"tirewatch/vision/infer"
+	"tirewatch/vision/preprocess"
+	"tirewatch/vision/verdict"
+)
+
+// scorer gives the logit of one preprocessed image. It is not safe for concurrent use.
+type scorer func(pix []byte) (float64, error)
+
+// model is a checkpoint or a bundle, as evaluate and classify see it.
+type model struct {
+	kind      string // "checkpoint (float32)" or "bundle (int8)"
+	spec      preprocess.Spec
+	threshold float64
+	newScorer func() (scorer, error)
+}
+
+// openModel reads a checkpoint or a bundle. The signature of a bundle is checked when keys are given; without, the technician is told.
+func openModel(cmd *cobra.Command, path string, keyFiles []string) (*model, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, checkpoint.MaxSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	switch {
+	case bundle.IsBundle(data):
+		return openBundle(cmd, path, data, keyFiles)
+	case checkpoint.IsCheckpoint(data):
+		c, err := checkpoint.Decode(data)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return checkpointModel(c)
+	}
+	return nil, withHint(fmt.Errorf("%s is neither a checkpoint (.ckpt) nor a bundle (.tire)", path), "tirewatch train makes the one, tirewatch quantize the other")
+}
+
+func checkpointModel(c *checkpoint.Checkpoint) (*model, error) {
+	net, err := c.Net()
+	if err != nil {
+		return nil, err
+	}
+	return &model{kind: "checkpoint (float32)", spec: c.Spec, threshold: c.Threshold, newScorer: func() (scorer, error) {
+		p := net.NewPredictor()
+		return func(pix []byte) (float64, error) { return p.Logit(pix, nil) }, nil
+	}}, nil
+}
+
+func openBundle(cmd *cobra.Command, path string, data []byte, keyFiles []string) (*model, error) {
+	var b *bundle.Bundle
+	var err error
+	if len(keyFiles) == 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: the signature of %s is not checked without --key\n", path)
+		b, err = bundle.Inspect(data)
+	} else {
+		var keys []ed25519.PublicKey
+		if keys, err = bundle.ReadPublicKeys(keyFiles); err == nil {
+			b, err = bundle.Decode(data, keys)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &model{kind: "bundle (int8)", spec: b.Spec, threshold: b.Threshold, newScorer: func() (scorer, error) {
+		r, err := infer.NewRunner(&b.Model)
+		if err != nil {
+			return nil, err
+		}
+		return func(pix []byte) (float64, error) {
+			sum, err := r.Run(pix)
+			return b.Model.Logit(sum), err
+		}, nil
+	}}, nil
+}
+
+// score gives the probability of a crack for each of n images, on all processors; pix gives the bytes of image i.
+func (m *model) score(ctx context.Context, n int, pix func(i int) ([]byte, error), progress func(done int)) ([]float64, error) {
+	out := make([]float64, n)
+	err := each.Run(ctx, n, m.newScorer, func(score scorer, i int) error {
+		p, err := pix(i)
+		if err != nil {
+			return err
+		}
+		logit, err := score(p)
+		out[i] = verdict.Probability(logit)
+		return err
+	}, nil, progress)
+	return out, err
+}

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"cmp"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tirewatch/quantize"
+	"tirewatch/quantize/bundle"
+	"tirewatch/quantize/calibrate"
+	"tirewatch/quantize/report"
+	"tirewatch/trainer/checkpoint"
+	"tirewatch/trainer/dataset"
+	"tirewatch/vision/durable"
+	"tirewatch/vision/preprocess"
+)
+
+// quantizeFlags are the choices of one quantization.
+type quantizeFlags struct {
+	calibration string
+	key         string
+	out         string
+	serial      uint64
+	target      string
+	limit       int
+}
+
+func newQuantizeCmd() *cobra.Command {
+	var f quantizeFlags
+	cmd := &cobra.Command{
+		Use:   "quantize CKPT --calibration DIR --key FILE -o MODEL.tire",
+		Short: "Turn a checkpoint into a signed int8 bundle for stations",
+		Long: `Measures the activations of the trained network on the photographs in DIR, turns its weights
+into 8-bit integers, compares both networks, and writes everything that a station needs
+into one signed file.
+
+Calibration uses the training photographs in DIR. Float and int8 accuracy are compared on its
+testing folder; without one they are compared on the calibration photographs, and the
+bundle says so.
+
+The serial orders releases: stations refuse a bundle that is not newer than theirs. It is
+the time in seconds since 1970 unless --serial says otherwise, so that of two bundles the
+one made later wins.`,
+		Example: `  tirewatch quantize runs/monday/best.ckpt --calibration photos/ --key plant.key -o monday.tire
+  tirewatch quantize best.ckpt --calibration photos/ --key plant.key -o line1.tire --target 'hamburg/line1/*'`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return runQuantize(cmd, args[0], f) },
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.calibration, "calibration", "", "data set to measure activations on")
+	fl.StringVar(&f.key, "key", "", "private key that signs, from tirewatch keygen")
+	fl.StringVarP(&f.out, "output", "o", "", "bundle to write")
+	fl.Uint64Var(&f.serial, "serial", 0, "serial of this release (default the time in seconds)")
+	fl.StringVar(&f.target, "target", "*", "stations it is made for: site/line/station, * for any part or all")
+	fl.IntVar(&f.limit, "limit", 500, "most photographs to calibrate on, 0 for all")
+	return cmd
+}
+
+// needFlags makes a missing flag misuse of the command.
+func needFlags(cmd *cobra.Command, names ...string) error {
+	for _, name := range names {
+		if !cmd.Flags().Changed(name) {
+			return withHint(&usageError{fmt.Errorf("%s needs --%s", cmd.Name(), name)}, cmd.CommandPath()+" --help shows the flags and examples")
+		}
+	}
+	return nil
+}
+
+func runQuantize(cmd *cobra.Command, path string, f quantizeFlags) error {
+	if err := needFlags(cmd, "calibration", "key", "output"); err != nil {
+		return err
+	}
+	if f.limit < 0 {
+		return &usageError{fmt.Errorf("--limit %d: want 0 or more", f.limit)}
+	}
+	// What can fail at the end is tried first: the work between takes minutes.
+	key, err := readPrivateKey(f.key)
+	if err != nil {
+		return err
+	}
+	if info, err := os.Stat(filepath.Dir(f.out)); err != nil || !info.IsDir() {
+		return fmt.Errorf("cannot write %s: its folder does not exist", f.out)
+	}
+	c, sum, err := readCheckpoint(path)
+	if err != nil {
+		return err
+	}
+	job, err := quantizeJob(cmd, c, f)
+	if err != nil {
+		return err
+	}
+	job.Provenance.Checkpoint = sum
+	return quantizeAndWrite(cmd, c, job, key, f.out)
+}
+
+// readCheckpoint reads the file once for its content and its SHA-256.
+func readCheckpoint(path string) (*checkpoint.Checkpoint, string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, "", fmt.Errorf("read checkpoint: %w", err)
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, checkpoint.MaxSize+1))
+	if err != nil {
+		return nil, "", fmt.Errorf("read checkpoint %s: %w", path, err)
+	}
+	if len(data) > checkpoint.MaxSize {
+		return nil, "", fmt.Errorf("read checkpoint %s: more than %d MiB", path, checkpoint.MaxSize>>20)
+	}
+	c, err := checkpoint.Decode(data)
+	if err != nil {
+		return nil, "", withHint(fmt.Errorf("read checkpoint %s: %w", path, err), "tirewatch inspect "+path+" says what the file is")
+	}
+	hash := sha256.Sum256(data)
+	return c, hex.EncodeToString(hash[:]), nil
+}
+
+// quantizeJob reads the photographs.
+func quantizeJob(cmd *cobra.Command, c *checkpoint.Checkpoint, f quantizeFlags) (quantize.Job, error) {
+	now := time.Now()
+	job := quantize.Job{Serial: cmp.Or(f.serial, uint64(now.Unix())), Target: f.target, Created: now}
+	job.Provenance.Tool = "tirewatch " + version()
+	set, err := dataset.Open(f.calibration)
+	if err != nil {
+		return job, withHint(err, "tirewatch dataset check "+f.calibration+" says more about the folder")
+	}
+	if job.Provenance.Data, err = set.Fingerprint(cmd.Context(), nil); err != nil {
+		return job, err
+	}
+	if job.Calibration, err = loadImages(cmd, "reading calibration images", spread(set.Train, f.limit), c.Spec); err != nil {
+		return job, err
+	}
+	stderr := cmd.ErrOrStderr()
+	if len(set.Test) == 0 {
+		fmt.Fprintf(stderr, "note: %s has no testing folder: both networks are compared on the calibration images,"+
+			" which says nothing about new tires\n", f.calibration)
+		return job, nil
+	}
+	if c.Config.Data != job.Provenance.Data {
+		fmt.Fprintf(stderr, "note: the checkpoint was trained on another data set than %s;"+
+			" its testing images may have been part of that training\n", f.calibration)
+	}
+	job.Evaluation, err = loadImages(cmd, "reading testing images", set.Test, c.Spec)
+	return job, err
+}
+
+// spread takes at most limit items at equal distances, so that every class and every run of photographs is among them.
+func spread(items []dataset.Item, limit int) []dataset.Item {
+	if limit == 0 || len(items) <= limit {
+		return items
+	}
+	chosen := make([]dataset.Item, limit)
+	for i := range chosen {
+		chosen[i] = items[i*len(items)/limit]
+	}
+	return chosen
+}
+
+func loadImages(cmd *cobra.Command, label string, items []dataset.Item, spec preprocess.Spec) (quantize.Images, error) {
+	samples, err := loadSamples(cmd, label, items, spec)
+	var images quantize.Images
+	for _, s := range samples {
+		images.Pix, images.Crack = append(images.Pix, s.Pix), append(images.Crack, s.Crack)
+	}
+	return images, err
+}
+
+// quantizeAndWrite does the work, tries the result as a station would, and writes it.
+func quantizeAndWrite(cmd *cobra.Command, c *checkpoint.Checkpoint, job quantize.Job, key ed25519.PrivateKey, out string) error {
+	var bar *progress
+	var at quantize.Step
+	labels := map[quantize.Step]string{quantize.StepCalibrate: "measuring activations", quantize.StepCompare: "comparing float and int8"}
+	job.Progress = func(step quantize.Step, done, of int) {
+		if step != at {
+			at, bar = step, newProgress(cmd, labels[step], of)
+		}
+		if bar.Set(done); done == of {
+			bar.Done()
+		}
+	}
+	b, err := quantize.Quantize(cmd.Context(), c, job)
+	var silent *calibrate.SilentLayerError
+	switch {
+	case errors.As(err, &silent):
+		return withHint(err, "is this checkpoint trained, and on photographs like these?")
+	case errors.Is(err, quantize.ErrTooFewImages):
+		return withHint(err, "a few hundred photographs of both classes make a good calibration")
+	case err != nil:
+		return err
+	}
+	data, err := bundle.Encode(b, key)
+	if err != nil {
+		return err
+	}
+	signed, err := bundle.Decode(data, []ed25519.PublicKey{key.Public().(ed25519.PublicKey)})
+	if err != nil {
+		return fmt.Errorf("the new bundle does not verify: %w", err)
+	}
+	if _, err := signed.SelfTest(); err != nil {
+		return fmt.Errorf("the new bundle: %w", err)
+	}
+	if err := durable.WriteFile(out, data, 0o644); err != nil {
+		return err
+	}
+	stdout := cmd.OutOrStdout()
+	fmt.Fprintf(stdout, "%s  serial %d  id %s  %.2f MiB  for %s\n\n", out, b.Serial, signed.ID(), float64(len(data))/(1<<20), b.Target)
+	return report.Write(stdout, b.Quantization, b.Evaluation)
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tirewatch/agent/config"
+	"tirewatch/agent/uplink"
+	"tirewatch/vision/verdict"
+)
+
+func newWatchCmd() *cobra.Command {
+	var station string
+	var asJSON bool
+	var count int
+	cmd := &cobra.Command{
+		Use:   "watch --broker URL [--station SITE/LINE/NAME]",
+		Short: "Print the verdicts of stations as they come",
+		Long: `Print one line for each verdict that stations send to an MQTT broker, until interrupted.
+
+The columns are the time of the frame, the station and its number of the verdict, the label, the probability of a crack and
+the serial of the model. Verdicts that are sent while nobody watches are not shown, and one may be shown twice.`,
+		Example: `  tirewatch watch --broker mqtt://broker
+  tirewatch watch --broker mqtt://broker --station hamburg/line1/station3 --json --count 10`,
+		Args: cobra.NoArgs,
+	}
+	broker := addBrokerFlags(cmd)
+	cmd.Flags().StringVar(&station, "station", "all", "the station's SITE/LINE/NAME, or all")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print each verdict as a line of JSON")
+	cmd.Flags().IntVar(&count, "count", 0, "stop after so many verdicts; 0 goes on")
+	cmd.RunE = func(c *cobra.Command, args []string) error {
+		if err := broker.check(); err != nil {
+			return err
+		}
+		if count < 0 {
+			return &usageError{fmt.Errorf("--count %d: want 0 or more", count)}
+		}
+		opts := uplink.WatchOptions{MQTT: broker.mqtt, Station: station, Notice: func(text string) {
+			fmt.Fprintln(c.ErrOrStderr(), "tirewatch:", text)
+		}}
+		if station == "all" {
+			opts.Station = uplink.AllStations
+		} else if _, err := config.ParseStation(station); err != nil {
+			return withHint(&usageError{err}, "--station all, or no --station, watches every station of the broker")
+		}
+		ctx, stop := context.WithCancel(c.Context())
+		defer stop()
+		seen := 0
+		var failed error
+		err := uplink.Watch(ctx, opts, func(_ string, v *verdict.Verdict) {
+			if ctx.Err() != nil {
+				return
+			}
+			failed = printVerdict(c.OutOrStdout(), v, asJSON)
+			if seen++; seen == count || failed != nil {
+				stop()
+			}
+		})
+		if err == nil {
+			err = failed
+		}
+		return err
+	}
+	return cmd
+}
+
+func printVerdict(w io.Writer, v *verdict.Verdict, asJSON bool) error {
+	if asJSON {
+		line, err := v.Encode(verdict.JSON)
+		if err == nil {
+			_, err = fmt.Fprintf(w, "%s\n", line)
+		}
+		return err
+	}
+	_, err := fmt.Fprintf(w, "%s  %s #%d  %-6s  %.3f  model %d (%s)\n", v.Time.Format(time.RFC3339), v.Station, v.Seq, v.Label, v.Probability,
+		v.ModelSerial, v.ModelHash)
+	return err
+}
