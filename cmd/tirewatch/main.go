@@ -87,7 +87,7 @@ func prepare(c *cobra.Command) {
 	if check := c.Args; check != nil {
 		c.Args = func(c *cobra.Command, args []string) error {
 			if err := check(c, args); err != nil {
-				return withHint(&usageError{err}, fmt.Sprintf("%s --help shows the arguments and examples", c.CommandPath()))
+				return withHint(&usageError{err}, usageHint(c, args))
 			}
 			return nil
 		}
@@ -95,6 +95,17 @@ func prepare(c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		prepare(sub)
 	}
+}
+
+// usageHint says what may have been meant.
+func usageHint(c *cobra.Command, args []string) string {
+	if c.HasSubCommands() && len(args) > 0 {
+		c.SuggestionsMinimumDistance = 2
+		if similar := c.SuggestionsFor(args[0]); len(similar) > 0 {
+			return fmt.Sprintf("did you mean %s %s?", c.CommandPath(), similar[0])
+		}
+	}
+	return fmt.Sprintf("%s --help shows the arguments and examples", c.CommandPath())
 }
 
 // version is what the linker or the Go toolchain recorded of this build.
