@@ -63,6 +63,9 @@ func runTrain(cmd *cobra.Command, dir string, f trainFlags) error {
 	}
 	defer run.Close()
 	if last != nil {
+		if err := last.RequireGraph(graph.Thesis()); err != nil {
+			return fmt.Errorf("resume %s: %w", run.Dir, err)
+		}
 		f.cfg = last.Config
 	}
 

@@ -75,6 +75,9 @@ func taper(t float32) float32 { return 0.35 + 0.65*sqrt32(max(0, 4*t*(1-t))) }
 func (k *cracker) cut(x0, y0, x1, y1, w0, w1, dark float32) {
 	c := k.c
 	half := c.k / 2
+	if !k.at.wide { // what can be seen from so far is wide open
+		dark = lerp(dark, 1, 0.35)
+	}
 	c.stroke(x0, y0, x1, y1, w0*half, w1*half, func(i int, a float32) {
 		c.crack[i] = max(c.crack[i], a*dark*c.cover[i])
 	})

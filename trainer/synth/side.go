@@ -29,6 +29,8 @@ func drawSide(c *canvas, x, y, outer float32, light lamp, tire, dirt stream, cra
 	if crack != nil {
 		crackTire(c, *crack, at)
 	}
+	// A station is lit from all around, so that letters throw no black shadows; what is deep stays dark.
+	light.ambient = lerp(light.ambient, 0.8, 0.4)
 	c.shade(light)
 	t.notch(c, at)
 	behind = t.cast(c, light)
