@@ -2,9 +2,8 @@ package dataset
 
 import (
 	"context"
-	"runtime"
-	"sync"
 
+	"tirewatch/trainer/each"
 	"tirewatch/vision/imagefile"
 	"tirewatch/vision/preprocess"
 )
@@ -47,37 +46,11 @@ func loadOne(path string, spec preprocess.Spec) ([]byte, error) {
 
 // parallel calls do(0) .. do(n-1) on all processors. It returns when all calls have ended, early when ctx ends.
 func parallel(ctx context.Context, n int, progress func(done, total int), do func(i int)) error {
-	var (
-		mu   sync.Mutex
-		next int // guarded by mu
-		done int // guarded by mu
-		wg   sync.WaitGroup
-	)
-	take := func() (int, bool) {
-		mu.Lock()
-		defer mu.Unlock()
-		if next == n || ctx.Err() != nil {
-			return 0, false
-		}
-		next++
-		return next - 1, true
-	}
-	finish := func() {
-		mu.Lock()
-		defer mu.Unlock()
-		done++
+	stateless := func() (struct{}, error) { return struct{}{}, nil }
+	one := func(_ struct{}, i int) error { do(i); return nil }
+	return each.Run(ctx, n, stateless, one, nil, func(done int) {
 		if progress != nil {
 			progress(done, n)
 		}
-	}
-	for range min(n, runtime.GOMAXPROCS(0)) {
-		wg.Go(func() {
-			for i, ok := take(); ok; i, ok = take() {
-				do(i)
-				finish()
-			}
-		})
-	}
-	wg.Wait()
-	return ctx.Err()
+	})
 }
