@@ -10,8 +10,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"runtime"
-	"sync"
+
+	"tirewatch/trainer/each"
 )
 
 // The names of the classes, which are also the folders of a data set.
@@ -138,46 +138,14 @@ func fill(ctx context.Context, dir string, o Options, progress func(done, total 
 
 // drawAll shares the pictures among the cores.
 func drawAll(ctx context.Context, dir string, o Options, progress func(done, total int)) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	jobs := o.jobs()
-	var (
-		wg   sync.WaitGroup
-		mu   sync.Mutex // guards next and done, and serializes progress
-		next int
-		done int
-	)
-	take := func() (job, bool) {
-		mu.Lock()
-		defer mu.Unlock()
-		if next == len(jobs) || ctx.Err() != nil {
-			return job{}, false
+	buffer := func() (*bytes.Buffer, error) { return new(bytes.Buffer), nil }
+	draw := func(buf *bytes.Buffer, i int) error { return writePicture(filepath.Join(dir, jobs[i].path), buf, o, jobs[i]) }
+	return each.Run(ctx, len(jobs), buffer, draw, nil, func(done int) {
+		if progress != nil {
+			progress(done, len(jobs))
 		}
-		next++
-		return jobs[next-1], true
-	}
-	for range min(runtime.GOMAXPROCS(0), len(jobs)) {
-		wg.Go(func() {
-			var buf bytes.Buffer
-			for j, ok := take(); ok; j, ok = take() {
-				if err := writePicture(filepath.Join(dir, j.path), &buf, o, j); err != nil {
-					cancel(err)
-					return
-				}
-				mu.Lock()
-				done++
-				if progress != nil {
-					progress(done, len(jobs))
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	if done < len(jobs) {
-		return context.Cause(ctx)
-	}
-	return nil
+	})
 }
 
 func writePicture(path string, buf *bytes.Buffer, o Options, j job) error {
