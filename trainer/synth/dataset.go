@@ -140,7 +140,9 @@ func fill(ctx context.Context, dir string, o Options, progress func(done, total 
 func drawAll(ctx context.Context, dir string, o Options, progress func(done, total int)) error {
 	jobs := o.jobs()
 	buffer := func() (*bytes.Buffer, error) { return new(bytes.Buffer), nil }
-	draw := func(buf *bytes.Buffer, i int) error { return writePicture(filepath.Join(dir, jobs[i].path), buf, o, jobs[i]) }
+	draw := func(buf *bytes.Buffer, i int) error {
+		return writePicture(filepath.Join(dir, jobs[i].path), buf, o, jobs[i])
+	}
 	return each.Run(ctx, len(jobs), buffer, draw, nil, func(done int) {
 		if progress != nil {
 			progress(done, len(jobs))
