@@ -19,7 +19,8 @@ type Monitor struct {
 	log      *slog.Logger
 	watchdog time.Duration // 0: systemd does not watch
 	notify   func(state string)
-	alive    atomic.Int64 // time of the last progress, Unix ns
+	start    time.Time    // of the monitor: what is counted from it does not jump with the clock
+	alive    atomic.Int64 // time of the last progress since start, ns
 }
 
 // New reads from the environment what systemd wants.
@@ -28,7 +29,7 @@ func New(log *slog.Logger) *Monitor {
 	if err != nil {
 		log.Warn("systemd's watchdog is off: its environment makes no sense", "error", err)
 	}
-	m := &Monitor{log: log, watchdog: watchdog}
+	m := &Monitor{log: log, watchdog: watchdog, start: time.Now()}
 	m.notify = func(state string) {
 		if _, err := daemon.SdNotify(false, state); err != nil {
 			log.Warn("systemd cannot be told", "state", state, "error", err)
@@ -48,7 +49,7 @@ func (m *Monitor) Stopping() { m.notify(daemon.SdNotifyStopping) }
 func (m *Monitor) Status(text string) { m.notify("STATUS=" + text) }
 
 // Progress says that the station's loop is alive. It costs next to nothing: call it for every frame.
-func (m *Monitor) Progress() { m.alive.Store(time.Now().UnixNano()) }
+func (m *Monitor) Progress() { m.alive.Store(int64(time.Since(m.start))) }
 
 // Run feeds the watchdog until ctx ends, as long as there is progress.
 func (m *Monitor) Run(ctx context.Context) {
@@ -64,7 +65,7 @@ func (m *Monitor) Run(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		silent := time.Since(time.Unix(0, m.alive.Load()))
+		silent := time.Since(m.start) - time.Duration(m.alive.Load())
 		if silent < m.watchdog {
 			m.notify(daemon.SdNotifyWatchdog)
 			hungry = false

@@ -62,7 +62,7 @@ func TestWatchdogIsFedOnlyWithProgress(t *testing.T) {
 		var log bytes.Buffer
 		start := time.Now()
 		var fed []time.Duration
-		m := &Monitor{log: slog.New(slog.NewTextHandler(&log, nil)), watchdog: time.Minute}
+		m := &Monitor{log: slog.New(slog.NewTextHandler(&log, nil)), watchdog: time.Minute, start: time.Now()}
 		m.notify = func(state string) {
 			if state != "WATCHDOG=1" {
 				t.Errorf("state %q", state)
