@@ -126,7 +126,8 @@ type convPool struct {
 	y       []float32 // (pooled.H, pooled.W, F)
 	winner  []uint8   // as y
 	entries []f32.Entry
-	taps    []float32 // (10, F) scratch of the first layer's gradient
+	byPlace [f32.Dead][]f32.Entry // entries of one pooled position, those of one window together
+	taps    []float32             // (10, F) scratch of the first layer's gradient
 }
 
 func newConvPool(s, pool graph.Step, p *params, first bool) *convPool {
@@ -169,8 +170,12 @@ func (c *convPool) backward(dy []float32) []float32 {
 			for f, g := range dy[i:][:c.Filters] {
 				if w := winner[f]; w < f32.Dead && g != 0 {
 					db[f] += g
-					c.entries = append(c.entries, f32.NewEntry(g, place[w], f*k))
+					c.byPlace[w] = append(c.byPlace[w], f32.NewEntry(g, place[w], f*k))
 				}
+			}
+			for w, e := range c.byPlace {
+				c.entries = append(c.entries, e...)
+				c.byPlace[w] = e[:0]
 			}
 		}
 		f32.Scatter(c.entries, c.x, dx, c.weights, dw, c.v)

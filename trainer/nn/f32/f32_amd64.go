@@ -48,6 +48,12 @@ func scatterAVX512(entries *Entry, count int, x, dx, w, dw *float32, runs, runLe
 func scatterAVX2(entries *Entry, count int, x, dx, w, dw *float32, runs, runLen, runStride int)
 
 //go:noescape
+func scatter4AVX512(entries *Entry, count int, x, dx, w, dw *float32, runs, runLen, runStride int)
+
+//go:noescape
+func scatter4AVX2(entries *Entry, count int, x, dx, w, dw *float32, runs, runLen, runStride int)
+
+//go:noescape
 func firstBackwardAVX512(dw, grad *float32, winner *uint8, x *float32, rowStride, n, f int)
 
 //go:noescape
@@ -98,15 +104,35 @@ func poolReLU(dst []float32, winner []uint8, top, bottom []float32, n, f int) {
 }
 
 func scatter(entries []Entry, x, dx, w, dw []float32, v Windows) {
-	switch {
-	case len(entries) == 0:
-	case level == levelAVX512 && v.RunLen%Block == 0:
-		scatterAVX512(&entries[0], len(entries), &x[0], &dx[0], &w[0], &dw[0], v.Runs, 4*v.RunLen, 4*v.RunStride)
-	case level == levelAVX2 && v.RunLen%Block == 0:
-		scatterAVX2(&entries[0], len(entries), &x[0], &dx[0], &w[0], &dw[0], v.Runs, 4*v.RunLen, 4*v.RunStride)
-	default:
+	if level == levelGeneric || v.RunLen%Block != 0 {
 		scatterGeneric(entries, x, dx, w, dw, v)
+		return
 	}
+	one, four := scatterAVX2, scatter4AVX2
+	if level == levelAVX512 {
+		one, four = scatterAVX512, scatter4AVX512
+	}
+	for len(entries) > 0 {
+		body, n := four, fours(entries)
+		if n == 0 {
+			body, n = one, 1
+		}
+		body(&entries[0], n, &x[0], &dx[0], &w[0], &dw[0], v.Runs, 4*v.RunLen, 4*v.RunStride)
+		entries = entries[n:]
+	}
+}
+
+// fours gives how many entries, a multiple of 4, come first in groups of four with one window and rising channels.
+func fours(entries []Entry) int {
+	n := 0
+	for ; n+4 <= len(entries); n += 4 {
+		for i := n; i < n+3; i++ {
+			if entries[i].X != entries[i+1].X || entries[i].W >= entries[i+1].W {
+				return n
+			}
+		}
+	}
+	return n
 }
 
 func firstBackward(dw, g []float32, winner []uint8, x []float32, rowStride, n, f int) {

@@ -53,8 +53,14 @@ func TestBodiesAgree(t *testing.T) {
 			x, w, bias := random(rng, 3*rowLen), random(rng, v.K()*s.f), random(rng, s.f)
 			top, bottom := random(rng, 2*s.n*s.f), random(rng, 2*s.n*s.f)
 			var entries []Entry
-			for range 50 {
-				entries = append(entries, NewEntry(float32(rng.NormFloat64()), rng.IntN(s.n)*v.Step, rng.IntN(s.f)*v.K()))
+			for range 50 { // runs of one window and rising channels, of any length, and now and then the same channel twice
+				at := rng.IntN(s.n) * v.Step
+				for f := rng.IntN(s.f); f < s.f; f += rng.IntN(4) {
+					entries = append(entries, NewEntry(float32(rng.NormFloat64()), at, f*v.K()))
+					if rng.IntN(9) == 0 {
+						break
+					}
+				}
 			}
 			dx0, dw0 := random(rng, len(x)), random(rng, len(w))
 
