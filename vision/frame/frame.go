@@ -89,18 +89,6 @@ func NewGray(width, height int) *Frame {
 	return &Frame{Pix: make([]byte, width*height), Width: width, Height: height, Stride: width, Format: Gray}
 }
 
-// Luma weights of ITU-R BT.601 in 1/16384, the integers that OpenCV uses too. Integer arithmetic makes a PC and a Pi
-// agree on every byte.
-const (
-	lumaR, lumaG, lumaB = 4899, 9617, 1868
-	lumaShift           = 14
-)
-
-// Luma gives the grey value of a colour.
-func Luma(r, g, b uint8) uint8 {
-	return uint8((uint32(r)*lumaR + uint32(g)*lumaG + uint32(b)*lumaB + 1<<(lumaShift-1)) >> lumaShift)
-}
-
 // Gray writes the luma of the part r of the frame into dst, which it grows when needed and returns: r.Dx() * r.Dy()
 // bytes, row after row. The part must lie inside the frame.
 func (f *Frame) Gray(dst []byte, r image.Rectangle) []byte {
@@ -119,15 +107,9 @@ func (f *Frame) Gray(dst []byte, r image.Rectangle) []byte {
 		case Gray:
 			copy(row, src)
 		case BGR:
-			for x := range row {
-				p := src[3*x : 3*x+3 : 3*x+3]
-				row[x] = Luma(p[2], p[1], p[0])
-			}
+			lumaBGR(row, src)
 		case RGBA:
-			for x := range row {
-				p := src[4*x : 4*x+3 : 4*x+3]
-				row[x] = Luma(p[0], p[1], p[2])
-			}
+			lumaRGBA(row, src)
 		}
 	}
 	return dst
