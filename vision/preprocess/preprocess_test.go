@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"tirewatch/vision/frame"
 	"tirewatch/vision/preprocess"
@@ -160,12 +161,17 @@ func TestApplyAllocatesNothing(t *testing.T) {
 	}
 }
 
+// The fastest call is what a shared machine cannot blur.
 func BenchmarkApplyFullHD(b *testing.B) {
 	s, f := preprocess.Thesis(), noise(1920, 1080, frame.BGR)
 	dst := make([]byte, s.Size())
+	fastest := time.Hour
 	for b.Loop() {
+		start := time.Now()
 		if err := s.Apply(dst, f, image.Rect(420, 0, 1500, 1080)); err != nil {
 			b.Fatal(err)
 		}
+		fastest = min(fastest, time.Since(start))
 	}
+	b.ReportMetric(float64(fastest.Nanoseconds()), "min-ns/op")
 }

@@ -6,39 +6,51 @@ import (
 	"sync"
 
 	"tirewatch/vision/frame"
+	"tirewatch/vision/isa"
 )
 
 // The resampler is separable: each output row is a weighted sum of source rows, each output column one of source columns.
 // Weights are 14-bit integers that sum to exactly 1<<14 for every output, so that a flat picture stays flat, and
 // between the two passes a row is kept with 6 extra bits:
 //
-//	source 8 bit -> columns: sum(8 bit * 14 bit) >> 8 = 14 bit -> rows: sum(14 bit * 14 bit), rounded, >> 20 = 8 bit
+//	source 8 bit -> columns: sum(8 bit * 14 bit) + half, >> 8 = 14 bit -> rows: sum(14 bit * 14 bit) + half, >> 20 = 8 bit
 //
-// The largest sum is 255*2^6*2^14 < 2^28, so int32 never overflows.
+// Source rows are made grey first: luma is rounded to a byte once, then everything runs on one channel. The largest sum is
+// 255*2^6*2^14 < 2^28, so int32 never overflows; weights and rows between the passes fit int16, which is what
+// multiply-and-add instructions take.
 const (
 	weightBits = 14
 	midBits    = 6
+
+	columnsHalf = 1 << (weightBits - midBits - 1)
+	rowsHalf    = 1 << (weightBits + midBits - 1)
 )
 
-// taps are the weights of one axis. Output i reads source pixels first[i] .. first[i]+n-1 with weights w[i*n : i*n+n].
+// taps are the weights of one axis. Output i reads source pixels first[i] .. first[i]+n-1 with weights w[i*pitch : i*pitch+n].
 type taps struct {
 	n     int
+	pitch int // n rounded up to even: the odd weight in between is zero
 	first []int32
-	w     []int32
+	w     []int16 // (outputs, pitch)
+	plan  plan    // the same for the columns body in use
 }
 
 // makeTaps computes the triangle filter for src pixels shrunk or enlarged to dst, in integers only.
 //
 // In units of 1/(2*dst) source pixels, output i has its centre at (2i+1)*src and source pixel j its centre at (2j+1)*dst.
 // The triangle reaches 2*max(src, dst) to each side, and its height falls linearly with the distance.
-func makeTaps(src, dst int) taps {
+func makeTaps(src, dst int) *taps {
 	reach := 2 * max(src, dst)
-	n := min(src, reach/dst+2)
-	t := taps{n: n, first: make([]int32, dst), w: make([]int32, dst*n)}
+	n := min(src, (reach+dst-1)/dst) // pixels are 2*dst apart, and the triangle is open at both ends
+	t := &taps{n: n, pitch: (n + 1) &^ 1, first: make([]int32, dst)}
+	t.w = make([]int16, dst*t.pitch)
 	raw := make([]int64, n)
 	for i := range dst {
 		centre := (2*i + 1) * src
-		first := max(0, (centre-reach)/(2*dst))
+		first := 0
+		if left := centre - reach - dst; left >= 0 {
+			first = left/(2*dst) + 1 // the first pixel with a weight
+		}
 		first = min(first, src-n)
 		var sum int64
 		for k := range raw {
@@ -50,54 +62,67 @@ func makeTaps(src, dst int) taps {
 			sum += raw[k]
 		}
 		t.first[i] = int32(first)
-		roundWeights(t.w[i*n:i*n+n], raw, sum)
+		roundWeights(t.w[i*t.pitch:][:n], raw, sum)
 	}
 	return t
 }
 
 // roundWeights scales raw to integers that sum to exactly 1<<weightBits: cumulative sums are rounded, so no weight is off by
 // more than one and the error never adds up.
-func roundWeights(w []int32, raw []int64, sum int64) {
+func roundWeights(w []int16, raw []int64, sum int64) {
 	var cum, prev int64
 	for k, r := range raw {
 		cum += r
 		next := (cum<<weightBits + sum/2) / sum
-		w[k] = int32(next - prev)
+		w[k] = int16(next - prev)
 		prev = next
 	}
 }
 
 // tapsKey and tapsCache keep the weights of recent sizes: a station asks for few of them, over and over.
-type tapsKey struct{ src, dst int }
+type tapsKey struct {
+	src, dst int
+	set      isa.Set
+}
 
 var tapsCache struct {
 	sync.Mutex
-	m map[tapsKey]taps
+	m map[tapsKey]*taps
 }
 
 // maxCachedTaps bounds the cache: a data set of photographs of every size must not grow it for ever.
 const maxCachedTaps = 256
 
-func cachedTaps(src, dst int) taps {
-	k := tapsKey{src, dst}
+func cachedTaps(src, dst int) *taps {
+	k := tapsKey{src, dst, set}
 	tapsCache.Lock()
 	defer tapsCache.Unlock()
-	t, ok := tapsCache.m[k]
-	if !ok {
+	t := tapsCache.m[k]
+	if t == nil {
 		t = makeTaps(src, dst)
+		t.plan = makePlan(t)
 		if tapsCache.m == nil || len(tapsCache.m) >= maxCachedTaps {
-			tapsCache.m = make(map[tapsKey]taps)
+			tapsCache.m = make(map[tapsKey]*taps)
 		}
 		tapsCache.m[k] = t
 	}
 	return t
 }
 
-// scratch is reused between calls: a ring of horizontally resampled rows and a grey source row.
+const (
+	// rowBlock is the number of columns that the rows bodies compute at a time: rows between the passes are padded to it.
+	rowBlock = 32
+	// rowSlack is the number of bytes behind a grey row that the columns bodies may read; what they hold does not matter.
+	rowSlack = 64
+)
+
+// scratch is reused between calls. Bodies read and write whole blocks here, so that none ever leaves the frame's or the
+// caller's bytes.
 type scratch struct {
-	ring []int32 // (slots, dst width), slots is a power of two
-	row  []byte
-	acc  []int32
+	gray []byte  // one grey source row and rowSlack bytes
+	ring []int16 // (slots, stride) horizontally resampled rows; slots is a power of two
+	off  []int   // where the rows of one output row lie in the ring
+	out  []byte  // (stride) one output row
 }
 
 var scratchPool = sync.Pool{New: func() any { return new(scratch) }}
@@ -114,50 +139,24 @@ func grow[T any](s []T, n int) []T {
 func resample(dst []byte, dw, dh int, f *frame.Frame, roi image.Rectangle) {
 	tx, ty := cachedTaps(roi.Dx(), dw), cachedTaps(roi.Dy(), dh)
 	slots := 1 << bits.Len(uint(ty.n-1))
+	stride := (dw + rowBlock - 1) / rowBlock * rowBlock
 	s := scratchPool.Get().(*scratch)
 	defer scratchPool.Put(s)
-	s.ring, s.acc = grow(s.ring, slots*dw), grow(s.acc, dw)
+	s.gray, s.ring = grow(s.gray, roi.Dx()+rowSlack), grow(s.ring, slots*stride)
+	s.off, s.out = grow(s.off, ty.pitch), grow(s.out, stride)
 
 	next := 0 // first source row not yet in the ring
 	for y := range dh {
 		first := int(ty.first[y])
-		for ; next < first+ty.n; next++ {
-			if next < first {
-				continue
-			}
-			r := image.Rect(roi.Min.X, roi.Min.Y+next, roi.Max.X, roi.Min.Y+next+1)
-			s.row = f.Gray(s.row, r)
-			columns(s.ring[(next&(slots-1))*dw:][:dw:dw], s.row, tx)
+		for next = max(next, first); next < first+ty.n; next++ {
+			top := roi.Min.Y + next
+			f.Gray(s.gray, image.Rect(roi.Min.X, top, roi.Max.X, top+1))
+			columns(s.ring[next&(slots-1)*stride:][:stride], s.gray, tx)
 		}
-		acc := s.acc
-		clear(acc)
-		for k := range ty.n {
-			w := ty.w[y*ty.n+k]
-			if w == 0 {
-				continue
-			}
-			row := s.ring[((first+k)&(slots-1))*dw:][:len(acc):len(acc)]
-			for x := range acc {
-				acc[x] += row[x] * w
-			}
+		for k := range s.off {
+			s.off[k] = (first + min(k, ty.n-1)) & (slots - 1) * stride
 		}
-		out := dst[y*dw:][:dw:dw]
-		for x, v := range acc {
-			out[x] = uint8((v + 1<<(weightBits+midBits-1)) >> (weightBits + midBits))
-		}
-	}
-}
-
-// columns resamples one grey row horizontally into out, which keeps midBits extra bits.
-func columns(out []int32, src []byte, t taps) {
-	const half = 1 << (weightBits - midBits - 1)
-	for x := range out {
-		w := t.w[x*t.n:][:t.n:t.n]
-		p := src[t.first[x]:][:len(w):len(w)]
-		var sum int32
-		for k, wk := range w {
-			sum += wk * int32(p[k])
-		}
-		out[x] = (sum + half) >> (weightBits - midBits)
+		rows(s.out, s.ring, s.off, ty.w[y*ty.pitch:][:ty.pitch])
+		copy(dst[y*dw:][:dw], s.out)
 	}
 }

@@ -1,0 +1,69 @@
+package preprocess
+
+import "tirewatch/vision/isa"
+
+// set is the instruction set in use; tests change it to exercise every body.
+var set = isa.Chosen()
+
+// A near block is 8 outputs, whose window is 32 bytes; a step takes two pixels:
+//
+//	places (2 pixels, 8 outputs as words with upper byte 0xff) | step 0: (2 pixels, 8 outputs) weights | step 1 ...
+//
+// A far block is 4 outputs; a step takes 8 pixels:
+//
+//	step 0: (4 outputs, 8 weights) | step 1 ...
+const (
+	nearBlock = 8
+	farBlock  = 4
+)
+
+func makePlan(t *taps) plan {
+	if !t.fits(32, nearBlock) {
+		return farPlan(t, farBlock, 8)
+	}
+	p := plan{near: true, steps: t.pitch / 2}
+	for x := 0; x < len(t.first); x += nearBlock {
+		p.base = append(p.base, t.firstOr0(x))
+		for k := range uint16(2) {
+			for i := range nearBlock {
+				p.table = append(p.table, 0xff00|(t.place(x+i, nearBlock)+k))
+			}
+		}
+		for k := range t.pitch {
+			for i := range nearBlock {
+				p.table = append(p.table, t.weight(x+i, k))
+			}
+		}
+	}
+	return p
+}
+
+//go:noescape
+func columnsNearNEON(mid *int16, src *byte, base *int32, table *uint16, blocks, steps int)
+
+//go:noescape
+func columnsFarNEON(mid *int16, src *byte, base *int32, table *uint16, blocks, steps int)
+
+//go:noescape
+func rowsNEON(out *byte, ring *int16, off *int, w *int16, blocks, steps int)
+
+func columns(mid []int16, src []byte, t *taps) {
+	p := &t.plan
+	n := len(t.first)
+	switch {
+	case set == isa.Generic:
+		columnsGeneric(mid, src, t)
+	case p.near:
+		columnsNearNEON(&mid[0], &src[0], &p.base[0], &p.table[0], (n+nearBlock-1)/nearBlock, p.steps)
+	default:
+		columnsFarNEON(&mid[0], &src[0], &p.base[0], &p.table[0], (n+farBlock-1)/farBlock, p.steps)
+	}
+}
+
+func rows(out []byte, ring []int16, off []int, w []int16) {
+	if set == isa.Generic {
+		rowsGeneric(out, ring, off, w)
+		return
+	}
+	rowsNEON(&out[0], &ring[0], &off[0], &w[0], len(out)/rowBlock, len(w))
+}

@@ -1,0 +1,34 @@
+package preprocess
+
+// The plain bodies: what every assembly body computes.
+
+// columnsGeneric resamples one grey row horizontally into mid, which keeps midBits extra bits.
+func columnsGeneric(mid []int16, src []byte, t *taps) {
+	for x, first := range t.first {
+		w := t.w[x*t.pitch:][:t.n:t.n]
+		p := src[first:][:len(w):len(w)]
+		sum := int32(columnsHalf)
+		for k, wk := range w {
+			sum += int32(wk) * int32(p[k])
+		}
+		mid[x] = int16(sum >> (weightBits - midBits))
+	}
+}
+
+// rowsGeneric weighs the rows that begin at ring[off[k]] with w[k], two at a time. len(out) is a multiple of rowBlock, len(w) of 2.
+func rowsGeneric(out []byte, ring []int16, off []int, w []int16) {
+	for x := 0; x < len(out); x += rowBlock {
+		var sum [rowBlock]int32
+		for k := 0; k < len(w); k += 2 {
+			a, b := (*[rowBlock]int16)(ring[off[k]+x:]), (*[rowBlock]int16)(ring[off[k+1]+x:])
+			wa, wb := int32(w[k]), int32(w[k+1])
+			for i := range sum {
+				sum[i] += wa*int32(a[i]) + wb*int32(b[i])
+			}
+		}
+		o := (*[rowBlock]byte)(out[x:])
+		for i, v := range sum {
+			o[i] = uint8((v + rowsHalf) >> (weightBits + midBits))
+		}
+	}
+}
