@@ -63,3 +63,8 @@ func (t *taps) weight(x, k int) uint16 {
 func (t *taps) place(x, share int) uint16 {
 	return uint16(max(0, t.firstOr0(x)-t.firstOr0(x&^(share-1))))
 }
+
+// prefetch asks the cache for p.
+//
+//go:noescape
+func prefetch(p []byte)

@@ -114,6 +114,9 @@ const (
 	rowBlock = 32
 	// rowSlack is the number of bytes behind a grey row that the columns bodies may read; what they hold does not matter.
 	rowSlack = 64
+	// rowsAhead is how early the cache is asked for a source row: a camera's frame lies in memory, and rows, which a region
+	// cuts short, are too far apart for the CPU to guess the next one.
+	rowsAhead = 2
 )
 
 // scratch is reused between calls. Bodies read and write whole blocks here, so that none ever leaves the frame's or the
@@ -145,12 +148,16 @@ func resample(dst []byte, dw, dh int, f *frame.Frame, roi image.Rectangle) {
 	s.gray, s.ring = grow(s.gray, roi.Dx()+rowSlack), grow(s.ring, slots*stride)
 	s.off, s.out = grow(s.off, ty.pitch), grow(s.out, stride)
 
+	channels := f.Format.Channels()
 	next := 0 // first source row not yet in the ring
 	for y := range dh {
 		first := int(ty.first[y])
 		for next = max(next, first); next < first+ty.n; next++ {
 			top := roi.Min.Y + next
 			f.Gray(s.gray, image.Rect(roi.Min.X, top, roi.Max.X, top+1))
+			if next+rowsAhead < roi.Dy() && set != isa.Generic {
+				prefetch(f.Pix[(top+rowsAhead)*f.Stride+roi.Min.X*channels:][:roi.Dx()*channels])
+			}
 			columns(s.ring[next&(slots-1)*stride:][:stride], s.gray, tx)
 		}
 		for k := range s.off {
