@@ -32,24 +32,26 @@ func eachSet(t *testing.T, f func(t *testing.T)) {
 func TestLumaEveryColour(t *testing.T) {
 	const n = 1 << 16
 	bgr, rgba, got, want := make([]byte, 3*n), make([]byte, 4*n), make([]byte, n), make([]byte, n)
-	eachSet(t, func(t *testing.T) {
-		for red := range 256 {
-			for i := range n {
-				b, g, r := byte(i), byte(i>>8), byte(red)
-				bgr[3*i], bgr[3*i+1], bgr[3*i+2] = b, g, r
-				rgba[4*i], rgba[4*i+1], rgba[4*i+2], rgba[4*i+3] = r, g, b, b^r // alpha must not matter
-				want[i] = Luma(r, g, b)
-			}
+	before := set
+	defer func() { set = before }()
+	for red := range 256 {
+		for i := range n {
+			b, g, r := byte(i), byte(i>>8), byte(red)
+			bgr[3*i], bgr[3*i+1], bgr[3*i+2] = b, g, r
+			rgba[4*i], rgba[4*i+1], rgba[4*i+2], rgba[4*i+3] = r, g, b, b^r // alpha must not matter
+			want[i] = Luma(r, g, b)
+		}
+		for _, set = range isa.Have() {
 			lumaBGR(got, bgr)
 			if i := mismatch(got, want); i >= 0 {
-				t.Fatalf("bgr %v: got %d, want %d", bgr[3*i:3*i+3], got[i], want[i])
+				t.Fatalf("%s: bgr %v: got %d, want %d", set, bgr[3*i:3*i+3], got[i], want[i])
 			}
 			lumaRGBA(got, rgba)
 			if i := mismatch(got, want); i >= 0 {
-				t.Fatalf("rgba %v: got %d, want %d", rgba[4*i:4*i+4], got[i], want[i])
+				t.Fatalf("%s: rgba %v: got %d, want %d", set, rgba[4*i:4*i+4], got[i], want[i])
 			}
 		}
-	})
+	}
 }
 
 func mismatch(got, want []byte) int {

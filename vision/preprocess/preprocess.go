@@ -5,6 +5,9 @@
 // Trainer, quantizer and agent all call Spec.Apply, and the Spec travels inside every checkpoint and bundle, so that a station
 // sees exactly what training saw. The arithmetic is integers only: a PC and a Pi give the same bytes, which OpenCV's
 // resize does not promise. Newcomers need Thesis, the specification of the thesis, and Spec.Apply.
+//
+// resample.go explains the arithmetic and resample_generic.go is its specification; the assembly bodies for AVX2, AVX-512
+// and NEON equal it byte for byte.
 package preprocess
 
 import (

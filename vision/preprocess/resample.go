@@ -26,8 +26,9 @@ const (
 	rowsHalf    = 1 << (weightBits + midBits - 1)
 )
 
-// taps are the weights of one axis. Output i reads source pixels first[i] .. first[i]+n-1 with weights w[i*pitch : i*pitch+n].
+// taps are the weights of one axis of src pixels. Output i reads source pixels first[i] .. first[i]+n-1 with weights w[i*pitch : i*pitch+n].
 type taps struct {
+	src   int
 	n     int
 	pitch int // n rounded up to even: the odd weight in between is zero
 	first []int32
@@ -42,7 +43,7 @@ type taps struct {
 func makeTaps(src, dst int) *taps {
 	reach := 2 * max(src, dst)
 	n := min(src, (reach+dst-1)/dst) // pixels are 2*dst apart, and the triangle is open at both ends
-	t := &taps{n: n, pitch: (n + 1) &^ 1, first: make([]int32, dst)}
+	t := &taps{src: src, n: n, pitch: (n + 1) &^ 1, first: make([]int32, dst)}
 	t.w = make([]int16, dst*t.pitch)
 	raw := make([]int64, n)
 	for i := range dst {
@@ -165,5 +166,27 @@ func resample(dst []byte, dw, dh int, f *frame.Frame, roi image.Rectangle) {
 		}
 		rows(s.out, s.ring, s.off, ty.w[y*ty.pitch:][:ty.pitch])
 		copy(dst[y*dw:][:dw], s.out)
+	}
+}
+
+// columns resamples the grey row src, with rowSlack bytes behind it, horizontally into mid, which keeps midBits extra bits.
+func columns(mid []int16, src []byte, t *taps) {
+	check(len(src) >= t.src+rowSlack && len(mid) >= len(t.first) && len(mid)%rowBlock == 0, "columns")
+	columnsBody(mid, src, t)
+}
+
+// rows weighs the rows of len(out) values that begin at ring[off[k]] with w[k].
+func rows(out []byte, ring []int16, off []int, w []int16) {
+	check(len(out)%rowBlock == 0 && len(w) == len(off) && len(w)%2 == 0, "rows")
+	for _, at := range off {
+		check(at >= 0 && at+len(out) <= len(ring), "rows")
+	}
+	rowsBody(out, ring, off, w)
+}
+
+// check stands between the assembly bodies, which trust their arguments, and everything else.
+func check(ok bool, body string) {
+	if !ok {
+		panic("internal error: preprocess." + body + ": slices do not fit the shape")
 	}
 }

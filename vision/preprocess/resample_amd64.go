@@ -65,7 +65,7 @@ func rowsAVX2(out *byte, ring *int16, off *int, w *int16, blocks, steps int)
 //go:noescape
 func rowsAVX512(out *byte, ring *int16, off *int, w *int16, blocks, steps int)
 
-func columns(mid []int16, src []byte, t *taps) {
+func columnsBody(mid []int16, src []byte, t *taps) {
 	p := &t.plan
 	n := len(t.first)
 	switch {
@@ -80,7 +80,7 @@ func columns(mid []int16, src []byte, t *taps) {
 	}
 }
 
-func rows(out []byte, ring []int16, off []int, w []int16) {
+func rowsBody(out []byte, ring []int16, off []int, w []int16) {
 	switch set {
 	case isa.Generic:
 		rowsGeneric(out, ring, off, w)

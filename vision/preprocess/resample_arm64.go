@@ -47,7 +47,7 @@ func columnsFarNEON(mid *int16, src *byte, base *int32, table *uint16, blocks, s
 //go:noescape
 func rowsNEON(out *byte, ring *int16, off *int, w *int16, blocks, steps int)
 
-func columns(mid []int16, src []byte, t *taps) {
+func columnsBody(mid []int16, src []byte, t *taps) {
 	p := &t.plan
 	n := len(t.first)
 	switch {
@@ -60,7 +60,7 @@ func columns(mid []int16, src []byte, t *taps) {
 	}
 }
 
-func rows(out []byte, ring []int16, off []int, w []int16) {
+func rowsBody(out []byte, ring []int16, off []int, w []int16) {
 	if set == isa.Generic {
 		rowsGeneric(out, ring, off, w)
 		return

@@ -2,7 +2,6 @@ package preprocess
 
 // The plain bodies: what every assembly body computes.
 
-// columnsGeneric resamples one grey row horizontally into mid, which keeps midBits extra bits.
 func columnsGeneric(mid []int16, src []byte, t *taps) {
 	for x, first := range t.first {
 		w := t.w[x*t.pitch:][:t.n:t.n]
@@ -15,7 +14,7 @@ func columnsGeneric(mid []int16, src []byte, t *taps) {
 	}
 }
 
-// rowsGeneric weighs the rows that begin at ring[off[k]] with w[k], two at a time. len(out) is a multiple of rowBlock, len(w) of 2.
+// rowsGeneric takes two rows at a time, which halves the traffic to its sums.
 func rowsGeneric(out []byte, ring []int16, off []int, w []int16) {
 	for x := 0; x < len(out); x += rowBlock {
 		var sum [rowBlock]int32

@@ -11,8 +11,8 @@ type plan struct{ near bool }
 
 func makePlan(*taps) plan { return plan{} }
 
-func columns(mid []int16, src []byte, t *taps) { columnsGeneric(mid, src, t) }
+func columnsBody(mid []int16, src []byte, t *taps) { columnsGeneric(mid, src, t) }
 
-func rows(out []byte, ring []int16, off []int, w []int16) { rowsGeneric(out, ring, off, w) }
+func rowsBody(out []byte, ring []int16, off []int, w []int16) { rowsGeneric(out, ring, off, w) }
 
 func prefetch([]byte) {}
