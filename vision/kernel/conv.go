@@ -1,107 +1,252 @@
 package kernel
 
 // Conv is a convolution with the pool behind it, ready to run: weights packed, scratch memory at hand. It is not for
-// concurrent use.
+// concurrent use; Clone makes another one over the same weights.
 //
-// It works through the pool's output row by row and keeps the convolution's rows that a pool window covers, as sums, in
-// a ring. Each row is computed once even where windows overlap:
+// It makes one row of the pool's output at a time and keeps the convolution's rows that a pool window covers, as sums, in
+// a ring. Each row is computed once even where windows overlap, and everything between x and dst stays in the first two
+// levels of cache:
 //
-//	x --patches--> (OutW, kernel*kernel*In.C) --Matrix.Mul--> ring of sums --maximum--> best --Requantize--> dst
+//	x --rows--> ring of sums (pool.Kernel, Conv.OutW, channels) --pool, requantize--> dst
+//
+// Windows that hang over the border, or whose runs are no whole groups, are gathered into patches first. The first layer
+// of a picture network takes a way of its own where the body has one: straight from x to dst.
 type Conv struct {
 	shape ConvShape
-	pool  Window
-	w     *Matrix
+	poolW Window // the pool, or single
+	body  *Body
+
+	// Immutable and shared between clones.
+	w     rower   // nil where first is at work
+	first firster // nil for the general way
 	mult  []float32
 
+	direct bool // the runs of x are whole groups: no patches but at the border
+	depth  int  // values of a patch
+
+	// Owned by the goroutine that calls Row.
+	done    int     // the ring holds the convolution's rows before it
 	tile    int     // positions whose patches are gathered at a time
-	patches []uint8 // (tile, kernel, kernel, In.C)
-	ring    []int32 // (pool.Kernel, Conv.OutW, Padded)
-	best    []int32 // (Padded) the maximum of one window
+	patches []uint8 // (tile, depth)
+	ring    []int32 // (pool.Kernel, Conv.OutW, channels)
+	best    []int32 // (channels) the maximum of one window
+	tail    []uint8 // (channels) one output, where OutC is no whole block
+	edge    []uint8 // (5, ...) pixels at the end of x, for first
+	scratch []byte  // for the body
 }
 
 // patchBytes bounds the patches gathered at a time, so that they stay in the first-level cache beside the weights.
-const patchBytes = 16 << 10
-
-func (s *ConvShape) depth() int { return s.Conv.Kernel * s.Conv.Kernel * s.In.C }
-
-func (s *ConvShape) tile() int { return min(max(1, patchBytes/s.depth()), s.Conv.OutW) }
-
-func (s *ConvShape) ringRows() int { return min(s.pool().Kernel, s.Conv.OutH) }
-
-// Memory is what a Conv of this shape takes, in bytes.
-func (s *ConvShape) Memory() int64 {
-	sums := int64(padded(s.OutC)) * int64(s.ringRows()*s.Conv.OutW+1)
-	return PackedSize(s.OutC, s.depth()) + int64(s.tile()*s.depth()) + 4*sums
-}
+const patchBytes = 8 << 10
 
 // NewConv packs the weights w (OutC, kernel, kernel, In.C), with bias (OutC) and mult (OutC), and allocates all memory
-// that Run needs.
-func NewConv(s ConvShape, w []int8, bias []int32, mult []float32) *Conv {
-	c := &Conv{shape: s, pool: s.pool(), w: Pack(w, bias), mult: mult, tile: s.tile()}
-	c.patches = make([]uint8, c.tile*s.depth())
-	c.ring = make([]int32, s.ringRows()*s.Conv.OutW*c.w.Padded())
-	c.best = make([]int32, c.w.Padded())
-	return c
+// that Row needs. No sum of the layer may leave int32; infer.Model.Validate checks it.
+func NewConv(b *Body, s ConvShape, w []int8, bias []int32, mult []float32) *Conv {
+	c := &Conv{shape: s, poolW: s.pool(), body: b}
+	if c.isFirst() {
+		c.first = b.packFirst(w, bias, mult)
+		return c.Clone()
+	}
+	c.mult = b.scales(mult)
+	runLen := s.Conv.Kernel * s.In.C
+	c.direct = runLen%b.group == 0
+	if !c.direct {
+		runLen *= s.Conv.Kernel
+	}
+	c.w = b.packed(w, bias, runLen)
+	c.depth = padTo(s.depth(), b.group)
+	return c.Clone()
+}
+
+// isFirst tells whether the body has a way of its own for this layer: every window complete, one channel, 3x3 and 2x2.
+func (c *Conv) isFirst() bool {
+	s, p := &c.shape, &c.poolW
+	return c.body.packFirst != nil && s.In.C == 1 && s.OutC%c.body.firstBlock == 0 &&
+		s.Conv.Kernel == 3 && s.Conv.Stride == 2 && s.Conv.PadTop == 0 && s.Conv.PadLeft == 0 &&
+		p.Kernel == 2 && p.Stride == 2 && p.PadTop == 0 && p.PadLeft == 0 &&
+		2*p.OutH <= s.Conv.OutH && 2*p.OutW <= s.Conv.OutW &&
+		4*p.OutH+1 <= s.In.H && 4*p.OutW+1 <= s.In.W
+}
+
+// Clone makes another Conv over the same weights, for another goroutine.
+func (c *Conv) Clone() *Conv {
+	n := *c
+	n.done = 0
+	if c.first != nil {
+		n.edge = make([]uint8, 5*n.edgeRow())
+		return &n
+	}
+	channels := c.body.channels(c.shape.OutC)
+	n.tile = min(max(1, patchBytes/c.depth), c.shape.Conv.OutW)
+	n.patches = make([]uint8, n.tile*c.depth)
+	n.ring = make([]int32, c.shape.ringRows()*c.shape.Conv.OutW*channels)
+	n.best = make([]int32, channels)
+	n.tail = make([]uint8, channels)
+	n.scratch = c.body.scratchFor(c.patchWindows())
+	if s := c.body.scratchFor(c.windows()); c.direct && len(s) > len(n.scratch) {
+		n.scratch = s
+	}
+	return &n
+}
+
+// Scratch is the memory that a Conv takes beside its weights, in bytes.
+func (c *Conv) Scratch() int {
+	return len(c.patches) + 4*len(c.ring) + 4*len(c.best) + len(c.tail) + len(c.edge) + len(c.scratch)
+}
+
+// Memory bounds what a Conv of this shape takes with its weights, in bytes, before anything is allocated.
+func (s *ConvShape) Memory(b *Body) int64 {
+	channels := int64(b.channels(s.OutC))
+	depth := int64(padTo(s.depth(), b.group))
+	sum := channels*depth*int64(b.weightBytes) + patchBytes + depth
+	sum += 4 * channels * int64(s.ringRows()*s.Conv.OutW+4)
+	if b.scratch != nil {
+		sum += int64(b.scratch(s.windows())) + int64(b.scratch(Windows{int(depth), 1, int(depth), 0}))
+	}
+	return sum
+}
+
+// windows are those of a row that lies wholly inside x.
+func (s *ConvShape) windows() Windows {
+	k, ch := s.Conv.Kernel, s.In.C
+	return Windows{Step: s.Conv.Stride * ch, Runs: k, RunLen: k * ch, RunStride: s.In.Row}
+}
+
+func (c *Conv) windows() Windows { return c.shape.windows() }
+
+func (c *Conv) patchWindows() Windows {
+	return Windows{Step: c.depth, Runs: 1, RunLen: c.depth}
+}
+
+// Needs gives the rows of x, from y0 up to but not including y1, that output row oy is computed from.
+func (c *Conv) Needs(oy int) (y0, y1 int) {
+	s := &c.shape
+	p0, p1 := c.poolW.span(oy, c.poolW.PadTop, s.Conv.OutH)
+	y0, _ = s.Conv.span(p0, s.Conv.PadTop, s.In.H)
+	_, y1 = s.Conv.span(p1-1, s.Conv.PadTop, s.In.H)
+	return y0, y1
+}
+
+// Start forgets the rows in the ring: the next Row belongs to another image, or is not the successor of the last.
+func (c *Conv) Start() { c.done = 0 }
+
+// Row computes output row oy, dst (OutW, OutC). x holds rows of the input from row top on, In.Row apart, at least those that
+// Needs names. Rows are asked for in increasing order after Start.
+func (c *Conv) Row(dst, x []uint8, top, oy int) {
+	if c.first != nil {
+		c.firstRow(dst, x[(4*oy-top)*c.shape.In.Row:])
+		return
+	}
+	y0, y1 := c.poolW.span(oy, c.poolW.PadTop, c.shape.Conv.OutH)
+	for c.done = max(c.done, y0); c.done < y1; c.done++ {
+		c.sumRow(c.ringRow(c.done), x, top, c.done)
+	}
+	done, channels := 0, c.body.channels(c.shape.OutC)
+	if p := &c.poolW; p.Kernel == 2 && p.Stride == 2 && p.PadLeft == 0 && y1-y0 == 2 && channels == c.shape.OutC {
+		done = min(p.OutW, c.shape.Conv.OutW/2)
+		c.body.pool(dst, c.ringRow(y0), c.ringRow(y0+1), done, c.mult)
+	}
+	for ox := done; ox < c.poolW.OutW; ox++ {
+		out := dst[ox*c.shape.OutC:][:c.shape.OutC]
+		c.poolOne(y0, y1, ox)
+		if channels == c.shape.OutC {
+			c.body.requantize(out, c.best, c.mult)
+			continue
+		}
+		c.body.requantize(c.tail, c.best, c.mult)
+		copy(out, c.tail)
+	}
 }
 
 // Run computes one image: x (In.H, In.W, In.C) with rows In.Row apart, dst (OutH, OutW, OutC).
 func (c *Conv) Run(dst, x []uint8) {
-	done := 0 // rows of the convolution that are computed
-	for oy := range c.pool.OutH {
-		y0, y1 := c.pool.span(oy, c.pool.PadTop, c.shape.Conv.OutH)
-		for done = max(done, y0); done < y1; done++ {
-			c.sumRow(c.ringRow(done), x, done)
-		}
-		for ox := range c.pool.OutW {
-			c.poolOne(y0, y1, ox)
-			Requantize(dst[(oy*c.pool.OutW+ox)*c.shape.OutC:], c.best, c.mult)
-		}
+	c.Start()
+	row := c.poolW.OutW * c.shape.OutC
+	for oy := range c.poolW.OutH {
+		c.Row(dst[oy*row:][:row], x, 0, oy)
 	}
 }
 
-// ringRow is the place of the convolution's row y: (Conv.OutW, Padded).
+// edgeRow is the distance of rows in edge: room for a row's windows and what the body reads behind them.
+func (c *Conv) edgeRow() int { return 4*c.poolW.OutW + 1 + c.body.firstSlack }
+
+// firstRow computes one output row from x, whose first row is the first of the windows. Where the body would read behind the
+// end of x, the last positions run on a copy.
+func (c *Conv) firstRow(dst, x []uint8) {
+	row, n := c.shape.In.Row, c.poolW.OutW
+	inside := min(n, max(0, len(x)-4*row-1-c.body.firstSlack)/4)
+	if inside > 0 {
+		c.first.first(dst[:inside*c.shape.OutC], x, row, inside)
+	}
+	if inside == n {
+		return
+	}
+	for r := range 5 {
+		copy(c.edge[r*c.edgeRow():], x[r*row+4*inside:r*row+4*n+1])
+	}
+	c.first.first(dst[inside*c.shape.OutC:], c.edge, c.edgeRow(), n-inside)
+}
+
+// ringRow is the place of the convolution's row y: (Conv.OutW, channels).
 func (c *Conv) ringRow(y int) []int32 {
-	n := c.shape.Conv.OutW * c.w.Padded()
+	n := c.shape.Conv.OutW * len(c.best)
 	return c.ring[y%c.shape.ringRows()*n:][:n]
 }
 
-// sumRow computes the convolution's row y, a tile of positions at a time.
-func (c *Conv) sumRow(dst []int32, x []uint8, y int) {
-	for at := 0; at < c.shape.Conv.OutW; at += c.tile {
-		n := min(c.tile, c.shape.Conv.OutW-at)
-		p := c.patches[:n*c.shape.depth()]
-		gather(p, x, &c.shape, y, at)
-		c.w.Mul(dst[at*c.w.Padded():], p)
+// sumRow computes the convolution's row y: directly where windows lie inside x, from patches elsewhere.
+func (c *Conv) sumRow(dst []int32, x []uint8, top, y int) {
+	s, channels := &c.shape, len(c.best)
+	at, end := 0, 0 // positions that x itself serves
+	iy := y*s.Conv.Stride - s.Conv.PadTop
+	if c.direct && iy >= 0 && iy+s.Conv.Kernel <= s.In.H {
+		at = (s.Conv.PadLeft + s.Conv.Stride - 1) / s.Conv.Stride
+		end = min(s.Conv.OutW, (s.In.W-s.Conv.Kernel+s.Conv.PadLeft+s.Conv.Stride)/s.Conv.Stride)
+	}
+	if at >= end {
+		c.gatherSums(dst, x, top, y, 0, s.Conv.OutW)
+		return
+	}
+	c.gatherSums(dst, x, top, y, 0, at)
+	from := (iy-top)*s.In.Row + (at*s.Conv.Stride-s.Conv.PadLeft)*s.In.C
+	c.w.rows(dst[at*channels:end*channels], x[from:], end-at, c.windows(), c.scratch)
+	c.gatherSums(dst, x, top, y, end, s.Conv.OutW)
+}
+
+// gatherSums computes positions at up to end of row y from patches, a tile at a time.
+func (c *Conv) gatherSums(dst []int32, x []uint8, top, y, at, end int) {
+	channels := len(c.best)
+	for ; at < end; at += c.tile {
+		n := min(c.tile, end-at)
+		for i := range n {
+			c.gather(c.patches[i*c.depth:][:c.shape.depth()], x, top, y, at+i)
+		}
+		c.w.rows(dst[at*channels:(at+n)*channels], c.patches, n, c.patchWindows(), c.scratch)
 	}
 }
 
-// gather lays the windows of row y, from position at on, one behind the other: dst (positions, kernel, kernel, In.C),
-// with zeros for what lies outside the input.
-func gather(dst, x []uint8, s *ConvShape, y, at int) {
+// gather lays out the window at position (y, ox): dst (kernel, kernel, In.C), with zeros for what lies outside the input.
+func (c *Conv) gather(dst, x []uint8, top, y, ox int) {
+	s := &c.shape
 	k, ch := s.Conv.Kernel, s.In.C
-	for ; len(dst) > 0; at++ {
-		left := at*s.Conv.Stride - s.Conv.PadLeft
-		x0, x1 := s.Conv.span(at, s.Conv.PadLeft, s.In.W)
-		for ky := range k {
-			row := dst[ky*k*ch:][:k*ch]
-			iy := y*s.Conv.Stride - s.Conv.PadTop + ky
-			if iy < 0 || iy >= s.In.H {
-				clear(row)
-				continue
-			}
-			if x1-x0 < k {
-				clear(row)
-			}
-			copy(row[(x0-left)*ch:], x[iy*s.In.Row+x0*ch:iy*s.In.Row+x1*ch])
+	left := ox*s.Conv.Stride - s.Conv.PadLeft
+	x0, x1 := s.Conv.span(ox, s.Conv.PadLeft, s.In.W)
+	for ky := range k {
+		row := dst[ky*k*ch:][:k*ch]
+		iy := y*s.Conv.Stride - s.Conv.PadTop + ky
+		if iy < 0 || iy >= s.In.H {
+			clear(row)
+			continue
 		}
-		dst = dst[k*k*ch:]
+		if x1-x0 < k {
+			clear(row)
+		}
+		copy(row[(x0-left)*ch:], x[(iy-top)*s.In.Row+x0*ch:(iy-top)*s.In.Row+x1*ch])
 	}
 }
 
 // poolOne takes the maximum of the sums in window ox of the convolution's rows y0 up to y1.
 func (c *Conv) poolOne(y0, y1, ox int) {
-	x0, x1 := c.pool.span(ox, c.pool.PadLeft, c.shape.Conv.OutW)
-	n := c.w.Padded()
+	x0, x1 := c.poolW.span(ox, c.poolW.PadLeft, c.shape.Conv.OutW)
+	n := len(c.best)
 	copy(c.best, c.ringRow(y0)[x0*n:])
 	for y := y0; y < y1; y++ {
 		row := c.ringRow(y)[x0*n : x1*n]

@@ -16,6 +16,10 @@ func (s *ConvShape) pool() Window {
 	return s.Pool
 }
 
+func (s *ConvShape) depth() int { return s.Conv.Kernel * s.Conv.Kernel * s.In.C }
+
+func (s *ConvShape) ringRows() int { return min(s.pool().Kernel, s.Conv.OutH) }
+
 // OutSize is the number of bytes that the operator writes: (OutH, OutW, OutC) of the pool, or of the convolution
 // without one.
 func (s *ConvShape) OutSize() int {

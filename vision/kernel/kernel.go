@@ -2,19 +2,16 @@
 //
 //	preprocess -> infer -> KERNEL
 //
-// infer walks the network and calls these operators; the law that they obey is written in infer's package comment. For
-// each operator x, x_generic.go is the specification: the plain loops that anyone can check by eye. Every other body
-// must equal it byte for byte, and the tests hold each one to that. Newcomers read ConvGeneric, then Conv.Run.
+// infer walks the network and calls these operators; the law that they obey is written in infer's package comment. A Body
+// is what one instruction set makes of them, Bodies lists those of this CPU. The specification is plain loops that anyone
+// can check by eye, and the tests hold every body to it byte for byte. Newcomers read ConvGeneric, then Conv.Row, then Body.
 //
-//	operator    specification          in use
-//	conv+pool   ConvGeneric            Conv: patches, Matrix.Mul, MaxSums, Requantize
-//	dense       DenseGeneric           Matrix.Mul, Requantize
-//	max pool    MaxPool                the same
-//	requantise  RequantizeGeneric      Requantize
+//	operator      specification       in use
+//	conv+pool     ConvGeneric         Conv: rows, then pool and requantize; or first, where the body has it
+//	dense         RowsGeneric         Dense: rows of one position
+//	max pool      MaxPool             the same
+//	requantise    RequantizeGeneric   requantize, pool, first
 package kernel
-
-// Name says which body of the operators is in use.
-func Name() string { return "generic" }
 
 // Window is a square window that slides over the rows and columns of an activation.
 type Window struct {

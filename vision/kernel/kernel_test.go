@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"bytes"
-	"fmt"
 	"math"
 	"math/big"
 	"math/rand/v2"
@@ -49,10 +48,13 @@ func TestRequantize(t *testing.T) {
 			if got := RequantizeGeneric(c.sum, c.mult); got != c.want {
 				t.Errorf("generic: %d, want %d", got, c.want)
 			}
-			var got [1]uint8
-			if Requantize(got[:], []int32{c.sum}, []float32{c.mult}); got[0] != c.want {
-				t.Errorf("in use: %d, want %d", got[0], c.want)
-			}
+			eachBody(t, func(t *testing.T, b *Body) {
+				got := make([]uint8, b.block)
+				b.requantize(got, slices.Repeat([]int32{c.sum}, b.block), slices.Repeat([]float32{c.mult}, b.block))
+				if want := slices.Repeat([]uint8{c.want}, b.block); !bytes.Equal(got, want) {
+					t.Errorf("%d, want %d", got, want)
+				}
+			})
 		})
 	}
 }
@@ -86,20 +88,27 @@ func TestRequantizeAgainstExactArithmetic(t *testing.T) {
 	if testing.Short() {
 		n = 20_000
 	}
-	for range n {
+	n = padTo(n, 4*64) // whole blocks of any body, in rows of four positions
+	sums, mults, want := make([]int32, n), make([]float32, n), make([]uint8, n)
+	for i := range n {
 		sum := int32(rng.Uint32()) >> rng.IntN(31)
 		mult := float32(math.Ldexp(1+rng.Float64(), -rng.IntN(32)))
 		if rng.IntN(4) == 0 { // near a tie: k + 1/2 = sum * mult
 			sum = max(1, sum&0xffffff)
 			mult = (float32(rng.IntN(260)) + 0.5) / float32(sum)
 		}
-		want := exactRequantize(sum, mult)
-		var got [1]uint8
-		Requantize(got[:], []int32{sum}, []float32{mult})
-		if generic := RequantizeGeneric(sum, mult); generic != want || got[0] != want {
-			t.Fatalf("%d * %g: generic %d, in use %d, want %d", sum, mult, generic, got[0], want)
+		sums[i], mults[i], want[i] = sum, mult, exactRequantize(sum, mult)
+		if got := RequantizeGeneric(sum, mult); got != want[i] {
+			t.Fatalf("%d * %g: generic %d, want %d", sum, mult, got, want[i])
 		}
 	}
+	eachBody(t, func(t *testing.T, b *Body) {
+		got := make([]uint8, n)
+		b.requantize(got, sums, mults)
+		if i := mismatch(got, want); i >= 0 {
+			t.Fatalf("%d * %g: %d, want %d", sums[i], mults[i], got[i], want[i])
+		}
+	})
 }
 
 func randomBytes(rng *rand.Rand, n int) []uint8 {
@@ -124,56 +133,6 @@ func randomSums(rng *rand.Rand, n, reach int) []int32 {
 		s[i] = int32(rng.IntN(2*reach+1) - reach)
 	}
 	return s
-}
-
-// Channel counts below, at and above the block; depths down to one weight.
-func TestMatrixMul(t *testing.T) {
-	rng := rand.New(rand.NewPCG(5, 6))
-	for _, channels := range []int{1, 2, 3, 7, 8, 9, 15, 16, 17, 64} {
-		for _, depth := range []int{1, 2, 9, 31, 128} {
-			for _, rows := range []int{1, 2, 5} {
-				x, w := randomBytes(rng, rows*depth), randomWeights(rng, channels*depth)
-				bias := randomSums(rng, channels, 1<<20)
-				checkMul(t, fmt.Sprintf("%d channels of %d, %d rows", channels, depth, rows), x, w, bias)
-			}
-		}
-	}
-}
-
-// Sums at the ends of int32 in neighbouring channels: the pair in one word must not disturb each other.
-func TestMatrixMulExtremes(t *testing.T) {
-	const depth = 66_000 // 66000 * 255 * 127 is just inside int32
-	fill := func(v int8) []int8 { return slices.Repeat([]int8{v}, depth) }
-	full := slices.Repeat([]uint8{255}, depth)
-	for name, c := range map[string]struct {
-		w    []int8
-		bias []int32
-	}{
-		"all 127":         {slices.Concat(fill(127), fill(127)), []int32{10_000_000, 10_000_000}},
-		"all -127":        {slices.Concat(fill(-127), fill(-127)), []int32{-10_000_000, -10_000_000}},
-		"low -, high +":   {slices.Concat(fill(-127), fill(127)), []int32{-10_000_000, 10_000_000}},
-		"low +, high -":   {slices.Concat(fill(127), fill(-127)), []int32{10_000_000, -10_000_000}},
-		"low -1, high 0":  {slices.Concat(fill(0), fill(0)), []int32{-1, 0}},
-		"smallest biases": {slices.Concat(fill(0), fill(0)), []int32{-math.MaxInt32, -math.MaxInt32}},
-		"largest biases":  {slices.Concat(fill(0), fill(0)), []int32{math.MaxInt32, math.MaxInt32}},
-	} {
-		checkMul(t, name, full, c.w, c.bias)
-	}
-}
-
-func checkMul(t *testing.T, name string, x []uint8, w []int8, bias []int32) {
-	t.Helper()
-	depth := len(w) / len(bias)
-	m := Pack(w, bias)
-	got := make([]int32, len(x)/depth*m.Padded())
-	m.Mul(got, x)
-	want := make([]int32, len(bias))
-	for r := range len(x) / depth {
-		DenseGeneric(want, x[r*depth:(r+1)*depth], w, bias)
-		if g := got[r*m.Padded():][:len(bias)]; !slices.Equal(g, want) {
-			t.Fatalf("%s: row %d is %d, want %d", name, r, g, want)
-		}
-	}
 }
 
 // same is the padding rule of TensorFlow along one axis, as graph.Plan infers it.
@@ -220,6 +179,7 @@ func TestConv(t *testing.T) {
 	if testing.Short() {
 		seeds = 300
 	}
+	bodies := Bodies()
 	for seed := range seeds {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		s := randomShape(rng)
@@ -231,33 +191,39 @@ func TestConv(t *testing.T) {
 			mult[c] = float32((0.2 + rng.Float64()) / (40 * math.Sqrt(float64(s.depth()))))
 		}
 		got, want := make([]uint8, s.OutSize()), make([]uint8, s.OutSize())
-		c := NewConv(s, w, bias, mult)
-		for range 2 { // the second image must not see what the first left behind
+		x2, want2 := randomBytes(rng, len(x)), make([]uint8, s.OutSize())
+		ConvGeneric(want, x, s, w, bias, mult)
+		ConvGeneric(want2, x2, s, w, bias, mult)
+		for _, b := range bodies {
+			c := NewConv(b, s, w, bias, mult)
 			c.Run(got, x)
-			ConvGeneric(want, x, s, w, bias, mult)
 			if i := mismatch(got, want); i >= 0 {
-				t.Fatalf("seed %d, %+v: byte %d is %d, want %d", seed, s, i, got[i], want[i])
+				t.Fatalf("%s, seed %d, %+v: byte %d is %d, want %d", b.name, seed, s, i, got[i], want[i])
 			}
-			x = randomBytes(rng, len(x))
+			c.Run(got, x2) // the second image must not see what the first left behind
+			if i := mismatch(got, want2); i >= 0 {
+				t.Fatalf("%s, seed %d, second image, %+v: byte %d is %d, want %d", b.name, seed, s, i, got[i], want2[i])
+			}
 		}
 	}
 }
 
-// A row of positions longer than a tile is computed in several.
+// A row of positions longer than a tile of patches is computed in several.
 func TestConvTiles(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 9))
-	s := ConvShape{In: Area{H: 4, W: 61, C: 512, Row: 61 * 512}, OutC: 5, Conv: Window{Kernel: 3, Stride: 1, OutH: 2, OutW: 59}}
-	if s.tile() < 2 || s.tile() >= s.Conv.OutW || s.Conv.OutW%s.tile() == 0 {
-		t.Fatalf("tile %d of %d does not test a remainder", s.tile(), s.Conv.OutW)
-	}
+	s := ConvShape{In: Area{H: 4, W: 61, C: 511, Row: 61 * 511}, OutC: 5,
+		Conv: Window{Kernel: 3, Stride: 1, PadTop: 1, PadLeft: 1, OutH: 4, OutW: 61}}
 	x, w := randomBytes(rng, s.In.H*s.In.Row), randomWeights(rng, s.OutC*s.depth())
 	bias, mult := make([]int32, s.OutC), slices.Repeat([]float32{1e-4}, s.OutC)
-	got, want := make([]uint8, s.OutSize()), make([]uint8, s.OutSize())
-	NewConv(s, w, bias, mult).Run(got, x)
+	want := make([]uint8, s.OutSize())
 	ConvGeneric(want, x, s, w, bias, mult)
-	if i := mismatch(got, want); i >= 0 {
-		t.Fatalf("byte %d is %d, want %d", i, got[i], want[i])
-	}
+	eachBody(t, func(t *testing.T, b *Body) {
+		got := make([]uint8, s.OutSize())
+		NewConv(b, s, w, bias, mult).Run(got, x)
+		if i := mismatch(got, want); i >= 0 {
+			t.Fatalf("byte %d is %d, want %d", i, got[i], want[i])
+		}
+	})
 }
 
 func mismatch(got, want []uint8) int {
@@ -297,16 +263,32 @@ func TestMaxPool(t *testing.T) {
 	}
 }
 
-// BenchmarkConv2 is the layer that takes most of the thesis network's time: 130 of its 165 million multiply-accumulates.
-func BenchmarkConv2(b *testing.B) {
-	rng := rand.New(rand.NewPCG(1, 1))
-	s := ConvShape{In: Area{H: 85, W: 85, C: 128, Row: 85 * 128}, OutC: 64,
-		Conv: Window{Kernel: 3, Stride: 2, OutH: 42, OutW: 42}, Pool: Window{Kernel: 2, Stride: 2, OutH: 21, OutW: 21}}
-	x := randomBytes(rng, s.In.H*s.In.Row)
-	c := NewConv(s, randomWeights(rng, s.OutC*s.depth()), make([]int32, s.OutC), slices.Repeat([]float32{1e-4}, s.OutC))
-	dst := make([]uint8, s.OutSize())
-	for b.Loop() {
-		c.Run(dst, x)
+// The first two layers of the thesis network take nearly all of its time: 33 and 130 of its 165 million
+// multiply-accumulates.
+var thesisLayers = []struct {
+	name string
+	s    ConvShape
+}{
+	{"conv1", ConvShape{In: Area{H: 341, W: 341, C: 1, Row: 379}, OutC: 128,
+		Conv: Window{Kernel: 3, Stride: 2, OutH: 170, OutW: 170}, Pool: Window{Kernel: 2, Stride: 2, OutH: 85, OutW: 85}}},
+	{"conv2", ConvShape{In: Area{H: 85, W: 85, C: 128, Row: 85 * 128}, OutC: 64,
+		Conv: Window{Kernel: 3, Stride: 2, OutH: 42, OutW: 42}, Pool: Window{Kernel: 2, Stride: 2, OutH: 21, OutW: 21}}},
+}
+
+func BenchmarkConv(b *testing.B) {
+	for _, l := range thesisLayers {
+		for _, body := range Bodies() {
+			b.Run(l.name+"/"+body.name, func(b *testing.B) {
+				rng := rand.New(rand.NewPCG(1, 1))
+				s := l.s
+				x := randomBytes(rng, s.In.H*s.In.Row)
+				c := NewConv(body, s, randomWeights(rng, s.OutC*s.depth()), make([]int32, s.OutC), slices.Repeat([]float32{1e-4}, s.OutC))
+				dst := make([]uint8, s.OutSize())
+				for b.Loop() {
+					c.Run(dst, x)
+				}
+				b.ReportMetric(float64(s.Conv.OutH*s.Conv.OutW*s.OutC*s.depth())*float64(b.N)/b.Elapsed().Seconds()/1e9, "GMAC/s")
+			})
+		}
 	}
-	b.ReportMetric(float64(s.Conv.OutH*s.Conv.OutW*s.OutC*s.depth())*float64(b.N)/b.Elapsed().Seconds()/1e9, "GMAC/s")
 }

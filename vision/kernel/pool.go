@@ -1,22 +1,42 @@
 package kernel
 
+// Pool is a max pool that no convolution precedes; those behind one are part of Conv.
+type Pool struct {
+	In Area
+	W  Window
+}
+
+// Needs gives the rows of x, from y0 up to but not including y1, that output row oy is computed from.
+func (p *Pool) Needs(oy int) (y0, y1 int) { return p.W.span(oy, p.W.PadTop, p.In.H) }
+
+// Row computes output row oy, dst (OutW, In.C). x holds rows of the input from row top on, In.Row apart.
+func (p *Pool) Row(dst, x []uint8, top, oy int) {
+	y0, y1 := p.Needs(oy)
+	maxPoolRow(dst, x[(y0-top)*p.In.Row:], y1-y0, p.In, p.W)
+}
+
 // MaxPool takes the largest activation of each window, channel by channel. What lies outside the input does not count.
-// It serves pools that no convolution precedes; those behind one are part of Conv.
 //
 //	x   (in.H, in.W, in.C), rows in.Row apart
 //	dst (OutH, OutW, in.C)
-func MaxPool(dst, x []uint8, in Area, p Window) {
-	for oy := range p.OutH {
-		for ox := range p.OutW {
-			y0, y1 := p.span(oy, p.PadTop, in.H)
-			x0, x1 := p.span(ox, p.PadLeft, in.W)
-			out := dst[(oy*p.OutW+ox)*in.C:][:in.C]
-			clear(out)
-			for iy := y0; iy < y1; iy++ {
-				for ix := x0; ix < x1; ix++ {
-					for c, v := range x[iy*in.Row+ix*in.C:][:in.C] {
-						out[c] = max(out[c], v)
-					}
+func MaxPool(dst, x []uint8, in Area, w Window) {
+	p := Pool{in, w}
+	n := w.OutW * in.C
+	for oy := range w.OutH {
+		p.Row(dst[oy*n:][:n], x, 0, oy)
+	}
+}
+
+// maxPoolRow pools the given number of rows of x into one row of outputs.
+func maxPoolRow(dst, x []uint8, rows int, in Area, w Window) {
+	clear(dst)
+	for ox := range w.OutW {
+		x0, x1 := w.span(ox, w.PadLeft, in.W)
+		out := dst[ox*in.C:][:in.C]
+		for r := range rows {
+			for ix := x0; ix < x1; ix++ {
+				for c, v := range x[r*in.Row+ix*in.C:][:in.C] {
+					out[c] = max(out[c], v)
 				}
 			}
 		}

@@ -1,0 +1,164 @@
+package infer
+
+import (
+	"slices"
+	"time"
+
+	"tirewatch/vision/graph"
+	"tirewatch/vision/kernel"
+)
+
+// rower makes an activation row by row, in increasing order after Start.
+type rower interface {
+	// Needs gives the input rows, from y0 up to but not including y1, that output row oy is computed from.
+	Needs(oy int) (y0, y1 int)
+	// Row computes output row oy from x, which holds input rows from row top on.
+	Row(dst, x []uint8, top, oy int)
+}
+
+// stage is one layer of a chain with the rows of its output that somebody still reads.
+//
+// Only the newest rows of an activation are kept: a stage computes a row when the next stage asks for it, so what one layer
+// writes, the next one reads from the second-level cache, and the first activation of the thesis network, 925 kB
+// as a whole, never exists. Rows lie at a constant distance, because a window is read as runs that far apart: when
+// the buffer is full, the rows still needed move to its front.
+type stage struct {
+	name   string
+	op     rower
+	start  func() // forgets what the op keeps between rows; nil where it keeps nothing
+	height int    // rows of the whole output
+	row    int    // bytes of one
+	inRow  int    // bytes of an input row
+	size   int    // scratch memory of the op, in bytes
+
+	// Owned by the goroutine that runs the chain.
+	buf      []uint8 // (rows, row)
+	top, end int     // the rows of the output that buf holds
+	spent    time.Duration
+}
+
+func convShape(s graph.Step, pool *graph.Step, row int) kernel.ConvShape {
+	shape := kernel.ConvShape{In: area(s.LiveIn, row), OutC: s.Filters, Conv: window(s)}
+	if pool != nil {
+		shape.Pool = window(*pool)
+	}
+	return shape
+}
+
+func newConvStage(b *kernel.Body, s graph.Step, pool *graph.Step, row int, l *Layer) *stage {
+	out := s.LiveOut
+	if pool != nil {
+		out = pool.LiveOut
+	}
+	shape := convShape(s, pool, row)
+	c := kernel.NewConv(b, shape, l.Weights(), l.Bias, slices.Clone(l.Mult))
+	return &stage{name: s.Name, op: c, start: c.Start, height: out.H, row: out.W * out.C, inRow: row, size: c.Scratch()}
+}
+
+func newPoolStage(s graph.Step, row int) *stage {
+	return &stage{name: s.Name, op: &kernel.Pool{In: area(s.LiveIn, row), W: window(s)},
+		height: s.LiveOut.H, row: s.LiveOut.W * s.LiveOut.C, inRow: row}
+}
+
+// clone makes a stage for another goroutine, without a buffer.
+func (s *stage) clone() *stage {
+	n := *s
+	n.buf = nil
+	if c, ok := s.op.(*kernel.Conv); ok {
+		c = c.Clone()
+		n.op, n.start = c, c.Start
+	}
+	return &n
+}
+
+func window(s graph.Step) kernel.Window {
+	return kernel.Window{
+		Kernel: s.Kernel, Stride: s.Stride, PadTop: s.PadTop, PadLeft: s.PadLeft,
+		OutH: s.LiveOut.H, OutW: s.LiveOut.W,
+	}
+}
+
+func area(s graph.Shape, row int) kernel.Area { return kernel.Area{H: s.H, W: s.W, C: s.C, Row: row} }
+
+// chain is a sequence of stages that one goroutine runs; each reads the output of the one before it, the first one an image.
+type chain struct {
+	stages []*stage
+	timed  bool
+}
+
+// bufferRows is the number of rows that a stage keeps for a consumer that needs at most n at a time: as many again, so that
+// moving the rows that two windows share costs little.
+func bufferRows(n, height int) int { return min(height, 2*n) }
+
+// newChain gives every stage but the last its buffer; the last one writes into out, which holds its whole output.
+func newChain(stages []*stage, out []uint8) *chain {
+	for i, s := range stages {
+		if i == len(stages)-1 {
+			s.buf = out
+			break
+		}
+		next, most := stages[i+1], 0
+		for oy := range next.height {
+			y0, y1 := next.op.Needs(oy)
+			most = max(most, y1-y0)
+		}
+		s.buf = make([]uint8, bufferRows(most, s.height)*s.row)
+	}
+	return &chain{stages: stages}
+}
+
+// run computes rows y0 up to y1 of the last stage's output for image x. The ranges of several calls may come in any order.
+func (c *chain) run(x []uint8, y0, y1 int) {
+	for _, s := range c.stages {
+		s.top, s.end = 0, 0
+		if s.start != nil {
+			s.start()
+		}
+	}
+	last := len(c.stages) - 1
+	s := c.stages[last]
+	for y := y0; y < y1; y++ {
+		c.compute(last, x, s.buf[y*s.row:][:s.row], y)
+	}
+}
+
+// compute makes row oy of stage i.
+func (c *chain) compute(i int, x, dst []uint8, oy int) {
+	s := c.stages[i]
+	top := 0
+	if i > 0 {
+		y0, y1 := s.op.Needs(oy)
+		c.want(i-1, x, y0, y1)
+		x, top = c.stages[i-1].buf, c.stages[i-1].top
+	}
+	if !c.timed {
+		s.op.Row(dst, x, top, oy)
+		return
+	}
+	began := time.Now()
+	s.op.Row(dst, x, top, oy)
+	s.spent += time.Since(began)
+}
+
+// want sees to it that stage i holds rows y0 up to y1 of its output. Rows before y0 are not needed any more.
+func (c *chain) want(i int, x []uint8, y0, y1 int) {
+	s := c.stages[i]
+	if y0 >= s.end {
+		s.top, s.end = y0, y0 // nothing to keep
+	} else if (y1-s.top)*s.row > len(s.buf) {
+		copy(s.buf, s.buf[(y0-s.top)*s.row:(s.end-s.top)*s.row])
+		s.top = y0
+	}
+	for ; s.end < y1; s.end++ {
+		c.compute(i, x, s.buf[(s.end-s.top)*s.row:][:s.row], s.end)
+	}
+}
+
+// scratch is the memory of the chain, in bytes, with the last stage's output.
+func (c *chain) scratch() int {
+	sum := 0
+	for _, s := range c.stages {
+		sum += len(s.buf) + s.size
+	}
+	return sum
+}
