@@ -1,0 +1,11 @@
+package kernel
+
+func init() {
+	guardWeights = func(g *guardPages, r rower, upper bool) rower {
+		switch p := r.(type) {
+		case *rowsVNNI:
+			return &rowsVNNI{guarded(g, p.w, upper), guarded(g, p.bias, upper)}
+		}
+		return r
+	}
+}
