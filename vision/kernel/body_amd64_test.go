@@ -5,6 +5,8 @@ func init() {
 		switch p := r.(type) {
 		case *rowsVNNI:
 			return &rowsVNNI{guarded(g, p.w, upper), guarded(g, p.bias, upper)}
+		case *rowsAVX2:
+			return &rowsAVX2{guarded(g, p.w, upper), guarded(g, p.bias, upper)}
 		}
 		return r
 	}
