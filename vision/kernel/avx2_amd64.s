@@ -200,3 +200,120 @@ requantize:
 	JNZ     requantize
 	VZEROUPPER
 	RET
+
+// Distances of the rows in firstPairs: 544 bytes each.
+#define ROW0 0
+#define ROW1 544
+#define ROW2 1088
+#define ROW3 1632
+#define ROW4 2176
+#define DOWN0 2720
+#define DOWN1 3264
+#define LAST0 3808
+#define LAST1 4352
+
+// func pairsAVX2(dst *firstPairs, x *uint8, row, n int)
+//
+// n pairs of each row, rounded up to eight.
+TEXT ·pairsAVX2(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), DI
+	MOVQ  x+8(FP), SI
+	MOVQ  row+16(FP), R8
+	MOVQ  n+24(FP), CX
+	LEAQ  (R8)(R8*2), R9
+	VPXOR Y15, Y15, Y15
+
+pairs:
+	VPMOVZXBW (SI), Y0
+	VPMOVZXBW (SI)(R8*1), Y1
+	VPMOVZXBW (SI)(R8*2), Y2
+	VPMOVZXBW (SI)(R9*1), Y3
+	VPMOVZXBW (SI)(R8*4), Y4
+	VMOVDQU   Y0, ROW0(DI)
+	VMOVDQU   Y1, ROW1(DI)
+	VMOVDQU   Y2, ROW2(DI)
+	VMOVDQU   Y3, ROW3(DI)
+	VMOVDQU   Y4, ROW4(DI)
+	VPSLLD    $16, Y1, Y1
+	VPSLLD    $16, Y3, Y3
+	VPBLENDW  $0xaa, Y1, Y0, Y0
+	VPBLENDW  $0xaa, Y3, Y2, Y1
+	VPBLENDW  $0xaa, Y15, Y2, Y2
+	VPBLENDW  $0xaa, Y15, Y4, Y4
+	VMOVDQU   Y0, DOWN0(DI)
+	VMOVDQU   Y1, DOWN1(DI)
+	VMOVDQU   Y2, LAST0(DI)
+	VMOVDQU   Y4, LAST1(DI)
+	ADDQ      $16, SI
+	ADDQ      $32, DI
+	SUBQ      $8, CX
+	JGT       pairs
+	VZEROUPPER
+	RET
+
+// func firstAVX2(dst *uint8, channels int, pairs *firstPairs, n int, record *firstRecord8)
+//
+// Eight channels of a row of n pooled outputs. Their weights stay in Y0..Y4 while the positions pass by.
+//
+//	Y8..Y11 sums of windows (0,0) (0,1) (1,0) (1,1), pairs of x in Y12 and Y13, products in Y12 and Y13 too
+#define TAP(at, w, sum) \
+	VPBROADCASTD at(SI), Y12      \
+	VPMADDWD     w, Y12, Y12      \
+	VPADDD       Y12, sum, sum
+
+TEXT ·firstAVX2(SB), NOSPLIT, $0-40
+	MOVQ    dst+0(FP), DI
+	MOVQ    channels+8(FP), R8
+	MOVQ    pairs+16(FP), SI
+	MOVQ    n+24(FP), CX
+	MOVQ    record+32(FP), BX
+	VMOVDQU (BX), Y0
+	VMOVDQU 32(BX), Y1
+	VMOVDQU 64(BX), Y2
+	VMOVDQU 96(BX), Y3
+	VMOVDQU 128(BX), Y4
+	VMOVDQU 160(BX), Y5
+	VMOVDQU 192(BX), Y6
+	BOUNDS
+
+output:
+	VPBROADCASTD ROW2(SI), Y12
+	VPBROADCASTD ROW2+4(SI), Y13
+	VPMADDWD     Y2, Y12, Y8
+	VPMADDWD     Y2, Y13, Y9
+	VPMADDWD     Y0, Y12, Y10
+	VPMADDWD     Y0, Y13, Y11
+	TAP(ROW0, Y0, Y8)
+	TAP(ROW0+4, Y0, Y9)
+	TAP(ROW3, Y1, Y10)
+	TAP(ROW3+4, Y1, Y11)
+	TAP(ROW1, Y1, Y8)
+	TAP(ROW1+4, Y1, Y9)
+	TAP(ROW4, Y2, Y10)
+	TAP(ROW4+4, Y2, Y11)
+	TAP(DOWN0+4, Y3, Y8)
+	TAP(DOWN0+8, Y3, Y9)
+	TAP(DOWN1+4, Y3, Y10)
+	TAP(DOWN1+8, Y3, Y11)
+	TAP(LAST0+4, Y4, Y8)
+	TAP(LAST0+8, Y4, Y9)
+	TAP(LAST1+4, Y4, Y10)
+	TAP(LAST1+8, Y4, Y11)
+	VPMAXSD      Y9, Y8, Y8
+	VPMAXSD      Y11, Y10, Y10
+	VPMAXSD      Y10, Y8, Y8
+	VPADDD       Y5, Y8, Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y6, Y8, Y8
+	VMINPS       Y14, Y8, Y8
+	VCVTPS2DQ    Y8, Y8
+	VEXTRACTI128 $1, Y8, X9
+	VPACKSSDW    X9, X8, X8
+	VPACKUSWB    X8, X8, X8
+	VMOVQ        X8, (DI)
+	ADDQ         R8, DI
+	ADDQ         $8, SI
+	DECQ         CX
+	JNZ          output
+	VZEROUPPER
+	RET
