@@ -7,9 +7,11 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"tirewatch/vision/graph"
 	"tirewatch/vision/infer"
+	"tirewatch/vision/kernel"
 )
 
 // randomModel fills a graph with weights of every size, and multipliers that spread the activations over their range.
@@ -190,20 +192,24 @@ func TestRunnerEqualsFullComputation(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		g := randomGraph(rng)
 		m := randomModel(g, rng)
-		r, err := infer.NewRunner(m)
-		if err != nil {
-			t.Fatalf("seed %d: %v\n%v", seed, err, g)
-		}
-		for range 2 {
-			pix := randomImage(g.Input.Size(), rng)
-			got, err := r.Run(pix)
+		images := [][]byte{randomImage(g.Input.Size(), rng), randomImage(g.Input.Size(), rng)}
+		want := []int64{model(m, images[0]), model(m, images[1])}
+		for _, b := range kernel.Bodies() {
+			t.Setenv(kernel.Env, b.Name())
+			r, err := infer.NewRunner(m)
 			if err != nil {
-				t.Fatal(err)
+				t.Fatalf("seed %d: %v\n%v", seed, err, g)
 			}
-			if want := model(m, pix); int64(got) != want {
-				t.Fatalf("seed %d: sum %d, want %d\n%v", seed, got, want, g)
+			for i, pix := range images {
+				got, err := r.Run(pix)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if int64(got) != want[i] {
+					t.Fatalf("seed %d, %s: sum %d, want %d\n%v", seed, b.Name(), got, want[i], g)
+				}
+				distinct[got] = true
 			}
-			distinct[got] = true
 		}
 	}
 	if len(distinct) < int(seeds) {
@@ -225,6 +231,10 @@ func thesisModel(t testing.TB) (*infer.Model, [][]byte) {
 
 // These sums hold on every CPU and for every kernel, to the last bit.
 func TestThesisGolden(t *testing.T) {
+	eachKernel(t, checkGolden)
+}
+
+func checkGolden(t *testing.T) {
 	m, images := thesisModel(t)
 	r, err := infer.NewRunner(m)
 	if err != nil {
@@ -261,18 +271,38 @@ func TestThesisEqualsFullComputation(t *testing.T) {
 }
 
 func TestRunAllocatesNothing(t *testing.T) {
-	m, images := thesisModel(t)
-	r, err := infer.NewRunner(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := testing.AllocsPerRun(2, func() {
-		if _, err := r.Run(images[0]); err != nil {
+	eachKernel(t, func(t *testing.T) {
+		m, images := thesisModel(t)
+		for _, threads := range []int{1, 2} {
+			r, err := infer.NewRunner(m, infer.Threads(threads))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			if n := testing.AllocsPerRun(2, func() {
+				if _, err := r.Run(images[0]); err != nil {
+					t.Fatal(err)
+				}
+			}); n > 0 {
+				t.Errorf("%g allocations per run with %d threads", n, threads)
+			}
+		}
+	})
+}
+
+// A station's second-level cache holds what a run works in.
+func TestScratchFitsTheCache(t *testing.T) {
+	eachKernel(t, func(t *testing.T) {
+		m, _ := thesisModel(t)
+		r, err := infer.NewRunner(m)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}); n > 0 {
-		t.Errorf("%g allocations per run", n)
-	}
+		t.Logf("%d KiB", r.Scratch()>>10)
+		if got := r.Scratch(); got > 512<<10 {
+			t.Errorf("%d KiB of scratch memory, want 512 at most", got>>10)
+		}
+	})
 }
 
 // A Runner keeps nothing of the model that it was made from.
@@ -346,14 +376,26 @@ func TestRefuses(t *testing.T) {
 }
 
 func BenchmarkThesis(b *testing.B) {
-	m, images := thesisModel(b)
-	r, err := infer.NewRunner(m)
-	if err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		if _, err := r.Run(images[0]); err != nil {
-			b.Fatal(err)
+	for _, body := range kernel.Bodies() {
+		for _, threads := range []int{1, 2} {
+			b.Run(fmt.Sprintf("%s/threads=%d", body.Name(), threads), func(b *testing.B) {
+				b.Setenv(kernel.Env, body.Name())
+				m, images := thesisModel(b)
+				r, err := infer.NewRunner(m, infer.Threads(threads))
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer r.Close()
+				fastest := time.Hour // the mean says more about the machine's other work
+				for b.Loop() {
+					began := time.Now()
+					if _, err := r.Run(images[0]); err != nil {
+						b.Fatal(err)
+					}
+					fastest = min(fastest, time.Since(began))
+				}
+				b.ReportMetric(float64(fastest.Nanoseconds()), "min-ns/op")
+			})
 		}
 	}
 }

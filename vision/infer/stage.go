@@ -28,8 +28,9 @@ type stage struct {
 	start  func() // forgets what the op keeps between rows; nil where it keeps nothing
 	height int    // rows of the whole output
 	row    int    // bytes of one
-	inRow  int    // bytes of an input row
 	size   int    // scratch memory of the op, in bytes
+
+	rowWork int // of a row, in multiply-accumulates
 
 	// Owned by the goroutine that runs the chain.
 	buf      []uint8 // (rows, row)
@@ -52,12 +53,13 @@ func newConvStage(b *kernel.Body, s graph.Step, pool *graph.Step, row int, l *La
 	}
 	shape := convShape(s, pool, row)
 	c := kernel.NewConv(b, shape, l.Weights(), l.Bias, slices.Clone(l.Mult))
-	return &stage{name: s.Name, op: c, start: c.Start, height: out.H, row: out.W * out.C, inRow: row, size: c.Scratch()}
+	_, macs := s.MACs()
+	return &stage{name: s.Name, op: c, start: c.Start, height: out.H, row: out.W * out.C, size: c.Scratch(), rowWork: macs / out.H}
 }
 
 func newPoolStage(s graph.Step, row int) *stage {
 	return &stage{name: s.Name, op: &kernel.Pool{In: area(s.LiveIn, row), W: window(s)},
-		height: s.LiveOut.H, row: s.LiveOut.W * s.LiveOut.C, inRow: row}
+		height: s.LiveOut.H, row: s.LiveOut.W * s.LiveOut.C, rowWork: s.LiveOut.W * s.LiveOut.C * s.Kernel * s.Kernel}
 }
 
 // clone makes a stage for another goroutine, without a buffer.
@@ -154,11 +156,17 @@ func (c *chain) want(i int, x []uint8, y0, y1 int) {
 	}
 }
 
-// scratch is the memory of the chain, in bytes, with the last stage's output.
+// height is the number of rows of the chain's whole output.
+func (c *chain) height() int { return c.stages[len(c.stages)-1].height }
+
+// scratch is the memory of the chain, in bytes, without the last stage's output.
 func (c *chain) scratch() int {
 	sum := 0
-	for _, s := range c.stages {
-		sum += len(s.buf) + s.size
+	for i, s := range c.stages {
+		sum += s.size
+		if i < len(c.stages)-1 {
+			sum += len(s.buf)
+		}
 	}
 	return sum
 }

@@ -1,0 +1,63 @@
+package infer_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"tirewatch/vision/graph"
+	"tirewatch/vision/infer"
+	"tirewatch/vision/kernel"
+)
+
+// eachKernel runs f as a subtest with every kernel of this CPU.
+func eachKernel(t *testing.T, f func(t *testing.T)) {
+	for _, b := range kernel.Bodies() {
+		t.Run(b.Name(), func(t *testing.T) {
+			t.Setenv(kernel.Env, b.Name())
+			f(t)
+		})
+	}
+}
+
+// On any network, any number of goroutines gives the sum that one gives.
+func TestThreadsAgree(t *testing.T) {
+	seeds := uint64(300)
+	if testing.Short() {
+		seeds = 60
+	}
+	eachKernel(t, func(t *testing.T) {
+		for seed := range seeds {
+			rng := rand.New(rand.NewPCG(seed, 2))
+			m := randomModel(randomGraph(rng), rng)
+			compareThreads(t, fmt.Sprintf("seed %d", seed), m, []int{2, 3, 8}, rng)
+		}
+		rng := rand.New(rand.NewPCG(3, 3))
+		compareThreads(t, "thesis", randomModel(graph.Thesis(), rng), []int{2, 3, 4, 21, 64}, rng)
+	})
+}
+
+func compareThreads(t *testing.T, name string, m *infer.Model, threads []int, rng *rand.Rand) {
+	t.Helper()
+	one, err := infer.NewRunner(m)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	for _, n := range threads {
+		many, err := infer.NewRunner(m, infer.Threads(n))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for range 5 {
+			pix := randomImage(m.Graph.Input.Size(), rng)
+			want, err := one.Run(pix)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := many.Run(pix); err != nil || got != want {
+				t.Fatalf("%s, %d threads: sum %d, %v, want %d\n%v", name, n, got, err, want, &m.Graph)
+			}
+		}
+		many.Close()
+	}
+}
