@@ -29,6 +29,7 @@ type Runner struct {
 	back  *chain  // nil where nothing stands between front and the dense layers
 	out   []uint8 // back's output, or else middle
 	dense []denseLayer
+	timed bool // Profile is under way
 }
 
 // Option changes what NewRunner makes.
@@ -40,9 +41,10 @@ type options struct{ threads int }
 func Threads(n int) Option { return func(o *options) { o.threads = n } }
 
 type denseLayer struct {
-	name  string
-	spent time.Duration
+	name string
+	macs int
 	*kernel.Dense
+	spent time.Duration
 }
 
 // NewRunner checks the model, packs its weights and allocates all memory that Run needs. The model is not changed and not
@@ -88,7 +90,7 @@ func NewRunner(m *Model, opts ...Option) (*Runner, error) {
 		case graph.Dense:
 			l := &m.Layers[trained]
 			trained++
-			r.dense = append(r.dense, denseLayer{name: s.Name, Dense: kernel.NewDense(body, l.Weights(), l.Bias, slices.Clone(l.Mult))})
+			r.dense = append(r.dense, denseLayer{name: s.Name, macs: s.Weights(), Dense: kernel.NewDense(body, l.Weights(), l.Bias, slices.Clone(l.Mult))})
 		default: // flatten and dropout leave the values as they are
 			continue
 		}
@@ -177,9 +179,14 @@ func (r *Runner) Run(pix []byte) (int32, error) {
 	}
 	last := len(r.dense) - 1
 	for i := range r.dense[:last] {
+		began := clock(r.timed)
 		pix = r.dense[i].Run(pix)
+		r.dense[i].spent += since(began)
 	}
-	return r.dense[last].Sums(pix)[0], nil
+	began := clock(r.timed)
+	sum := r.dense[last].Sums(pix)[0]
+	r.dense[last].spent += since(began)
+	return sum, nil
 }
 
 // Kernel names the body of the operators that this Runner uses.

@@ -38,7 +38,7 @@ func work(stages []*stage, s split) int {
 		y0, y1 := s.at[w], s.at[w+1]
 		sum := 0
 		for i := s.stage; i >= 0; i-- {
-			sum += (y1 - y0) * stages[i].rowWork
+			sum += (y1 - y0) * stages[i].rowWork()
 			if i > 0 {
 				first, _ := stages[i].op.Needs(y0)
 				_, end := stages[i].op.Needs(y1 - 1)
@@ -49,7 +49,10 @@ func work(stages []*stage, s split) int {
 	}
 	rest := 0
 	for _, s := range stages[s.stage+1:] {
-		rest += s.height * s.rowWork
+		rest += s.height * s.rowWork()
 	}
 	return slowest + rest
 }
+
+// rowWork is the work of a row. A maximum counts as much as a multiply-accumulate.
+func (s *stage) rowWork() int { return (s.macs + s.pooled) / s.height }

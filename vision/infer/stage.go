@@ -30,7 +30,8 @@ type stage struct {
 	row    int    // bytes of one
 	size   int    // scratch memory of the op, in bytes
 
-	rowWork int // of a row, in multiply-accumulates
+	macs   int // multiply-accumulates of the whole output
+	pooled int // maxima of the whole output, of a pool alone
 
 	// Owned by the goroutine that runs the chain.
 	buf      []uint8 // (rows, row)
@@ -47,19 +48,19 @@ func convShape(s graph.Step, pool *graph.Step, row int) kernel.ConvShape {
 }
 
 func newConvStage(b *kernel.Body, s graph.Step, pool *graph.Step, row int, l *Layer) *stage {
-	out := s.LiveOut
+	out, name := s.LiveOut, s.Name
 	if pool != nil {
-		out = pool.LiveOut
+		out, name = pool.LiveOut, s.Name+"+"+pool.Name
 	}
 	shape := convShape(s, pool, row)
 	c := kernel.NewConv(b, shape, l.Weights(), l.Bias, slices.Clone(l.Mult))
 	_, macs := s.MACs()
-	return &stage{name: s.Name, op: c, start: c.Start, height: out.H, row: out.W * out.C, size: c.Scratch(), rowWork: macs / out.H}
+	return &stage{name: name, op: c, start: c.Start, height: out.H, row: out.W * out.C, size: c.Scratch(), macs: macs}
 }
 
 func newPoolStage(s graph.Step, row int) *stage {
 	return &stage{name: s.Name, op: &kernel.Pool{In: area(s.LiveIn, row), W: window(s)},
-		height: s.LiveOut.H, row: s.LiveOut.W * s.LiveOut.C, rowWork: s.LiveOut.W * s.LiveOut.C * s.Kernel * s.Kernel}
+		height: s.LiveOut.H, row: s.LiveOut.W * s.LiveOut.C, pooled: s.LiveOut.Size() * s.Kernel * s.Kernel}
 }
 
 // clone makes a stage for another goroutine, without a buffer.
@@ -133,13 +134,9 @@ func (c *chain) compute(i int, x, dst []uint8, oy int) {
 		c.want(i-1, x, y0, y1)
 		x, top = c.stages[i-1].buf, c.stages[i-1].top
 	}
-	if !c.timed {
-		s.op.Row(dst, x, top, oy)
-		return
-	}
-	began := time.Now()
+	began := clock(c.timed)
 	s.op.Row(dst, x, top, oy)
-	s.spent += time.Since(began)
+	s.spent += since(began)
 }
 
 // want sees to it that stage i holds rows y0 up to y1 of its output. Rows before y0 are not needed any more.

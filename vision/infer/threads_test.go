@@ -61,3 +61,40 @@ func compareThreads(t *testing.T, name string, m *infer.Model, threads []int, rn
 		many.Close()
 	}
 }
+
+// A profile names every layer with its work, and the clock changes nothing.
+func TestProfile(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 4))
+	m := randomModel(graph.Thesis(), rng)
+	pix := randomImage(m.Graph.Input.Size(), rng)
+	steps, err := m.Graph.Plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, live := graph.Totals(steps)
+	for _, threads := range []int{1, 3} {
+		r, err := infer.NewRunner(m, infer.Threads(threads))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		want, _ := r.Run(pix)
+		layers, err := r.Profile(pix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		macs, names := 0, ""
+		for _, l := range layers {
+			macs, names = macs+l.MACs, names+" "+l.Name
+			if l.Spent <= 0 {
+				t.Errorf("%d threads: %s took %v", threads, l.Name, l.Spent)
+			}
+		}
+		if want := " conv1+pool1 conv2+pool2 conv3+pool3 conv4+pool4 dense1 dense2 dense3"; names != want || macs != live {
+			t.Errorf("%d threads: layers%s with %d multiply-accumulates, want%s with %d", threads, names, macs, want, live)
+		}
+		if got, _ := r.Run(pix); got != want {
+			t.Errorf("%d threads: sum %d after the profile, %d before", threads, got, want)
+		}
+	}
+}
