@@ -13,6 +13,7 @@ func commands() []*cobra.Command {
 		newQuantizeCmd(),
 		newVerifyCmd(),
 		newInspectCmd(),
+		newBenchCmd(),
 		newPushCmd(),
 		newWatchCmd(),
 		newDemoCmd(),
