@@ -20,6 +20,12 @@ var avx2 = &Body{
 	packFirst:  packFirstAVX2,
 	firstBlock: 8,
 	firstSlack: firstSlackAVX2,
+
+	packPooled:    packPooledAVX2,
+	pooledBlock:   32,
+	pooledGroup:   16,
+	pooledLeast:   3,
+	pooledScratch: pooledScratchAVX2,
 }
 
 // tileAVX2 is the number of positions that rows6x16AVX2 computes together.

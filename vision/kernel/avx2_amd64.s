@@ -1,4 +1,5 @@
 #include "textflag.h"
+#include "avx2_amd64.h"
 
 // Bodies for AVX2 without VNNI. Target CPUs: Haswell and later, Zen to Zen 3.
 
@@ -114,28 +115,6 @@ pair:
 	STORE2(Y10, Y11)
 	VZEROUPPER
 	RET
-
-// BOUNDS sets Y14 to 255.0, above which nothing counts. The clamp comes before the conversion, which turns what is too
-// large for an int32 into the smallest one; the lower clamp is the saturation of the packing.
-#define BOUNDS \
-	MOVL         $0x437f0000, AX \
-	VMOVD        AX, X14         \
-	VPBROADCASTD X14, Y14
-
-// BYTES16 requantises the sums in Y0 (channels 0..7) and Y1 (8..15) to 16 bytes in X0. VPACKSSDW leaves the quarters as 0 2 1 3.
-#define BYTES16(mult, mult2) \
-	VCVTDQ2PS  Y0, Y0              \
-	VCVTDQ2PS  Y1, Y1              \
-	VMULPS     mult, Y0, Y0        \
-	VMULPS     mult2, Y1, Y1     \
-	VMINPS     Y14, Y0, Y0         \
-	VMINPS     Y14, Y1, Y1         \
-	VCVTPS2DQ  Y0, Y0              \
-	VCVTPS2DQ  Y1, Y1              \
-	VPACKSSDW  Y1, Y0, Y0          \
-	VPERMQ     $0xd8, Y0, Y0       \
-	VEXTRACTI128 $1, Y0, X1        \
-	VPACKUSWB  X1, X0, X0
 
 // func poolAVX2(dst *uint8, top, bottom *int32, n int, mult *float32, channels int)
 //

@@ -9,16 +9,17 @@ package kernel
 //
 //	x --rows--> ring of sums (pool.Kernel, Conv.OutW, channels) --pool, requantize--> dst
 //
-// Windows that hang over the border, or whose runs are no whole groups, are gathered into patches first. The first layer
-// of a picture network takes a way of its own where the body has one: straight from x to dst.
+// Windows that hang over the border, or whose runs are no whole groups, are gathered into patches first. Layers of the
+// kind that the thesis network is made of take a way of their own where the body has one: straight from x to dst.
 type Conv struct {
 	shape ConvShape
 	poolW Window // the pool, or single
 	body  *Body
 
 	// Immutable and shared between clones.
-	w     rower   // nil where first is at work
-	first firster // nil for the general way
+	first firster // for a first layer where the body has a way of its own, or nil
+	whole pooler  // for another layer where it has one, or nil
+	w     rower   // for all others
 	mult  []float32
 
 	direct bool // the runs of x are whole groups: no patches but at the border
@@ -42,8 +43,12 @@ const patchBytes = 8 << 10
 // that Row needs. No sum of the layer may leave int32; infer.Model.Validate checks it.
 func NewConv(b *Body, s ConvShape, w []int8, bias []int32, mult []float32) *Conv {
 	c := &Conv{shape: s, poolW: s.pool(), body: b}
-	if c.isFirst() {
+	if s.isFirst(b) {
 		c.first = b.packFirst(w, bias, mult)
+		return c.Clone()
+	}
+	if s.isPooled(b) {
+		c.whole = b.packPooled(w, bias, mult, s.In.C)
 		return c.Clone()
 	}
 	c.mult = b.scales(mult)
@@ -57,14 +62,22 @@ func NewConv(b *Body, s ConvShape, w []int8, bias []int32, mult []float32) *Conv
 	return c.Clone()
 }
 
-// isFirst tells whether the body has a way of its own for this layer: every window complete, one channel, 3x3 and 2x2.
-func (c *Conv) isFirst() bool {
-	s, p := &c.shape, &c.poolW
-	return c.body.packFirst != nil && s.In.C == 1 && s.OutC%c.body.firstBlock == 0 &&
-		s.Conv.Kernel == 3 && s.Conv.Stride == 2 && s.Conv.PadTop == 0 && s.Conv.PadLeft == 0 &&
+// fits tells whether every window is complete, 3x3 with stride 2 under a 2x2 pool with stride 2: what the ways of its own that a
+// body may have are made for.
+func (s *ConvShape) fits() bool {
+	p := s.pool()
+	return s.Conv.Kernel == 3 && s.Conv.Stride == 2 && s.Conv.PadTop == 0 && s.Conv.PadLeft == 0 &&
 		p.Kernel == 2 && p.Stride == 2 && p.PadTop == 0 && p.PadLeft == 0 &&
 		2*p.OutH <= s.Conv.OutH && 2*p.OutW <= s.Conv.OutW &&
 		4*p.OutH+1 <= s.In.H && 4*p.OutW+1 <= s.In.W
+}
+
+func (s *ConvShape) isFirst(b *Body) bool {
+	return b.packFirst != nil && s.fits() && s.In.C == 1 && s.OutC%b.firstBlock == 0
+}
+
+func (s *ConvShape) isPooled(b *Body) bool {
+	return b.packPooled != nil && s.fits() && s.In.C%b.pooledGroup == 0 && s.OutC%b.pooledBlock == 0 && s.pool().OutW >= b.pooledLeast
 }
 
 // Clone makes another Conv over the same weights, for another goroutine.
@@ -73,6 +86,10 @@ func (c *Conv) Clone() *Conv {
 	n.done = 0
 	if c.first != nil {
 		n.edge = make([]uint8, 5*n.edgeRow())
+		return &n
+	}
+	if c.whole != nil {
+		n.scratch = make([]byte, c.body.pooledScratch(c.shape.In.C))
 		return &n
 	}
 	channels := c.body.channels(c.shape.OutC)
@@ -99,6 +116,9 @@ func (s *ConvShape) Memory(b *Body) int64 {
 	depth := int64(padTo(s.depth(), b.group))
 	sum := channels*depth*int64(b.weightBytes) + patchBytes + depth
 	sum += 4 * channels * int64(s.ringRows()*s.Conv.OutW+4)
+	if s.isPooled(b) {
+		sum += channels*depth*int64(b.weightBytes) + int64(b.pooledScratch(s.In.C))
+	}
 	if b.scratch != nil {
 		sum += int64(b.scratch(s.windows())) + int64(b.scratch(Windows{int(depth), 1, int(depth), 0}))
 	}
@@ -134,6 +154,10 @@ func (c *Conv) Start() { c.done = 0 }
 func (c *Conv) Row(dst, x []uint8, top, oy int) {
 	if c.first != nil {
 		c.firstRow(dst, x[(4*oy-top)*c.shape.In.Row:])
+		return
+	}
+	if c.whole != nil {
+		c.whole.pooled(dst, x[(4*oy-top)*c.shape.In.Row:], c.shape.In.Row, c.poolW.OutW, c.scratch)
 		return
 	}
 	y0, y1 := c.poolW.span(oy, c.poolW.PadTop, c.shape.Conv.OutH)

@@ -148,6 +148,49 @@ func TestPool(t *testing.T) {
 	})
 }
 
+// The way of its own that a body has for later layers, with x between guard pages.
+func TestPooled(t *testing.T) {
+	eachBody(t, func(t *testing.T, b *Body) {
+		if b.packPooled == nil {
+			t.Skip("has no way of its own for pooled layers")
+		}
+		for _, d := range extremes {
+			rng := rand.New(rand.NewPCG(13, 14))
+			for _, blocks := range []int{1, 2, 3} {
+				for n := b.pooledLeast; n < 24; n++ {
+					inC := (1 + rng.IntN(4)) * b.pooledGroup
+					s := ConvShape{In: Area{H: 9, W: 4*n + 1, C: inC, Row: (4*n+1)*inC + rng.IntN(4)}, OutC: blocks * b.pooledBlock,
+						Conv: Window{Kernel: 3, Stride: 2, OutH: 4, OutW: 2 * n}, Pool: Window{Kernel: 2, Stride: 2, OutH: 2, OutW: n}}
+					x, w := d.x(rng, 8*s.In.Row+s.In.W*inC), d.w(rng, s.OutC*s.depth())
+					bias, mult := randomSums(rng, s.OutC, 100_000), make([]float32, s.OutC)
+					for i := range mult {
+						mult[i] = float32(rng.Float64() / 3000)
+						if rng.IntN(30) == 0 {
+							mult[i] = math.MaxFloat32
+						}
+					}
+					want := make([]uint8, s.OutSize())
+					ConvGeneric(want, x, s, w, bias, mult)
+					c := NewConv(b, s, w, bias, mult)
+					if c.whole == nil {
+						t.Fatal("Conv does not take the body's pooled")
+					}
+					for _, upper := range []bool{true, false} {
+						free, g := guards(t)
+						got := guarded(g, make([]uint8, len(want)), upper)
+						c.scratch = guarded(g, c.scratch, upper)
+						c.Run(got, guarded(g, x, upper))
+						if i := mismatch(got, want); i >= 0 {
+							t.Fatalf("%s, %d channels of %d, %d outputs: byte %d is %d, want %d", d.name, s.OutC, inC, n, i, got[i], want[i])
+						}
+						free()
+					}
+				}
+			}
+		}
+	})
+}
+
 // The first layer's own way, through Conv as it is used, with the image between guard pages: no byte behind the live corner
 // may be read.
 func TestFirst(t *testing.T) {

@@ -1,0 +1,113 @@
+package kernel
+
+// The four windows under one pool window overlap, and so does their work. Along one axis two windows of three taps with stride 2
+// cover five positions p0..p4:
+//
+//	y0 = p0*g0 + p1*g1 + p2*g2 = (p0-p2)*g0 + p1*g1 + S
+//	y1 = p2*g0 + p3*g1 + p4*g2 = (p4-p2)*g2 + p3*g1 + S        S = p2*(g0+g2)
+//
+// five multiplications instead of six, and of both axes 25 instead of 36. (It is Winograd's F(2,2) on the even positions; unlike
+// his larger transforms it divides by nothing, so integers stay integers and the sums are exact.) Differences of
+// two axes reach +-510 and sums of weights +-508, which 16 bits hold; the bodies of 8-bit instructions have no room for them.
+//
+// Along an axis there are three sums, y0-S, y1-S and S, of 2, 2 and 1 products a channel. Both axes make nine of them, which the
+// last step adds up to the four windows, pools and requantises:
+//
+//	vertical    horizontal y0-S   y1-S      S
+//	  y0-S         0  1  2  3    4  5  6  7   8  9      slots of a position's transformed values:
+//	  y1-S        10 11 12 13   14 15 16 17  18 19      each slot holds 16 channels
+//	  S           20 21         22 23        24
+var axisSums = [9]struct{ slot, slots int }{{0, 4}, {4, 4}, {8, 2}, {10, 4}, {14, 4}, {18, 2}, {20, 2}, {22, 2}, {24, 1}}
+
+const (
+	slots      = 25
+	sliceBytes = slots * 16 * 2 // of 16 channels of a position, transformed
+)
+
+// pooledAVX2 is the weights for pooled: for each of the nine sums the weights that rows wants, over 16 channels of each slot and
+// then the next 16.
+type pooledAVX2 struct {
+	inC  int
+	sums [9]rowsAVX2
+	mult []float32
+}
+
+//go:noescape
+func transformAVX2(dst *byte, x *uint8, row, inC int)
+
+//go:noescape
+func combineAVX2(dst *uint8, sums *[9][tileAVX2][32]int32, position int, mult *float32)
+
+//go:noescape
+func rows3x32AVX2(dst *int32, dstStep int, x *byte, xStep, runs, pairs, runStride int, w *int16, wStep int, bias *int32)
+
+func packPooledAVX2(w []int8, bias []int32, mult []float32, inC int) pooler {
+	p := &pooledAVX2{inC: inC, mult: mult}
+	channels := len(bias)
+	// axis gives the taps that product i of a sum along one axis multiplies: one, or the two of S.
+	axis := func(sum, i int) []int {
+		return [3][2][]int{{{0}, {1}}, {{2}, {1}}, {{0, 2}}}[sum][i]
+	}
+	products := [3]int{2, 2, 1}
+	for s := range p.sums {
+		v, h := s/3, s%3
+		depth := products[v] * products[h] * inC
+		p.sums[s] = rowsAVX2{w: make([]int16, channels*depth), bias: make([]int32, channels)}
+		for c := range channels {
+			k := 0
+			for slice := 0; slice < inC; slice += 16 {
+				for vi := range products[v] {
+					for hi := range products[h] {
+						for ic := slice; ic < slice+16; ic++ {
+							sum := int16(0)
+							for _, ky := range axis(v, vi) {
+								for _, kx := range axis(h, hi) {
+									sum += int16(w[((c*3+ky)*3+kx)*inC+ic])
+								}
+							}
+							p.sums[s].w[c/16*16*depth+k/2*32+c%16*2+k%2] = sum
+							k++
+						}
+					}
+				}
+			}
+		}
+	}
+	copy(p.sums[8].bias, bias) // S of both axes is part of every window
+	return p
+}
+
+func pooledScratchAVX2(inC int) int { return tileAVX2 * inC / 16 * sliceBytes }
+
+func (p *pooledAVX2) pooled(dst, x []uint8, row, n int, scratch []byte) {
+	channels, position := len(p.mult), p.inC/16*sliceBytes
+	_, _ = dst[n*channels-1], x[4*row+(4*n+1)*p.inC-1]
+	var sums [9][tileAVX2][32]int32
+	tile := tileAVX2
+	for at := 0; at < n; at += tile {
+		if n < tileAVX2 || n-at <= 3 {
+			tile = 3
+		}
+		at = min(at, n-tile) // the last tile overlaps the one before it and repeats its outputs
+		for i := range tile {
+			transformAVX2(&scratch[i*position], &x[4*(at+i)*p.inC], row, p.inC)
+		}
+		for c := 0; c < channels; c += 32 {
+			for s := range p.sums {
+				w, v := &p.sums[s], axisSums[s]
+				depth := v.slots * p.inC
+				from := &scratch[v.slot*32]
+				if tile == 3 {
+					rows3x32AVX2(&sums[s][0][0], 4*32, from, position, p.inC/16, v.slots*8, sliceBytes, &w.w[c*depth], 2*16*depth, &w.bias[c])
+					continue
+				}
+				for half := 0; half < 32; half += 16 {
+					rows6x16AVX2(&sums[s][0][half], 4*32, from, position, p.inC/16, v.slots*8, sliceBytes, &w.w[(c+half)*depth], &w.bias[c+half])
+				}
+			}
+			for i := range tile {
+				combineAVX2(&dst[(at+i)*channels+c], &sums, i, &p.mult[c])
+			}
+		}
+	}
+}
