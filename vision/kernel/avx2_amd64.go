@@ -43,12 +43,6 @@ func poolAVX2(dst *uint8, top, bottom *int32, n int, mult *float32, channels int
 //go:noescape
 func requantizeAVX2(dst *uint8, sums *int32, mult *float32, n int)
 
-//go:noescape
-func pairsAVX2(dst *firstPairs, x *uint8, row, n int)
-
-//go:noescape
-func firstAVX2(dst *uint8, channels int, pairs *firstPairs, n int, record *firstRecord8)
-
 // rowsAVX2 is the weights of a layer for rows: blocks of 16 channels, two values of each side by side.
 //
 //	w[block][depth/2][16][2]
@@ -90,63 +84,6 @@ func (p *rowsAVX2) rows(dst []int32, x []uint8, n int, v Windows, scratch []byte
 		}
 		for c := 0; c < channels; c += 16 {
 			rows6x16AVX2(&dst[at*channels+c], dstStep, &scratch[0], 2*step, v.Runs, v.RunLen/2, 2*span, &p.w[c*depth], &p.bias[c])
-		}
-	}
-}
-
-// firstSlackAVX2: pairsAVX2 reads sixteen pixels at a time, and the last window's third column begins a pair.
-const firstSlackAVX2 = 16
-
-// firstChunk is the number of outputs that first computes together, so that their pairs fit on the stack.
-const firstChunk = 64
-
-// firstPairs is five rows of pixels as VPMADDWD wants them, in pairs of 16-bit values. A window's nine taps make five pairs, with
-// the third column standing on end:
-//
-//	row 0   A A B      row[0][i], row[1][i], row[2][i]   pixels 2i and 2i+1 of the row
-//	row 1   A A B      down[0][i+1]                      pixel 2(i+1) of rows 0 and 1
-//	row 2   A A C      last[0][i+1]                      pixel 2(i+1) of row 2, and 0
-//
-// The windows one pool row below use rows 2..4, down[1] and last[1].
-type firstPairs struct {
-	row  [5][2*firstChunk + 8][2]int16
-	down [2][2*firstChunk + 8][2]int16
-	last [2][2*firstChunk + 8][2]int16
-}
-
-// firstRecord8 is all that eight channels of a first layer need, the weights in the order of a window's pairs.
-type firstRecord8 struct {
-	w    [5][8][2]int16
-	bias [8]int32
-	mult [8]float32
-}
-
-type firstAVX2Layer struct {
-	records  []firstRecord8
-	channels int
-}
-
-func packFirstAVX2(w []int8, bias []int32, mult []float32) firster {
-	p := &firstAVX2Layer{records: make([]firstRecord8, len(bias)/8), channels: len(bias)}
-	for c := range bias {
-		r, e := &p.records[c/8], c%8
-		t := w[9*c : 9*c+9]
-		for i, pair := range [5][2]int8{{t[0], t[1]}, {t[3], t[4]}, {t[6], t[7]}, {t[2], t[5]}, {t[8], 0}} {
-			r.w[i][e] = [2]int16{int16(pair[0]), int16(pair[1])}
-		}
-		r.bias[e], r.mult[e] = bias[c], mult[c]
-	}
-	return p
-}
-
-func (p *firstAVX2Layer) first(dst, x []uint8, row, n int) {
-	var pairs firstPairs
-	_, _ = dst[n*p.channels-1], x[4*row+4*n+firstSlackAVX2]
-	for at := 0; at < n; at += firstChunk {
-		m := min(firstChunk, n-at)
-		pairsAVX2(&pairs, &x[4*at], row, 2*m+1)
-		for i := range p.records {
-			firstAVX2(&dst[at*p.channels+8*i], p.channels, &pairs, m, &p.records[i])
 		}
 	}
 }

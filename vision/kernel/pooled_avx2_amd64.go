@@ -41,39 +41,46 @@ func combineAVX2(dst *uint8, sums *[9][tileAVX2][32]int32, position int, mult *f
 //go:noescape
 func rows3x32AVX2(dst *int32, dstStep int, x *byte, xStep, runs, pairs, runStride int, w *int16, wStep int, bias *int32)
 
+// axisTaps are the taps that the products of each sum along one axis multiply: one, or the two of S.
+var axisTaps = [3][][]int{{{0}, {1}}, {{2}, {1}}, {{0, 2}}}
+
+// slotWeights transforms the weights of one channel: w (3, 3, inC) at input channel ic, for each slot.
+func slotWeights(w []int8, inC, ic int) (out [slots]int16) {
+	i := 0
+	for s := range axisSums {
+		for _, kys := range axisTaps[s/3] {
+			for _, kxs := range axisTaps[s%3] {
+				for _, ky := range kys {
+					for _, kx := range kxs {
+						out[i] += int16(w[(3*ky+kx)*inC+ic])
+					}
+				}
+				i++
+			}
+		}
+	}
+	return out
+}
+
 func packPooledAVX2(w []int8, bias []int32, mult []float32, inC int) pooler {
 	p := &pooledAVX2{inC: inC, mult: mult}
 	channels := len(bias)
-	// axis gives the taps that product i of a sum along one axis multiplies: one, or the two of S.
-	axis := func(sum, i int) []int {
-		return [3][2][]int{{{0}, {1}}, {{2}, {1}}, {{0, 2}}}[sum][i]
+	for s, v := range axisSums {
+		p.sums[s] = rowsAVX2{w: make([]int16, channels*v.slots*inC), bias: make([]int32, channels)}
 	}
-	products := [3]int{2, 2, 1}
-	for s := range p.sums {
-		v, h := s/3, s%3
-		depth := products[v] * products[h] * inC
-		p.sums[s] = rowsAVX2{w: make([]int16, channels*depth), bias: make([]int32, channels)}
-		for c := range channels {
-			k := 0
-			for slice := 0; slice < inC; slice += 16 {
-				for vi := range products[v] {
-					for hi := range products[h] {
-						for ic := slice; ic < slice+16; ic++ {
-							sum := int16(0)
-							for _, ky := range axis(v, vi) {
-								for _, kx := range axis(h, hi) {
-									sum += int16(w[((c*3+ky)*3+kx)*inC+ic])
-								}
-							}
-							p.sums[s].w[c/16*16*depth+k/2*32+c%16*2+k%2] = sum
-							k++
-						}
-					}
+	copy(p.sums[8].bias, bias) // S of both axes is part of every window
+	for c := range channels {
+		for ic := range inC {
+			all := slotWeights(w[9*inC*c:9*inC*(c+1)], inC, ic)
+			for s, v := range axisSums {
+				depth := v.slots * inC
+				for i := range v.slots {
+					k := (ic/16*v.slots+i)*16 + ic%16
+					p.sums[s].w[c/16*16*depth+k/2*32+c%16*2+k%2] = all[v.slot+i]
 				}
 			}
 		}
 	}
-	copy(p.sums[8].bias, bias) // S of both axes is part of every window
 	return p
 }
 
