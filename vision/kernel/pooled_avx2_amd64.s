@@ -5,60 +5,64 @@
 
 // func transformAVX2(dst *byte, x *uint8, row, inC int)
 //
-// The 5x5 values of one position, 16 channels at a time, to 25 slots of 16 16-bit values. First down the columns: r0-r2, r1,
-// r4-r2, r3, r2, each to a slot of its row; then along each row the same, in place.
+// The 5x5 values of one position, 16 channels at a time, to 25 slots of 16 16-bit values. Row 2 stays in Y0..Y4 and is
+// subtracted from rows 0 and 4; then the same along each row.
 #define SLOT(n) (n*32)(DI)
 
-#define COLUMN(s0, s1, s2, s3, s4) \
-	VPMOVZXBW (R9), Y0         \
-	VPMOVZXBW (R9)(R8*1), Y1   \
-	VPMOVZXBW (R9)(R8*2), Y2   \
-	VPMOVZXBW (R9)(R10*1), Y3  \
-	VPMOVZXBW (R9)(R8*4), Y4   \
-	VPSUBW    Y2, Y0, Y0       \
-	VPSUBW    Y2, Y4, Y4       \
-	VMOVDQU   Y0, SLOT(s0)     \
-	VMOVDQU   Y1, SLOT(s1)     \
-	VMOVDQU   Y4, SLOT(s2)     \
-	VMOVDQU   Y3, SLOT(s3)     \
-	VMOVDQU   Y2, SLOT(s4)     \
-	ADDQ      R11, R9
+// WIDE loads the five positions of row r.
+#define WIDE(r, a, b, c, d, e) \
+	VPMOVZXBW (r), a         \
+	VPMOVZXBW (r)(R11*1), b  \
+	VPMOVZXBW (r)(R11*2), c  \
+	VPMOVZXBW (r)(R12*1), d  \
+	VPMOVZXBW (r)(R11*4), e
 
-#define ROW(s0, s1, s2, s3, s4) \
-	VMOVDQU SLOT(s0), Y0  \
-	VMOVDQU SLOT(s1), Y1  \
-	VMOVDQU SLOT(s2), Y2  \
-	VMOVDQU SLOT(s3), Y3  \
-	VMOVDQU SLOT(s4), Y4  \
-	VPSUBW  Y2, Y0, Y0    \
-	VPSUBW  Y2, Y4, Y4    \
-	VMOVDQU Y0, SLOT(s0)  \
-	VMOVDQU Y1, SLOT(s1)  \
-	VMOVDQU Y4, SLOT(s2)  \
-	VMOVDQU Y3, SLOT(s3)  \
-	VMOVDQU Y2, SLOT(s4)
+#define ACROSS(a, b, c, d, e, s0, s1, s2, s3, s4) \
+	VPSUBW  c, a, Y10     \
+	VPSUBW  c, e, Y11     \
+	VMOVDQU Y10, SLOT(s0) \
+	VMOVDQU b, SLOT(s1)   \
+	VMOVDQU Y11, SLOT(s2) \
+	VMOVDQU d, SLOT(s3)   \
+	VMOVDQU c, SLOT(s4)
+
+#define MINUSROW2 \
+	VPSUBW Y0, Y5, Y5 \
+	VPSUBW Y1, Y6, Y6 \
+	VPSUBW Y2, Y7, Y7 \
+	VPSUBW Y3, Y8, Y8 \
+	VPSUBW Y4, Y9, Y9
 
 TEXT ·transformAVX2(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), DI
 	MOVQ x+8(FP), SI
 	MOVQ row+16(FP), R8
 	MOVQ inC+24(FP), R11
-	LEAQ (R8)(R8*2), R10
+	LEAQ (R11)(R11*2), R12
+	LEAQ (SI)(R8*1), R9
+	LEAQ (SI)(R8*2), R10
+	LEAQ (R9)(R8*2), R13
+	LEAQ (R10)(R8*2), DX
 	MOVQ R11, CX
 
 slice:
-	MOVQ SI, R9
-	COLUMN(0, 2, 10, 12, 20)
-	COLUMN(1, 3, 11, 13, 21)
-	COLUMN(4, 6, 14, 16, 22)
-	COLUMN(5, 7, 15, 17, 23)
-	COLUMN(8, 9, 18, 19, 24)
-	ROW(0, 1, 4, 5, 8)
-	ROW(2, 3, 6, 7, 9)
-	ROW(10, 11, 14, 15, 18)
-	ROW(12, 13, 16, 17, 19)
-	ROW(20, 21, 22, 23, 24)
+	WIDE(R10, Y0, Y1, Y2, Y3, Y4)
+	ACROSS(Y0, Y1, Y2, Y3, Y4, 20, 21, 22, 23, 24)
+	WIDE(SI, Y5, Y6, Y7, Y8, Y9)
+	MINUSROW2
+	ACROSS(Y5, Y6, Y7, Y8, Y9, 0, 1, 4, 5, 8)
+	WIDE(R9, Y5, Y6, Y7, Y8, Y9)
+	ACROSS(Y5, Y6, Y7, Y8, Y9, 2, 3, 6, 7, 9)
+	WIDE(DX, Y5, Y6, Y7, Y8, Y9)
+	MINUSROW2
+	ACROSS(Y5, Y6, Y7, Y8, Y9, 10, 11, 14, 15, 18)
+	WIDE(R13, Y5, Y6, Y7, Y8, Y9)
+	ACROSS(Y5, Y6, Y7, Y8, Y9, 12, 13, 16, 17, 19)
 	ADDQ $16, SI
+	ADDQ $16, R9
+	ADDQ $16, R10
+	ADDQ $16, R13
+	ADDQ $16, DX
 	ADDQ $800, DI
 	SUBQ $16, CX
 	JNZ  slice
