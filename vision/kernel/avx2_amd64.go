@@ -21,11 +21,11 @@ var avx2 = &Body{
 	firstBlock: 8,
 	firstSlack: firstSlackAVX2,
 
-	packPooled:    packPooledAVX2,
-	pooledBlock:   32,
-	pooledGroup:   16,
-	pooledLeast:   3,
-	pooledScratch: pooledScratchAVX2,
+	packShared:    packSharedAVX2,
+	sharedBlock:   32,
+	sharedGroup:   16,
+	sharedLeast:   3,
+	sharedScratch: sharedScratchAVX2,
 }
 
 // tileAVX2 is the number of positions that rows6x16AVX2 computes together.

@@ -38,19 +38,19 @@ type Body struct {
 	firstBlock int
 	firstSlack int // bytes behind the last pixel of a row's windows that it may read
 
-	// packPooled prepares a layer of the same windows, 3x3 with stride 2 under a 2x2 pool, over more channels, where the body
+	// packShared prepares a layer of the same windows, 3x3 with stride 2 under a 2x2 pool, over more channels, where the body
 	// can make more of the four windows together than of each one: w (channels, 3, 3, inC). The channels are a multiple of
-	// pooledBlock, inC one of pooledGroup, and a row has pooledLeast outputs or more. nil: as for packFirst.
-	packPooled                            func(w []int8, bias []int32, mult []float32, inC int) pooler
-	pooledBlock, pooledGroup, pooledLeast int
-	pooledScratch                         func(inC int) int
+	// sharedBlock, inC one of sharedGroup, and a row has sharedLeast outputs or more. nil: as for packFirst.
+	packShared                            func(w []int8, bias []int32, mult []float32, inC int) sharer
+	sharedBlock, sharedGroup, sharedLeast int
+	sharedScratch                         func(inC int) int
 }
 
-// pooler holds the weights of a convolution and its pool as its body packed them. It is immutable.
-type pooler interface {
-	// pooled computes a row of n outputs, dst (n, channels): output p covers the 5x5 positions of x, inC values each, from
-	// x[4*p*inC], with rows row apart. It may use scratch, of at least Body.pooledScratch(inC) bytes.
-	pooled(dst, x []uint8, row, n int, scratch []byte)
+// sharer holds the weights of a convolution and its pool as its body packed them. It is immutable.
+type sharer interface {
+	// shared computes a row of n outputs, dst (n, channels): output p covers the 5x5 positions of x, inC values each, from
+	// x[4*p*inC], with rows row apart. It may use scratch, of at least Body.sharedScratch(inC) bytes.
+	shared(dst, x []uint8, row, n int, scratch []byte)
 }
 
 // rower holds a layer's weights as its body packed them. It is immutable: several goroutines may share one.

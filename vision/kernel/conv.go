@@ -17,10 +17,10 @@ type Conv struct {
 	body  *Body
 
 	// Immutable and shared between clones.
-	first firster // for a first layer where the body has a way of its own, or nil
-	whole pooler  // for another layer where it has one, or nil
-	w     rower   // for all others
-	mult  []float32
+	first  firster // for a first layer where the body has a way of its own, or nil
+	shared sharer  // for another layer where it has one, or nil
+	w      rower   // for all others
+	mult   []float32
 
 	direct bool // the runs of x are whole groups: no patches but at the border
 	depth  int  // values of a patch
@@ -47,8 +47,8 @@ func NewConv(b *Body, s ConvShape, w []int8, bias []int32, mult []float32) *Conv
 		c.first = b.packFirst(w, bias, mult)
 		return c.Clone()
 	}
-	if s.isPooled(b) {
-		c.whole = b.packPooled(w, bias, mult, s.In.C)
+	if s.isShared(b) {
+		c.shared = b.packShared(w, bias, mult, s.In.C)
 		return c.Clone()
 	}
 	c.mult = b.scales(mult)
@@ -76,8 +76,8 @@ func (s *ConvShape) isFirst(b *Body) bool {
 	return b.packFirst != nil && s.fits() && s.In.C == 1 && s.OutC%b.firstBlock == 0
 }
 
-func (s *ConvShape) isPooled(b *Body) bool {
-	return b.packPooled != nil && s.fits() && s.In.C%b.pooledGroup == 0 && s.OutC%b.pooledBlock == 0 && s.pool().OutW >= b.pooledLeast
+func (s *ConvShape) isShared(b *Body) bool {
+	return b.packShared != nil && s.fits() && s.In.C%b.sharedGroup == 0 && s.OutC%b.sharedBlock == 0 && s.pool().OutW >= b.sharedLeast
 }
 
 // Clone makes another Conv over the same weights, for another goroutine.
@@ -88,8 +88,8 @@ func (c *Conv) Clone() *Conv {
 		n.edge = make([]uint8, 5*n.edgeRow())
 		return &n
 	}
-	if c.whole != nil {
-		n.scratch = make([]byte, c.body.pooledScratch(c.shape.In.C))
+	if c.shared != nil {
+		n.scratch = make([]byte, c.body.sharedScratch(c.shape.In.C))
 		return &n
 	}
 	channels := c.body.channels(c.shape.OutC)
@@ -116,8 +116,8 @@ func (s *ConvShape) Memory(b *Body) int64 {
 	depth := int64(padTo(s.depth(), b.group))
 	sum := channels*depth*int64(b.weightBytes) + patchBytes + depth
 	sum += 4 * channels * int64(s.ringRows()*s.Conv.OutW+4)
-	if s.isPooled(b) {
-		sum += channels*depth*int64(b.weightBytes) + int64(b.pooledScratch(s.In.C))
+	if s.isShared(b) {
+		sum += channels*depth*int64(b.weightBytes) + int64(b.sharedScratch(s.In.C))
 	}
 	if b.scratch != nil {
 		sum += int64(b.scratch(s.windows())) + int64(b.scratch(Windows{int(depth), 1, int(depth), 0}))
@@ -156,8 +156,8 @@ func (c *Conv) Row(dst, x []uint8, top, oy int) {
 		c.firstRow(dst, x[(4*oy-top)*c.shape.In.Row:])
 		return
 	}
-	if c.whole != nil {
-		c.whole.pooled(dst, x[(4*oy-top)*c.shape.In.Row:], c.shape.In.Row, c.poolW.OutW, c.scratch)
+	if c.shared != nil {
+		c.shared.shared(dst, x[(4*oy-top)*c.shape.In.Row:], c.shape.In.Row, c.poolW.OutW, c.scratch)
 		return
 	}
 	y0, y1 := c.poolW.span(oy, c.poolW.PadTop, c.shape.Conv.OutH)

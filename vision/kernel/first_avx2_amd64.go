@@ -6,7 +6,7 @@ const firstSlackAVX2 = 31
 // firstChunk is the number of outputs that first computes together, so that their pairs fit on the stack.
 const firstChunk = 64
 
-// firstPairs is the transformed pixels of a row of outputs: the slots of pooled_avx2_amd64.go, two by two as VPMADDWD wants them.
+// firstPairs is the transformed pixels of a row of outputs: the slots of shared_avx2_amd64.go, two by two as VPMADDWD wants them.
 // The last pair has no partner: its second value is 0.
 type firstPairs [13][firstChunk + 8][2]int16
 

@@ -1,6 +1,6 @@
 #include "textflag.h"
 
-// The AVX2 body of the first layer; pooled_avx2_amd64.go has the arithmetic, first_avx2_amd64.go the layout.
+// The AVX2 body of the first layer; shared_avx2_amd64.go has the arithmetic, first_avx2_amd64.go the layout.
 
 // PAIRS is where pair i of an output lies.
 #define PAIRS(i, base) (i*288)(base)

@@ -149,17 +149,17 @@ func TestPool(t *testing.T) {
 }
 
 // The way of its own that a body has for later layers, with x between guard pages.
-func TestPooled(t *testing.T) {
+func TestShared(t *testing.T) {
 	eachBody(t, func(t *testing.T, b *Body) {
-		if b.packPooled == nil {
+		if b.packShared == nil {
 			t.Skip("has no way of its own for pooled layers")
 		}
 		for _, d := range extremes {
 			rng := rand.New(rand.NewPCG(13, 14))
 			for _, blocks := range []int{1, 2, 3} {
-				for n := b.pooledLeast; n < 24; n++ {
-					inC := (1 + rng.IntN(4)) * b.pooledGroup
-					s := ConvShape{In: Area{H: 9, W: 4*n + 1, C: inC, Row: (4*n+1)*inC + rng.IntN(4)}, OutC: blocks * b.pooledBlock,
+				for n := b.sharedLeast; n < 24; n++ {
+					inC := (1 + rng.IntN(4)) * b.sharedGroup
+					s := ConvShape{In: Area{H: 9, W: 4*n + 1, C: inC, Row: (4*n+1)*inC + rng.IntN(4)}, OutC: blocks * b.sharedBlock,
 						Conv: Window{Kernel: 3, Stride: 2, OutH: 4, OutW: 2 * n}, Pool: Window{Kernel: 2, Stride: 2, OutH: 2, OutW: n}}
 					x, w := d.x(rng, 8*s.In.Row+s.In.W*inC), d.w(rng, s.OutC*s.depth())
 					bias, mult := randomSums(rng, s.OutC, 100_000), make([]float32, s.OutC)
@@ -172,8 +172,8 @@ func TestPooled(t *testing.T) {
 					want := make([]uint8, s.OutSize())
 					ConvGeneric(want, x, s, w, bias, mult)
 					c := NewConv(b, s, w, bias, mult)
-					if c.whole == nil {
-						t.Fatal("Conv does not take the body's pooled")
+					if c.shared == nil {
+						t.Fatal("Conv does not take the body's shared")
 					}
 					for _, upper := range []bool{true, false} {
 						free, g := guards(t)

@@ -1,7 +1,7 @@
 #include "textflag.h"
 #include "avx2_amd64.h"
 
-// The AVX2 body of convolutions under a 2x2 pool; pooled_avx2_amd64.go has the arithmetic.
+// The AVX2 body of convolutions under a 2x2 pool; shared_avx2_amd64.go has the arithmetic.
 
 // func transformAVX2(dst *byte, x *uint8, row, inC int)
 //

@@ -24,9 +24,9 @@ const (
 	sliceBytes = slots * 16 * 2 // of 16 channels of a position, transformed
 )
 
-// pooledAVX2 is the weights for pooled: for each of the nine sums the weights that rows wants, over 16 channels of each slot and
+// sharedAVX2 is the weights for shared: for each of the nine sums the weights that rows wants, over 16 channels of each slot and
 // then the next 16.
-type pooledAVX2 struct {
+type sharedAVX2 struct {
 	inC  int
 	sums [9]rowsAVX2
 	mult []float32
@@ -62,8 +62,8 @@ func slotWeights(w []int8, inC, ic int) (out [slots]int16) {
 	return out
 }
 
-func packPooledAVX2(w []int8, bias []int32, mult []float32, inC int) pooler {
-	p := &pooledAVX2{inC: inC, mult: mult}
+func packSharedAVX2(w []int8, bias []int32, mult []float32, inC int) sharer {
+	p := &sharedAVX2{inC: inC, mult: mult}
 	channels := len(bias)
 	for s, v := range axisSums {
 		p.sums[s] = rowsAVX2{w: make([]int16, channels*v.slots*inC), bias: make([]int32, channels)}
@@ -84,9 +84,9 @@ func packPooledAVX2(w []int8, bias []int32, mult []float32, inC int) pooler {
 	return p
 }
 
-func pooledScratchAVX2(inC int) int { return tileAVX2 * inC / 16 * sliceBytes }
+func sharedScratchAVX2(inC int) int { return tileAVX2 * inC / 16 * sliceBytes }
 
-func (p *pooledAVX2) pooled(dst, x []uint8, row, n int, scratch []byte) {
+func (p *sharedAVX2) shared(dst, x []uint8, row, n int, scratch []byte) {
 	channels, position := len(p.mult), p.inC/16*sliceBytes
 	_, _ = dst[n*channels-1], x[4*row+(4*n+1)*p.inC-1]
 	var sums [9][tileAVX2][32]int32
