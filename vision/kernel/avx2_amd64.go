@@ -1,5 +1,7 @@
 package kernel
 
+import "unsafe"
+
 // avx2 multiplies pairs of 16-bit values, VPMADDWD: activations and weights are widened, because the 8-bit multiplication of
 // AVX2, VPMADDUBSW, saturates the sum of a pair at 16 bits and 255*127*2 does not fit.
 var avx2 = &Body{
@@ -19,12 +21,14 @@ var avx2 = &Body{
 	},
 	packFirst:  packFirstAVX2,
 	firstBlock: 8,
+	firstBytes: int(unsafe.Sizeof(firstRecord8{})) / 8,
 	firstSlack: firstSlackAVX2,
 
 	packShared:    packSharedAVX2,
 	sharedBlock:   32,
 	sharedGroup:   16,
 	sharedLeast:   3,
+	sharedBytes:   2 * slots,
 	sharedScratch: sharedScratchAVX2,
 }
 

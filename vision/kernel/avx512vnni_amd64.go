@@ -1,5 +1,7 @@
 package kernel
 
+import "unsafe"
+
 // avx512vnni multiplies four unsigned values with four signed weights and adds the products to an int32 in one instruction,
 // VPDPBUSD, for sixteen channels at a time. It does not saturate: the sums are exact.
 var avx512vnni = &Body{
@@ -18,6 +20,7 @@ var avx512vnni = &Body{
 	},
 	packFirst:  packFirstVNNI,
 	firstBlock: 16,
+	firstBytes: int(unsafe.Sizeof(firstRecord{})) / 16,
 	firstSlack: 1,
 }
 

@@ -36,21 +36,18 @@ type Body struct {
 	// rows and pool like any other.
 	packFirst  func(w []int8, bias []int32, mult []float32) firster
 	firstBlock int
+	firstBytes int // that a channel of such a layer takes when packed
 	firstSlack int // bytes behind the last pixel of a row's windows that it may read
 
-	// packShared prepares a layer of the same windows, 3x3 with stride 2 under a 2x2 pool, over more channels, where the body
-	// can make more of the four windows together than of each one: w (channels, 3, 3, inC). The channels are a multiple of
-	// sharedBlock, inC one of sharedGroup, and a row has sharedLeast outputs or more. nil: as for packFirst.
-	packShared                            func(w []int8, bias []int32, mult []float32, inC int) sharer
-	sharedBlock, sharedGroup, sharedLeast int
-	sharedScratch                         func(inC int) int
-}
-
-// sharer holds the weights of a convolution and its pool as its body packed them. It is immutable.
-type sharer interface {
-	// shared computes a row of n outputs, dst (n, channels): output p covers the 5x5 positions of x, inC values each, from
-	// x[4*p*inC], with rows row apart. It may use scratch, of at least Body.sharedScratch(inC) bytes.
-	shared(dst, x []uint8, row, n int, scratch []byte)
+	// packShared prepares a layer of the same windows over more channels, where the body can make more of the four
+	// windows together than of each one: w (channels, 3, 3, inC). The channels are a multiple of sharedBlock, inC one of
+	// sharedGroup, and a row has sharedLeast outputs or more. nil: as for packFirst.
+	packShared    func(w []int8, bias []int32, mult []float32, inC int) sharer
+	sharedBlock   int
+	sharedGroup   int
+	sharedLeast   int
+	sharedBytes   int // that the nine weights of a channel and an input channel take when packed
+	sharedScratch func(inC int) int
 }
 
 // rower holds a layer's weights as its body packed them. It is immutable: several goroutines may share one.
@@ -60,10 +57,27 @@ type rower interface {
 	rows(dst []int32, x []uint8, n int, v Windows, scratch []byte)
 }
 
+// pooler is a rower with a way of its own for rows below which a 2x2 pool with stride 2 takes the maximum: no sum is
+// ever written.
+type pooler interface {
+	rower
+	// pooled computes a row of n pooled outputs, dst (n, channels): output p is the maximum over positions 2p and 2p+1 of the
+	// windows v and of the windows that lie down runs below them, scaled by mult (channels) and rounded. It may use scratch, of
+	// at least Body.scratch(v.and(down)) bytes.
+	pooled(dst, x []uint8, n int, v Windows, down int, mult []float32, scratch []byte)
+}
+
 // firster holds the weights of a first layer as its body packed them. It is immutable.
 type firster interface {
 	// first computes a row of n pooled outputs, dst (n, channels): output p covers the 5x5 pixels x[r*row+4*p+c].
 	first(dst, x []uint8, row, n int)
+}
+
+// sharer holds the weights of a layer for packShared. It is immutable.
+type sharer interface {
+	// shared computes a row of n outputs, dst (n, channels): output p covers the 5x5 positions of x, inC values each, from
+	// x[4*p*inC], with rows row apart. It may use scratch, of at least Body.sharedScratch(inC) bytes.
+	shared(dst, x []uint8, row, n int, scratch []byte)
 }
 
 // Windows says where the windows of one row of positions lie: position p has its first value at x[p*Step], and its window is
@@ -74,6 +88,12 @@ type Windows struct{ Step, Runs, RunLen, RunStride int }
 
 // depth is the number of values of one window.
 func (v Windows) depth() int { return v.Runs * v.RunLen }
+
+// and adds the runs of the windows that lie down runs below.
+func (v Windows) and(down int) Windows {
+	v.Runs += down
+	return v
+}
 
 // reach is the number of values that n positions read, from the first.
 func (v Windows) reach(n int) int { return (n-1)*v.Step + (v.Runs-1)*v.RunStride + v.RunLen }

@@ -1,4 +1,57 @@
 package kernel
 
+import (
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+)
+
+// Two bodies for arm64. Both multiply signed bytes: x-128, with 128 times the weights of a channel folded into its bias, is
+// exact. rows_arm64.go and first_arm64.go pack for them, neon_arm64.s and sdot_arm64.s compute.
+var (
+	// neonBody runs on every arm64 CPU.
+	neonBody = &Body{
+		name: "neon", block: armBlock, group: armGroup,
+		pack: packNEON, weightBytes: 1, scratch: signedBytes,
+		requantize: requantizeNEON, pool: poolNEON,
+		packFirst: packFirstNEON, firstBlock: armBlock, firstSlack: expandSlack,
+		firstBytes: int(unsafe.Sizeof(neonLayer{})) / armBlock,
+	}
+	// sdotBody needs the dot product instructions of ARMv8.2: Cortex-A55, A75 and later.
+	sdotBody = &Body{
+		name: "sdot", block: armBlock, group: armGroup,
+		pack: packSDOT, weightBytes: 1, scratch: signedBytes,
+		requantize: requantizeNEON, pool: poolNEON,
+		packFirst: packFirstSDOT, firstBlock: armBlock, firstSlack: expandSlack,
+		firstBytes: int(unsafe.Sizeof(sdotLayer{})) / armBlock,
+	}
+)
+
+const (
+	armBlock = 16 // channels: four registers of sums, one of bytes
+	armGroup = 16 // values of x in a register
+)
+
 // detect lists the assembly bodies that this CPU can run, the fastest first.
-func detect() []*Body { return nil }
+func detect() []*Body {
+	if cpu.ARM64.HasASIMDDP {
+		return []*Body{sdotBody, neonBody}
+	}
+	return []*Body{neonBody}
+}
+
+//go:noescape
+func neonRequantize(dst *uint8, sums *int32, mult *float32, n int)
+
+//go:noescape
+func neonPool(dst *uint8, top, bottom *int32, n int, mult *float32, channels int)
+
+func requantizeNEON(dst []uint8, sums []int32, mult []float32) {
+	neonRequantize(&dst[0], &sums[0], &mult[0], len(mult))
+}
+
+func poolNEON(dst []uint8, top, bottom []int32, n int, mult []float32) {
+	if n > 0 {
+		neonPool(&dst[0], &top[0], &bottom[0], n, &mult[0], len(mult))
+	}
+}

@@ -20,6 +20,7 @@ type Conv struct {
 	first  firster // for a first layer where the body has a way of its own, or nil
 	shared sharer  // for another layer where it has one, or nil
 	w      rower   // for all others
+	pool   pooler  // w where the body pools this layer on the way, else nil
 	mult   []float32
 
 	direct bool // the runs of x are whole groups: no patches but at the border
@@ -59,25 +60,31 @@ func NewConv(b *Body, s ConvShape, w []int8, bias []int32, mult []float32) *Conv
 	}
 	c.w = b.packed(w, bias, runLen)
 	c.depth = padTo(s.depth(), b.group)
+	if c.direct && s.OutC%b.block == 0 && s.poolsWhole() {
+		c.pool, _ = c.w.(pooler)
+	}
 	return c.Clone()
 }
 
-// fits tells whether every window is complete, 3x3 with stride 2 under a 2x2 pool with stride 2: what the ways of its own that a
-// body may have are made for.
-func (s *ConvShape) fits() bool {
+// poolsWhole tells whether a 2x2 pool with stride 2 follows and every window, of both, is complete.
+func (s *ConvShape) poolsWhole() bool {
 	p := s.pool()
-	return s.Conv.Kernel == 3 && s.Conv.Stride == 2 && s.Conv.PadTop == 0 && s.Conv.PadLeft == 0 &&
+	return s.Conv.PadTop == 0 && s.Conv.PadLeft == 0 &&
 		p.Kernel == 2 && p.Stride == 2 && p.PadTop == 0 && p.PadLeft == 0 &&
 		2*p.OutH <= s.Conv.OutH && 2*p.OutW <= s.Conv.OutW &&
-		4*p.OutH+1 <= s.In.H && 4*p.OutW+1 <= s.In.W
+		(2*p.OutH-1)*s.Conv.Stride+s.Conv.Kernel <= s.In.H && (2*p.OutW-1)*s.Conv.Stride+s.Conv.Kernel <= s.In.W
 }
 
+// isFirst and isShared tell whether the body has a way of its own for this layer: 3x3 windows with stride 2 and a 2x2 pool, over
+// one channel or over more.
 func (s *ConvShape) isFirst(b *Body) bool {
-	return b.packFirst != nil && s.fits() && s.In.C == 1 && s.OutC%b.firstBlock == 0
+	return b.packFirst != nil && s.Conv.Kernel == 3 && s.Conv.Stride == 2 && s.poolsWhole() &&
+		s.In.C == 1 && s.OutC%b.firstBlock == 0
 }
 
 func (s *ConvShape) isShared(b *Body) bool {
-	return b.packShared != nil && s.fits() && s.In.C%b.sharedGroup == 0 && s.OutC%b.sharedBlock == 0 && s.pool().OutW >= b.sharedLeast
+	return b.packShared != nil && s.Conv.Kernel == 3 && s.Conv.Stride == 2 && s.poolsWhole() &&
+		s.In.C%b.sharedGroup == 0 && s.OutC%b.sharedBlock == 0 && s.pool().OutW >= b.sharedLeast
 }
 
 // Clone makes another Conv over the same weights, for another goroutine.
@@ -90,6 +97,10 @@ func (c *Conv) Clone() *Conv {
 	}
 	if c.shared != nil {
 		n.scratch = make([]byte, c.body.sharedScratch(c.shape.In.C))
+		return &n
+	}
+	if c.pool != nil {
+		n.scratch = c.body.scratchFor(c.windows().and(c.shape.Conv.Stride))
 		return &n
 	}
 	channels := c.body.channels(c.shape.OutC)
@@ -114,13 +125,13 @@ func (c *Conv) Scratch() int {
 func (s *ConvShape) Memory(b *Body) int64 {
 	channels := int64(b.channels(s.OutC))
 	depth := int64(padTo(s.depth(), b.group))
-	sum := channels*depth*int64(b.weightBytes) + patchBytes + depth
+	sum := channels*(depth*int64(b.weightBytes)+int64(b.firstBytes)) + patchBytes + depth
 	sum += 4 * channels * int64(s.ringRows()*s.Conv.OutW+4)
 	if s.isShared(b) {
-		sum += channels*depth*int64(b.weightBytes) + int64(b.sharedScratch(s.In.C))
+		sum += channels*int64(s.In.C*b.sharedBytes) + int64(b.sharedScratch(s.In.C))
 	}
 	if b.scratch != nil {
-		sum += int64(b.scratch(s.windows())) + int64(b.scratch(Windows{int(depth), 1, int(depth), 0}))
+		sum += int64(b.scratch(s.windows().and(s.Conv.Stride))) + int64(b.scratch(Windows{int(depth), 1, int(depth), 0}))
 	}
 	return sum
 }
@@ -158,6 +169,11 @@ func (c *Conv) Row(dst, x []uint8, top, oy int) {
 	}
 	if c.shared != nil {
 		c.shared.shared(dst, x[(4*oy-top)*c.shape.In.Row:], c.shape.In.Row, c.poolW.OutW, c.scratch)
+		return
+	}
+	if c.pool != nil {
+		s := &c.shape.Conv
+		c.pool.pooled(dst, x[(2*oy*s.Stride-top)*c.shape.In.Row:], c.poolW.OutW, c.windows(), s.Stride, c.mult, c.scratch)
 		return
 	}
 	y0, y1 := c.poolW.span(oy, c.poolW.PadTop, c.shape.Conv.OutH)

@@ -7,7 +7,7 @@
 // can check by eye, and the tests hold every body to it byte for byte. Newcomers read ConvGeneric, then Conv.Row, then Body.
 //
 //	operator      specification       in use
-//	conv+pool     ConvGeneric         Conv: rows, then pool and requantize; or first, where the body has it
+//	conv+pool     ConvGeneric         Conv: rows, then pool and requantize; or pooled or first, where the body has them
 //	dense         RowsGeneric         Dense: rows of one position
 //	max pool      MaxPool             the same
 //	requantise    RequantizeGeneric   requantize, pool, first

@@ -221,7 +221,7 @@ func TestFirst(t *testing.T) {
 					for _, upper := range []bool{true, false} {
 						free, g := guards(t)
 						got := guarded(g, make([]uint8, len(want)), upper)
-						c.edge = guarded(g, c.edge, upper)
+						c.edge = guarded(g, make([]uint8, len(c.edge)), upper)
 						c.Run(got, guarded(g, x, upper))
 						if i := mismatch(got, want); i >= 0 {
 							t.Fatalf("%s, %d channels, %d outputs: byte %d is %d, want %d", d.name, s.OutC, n, i, got[i], want[i])
