@@ -178,7 +178,7 @@ func TestShared(t *testing.T) {
 					for _, upper := range []bool{true, false} {
 						free, g := guards(t)
 						got := guarded(g, make([]uint8, len(want)), upper)
-						c.scratch = guarded(g, c.scratch, upper)
+						c.scratch = guarded(g, make([]byte, len(c.scratch)), upper)
 						c.Run(got, guarded(g, x, upper))
 						if i := mismatch(got, want); i >= 0 {
 							t.Fatalf("%s, %d channels of %d, %d outputs: byte %d is %d, want %d", d.name, s.OutC, inC, n, i, got[i], want[i])
