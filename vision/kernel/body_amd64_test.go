@@ -10,4 +10,19 @@ func init() {
 		}
 		return r
 	}
+	guardLayer = func(g *guardPages, layer any, upper bool) any {
+		switch p := layer.(type) {
+		case *firstVNNILayer:
+			return &firstVNNILayer{guarded(g, p.records, upper), p.channels}
+		case *firstAVX2Layer:
+			return &firstAVX2Layer{guarded(g, p.records, upper), p.channels}
+		case *sharedAVX2:
+			c := &sharedAVX2{inC: p.inC, mult: guarded(g, p.mult, upper)}
+			for s := range p.sums {
+				c.sums[s] = rowsAVX2{guarded(g, p.sums[s].w, upper), guarded(g, p.sums[s].bias, upper)}
+			}
+			return c
+		}
+		return layer
+	}
 }

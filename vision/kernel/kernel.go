@@ -6,11 +6,15 @@
 // is what one instruction set makes of them, Bodies lists those of this CPU. The specification is plain loops that anyone
 // can check by eye, and the tests hold every body to it byte for byte. Newcomers read ConvGeneric, then Conv.Row, then Body.
 //
-//	operator      specification       in use
-//	conv+pool     ConvGeneric         Conv: rows, then pool and requantize; or pooled or first, where the body has them
-//	dense         RowsGeneric         Dense: rows of one position
-//	max pool      MaxPool             the same
-//	requantise    RequantizeGeneric   requantize, pool, first
+//	operator            specification       avx512vnni   avx2            sdot         neon         generic
+//	3x3/2 + pool 2x2/2
+//	  of one channel    ConvGeneric         first        first           first        first        rows, pool
+//	  of more           ConvGeneric         rows, pool   shared          pooled       pooled       rows, pool
+//	other convolution   ConvGeneric         rows, or patches and rows; then pool or requantize
+//	dense               RowsGeneric         rows of one position
+//	requantise          RequantizeGeneric   requantize, and inside pool, pooled, shared and first
+//	lone max pool       MaxPool             Go everywhere
+//	multiplies          values a time       VPDPBUSD 4   VPMADDWD 2      SDOT 4       SMULL 1      int64 1
 package kernel
 
 // Window is a square window that slides over the rows and columns of an activation.

@@ -52,6 +52,9 @@ func TestRows(t *testing.T) {
 // guardWeights moves packed weights between guard pages. A file of each architecture sets it for its types of rower.
 var guardWeights = func(_ *guardPages, r rower, _ bool) rower { return r }
 
+// guardLayer does the same for the weights of a firster or sharer.
+var guardLayer = func(_ *guardPages, layer any, _ bool) any { return layer }
+
 // checkRows runs a body's rows with every buffer between guard pages.
 func checkRows(t *testing.T, b *Body, d data, rng *rand.Rand, channels, n int, v Windows) {
 	t.Helper()
@@ -175,9 +178,11 @@ func TestShared(t *testing.T) {
 					if c.shared == nil {
 						t.Fatal("Conv does not take the body's shared")
 					}
+					packed := c.shared
 					for _, upper := range []bool{true, false} {
 						free, g := guards(t)
 						got := guarded(g, make([]uint8, len(want)), upper)
+						c.shared = guardLayer(g, packed, upper).(sharer)
 						c.scratch = guarded(g, make([]byte, len(c.scratch)), upper)
 						c.Run(got, guarded(g, x, upper))
 						if i := mismatch(got, want); i >= 0 {
@@ -218,9 +223,11 @@ func TestFirst(t *testing.T) {
 					if c.first == nil {
 						t.Fatal("Conv does not take the body's first")
 					}
+					packed := c.first
 					for _, upper := range []bool{true, false} {
 						free, g := guards(t)
 						got := guarded(g, make([]uint8, len(want)), upper)
+						c.first = guardLayer(g, packed, upper).(firster)
 						c.edge = guarded(g, make([]uint8, len(c.edge)), upper)
 						c.Run(got, guarded(g, x, upper))
 						if i := mismatch(got, want); i >= 0 {
