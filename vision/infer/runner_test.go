@@ -334,6 +334,14 @@ func TestRefuses(t *testing.T) {
 	if _, err := r.Run(images[0][1:]); err == nil {
 		t.Error("a short image was accepted")
 	}
+	if _, err := infer.NewRunner(m, infer.Threads(0)); err == nil {
+		t.Error("a runner without a goroutine was made")
+	}
+	t.Setenv(kernel.Env, "mmx")
+	if _, err := infer.NewRunner(m); !errors.Is(err, kernel.ErrNoBody) {
+		t.Errorf("with a kernel that does not exist: %v", err)
+	}
+	t.Setenv(kernel.Env, "")
 	for name, spoil := range map[string]func(*infer.Model){
 		"weights missing":      func(m *infer.Model) { m.Layers = m.Layers[:6] },
 		"weights too many":     func(m *infer.Model) { m.Layers = append(m.Layers, m.Layers[0]) },

@@ -14,7 +14,7 @@
 //	dense               RowsGeneric         rows of one position
 //	requantise          RequantizeGeneric   requantize, and inside pool, pooled, shared and first
 //	lone max pool       MaxPool             Go everywhere
-//	multiplies          values a time       VPDPBUSD 4   VPMADDWD 2      SDOT 4       SMULL 1      int64 1
+//	it multiplies by                        VPDPBUSD     VPMADDWD        SDOT         SMULL        int64
 package kernel
 
 // Window is a square window that slides over the rows and columns of an activation.
