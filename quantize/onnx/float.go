@@ -1,0 +1,72 @@
+package onnx
+
+import (
+	"tirewatch/trainer/nn"
+	"tirewatch/vision/graph"
+)
+
+// Float gives the trained network in float32: Conv, Relu, MaxPool, Flatten, Gemm, Sigmoid. params are those of a checkpoint. Sums
+// are added in an order that each runtime chooses, so results agree to rounding, not to the bit.
+func Float(g *graph.Graph, params []nn.Param) (*Model, error) {
+	if _, err := nn.FromParams(g, params); err != nil {
+		return nil, err
+	}
+	steps, err := g.Plan()
+	if err != nil {
+		return nil, err
+	}
+	b := newBuilder(g, Float32, "pixel / 255")
+	b.m.Doc = "float32 network of a tirewatch checkpoint"
+	for _, s := range steps {
+		switch s.Kind {
+		case graph.Conv2D:
+			if err := b.needSpace(s); err != nil {
+				return nil, err
+			}
+			k := s.Kernel
+			w := channelsFirst(params[0].Data, graph.Shape{H: k, W: k, C: s.In.C})
+			b.sum("Conv", s, b.floats(s, []int{s.Filters, s.In.C, k, k}, w, params[1].Data), window(s)...)
+			params = params[2:]
+		case graph.MaxPool2D:
+			if err := b.pool(s); err != nil {
+				return nil, err
+			}
+		case graph.Flatten:
+			b.flatten(s.Name, out(s.Name), s.In)
+		case graph.Dense:
+			w := channelsFirst(params[0].Data, b.denseOrder(s))
+			b.sum("Gemm", s, b.floats(s, []int{s.Filters, s.In.C}, w, params[1].Data), Attr{Name: "transB", Int: 1})
+			params = params[2:]
+		case graph.Dropout: // acts in training only
+		}
+	}
+	b.rename(Logit, Probability)
+	return &b.m, nil
+}
+
+// floats adds the parameters of a layer and returns the inputs of its node.
+func (b *builder) floats(s graph.Step, shape []int, w, bias []float32) []string {
+	return []string{
+		b.at,
+		b.constant(s.Name+"/w", Float32, shape, float32s(w)),
+		b.constant(s.Name+"/b", Float32, []int{s.Filters}, float32s(bias)),
+	}
+}
+
+// sum adds a trained layer and its activation.
+func (b *builder) sum(op string, s graph.Step, inputs []string, attrs ...Attr) {
+	b.node(op, s.Name, s.Name+"/sum", inputs, attrs...)
+	switch s.Activation {
+	case graph.ReLU:
+		b.node("Relu", s.Name+"/relu", out(s.Name), []string{b.at})
+	case graph.Sigmoid:
+		b.node("Sigmoid", s.Name+"/sigmoid", out(s.Name), []string{b.at})
+	}
+}
+
+// rename gives the graph's last two values, a sum and its sigmoid, the names of the outputs.
+func (b *builder) rename(sum, sigmoid string) {
+	n := len(b.m.Nodes)
+	b.m.Nodes[n-2].Outputs[0], b.m.Nodes[n-1].Inputs[0] = sum, sum
+	b.m.Nodes[n-1].Outputs[0] = sigmoid
+}

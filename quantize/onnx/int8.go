@@ -1,0 +1,106 @@
+package onnx
+
+import (
+	"encoding/binary"
+	"math"
+
+	"tirewatch/vision/graph"
+	"tirewatch/vision/infer"
+)
+
+// Int8 gives the quantized network: QLinearConv, MaxPool on uint8, QGemm. It is the integer law and nothing else.
+//
+// ONNX's operators multiply a sum with x_scale * w_scale[c] / y_scale, the law with one float32, Mult[c], and a quotient of three
+// float32 cannot make every float32. So x_scale and y_scale are 1, exact, and w_scale[c] is Mult[c]. In ONNX's reading an
+// activation then stands for the number of its byte instead of the float network's value; nothing that is computed
+// depends on that. The last layer has no y_scale: its result is float32(sum) * float32(LogitScale).
+//
+// ONNX requantizes before it pools, the runner after: scales are positive and rounding keeps the order, so the bytes are the same.
+func Int8(m *infer.Model) (*Model, error) {
+	if err := m.Validate(); err != nil {
+		return nil, err
+	}
+	steps, err := m.Graph.Plan()
+	if err != nil {
+		return nil, err
+	}
+	b := newBuilder(&m.Graph, Uint8, "the pixel itself, 0 to 255")
+	b.m.Doc = "int8 network of a tirewatch bundle: one scale per output channel, all other scales 1"
+	b.constant(one, Float32, nil, float32s([]float32{1}))
+	b.constant(zero, Uint8, nil, []byte{0})
+	layers := m.Layers
+	for i, s := range steps {
+		switch s.Kind {
+		case graph.Conv2D:
+			err = b.qconv(s, &layers[0])
+			layers = layers[1:]
+		case graph.MaxPool2D:
+			err = b.pool(s)
+		case graph.Flatten:
+			b.flatten(s.Name, out(s.Name), s.In)
+		case graph.Dense:
+			if i == len(steps)-1 {
+				b.qgemm(s, &layers[0], []float32{float32(m.LogitScale)}, Logit, nil)
+			} else {
+				b.qgemm(s, &layers[0], layers[0].Mult, out(s.Name), []string{one, zero})
+			}
+			layers = layers[1:]
+		case graph.Dropout: // acts in training only
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	b.node("Sigmoid", Probability, Probability, []string{b.at})
+	return &b.m, nil
+}
+
+// The scale and the zero point of every activation.
+const (
+	one  = "one"
+	zero = "zero"
+)
+
+func (b *builder) qconv(s graph.Step, l *infer.Layer) error {
+	if err := b.needSpace(s); err != nil {
+		return err
+	}
+	k := s.Kernel
+	w := channelsFirst(l.W, graph.Shape{H: k, W: k, C: s.In.C})
+	inputs := append([]string{b.at, one, zero}, b.quantized(s, []int{s.Filters, s.In.C, k, k}, w, l.Mult)...)
+	inputs = append(inputs, one, zero, b.constant(s.Name+"/b", Int32, []int{s.Filters}, int32s(l.Bias)))
+	b.node("QLinearConv", s.Name, out(s.Name), inputs, window(s)...)
+	return nil
+}
+
+func (b *builder) qgemm(s graph.Step, l *infer.Layer, scale []float32, output string, requantize []string) {
+	w := channelsFirst(l.W, b.denseOrder(s))
+	inputs := append([]string{b.at, one, zero}, b.quantized(s, []int{s.Filters, s.In.C}, w, scale)...)
+	inputs = append(inputs, b.constant(s.Name+"/b", Int32, []int{s.Filters}, int32s(l.Bias)))
+	b.node("QGemm", s.Name, output, append(inputs, requantize...), Attr{Name: "transB", Int: 1}).Domain = Microsoft
+}
+
+// quantized adds the weights of a layer with their scales and zero points, and returns the three names.
+func (b *builder) quantized(s graph.Step, shape []int, w []byte, scale []float32) []string {
+	return []string{
+		b.constant(s.Name+"/w", Int8s, shape, w),
+		b.constant(s.Name+"/scale", Float32, []int{s.Filters}, float32s(scale)),
+		b.constant(s.Name+"/zero", Int8s, []int{s.Filters}, make([]byte, s.Filters)),
+	}
+}
+
+func float32s(v []float32) []byte {
+	var data []byte
+	for _, f := range v {
+		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(f))
+	}
+	return data
+}
+
+func int32s(v []int32) []byte {
+	var data []byte
+	for _, i := range v {
+		data = binary.LittleEndian.AppendUint32(data, uint32(i))
+	}
+	return data
+}

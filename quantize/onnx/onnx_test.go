@@ -1,0 +1,282 @@
+package onnx_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/quantize/onnx"
+	"tirewatch/trainer/nn"
+	"tirewatch/vision/graph"
+	"tirewatch/vision/infer"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// networks reach every form: both paddings, windows that overlap and that skip, a flatten that changes the order, none at all.
+var networks = map[string]graph.Graph{
+	"as the thesis, small": bundletest.Graph(),
+	"order changes at flatten": {Input: graph.Shape{H: 9, W: 14, C: 2}, Layers: []graph.Layer{
+		{Kind: graph.Conv2D, Name: "conv1", Filters: 5, Kernel: 3, Stride: 1, Padding: graph.Same, Activation: graph.ReLU},
+		{Kind: graph.MaxPool2D, Name: "pool1", Kernel: 3, Stride: 2, Padding: graph.Same},
+		{Kind: graph.Conv2D, Name: "conv2", Filters: 4, Kernel: 2, Stride: 1, Padding: graph.Same, Activation: graph.ReLU},
+		{Kind: graph.Dropout, Name: "dropout", Rate: 0.5},
+		{Kind: graph.Flatten, Name: "flatten"},
+		{Kind: graph.Flatten, Name: "again"},
+		{Kind: graph.Dense, Name: "dense1", Filters: 6, Activation: graph.ReLU},
+		{Kind: graph.Dense, Name: "dense2", Filters: 7, Activation: graph.ReLU},
+		{Kind: graph.Dense, Name: "dense3", Filters: 1, Activation: graph.Sigmoid},
+	}},
+	"windows that skip": {Input: graph.Shape{H: 11, W: 8, C: 1}, Layers: []graph.Layer{
+		{Kind: graph.MaxPool2D, Name: "pool1", Kernel: 1, Stride: 2, Padding: graph.Same},
+		{Kind: graph.Conv2D, Name: "conv1", Filters: 3, Kernel: 2, Stride: 3, Padding: graph.Same, Activation: graph.ReLU},
+		{Kind: graph.Flatten, Name: "flatten"},
+		{Kind: graph.Dense, Name: "dense1", Filters: 1, Activation: graph.Sigmoid},
+	}},
+	"dense without flatten": {Input: graph.Shape{H: 4, W: 4, C: 1}, Layers: []graph.Layer{
+		{Kind: graph.Conv2D, Name: "conv1", Filters: 3, Kernel: 4, Stride: 1, Padding: graph.Valid, Activation: graph.ReLU},
+		{Kind: graph.Dense, Name: "dense1", Filters: 1, Activation: graph.Sigmoid},
+	}},
+}
+
+// asImage turns pixels (H, W, C) into ONNX's (1, C, H, W).
+func asImage(pix []byte, s graph.Shape, scale float32) array {
+	a := array{shape: []int{1, s.C, s.H, s.W}}
+	for c := range s.C {
+		for i := range s.H * s.W {
+			a.v = append(a.v, float64(float32(pix[i*s.C+c])*scale))
+		}
+	}
+	return a
+}
+
+func randomPixels(n int, rng *rand.Rand) []byte {
+	pix := make([]byte, n)
+	for i := range pix {
+		pix[i] = byte(rng.Uint32())
+	}
+	return pix
+}
+
+// The exported graph, carried out by the definitions of its operators, gives the runner's sum.
+func TestInt8IsTheIntegerLaw(t *testing.T) {
+	for name, g := range networks {
+		t.Run(name, func(t *testing.T) {
+			m := bundletest.Model(g, 9)
+			e, err := onnx.Int8(&m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := decode(t, e.Encode())
+			r, err := infer.NewRunner(&m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rng := rand.New(rand.NewPCG(4, 4))
+			distinct := map[int32]bool{}
+			for range 20 {
+				pix := randomPixels(g.Input.Size(), rng)
+				sum, err := r.Run(pix)
+				if err != nil {
+					t.Fatal(err)
+				}
+				distinct[sum] = true
+				env := interpret(t, f, asImage(pix, g.Input, 1))
+				if got, want := env[onnx.Logit].v[0], float64(float32(sum)*float32(m.LogitScale)); got != want {
+					t.Fatalf("logit %g, want %g", got, want)
+				}
+				if got, want := env[onnx.Probability].v[0], 1/(1+math.Exp(-m.Logit(sum))); math.Abs(got-want) > 1e-6 {
+					t.Fatalf("probability %g, want %g", got, want)
+				}
+			}
+			if len(distinct) < 10 {
+				t.Errorf("only %d different sums: the test sees too little", len(distinct))
+			}
+		})
+	}
+}
+
+// The exported float graph gives the trainer's logit, to rounding.
+func TestFloatIsTheTrainedNetwork(t *testing.T) {
+	for name, g := range networks {
+		t.Run(name, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(5, 5))
+			net := randomNet(t, &g, rng)
+			e, err := onnx.Float(&g, net.Params())
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := decode(t, e.Encode())
+			p := net.NewPredictor()
+			for range 5 {
+				pix := randomPixels(g.Input.Size(), rng)
+				want, err := p.Logit(pix, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				env := interpret(t, f, asImage(pix, g.Input, 1.0/255))
+				if got := env[onnx.Logit].v[0]; math.Abs(got-want) > 1e-5*(1+math.Abs(want)) {
+					t.Errorf("logit %g, want %g", got, want)
+				}
+				if got, want := env[onnx.Probability].v[0], 1/(1+math.Exp(-want)); math.Abs(got-want) > 1e-5 {
+					t.Errorf("probability %g, want %g", got, want)
+				}
+			}
+		})
+	}
+}
+
+// randomNet has biases too, so that no order goes unnoticed.
+func randomNet(t *testing.T, g *graph.Graph, rng *rand.Rand) *nn.Net {
+	t.Helper()
+	net, err := nn.New(g, rng)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range net.Params() {
+		for i := range p.Data {
+			p.Data[i] += float32(0.2 * rng.NormFloat64())
+		}
+	}
+	net.Changed()
+	return net
+}
+
+// What another program reads in the file of the thesis network.
+func TestThesisForm(t *testing.T) {
+	g := graph.Thesis()
+	m := bundletest.Model(*g, 1)
+	e, err := onnx.Int8(&m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := decode(t, e.Encode())
+	if f.version != 7 || f.opsets[""] != 13 || f.opsets[onnx.Microsoft] != 1 {
+		t.Errorf("file version %d, operator sets %v", f.version, f.opsets)
+	}
+	var ops []string
+	for _, n := range f.Nodes {
+		ops = append(ops, n.Op+" "+n.Outputs[0])
+	}
+	want := []string{
+		"QLinearConv conv1/out", "MaxPool pool1/out", "QLinearConv conv2/out", "MaxPool pool2/out",
+		"QLinearConv conv3/out", "MaxPool pool3/out", "QLinearConv conv4/out", "MaxPool pool4/out",
+		"Flatten flatten/out", "QGemm dense1/out", "QGemm dense2/out", "QGemm logit", "Sigmoid probability",
+	}
+	if diff := cmp.Diff(want, ops); diff != "" {
+		t.Errorf("operations (-want +got):\n%s", diff)
+	}
+	wantEnds := []onnx.Value{
+		{Name: "image", Type: onnx.Uint8, Shape: []int{1, 1, 379, 379}, Doc: "the pixel itself, 0 to 255"},
+		{Name: "probability", Type: onnx.Float32, Shape: []int{1, 1}},
+		{Name: "logit", Type: onnx.Float32, Shape: []int{1, 1}},
+	}
+	if diff := cmp.Diff(wantEnds, append(f.Inputs, f.Outputs...)); diff != "" {
+		t.Errorf("inputs and outputs (-want +got):\n%s", diff)
+	}
+}
+
+// What the encoder wrote is what the reader finds, nothing more and nothing less.
+func TestEncodeLosesNothing(t *testing.T) {
+	for name, g := range networks {
+		m := bundletest.Model(g, 2)
+		e, err := onnx.Int8(&m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Metadata = append(e.Metadata, onnx.Entry{Key: "serial", Value: "41"})
+		if diff := cmp.Diff(*e, decode(t, e.Encode()).Model); diff != "" {
+			t.Errorf("%s (-written +read):\n%s", name, diff)
+		}
+	}
+}
+
+// The bytes of two tiny files, which ONNX Runtime and the ONNX checker accept.
+func TestGolden(t *testing.T) {
+	g := graph.Graph{Input: graph.Shape{H: 3, W: 4, C: 1}, Layers: []graph.Layer{
+		{Kind: graph.Conv2D, Name: "conv1", Filters: 2, Kernel: 2, Stride: 1, Padding: graph.Valid, Activation: graph.ReLU},
+		{Kind: graph.MaxPool2D, Name: "pool1", Kernel: 2, Stride: 1, Padding: graph.Valid},
+		{Kind: graph.Flatten, Name: "flatten"},
+		{Kind: graph.Dense, Name: "dense1", Filters: 1, Activation: graph.Sigmoid},
+	}}
+	m := bundletest.Model(g, 3)
+	quantized, err := onnx.Int8(&m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	params := []nn.Param{
+		{Name: "conv1/w", Shape: []int{2, 2, 2, 1}, Data: []float32{1, -2, 3, -4, 0.5, 0.25, -0.5, -0.25}},
+		{Name: "conv1/b", Shape: []int{2}, Data: []float32{0.125, -1}},
+		{Name: "dense1/w", Shape: []int{1, 4}, Data: []float32{1, 2, 3, 4}},
+		{Name: "dense1/b", Shape: []int{1}, Data: []float32{-3}},
+	}
+	float, err := onnx.Float(&g, params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, got := range map[string][]byte{"int8.onnx": quantized.Encode(), "float.onnx": float.Encode()} {
+		path := filepath.Join("testdata", name)
+		if *update {
+			if err := os.WriteFile(path, got, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s: %d bytes differ from the golden %d", path, len(got), len(want))
+		}
+	}
+}
+
+func TestRefuses(t *testing.T) {
+	behindFlatten := graph.Graph{Input: graph.Shape{H: 2, W: 2, C: 1}, Layers: []graph.Layer{
+		{Kind: graph.Flatten, Name: "flatten"},
+		{Kind: graph.Conv2D, Name: "conv1", Filters: 2, Kernel: 1, Stride: 1, Padding: graph.Valid, Activation: graph.ReLU},
+		{Kind: graph.Dense, Name: "dense1", Filters: 1, Activation: graph.Sigmoid},
+	}}
+	m := bundletest.Model(behindFlatten, 1)
+	if _, err := onnx.Int8(&m); !errors.Is(err, onnx.ErrUnsupported) {
+		t.Errorf("int8: a convolution behind flatten: error %v", err)
+	}
+	net := randomNet(t, &behindFlatten, rand.New(rand.NewPCG(1, 1)))
+	if _, err := onnx.Float(&behindFlatten, net.Params()); !errors.Is(err, onnx.ErrUnsupported) {
+		t.Errorf("float: a convolution behind flatten: error %v", err)
+	}
+	if _, err := onnx.Float(graph.Thesis(), net.Params()); !errors.Is(err, nn.ErrParams) {
+		t.Errorf("parameters of another network: error %v", err)
+	}
+	m.LogitScale = 0
+	if _, err := onnx.Int8(&m); !errors.Is(err, infer.ErrModel) {
+		t.Errorf("a broken model: error %v", err)
+	}
+}
+
+func ExampleInt8() {
+	m := bundletest.Model(bundletest.Graph(), 1)
+	e, err := onnx.Int8(&m)
+	if err != nil {
+		panic(err)
+	}
+	for _, n := range e.Nodes {
+		fmt.Println(n.Op, n.Outputs[0])
+	}
+	// Output:
+	// QLinearConv conv1/out
+	// MaxPool pool1/out
+	// Flatten flatten/out
+	// QGemm dense1/out
+	// QGemm logit
+	// Sigmoid probability
+}
