@@ -14,6 +14,7 @@ func commands() []*cobra.Command {
 		newVerifyCmd(),
 		newInspectCmd(),
 		newBenchCmd(),
+		newExportCmd(),
 		newPushCmd(),
 		newWatchCmd(),
 		newDemoCmd(),

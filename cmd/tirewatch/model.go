@@ -30,6 +30,22 @@ type model struct {
 
 // openModel reads a checkpoint or a bundle. The signature of a bundle is checked when keys are given; without, the technician is told.
 func openModel(cmd *cobra.Command, path string, keyFiles []string) (*model, error) {
+	data, err := readModel(path)
+	if err != nil {
+		return nil, err
+	}
+	if bundle.IsBundle(data) {
+		return openBundle(cmd, path, data, keyFiles)
+	}
+	c, err := checkpoint.Decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return checkpointModel(c)
+}
+
+// readModel reads a file that opens like a bundle or like a checkpoint.
+func readModel(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -39,17 +55,10 @@ func openModel(cmd *cobra.Command, path string, keyFiles []string) (*model, erro
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	switch {
-	case bundle.IsBundle(data):
-		return openBundle(cmd, path, data, keyFiles)
-	case checkpoint.IsCheckpoint(data):
-		c, err := checkpoint.Decode(data)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		return checkpointModel(c)
+	if !bundle.IsBundle(data) && !checkpoint.IsCheckpoint(data) {
+		return nil, withHint(fmt.Errorf("%s is neither a checkpoint (.ckpt) nor a bundle (.tire)", path), "tirewatch train makes the one, tirewatch quantize the other")
 	}
-	return nil, withHint(fmt.Errorf("%s is neither a checkpoint (.ckpt) nor a bundle (.tire)", path), "tirewatch train makes the one, tirewatch quantize the other")
+	return data, nil
 }
 
 func checkpointModel(c *checkpoint.Checkpoint) (*model, error) {
@@ -64,8 +73,24 @@ func checkpointModel(c *checkpoint.Checkpoint) (*model, error) {
 }
 
 func openBundle(cmd *cobra.Command, path string, data []byte, keyFiles []string) (*model, error) {
-	var b *bundle.Bundle
-	var err error
+	b, err := decodeBundle(cmd, path, data, keyFiles)
+	if err != nil {
+		return nil, err
+	}
+	return &model{kind: "bundle (int8)", spec: b.Spec, threshold: b.Threshold, newScorer: func() (scorer, error) {
+		r, err := infer.NewRunner(&b.Model)
+		if err != nil {
+			return nil, err
+		}
+		return func(pix []byte) (float64, error) {
+			sum, err := r.Run(pix)
+			return b.Model.Logit(sum), err
+		}, nil
+	}}, nil
+}
+
+// decodeBundle checks the signature when keys are given, and says so when not.
+func decodeBundle(cmd *cobra.Command, path string, data []byte, keyFiles []string) (b *bundle.Bundle, err error) {
 	if len(keyFiles) == 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "note: the signature of %s is not checked without --key\n", path)
 		b, err = bundle.Inspect(data)
@@ -78,16 +103,7 @@ func openBundle(cmd *cobra.Command, path string, data []byte, keyFiles []string)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &model{kind: "bundle (int8)", spec: b.Spec, threshold: b.Threshold, newScorer: func() (scorer, error) {
-		r, err := infer.NewRunner(&b.Model)
-		if err != nil {
-			return nil, err
-		}
-		return func(pix []byte) (float64, error) {
-			sum, err := r.Run(pix)
-			return b.Model.Logit(sum), err
-		}, nil
-	}}, nil
+	return b, nil
 }
 
 // score gives the probability of a crack for each of n images, on all processors; pix gives the bytes of image i.
