@@ -4,7 +4,7 @@
 TAGS = $(shell pkg-config --exists opencv4 2>/dev/null && echo opencv)
 GO_BUILD = go build -tags '$(TAGS)' -trimpath
 
-.PHONY: all build demo test lint cross fuzz clean deps-opencv deps-test
+.PHONY: all build demo test lint cross fuzz clean deps-opencv deps-test test-peers bench-peers bench-arm64 bench-build
 
 all: build
 
@@ -39,6 +39,40 @@ fuzz:
 	  for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$file); do \
 	    echo "$$file $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file); \
 	  done; done
+
+# Other runtimes beside ours: vision/bench, a module of its own. ONNX Runtime comes as a library inside an npm package; 1.20.1 is
+# the last whose arm64 library runs under Debian's qemu.
+BENCH = $(CURDIR)/bin/bench
+ORT_X64 = $(BENCH)/ort-1.30.0
+ORT_ARM64 = $(BENCH)/ort-1.20.1
+ORT_X64_LIBRARY = $(ORT_X64)/node_modules/onnxruntime-node/bin/napi-v6/linux/x64/libonnxruntime.so.1
+ORT_ARM64_LIBRARY = $(ORT_ARM64)/node_modules/onnxruntime-node/bin/napi-v3/linux/arm64/libonnxruntime.so.1
+
+# The int8 network is ONNX Runtime's to the last bit: sums, every activation, random networks.
+test-peers: $(ORT_X64)/node_modules/.package-lock.json
+	ORT_LIBRARY=$(ORT_X64_LIBRARY) go -C vision/bench test -count=1 -v .
+
+# Times on this machine: about two minutes, all runtimes in turns.
+bench-peers: $(ORT_X64)/node_modules/.package-lock.json bench-build
+	@.ci/need g++ libdnnl-dev
+	g++ -O2 -std=c++17 -Wall -Wextra -o $(BENCH)/onednn vision/bench/onednn/onednn.cpp -ldnnl
+	ORT_LIBRARY=$(ORT_X64_LIBRARY) $(BENCH)/bench peers $(BENCH)
+
+# Instructions for one image on two ARM cores under qemu, and the cycles of the inner loops by llvm-mca's models.
+bench-arm64: $(ORT_ARM64)/node_modules/.package-lock.json bench-build
+	@.ci/need gcc qemu-user gcc-aarch64-linux-gnu libstdc++6-arm64-cross llvm-19
+	gcc -O2 -Wall -Wextra -shared -fPIC -o $(BENCH)/icount.so vision/bench/icount/icount.c
+	CGO_ENABLED=1 GOARCH=arm64 CC=aarch64-linux-gnu-gcc go -C vision/bench build -o $(BENCH)/bench-arm64 .
+	ORT_LIBRARY=$(ORT_ARM64_LIBRARY) QEMU_LD_PREFIX=/usr/aarch64-linux-gnu $(BENCH)/bench arm64 $(BENCH)
+	$(BENCH)/bench loops $(BENCH)/bench-arm64
+
+bench-build:
+	go -C vision/bench build -o $(BENCH)/bench .
+	$(BENCH)/bench make $(BENCH)
+
+$(BENCH)/ort-%/node_modules/.package-lock.json:
+	@command -v npm >/dev/null || .ci/need npm
+	npm install --ignore-scripts --no-audit --no-fund --loglevel=error --prefix $(BENCH)/ort-$* onnxruntime-node@$*
 
 clean:
 	rm -rf bin

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+)
+
+// cores are the processors that qemu plays: Cortex-A72 stands for NEON alone (Pi 4; A53 and A57 alike), A76 for NEON with dot product
+// (Pi 5; Orin's A78AE alike). Under -cpu cortex-a72 a dot product is an illegal instruction, so a wrong choice shows.
+var cores = []string{"cortex-a72", "cortex-a76"}
+
+// counted are the runs to count on each core.
+var counted = []struct{ name, runtime, kernel string }{
+	{"tirewatch", "tirewatch", ""},
+	{"tirewatch, NEON forced", "tirewatch", "neon"},
+	{"tirewatch, generic forced", "tirewatch", "generic"},
+	{"ONNX Runtime int8", "ort", ""},
+}
+
+// arm64 prints the instructions of one inference: those of a process that makes few inferences and of one that makes two more, subtracted
+// and halved. Loading, packing and qemu's own start cancel out.
+func arm64(w io.Writer, dir string) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "million instructions an image\t%s\n", strings.Join(cores, "\t"))
+	var logits []float64
+	for _, c := range counted {
+		fmt.Fprint(t, c.name)
+		for _, core := range cores {
+			n, logit, err := perInference(dir, core, c.runtime, c.kernel)
+			if err != nil {
+				fmt.Fprintf(t, "\tnot here: %v", err)
+				continue
+			}
+			logits = append(logits, logit)
+			fmt.Fprintf(t, "\t%.1f", n/1e6)
+		}
+		fmt.Fprintln(t)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if len(logits) == 0 {
+		return errors.New("nothing runs under qemu-aarch64")
+	}
+	for _, l := range logits {
+		if math.Abs(l-logits[0]) > sameLogit*math.Abs(l) {
+			return fmt.Errorf("the runs give different logits: %v", logits)
+		}
+	}
+	fmt.Fprintf(w, "all give the logit %.7g\n", logits[0])
+	return nil
+}
+
+const (
+	fewTimes  = 2
+	moreTimes = fewTimes + 2
+)
+
+func perInference(dir, core, runtime, kernel string) (n float64, logit float64, err error) {
+	few, _, err := instructions(dir, core, runtime, kernel, fewTimes)
+	if err != nil {
+		return 0, 0, err
+	}
+	more, logit, err := instructions(dir, core, runtime, kernel, moreTimes)
+	if err != nil {
+		return 0, 0, err
+	}
+	return float64(more-few) / (moreTimes - fewTimes), logit, nil
+}
+
+// instructions counts what a process executes that makes so many inferences.
+func instructions(dir, core, runtime, kernel string, times int) (n uint64, logit float64, err error) {
+	log, err := os.CreateTemp("", "icount-*")
+	if err != nil {
+		return 0, 0, err
+	}
+	defer os.Remove(log.Name())
+	defer log.Close()
+	cmd := exec.Command("qemu-aarch64", "-cpu", core, "-plugin", filepath.Join(dir, "icount.so"), "-d", "plugin", "-D", log.Name(),
+		filepath.Join(dir, "bench-arm64"), "count", runtime, dir, fmt.Sprint(times))
+	// The collector and the signals that interrupt long loops come at times of their own.
+	cmd.Env = append(os.Environ(), "GOGC=off", "GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1", kernelEnv+"="+kernel)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		if said := strings.TrimSpace(stderr.String()); said != "" {
+			said, _, _ = strings.Cut(strings.TrimPrefix(said, "bench: error: "), "\n")
+			return 0, 0, errors.New(said)
+		}
+		return 0, 0, err
+	}
+	if _, err := fmt.Sscan(string(out), &logit); err != nil {
+		return 0, 0, fmt.Errorf("read the logit: %w", err)
+	}
+	if _, err := fmt.Fscanf(log, "instructions %d", &n); err != nil {
+		return 0, 0, fmt.Errorf("read the count: %w", err)
+	}
+	return n, logit, nil
+}

@@ -1,0 +1,363 @@
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"testing"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"tirewatch/quantize/onnx"
+	"tirewatch/vision/graph"
+	"tirewatch/vision/infer"
+	"tirewatch/vision/kernel"
+)
+
+// kernels are the bodies that runs are compared with; those of other CPUs and builds are left out, and the log says so.
+var kernels = []string{"generic", "avx2", "avx512vnni", "neon", "sdot"}
+
+// runners makes a runner of every body that this CPU has.
+func runners(t *testing.T, m *infer.Model) map[string]*infer.Runner {
+	t.Helper()
+	rs := map[string]*infer.Runner{}
+	for _, name := range kernels {
+		t.Setenv(kernelEnv, name)
+		r, err := newRunner(m, 1)
+		if err != nil {
+			t.Logf("kernel %s: %v", name, err)
+			continue
+		}
+		rs[name] = r
+	}
+	if len(rs) == 0 {
+		t.Fatal("no kernel runs here")
+	}
+	return rs
+}
+
+// peer is an exported model in ONNX Runtime, with some of its values as outputs.
+type peer struct {
+	session *ort.DynamicAdvancedSession
+	input   graph.Shape
+	outputs []string
+}
+
+func newPeer(t *testing.T, m *infer.Model, outputs ...onnx.Value) *peer {
+	t.Helper()
+	if os.Getenv(ortEnv) == "" {
+		t.Skipf("%s is not set: make test-peers installs ONNX Runtime", ortEnv)
+	}
+	if err := startORT(); err != nil {
+		t.Fatal(err)
+	}
+	e, err := onnx.Int8(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &peer{input: m.Graph.Input, outputs: []string{onnx.Logit}}
+	for _, o := range outputs {
+		e.Outputs = append(e.Outputs, o)
+		p.outputs = append(p.outputs, o.Name)
+	}
+	options, err := sessionOptions(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer options.Destroy()
+	if p.session, err = ort.NewDynamicAdvancedSessionWithONNXData(e.Encode(), []string{onnx.Image}, p.outputs, options); err != nil {
+		t.Fatalf("%v\n%v", err, &m.Graph)
+	}
+	t.Cleanup(func() { p.session.Destroy() })
+	return p
+}
+
+// run gives the logit, then the bytes of the other outputs in ONNX's order (C, H, W).
+func (p *peer) run(t *testing.T, pix []byte) (logit float32, others [][]uint8) {
+	t.Helper()
+	s := p.input
+	x, err := ort.NewTensor(ort.NewShape(1, int64(s.C), int64(s.H), int64(s.W)), channelsFirst(pix, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Destroy()
+	out := make([]ort.Value, len(p.outputs))
+	if err := p.session.Run([]ort.Value{x}, out); err != nil {
+		t.Fatal(err)
+	}
+	for i, o := range out {
+		if i == 0 {
+			logit = o.(*ort.Tensor[float32]).GetData()[0]
+		} else {
+			others = append(others, append([]uint8(nil), o.(*ort.Tensor[uint8]).GetData()...))
+		}
+		o.Destroy()
+	}
+	return logit, others
+}
+
+// channelsFirst turns (H, W, C) into (C, H, W).
+func channelsFirst(x []uint8, s graph.Shape) []uint8 {
+	out := make([]uint8, 0, len(x))
+	for c := range s.C {
+		for i := range s.H * s.W {
+			out = append(out, x[i*s.C+c])
+		}
+	}
+	return out
+}
+
+// randomModel fills a graph with weights of every size, and multipliers that spread the activations over their range. The logit
+// is the sum itself, which float32 holds exactly up to 2^24.
+func randomModel(g *graph.Graph, rng *rand.Rand) *infer.Model {
+	steps, err := g.Plan()
+	if err != nil {
+		panic(err)
+	}
+	m := &infer.Model{Graph: *g, LogitScale: 1}
+	for i, s := range steps {
+		if !s.HasWeights() {
+			continue
+		}
+		l := infer.Layer{Name: s.Name, W: make([]byte, s.Weights()), Bias: make([]int32, s.Filters)}
+		for k := range l.W {
+			l.W[k] = byte(int8(rng.IntN(255) - 127))
+		}
+		for c := range l.Bias {
+			l.Bias[c] = int32(rng.IntN(20001) - 10000)
+			if i < len(steps)-1 {
+				l.Mult = append(l.Mult, float32((0.5+rng.Float64())/(60*math.Sqrt(float64(s.Weights()/s.Filters)))))
+			}
+		}
+		m.Layers = append(m.Layers, l)
+	}
+	return m
+}
+
+// theirSum is ONNX Runtime's sum, from a logit whose scale is 1.
+func theirSum(t *testing.T, logit float32) int32 {
+	t.Helper()
+	if math.Abs(float64(logit)) >= 1<<24 {
+		t.Fatalf("the sum %g is too large for float32", logit)
+	}
+	return int32(logit)
+}
+
+// images are drawn tires, noise, and the extremes.
+func images(n int, rng *rand.Rand) [][]byte {
+	size := graph.Thesis().Input.Size()
+	black, white, noise := make([]byte, size), make([]byte, size), func() []byte {
+		pix := make([]byte, size)
+		for i := range pix {
+			pix[i] = byte(rng.Uint32())
+		}
+		return pix
+	}
+	for i := range white {
+		white[i] = 255
+	}
+	out := [][]byte{black, white}
+	for i := range n {
+		out = append(out, drawnPixels(i), noise())
+	}
+	return out
+}
+
+// thesisModels are two thesis networks: one made by the quantizer, one whose weights fill their range.
+func thesisModels(t *testing.T) map[string]*infer.Model {
+	t.Helper()
+	c, err := randomCheckpoint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := quantized(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Model.LogitScale = 1
+	return map[string]*infer.Model{
+		"quantized": &b.Model,
+		"random":    randomModel(graph.Thesis(), rand.New(rand.NewPCG(seed, 2))),
+	}
+}
+
+// The thesis network's sum, by every kernel, is ONNX Runtime's to the last bit.
+func TestThesisEqualsONNXRuntime(t *testing.T) {
+	for name, m := range thesisModels(t) {
+		t.Run(name, func(t *testing.T) {
+			p := newPeer(t, m)
+			rs := runners(t, m)
+			distinct := map[int32]bool{}
+			for i, pix := range images(30, rand.New(rand.NewPCG(seed, 3))) {
+				logit, _ := p.run(t, pix)
+				want := theirSum(t, logit)
+				distinct[want] = true
+				for kernel, r := range rs {
+					if got, err := r.Run(pix); err != nil || got != want {
+						t.Errorf("image %d, kernel %s: sum %d, ONNX Runtime %d (%v)", i, kernel, got, want, err)
+					}
+				}
+			}
+			if len(distinct) < 50 {
+				t.Errorf("only %d different sums", len(distinct))
+			}
+			t.Logf("%d images, %d different sums, %d kernels", 62, len(distinct), len(rs))
+		})
+	}
+}
+
+// So is every activation on the way, here by the specification of the operators, on the full region of every layer.
+func TestEveryActivationEqualsONNXRuntime(t *testing.T) {
+	for name, m := range thesisModels(t) {
+		t.Run(name, func(t *testing.T) {
+			steps, err := m.Graph.Plan()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var between []onnx.Value
+			for _, s := range steps[:len(steps)-1] {
+				if s.Kind != graph.Dropout {
+					between = append(between, onnx.Value{Name: s.Name + "/out", Type: onnx.Uint8})
+				}
+			}
+			p := newPeer(t, m, between...)
+			rng := rand.New(rand.NewPCG(seed, 4))
+			for i, pix := range images(1, rng)[2:] {
+				_, theirs := p.run(t, pix)
+				compared := 0
+				for k, ours := range activations(m, steps, pix) {
+					if len(ours.v) != len(theirs[k]) {
+						t.Fatalf("%s: %d values, ONNX Runtime has %d", ours.name, len(ours.v), len(theirs[k]))
+					}
+					for j, v := range channelsFirst(ours.v, ours.shape) {
+						if v != theirs[k][j] {
+							t.Fatalf("image %d, %s[%d]: %d, ONNX Runtime %d", i, ours.name, j, v, theirs[k][j])
+						}
+					}
+					compared += len(ours.v)
+				}
+				t.Logf("image %d: %d activations of %d layers are equal", i, compared, len(theirs))
+			}
+		})
+	}
+}
+
+type activation struct {
+	name  string
+	shape graph.Shape
+	v     []uint8 // (H, W, C)
+}
+
+// activations carries the network out layer by layer, without fusing and without live regions.
+func activations(m *infer.Model, steps []graph.Step, x []uint8) []activation {
+	var out []activation
+	layers := m.Layers
+	for _, s := range steps[:len(steps)-1] {
+		y := make([]uint8, s.Out.Size())
+		in := kernel.Area{H: s.In.H, W: s.In.W, C: s.In.C, Row: s.In.W * s.In.C}
+		w := kernel.Window{Kernel: s.Kernel, Stride: s.Stride, PadTop: s.PadTop, PadLeft: s.PadLeft, OutH: s.Out.H, OutW: s.Out.W}
+		switch s.Kind {
+		case graph.Dropout:
+			continue
+		case graph.Flatten:
+			copy(y, x)
+		case graph.MaxPool2D:
+			kernel.MaxPool(y, x, in, w)
+		case graph.Dense: // a convolution whose window is the input
+			in = kernel.Area{H: 1, W: 1, C: s.In.C, Row: s.In.C}
+			w = kernel.Window{Kernel: 1, Stride: 1, OutH: 1, OutW: 1}
+			fallthrough
+		case graph.Conv2D:
+			l := layers[0]
+			kernel.ConvGeneric(y, x, kernel.ConvShape{In: in, OutC: s.Filters, Conv: w}, l.Weights(), l.Bias, l.Mult)
+			layers = layers[1:]
+		}
+		out = append(out, activation{s.Name, s.Out, y})
+		x = y
+	}
+	return out
+}
+
+// Other networks too: both paddings, odd windows and strides, several channels, orders that flatten changes.
+func TestRandomNetworksEqualONNXRuntime(t *testing.T) {
+	const networks = 150
+	distinct := map[int32]bool{}
+	for n := range uint64(networks) {
+		rng := rand.New(rand.NewPCG(n, 5))
+		g := randomGraph(rng)
+		m := randomModel(g, rng)
+		p := newPeer(t, m)
+		rs := runners(t, m)
+		for range 3 {
+			pix := make([]byte, g.Input.Size())
+			for i := range pix {
+				pix[i] = byte(rng.Uint32())
+			}
+			logit, _ := p.run(t, pix)
+			want := theirSum(t, logit)
+			distinct[want] = true
+			for kernel, r := range rs {
+				if got, err := r.Run(pix); err != nil || got != want {
+					t.Fatalf("network %d, kernel %s: sum %d, ONNX Runtime %d (%v)\n%v", n, kernel, got, want, err, g)
+				}
+			}
+		}
+	}
+	if len(distinct) < networks {
+		t.Errorf("only %d different sums", len(distinct))
+	}
+}
+
+// randomGraph draws convolutions and pools in any order, then a dense chain.
+func randomGraph(rng *rand.Rand) *graph.Graph {
+	for {
+		g := &graph.Graph{Input: graph.Shape{H: 3 + rng.IntN(28), W: 3 + rng.IntN(28), C: 1 + rng.IntN(2)}}
+		add := func(l graph.Layer) {
+			l.Name = fmt.Sprintf("%s%d", l.Kind, len(g.Layers))
+			g.Layers = append(g.Layers, l)
+		}
+		padding := func() graph.Padding { return []graph.Padding{graph.Valid, graph.Same}[rng.IntN(2)] }
+		for range 1 + rng.IntN(4) {
+			if rng.IntN(2) == 0 {
+				add(graph.Layer{Kind: graph.Conv2D, Filters: 1 + rng.IntN(20), Kernel: 1 + rng.IntN(4), Stride: 1 + rng.IntN(3),
+					Padding: padding(), Activation: graph.ReLU})
+			} else {
+				add(graph.Layer{Kind: graph.MaxPool2D, Kernel: 1 + rng.IntN(3), Stride: 1 + rng.IntN(3), Padding: padding()})
+			}
+		}
+		add(graph.Layer{Kind: graph.Flatten})
+		for range rng.IntN(3) {
+			add(graph.Layer{Kind: graph.Dense, Filters: 1 + rng.IntN(20), Activation: graph.ReLU})
+		}
+		add(graph.Layer{Kind: graph.Dense, Filters: 1, Activation: graph.Sigmoid})
+		if _, err := g.Plan(); err == nil {
+			return g
+		}
+	}
+}
+
+// With the bundle's own logit scale the logit is the float32 product of the sum and the scale.
+func TestLogitEqualsONNXRuntime(t *testing.T) {
+	m := thesisModels(t)["quantized"]
+	m.LogitScale = 3.1e-5
+	p := newPeer(t, m)
+	r, err := infer.NewRunner(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		pix := drawnPixels(i)
+		sum, err := r.Run(pix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, want := float32(sum)*float32(m.LogitScale), float32(0)
+		if want, _ = p.run(t, pix); got != want {
+			t.Errorf("image %d: logit %g (%x), ONNX Runtime %g (%x)", i, got, bits(got), want, bits(want))
+		}
+	}
+}
+
+func bits(f float32) []byte { return binary.BigEndian.AppendUint32(nil, math.Float32bits(f)) }

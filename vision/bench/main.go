@@ -1,0 +1,69 @@
+// Command bench measures the int8 forward pass beside the runtimes that others wrote, on the thesis network with the same weights
+// and the same image.
+//
+//	bench make DIR                      the network in every form: bundle, ONNX, oneDNN's arrays, pixels
+//	bench time RUNTIME DIR THREADS      time inferences in this process
+//	bench count RUNTIME DIR TIMES       run exactly so many, for an instruction counter around this process
+//	bench peers DIR                     all of them in turns: the ratio table
+//	bench arm64 DIR                     instructions per inference under qemu
+//	bench loops BINARY                  cycles of the arm64 kernels' inner loops
+//
+// `make bench-peers` and `make bench-arm64` install what is needed and call it. It is a module of its own, so that neither ONNX
+// Runtime nor cgo is anywhere near the product, and it stands above all packages: nothing imports it.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench: error:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	command := ""
+	if len(args) > 0 {
+		command, args = args[0], args[1:]
+	}
+	switch {
+	case command == "make" && len(args) == 1:
+		return makeFiles(args[0])
+	case command == "time" && len(args) == 3:
+		return timeRuntime(args[0], args[1], args[2])
+	case command == "count" && len(args) == 3:
+		return repeat(args[0], args[1], args[2])
+	case command == "peers" && len(args) == 1:
+		return inFolder(args[0], peers)
+	case command == "arm64" && len(args) == 1:
+		return inFolder(args[0], arm64)
+	case command == "loops" && len(args) == 1:
+		return loops(os.Stdout, args[0])
+	}
+	return errors.New("usage: bench make|peers|arm64 DIR, bench time RUNTIME DIR THREADS, bench count RUNTIME DIR TIMES, bench loops BINARY")
+}
+
+// inFolder calls f with the whole path of dir: programs are started from it.
+func inFolder(dir string, f func(w io.Writer, dir string) error) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	return f(os.Stdout, dir)
+}
+
+// positive reads a count from the command line.
+func positive(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("%q: want a count of 1 or more", s)
+	}
+	return n, nil
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"tirewatch/quantize/onnx"
+	"tirewatch/vision/graph"
+)
+
+// ortEnv names ONNX Runtime's library. Version 1.13.0 of the binding speaks interface 20, which every ONNX Runtime from 1.20 on has.
+const ortEnv = "ORT_LIBRARY"
+
+// startORT loads the library. It is used for one model, and the process ends with it.
+func startORT() error {
+	path := os.Getenv(ortEnv)
+	if path == "" {
+		return fmt.Errorf("%s does not name ONNX Runtime's library, libonnxruntime.so.1", ortEnv)
+	}
+	if ort.IsInitialized() {
+		return nil
+	}
+	ort.SetSharedLibraryPath(path)
+	return ort.InitializeEnvironment()
+}
+
+// ortEngine is ONNX Runtime with all of its optimizations, as it comes.
+type ortEngine struct {
+	session *ort.AdvancedSession
+	logit   *ort.Tensor[float32]
+}
+
+func openORT[T uint8 | float32](path string, image []T, threads int) (engine, error) {
+	if err := startORT(); err != nil {
+		return nil, err
+	}
+	in := graph.Thesis().Input
+	x, err := ort.NewTensor(ort.NewShape(1, int64(in.C), int64(in.H), int64(in.W)), image)
+	if err != nil {
+		return nil, err
+	}
+	y, err := ort.NewEmptyTensor[float32](ort.NewShape(1, 1))
+	if err != nil {
+		return nil, err
+	}
+	options, err := sessionOptions(threads)
+	if err != nil {
+		return nil, err
+	}
+	defer options.Destroy()
+	s, err := ort.NewAdvancedSession(path, []string{onnx.Image}, []string{onnx.Logit}, []ort.ArbitraryTensor{x}, []ort.ArbitraryTensor{y}, options)
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", path, err)
+	}
+	return &ortEngine{s, y}, nil
+}
+
+func sessionOptions(threads int) (*ort.SessionOptions, error) {
+	o, err := ort.NewSessionOptions()
+	if err != nil {
+		return nil, err
+	}
+	if err := o.SetIntraOpNumThreads(threads); err != nil {
+		return nil, err
+	}
+	return o, o.SetInterOpNumThreads(1)
+}
+
+func (e *ortEngine) Run() error { return e.session.Run() }
+
+func (e *ortEngine) Logit() float64 { return float64(e.logit.GetData()[0]) }

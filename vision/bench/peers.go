@@ -1,0 +1,186 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// contender is one column of the comparison: a program that times itself and says so in one line.
+type contender struct {
+	name    string
+	threads int
+	args    []string // program and arguments
+	env     []string
+	float   bool // float32: its logit is near the others'
+
+	rounds []timing // one a round
+	why    string   // it cannot run here
+}
+
+// timing is what a program prints: milliseconds of an inference, and the logit.
+type timing struct {
+	median, best float64
+	runs         int
+	logit        float64
+}
+
+const rounds = 9
+
+// contenders are the runtimes in question. Each runs in a process of its own: their thread pools do not meet.
+func contenders(dir string) ([]*contender, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	timed := func(name, runtime string, threads int, env ...string) *contender {
+		return &contender{name: name, threads: threads, args: []string{self, "time", runtime, dir, fmt.Sprint(threads)}, env: env}
+	}
+	oneDNN := func(threads int) *contender {
+		return &contender{name: "oneDNN int8", threads: threads, args: []string{filepath.Join(dir, "onednn"), dir, fmt.Sprint(threads)},
+			env: []string{fmt.Sprintf("OMP_NUM_THREADS=%d", threads)}}
+	}
+	float := timed("ONNX Runtime float32", "ort-float", 1)
+	float.float = true
+	return []*contender{
+		timed("tirewatch", "tirewatch", 1),
+		oneDNN(1),
+		timed("ONNX Runtime int8", "ort", 1),
+		timed("tirewatch, AVX2 forced", "tirewatch", 1, kernelEnv+"=avx2"),
+		timed("tirewatch, generic forced", "tirewatch", 1, kernelEnv+"=generic"),
+		float,
+		timed("tirewatch", "tirewatch", 2),
+		oneDNN(2),
+		timed("ONNX Runtime int8", "ort", 2),
+	}, nil
+}
+
+// run times a contender once more. One that fails says why and is left out from then on.
+func (c *contender) run() {
+	cmd := exec.Command(c.args[0], c.args[1:]...)
+	cmd.Env = append(os.Environ(), c.env...)
+	out, err := cmd.Output()
+	if err != nil {
+		c.why = err.Error()
+		if e := (*exec.ExitError)(nil); errors.As(err, &e) {
+			c.why = strings.TrimPrefix(strings.TrimSpace(string(e.Stderr)), "bench: error: ")
+		}
+		return
+	}
+	var t timing
+	if _, err := fmt.Sscan(string(out), &t.median, &t.best, &t.runs, &t.logit); err != nil {
+		c.why = fmt.Sprintf("printed %q", out)
+		return
+	}
+	c.rounds = append(c.rounds, t)
+}
+
+// peers runs all contenders in turns and prints how they compare. The order turns round with every round, so that nobody always
+// follows the same neighbour.
+func peers(w io.Writer, dir string) error {
+	all, err := contenders(dir)
+	if err != nil {
+		return err
+	}
+	order := slices.Clone(all)
+	for round := range rounds {
+		for _, c := range order {
+			if c.why == "" {
+				c.run()
+			}
+		}
+		slices.Reverse(order)
+		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, rounds)
+	}
+	ours := all[0]
+	if ours.why != "" {
+		return fmt.Errorf("tirewatch: %s", ours.why)
+	}
+	return table(w, all)
+}
+
+// table prints the times, and each runtime's ratio to those it is compared with.
+func table(w io.Writer, all []*contender) error {
+	find := func(name string, threads int) *contender {
+		i := slices.IndexFunc(all, func(c *contender) bool { return c.name == name && c.threads == threads && c.why == "" })
+		if i < 0 {
+			return &contender{}
+		}
+		return all[i]
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "one image, %d rounds in turns\tthreads\tms median\tms best\tratio to oneDNN int8\tratio to ONNX Runtime int8\tlogit\n", rounds)
+	for _, c := range all {
+		if c.why != "" {
+			fmt.Fprintf(t, "%s\t%d\tnot here: %s\n", c.name, c.threads, c.why)
+			continue
+		}
+		fmt.Fprintf(t, "%s\t%d\t%.3f\t%.3f\t%s\t%s\t%.7g\n", c.name, c.threads,
+			middle(c.rounds, func(t timing) float64 { return t.median }),
+			slices.MinFunc(c.rounds, func(a, b timing) int { return cmp.Compare(a.best, b.best) }).best,
+			ratio(c, find("oneDNN int8", c.threads)), ratio(c, find("ONNX Runtime int8", c.threads)), c.rounds[0].logit)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if err := sameLogits(all); err != nil {
+		return err
+	}
+	fmt.Fprintln(w, "\nratios: median of the rounds (smallest to largest); in a round the medians of both are compared")
+	for _, name := range []string{"tirewatch", "oneDNN int8", "ONNX Runtime int8"} {
+		if two, one := find(name, 2), find(name, 1); len(two.rounds) > 0 {
+			fmt.Fprintf(w, "%s: 2 threads are %s times as fast as 1\n", name, ratio(one, two))
+		}
+	}
+	return nil
+}
+
+// ratio compares two contenders round by round: c's time in parts of other's.
+func ratio(c, other *contender) string {
+	if c == other || len(other.rounds) == 0 {
+		return "-"
+	}
+	var rs []float64
+	for i, t := range c.rounds {
+		rs = append(rs, t.median/other.rounds[i].median)
+	}
+	slices.Sort(rs)
+	return fmt.Sprintf("%.3f (%.3f to %.3f)", rs[len(rs)/2], rs[0], rs[len(rs)-1])
+}
+
+func middle(ts []timing, f func(timing) float64) float64 {
+	var v []float64
+	for _, t := range ts {
+		v = append(v, f(t))
+	}
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+// sameLogit is how far two logits of the same sum may lie apart, in parts of them: we multiply sum and scale in float64, others in float32.
+const sameLogit = 1e-6
+
+// sameLogits makes sure that everyone computed the same network.
+func sameLogits(all []*contender) error {
+	want := all[0].rounds[0].logit
+	for _, c := range all {
+		tolerance := sameLogit * math.Abs(want)
+		if c.float {
+			tolerance = 0.05 * (1 + math.Abs(want))
+		}
+		for _, t := range c.rounds {
+			if math.Abs(t.logit-want) > tolerance {
+				return fmt.Errorf("%s gives logit %g, tirewatch %g: not the same network", c.name, t.logit, want)
+			}
+		}
+	}
+	return nil
+}
