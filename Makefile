@@ -4,7 +4,8 @@
 TAGS = $(shell pkg-config --exists opencv4 2>/dev/null && echo opencv)
 GO_BUILD = go build -tags '$(TAGS)' -trimpath
 
-.PHONY: all build demo test lint cross fuzz clean deps-opencv deps-test test-peers bench-peers bench-arm64 bench-build
+.PHONY: all build demo test lint cross fuzz clean deps-opencv deps-test \
+	test-peers test-peers-emulated bench-peers bench-arm64 bench-build
 
 all: build
 
@@ -26,6 +27,9 @@ lint:
 	GOARCH=arm64 CGO_ENABLED=0 go vet ./...
 	go tool staticcheck ./...
 	go mod tidy -diff
+	@command -v gcc >/dev/null || .ci/need gcc
+	go -C vision/bench vet .
+	go -C vision/bench mod tidy -diff
 
 # Everything but OpenCV is Go, so a station's program builds for any of these from any PC.
 cross:
@@ -48,9 +52,21 @@ ORT_ARM64 = $(BENCH)/ort-1.20.1
 ORT_X64_LIBRARY = $(ORT_X64)/node_modules/onnxruntime-node/bin/napi-v6/linux/x64/libonnxruntime.so.1
 ORT_ARM64_LIBRARY = $(ORT_ARM64)/node_modules/onnxruntime-node/bin/napi-v3/linux/arm64/libonnxruntime.so.1
 
+ARM64_CGO = CGO_ENABLED=1 GOARCH=arm64 CC=aarch64-linux-gnu-gcc
+
 # The int8 network is ONNX Runtime's to the last bit: sums, every activation, random networks.
 test-peers: $(ORT_X64)/node_modules/.package-lock.json
 	ORT_LIBRARY=$(ORT_X64_LIBRARY) go -C vision/bench test -count=1 -v .
+
+# The same on CPUs that are not at hand, under qemu and with fewer images: NEON, NEON with dot product, AVX2 without VNNI.
+test-peers-emulated: $(ORT_X64)/node_modules/.package-lock.json $(ORT_ARM64)/node_modules/.package-lock.json
+	@.ci/need gcc qemu-user gcc-aarch64-linux-gnu libstdc++6-arm64-cross
+	go -C vision/bench test -c -o $(BENCH)/exact .
+	$(ARM64_CGO) go -C vision/bench test -c -o $(BENCH)/exact-arm64 .
+	for core in cortex-a72 cortex-a76; do \
+	  ORT_LIBRARY=$(ORT_ARM64_LIBRARY) QEMU_LD_PREFIX=/usr/aarch64-linux-gnu qemu-aarch64 -cpu $$core $(BENCH)/exact-arm64 -test.v -test.short || exit 1; \
+	done
+	ORT_LIBRARY=$(ORT_X64_LIBRARY) qemu-x86_64 -cpu max $(BENCH)/exact -test.v -test.short
 
 # Times on this machine: about two minutes, all runtimes in turns.
 bench-peers: $(ORT_X64)/node_modules/.package-lock.json bench-build
@@ -62,7 +78,7 @@ bench-peers: $(ORT_X64)/node_modules/.package-lock.json bench-build
 bench-arm64: $(ORT_ARM64)/node_modules/.package-lock.json bench-build
 	@.ci/need gcc qemu-user gcc-aarch64-linux-gnu libstdc++6-arm64-cross llvm-19
 	gcc -O2 -Wall -Wextra -shared -fPIC -o $(BENCH)/icount.so vision/bench/icount/icount.c
-	CGO_ENABLED=1 GOARCH=arm64 CC=aarch64-linux-gnu-gcc go -C vision/bench build -o $(BENCH)/bench-arm64 .
+	$(ARM64_CGO) go -C vision/bench build -o $(BENCH)/bench-arm64 .
 	ORT_LIBRARY=$(ORT_ARM64_LIBRARY) QEMU_LD_PREFIX=/usr/aarch64-linux-gnu $(BENCH)/bench arm64 $(BENCH)
 	$(BENCH)/bench loops $(BENCH)/bench-arm64
 

@@ -6,9 +6,12 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"runtime"
+	"sync"
 	"testing"
 
 	ort "github.com/yalue/onnxruntime_go"
+	"golang.org/x/sys/cpu"
 
 	"tirewatch/quantize/onnx"
 	"tirewatch/vision/graph"
@@ -37,6 +40,17 @@ func runners(t *testing.T, m *infer.Model) map[string]*infer.Runner {
 	}
 	return rs
 }
+
+// saturates tells whether ONNX Runtime departs from ONNX on this CPU. Without VNNI its x86 kernels multiply with VPMADDUBSW, which adds
+// two products of a byte and a weight in 16 bits and saturates: 255*127 + 255*127 is not 64770 but 32767. Weights of up to 64 cannot reach
+// that, so there it is exact again. Source: "Quantize ONNX models" in ONNX Runtime's documentation, on reduce_range.
+var saturates = runtime.GOARCH == "amd64" && !cpu.X86.HasAVX512VNNI && !cpu.X86.HasAVXVNNI
+
+// The largest weights of a model, in either direction.
+const (
+	allBits   = 127
+	sevenBits = 64
+)
 
 // peer is an exported model in ONNX Runtime, with some of its values as outputs.
 type peer struct {
@@ -109,9 +123,9 @@ func channelsFirst(x []uint8, s graph.Shape) []uint8 {
 	return out
 }
 
-// randomModel fills a graph with weights of every size, and multipliers that spread the activations over their range. The logit
+// randomModel fills a graph with weights of every size up to the largest, and multipliers that spread the activations over their range. The logit
 // is the sum itself, which float32 holds exactly up to 2^24.
-func randomModel(g *graph.Graph, rng *rand.Rand) *infer.Model {
+func randomModel(g *graph.Graph, largest int, rng *rand.Rand) *infer.Model {
 	steps, err := g.Plan()
 	if err != nil {
 		panic(err)
@@ -123,12 +137,12 @@ func randomModel(g *graph.Graph, rng *rand.Rand) *infer.Model {
 		}
 		l := infer.Layer{Name: s.Name, W: make([]byte, s.Weights()), Bias: make([]int32, s.Filters)}
 		for k := range l.W {
-			l.W[k] = byte(int8(rng.IntN(255) - 127))
+			l.W[k] = byte(int8(rng.IntN(2*largest+1) - largest))
 		}
 		for c := range l.Bias {
 			l.Bias[c] = int32(rng.IntN(20001) - 10000)
 			if i < len(steps)-1 {
-				l.Mult = append(l.Mult, float32((0.5+rng.Float64())/(60*math.Sqrt(float64(s.Weights()/s.Filters)))))
+				l.Mult = append(l.Mult, float32((0.5+rng.Float64())/(0.5*float64(largest)*math.Sqrt(float64(s.Weights()/s.Filters)))))
 			}
 		}
 		m.Layers = append(m.Layers, l)
@@ -145,8 +159,21 @@ func theirSum(t *testing.T, logit float32) int32 {
 	return int32(logit)
 }
 
-// images are drawn tires, noise, and the extremes.
-func images(n int, rng *rand.Rand) [][]byte {
+// drawn are the pictures of tires, drawn once.
+var drawn = sync.OnceValue(func() [][]byte {
+	n := 30
+	if testing.Short() { // as under an emulator
+		n = 4
+	}
+	out := make([][]byte, n)
+	for i := range out {
+		out[i] = drawnPixels(i)
+	}
+	return out
+})
+
+// images are drawn tires, as much noise, and the extremes.
+func images(rng *rand.Rand) [][]byte {
 	size := graph.Thesis().Input.Size()
 	black, white, noise := make([]byte, size), make([]byte, size), func() []byte {
 		pix := make([]byte, size)
@@ -159,58 +186,70 @@ func images(n int, rng *rand.Rand) [][]byte {
 		white[i] = 255
 	}
 	out := [][]byte{black, white}
-	for i := range n {
-		out = append(out, drawnPixels(i), noise())
+	for _, pix := range drawn() {
+		out = append(out, pix, noise())
 	}
 	return out
 }
 
-// thesisModels are two thesis networks: one made by the quantizer, one whose weights fill their range.
-func thesisModels(t *testing.T) map[string]*infer.Model {
-	t.Helper()
+// thesisModels are thesis networks: one made by the quantizer, one whose weights fill their range, one with smaller weights.
+var thesisModels = sync.OnceValue(func() map[string]*infer.Model {
 	c, err := randomCheckpoint()
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
 	b, err := quantized(c)
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
 	b.Model.LogitScale = 1
 	return map[string]*infer.Model{
-		"quantized": &b.Model,
-		"random":    randomModel(graph.Thesis(), rand.New(rand.NewPCG(seed, 2))),
+		"quantized":  &b.Model,
+		"random":     randomModel(graph.Thesis(), allBits, rand.New(rand.NewPCG(seed, 2))),
+		sevenBitName: randomModel(graph.Thesis(), sevenBits, rand.New(rand.NewPCG(seed, 2))),
 	}
-}
+})
+
+const sevenBitName = "random, weights of 7 bits"
 
 // The thesis network's sum, by every kernel, is ONNX Runtime's to the last bit.
 func TestThesisEqualsONNXRuntime(t *testing.T) {
-	for name, m := range thesisModels(t) {
+	for name, m := range thesisModels() {
 		t.Run(name, func(t *testing.T) {
 			p := newPeer(t, m)
 			rs := runners(t, m)
-			distinct := map[int32]bool{}
-			for i, pix := range images(30, rand.New(rand.NewPCG(seed, 3))) {
+			distinct, furthest := map[int32]bool{}, 0.0
+			all := images(rand.New(rand.NewPCG(seed, 3)))
+			for i, pix := range all {
 				logit, _ := p.run(t, pix)
 				want := theirSum(t, logit)
 				distinct[want] = true
 				for kernel, r := range rs {
-					if got, err := r.Run(pix); err != nil || got != want {
-						t.Errorf("image %d, kernel %s: sum %d, ONNX Runtime %d (%v)", i, kernel, got, want, err)
+					got, err := r.Run(pix)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if saturates && name != sevenBitName {
+						furthest = max(furthest, math.Abs(float64(got)-float64(want))/math.Abs(float64(got)))
+					} else if got != want {
+						t.Errorf("image %d, kernel %s: sum %d, ONNX Runtime %d", i, kernel, got, want)
 					}
 				}
 			}
-			if len(distinct) < 50 {
+			if furthest > 0 {
+				t.Logf("ONNX Runtime saturates on this CPU: its sums are up to %.0f %% off", 100*furthest)
+			}
+			if len(distinct) < len(all)*4/5 {
 				t.Errorf("only %d different sums", len(distinct))
 			}
-			t.Logf("%d images, %d different sums, %d kernels", 62, len(distinct), len(rs))
+			t.Logf("%d images, %d different sums, %d kernels", len(all), len(distinct), len(rs))
 		})
 	}
 }
 
 // So is every activation on the way, here by the specification of the operators, on the full region of every layer.
 func TestEveryActivationEqualsONNXRuntime(t *testing.T) {
-	for name, m := range thesisModels(t) {
+	for name, m := range thesisModels() {
 		t.Run(name, func(t *testing.T) {
 			steps, err := m.Graph.Plan()
 			if err != nil {
@@ -222,9 +261,12 @@ func TestEveryActivationEqualsONNXRuntime(t *testing.T) {
 					between = append(between, onnx.Value{Name: s.Name + "/out", Type: onnx.Uint8})
 				}
 			}
+			if saturates && name != sevenBitName {
+				t.Skip("ONNX Runtime saturates on this CPU")
+			}
 			p := newPeer(t, m, between...)
 			rng := rand.New(rand.NewPCG(seed, 4))
-			for i, pix := range images(1, rng)[2:] {
+			for i, pix := range images(rng)[2:4] {
 				_, theirs := p.run(t, pix)
 				compared := 0
 				for k, ours := range activations(m, steps, pix) {
@@ -282,12 +324,19 @@ func activations(m *infer.Model, steps []graph.Step, x []uint8) []activation {
 
 // Other networks too: both paddings, odd windows and strides, several channels, orders that flatten changes.
 func TestRandomNetworksEqualONNXRuntime(t *testing.T) {
-	const networks = 150
+	networks := uint64(150)
+	if testing.Short() {
+		networks = 40
+	}
+	largest := allBits
+	if saturates {
+		largest = sevenBits
+	}
 	distinct := map[int32]bool{}
-	for n := range uint64(networks) {
+	for n := range networks {
 		rng := rand.New(rand.NewPCG(n, 5))
 		g := randomGraph(rng)
-		m := randomModel(g, rng)
+		m := randomModel(g, largest, rng)
 		p := newPeer(t, m)
 		rs := runners(t, m)
 		for range 3 {
@@ -305,7 +354,7 @@ func TestRandomNetworksEqualONNXRuntime(t *testing.T) {
 			}
 		}
 	}
-	if len(distinct) < networks {
+	if uint64(len(distinct)) < networks {
 		t.Errorf("only %d different sums", len(distinct))
 	}
 }
@@ -340,15 +389,14 @@ func randomGraph(rng *rand.Rand) *graph.Graph {
 
 // With the bundle's own logit scale the logit is the float32 product of the sum and the scale.
 func TestLogitEqualsONNXRuntime(t *testing.T) {
-	m := thesisModels(t)["quantized"]
+	m := *thesisModels()[sevenBitName]
 	m.LogitScale = 3.1e-5
-	p := newPeer(t, m)
-	r, err := infer.NewRunner(m)
+	p := newPeer(t, &m)
+	r, err := infer.NewRunner(&m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range 10 {
-		pix := drawnPixels(i)
+	for i, pix := range drawn() {
 		sum, err := r.Run(pix)
 		if err != nil {
 			t.Fatal(err)
