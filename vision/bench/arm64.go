@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
+
+	"tirewatch/vision/kernel"
 )
 
 // cores are the processors that qemu plays: Cortex-A72 stands for NEON alone (Pi 4; A53 and A57 alike), A76 for NEON with dot product
@@ -18,7 +20,7 @@ import (
 var cores = []string{"cortex-a72", "cortex-a76"}
 
 // counted are the runs to count on each core.
-var counted = []struct{ name, runtime, kernel string }{
+var counted = []struct{ name, runtime, body string }{
 	{"tirewatch", "tirewatch", ""},
 	{"tirewatch, NEON forced", "tirewatch", "neon"},
 	{"tirewatch, generic forced", "tirewatch", "generic"},
@@ -34,7 +36,7 @@ func arm64(w io.Writer, dir string) error {
 	for _, c := range counted {
 		fmt.Fprint(t, c.name)
 		for _, core := range cores {
-			n, logit, err := perInference(dir, core, c.runtime, c.kernel)
+			n, logit, err := perInference(dir, core, c.runtime, c.body)
 			if err != nil {
 				fmt.Fprintf(t, "\tnot here: %v", err)
 				continue
@@ -64,12 +66,12 @@ const (
 	moreTimes = fewTimes + 2
 )
 
-func perInference(dir, core, runtime, kernel string) (n float64, logit float64, err error) {
-	few, _, err := instructions(dir, core, runtime, kernel, fewTimes)
+func perInference(dir, core, runtime, body string) (n float64, logit float64, err error) {
+	few, _, err := instructions(dir, core, runtime, body, fewTimes)
 	if err != nil {
 		return 0, 0, err
 	}
-	more, logit, err := instructions(dir, core, runtime, kernel, moreTimes)
+	more, logit, err := instructions(dir, core, runtime, body, moreTimes)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -77,7 +79,7 @@ func perInference(dir, core, runtime, kernel string) (n float64, logit float64, 
 }
 
 // instructions counts what a process executes that makes so many inferences.
-func instructions(dir, core, runtime, kernel string, times int) (n uint64, logit float64, err error) {
+func instructions(dir, core, runtime, body string, times int) (n uint64, logit float64, err error) {
 	log, err := os.CreateTemp("", "icount-*")
 	if err != nil {
 		return 0, 0, err
@@ -87,7 +89,7 @@ func instructions(dir, core, runtime, kernel string, times int) (n uint64, logit
 	cmd := exec.Command("qemu-aarch64", "-cpu", core, "-plugin", filepath.Join(dir, "icount.so"), "-d", "plugin", "-D", log.Name(),
 		filepath.Join(dir, "bench-arm64"), "count", runtime, dir, fmt.Sprint(times))
 	// The collector and the signals that interrupt long loops come at times of their own.
-	cmd.Env = append(os.Environ(), "GOGC=off", "GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1", kernelEnv+"="+kernel)
+	cmd.Env = append(os.Environ(), "GOGC=off", "GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1", kernel.Env+"="+body)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -3,10 +3,12 @@ package main
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 
@@ -19,25 +21,24 @@ import (
 	"tirewatch/vision/kernel"
 )
 
-// kernels are the bodies that runs are compared with; those of other CPUs and builds are left out, and the log says so.
-var kernels = []string{"generic", "avx2", "avx512vnni", "neon", "sdot"}
-
-// runners makes a runner of every body that this CPU has.
+// runners makes a runner of every body that this CPU has, and one of two threads.
 func runners(t *testing.T, m *infer.Model) map[string]*infer.Runner {
 	t.Helper()
 	rs := map[string]*infer.Runner{}
-	for _, name := range kernels {
-		t.Setenv(kernelEnv, name)
-		r, err := newRunner(m, 1)
+	add := func(name string, opts ...infer.Option) {
+		r, err := infer.NewRunner(m, opts...)
 		if err != nil {
-			t.Logf("kernel %s: %v", name, err)
-			continue
+			t.Fatal(err)
 		}
+		t.Cleanup(r.Close)
 		rs[name] = r
 	}
-	if len(rs) == 0 {
-		t.Fatal("no kernel runs here")
+	for _, b := range kernel.Bodies() {
+		t.Setenv(kernel.Env, b.Name())
+		add(b.Name())
 	}
+	t.Setenv(kernel.Env, "")
+	add("two threads", infer.Threads(2))
 	return rs
 }
 
@@ -224,7 +225,7 @@ func TestThesisEqualsONNXRuntime(t *testing.T) {
 				logit, _ := p.run(t, pix)
 				want := theirSum(t, logit)
 				distinct[want] = true
-				for kernel, r := range rs {
+				for body, r := range rs {
 					got, err := r.Run(pix)
 					if err != nil {
 						t.Fatal(err)
@@ -232,7 +233,7 @@ func TestThesisEqualsONNXRuntime(t *testing.T) {
 					if saturates && name != sevenBitName {
 						furthest = max(furthest, math.Abs(float64(got)-float64(want))/math.Abs(float64(got)))
 					} else if got != want {
-						t.Errorf("image %d, kernel %s: sum %d, ONNX Runtime %d", i, kernel, got, want)
+						t.Errorf("image %d, kernel %s: sum %d, ONNX Runtime %d", i, body, got, want)
 					}
 				}
 			}
@@ -242,7 +243,7 @@ func TestThesisEqualsONNXRuntime(t *testing.T) {
 			if len(distinct) < len(all)*4/5 {
 				t.Errorf("only %d different sums", len(distinct))
 			}
-			t.Logf("%d images, %d different sums, %d kernels", len(all), len(distinct), len(rs))
+			t.Logf("%d images, %d different sums; %v", len(all), len(distinct), slices.Sorted(maps.Keys(rs)))
 		})
 	}
 }
@@ -347,9 +348,9 @@ func TestRandomNetworksEqualONNXRuntime(t *testing.T) {
 			logit, _ := p.run(t, pix)
 			want := theirSum(t, logit)
 			distinct[want] = true
-			for kernel, r := range rs {
+			for body, r := range rs {
 				if got, err := r.Run(pix); err != nil || got != want {
-					t.Fatalf("network %d, kernel %s: sum %d, ONNX Runtime %d (%v)\n%v", n, kernel, got, want, err, g)
+					t.Fatalf("network %d, kernel %s: sum %d, ONNX Runtime %d (%v)\n%v", n, body, got, want, err, g)
 				}
 			}
 		}

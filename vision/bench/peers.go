@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"tirewatch/vision/kernel"
 )
 
 // contender is one column of the comparison: a program that times itself and says so in one line.
@@ -35,32 +37,32 @@ type timing struct {
 
 const rounds = 9
 
-// contenders are the runtimes in question. Each runs in a process of its own: their thread pools do not meet.
+// contenders are the runtimes in question, the fastest body of ours first. Each runs in a process of its own: their thread pools do not meet.
 func contenders(dir string) ([]*contender, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	timed := func(name, runtime string, threads int, env ...string) *contender {
-		return &contender{name: name, threads: threads, args: []string{self, "time", runtime, dir, fmt.Sprint(threads)}, env: env}
+	timed := func(name, runtime string, threads int) *contender {
+		return &contender{name: name, threads: threads, args: []string{self, "time", runtime, dir, fmt.Sprint(threads)}}
+	}
+	ours := func(b *kernel.Body, threads int) *contender {
+		c := timed("tirewatch "+b.Name(), "tirewatch", threads)
+		c.env = []string{kernel.Env + "=" + b.Name()}
+		return c
 	}
 	oneDNN := func(threads int) *contender {
 		return &contender{name: "oneDNN int8", threads: threads, args: []string{filepath.Join(dir, "onednn"), dir, fmt.Sprint(threads)},
 			env: []string{fmt.Sprintf("OMP_NUM_THREADS=%d", threads)}}
 	}
+	var all []*contender
+	for _, b := range kernel.Bodies() {
+		all = append(all, ours(b, 1))
+	}
 	float := timed("ONNX Runtime float32", "ort-float", 1)
 	float.float = true
-	return []*contender{
-		timed("tirewatch", "tirewatch", 1),
-		oneDNN(1),
-		timed("ONNX Runtime int8", "ort", 1),
-		timed("tirewatch, AVX2 forced", "tirewatch", 1, kernelEnv+"=avx2"),
-		timed("tirewatch, generic forced", "tirewatch", 1, kernelEnv+"=generic"),
-		float,
-		timed("tirewatch", "tirewatch", 2),
-		oneDNN(2),
-		timed("ONNX Runtime int8", "ort", 2),
-	}, nil
+	return append(all, oneDNN(1), timed("ONNX Runtime int8", "ort", 1), float,
+		ours(kernel.Bodies()[0], 2), oneDNN(2), timed("ONNX Runtime int8", "ort", 2)), nil
 }
 
 // run times a contender once more. One that fails says why and is left out from then on.
@@ -135,7 +137,7 @@ func table(w io.Writer, all []*contender) error {
 		return err
 	}
 	fmt.Fprintln(w, "\nratios: median of the rounds (smallest to largest); in a round the medians of both are compared")
-	for _, name := range []string{"tirewatch", "oneDNN int8", "ONNX Runtime int8"} {
+	for _, name := range []string{all[0].name, "oneDNN int8", "ONNX Runtime int8"} {
 		if two, one := find(name, 2), find(name, 1); len(two.rounds) > 0 {
 			fmt.Fprintf(w, "%s: 2 threads are %s times as fast as 1\n", name, ratio(one, two))
 		}

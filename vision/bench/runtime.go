@@ -55,30 +55,12 @@ func openOurs(path string, pix []byte, threads int) (engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := newRunner(&b.Model, threads)
+	r, err := infer.NewRunner(&b.Model, infer.Threads(threads))
 	if err != nil {
 		return nil, err
 	}
 	return &ours{model: &b.Model, runner: r, pix: pix}, nil
 }
-
-// newRunner makes a runner of the body that TIREWATCH_KERNEL names, and refuses any other.
-func newRunner(m *infer.Model, threads int) (*infer.Runner, error) {
-	if threads > 1 {
-		return nil, fmt.Errorf("the runner of this build has one thread")
-	}
-	r, err := infer.NewRunner(m)
-	if err != nil {
-		return nil, err
-	}
-	if want := os.Getenv(kernelEnv); want != "" && r.Kernel() != want {
-		return nil, fmt.Errorf("no kernel %s in this build, it has %s", want, r.Kernel())
-	}
-	return r, nil
-}
-
-// kernelEnv names the body of the operators to use.
-const kernelEnv = "TIREWATCH_KERNEL"
 
 func (o *ours) Run() (err error) {
 	o.sum, err = o.runner.Run(o.pix)
