@@ -127,7 +127,7 @@ func table(w io.Writer, all []*contender) error {
 		}
 		fmt.Fprintf(t, "%s\t%d\t%.3f\t%.3f\t%s\t%s\t%.7g\n", c.name, c.threads,
 			middle(c.rounds, func(t timing) float64 { return t.median }),
-			slices.MinFunc(c.rounds, func(a, b timing) int { return cmp.Compare(a.best, b.best) }).best,
+			c.best(),
 			ratio(c, find("oneDNN int8", c.threads)), ratio(c, find("ONNX Runtime int8", c.threads)), c.rounds[0].logit)
 	}
 	if err := t.Flush(); err != nil {
@@ -136,7 +136,7 @@ func table(w io.Writer, all []*contender) error {
 	if err := sameLogits(all); err != nil {
 		return err
 	}
-	fmt.Fprintln(w, "\nratios: median of the rounds (smallest to largest); in a round the medians of both are compared")
+	fmt.Fprintln(w, "\nratios: in each round the medians of both, of these the median (smallest to largest); then the best of all rounds to the best")
 	for _, name := range []string{all[0].name, "oneDNN int8", "ONNX Runtime int8"} {
 		if two, one := find(name, 2), find(name, 1); len(two.rounds) > 0 {
 			fmt.Fprintf(w, "%s: 2 threads are %s times as fast as 1\n", name, ratio(one, two))
@@ -145,7 +145,7 @@ func table(w io.Writer, all []*contender) error {
 	return nil
 }
 
-// ratio compares two contenders round by round: c's time in parts of other's.
+// ratio compares two contenders round by round, c's time in parts of other's, and then the fastest inferences of both.
 func ratio(c, other *contender) string {
 	if c == other || len(other.rounds) == 0 {
 		return "-"
@@ -155,7 +155,11 @@ func ratio(c, other *contender) string {
 		rs = append(rs, t.median/other.rounds[i].median)
 	}
 	slices.Sort(rs)
-	return fmt.Sprintf("%.3f (%.3f to %.3f)", rs[len(rs)/2], rs[0], rs[len(rs)-1])
+	return fmt.Sprintf("%.3f (%.3f to %.3f), %.3f", rs[len(rs)/2], rs[0], rs[len(rs)-1], c.best()/other.best())
+}
+
+func (c *contender) best() float64 {
+	return slices.MinFunc(c.rounds, func(a, b timing) int { return cmp.Compare(a.best, b.best) }).best
 }
 
 func middle(ts []timing, f func(timing) float64) float64 {
