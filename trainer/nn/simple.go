@@ -127,6 +127,9 @@ func (d *dropout) forward(x []float32) []float32 {
 }
 
 func (d *dropout) backward(dy []float32) []float32 {
+	if !d.mode.training {
+		return dy
+	}
 	for i := range dy {
 		dy[i] *= d.scale[i]
 	}
