@@ -1,0 +1,118 @@
+package report
+
+import (
+	"fmt"
+	"strconv"
+
+	"tirewatch/trainer/metrics"
+)
+
+// Verdict is the report in words.
+type Verdict struct {
+	Sentence string
+	Notes    []string // what a careful reader must know beside it
+	Tone     string   // "good", "fair" or "poor": the colour of the sentence
+}
+
+// few is the number of images of a class below which the interval of a share is some ten points wide.
+const few = 100
+
+// Judge puts the figures into one sentence. It never gives a share without saying of how many, nor a promise without its 95 %
+// interval.
+//
+// The tone is for the eye only: good when even the unlucky ends of both intervals are 90 % right, poor when the scores
+// hardly separate the classes.
+func Judge(part string, m *metrics.Report, scores []float64, labels []bool) Verdict {
+	cracks, sound := m.Crack.Support, m.Normal.Support
+	foundLo, foundHi := metrics.Wilson(m.Matrix.TP, cracks, metrics.Z95)
+	rejectLo, rejectHi := metrics.Wilson(m.Matrix.FP, sound, metrics.Z95)
+	v := Verdict{Tone: "fair", Sentence: fmt.Sprintf(
+		"Finds %d of %d cracks and rejects %d of %d sound tires on %d %s images; on new tires like these, expect %s of the cracks"+
+			" found and %s of the sound tires rejected.",
+		m.Matrix.TP, cracks, m.Matrix.FP, sound, m.Matrix.Total(), part, span(foundLo, foundHi), span(rejectLo, rejectHi))}
+	note := func(format string, args ...any) { v.Notes = append(v.Notes, fmt.Sprintf(format, args...)) }
+
+	switch called := m.Matrix.TP + m.Matrix.FP; {
+	case called == 0:
+		note("It calls every tire sound.")
+	case called == m.Matrix.Total():
+		note("It calls every tire cracked.")
+	}
+	both := cracks > 0 && sound > 0
+	switch {
+	case !both:
+		note("These images show one class only: they cannot tell whether the model knows one from the other.")
+	case m.ROCAUC < 0.75:
+		note("Its scores hardly tell cracked from sound tires (area under the ROC %.2f, guessing gives 0.50): train longer, or with more"+
+			" photographs.", m.ROCAUC)
+		v.Tone = "poor"
+	case foundLo >= 0.9 && rejectHi <= 0.1:
+		v.Tone = "good"
+	}
+	if cracks < few || sound < few {
+		note("%d cracked and %d sound tires are few, and the expected ranges are wide because of it. With %d or more of each they say"+
+			" more.", cracks, sound, few)
+	}
+	if part == Validation {
+		note("The weights were chosen because they do best on these very images, so new tires do somewhat worse. How much, tirewatch" +
+			" evaluate says on test images.")
+	}
+	if off := metrics.CalibrationError(metrics.Calibration(scores, labels, bins)); off > 0.1 {
+		note("Its probabilities are off by %s on average: trust the verdict more than the number.", percent(off))
+	}
+	return v
+}
+
+// percent shows a share with one digit, as far as it is needed.
+func percent(share float64) string { return digits(share) + " %" }
+
+// span shows a range of shares.
+func span(lo, hi float64) string { return digits(lo) + " to " + percent(hi) }
+
+func digits(share float64) string {
+	s := strconv.FormatFloat(100*share, 'f', 1, 64)
+	if n := len(s); s[n-2:] == ".0" {
+		s = s[:n-2]
+	}
+	return s
+}
+
+// figure is one line of the table of figures.
+type figure struct {
+	Name, Value string
+	Of          string // the counts behind it
+	Range       string // 95 % interval
+}
+
+func figures(m *metrics.Report, scores []float64, labels []bool) []figure {
+	share := func(name string, k, n int) figure {
+		lo, hi := metrics.Wilson(k, n, metrics.Z95)
+		value := "none"
+		if n > 0 {
+			value = percent(float64(k) / float64(n))
+		}
+		return figure{name, value, fmt.Sprintf("%d of %d", k, n), span(lo, hi)}
+	}
+	number := func(name string, v float64, of string) figure {
+		return figure{Name: name, Value: fmt.Sprintf("%.4f", v), Of: of}
+	}
+	x := m.Matrix
+	fs := []figure{
+		share("Right answers (accuracy)", x.TP+x.TN, x.Total()),
+		share("Cracks found (recall)", x.TP, x.TP+x.FN),
+		share("Cracks missed (escape rate)", x.FN, x.TP+x.FN),
+		share("Sound tires rejected (false rejects)", x.FP, x.FP+x.TN),
+		share("Cracked among the rejected (precision)", x.TP, x.TP+x.FP),
+		number("F1 of the cracks", m.Crack.F1, ""),
+	}
+	if m.Crack.Support > 0 && m.Normal.Support > 0 {
+		fs = append(fs,
+			number("Area under the ROC", m.ROCAUC, "0.5 is guessing"),
+			number("Area under precision-recall", metrics.AveragePrecision(scores, labels),
+				fmt.Sprintf("%.2f is guessing", float64(m.Crack.Support)/float64(x.Total()))))
+	}
+	return append(fs,
+		number("Log loss", m.LogLoss, "lower is better"),
+		number("Calibration error", metrics.CalibrationError(metrics.Calibration(scores, labels, bins)), "0 is perfect"),
+		number("Threshold", m.Threshold, "a score from here on means crack"))
+}
