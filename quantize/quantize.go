@@ -29,6 +29,7 @@ var ErrTooFewImages = errors.New("too few images")
 type Images struct {
 	Pix   [][]byte // Spec.Size() bytes each
 	Crack []bool   // the true class of each
+	Names []string // of the files, for people; may be nil
 }
 
 // Job is all that Quantize needs beside the checkpoint.

@@ -31,6 +31,7 @@ import (
 type Sample struct {
 	Pix   []byte // as preprocess.Spec.Apply made it
 	Crack bool
+	Name  string // of the file, for people; training does not read it
 }
 
 func (s Sample) label() float64 {
@@ -179,6 +180,9 @@ func (t *Trainer) Run(ctx context.Context, o Observer) error {
 
 // Best gives the checkpoint that did best on validation, nil before the first epoch ended.
 func (t *Trainer) Best() *checkpoint.Checkpoint { return t.best }
+
+// History gives the finished epochs.
+func (t *Trainer) History() []checkpoint.Epoch { return t.state.History }
 
 // epoch runs the rest of the epoch under way and validates.
 func (t *Trainer) epoch(ctx context.Context, o Observer) error {

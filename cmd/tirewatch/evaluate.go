@@ -8,11 +8,13 @@ import (
 
 	"tirewatch/trainer/dataset"
 	"tirewatch/trainer/metrics"
+	"tirewatch/trainer/report"
 )
 
 func newEvaluateCmd() *cobra.Command {
 	var keys []string
 	var asJSON bool
+	var reportDir string
 	cmd := &cobra.Command{
 		Use:   "evaluate MODEL DIR",
 		Short: "Measure a checkpoint or bundle on test images",
@@ -23,6 +25,7 @@ reject rate (sound tires rejected).
 A DIR without a testing folder is taken as test images as a whole. Only images that the
 model was not trained on say how it will do on new tires.`,
 		Example: `  tirewatch evaluate runs/monday/best.ckpt photos/
+  tirewatch evaluate runs/monday/best.ckpt photos/ --report monday-on-test
   tirewatch evaluate monday.tire photos/ --key plant.key.pub --json`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -30,7 +33,7 @@ model was not trained on say how it will do on new tires.`,
 			if err != nil {
 				return err
 			}
-			r, err := evaluate(cmd, m, args[1])
+			r, err := evaluate(cmd, m, args[1], args[0], reportDir)
 			if err != nil {
 				return err
 			}
@@ -45,10 +48,11 @@ model was not trained on say how it will do on new tires.`,
 	}
 	cmd.Flags().StringArrayVar(&keys, "key", nil, "trusted public key of a bundle; may be given more than once")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs")
+	cmd.Flags().StringVar(&reportDir, "report", "", "folder to write report.html and its pictures into")
 	return cmd
 }
 
-func evaluate(cmd *cobra.Command, m *model, dir string) (*metrics.Report, error) {
+func evaluate(cmd *cobra.Command, m *model, dir, path, reportDir string) (*metrics.Report, error) {
 	set, err := dataset.Open(dir)
 	if err != nil {
 		return nil, withHint(err, "tirewatch dataset check "+dir+" says more about the folder")
@@ -67,6 +71,16 @@ func evaluate(cmd *cobra.Command, m *model, dir string) (*metrics.Report, error)
 	p.Done()
 	if err != nil {
 		return nil, err
+	}
+	if reportDir != "" {
+		part := report.Test
+		if len(set.Test) == 0 {
+			part = report.Given
+		}
+		r := newReport("Evaluation of "+path+" on "+dir, part, m, dir, images, scores)
+		if err := writeReport(cmd, r, reportDir); err != nil {
+			return nil, err
+		}
 	}
 	return metrics.New(scores, images.Crack, m.threshold)
 }

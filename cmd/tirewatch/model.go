@@ -26,6 +26,9 @@ type model struct {
 	spec      preprocess.Spec
 	threshold float64
 	newScorer func() (scorer, error)
+
+	float  *checkpoint.Checkpoint // nil for a bundle
+	bundle *bundle.Bundle         // nil for a checkpoint
 }
 
 // openModel reads a checkpoint or a bundle. The signature of a bundle is checked when keys are given; without, the technician is told.
@@ -66,7 +69,7 @@ func checkpointModel(c *checkpoint.Checkpoint) (*model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &model{kind: "checkpoint (float32)", spec: c.Spec, threshold: c.Threshold, newScorer: func() (scorer, error) {
+	return &model{kind: "checkpoint (float32)", spec: c.Spec, threshold: c.Threshold, float: c, newScorer: func() (scorer, error) {
 		p := net.NewPredictor()
 		return func(pix []byte) (float64, error) { return p.Logit(pix, nil) }, nil
 	}}, nil
@@ -103,7 +106,20 @@ func decodeBundle(cmd *cobra.Command, path string, data []byte, keyFiles []strin
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+<<<<<<< HEAD
 	return b, nil
+=======
+	return &model{kind: "bundle (int8)", spec: b.Spec, threshold: b.Threshold, bundle: b, newScorer: func() (scorer, error) {
+		r, err := infer.NewRunner(&b.Model)
+		if err != nil {
+			return nil, err
+		}
+		return func(pix []byte) (float64, error) {
+			sum, err := r.Run(pix)
+			return b.Model.Logit(sum), err
+		}, nil
+	}}, nil
+>>>>>>> 23ba65d (cmd/tirewatch: train and evaluate write the report)
 }
 
 // score gives the probability of a crack for each of n images, on all processors; pix gives the bytes of image i.

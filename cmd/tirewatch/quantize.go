@@ -170,6 +170,7 @@ func loadImages(cmd *cobra.Command, label string, items []dataset.Item, spec pre
 	var images quantize.Images
 	for _, s := range samples {
 		images.Pix, images.Crack = append(images.Pix, s.Pix), append(images.Crack, s.Crack)
+		images.Names = append(images.Names, s.Name)
 	}
 	return images, err
 }

@@ -35,8 +35,8 @@ folders, or training and testing folders with these inside. A fifth of the train
 images is held back for validation, near-duplicates on one side; images for testing
 are not touched.
 
-The run folder receives config.json, metrics.csv, best.ckpt (best on validation) and
-last.ckpt. Ctrl-C stops and saves; --resume goes on, with the same result as if
+The run folder receives config.json, metrics.csv, best.ckpt (best on validation),
+last.ckpt, and report.html with the pictures that are in it. Ctrl-C stops and saves; --resume goes on, with the same result as if
 nothing had happened.`,
 		Example: `  tirewatch train photos/
   tirewatch train photos/ --out runs/monday --epochs 60 --seed 3
@@ -104,7 +104,8 @@ func runTrain(cmd *cobra.Command, dir string, f trainFlags) error {
 	if err != nil {
 		return err
 	}
-	return trainAndTell(ctx, cmd, t, run, f.cfg.Epochs)
+	trained := trainAndTell(ctx, cmd, t, run, f.cfg.Epochs)
+	return errors.Join(trained, reportTraining(cmd, t, run.Dir, dir, val))
 }
 
 // openRun makes or opens the run folder; last and best are nil for a new training.
@@ -157,7 +158,7 @@ func loadSamples(cmd *cobra.Command, label string, items []dataset.Item, spec pr
 	}
 	samples := make([]trainer.Sample, len(pix))
 	for i := range pix {
-		samples[i] = trainer.Sample{Pix: pix[i], Crack: kept[i].Class == dataset.Crack}
+		samples[i] = trainer.Sample{Pix: pix[i], Crack: kept[i].Class == dataset.Crack, Name: kept[i].Path}
 	}
 	return samples, nil
 }

@@ -8,7 +8,6 @@ import (
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
 
 	"tirewatch/trainer/checkpoint"
 	"tirewatch/trainer/metrics"
@@ -46,7 +45,7 @@ func (r *Report) plots(m *metrics.Report, scores []float64, labels []bool) ([]pi
 		drawn, err)
 	drawn, err = calibration(scores, labels)
 	add("calibration.png", "Can the probability be believed?",
-		"Of the tires with a score near 70 %, 70 % should be cracked: then the dots lie on the dashes. The bars are 95 % intervals, the numbers count images.",
+		"Of the tires with a score near 70 %, 70 % should be cracked: then the dots lie on the dashes. The bars are 95 % intervals, the numbers above count the images.",
 		drawn, err)
 	if len(r.History) > 0 {
 		drawn, err = curves(r.History, r.Best)
@@ -120,7 +119,11 @@ func curves(history []checkpoint.Epoch, best int) ([]byte, error) {
 	for _, p := range plots {
 		countAxis(&p.X)
 		if best > 0 {
-			dashed(p, plotter.XYs{{X: float64(best), Y: p.Y.Min}, {X: float64(best), Y: p.Y.Max}})
+			top := p.Y.Max
+			if p == loss {
+				top *= 0.65 // below the legend
+			}
+			dashed(p, plotter.XYs{{X: float64(best), Y: p.Y.Min}, {X: float64(best), Y: top}})
 		}
 	}
 	return stacked(plots...)
@@ -207,22 +210,15 @@ func calibration(scores []float64, labels []bool) ([]byte, error) {
 		line(p, "", fade(blue, 0.5), plotter.XYs{{X: b.Mean, Y: lo}, {X: b.Mean, Y: hi}}).Width = 2
 		dots = append(dots, plotter.XY{X: b.Mean, Y: float64(b.Cracks) / float64(b.Images)})
 	}
-	thin := line(p, "", blue, dots)
-	thin.Width = 1
 	marks(p, "", blue, 3.5, dots)
-	style := letters(9, ink)
-	for _, b := range columns {
+	for i, b := range columns {
 		if b.Images > 0 {
-			y, side := float64(b.Cracks)/float64(b.Images), vg.Length(1)
-			if b.Mean > 0.9 { // inside the axes
-				side = -1
-			}
-			n := fmt.Sprint(b.Images)
-			words(p, style, b.Mean, min(max(y, 0.04), 0.96), side*vg.Length(9+2*len(n)), 0, n)
+			words(p, letters(9, ink), (float64(i)+0.5)/bins, 1.06, 0, 0, fmt.Sprint(b.Images))
 		}
 	}
 	shareAxis(&p.X)
 	shareAxis(&p.Y)
+	p.Y.Max = 1.1 // room for the counts
 	return stacked(p)
 }
 

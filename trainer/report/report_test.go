@@ -228,7 +228,10 @@ func TestOddInput(t *testing.T) {
 		"threshold 1":    func(r *report.Report) { r.Threshold = 1 },
 		"other letters":  func(r *report.Report) { each(r, func(im *report.Image) { im.Name = "写真/Reifen-ölig/" + im.Name }) },
 		"a cold network": func(r *report.Report) { cold(r) },
-		"a wide image":   func(r *report.Report) { each(r, func(im *report.Image) { im.Pix = im.Pix[:side*side/4] }); r.Height /= 4 },
+		"a wide image": func(r *report.Report) {
+			each(r, func(im *report.Image) { im.Pix = im.Pix[:side*side/4] })
+			r.Height /= 4
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := drawn(20)

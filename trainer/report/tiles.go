@@ -57,7 +57,7 @@ func (r *Report) mistakes() (worst []tile, wrong int, err error) {
 		return cmp.Or(cmp.Compare(far(b), far(a)), cmp.Compare(a.Name, b.Name))
 	})
 	for _, im := range all[:min(len(all), mostMistakes)] {
-		says := "sound, but rejected"
+		says := "sound, rejected"
 		if im.Crack {
 			says = "crack, missed"
 		}

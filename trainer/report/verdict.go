@@ -53,6 +53,9 @@ func Judge(part string, m *metrics.Report, scores []float64, labels []bool) Verd
 		note("%d cracked and %d sound tires are few, and the expected ranges are wide because of it. With %d or more of each they say"+
 			" more.", cracks, sound, few)
 	}
+	if part == Given {
+		note("If the model was trained on some of these images, new tires do worse.")
+	}
 	if part == Validation {
 		note("The weights were chosen because they do best on these very images, so new tires do somewhat worse. How much, tirewatch" +
 			" evaluate says on test images.")

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tirewatch/quantize"
+	"tirewatch/quantize/bundle"
+	"tirewatch/trainer"
+	"tirewatch/trainer/augment"
+	"tirewatch/trainer/checkpoint"
+	"tirewatch/trainer/report"
+)
+
+// reportTraining writes the report of a training's best weights on the validation images, also of a training that was
+// stopped; there is nothing to report before the first epoch ended.
+func reportTraining(cmd *cobra.Command, t *trainer.Trainer, runDir, dir string, val []trainer.Sample) error {
+	if t.Best() == nil {
+		return nil
+	}
+	m, err := checkpointModel(t.Best())
+	if err != nil {
+		return err
+	}
+	var images quantize.Images
+	for _, s := range val {
+		images.Pix, images.Crack, images.Names = append(images.Pix, s.Pix), append(images.Crack, s.Crack), append(images.Names, s.Name)
+	}
+	// Ctrl-C ended the training; the report of what was reached takes a second and is written all the same.
+	ctx := context.WithoutCancel(cmd.Context())
+	scores, err := m.score(ctx, len(val), func(i int) ([]byte, error) { return val[i].Pix, nil }, nil)
+	if err != nil {
+		return err
+	}
+	r := newReport("Training "+runDir, report.Validation, m, dir, images, scores)
+	r.History = t.History()
+	return writeReport(cmd, r, runDir)
+}
+
+// newReport gathers what there is to say about a model and the images that it scored. dir is the data set's.
+func newReport(title, part string, m *model, dir string, images quantize.Images, scores []float64) *report.Report {
+	r := &report.Report{Title: title, Part: part, Threshold: m.threshold, Width: m.spec.Width, Height: m.spec.Height}
+	r.Facts = append(r.Facts, report.Fact{Name: "Kind", Value: m.kind})
+	for i, s := range scores {
+		name := images.Names[i]
+		if rel, err := filepath.Rel(dir, name); err == nil && !strings.HasPrefix(rel, "..") {
+			name = filepath.ToSlash(rel)
+		}
+		r.Images = append(r.Images, report.Image{Name: name, Pix: images.Pix[i], Crack: images.Crack[i], Score: s})
+	}
+	if c := m.float; c != nil {
+		r.History, r.Best = c.History, c.BestEpoch
+		r.Facts = append(r.Facts, checkpointFacts(c)...)
+		if net, err := c.Net(); err == nil { // it computed the scores before
+			if e, err := net.NewExplainer(); err == nil { // a network without convolutions has no heat maps
+				r.Explain = e.CAM
+			}
+		}
+	}
+	if b := m.bundle; b != nil {
+		r.Facts = append(r.Facts, bundleFacts(b)...)
+	}
+	return r
+}
+
+func writeReport(cmd *cobra.Command, r *report.Report, dir string) error {
+	if err := r.Write(dir); err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "report: %s\n", filepath.Join(dir, "report.html"))
+	return nil
+}
+
+func checkpointFacts(c *checkpoint.Checkpoint) []report.Fact {
+	parameters := 0
+	for _, p := range c.Params {
+		parameters += len(p.Data)
+	}
+	cfg := c.Config
+	augmented := "every image changed at random in every epoch"
+	if cfg.Augment == (augment.Ranges{}) {
+		augmented = "none"
+	}
+	return []report.Fact{
+		{Name: "Network", Value: fmt.Sprintf("%d parameters", parameters)},
+		{Name: "Image", Value: fmt.Sprintf("%d x %d px, grey", c.Spec.Width, c.Spec.Height)},
+		{Name: "Weights", Value: fmt.Sprintf("of epoch %d, the best on validation; the training was to run for %d", c.BestEpoch, cfg.Epochs)},
+		{Name: "Training", Value: fmt.Sprintf("batches of %d, learning rate %g, seed %d", cfg.Batch, cfg.Rate, cfg.Seed)},
+		{Name: "Augmentation", Value: augmented},
+		{Name: "Held back for validation", Value: fmt.Sprintf("%.3g %% of the training images", 100*cfg.Validation)},
+		{Name: "Data set", Value: "fingerprint " + cmp.Or(cfg.Data, "not known")},
+		{Name: "Made by", Value: cfg.Tool + ", begun " + cfg.Created.UTC().Format("2006-01-02 15:04 UTC")},
+	}
+}
+
+func bundleFacts(b *bundle.Bundle) []report.Fact {
+	return []report.Fact{
+		{Name: "Serial", Value: fmt.Sprint(b.Serial)},
+		{Name: "Made for", Value: b.Target},
+		{Name: "Checkpoint", Value: "SHA-256 " + b.Provenance.Checkpoint},
+		{Name: "Made by", Value: b.Provenance.Tool + ", " + b.Created.UTC().Format("2006-01-02 15:04 UTC")},
+	}
+}
