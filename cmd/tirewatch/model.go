@@ -80,7 +80,7 @@ func openBundle(cmd *cobra.Command, path string, data []byte, keyFiles []string)
 	if err != nil {
 		return nil, err
 	}
-	return &model{kind: "bundle (int8)", spec: b.Spec, threshold: b.Threshold, newScorer: func() (scorer, error) {
+	return &model{kind: "bundle (int8)", spec: b.Spec, threshold: b.Threshold, bundle: b, newScorer: func() (scorer, error) {
 		r, err := infer.NewRunner(&b.Model)
 		if err != nil {
 			return nil, err
@@ -106,20 +106,7 @@ func decodeBundle(cmd *cobra.Command, path string, data []byte, keyFiles []strin
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-<<<<<<< HEAD
 	return b, nil
-=======
-	return &model{kind: "bundle (int8)", spec: b.Spec, threshold: b.Threshold, bundle: b, newScorer: func() (scorer, error) {
-		r, err := infer.NewRunner(&b.Model)
-		if err != nil {
-			return nil, err
-		}
-		return func(pix []byte) (float64, error) {
-			sum, err := r.Run(pix)
-			return b.Model.Logit(sum), err
-		}, nil
-	}}, nil
->>>>>>> 23ba65d (cmd/tirewatch: train and evaluate write the report)
 }
 
 // score gives the probability of a crack for each of n images, on all processors; pix gives the bytes of image i.
