@@ -17,9 +17,10 @@ demo: deps-opencv
 	$(MAKE) build
 	bin/tirewatch demo
 
-# Unit, property, golden, command and end-to-end tests; the last run the real agent against a real Mosquitto.
+# Unit, property, golden, command and end-to-end tests; the last run the real agent against a real Mosquitto, and a
+# browser opens the report.
 test: deps-opencv deps-test
-	REQUIRE_MOSQUITTO=1 go test -tags opencv -timeout 20m ./...
+	REQUIRE_MOSQUITTO=1 REQUIRE_CHROMIUM=1 go test -tags opencv -timeout 20m ./...
 
 lint:
 	@files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "run gofmt -w on:" $$files; exit 1; }
@@ -97,4 +98,4 @@ deps-opencv:
 	@.ci/need g++ pkg-config libopencv-dev
 
 deps-test:
-	@.ci/need mosquitto mosquitto-clients
+	@.ci/need mosquitto mosquitto-clients chromium

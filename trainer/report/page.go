@@ -37,5 +37,5 @@ func (p *page) Counts() string {
 			cracks++
 		}
 	}
-	return fmt.Sprintf("%d %s images: %d cracked, %d sound", len(p.Images), p.Part, cracks, len(p.Images)-cracks)
+	return fmt.Sprintf("%s: %d cracked, %d sound", images(len(p.Images), p.Part), cracks, len(p.Images)-cracks)
 }

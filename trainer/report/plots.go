@@ -31,10 +31,6 @@ func (r *Report) plots(m *metrics.Report, scores []float64, labels []bool) ([]pi
 	add("confusion.png", "What it calls them",
 		"Each row is what the tires are, each column what the model calls them. Blue is right, vermilion is wrong; the stronger, the more of the row.",
 		drawn, err)
-	drawn, err = histogram(r.Threshold, scores, labels)
-	add("scores.png", "How sure it is",
-		"How many tires got which score. The further apart the two crowds, the better; vermilion is on the wrong side of the threshold.",
-		drawn, err)
 	drawn, err = roc(m, scores, labels)
 	add("roc.png", "Found against rejected",
 		"Each point of the line is a threshold: how many cracks it finds for how many sound tires rejected. The line should hug the upper left corner; the dashes are guessing.",
@@ -46,6 +42,10 @@ func (r *Report) plots(m *metrics.Report, scores []float64, labels []bool) ([]pi
 	drawn, err = calibration(scores, labels)
 	add("calibration.png", "Can the probability be believed?",
 		"Of the tires with a score near 70 %, 70 % should be cracked: then the dots lie on the dashes. The bars are 95 % intervals, the numbers above count the images.",
+		drawn, err)
+	drawn, err = histogram(r.Threshold, scores, labels)
+	add("scores.png", "How sure it is",
+		"How many tires got which score. The further apart the two crowds, the better; vermilion is on the wrong side of the threshold.",
 		drawn, err)
 	if len(r.History) > 0 {
 		drawn, err = curves(r.History, r.Best)
@@ -168,6 +168,7 @@ func roc(m *metrics.Report, scores []float64, labels []bool) ([]byte, error) {
 	}
 	line(p, "", blue, points)
 	marks(p, fmt.Sprintf("threshold %.3g", m.Threshold), orange, 4, plotter.XYs{{X: m.FalseRejectRate, Y: m.Crack.Recall}})
+	p.Legend.XOffs, p.Legend.YOffs = -8, 6
 	shareAxis(&p.X)
 	shareAxis(&p.Y)
 	return stacked(p)
@@ -191,7 +192,7 @@ func precisionRecall(m *metrics.Report, scores []float64, labels []bool) ([]byte
 	if m.Matrix.TP+m.Matrix.FP > 0 { // else there is no precision
 		marks(p, fmt.Sprintf("threshold %.3g", m.Threshold), orange, 4, plotter.XYs{{X: m.Crack.Recall, Y: m.Crack.Precision}})
 	}
-	p.Legend.Left = true
+	p.Legend.Left, p.Legend.XOffs, p.Legend.YOffs = true, 8, 6
 	shareAxis(&p.X)
 	shareAxis(&p.Y)
 	return stacked(p)

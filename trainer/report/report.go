@@ -20,7 +20,7 @@ import (
 // Report is what there is to show.
 type Report struct {
 	Title string // "Training runs/monday"
-	Part  string // what the images are: Validation, Test or Given
+	Part  string // what the images are: Validation, Test, or Given when that is not known
 	Facts []Fact // how the model came about, in the order of the page
 
 	History []checkpoint.Epoch // of the training; empty when it is not known, as for a bundle
@@ -36,7 +36,7 @@ type Report struct {
 const (
 	Validation = "validation" // the weights were chosen by them
 	Test       = "test"       // nobody has seen them before
-	Given      = "given"      // not known
+	Given      = ""           // not known
 )
 
 // Fact is one line about the model.

@@ -27,9 +27,9 @@ func Judge(part string, m *metrics.Report, scores []float64, labels []bool) Verd
 	foundLo, foundHi := metrics.Wilson(m.Matrix.TP, cracks, metrics.Z95)
 	rejectLo, rejectHi := metrics.Wilson(m.Matrix.FP, sound, metrics.Z95)
 	v := Verdict{Tone: "fair", Sentence: fmt.Sprintf(
-		"Finds %d of %d cracks and rejects %d of %d sound tires on %d %s images; on new tires like these, expect %s of the cracks"+
+		"Finds %d of %d cracks and rejects %d of %d sound tires on %s; on new tires like these, expect %s of the cracks"+
 			" found and %s of the sound tires rejected.",
-		m.Matrix.TP, cracks, m.Matrix.FP, sound, m.Matrix.Total(), part, span(foundLo, foundHi), span(rejectLo, rejectHi))}
+		m.Matrix.TP, cracks, m.Matrix.FP, sound, images(m.Matrix.Total(), part), span(foundLo, foundHi), span(rejectLo, rejectHi))}
 	note := func(format string, args ...any) { v.Notes = append(v.Notes, fmt.Sprintf(format, args...)) }
 
 	switch called := m.Matrix.TP + m.Matrix.FP; {
@@ -54,16 +54,24 @@ func Judge(part string, m *metrics.Report, scores []float64, labels []bool) Verd
 			" more.", cracks, sound, few)
 	}
 	if part == Given {
-		note("If the model was trained on some of these images, new tires do worse.")
+		note("If the model was trained on any of these images, new tires will do worse.")
 	}
 	if part == Validation {
-		note("The weights were chosen because they do best on these very images, so new tires do somewhat worse. How much, tirewatch" +
-			" evaluate says on test images.")
+		note("The weights were chosen because they do best on these very images, so new tires may do somewhat worse: tirewatch" +
+			" evaluate measures it on test images.")
 	}
 	if off := metrics.CalibrationError(metrics.Calibration(scores, labels, bins)); off > 0.1 {
 		note("Its probabilities are off by %s on average: trust the verdict more than the number.", percent(off))
 	}
 	return v
+}
+
+// images counts them and says what they are.
+func images(n int, part string) string {
+	if part == Given {
+		return fmt.Sprint(n, " images")
+	}
+	return fmt.Sprintf("%d %s images", n, part)
 }
 
 // percent shows a share with one digit, as far as it is needed.

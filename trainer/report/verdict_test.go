@@ -41,6 +41,10 @@ func TestVerdict(t *testing.T) {
 			"Finds 0 of 200 cracks and rejects 0 of 200 sound tires on 400 test images; on new tires like these, expect" +
 				" 0 to 1.9 % of the cracks found and 0 to 1.9 % of the sound tires rejected.", "poor",
 			[]string{"It calls every tire sound", "hardly tell", "off by 47 %"}},
+		{"of images that may be known", report.Given, metrics.Matrix{TP: 200, TN: 200},
+			"Finds 200 of 200 cracks and rejects 0 of 200 sound tires on 400 images; on new tires like these, expect" +
+				" 98.1 to 100 % of the cracks found and 0 to 1.9 % of the sound tires rejected.", "good",
+			[]string{"If the model was trained on any"}},
 		{"no cracks to find", report.Test, metrics.Matrix{FP: 100, TN: 100},
 			"Finds 0 of 0 cracks and rejects 100 of 200 sound tires on 200 test images; on new tires like these, expect" +
 				" 0 to 100 % of the cracks found and 43.1 to 56.9 % of the sound tires rejected.", "fair",
