@@ -2,23 +2,22 @@ package metrics
 
 import "math"
 
-// Z95 is the z of a 95 % interval: 97.5 % of a normal distribution lie below it.
+// Z95 is the normal quantile of a two-sided 95 % interval.
 const Z95 = 1.959963984540054
 
-// Wilson gives the score interval of a share of which k in n were seen (Wilson 1927): where the true share may lie, at the
-// confidence of z. Unlike k/n plus or minus a standard error it stays inside 0 to 1 and says something about 0 of 20. Without
-// any image every share is possible.
+// Wilson is the score interval of a share of which k of n were seen; z is the normal quantile, Z95 for 95 %. Unlike the textbook
+// interval it does not claim certainty from 0 of 20. Nothing seen (n = 0) says nothing: 0 to 1.
+// Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
 func Wilson(k, n int, z float64) (lo, hi float64) {
 	if n <= 0 {
 		return 0, 1
 	}
-	count, p := float64(n), float64(k)/float64(n)
-	centre := p + z*z/(2*count)
-	half := z * math.Sqrt(p*(1-p)/count+z*z/(4*count*count))
-	scale := 1 + z*z/count
-	lo, hi = (centre-half)/scale, (centre+half)/scale
+	p, m, z2 := float64(k)/float64(n), float64(n), z*z
+	centre := (p + z2/(2*m)) / (1 + z2/m)
+	half := z / (1 + z2/m) * math.Sqrt(p*(1-p)/m+z2/(4*m*m))
+	lo, hi = max(centre-half, 0), min(centre+half, 1)
 	if k == 0 {
-		lo = 0 // rounding would leave some 1e-17
+		lo = 0 // exactly, whatever the rounding above
 	}
 	if k == n {
 		hi = 1

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"image/color"
+	"image/png"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -54,7 +55,7 @@ func confusion(m metrics.Matrix) ([]byte, error) {
 			dc.FillText(letters(11, on), vg.Point{X: x, Y: y - 30}, said[row][column])
 		}
 	}
-	return encode(c)
+	return encode(c, png.DefaultCompression)
 }
 
 // fill paints a rectangle.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"image/color"
+	"image/png"
 	"math"
 
 	stdfont "golang.org/x/image/font"
@@ -142,10 +143,11 @@ func canvas(w, h vg.Length) (*vgimg.Canvas, draw.Canvas) {
 	return c, draw.New(c)
 }
 
-// encode makes the PNG file of a picture.
-func encode(c *vgimg.Canvas) ([]byte, error) {
+// encode makes the PNG file of a picture. Photographs hardly shrink, however long one tries.
+func encode(c *vgimg.Canvas, level png.CompressionLevel) ([]byte, error) {
 	var b bytes.Buffer
-	if _, err := (vgimg.PngCanvas{Canvas: c}).WriteTo(&b); err != nil {
+	encoder := png.Encoder{CompressionLevel: level}
+	if err := encoder.Encode(&b, c.Image()); err != nil {
 		return nil, fmt.Errorf("encode picture: %w", err)
 	}
 	return b.Bytes(), nil
@@ -165,5 +167,5 @@ func stacked(plots ...*plot.Plot) ([]byte, error) {
 	for i, row := range plot.Align(grid, tiles, dc) {
 		plots[i].Draw(row[0])
 	}
-	return encode(c)
+	return encode(c, png.DefaultCompression)
 }

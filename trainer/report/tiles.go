@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"image"
 	"image/jpeg"
+	"image/png"
 	"slices"
 	"strings"
 
@@ -232,7 +233,7 @@ func grid(tiles []tile, columns int, title, instead string) ([]byte, error) {
 		dc.FillText(letters(8, ink), vg.Point{X: x + cell/2, Y: y - 8}, short(t.Name, 24))
 		dc.FillText(letters(8, middle), vg.Point{X: x + cell/2, Y: y - 18}, fmt.Sprintf("%s, score %.3f", t.Says, t.Score))
 	}
-	return encode(c)
+	return encode(c, png.BestSpeed)
 }
 
 // short is the last part of a name, its middle left out when it is longer than limit letters.
