@@ -78,7 +78,7 @@ func (n *Net) NewPredictor() *Predictor {
 
 // Logit gives the network's output before the sigmoid for the preprocessed bytes of one image. observe, when not nil, gets the
 // values after the activation of each trained layer, counted from 0, in the live region that the result depends on; where a
-// pool follows, after the pool, which has the same largest value. The slice is valid during the call only.
+// pool follows, after the pool, as the int8 network requantises them. The slice is valid during the call only.
 func (p *Predictor) Logit(pix []byte, observe func(layer int, values []float32)) (float64, error) {
 	if len(pix) != p.net.InputSize() {
 		return 0, fmt.Errorf("image of %d bytes, the network takes %d", len(pix), p.net.InputSize())
@@ -92,11 +92,16 @@ func (p *Predictor) Logit(pix []byte, observe func(layer int, values []float32))
 			dst[i] = float32(v) * (1.0 / 255)
 		}
 	}
-	x, trained := p.x, 0
-	for _, l := range p.layers {
+	x, trained, at := p.x, 0, -1
+	for i, l := range p.layers {
 		x = l.forward(x)
 		switch l.(type) {
-		case *conv, *convPool, *dense:
+		case *conv:
+			at = p.poolBehind(i)
+		case *convPool, *dense:
+			at = i
+		}
+		if i == at {
 			if observe != nil {
 				observe(trained, x)
 			}
@@ -104,4 +109,21 @@ func (p *Predictor) Logit(pix []byte, observe func(layer int, values []float32))
 		}
 	}
 	return float64(x[0]), nil
+}
+
+// poolBehind gives the index of the pool behind layer i, or i when none follows. Dropout in between does nothing here.
+func (p *Predictor) poolBehind(i int) int {
+	k := i + 1
+	for k < len(p.layers) {
+		if _, idle := p.layers[k].(*dropout); !idle {
+			break
+		}
+		k++
+	}
+	if k < len(p.layers) {
+		if _, pool := p.layers[k].(*maxPool); pool {
+			return k
+		}
+	}
+	return i
 }

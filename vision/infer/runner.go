@@ -30,6 +30,8 @@ type Runner struct {
 	out   []uint8 // back's output, or else middle
 	dense []denseLayer
 	timed bool // Profile is under way
+
+	whole []*chain // of Observe, a stage each; nil before its first call
 }
 
 // Option changes what NewRunner makes.
@@ -162,7 +164,7 @@ func memory(steps []graph.Step, b *kernel.Body) int64 {
 // Model.Logit makes the logit of it. It allocates nothing.
 func (r *Runner) Run(pix []byte) (int32, error) {
 	if len(pix) != r.input {
-		return 0, fmt.Errorf("run network: image of %d bytes, want %d", len(pix), r.input)
+		return 0, r.wrongSize(pix)
 	}
 	if r.front != nil {
 		for _, h := range r.helpers {
@@ -187,6 +189,10 @@ func (r *Runner) Run(pix []byte) (int32, error) {
 	sum := r.dense[last].Sums(pix)[0]
 	r.dense[last].spent += since(began)
 	return sum, nil
+}
+
+func (r *Runner) wrongSize(pix []byte) error {
+	return fmt.Errorf("run network: image of %d bytes, want %d", len(pix), r.input)
 }
 
 // Kernel names the body of the operators that this Runner uses.
