@@ -10,20 +10,44 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"tirewatch/quantize/bundle"
 	"tirewatch/quantize/calibrate"
-	"tirewatch/quantize/convert"
 	"tirewatch/quantize/report"
 	"tirewatch/trainer/checkpoint"
-	"tirewatch/vision/graph"
+	"tirewatch/trainer/metrics"
 	"tirewatch/vision/infer"
 	"tirewatch/vision/verdict"
 )
 
-// ErrTooFewImages says that there are not enough images to calibrate on or to take golden inputs from.
-var ErrTooFewImages = errors.New("too few images")
+var (
+	// ErrTooFewImages says that there are not enough images to calibrate on or to take golden inputs from.
+	ErrTooFewImages = errors.New("too few images")
+	// ErrOneClass says that the calibration images do not show both classes.
+	ErrOneClass = errors.New("calibration images of one class only")
+	// ErrNotHeldOut says that a threshold was to be chosen from images that the network was trained on.
+	ErrNotHeldOut = errors.New("no testing images to choose the threshold from")
+)
+
+const (
+	// MinCalibration is the least number of images that activations are measured on.
+	MinCalibration = 16
+	// MinAgreement is the share of verdicts in which a bundle must agree with its checkpoint.
+	MinAgreement = 0.99
+)
+
+// AgreementError says that the int8 network is not the network that was trained.
+type AgreementError struct {
+	Quantization bundle.Quantization
+	Evaluation   bundle.Evaluation
+}
+
+func (e *AgreementError) Error() string {
+	q := e.Quantization
+	return fmt.Sprintf("the int8 network agrees with the float one on %.2f %% of %d images, want %g %%", 100*q.Agreement, q.Images, 100*MinAgreement)
+}
 
 // Images are preprocessed photographs with their labels.
 type Images struct {
@@ -36,11 +60,17 @@ type Images struct {
 type Job struct {
 	Calibration Images
 	Evaluation  Images // when empty, the calibration images are evaluated on, and the bundle says so
-	Serial      uint64
-	Target      string // stations, see bundle.Bundle
-	Created     time.Time
-	Provenance  bundle.Provenance             // Calibration is filled in
-	Progress    func(step Step, done, of int) // may be nil; calls do not overlap
+
+	Method         calibrate.Method // empty: the best of all on the calibration images
+	BiasCorrection bool             // try to correct the biases too, and keep that when it is better
+	Budget         *metrics.Budget  // chooses the threshold from the scores on Evaluation; nil: the checkpoint's
+	Force          bool             // accept less than MinAgreement
+
+	Serial     uint64
+	Target     string // stations, see bundle.Bundle
+	Created    time.Time
+	Provenance bundle.Provenance             // Calibration is filled in
+	Progress   func(step Step, done, of int) // may be nil; calls do not overlap
 }
 
 // Step names a part of the work.
@@ -48,64 +78,97 @@ type Step string
 
 const (
 	StepCalibrate Step = "calibrate"
+	StepTry       Step = "try" // the ways to make integers
+	StepCorrect   Step = "correct"
 	StepCompare   Step = "compare"
 )
 
 // Quantize measures the activations on the calibration images, converts the weights to integers, compares the networks and
-// returns the bundle, not yet signed. The same job makes the same bundle.
+// returns the bundle, not yet signed. The same job makes the same bundle. A network that lost too much is an *AgreementError.
 func Quantize(ctx context.Context, c *checkpoint.Checkpoint, job Job) (*bundle.Bundle, error) {
 	eval := job.Evaluation
 	heldOut := len(eval.Pix) > 0
 	if !heldOut {
 		eval = job.Calibration
 	}
-	if n := len(job.Calibration.Pix); n < bundle.MinGolden || len(eval.Pix) < bundle.MinGolden {
-		return nil, fmt.Errorf("quantize: %w: %d to calibrate on and %d to evaluate on, want %d or more",
-			ErrTooFewImages, n, len(eval.Pix), bundle.MinGolden)
+	if err := job.check(eval, heldOut); err != nil {
+		return nil, fmt.Errorf("quantize: %w", err)
 	}
 	net, err := c.Net()
 	if err != nil {
 		return nil, fmt.Errorf("quantize: %w", err)
 	}
 	newFloat := func() calibrate.Float { return net.NewPredictor() }
-
-	ranges, err := calibrate.Measure(ctx, newFloat, measuredLayers(&c.Graph), job.Calibration.Pix,
-		job.progress(StepCalibrate, len(job.Calibration.Pix)))
+	best, trials, chosen, err := job.choose(ctx, c, newFloat)
 	if err != nil {
-		return nil, fmt.Errorf("calibrate: %w", err)
+		return nil, err
 	}
-	m, err := convert.Convert(&c.Graph, c.Params, ranges)
-	if err != nil {
-		return nil, fmt.Errorf("convert: %w", err)
-	}
-	q, e, err := report.Compare(ctx, newFloat, m, ranges, c.Threshold, eval.Pix, eval.Crack,
-		job.progress(StepCompare, len(eval.Pix)))
+	compared, err := report.Compare(ctx, newFloat, best.model, best.ranges, eval.Pix, job.progress(StepCompare, len(eval.Pix)))
 	if err != nil {
 		return nil, fmt.Errorf("compare: %w", err)
 	}
-	e.HeldOut = heldOut
-	golden, err := goldenInputs(m, eval)
-	if err != nil {
-		return nil, fmt.Errorf("golden inputs: %w", err)
-	}
 	b := &bundle.Bundle{
-		Model:        *m,
-		Spec:         c.Spec,
-		Classes:      []string{string(verdict.Normal), string(verdict.Crack)},
-		Threshold:    c.Threshold,
-		Serial:       job.Serial,
-		Created:      job.Created,
-		Target:       job.Target,
-		Provenance:   job.Provenance,
-		Evaluation:   e,
-		Quantization: q,
-		Golden:       golden,
+		Model:      *best.model,
+		Spec:       c.Spec,
+		Classes:    []string{string(verdict.Normal), string(verdict.Crack)},
+		Threshold:  c.Threshold,
+		Serial:     job.Serial,
+		Created:    job.Created,
+		Target:     job.Target,
+		Provenance: job.Provenance,
 	}
 	b.Provenance.Calibration = len(job.Calibration.Pix)
+	if job.Budget != nil {
+		choice, err := metrics.Choose(probabilities(compared.Int8), eval.Crack, *job.Budget)
+		if err != nil {
+			return nil, fmt.Errorf("choose the threshold: %w", err)
+		}
+		b.Threshold, b.Budget = choice.Threshold, bundle.Budget{Side: string(job.Budget.Side), Limit: job.Budget.Limit}
+	}
+	if b.Quantization, b.Evaluation, err = compared.Judge(eval.Crack, b.Threshold); err != nil {
+		return nil, fmt.Errorf("compare: %w", err)
+	}
+	b.Quantization.Trials, b.Quantization.Chosen = trials, chosen
+	b.Evaluation.HeldOut = heldOut
+	if b.Quantization.Agreement < MinAgreement && !job.Force {
+		return nil, &AgreementError{b.Quantization, b.Evaluation}
+	}
+	if b.Golden, err = goldenInputs(best.model, eval); err != nil {
+		return nil, fmt.Errorf("golden inputs: %w", err)
+	}
 	if err := b.Validate(); err != nil {
 		return nil, fmt.Errorf("quantize: %w", err)
 	}
 	return b, nil
+}
+
+// check refuses images that nothing can be learned from before the long work starts.
+func (j *Job) check(eval Images, heldOut bool) error {
+	switch n := len(j.Calibration.Pix); {
+	case n < MinCalibration:
+		return fmt.Errorf("%w: %d to calibrate on, want %d or more", ErrTooFewImages, n, MinCalibration)
+	case len(eval.Pix) < bundle.MinGolden:
+		return fmt.Errorf("%w: %d to evaluate on, want %d or more", ErrTooFewImages, len(eval.Pix), bundle.MinGolden)
+	case len(j.Calibration.Crack) != n || len(eval.Crack) != len(eval.Pix):
+		return errors.New("internal error: images without labels")
+	case !slices.Contains(j.Calibration.Crack, !j.Calibration.Crack[0]):
+		class := verdict.Normal
+		if j.Calibration.Crack[0] {
+			class = verdict.Crack
+		}
+		return fmt.Errorf("%w: all %d show %s", ErrOneClass, n, class)
+	case j.Budget != nil && !heldOut:
+		return ErrNotHeldOut
+	}
+	return nil
+}
+
+func probabilities(logits []float64) []float64 {
+	p := make([]float64, len(logits))
+	for i, l := range logits {
+		p[i] = verdict.Probability(l)
+	}
+	return p
 }
 
 func (j *Job) progress(step Step, of int) func(done int) {
@@ -113,17 +176,6 @@ func (j *Job) progress(step Step, of int) func(done int) {
 		return nil
 	}
 	return func(done int) { j.Progress(step, done, of) }
-}
-
-// measuredLayers names the trained layers but the last, whose output is the logit.
-func measuredLayers(g *graph.Graph) []string {
-	var names []string
-	for _, l := range g.Layers[:len(g.Layers)-1] {
-		if l.HasWeights() {
-			names = append(names, l.Name)
-		}
-	}
-	return names
 }
 
 // goldenInputs takes the first images of each class in turn, as far as there are any of it, and computes their sums with

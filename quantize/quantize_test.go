@@ -13,9 +13,13 @@ import (
 	"tirewatch/quantize/bundle"
 	"tirewatch/quantize/bundle/bundletest"
 	"tirewatch/quantize/calibrate"
+	"tirewatch/quantize/convert"
 	"tirewatch/trainer/checkpoint"
+	"tirewatch/trainer/metrics"
 	"tirewatch/trainer/nn"
+	"tirewatch/vision/graph"
 	"tirewatch/vision/preprocess"
+	"tirewatch/vision/verdict"
 )
 
 // small is an untrained checkpoint of the small test network.
@@ -51,6 +55,7 @@ func images(n int, seed uint64) quantize.Images {
 func job() quantize.Job {
 	return quantize.Job{
 		Calibration: images(30, 1), Evaluation: images(60, 2), Serial: 12, Target: "hamburg/*/*",
+		Force:      true, // the scores of an untrained network lie close to its border
 		Created:    time.Date(2024, 5, 17, 8, 30, 0, 0, time.UTC),
 		Provenance: bundle.Provenance{Tool: "test", Checkpoint: "aa", Data: "bb"},
 	}
@@ -82,7 +87,7 @@ func TestQuantize(t *testing.T) {
 	if q.Images != 60 || got.Evaluation.Images() != 60 || q.Agreement < 0.9 || q.LargestShift > 0.05 || len(q.Layers) != 2 {
 		t.Errorf("comparison %+v", q)
 	}
-	if steps[quantize.StepCalibrate] != 30_030 || steps[quantize.StepCompare] != 60_060 {
+	if steps[quantize.StepCalibrate] != 60_060 || steps[quantize.StepTry] != 30_030 || steps[quantize.StepCompare] != 60_060 {
 		t.Errorf("progress ended at %v", steps)
 	}
 	// Two golden inputs of each class: images 0, 1 are normal, 2 and 5 are cracks.
@@ -97,7 +102,9 @@ func TestQuantize(t *testing.T) {
 func TestDeterministic(t *testing.T) {
 	var first []byte
 	for range 3 {
-		b, err := quantize.Quantize(t.Context(), small(t), job())
+		j := job()
+		j.BiasCorrection = true
+		b, err := quantize.Quantize(t.Context(), small(t), j)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,6 +148,8 @@ func TestRefuses(t *testing.T) {
 		want  error
 	}{
 		"three images":     {func(_ *checkpoint.Checkpoint, j *quantize.Job) { j.Calibration = images(3, 1) }, quantize.ErrTooFewImages},
+		"fifteen images":   {func(_ *checkpoint.Checkpoint, j *quantize.Job) { j.Calibration = images(15, 1) }, quantize.ErrTooFewImages},
+		"one class":        {func(_ *checkpoint.Checkpoint, j *quantize.Job) { clear(j.Calibration.Crack) }, quantize.ErrOneClass},
 		"three to compare": {func(_ *checkpoint.Checkpoint, j *quantize.Job) { j.Evaluation = images(3, 1) }, quantize.ErrTooFewImages},
 		"no serial":        {func(_ *checkpoint.Checkpoint, j *quantize.Job) { j.Serial = 0 }, bundle.ErrInvalid},
 		"a broken target":  {func(_ *checkpoint.Checkpoint, j *quantize.Job) { j.Target = "hamburg" }, bundle.ErrInvalid},
@@ -171,4 +180,156 @@ func TestRefuses(t *testing.T) {
 			t.Errorf("error %v, want Canceled", err)
 		}
 	})
+}
+
+// Each method can be asked for; together they are tried and the best is taken.
+func TestMethods(t *testing.T) {
+	j := job()
+	b, err := quantize.Quantize(t.Context(), small(t), j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := b.Quantization
+	if len(q.Trials) != 3 || q.Way().Method == "" {
+		t.Fatalf("tried %+v", q.Trials)
+	}
+	for _, trial := range q.Trials {
+		if w := q.Way(); trial.Agreement > w.Agreement || trial.Agreement == w.Agreement && trial.LogitError < w.LogitError {
+			t.Errorf("%+v is better than %+v, which was taken", trial, w)
+		}
+	}
+	for i, m := range calibrate.Methods {
+		j.Method = m
+		b, err := quantize.Quantize(t.Context(), small(t), j)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := b.Quantization.Trials; len(got) != 1 || got[0] != q.Trials[i] {
+			t.Errorf("%s alone: %+v, among all: %+v", m, got, q.Trials[i])
+		}
+		for _, l := range b.Quantization.Layers {
+			if l.SNR < 25 {
+				t.Errorf("%s: layer %s has %.1f dB", m, l.Name, l.SNR)
+			}
+		}
+	}
+	j.Method = "entropy"
+	if _, err := quantize.Quantize(t.Context(), small(t), j); !errors.Is(err, calibrate.ErrMethod) {
+		t.Errorf("error %v, want ErrMethod", err)
+	}
+}
+
+// Bias correction is one more trial, and taken when it is better.
+func TestBiasCorrection(t *testing.T) {
+	j := job()
+	j.BiasCorrection = true
+	b, err := quantize.Quantize(t.Context(), small(t), j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := b.Quantization
+	last := q.Trials[len(q.Trials)-1]
+	if len(q.Trials) != 4 || !last.BiasCorrection || last.LogitError > 1.5*q.Trials[0].LogitError {
+		t.Errorf("tried %+v", q.Trials)
+	}
+}
+
+// The threshold lies between scores of the int8 network, the one that the station runs, and the evaluation is the one at it.
+func TestBudget(t *testing.T) {
+	j := job()
+	j.Budget = &metrics.Budget{Side: metrics.Escape, Limit: 0.25}
+	for i, c := range j.Evaluation.Crack { // it scores the darker third lower: let the others be the cracks
+		j.Evaluation.Crack[i] = !c
+	}
+	b, err := quantize.Quantize(t.Context(), small(t), j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.Budget != (bundle.Budget{Side: bundle.Escape, Limit: 0.25}) || b.Threshold == 0.5 || b.Evaluation.FalseNegative > 10 {
+		t.Errorf("budget %+v, threshold %g, %+v", b.Budget, b.Threshold, b.Evaluation)
+	}
+	if bundle.Escape != string(metrics.Escape) || bundle.FalseReject != string(metrics.FalseReject) {
+		t.Error("bundle and metrics name the sides differently")
+	}
+	j.Evaluation = quantize.Images{}
+	if _, err := quantize.Quantize(t.Context(), small(t), j); !errors.Is(err, quantize.ErrNotHeldOut) {
+		t.Errorf("without testing images: error %v", err)
+	}
+}
+
+// A network whose border runs through the middle of the images' scores agrees on few of them: it is refused, unless forced.
+func TestAgreement(t *testing.T) {
+	ck, j := small(t), job()
+	j.Force = false
+	for i := range j.Evaluation.Pix { // all images nearly the same: their scores are close together
+		j.Evaluation.Pix[i] = bytes.Clone(j.Evaluation.Pix[0])
+		j.Evaluation.Pix[i][i] ^= 1
+	}
+	net, err := ck.Net()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var logits []float64
+	for _, pix := range j.Evaluation.Pix {
+		l, err := net.NewPredictor().Logit(pix, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		logits = append(logits, l)
+	}
+	slices.Sort(logits)
+	ck.Threshold = verdict.Probability(logits[len(logits)/2])
+	_, err = quantize.Quantize(t.Context(), ck, j)
+	var a *quantize.AgreementError
+	if !errors.As(err, &a) || a.Quantization.Agreement >= quantize.MinAgreement {
+		t.Fatalf("error %v, want an AgreementError", err)
+	}
+	j.Force = true
+	b, err := quantize.Quantize(t.Context(), ck, j)
+	if err != nil || b.Quantization.Agreement != a.Quantization.Agreement {
+		t.Errorf("forced: %v", err)
+	}
+}
+
+// Pools that the float network does not fuse, behind dropout, or with padding: both networks show the same layers, and the biases can
+// be corrected.
+func TestEveryPool(t *testing.T) {
+	ck, j := small(t), job()
+	ck.Graph.Layers = []graph.Layer{
+		{Kind: graph.Conv2D, Name: "conv1", Filters: 4, Kernel: 3, Stride: 1, Padding: graph.Same, Activation: graph.ReLU},
+		{Kind: graph.Dropout, Name: "drop1", Rate: 0.2},
+		{Kind: graph.MaxPool2D, Name: "pool1", Kernel: 3, Stride: 2, Padding: graph.Same},
+		{Kind: graph.Conv2D, Name: "conv2", Filters: 5, Kernel: 2, Stride: 1, Padding: graph.Valid, Activation: graph.ReLU},
+		{Kind: graph.MaxPool2D, Name: "pool2", Kernel: 2, Stride: 2, Padding: graph.Valid},
+		{Kind: graph.Conv2D, Name: "conv3", Filters: 6, Kernel: 2, Stride: 1, Padding: graph.Valid, Activation: graph.ReLU},
+		{Kind: graph.Flatten, Name: "flatten"},
+		{Kind: graph.Dense, Name: "dense", Filters: 1, Activation: graph.Sigmoid},
+	}
+	net, err := nn.New(&ck.Graph, rand.New(rand.NewPCG(4, 4)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ck.Params = net.Params()
+	j.BiasCorrection = true
+	b, err := quantize.Quantize(t.Context(), ck, j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range b.Quantization.Layers {
+		if l.SNR < 25 || l.SNR == bundle.MaxSNR {
+			t.Errorf("layer %s has %.1f dB", l.Name, l.SNR)
+		}
+	}
+
+	// A pool behind a pool stands between two trained layers: such a network is quantized, but its biases are not corrected.
+	ck.Graph.Layers[4].Kernel, ck.Graph.Layers[4].Stride = 1, 1
+	ck.Graph.Layers[4].Padding = graph.Same
+	ck.Graph.Layers = slices.Insert(ck.Graph.Layers, 5, graph.Layer{Kind: graph.MaxPool2D, Name: "pool3", Kernel: 2, Stride: 2, Padding: graph.Valid})
+	if _, err := quantize.Quantize(t.Context(), ck, j); !errors.Is(err, convert.ErrParams) {
+		t.Errorf("error %v, want ErrParams", err)
+	}
+	j.BiasCorrection = false
+	if _, err := quantize.Quantize(t.Context(), ck, j); err != nil {
+		t.Error(err)
+	}
 }

@@ -8,6 +8,7 @@ func commands() []*cobra.Command {
 		newDatasetCmd(),
 		newTrainCmd(),
 		newEvaluateCmd(),
+		newCompareCmd(),
 		newClassifyCmd(),
 		newKeygenCmd(),
 		newQuantizeCmd(),

@@ -92,7 +92,7 @@ func TestFromTrainingToVerdicts(t *testing.T) {
 	tirewatch(t, "dataset", "synth", in("tires"), "--view", "side", "--size", "128", "--train", "40", "--test", "10")
 	tirewatch(t, "train", in("tires"), "--out", in("run"), "--epochs", "1", "--batch", "16")
 	tirewatch(t, "keygen", in("plant.key"))
-	tirewatch(t, "quantize", in("run/best.ckpt"), "--calibration", in("tires"), "--key", in("plant.key"), "-o", in("model.tire"))
+	tirewatch(t, "quantize", in("run/best.ckpt"), "--calibration", in("tires"), "--key", in("plant.key"), "-o", in("model.tire"), "--force")
 	tirewatch(t, "dataset", "synth", "--video", in("belt.avi"), "--tires", fmt.Sprint(tires))
 	if out := tirewatch(t, "verify", in("model.tire"), "--key", in("plant.key.pub")); !strings.Contains(out, "model.tire") {
 		t.Errorf("verify printed %q", out)

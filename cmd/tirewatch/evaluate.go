@@ -15,6 +15,7 @@ func newEvaluateCmd() *cobra.Command {
 	var keys []string
 	var asJSON bool
 	var reportDir string
+	var budget budgetFlags
 	cmd := &cobra.Command{
 		Use:   "evaluate MODEL DIR",
 		Short: "Measure a checkpoint or bundle on test images",
@@ -23,17 +24,26 @@ class, the confusion matrix, and what a plant counts: escape rate (cracks missed
 reject rate (sound tires rejected).
 
 A DIR without a testing folder is taken as test images as a whole. Only images that the
-model was not trained on say how it will do on new tires.`,
+model was not trained on say how it will do on new tires.
+
+With --max-escape or --max-false-reject the threshold is chosen from the scores of these
+images instead of the model's own, and what the other side costs is printed. The model is
+not changed; tirewatch quantize takes the same flags and stores the threshold.`,
 		Example: `  tirewatch evaluate runs/monday/best.ckpt photos/
   tirewatch evaluate runs/monday/best.ckpt photos/ --report monday-on-test
-  tirewatch evaluate monday.tire photos/ --key plant.key.pub --json`,
+  tirewatch evaluate monday.tire photos/ --key plant.key.pub --json
+  tirewatch evaluate monday.tire photos/ --max-escape 1%`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			limit, err := budget.budget(cmd)
+			if err != nil {
+				return err
+			}
 			m, err := openModel(cmd, args[0], keys)
 			if err != nil {
 				return err
 			}
-			r, err := evaluate(cmd, m, args[1], args[0], reportDir)
+			r, err := evaluate(cmd, m, args[1], args[0], reportDir, limit)
 			if err != nil {
 				return err
 			}
@@ -49,10 +59,24 @@ model was not trained on say how it will do on new tires.`,
 	cmd.Flags().StringArrayVar(&keys, "key", nil, "trusted public key of a bundle; may be given more than once")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs")
 	cmd.Flags().StringVar(&reportDir, "report", "", "folder to write report.html and its pictures into")
+	budget.add(cmd)
 	return cmd
 }
 
-func evaluate(cmd *cobra.Command, m *model, dir, path, reportDir string) (*metrics.Report, error) {
+// evaluation is what evaluate prints.
+type evaluation struct {
+	*metrics.Report
+	Choice *metrics.Choice `json:"choice,omitempty"` // of the threshold, when a budget was stated
+}
+
+func (e evaluation) String() string {
+	if e.Choice == nil {
+		return e.Report.String()
+	}
+	return e.Report.String() + "\n" + e.Choice.String()
+}
+
+func evaluate(cmd *cobra.Command, m *model, dir, path, reportDir string, budget *metrics.Budget) (*evaluation, error) {
 	set, err := dataset.Open(dir)
 	if err != nil {
 		return nil, withHint(err, "tirewatch dataset check "+dir+" says more about the folder")
@@ -72,6 +96,13 @@ func evaluate(cmd *cobra.Command, m *model, dir, path, reportDir string) (*metri
 	if err != nil {
 		return nil, err
 	}
+	e := new(evaluation)
+	if budget != nil {
+		if e.Choice, err = metrics.Choose(scores, images.Crack, *budget); err != nil {
+			return nil, budgetHint(err)
+		}
+		m.threshold = e.Choice.Threshold
+	}
 	if reportDir != "" {
 		part := report.Test
 		if len(set.Test) == 0 {
@@ -82,5 +113,6 @@ func evaluate(cmd *cobra.Command, m *model, dir, path, reportDir string) (*metri
 			return nil, err
 		}
 	}
-	return metrics.New(scores, images.Crack, m.threshold)
+	e.Report, err = metrics.New(scores, images.Crack, m.threshold)
+	return e, err
 }

@@ -81,6 +81,7 @@ type bundleView struct {
 	Target       string              `json:"target"`
 	Golden       int                 `json:"golden_inputs"`
 	Provenance   bundle.Provenance   `json:"provenance"`
+	Budget       *bundle.Budget      `json:"budget,omitempty"` // that the threshold was chosen for
 	Evaluation   bundle.Evaluation   `json:"evaluation"`
 	Quantization bundle.Quantization `json:"quantization"`
 }
@@ -142,6 +143,9 @@ func (v *view) addBundle(path string, keys []string) error {
 	v.Kind, v.Spec, v.Threshold = "bundle", b.Spec, b.Threshold
 	v.Bundle = &bundleView{Signature: signature, Key: b.Signer().String(), ID: b.ID(), Serial: b.Serial, Created: b.Created, Target: b.Target,
 		Golden: len(b.Golden), Provenance: b.Provenance, Evaluation: b.Evaluation, Quantization: b.Quantization}
+	if b.Budget.Side != "" {
+		v.Bundle.Budget = &b.Budget
+	}
 	return v.addGraph(&b.Model.Graph)
 }
 
@@ -215,5 +219,10 @@ func (v *view) write(w io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(w)
+	if b := v.Bundle.Budget; b != nil {
+		if err := report.WriteChoice(w, v.Threshold, *b, v.Bundle.Evaluation); err != nil {
+			return err
+		}
+	}
 	return report.Write(w, v.Bundle.Quantization, v.Bundle.Evaluation)
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,6 +33,25 @@ type quantizeFlags struct {
 	serial      uint64
 	target      string
 	limit       int
+	method      string
+	bias        bool
+	force       bool
+	budget      budgetFlags
+}
+
+// methodAuto lets the calibration images decide on the method.
+const methodAuto = "auto"
+
+// calibrationMethod is empty for auto.
+func (f *quantizeFlags) calibrationMethod() (calibrate.Method, error) {
+	m := calibrate.Method(f.method)
+	if f.method == methodAuto {
+		return "", nil
+	}
+	if !slices.Contains(calibrate.Methods, m) {
+		return "", &usageError{fmt.Errorf("--method %q: want auto, minmax, percentile or mse", f.method)}
+	}
+	return m, nil
 }
 
 func newQuantizeCmd() *cobra.Command {
@@ -45,13 +65,22 @@ into one signed file.
 
 Calibration uses the training photographs in DIR. Float and int8 accuracy are compared on its
 testing folder; without one they are compared on the calibration photographs, and the
-bundle says so.
+bundle says so. A network that gives another verdict than the float one on more than 1 % of
+the compared photographs is refused unless --force is given.
+
+The largest activation of a layer that still counts is found by --method: minmax (the largest
+seen), percentile (all but 0.01 %), mse (the smallest squared error), or auto, which tries all
+on the calibration photographs and takes the one that agrees best with the float network.
+
+With --max-escape or --max-false-reject the threshold is chosen from the int8 scores of the
+testing photographs and stored in the bundle.
 
 The serial orders releases: stations refuse a bundle that is not newer than theirs. It is
 the time in seconds since 1970 unless --serial says otherwise, so that of two bundles the
 one made later wins.`,
 		Example: `  tirewatch quantize runs/monday/best.ckpt --calibration photos/ --key plant.key -o monday.tire
-  tirewatch quantize best.ckpt --calibration photos/ --key plant.key -o line1.tire --target 'hamburg/line1/*'`,
+  tirewatch quantize best.ckpt --calibration photos/ --key plant.key -o line1.tire --target 'hamburg/line1/*'
+  tirewatch quantize best.ckpt --calibration photos/ --key plant.key -o strict.tire --max-escape 1%`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return runQuantize(cmd, args[0], f) },
 	}
@@ -62,6 +91,10 @@ one made later wins.`,
 	fl.Uint64Var(&f.serial, "serial", 0, "serial of this release (default the time in seconds)")
 	fl.StringVar(&f.target, "target", "*", "stations it is made for: site/line/station, * for any part or all")
 	fl.IntVar(&f.limit, "limit", 500, "most photographs to calibrate on, 0 for all")
+	fl.StringVar(&f.method, "method", methodAuto, "how ranges are found: auto, minmax, percentile or mse")
+	fl.BoolVar(&f.bias, "bias-correction", false, "also try to shift the biases by the layers' mean errors; kept when better")
+	fl.BoolVar(&f.force, "force", false, "write the bundle even when it agrees with the checkpoint on less than 99 %")
+	f.budget.add(cmd)
 	return cmd
 }
 
@@ -82,6 +115,14 @@ func runQuantize(cmd *cobra.Command, path string, f quantizeFlags) error {
 	if f.limit < 0 {
 		return &usageError{fmt.Errorf("--limit %d: want 0 or more", f.limit)}
 	}
+	method, err := f.calibrationMethod()
+	if err != nil {
+		return err
+	}
+	budget, err := f.budget.budget(cmd)
+	if err != nil {
+		return err
+	}
 	// What can fail at the end is tried first: the work between takes minutes.
 	key, err := readPrivateKey(f.key)
 	if err != nil {
@@ -98,6 +139,7 @@ func runQuantize(cmd *cobra.Command, path string, f quantizeFlags) error {
 	if err != nil {
 		return err
 	}
+	job.Method, job.BiasCorrection, job.Budget, job.Force = method, f.bias, budget, f.force
 	job.Provenance.Checkpoint = sum
 	return quantizeAndWrite(cmd, c, job, key, f.out)
 }
@@ -179,7 +221,8 @@ func loadImages(cmd *cobra.Command, label string, items []dataset.Item, spec pre
 func quantizeAndWrite(cmd *cobra.Command, c *checkpoint.Checkpoint, job quantize.Job, key ed25519.PrivateKey, out string) error {
 	var bar *progress
 	var at quantize.Step
-	labels := map[quantize.Step]string{quantize.StepCalibrate: "measuring activations", quantize.StepCompare: "comparing float and int8"}
+	labels := map[quantize.Step]string{quantize.StepCalibrate: "measuring activations", quantize.StepTry: "trying the ranges",
+		quantize.StepCorrect: "correcting biases", quantize.StepCompare: "comparing float and int8"}
 	job.Progress = func(step quantize.Step, done, of int) {
 		if step != at {
 			at, bar = step, newProgress(cmd, labels[step], of)
@@ -190,13 +233,23 @@ func quantizeAndWrite(cmd *cobra.Command, c *checkpoint.Checkpoint, job quantize
 	}
 	b, err := quantize.Quantize(cmd.Context(), c, job)
 	var silent *calibrate.SilentLayerError
+	var lost *quantize.AgreementError
 	switch {
+	case errors.As(err, &lost):
+		if err := report.Write(cmd.ErrOrStderr(), lost.Quantization, lost.Evaluation); err != nil {
+			return err
+		}
+		return withHint(err, "calibrate on more photographs like those of the belt, try --bias-correction or train longer; --force writes it all the same")
+	case errors.Is(err, quantize.ErrOneClass):
+		return withHint(err, "the ranges must hold for cracks and for sound tires; --limit 0 takes all photographs")
+	case errors.Is(err, quantize.ErrNotHeldOut):
+		return withHint(err, "on images that it was trained on every model looks good; tirewatch dataset split makes a testing folder")
 	case errors.As(err, &silent):
 		return withHint(err, "is this checkpoint trained, and on photographs like these?")
 	case errors.Is(err, quantize.ErrTooFewImages):
 		return withHint(err, "a few hundred photographs of both classes make a good calibration")
 	case err != nil:
-		return err
+		return budgetHint(err)
 	}
 	data, err := bundle.Encode(b, key)
 	if err != nil {
@@ -214,5 +267,11 @@ func quantizeAndWrite(cmd *cobra.Command, c *checkpoint.Checkpoint, job quantize
 	}
 	stdout := cmd.OutOrStdout()
 	fmt.Fprintf(stdout, "%s  serial %d  id %s  %.2f MiB  for %s\n\n", out, b.Serial, signed.ID(), float64(len(data))/(1<<20), b.Target)
+	if err := report.WriteChoice(stdout, b.Threshold, b.Budget, b.Evaluation); err != nil {
+		return err
+	}
+	if b.Quantization.Agreement < quantize.MinAgreement {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: forced: the bundle agrees with its checkpoint on %.2f %% of the images only\n", 100*b.Quantization.Agreement)
+	}
 	return report.Write(stdout, b.Quantization, b.Evaluation)
 }

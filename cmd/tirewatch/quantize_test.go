@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tirewatch/quantize"
 	"tirewatch/quantize/bundle"
 	"tirewatch/quantize/bundle/bundletest"
 	"tirewatch/trainer/checkpoint"
@@ -58,7 +59,7 @@ func newWorkshop(t *testing.T) workshop {
 	w := workshop{dir, filepath.Join(dir, "photos"), filepath.Join(dir, "best.ckpt"), filepath.Join(dir, "plant.key"), filepath.Join(dir, "out", "m.tire")}
 	for _, part := range []string{"training", "testing"} {
 		for _, class := range []string{"crack", "normal"} {
-			writePhotos(t, filepath.Join(w.photos, part, class), 8)
+			writePhotos(t, filepath.Join(w.photos, part, class), 9)
 		}
 	}
 	g := bundletest.Graph()
@@ -131,18 +132,18 @@ func contains(t *testing.T, text string, wants ...string) {
 // From a checkpoint to a bundle that a station would take.
 func TestQuantizeVerifyInspect(t *testing.T) {
 	w := newWorkshop(t)
-	stdout, stderr, err := w.quantize(t, "--serial", "41", "--target", "hamburg/*/*", "--limit", "10")
+	stdout, stderr, err := w.quantize(t, "--serial", "41", "--target", "hamburg/*/*", "--limit", "16")
 	if err != nil {
 		t.Fatal(err)
 	}
-	contains(t, stdout, "serial 41", "for hamburg/*/*", "16 testing images", "float accuracy", "same verdict", "conv1")
+	contains(t, stdout, "serial 41", "for hamburg/*/*", "18 testing images", "float accuracy", "same verdict", "conv1")
 	contains(t, stderr, "trained on another data set")
 
 	stdout, _ = mustExecute(t, newVerifyCmd(), w.out, "--key", w.key+".pub")
 	contains(t, stdout, "good signature, serial 41", "4 golden inputs exact")
 
 	stdout, _ = mustExecute(t, newInspectCmd(), w.out)
-	contains(t, stdout, "NOT CHECKED", "nothing below is proven", "serial", "10 images of data set", "dense1")
+	contains(t, stdout, "NOT CHECKED", "nothing below is proven", "serial", "16 images of data set", "dense1")
 	stdout, _ = mustExecute(t, newInspectCmd(), w.out, "--key", w.key+".pub", "--json")
 	var v view
 	if err := json.Unmarshal([]byte(stdout), &v); err != nil {
@@ -206,7 +207,19 @@ func TestQuantizeRefuses(t *testing.T) {
 		}, nil, "its folder does not exist", ""},
 		"broken target":  {func(t *testing.T, w *workshop) {}, []string{"--target", "hamburg"}, "site/line/station", ""},
 		"too few images": {func(t *testing.T, w *workshop) {}, []string{"--limit", "3"}, "too few images", "few hundred"},
-		"limit below 0":  {func(t *testing.T, w *workshop) {}, []string{"--limit", "-1"}, "want 0 or more", ""},
+		"one class": {func(t *testing.T, w *workshop) { // the folders exist, but nothing in one of them can be read
+			entries, _ := os.ReadDir(filepath.Join(w.photos, "training", "crack"))
+			for _, e := range entries {
+				os.WriteFile(filepath.Join(w.photos, "training", "crack", e.Name()), nil, 0o644)
+			}
+			writePhotos(t, filepath.Join(w.photos, "training", "normal"), 20)
+		}, nil, "one class only", "for cracks and for sound tires"},
+		"unknown method": {func(t *testing.T, w *workshop) {}, []string{"--method", "entropy"}, `--method "entropy"`, ""},
+		"unclear budget": {func(t *testing.T, w *workshop) {}, []string{"--max-escape", "5"}, "want a share like 1%", ""},
+		"two budgets":    {func(t *testing.T, w *workshop) {}, []string{"--max-escape", "5%", "--max-false-reject", "1%"}, "nothing to choose", "matters more"},
+		"nothing is held out": {func(t *testing.T, w *workshop) { w.photos = filepath.Join(w.photos, "training") }, []string{"--max-escape", "5%"},
+			"no testing images", "dataset split"},
+		"limit below 0": {func(t *testing.T, w *workshop) {}, []string{"--limit", "-1"}, "want 0 or more", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorkshop(t)
@@ -224,6 +237,55 @@ func TestQuantizeRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A bundle that gives other verdicts than its checkpoint is refused with the comparison, unless it is forced. The border is laid through the
+// score of each image in turn: where int8 falls on the other side, one of 18 verdicts is another.
+func TestQuantizeRefusesAnotherNetwork(t *testing.T) {
+	w := newWorkshop(t)
+	c, err := checkpoint.Read(w.checkpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, _ := mustExecute(t, newClassifyCmd(), append([]string{w.checkpoint, "--json"}, photosIn(t, filepath.Join(w.photos, "testing"))...)...)
+	for line := range strings.Lines(stdout) {
+		var said struct{ Probability float64 }
+		if err := json.Unmarshal([]byte(line), &said); err != nil {
+			t.Fatal(err)
+		}
+		c.Threshold = said.Probability
+		if err := checkpoint.Write(w.checkpoint, c); err != nil {
+			t.Fatal(err)
+		}
+		os.Remove(w.out)
+		_, stderr, err := w.quantize(t)
+		var lost *quantize.AgreementError
+		if !errors.As(err, &lost) {
+			continue
+		}
+		contains(t, stderr, "same verdict", "signal to noise")
+		contains(t, hint(err), "--force")
+		if left := w.outFolder(t); len(left) > 0 {
+			t.Errorf("left behind: %q", left)
+		}
+		_, stderr, err = w.quantize(t, "--force")
+		if err != nil {
+			t.Fatal(err)
+		}
+		contains(t, stderr, "forced")
+		return
+	}
+	t.Error("no border made a verdict turn")
+}
+
+// photosIn lists the photographs of both classes.
+func photosIn(t *testing.T, dir string) []string {
+	t.Helper()
+	photos, err := filepath.Glob(filepath.Join(dir, "*", "*.png"))
+	if err != nil || len(photos) == 0 {
+		t.Fatalf("no photographs in %s: %v", dir, err)
+	}
+	return photos
 }
 
 func TestVerifyRefuses(t *testing.T) {

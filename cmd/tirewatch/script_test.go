@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"tirewatch/trainer/checkpoint"
 )
 
 // TestMain lets the scripts run this very test binary as tirewatch.
@@ -35,6 +37,7 @@ func TestScripts(t *testing.T) {
 			"oddimages": oddImages,
 			"flip":      flip,
 			"cut":       cut,
+			"threshold": threshold,
 		},
 	})
 }
@@ -100,4 +103,13 @@ func cut(ts *testscript.TestScript, _ bool, args []string) {
 	n, err := strconv.ParseInt(args[1], 10, 64)
 	ts.Check(err)
 	ts.Check(os.Truncate(ts.MkAbs(args[0]), n))
+}
+
+// threshold copies a checkpoint with another threshold: threshold FROM TO NUMBER.
+func threshold(ts *testscript.TestScript, _ bool, args []string) {
+	c, err := checkpoint.Read(ts.MkAbs(args[0]))
+	ts.Check(err)
+	c.Threshold, err = strconv.ParseFloat(args[2], 64)
+	ts.Check(err)
+	ts.Check(checkpoint.Write(ts.MkAbs(args[1]), c))
 }

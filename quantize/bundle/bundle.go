@@ -53,6 +53,7 @@ type Bundle struct {
 	Spec      preprocess.Spec `msg:"spec"`
 	Classes   []string        `msg:"classes"`   // the label of a logit below the threshold, then the one above
 	Threshold float64         `msg:"threshold"` // probability from which a tire is cracked, between 0 and 1
+	Budget    Budget          `msg:"budget"`    // that the threshold was chosen for
 	Serial    uint64          `msg:"serial"`    // grows with every release; a station refuses a lower one from outside
 	Created   time.Time       `msg:"created"`   // UTC, whole seconds
 	Target    string          `msg:"target"`    // stations it is made for: "*" or site/line/station with * for any part
@@ -65,6 +66,18 @@ type Bundle struct {
 	// Of the file; set by Encode, Decode and Inspect.
 	id     string
 	signer Signer
+}
+
+// The sides that a Budget limits, named as in trainer/metrics, which stations do not carry.
+const (
+	Escape      = "escape"       // cracks missed
+	FalseReject = "false_reject" // sound tires rejected
+)
+
+// Budget is what the plant can bear. The threshold keeps it on the images of Evaluation.
+type Budget struct {
+	Side  string  `msg:"side" json:"side"`   // Escape or FalseReject; empty when the threshold is the checkpoint's
+	Limit float64 `msg:"limit" json:"limit"` // largest share of that mistake
 }
 
 // Provenance says where the model comes from.
@@ -104,7 +117,26 @@ type Quantization struct {
 	Int8Accuracy  float64             `msg:"int8_accuracy" json:"int8_accuracy"`
 	Agreement     float64             `msg:"agreement" json:"agreement"`         // share of images with the same verdict
 	LargestShift  float64             `msg:"largest_shift" json:"largest_shift"` // largest difference of the two probabilities
+	LogitError    float64             `msg:"logit_error" json:"logit_error"`     // mean absolute difference of the two logits
 	Layers        []LayerQuantization `msg:"layers" json:"layers"`               // the trained layers but the last, in order
+	Trials        []Trial             `msg:"trials" json:"trials"`               // the ways that were tried; Chosen is the index of the one taken
+	Chosen        int                 `msg:"chosen" json:"chosen"`
+}
+
+// Way is the trial that the model was made by.
+func (q *Quantization) Way() Trial {
+	if q.Chosen < 0 || q.Chosen >= len(q.Trials) {
+		return Trial{}
+	}
+	return q.Trials[q.Chosen]
+}
+
+// Trial is one way to make the integers, measured against the float network on the calibration images.
+type Trial struct {
+	Method         string  `msg:"method" json:"method"` // calibrate.Method
+	BiasCorrection bool    `msg:"bias_correction" json:"bias_correction"`
+	Agreement      float64 `msg:"agreement" json:"agreement"`
+	LogitError     float64 `msg:"logit_error" json:"logit_error"` // mean absolute difference
 }
 
 // LayerQuantization says how one layer's activations were mapped to bytes.
@@ -112,8 +144,12 @@ type LayerQuantization struct {
 	Name         string  `msg:"name" json:"name"`
 	Range        float64 `msg:"range" json:"range"`                 // the activation that becomes 255
 	Saturated    float64 `msg:"saturated" json:"saturated"`         // share of activations above Range on the compared images
+	SNR          float64 `msg:"snr" json:"snr_db"`                  // dB, of the activations to their error, of this layer and those before; at most MaxSNR
 	DeadChannels int     `msg:"dead_channels" json:"dead_channels"` // channels without any weight
 }
+
+// MaxSNR bounds a signal-to-noise ratio in both directions, dB: a layer without any error has this.
+const MaxSNR = 200
 
 // Golden is an input with the sum that every CPU must give for it.
 type Golden struct {
@@ -185,6 +221,9 @@ func (b *Bundle) checkTexts() error {
 	for _, l := range b.Quantization.Layers {
 		texts = append(texts, l.Name)
 	}
+	for _, t := range b.Quantization.Trials {
+		texts = append(texts, t.Method)
+	}
 	for _, t := range texts {
 		if len(t) > maxText || !utf8.ValidString(t) || strings.ContainsFunc(t, func(r rune) bool { return !unicode.IsPrint(r) }) {
 			return fmt.Errorf("text %.40q is too long or not printable", t)
@@ -202,9 +241,28 @@ func (b *Bundle) checkReports() error {
 	shares := []float64{b.Quantization.FloatAccuracy, b.Quantization.Int8Accuracy, b.Quantization.Agreement, b.Quantization.LargestShift}
 	for _, l := range b.Quantization.Layers {
 		shares = append(shares, l.Saturated)
-		if !(l.Range > 0) || math.IsInf(l.Range, 0) || l.DeadChannels < 0 {
+		if !(l.Range > 0) || math.IsInf(l.Range, 0) || l.DeadChannels < 0 || !(math.Abs(l.SNR) <= MaxSNR) {
 			return fmt.Errorf("the report of layer %q makes no sense", l.Name)
 		}
+	}
+	logitErrors := []float64{b.Quantization.LogitError}
+	for _, t := range b.Quantization.Trials {
+		shares = append(shares, t.Agreement)
+		logitErrors = append(logitErrors, t.LogitError)
+	}
+	for _, e := range logitErrors {
+		if !(e >= 0) || math.IsInf(e, 0) {
+			return fmt.Errorf("a report holds the logit error %g", e)
+		}
+	}
+	if n := len(b.Quantization.Trials); b.Quantization.Chosen < 0 || b.Quantization.Chosen >= max(n, 1) {
+		return fmt.Errorf("way %d of %d was chosen", b.Quantization.Chosen+1, n)
+	}
+	switch b.Budget.Side {
+	case "", Escape, FalseReject:
+		shares = append(shares, b.Budget.Limit)
+	default:
+		return fmt.Errorf("unknown budget %.40q", b.Budget.Side)
 	}
 	for _, s := range shares {
 		if !(s >= 0 && s <= 1) {

@@ -7,11 +7,72 @@ import (
 )
 
 // MarshalMsg implements msgp.Marshaler
+func (z Budget) MarshalMsg(b []byte) (o []byte, err error) {
+	o = msgp.Require(b, z.Msgsize())
+	// map header, size 2
+	// string "side"
+	o = append(o, 0x82, 0xa4, 0x73, 0x69, 0x64, 0x65)
+	o = msgp.AppendString(o, z.Side)
+	// string "limit"
+	o = append(o, 0xa5, 0x6c, 0x69, 0x6d, 0x69, 0x74)
+	o = msgp.AppendFloat64(o, z.Limit)
+	return
+}
+
+// UnmarshalMsg implements msgp.Unmarshaler
+func (z *Budget) UnmarshalMsg(bts []byte) (o []byte, err error) {
+	var field []byte
+	_ = field
+	var zb0001 uint32
+	zb0001, bts, err = msgp.ReadMapHeaderBytes(bts)
+	if err != nil {
+		err = msgp.WrapError(err)
+		return
+	}
+	for zb0001 > 0 {
+		zb0001--
+		field, bts, err = msgp.ReadMapKeyZC(bts)
+		if err != nil {
+			err = msgp.WrapError(err)
+			return
+		}
+		switch msgp.UnsafeString(field) {
+		case "side":
+			z.Side, bts, err = msgp.ReadStringBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Side")
+				return
+			}
+		case "limit":
+			z.Limit, bts, err = msgp.ReadFloat64Bytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Limit")
+				return
+			}
+		default:
+			bts, err = msgp.Skip(bts)
+			if err != nil {
+				err = msgp.WrapError(err)
+				return
+			}
+		}
+	}
+	o = bts
+	return
+}
+
+// Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
+func (z Budget) Msgsize() (s int) {
+	s = 1 + 5 + msgp.StringPrefixSize + len(z.Side) + 6 + msgp.Float64Size
+	return
+}
+
+// MarshalMsg implements msgp.Marshaler
 func (z *Bundle) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
-	// map header, size 11
+	// map header, size 12
 	// string "model"
-	o = append(o, 0x8b, 0xa5, 0x6d, 0x6f, 0x64, 0x65, 0x6c)
+	o = append(o, 0x8c, 0xa5, 0x6d, 0x6f, 0x64, 0x65, 0x6c)
 	o, err = z.Model.MarshalMsg(o)
 	if err != nil {
 		err = msgp.WrapError(err, "Model")
@@ -33,6 +94,15 @@ func (z *Bundle) MarshalMsg(b []byte) (o []byte, err error) {
 	// string "threshold"
 	o = append(o, 0xa9, 0x74, 0x68, 0x72, 0x65, 0x73, 0x68, 0x6f, 0x6c, 0x64)
 	o = msgp.AppendFloat64(o, z.Threshold)
+	// string "budget"
+	o = append(o, 0xa6, 0x62, 0x75, 0x64, 0x67, 0x65, 0x74)
+	// map header, size 2
+	// string "side"
+	o = append(o, 0x82, 0xa4, 0x73, 0x69, 0x64, 0x65)
+	o = msgp.AppendString(o, z.Budget.Side)
+	// string "limit"
+	o = append(o, 0xa5, 0x6c, 0x69, 0x6d, 0x69, 0x74)
+	o = msgp.AppendFloat64(o, z.Budget.Limit)
 	// string "serial"
 	o = append(o, 0xa6, 0x73, 0x65, 0x72, 0x69, 0x61, 0x6c)
 	o = msgp.AppendUint64(o, z.Serial)
@@ -133,6 +203,41 @@ func (z *Bundle) UnmarshalMsg(bts []byte) (o []byte, err error) {
 				err = msgp.WrapError(err, "Threshold")
 				return
 			}
+		case "budget":
+			var zb0003 uint32
+			zb0003, bts, err = msgp.ReadMapHeaderBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Budget")
+				return
+			}
+			for zb0003 > 0 {
+				zb0003--
+				field, bts, err = msgp.ReadMapKeyZC(bts)
+				if err != nil {
+					err = msgp.WrapError(err, "Budget")
+					return
+				}
+				switch msgp.UnsafeString(field) {
+				case "side":
+					z.Budget.Side, bts, err = msgp.ReadStringBytes(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "Budget", "Side")
+						return
+					}
+				case "limit":
+					z.Budget.Limit, bts, err = msgp.ReadFloat64Bytes(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "Budget", "Limit")
+						return
+					}
+				default:
+					bts, err = msgp.Skip(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "Budget")
+						return
+					}
+				}
+			}
 		case "serial":
 			z.Serial, bts, err = msgp.ReadUint64Bytes(bts)
 			if err != nil {
@@ -170,26 +275,26 @@ func (z *Bundle) UnmarshalMsg(bts []byte) (o []byte, err error) {
 				return
 			}
 		case "golden":
-			var zb0003 uint32
-			zb0003, bts, err = msgp.ReadArrayHeaderBytes(bts)
+			var zb0004 uint32
+			zb0004, bts, err = msgp.ReadArrayHeaderBytes(bts)
 			if err != nil {
 				err = msgp.WrapError(err, "Golden")
 				return
 			}
-			if cap(z.Golden) >= int(zb0003) {
-				z.Golden = (z.Golden)[:zb0003]
+			if cap(z.Golden) >= int(zb0004) {
+				z.Golden = (z.Golden)[:zb0004]
 			} else {
-				z.Golden = make([]Golden, zb0003)
+				z.Golden = make([]Golden, zb0004)
 			}
 			for za0002 := range z.Golden {
-				var zb0004 uint32
-				zb0004, bts, err = msgp.ReadMapHeaderBytes(bts)
+				var zb0005 uint32
+				zb0005, bts, err = msgp.ReadMapHeaderBytes(bts)
 				if err != nil {
 					err = msgp.WrapError(err, "Golden", za0002)
 					return
 				}
-				for zb0004 > 0 {
-					zb0004--
+				for zb0005 > 0 {
+					zb0005--
 					field, bts, err = msgp.ReadMapKeyZC(bts)
 					if err != nil {
 						err = msgp.WrapError(err, "Golden", za0002)
@@ -235,7 +340,7 @@ func (z *Bundle) Msgsize() (s int) {
 	for za0001 := range z.Classes {
 		s += msgp.StringPrefixSize + len(z.Classes[za0001])
 	}
-	s += 10 + msgp.Float64Size + 7 + msgp.Uint64Size + 8 + msgp.TimeSize + 7 + msgp.StringPrefixSize + len(z.Target) + 11 + z.Provenance.Msgsize() + 11 + z.Evaluation.Msgsize() + 13 + z.Quantization.Msgsize() + 7 + msgp.ArrayHeaderSize
+	s += 10 + msgp.Float64Size + 7 + 1 + 5 + msgp.StringPrefixSize + len(z.Budget.Side) + 6 + msgp.Float64Size + 7 + msgp.Uint64Size + 8 + msgp.TimeSize + 7 + msgp.StringPrefixSize + len(z.Target) + 11 + z.Provenance.Msgsize() + 11 + z.Evaluation.Msgsize() + 13 + z.Quantization.Msgsize() + 7 + msgp.ArrayHeaderSize
 	for za0002 := range z.Golden {
 		s += 1 + 4 + msgp.BytesPrefixSize + len(z.Golden[za0002].Pix) + 4 + msgp.Int32Size
 	}
@@ -394,9 +499,9 @@ func (z *Golden) Msgsize() (s int) {
 // MarshalMsg implements msgp.Marshaler
 func (z *LayerQuantization) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
-	// map header, size 4
+	// map header, size 5
 	// string "name"
-	o = append(o, 0x84, 0xa4, 0x6e, 0x61, 0x6d, 0x65)
+	o = append(o, 0x85, 0xa4, 0x6e, 0x61, 0x6d, 0x65)
 	o = msgp.AppendString(o, z.Name)
 	// string "range"
 	o = append(o, 0xa5, 0x72, 0x61, 0x6e, 0x67, 0x65)
@@ -404,6 +509,9 @@ func (z *LayerQuantization) MarshalMsg(b []byte) (o []byte, err error) {
 	// string "saturated"
 	o = append(o, 0xa9, 0x73, 0x61, 0x74, 0x75, 0x72, 0x61, 0x74, 0x65, 0x64)
 	o = msgp.AppendFloat64(o, z.Saturated)
+	// string "snr"
+	o = append(o, 0xa3, 0x73, 0x6e, 0x72)
+	o = msgp.AppendFloat64(o, z.SNR)
 	// string "dead_channels"
 	o = append(o, 0xad, 0x64, 0x65, 0x61, 0x64, 0x5f, 0x63, 0x68, 0x61, 0x6e, 0x6e, 0x65, 0x6c, 0x73)
 	o = msgp.AppendInt(o, z.DeadChannels)
@@ -446,6 +554,12 @@ func (z *LayerQuantization) UnmarshalMsg(bts []byte) (o []byte, err error) {
 				err = msgp.WrapError(err, "Saturated")
 				return
 			}
+		case "snr":
+			z.SNR, bts, err = msgp.ReadFloat64Bytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "SNR")
+				return
+			}
 		case "dead_channels":
 			z.DeadChannels, bts, err = msgp.ReadIntBytes(bts)
 			if err != nil {
@@ -466,7 +580,7 @@ func (z *LayerQuantization) UnmarshalMsg(bts []byte) (o []byte, err error) {
 
 // Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
 func (z *LayerQuantization) Msgsize() (s int) {
-	s = 1 + 5 + msgp.StringPrefixSize + len(z.Name) + 6 + msgp.Float64Size + 10 + msgp.Float64Size + 14 + msgp.IntSize
+	s = 1 + 5 + msgp.StringPrefixSize + len(z.Name) + 6 + msgp.Float64Size + 10 + msgp.Float64Size + 4 + msgp.Float64Size + 14 + msgp.IntSize
 	return
 }
 
@@ -552,9 +666,9 @@ func (z *Provenance) Msgsize() (s int) {
 // MarshalMsg implements msgp.Marshaler
 func (z *Quantization) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
-	// map header, size 6
+	// map header, size 9
 	// string "images"
-	o = append(o, 0x86, 0xa6, 0x69, 0x6d, 0x61, 0x67, 0x65, 0x73)
+	o = append(o, 0x89, 0xa6, 0x69, 0x6d, 0x61, 0x67, 0x65, 0x73)
 	o = msgp.AppendInt(o, z.Images)
 	// string "float_accuracy"
 	o = append(o, 0xae, 0x66, 0x6c, 0x6f, 0x61, 0x74, 0x5f, 0x61, 0x63, 0x63, 0x75, 0x72, 0x61, 0x63, 0x79)
@@ -568,6 +682,9 @@ func (z *Quantization) MarshalMsg(b []byte) (o []byte, err error) {
 	// string "largest_shift"
 	o = append(o, 0xad, 0x6c, 0x61, 0x72, 0x67, 0x65, 0x73, 0x74, 0x5f, 0x73, 0x68, 0x69, 0x66, 0x74)
 	o = msgp.AppendFloat64(o, z.LargestShift)
+	// string "logit_error"
+	o = append(o, 0xab, 0x6c, 0x6f, 0x67, 0x69, 0x74, 0x5f, 0x65, 0x72, 0x72, 0x6f, 0x72)
+	o = msgp.AppendFloat64(o, z.LogitError)
 	// string "layers"
 	o = append(o, 0xa6, 0x6c, 0x61, 0x79, 0x65, 0x72, 0x73)
 	o = msgp.AppendArrayHeader(o, uint32(len(z.Layers)))
@@ -578,6 +695,19 @@ func (z *Quantization) MarshalMsg(b []byte) (o []byte, err error) {
 			return
 		}
 	}
+	// string "trials"
+	o = append(o, 0xa6, 0x74, 0x72, 0x69, 0x61, 0x6c, 0x73)
+	o = msgp.AppendArrayHeader(o, uint32(len(z.Trials)))
+	for za0002 := range z.Trials {
+		o, err = z.Trials[za0002].MarshalMsg(o)
+		if err != nil {
+			err = msgp.WrapError(err, "Trials", za0002)
+			return
+		}
+	}
+	// string "chosen"
+	o = append(o, 0xa6, 0x63, 0x68, 0x6f, 0x73, 0x65, 0x6e)
+	o = msgp.AppendInt(o, z.Chosen)
 	return
 }
 
@@ -629,6 +759,12 @@ func (z *Quantization) UnmarshalMsg(bts []byte) (o []byte, err error) {
 				err = msgp.WrapError(err, "LargestShift")
 				return
 			}
+		case "logit_error":
+			z.LogitError, bts, err = msgp.ReadFloat64Bytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "LogitError")
+				return
+			}
 		case "layers":
 			var zb0002 uint32
 			zb0002, bts, err = msgp.ReadArrayHeaderBytes(bts)
@@ -648,6 +784,31 @@ func (z *Quantization) UnmarshalMsg(bts []byte) (o []byte, err error) {
 					return
 				}
 			}
+		case "trials":
+			var zb0003 uint32
+			zb0003, bts, err = msgp.ReadArrayHeaderBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Trials")
+				return
+			}
+			if cap(z.Trials) >= int(zb0003) {
+				z.Trials = (z.Trials)[:zb0003]
+			} else {
+				z.Trials = make([]Trial, zb0003)
+			}
+			for za0002 := range z.Trials {
+				bts, err = z.Trials[za0002].UnmarshalMsg(bts)
+				if err != nil {
+					err = msgp.WrapError(err, "Trials", za0002)
+					return
+				}
+			}
+		case "chosen":
+			z.Chosen, bts, err = msgp.ReadIntBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Chosen")
+				return
+			}
 		default:
 			bts, err = msgp.Skip(bts)
 			if err != nil {
@@ -662,9 +823,93 @@ func (z *Quantization) UnmarshalMsg(bts []byte) (o []byte, err error) {
 
 // Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
 func (z *Quantization) Msgsize() (s int) {
-	s = 1 + 7 + msgp.IntSize + 15 + msgp.Float64Size + 14 + msgp.Float64Size + 10 + msgp.Float64Size + 14 + msgp.Float64Size + 7 + msgp.ArrayHeaderSize
+	s = 1 + 7 + msgp.IntSize + 15 + msgp.Float64Size + 14 + msgp.Float64Size + 10 + msgp.Float64Size + 14 + msgp.Float64Size + 12 + msgp.Float64Size + 7 + msgp.ArrayHeaderSize
 	for za0001 := range z.Layers {
 		s += z.Layers[za0001].Msgsize()
 	}
+	s += 7 + msgp.ArrayHeaderSize
+	for za0002 := range z.Trials {
+		s += z.Trials[za0002].Msgsize()
+	}
+	s += 7 + msgp.IntSize
+	return
+}
+
+// MarshalMsg implements msgp.Marshaler
+func (z *Trial) MarshalMsg(b []byte) (o []byte, err error) {
+	o = msgp.Require(b, z.Msgsize())
+	// map header, size 4
+	// string "method"
+	o = append(o, 0x84, 0xa6, 0x6d, 0x65, 0x74, 0x68, 0x6f, 0x64)
+	o = msgp.AppendString(o, z.Method)
+	// string "bias_correction"
+	o = append(o, 0xaf, 0x62, 0x69, 0x61, 0x73, 0x5f, 0x63, 0x6f, 0x72, 0x72, 0x65, 0x63, 0x74, 0x69, 0x6f, 0x6e)
+	o = msgp.AppendBool(o, z.BiasCorrection)
+	// string "agreement"
+	o = append(o, 0xa9, 0x61, 0x67, 0x72, 0x65, 0x65, 0x6d, 0x65, 0x6e, 0x74)
+	o = msgp.AppendFloat64(o, z.Agreement)
+	// string "logit_error"
+	o = append(o, 0xab, 0x6c, 0x6f, 0x67, 0x69, 0x74, 0x5f, 0x65, 0x72, 0x72, 0x6f, 0x72)
+	o = msgp.AppendFloat64(o, z.LogitError)
+	return
+}
+
+// UnmarshalMsg implements msgp.Unmarshaler
+func (z *Trial) UnmarshalMsg(bts []byte) (o []byte, err error) {
+	var field []byte
+	_ = field
+	var zb0001 uint32
+	zb0001, bts, err = msgp.ReadMapHeaderBytes(bts)
+	if err != nil {
+		err = msgp.WrapError(err)
+		return
+	}
+	for zb0001 > 0 {
+		zb0001--
+		field, bts, err = msgp.ReadMapKeyZC(bts)
+		if err != nil {
+			err = msgp.WrapError(err)
+			return
+		}
+		switch msgp.UnsafeString(field) {
+		case "method":
+			z.Method, bts, err = msgp.ReadStringBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Method")
+				return
+			}
+		case "bias_correction":
+			z.BiasCorrection, bts, err = msgp.ReadBoolBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "BiasCorrection")
+				return
+			}
+		case "agreement":
+			z.Agreement, bts, err = msgp.ReadFloat64Bytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Agreement")
+				return
+			}
+		case "logit_error":
+			z.LogitError, bts, err = msgp.ReadFloat64Bytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "LogitError")
+				return
+			}
+		default:
+			bts, err = msgp.Skip(bts)
+			if err != nil {
+				err = msgp.WrapError(err)
+				return
+			}
+		}
+	}
+	o = bts
+	return
+}
+
+// Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
+func (z *Trial) Msgsize() (s int) {
+	s = 1 + 7 + msgp.StringPrefixSize + len(z.Method) + 16 + msgp.BoolSize + 10 + msgp.Float64Size + 12 + msgp.Float64Size
 	return
 }

@@ -216,6 +216,11 @@ func TestInvalidContent(t *testing.T) {
 		"a short golden input": func(b *bundle.Bundle) { b.Golden[0].Pix = b.Golden[0].Pix[1:] },
 		"less than no images":  func(b *bundle.Bundle) { b.Evaluation.TruePositive = -1 },
 		"agreement above 1":    func(b *bundle.Bundle) { b.Quantization.Agreement = 1.5 },
+		"SNR NaN":              func(b *bundle.Bundle) { b.Quantization.Layers[0].SNR = math.NaN() },
+		"logit error infinite": func(b *bundle.Bundle) { b.Quantization.LogitError = math.Inf(1) },
+		"a way not tried":      func(b *bundle.Bundle) { b.Quantization.Chosen = 1 },
+		"a budget of its own":  func(b *bundle.Bundle) { b.Budget.Side = "money" },
+		"a budget above all":   func(b *bundle.Bundle) { b.Budget = bundle.Budget{Side: bundle.Escape, Limit: 2} },
 		"range NaN":            func(b *bundle.Bundle) { b.Quantization.Layers[0].Range = math.NaN() },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -9,9 +9,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
-	"text/tabwriter"
+	"slices"
 
 	"tirewatch/quantize/bundle"
 	"tirewatch/quantize/calibrate"
@@ -24,55 +23,74 @@ import (
 // ErrNoImages says that there is nothing to compare on.
 var ErrNoImages = errors.New("no images to compare the networks on")
 
-// Compare runs both networks on the images, preprocessed pixels, of which crack tells the true class. ranges are the largest
-// activations that calibration found, in the order of the model's layers. The threshold is a probability.
-func Compare(ctx context.Context, newFloat func() calibrate.Float, m *infer.Model, ranges []float32, threshold float64,
-	images [][]byte, crack []bool, progress func(done int)) (bundle.Quantization, bundle.Evaluation, error) {
-	q := bundle.Quantization{Images: len(images)}
-	var e bundle.Evaluation
-	if len(images) == 0 || len(images) != len(crack) {
-		return q, e, fmt.Errorf("%w: %d images with %d labels", ErrNoImages, len(images), len(crack))
+// Result is what both networks said about the same images.
+type Result struct {
+	Float, Int8 []float64 // logits, one an image
+	Layers      []bundle.LayerQuantization
+}
+
+// Compare runs both networks on the images, preprocessed pixels. ranges are the activations that become 255, in the order of the
+// model's layers. The result does not depend on the number of processors.
+func Compare(ctx context.Context, newFloat func() calibrate.Float, m *infer.Model, ranges []float32, images [][]byte, progress func(done int)) (*Result, error) {
+	if len(images) == 0 {
+		return nil, ErrNoImages
 	}
-	pairs := make([]pair, len(images))
-	above, of := make([]int, len(ranges)), make([]int, len(ranges))
+	r := &Result{Float: make([]float64, len(images)), Int8: make([]float64, len(images))}
+	noises := make([][]noise, len(images)) // by image, then layer: summed up in this order
 	err := each.Run(ctx, len(images),
 		func() (*worker, error) { return newWorker(newFloat(), m, ranges) },
 		func(w *worker, i int) (err error) {
-			if pairs[i], err = w.run(images[i]); err != nil {
+			if r.Float[i], r.Int8[i], err = w.run(images[i]); err != nil {
 				return fmt.Errorf("image %d: %w", i+1, err)
 			}
+			noises[i] = slices.Clone(w.noise)
 			return nil
-		},
-		func(w *worker) {
-			for i := range ranges {
-				above[i] += w.above[i]
-				of[i] += w.of[i]
-			}
-		}, progress)
+		}, nil, progress)
 	if err != nil {
-		return q, e, err
+		return nil, err
 	}
-	e = tally(&q, pairs, crack, verdict.Policy{Threshold: threshold})
 	dead := convert.DeadChannels(m)
-	for i, r := range ranges {
-		q.Layers = append(q.Layers, bundle.LayerQuantization{
-			Name: m.Layers[i].Name, Range: float64(r), Saturated: share(above[i], of[i]), DeadChannels: dead[i],
+	for l, rng := range ranges {
+		var sum noise
+		for _, n := range noises {
+			sum.add(n[l])
+		}
+		r.Layers = append(r.Layers, bundle.LayerQuantization{
+			Name: m.Layers[l].Name, Range: float64(rng), Saturated: share(sum.above, sum.of), SNR: sum.ratio(), DeadChannels: dead[l],
 		})
 	}
-	return q, e, nil
+	return r, nil
 }
 
-// pair holds the logits of both networks for one image.
-type pair struct{ float, int8 float64 }
+// noise compares the activations of one layer in both networks.
+type noise struct {
+	signal, error float64 // sums of squares
+	above, of     int     // float activations above the range, and all
+}
 
-// worker is what one processor needs: both networks and its counts.
+func (n *noise) add(o noise) {
+	n.signal += o.signal
+	n.error += o.error
+	n.above += o.above
+	n.of += o.of
+}
+
+// ratio is signal to noise in dB.
+func (n noise) ratio() float64 {
+	if n.error == 0 {
+		return bundle.MaxSNR
+	}
+	return max(min(10*math.Log10(n.signal/n.error), bundle.MaxSNR), -bundle.MaxSNR)
+}
+
+// worker is what one processor needs: both networks and what they say about one image.
 type worker struct {
 	float  calibrate.Float
 	model  *infer.Model
 	runner *infer.Runner
 	ranges []float32
-	above  []int // activations above the range, by layer
-	of     []int // all activations, by layer
+	values [][]float32 // of the float network, by layer
+	noise  []noise     // by layer
 }
 
 func newWorker(f calibrate.Float, m *infer.Model, ranges []float32) (*worker, error) {
@@ -80,42 +98,71 @@ func newWorker(f calibrate.Float, m *infer.Model, ranges []float32) (*worker, er
 	if err != nil {
 		return nil, err
 	}
-	return &worker{float: f, model: m, runner: r, ranges: ranges, above: make([]int, len(ranges)), of: make([]int, len(ranges))}, nil
+	return &worker{float: f, model: m, runner: r, ranges: ranges, values: make([][]float32, len(ranges)), noise: make([]noise, len(ranges))}, nil
 }
 
-func (w *worker) run(pix []byte) (pair, error) {
-	float, err := w.float.Logit(pix, w.observe)
+func (w *worker) run(pix []byte) (float, int8 float64, err error) {
+	float, err = w.float.Logit(pix, func(layer int, values []float32) {
+		if layer < len(w.values) {
+			w.values[layer] = append(w.values[layer][:0], values...)
+		}
+	})
 	if err != nil {
-		return pair{}, err
+		return 0, 0, err
 	}
-	sum, err := w.runner.Run(pix)
-	if err != nil {
-		return pair{}, err
-	}
-	return pair{float, w.model.Logit(sum)}, nil
+	var mismatch error
+	sum, err := w.runner.Observe(pix, func(layer int, values []uint8) {
+		if len(values) != len(w.values[layer]) {
+			mismatch = fmt.Errorf("internal error: layer %s makes %d bytes of %d values", w.model.Layers[layer].Name, len(values), len(w.values[layer]))
+			return
+		}
+		w.noise[layer] = measure(w.values[layer], values, w.ranges[layer])
+	})
+	return float, w.model.Logit(sum), errors.Join(err, mismatch)
 }
 
-// observe counts what the int8 network cuts off.
-func (w *worker) observe(layer int, values []float32) {
-	if layer >= len(w.ranges) {
-		return
-	}
-	w.of[layer] += len(values)
-	for _, v := range values {
-		if v > w.ranges[layer] {
-			w.above[layer]++
+// measure compares float activations with the bytes that stand for them; limit becomes 255.
+func measure(values []float32, bytes []uint8, limit float32) noise {
+	n := noise{of: len(values)}
+	step := float64(limit) / 255
+	for i, v := range values {
+		f := float64(v)
+		d := f - float64(bytes[i])*step
+		n.signal += f * f
+		n.error += d * d
+		if v > limit {
+			n.above++
 		}
 	}
+	return n
 }
 
-// tally compares the verdicts of both networks with each other and with the truth.
-func tally(q *bundle.Quantization, pairs []pair, crack []bool, p verdict.Policy) (e bundle.Evaluation) {
-	agree, floatRight, int8Right := 0, 0, 0
-	for i, l := range pairs {
-		floatLabel, floatP := p.Label(verdict.Probability(l.float))
-		int8Label, int8P := p.Label(verdict.Probability(l.int8))
+// Agree gives the share of images on which both networks have the same verdict, and the mean absolute difference of their logits.
+func Agree(float, int8 []float64, threshold float64) (agreement, logitError float64) {
+	p, same := verdict.Policy{Threshold: threshold}, 0
+	for i := range float {
+		a, _ := p.Label(verdict.Probability(float[i]))
+		b, _ := p.Label(verdict.Probability(int8[i]))
+		same += count(a == b)
+		logitError += math.Abs(float[i]-int8[i]) / float64(len(float))
+	}
+	return share(same, len(float)), logitError
+}
+
+// Judge compares the verdicts of both networks with each other and with the truth, at a threshold that is a probability. crack tells
+// the true class of each image.
+func (r *Result) Judge(crack []bool, threshold float64) (q bundle.Quantization, e bundle.Evaluation, err error) {
+	if len(crack) != len(r.Float) {
+		return q, e, fmt.Errorf("%w: %d images with %d labels", ErrNoImages, len(r.Float), len(crack))
+	}
+	q = bundle.Quantization{Images: len(crack), Layers: r.Layers}
+	q.Agreement, q.LogitError = Agree(r.Float, r.Int8, threshold)
+	p := verdict.Policy{Threshold: threshold}
+	floatRight, int8Right := 0, 0
+	for i := range crack {
+		floatLabel, floatP := p.Label(verdict.Probability(r.Float[i]))
+		int8Label, int8P := p.Label(verdict.Probability(r.Int8[i]))
 		q.LargestShift = max(q.LargestShift, math.Abs(floatP-int8P))
-		agree += count(floatLabel == int8Label)
 		floatRight += count((floatLabel == verdict.Crack) == crack[i])
 		int8Right += count((int8Label == verdict.Crack) == crack[i])
 		switch said := int8Label == verdict.Crack; {
@@ -129,10 +176,9 @@ func tally(q *bundle.Quantization, pairs []pair, crack []bool, p verdict.Policy)
 			e.TrueNegative++
 		}
 	}
-	q.Agreement = share(agree, len(pairs))
-	q.FloatAccuracy = share(floatRight, len(pairs))
-	q.Int8Accuracy = share(int8Right, len(pairs))
-	return e
+	q.FloatAccuracy = share(floatRight, len(crack))
+	q.Int8Accuracy = share(int8Right, len(crack))
+	return q, e, nil
 }
 
 func count(b bool) int {
@@ -147,33 +193,4 @@ func share(n, of int) float64 {
 		return 0
 	}
 	return float64(n) / float64(of)
-}
-
-// Write shows the comparison to a person.
-func Write(w io.Writer, q bundle.Quantization, e bundle.Evaluation) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	images := "testing images"
-	if !e.HeldOut {
-		images = "calibration images: not a measure of new tires"
-	}
-	fmt.Fprintf(t, "compared on\t%d %s\n", q.Images, images)
-	fmt.Fprintf(t, "float accuracy\t%.2f %%\n", 100*q.FloatAccuracy)
-	fmt.Fprintf(t, "int8 accuracy\t%.2f %%\n", 100*q.Int8Accuracy)
-	fmt.Fprintf(t, "same verdict\t%.2f %%\n", 100*q.Agreement)
-	fmt.Fprintf(t, "largest change of probability\t%.4f\n", q.LargestShift)
-	fmt.Fprintf(t, "int8: cracks found, missed\t%d, %d\n", e.TruePositive, e.FalseNegative)
-	fmt.Fprintf(t, "int8: normal passed, false alarms\t%d, %d\n", e.TrueNegative, e.FalsePositive)
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	if len(q.Layers) == 0 {
-		return nil
-	}
-	fmt.Fprintln(w)
-	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "layer\tlargest activation\tcut off\tdead channels")
-	for _, l := range q.Layers {
-		fmt.Fprintf(t, "%s\t%.4g\t%.4f %%\t%d\n", l.Name, l.Range, 100*l.Saturated, l.DeadChannels)
-	}
-	return t.Flush()
 }

@@ -49,13 +49,18 @@ func TestCompare(t *testing.T) {
 	images := [][]byte{{0}, {99}, {105}, {120}, {200}}
 	crack := []bool{false, true, false, true, true}
 	last := 0
-	q, e, err := report.Compare(t.Context(), newShifted, brightness(), []float32{120}, 0.5, images, crack, func(done int) { last = done })
+	r, err := report.Compare(t.Context(), newShifted, brightness(), []float32{120}, images, func(done int) { last = done })
 	if err != nil {
 		t.Fatal(err)
 	}
+	q, e, err := r.Judge(crack, 0.5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A byte stands for 120/255: the error of an activation v is v*135/255, so signal to noise is 20 log10(255/135) = 5.524 dB.
 	// float says crack from 110, int8 from 100: they differ on 105 alone, and the truth is with the float network there.
-	want := bundle.Quantization{Images: 5, FloatAccuracy: 0.8, Int8Accuracy: 0.6, Agreement: 0.8, LargestShift: 0.04996,
-		Layers: []bundle.LayerQuantization{{Name: "hidden", Range: 120, Saturated: 0.2}}}
+	want := bundle.Quantization{Images: 5, FloatAccuracy: 0.8, Int8Accuracy: 0.6, Agreement: 0.8, LargestShift: 0.04996, LogitError: 0.2,
+		Layers: []bundle.LayerQuantization{{Name: "hidden", Range: 120, Saturated: 0.2, SNR: 5.5241}}}
 	if d := cmp.Diff(want, q, cmpopts.EquateApprox(0, 1e-4)); d != "" {
 		t.Errorf("comparison:\n%s", d)
 	}
@@ -68,34 +73,59 @@ func TestCompare(t *testing.T) {
 }
 
 func TestCompareRefuses(t *testing.T) {
-	if _, _, err := report.Compare(t.Context(), newShifted, brightness(), []float32{1}, 0.5, nil, nil, nil); !errors.Is(err, report.ErrNoImages) {
+	if _, err := report.Compare(t.Context(), newShifted, brightness(), []float32{1}, nil, nil); !errors.Is(err, report.ErrNoImages) {
 		t.Errorf("no images: error %v", err)
 	}
-	_, _, err := report.Compare(t.Context(), newShifted, brightness(), []float32{1}, 0.5, [][]byte{{1}, {13}}, []bool{true, true}, nil)
+	_, err := report.Compare(t.Context(), newShifted, brightness(), []float32{1}, [][]byte{{1}, {13}}, nil)
 	if err == nil || !strings.Contains(err.Error(), "image 2: an unlucky image") {
 		t.Errorf("error %v does not name the image", err)
 	}
 	m := brightness()
 	m.Layers = m.Layers[:1]
-	if _, _, err := report.Compare(t.Context(), newShifted, m, []float32{1}, 0.5, [][]byte{{1}}, []bool{true}, nil); !errors.Is(err, infer.ErrModel) {
+	if _, err := report.Compare(t.Context(), newShifted, m, []float32{1}, [][]byte{{1}}, nil); !errors.Is(err, infer.ErrModel) {
 		t.Errorf("error %v, want ErrModel", err)
+	}
+	r := &report.Result{Float: []float64{1}, Int8: []float64{1}}
+	if _, _, err := r.Judge([]bool{true, false}, 0.5); !errors.Is(err, report.ErrNoImages) {
+		t.Errorf("labels of other images: error %v", err)
+	}
+}
+
+// A layer without any error, and one with nothing but error, still have a number that JSON can hold.
+func TestSignalToNoiseIsFinite(t *testing.T) {
+	for _, c := range []struct {
+		pixel byte
+		limit float32
+		want  float64
+	}{{7, 255, bundle.MaxSNR}, {0, 1, bundle.MaxSNR}} {
+		r, err := report.Compare(t.Context(), newShifted, brightness(), []float32{c.limit}, [][]byte{{c.pixel}}, nil)
+		if err != nil || r.Layers[0].SNR != c.want {
+			t.Errorf("pixel %d: %+v, %v, want %g dB", c.pixel, r, err, c.want)
+		}
 	}
 }
 
 func TestWrite(t *testing.T) {
-	q := bundle.Quantization{Images: 650, FloatAccuracy: 0.9446, Int8Accuracy: 0.9431, Agreement: 0.9969, LargestShift: 0.0213,
-		Layers: []bundle.LayerQuantization{{Name: "conv1", Range: 3.25, Saturated: 0.00002, DeadChannels: 1}}}
+	q := bundle.Quantization{Images: 650, FloatAccuracy: 0.9446, Int8Accuracy: 0.9431, Agreement: 0.9969, LargestShift: 0.0213, LogitError: 0.011,
+		Layers: []bundle.LayerQuantization{{Name: "conv1", Range: 3.25, Saturated: 0.00002, SNR: 38.27, DeadChannels: 1}},
+		Trials: []bundle.Trial{{Method: "minmax", Agreement: 1, LogitError: 0.02}, {Method: "mse", BiasCorrection: true, Agreement: 1, LogitError: 0.01}},
+		Chosen: 1}
 	e := bundle.Evaluation{HeldOut: true, TruePositive: 400, FalsePositive: 17, TrueNegative: 213, FalseNegative: 20}
 	want := `compared on                        650 testing images
 float accuracy                     94.46 %
 int8 accuracy                      94.31 %
 same verdict                       99.69 %
 largest change of probability      0.0213
+mean change of the logit           0.0110
 int8: cracks found, missed         400, 20
 int8: normal passed, false alarms  213, 17
 
-layer  largest activation  cut off   dead channels
-conv1  3.25                0.0020 %  1
+layer  range  cut off   signal to noise  dead channels
+conv1  3.25   0.0020 %  38.3 dB          1
+
+calibration          same verdict  mean change of the logit  
+minmax               100.00 %      0.0200                    
+mse, bias corrected  100.00 %      0.0100                    taken
 `
 	var out strings.Builder
 	if err := report.Write(&out, q, e); err != nil {
@@ -108,5 +138,22 @@ conv1  3.25                0.0020 %  1
 	out.Reset()
 	if err := report.Write(&out, q, e); err != nil || !strings.Contains(out.String(), "not a measure of new tires") {
 		t.Errorf("a comparison on calibration images does not say so: %q, %v", out.String(), err)
+	}
+}
+
+// The choice in a bundle says what it proves: 20 of 420 cracks missed do not prove 5 %.
+func TestWriteChoice(t *testing.T) {
+	e := bundle.Evaluation{HeldOut: true, TruePositive: 400, FalsePositive: 17, TrueNegative: 213, FalseNegative: 20}
+	var out strings.Builder
+	if err := report.WriteChoice(&out, 0.25, bundle.Budget{}, e); err != nil || out.Len() > 0 {
+		t.Errorf("without a budget: %q, %v", out.String(), err)
+	}
+	if err := report.WriteChoice(&out, 0.25, bundle.Budget{Side: bundle.Escape, Limit: 0.05}, e); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"threshold 0.2500 for at most 5 % of cracks missed", "20 of 420 (4.76 %", "NOT PROVEN"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing in:\n%s", want, out.String())
+		}
 	}
 }

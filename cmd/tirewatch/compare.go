@@ -1,0 +1,281 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"io"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"tirewatch/trainer/contact"
+	"tirewatch/trainer/dataset"
+	"tirewatch/trainer/metrics"
+	"tirewatch/vision/durable"
+	"tirewatch/vision/preprocess"
+	"tirewatch/vision/verdict"
+)
+
+func newCompareCmd() *cobra.Command {
+	var keys []string
+	var picture string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "compare OLD NEW DIR",
+		Short: "Tell whether a new model is better than the old one",
+		Long: `Shows both models, checkpoints or bundles, the testing images of DIR, each with its own
+threshold, and counts on which images only one of them is right. McNemar's test says whether
+such a difference could be chance: the sentence at the end reads better, worse or not
+distinguishable (at the 5 % level).
+
+--picture draws the images on which the verdicts differ: a green frame where the new model is
+right, a red one where the old one was.`,
+		Example: `  tirewatch compare monday.tire tuesday.tire photos/ --key plant.key.pub --picture differ.png
+  tirewatch compare runs/monday/best.ckpt runs/tuesday/best.ckpt photos/ --json`,
+		Args: cobra.ExactArgs(3),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if picture != "" {
+				if info, err := os.Stat(filepath.Dir(picture)); err != nil || !info.IsDir() {
+					return fmt.Errorf("cannot write %s: its folder does not exist", picture)
+				}
+			}
+			c, err := compareModels(cmd, args[0], args[1], args[2], keys)
+			if err != nil {
+				return err
+			}
+			if picture != "" {
+				if err := c.draw(cmd, picture); err != nil {
+					return err
+				}
+			}
+			if asJSON {
+				e := json.NewEncoder(cmd.OutOrStdout())
+				e.SetIndent("", "  ")
+				return e.Encode(c)
+			}
+			return c.write(cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringArrayVar(&keys, "key", nil, "trusted public key of a bundle; may be given more than once")
+	cmd.Flags().StringVar(&picture, "picture", "", "PNG file for the images on which the verdicts differ")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs")
+	return cmd
+}
+
+// contest is what compare prints.
+type contest struct {
+	Old        contestant          `json:"old"`
+	New        contestant          `json:"new"`
+	Comparison *metrics.Comparison `json:"comparison"`
+	Sentence   string              `json:"sentence"`
+	Differ     []difference        `json:"differ"` // in the order of the images
+
+	spec preprocess.Spec // of the new model, as which the pictures are drawn
+}
+
+// contestant is one of the models with its result.
+type contestant struct {
+	File   string          `json:"file"`
+	Kind   string          `json:"kind"`
+	Report *metrics.Report `json:"report"`
+
+	said []bool // crack, by image
+}
+
+// difference is an image on which the verdicts differ.
+type difference struct {
+	Image string        `json:"image"`
+	Truth verdict.Label `json:"truth"`
+	Right string        `json:"right"` // old or new
+	Old   float64       `json:"old_probability"`
+	New   float64       `json:"new_probability"`
+
+	pix []byte // as the new model sees it
+}
+
+// compareModels shows both models the same images.
+func compareModels(cmd *cobra.Command, oldFile, newFile, dir string, keys []string) (*contest, error) {
+	oldModel, err := openModel(cmd, oldFile, keys)
+	if err != nil {
+		return nil, err
+	}
+	newModel, err := openModel(cmd, newFile, keys)
+	if err != nil {
+		return nil, err
+	}
+	set, err := dataset.Open(dir)
+	if err != nil {
+		return nil, withHint(err, "tirewatch dataset check "+dir+" says more about the folder")
+	}
+	items := set.Test
+	if len(items) == 0 {
+		items = set.Train
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s has no testing folder, all its images are used; a model that was trained on them has an unfair lead\n", dir)
+	}
+	newPix, kept, err := readForCompare(cmd, items, newModel.spec)
+	if err != nil {
+		return nil, err
+	}
+	oldPix := newPix
+	if oldModel.spec != newModel.spec {
+		again := kept
+		if oldPix, kept, err = readForCompare(cmd, again, oldModel.spec); err != nil {
+			return nil, err
+		}
+		if len(kept) != len(again) {
+			return nil, fmt.Errorf("compare: %d of %d images could be read only by one model's preprocessing", len(again)-len(kept), len(again))
+		}
+	}
+	labels := make([]bool, len(kept))
+	for i, it := range kept {
+		labels[i] = it.Class == dataset.Crack
+	}
+	old := contestant{File: oldFile, Kind: oldModel.kind}
+	oldScores, err := old.judge(cmd, "the old model", oldModel, oldPix, labels)
+	if err != nil {
+		return nil, err
+	}
+	new := contestant{File: newFile, Kind: newModel.kind}
+	newScores, err := new.judge(cmd, "the new model", newModel, newPix, labels)
+	if err != nil {
+		return nil, err
+	}
+	c := &contest{Old: old, New: new, Differ: []difference{}, spec: newModel.spec}
+	if c.Comparison, err = metrics.Compare(old.said, new.said, labels); err != nil {
+		return nil, err
+	}
+	c.Sentence = c.Comparison.Sentence()
+	for i, it := range kept {
+		if old.said[i] == new.said[i] {
+			continue
+		}
+		d := difference{Image: set.Rel(it.Path), Truth: label(labels[i]), Right: "old", Old: oldScores[i], New: newScores[i], pix: newPix[i]}
+		if new.said[i] == labels[i] {
+			d.Right = "new"
+		}
+		c.Differ = append(c.Differ, d)
+	}
+	return c, nil
+}
+
+// readForCompare reads the images, says which could not be read, and keeps the names of the others.
+func readForCompare(cmd *cobra.Command, items []dataset.Item, spec preprocess.Spec) ([][]byte, []dataset.Item, error) {
+	p := newProgress(cmd, "reading images", len(items))
+	pix, bad, kept, err := dataset.LoadPixels(cmd.Context(), items, spec, func(done, _ int) { p.Set(done) })
+	p.Done()
+	for _, b := range bad {
+		fmt.Fprintf(cmd.ErrOrStderr(), "left out: %v\n", b)
+	}
+	if err == nil && len(pix) == 0 {
+		err = errors.New("compare: no image could be read")
+	}
+	return pix, kept, err
+}
+
+// judge runs one model over the images and gives its probabilities.
+func (c *contestant) judge(cmd *cobra.Command, name string, m *model, pix [][]byte, labels []bool) ([]float64, error) {
+	p := newProgress(cmd, "classifying by "+name, len(pix))
+	scores, err := m.score(cmd.Context(), len(pix), func(i int) ([]byte, error) { return pix[i], nil }, p.Set)
+	p.Done()
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range scores {
+		c.said = append(c.said, s >= m.threshold)
+	}
+	c.Report, err = metrics.New(scores, labels, m.threshold)
+	return scores, err
+}
+
+func label(crack bool) verdict.Label {
+	if crack {
+		return verdict.Crack
+	}
+	return verdict.Normal
+}
+
+// write shows the comparison to a person; the sentence comes last.
+func (c *contest) write(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "images\tboth right\tonly old\tonly new\tboth wrong\t")
+	for _, row := range []struct {
+		name string
+		metrics.Pairs
+	}{{"cracks", c.Comparison.Crack}, {"sound tires", c.Comparison.Normal}, {"all", c.Comparison.All}} {
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t\n", row.name, row.BothRight, row.OnlyOld, row.OnlyNew, row.BothWrong)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "model\taccuracy\tcracks missed\tsound tires rejected\tthreshold\tfile")
+	for _, row := range []struct {
+		name string
+		contestant
+	}{{"old", c.Old}, {"new", c.New}} {
+		r := row.Report
+		fmt.Fprintf(t, "%s\t%.2f %%\t%d of %d\t%d of %d\t%.4f\t%s, %s\n", row.name, 100*r.Accuracy,
+			r.Matrix.FN, r.Matrix.FN+r.Matrix.TP, r.Matrix.FP, r.Matrix.FP+r.Matrix.TN, r.Threshold, row.File, row.Kind)
+	}
+	if len(c.Differ) > 0 {
+		fmt.Fprintln(t)
+		fmt.Fprintln(t, "right\ttruth\told says\tnew says\timage")
+		for _, d := range c.Differ {
+			fmt.Fprintf(t, "%s\t%s\t%.4f\t%.4f\t%s\n", d.Right, d.Truth, d.Old, d.New, d.Image)
+		}
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\n%s\n", c.Sentence)
+	return err
+}
+
+// Frames of the picture.
+var (
+	newIsRight = color.RGBA{R: 0x2e, G: 0x8b, B: 0x57, A: 0xff}
+	oldIsRight = color.RGBA{R: 0xc0, G: 0x30, B: 0x30, A: 0xff}
+)
+
+// draw writes the images that differ, as the new model sees them.
+func (c *contest) draw(cmd *cobra.Command, path string) error {
+	stderr := cmd.ErrOrStderr()
+	if len(c.Differ) == 0 {
+		fmt.Fprintf(stderr, "note: no image differs, %s is not written\n", path)
+		return nil
+	}
+	shown := c.Differ
+	if len(shown) > contact.MaxTiles {
+		shown = shown[:contact.MaxTiles]
+		fmt.Fprintf(stderr, "note: %s shows the first %d of %d images that differ\n", path, len(shown), len(c.Differ))
+	}
+	var tiles []contact.Tile
+	for _, d := range shown {
+		tile := contact.Tile{
+			Image:  &image.Gray{Pix: d.pix, Stride: c.spec.Width, Rect: image.Rect(0, 0, c.spec.Width, c.spec.Height)},
+			Lines:  []string{filepath.ToSlash(d.Image), fmt.Sprintf("is %s: %s right", d.Truth, d.Right), fmt.Sprintf("old %.3f new %.3f", d.Old, d.New)},
+			Colour: oldIsRight,
+		}
+		if d.Right == "new" {
+			tile.Colour = newIsRight
+		}
+		tiles = append(tiles, tile)
+	}
+	sheet, err := contact.Draw(tiles)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, sheet); err != nil {
+		return fmt.Errorf("draw %s: %w", path, err)
+	}
+	return durable.WriteFile(path, b.Bytes(), 0o644)
+}

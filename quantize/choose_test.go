@@ -1,0 +1,86 @@
+package quantize
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"tirewatch/quantize/bundle"
+	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/quantize/calibrate"
+	"tirewatch/quantize/convert"
+	"tirewatch/quantize/report"
+	"tirewatch/trainer/checkpoint"
+	"tirewatch/trainer/nn"
+)
+
+// Ranges at a third of what they should be cut off much and shift every layer's mean. Bias correction takes the shift of the logit away
+// on the images that it was measured on: that is its definition, as no ReLU stands behind the last layer.
+func TestCorrectTakesTheMeanErrorAway(t *testing.T) {
+	g := bundletest.Graph()
+	net, err := nn.New(&g, rand.New(rand.NewPCG(3, 3)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &checkpoint.Checkpoint{Graph: g, Params: net.Params(), Threshold: 0.5}
+	newFloat := func() calibrate.Float { return net.NewPredictor() }
+	rng := rand.New(rand.NewPCG(7, 7))
+	var images [][]byte
+	for range 40 {
+		pix := make([]byte, g.Input.Size())
+		for i := range pix {
+			pix[i] = byte(rng.Uint32())
+		}
+		images = append(images, pix)
+	}
+	ranges, err := calibrate.Measure(t.Context(), newFloat, measuredLayers(&g), images, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range ranges {
+		ranges[i] /= 3
+	}
+	m, err := convert.Convert(&g, c.Params, ranges)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := &candidate{calibrate.MinMax, ranges, m}
+	after, err := correct(t.Context(), c, newFloat, before, images, func(Step, int) func(int) { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	shift := func(k *candidate) float64 {
+		r, err := report.Compare(t.Context(), newFloat, k.model, ranges, images, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := 0.0
+		for i := range r.Float {
+			sum += (r.Int8[i] - r.Float[i]) / float64(len(images))
+		}
+		return sum
+	}
+	was, is := shift(before), shift(after)
+	if math.Abs(was) < 0.01 || math.Abs(is) > 0.51*m.LogitScale+1e-6 {
+		t.Errorf("the mean error of the logit went from %g to %g, want at most half a step, %g", was, is, m.LogitScale/2)
+	}
+}
+
+func TestBest(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		trials []bundle.Trial
+		want   int
+	}{
+		{"the only one", []bundle.Trial{{Agreement: 0.5}}, 0},
+		{"agreement comes first", []bundle.Trial{{Agreement: 0.99, LogitError: 0.1}, {Agreement: 1, LogitError: 0.2}}, 1},
+		{"then the logit", []bundle.Trial{{Agreement: 1, LogitError: 0.2}, {Agreement: 1, LogitError: 0.3}, {Agreement: 1, LogitError: 0.1}}, 2},
+		{"of equals the simplest", []bundle.Trial{{Agreement: 1, LogitError: 0.2}, {Agreement: 1, LogitError: 0.2}}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := best(c.trials); got != c.want {
+				t.Errorf("trial %d, want %d", got, c.want)
+			}
+		})
+	}
+}
