@@ -47,10 +47,12 @@ func neonRequantize(dst *uint8, sums *int32, mult *float32, n int)
 func neonPool(dst *uint8, top, bottom *int32, n int, mult *float32, channels int)
 
 func requantizeNEON(dst []uint8, sums []int32, mult []float32) {
+	dst, sums = dst[:len(mult)], sums[:len(mult)]
 	neonRequantize(&dst[0], &sums[0], &mult[0], len(mult))
 }
 
 func poolNEON(dst []uint8, top, bottom []int32, n int, mult []float32) {
+	dst, top, bottom = dst[:n*len(mult)], top[:2*n*len(mult)], bottom[:2*n*len(mult)]
 	if n > 0 {
 		neonPool(&dst[0], &top[0], &bottom[0], n, &mult[0], len(mult))
 	}

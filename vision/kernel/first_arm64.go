@@ -23,10 +23,13 @@ func neonFirstAny(dst *uint8, dstStep int, panel *byte, n int, layer *neonLayer)
 const (
 	expandStep  = 4   // outputs that expand lays out at a time, from 18 pixels a row
 	expandSlack = 13  // with one output in the last step, pixels that it reads behind that output's fifth
-	panelSteps  = 24  // of a panel
+	panelSteps  = 24  // of a panel; neon_arm64.s knows its parts, of 64, 64 and 32 bytes a step
 	sdotPanel   = 192 // bytes of a step
 	neonPanel   = 160
 )
+
+// expandReach is the number of pixels of a row that expand reads for n outputs.
+func expandReach(n int) int { return padTo(n, expandStep)*4 + 2 }
 
 // scaling is how the sums of 16 channels end.
 type scaling struct {
@@ -115,6 +118,7 @@ func packFirstSDOT(w []int8, bias []int32, mult []float32) firster {
 func (f *sdotFirster) first(dst, x []uint8, row, n int) {
 	var panel [panelSteps * sdotPanel]byte
 	channels := len(f.layers) * armBlock
+	dst, x = dst[:n*channels], x[:4*row+expandReach(n)]
 	for at := 0; at < n; at += panelSteps * expandStep {
 		now := min(panelSteps*expandStep, n-at)
 		sdotExpand(&panel[0], &x[4*at], row, (now+expandStep-1)/expandStep)
@@ -155,6 +159,7 @@ func packFirstNEON(w []int8, bias []int32, mult []float32) firster {
 func (f *neonFirster) first(dst, x []uint8, row, n int) {
 	var panel [panelSteps * neonPanel]byte
 	channels := len(f.layers) * armBlock
+	dst, x = dst[:n*channels], x[:4*row+expandReach(n)]
 	for at := 0; at < n; at += panelSteps * expandStep {
 		now := min(panelSteps*expandStep, n-at)
 		neonExpand(&panel[0], &x[4*at], row, (now+expandStep-1)/expandStep)

@@ -47,3 +47,28 @@ func TestFirstRounding(t *testing.T) {
 		}
 	})
 }
+
+// Rows longer than a body lays out at a time: one output less, none and one more than a multiple of 96.
+func TestFirstWide(t *testing.T) {
+	eachBody(t, func(t *testing.T, b *Body) {
+		if b.packFirst == nil {
+			t.Skip("has no way of its own for the first layer")
+		}
+		rng := rand.New(rand.NewPCG(21, 22))
+		for _, n := range []int{95, 96, 97, 192, 193} {
+			s := ConvShape{In: Area{H: 5, W: 4*n + 1, C: 1, Row: 4*n + 1}, OutC: 2 * b.firstBlock,
+				Conv: Window{Kernel: 3, Stride: 2, OutH: 2, OutW: 2 * n}, Pool: Window{Kernel: 2, Stride: 2, OutH: 1, OutW: n}}
+			x, w, mult := randomBytes(rng, 5*s.In.Row), randomWeights(rng, s.OutC*9), make([]float32, s.OutC)
+			for i := range mult {
+				mult[i] = float32(rng.Float64() / 300)
+			}
+			bias := randomSums(rng, s.OutC, 100_000)
+			got, want := make([]uint8, s.OutSize()), make([]uint8, s.OutSize())
+			NewConv(b, s, w, bias, mult).Run(got, x)
+			ConvGeneric(want, x, s, w, bias, mult)
+			if i := mismatch(got, want); i >= 0 {
+				t.Fatalf("%d outputs: byte %d is %d, want %d", n, i, got[i], want[i])
+			}
+		}
+	})
+}

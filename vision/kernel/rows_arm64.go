@@ -89,9 +89,11 @@ func signedRow(v Windows, n int) int { return padTo((n-1)*v.Step+v.RunLen, armGr
 
 func signedBytes(v Windows) int { return v.Runs * signedRow(v, signedPositions(v)) }
 
-// signed copies the runs of n positions into scratch, as x-128, and returns them with the distance between two runs.
+// signed copies the runs of n positions into scratch, as x-128, and returns them with the distance between two runs. It
+// panics where x or scratch is too short, before any assembly runs.
 func signed(scratch []byte, x []uint8, n int, v Windows) (*int8, int) {
 	row := signedRow(v, n)
+	x = x[:v.reach(n)]
 	copied := (*int8)(unsafe.Pointer(&scratch[:v.Runs*row][0]))
 	neonSigned(copied, row, &x[0], v.RunStride, v.Runs, (n-1)*v.Step+v.RunLen)
 	return copied, row
@@ -111,6 +113,7 @@ func (r *armRows) rows(dst []int32, x []uint8, n int, v Windows, scratch []byte)
 func (r *armRows) someRows(dst []int32, x []uint8, n int, v Windows, scratch []byte) {
 	s, row := signed(scratch, x, n, v)
 	channels, depth := len(r.bias), v.depth()
+	dst = dst[:n*channels]
 	dstStep, xStep := 4*channels, v.Step
 	if n == 1 {
 		dstStep, xStep = 0, 0
@@ -151,6 +154,7 @@ func (r *armRows) pooled(dst, x []uint8, n int, v Windows, down int, mult []floa
 func (r *armRows) somePooled(dst, x []uint8, n int, v Windows, down int, mult []float32, scratch []byte) {
 	s, row := signed(scratch, x, 2*n, v.and(down))
 	channels, depth := len(r.bias), v.depth()
+	dst, mult = dst[:n*channels], mult[:channels]
 	for c := 0; c < channels; c += r.tile() {
 		w, bias, m, to := &r.w[c*depth], &r.bias[c], &mult[c], unsafe.Pointer(&dst[c])
 		if r.dot {
