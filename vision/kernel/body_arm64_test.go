@@ -8,4 +8,13 @@ func init() {
 		}
 		return &armRows{p.dot, guarded(g, p.w, upper), guarded(g, p.bias, upper)}
 	}
+	guardLayer = func(g *guardPages, layer any, upper bool) any {
+		switch p := layer.(type) {
+		case *sdotFirster:
+			return &sdotFirster{guarded(g, p.layers, upper), p.fast}
+		case *neonFirster:
+			return &neonFirster{guarded(g, p.layers, upper), p.fast}
+		}
+		return layer
+	}
 }
