@@ -22,6 +22,7 @@ import (
 //	metrics.csv   one line an epoch
 //	best.ckpt     the weights that did best on validation
 //	last.ckpt     the place to resume from
+//	report.html   what the best weights can do, with its pictures beside it; written by package report
 //
 // One training at a time works in it, held by a lock on the folder's lock file.
 type RunDir struct {

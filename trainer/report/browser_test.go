@@ -2,7 +2,6 @@ package report_test
 
 import (
 	"bytes"
-	"context"
 	"image"
 	"image/color"
 	"image/png"
@@ -10,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 )
 
 // A browser shows the page: the stripe of the verdict, the colours of the plots, the heat. KEEP_SCREENSHOTS=DIR keeps what it
@@ -67,9 +65,7 @@ func screenshot(t *testing.T, chromium, page, size string) []byte {
 	t.Helper()
 	dir := t.TempDir()
 	out := filepath.Join(dir, "shot.png")
-	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer stop()
-	cmd := exec.CommandContext(ctx, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+	cmd := exec.CommandContext(t.Context(), chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
 		"--user-data-dir="+filepath.Join(dir, "profile"), "--screenshot="+out, "--window-size="+size, "file://"+page)
 	said, err := cmd.CombinedOutput()
