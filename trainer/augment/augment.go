@@ -1,9 +1,27 @@
-// Package augment changes training images at random, afresh in every epoch, so that the network learns what a crack is and
-// not where the camera stood.
+// Package augment changes training images at random, so that the network learns what a crack is and not where the camera stood.
 //
-// The semantics are those of Keras' ImageDataGenerator, which the thesis used: per image one random rotation, shift, shear and
-// zoom about the centre as a single affine map with bilinear sampling, fill mode "nearest", then flips, then brightness. Newcomers
-// need Thesis, the ranges of the thesis, and Ranges.Draw with Transform.Apply.
+//	images -> split -> AUGMENT -> train -> checkpoint
+//
+// Dynamic augmentation, Ranges, is part of training: every image afresh in every epoch, nothing written. Static
+// augmentation, Static, writes changed copies once, for other tools. Newcomers need Thesis, the ranges of the thesis, and Ranges.Draw
+// with Transform.Apply.
+//
+// # Order and ranges of dynamic augmentation
+//
+// The semantics are those of Keras' ImageDataGenerator, which the thesis used. Per image one random draw of each:
+//
+//	       range of the thesis      meaning
+//	1      rotation     +-360 deg   about the centre
+//	2      height shift +-0.05      of the height
+//	3      width shift  +-0.05      of the width
+//	4      shear        +-0.05 deg  Keras counts degrees, so this is next to nothing
+//	5      zoom         0.95..1.05  each axis on its own
+//	6      flip         half of the images left-right, half top-bottom
+//	7      brightness   0.75..1.25  factor; results above white are cut
+//
+// 1 to 5 are one affine map (rotation * shift * shear * zoom on row and column, from the new picture to the old one), sampled once, bilinearly; a
+// point outside takes the nearest pixel of the border (fill mode "nearest"). Brightness is a factor on the grey value here; Keras applies
+// it through PIL to the 8-bit image, which differs by rounding. Last comes the scale of 1/255.
 package augment
 
 import (
@@ -123,24 +141,71 @@ func (t Transform) Apply(dst []float32, outW, outH int, pix []byte) {
 		px := int(math.Round((t.a[1]*float64(y) + t.a[2]) * fixed))
 		py := int(math.Round((t.a[4]*float64(y) + t.a[5]) * fixed))
 		row := dst[y*outW:][:outW]
-		for x := range row {
-			// Fill mode "nearest": a point outside reads the nearest pixel of the border.
-			sx, sy := min(max(px, 0), maxX), min(max(py, 0), maxY)
-			ix, iy := sx>>16, sy>>16
-			fx, fy := uint32(sx>>8)&(frac-1), uint32(sy>>8)&(frac-1)
-			right, below := 1, t.w
-			if ix == t.w-1 {
-				right = 0
-			}
-			if iy == t.h-1 {
-				below = 0
-			}
-			i := iy*t.w + ix
-			top := uint32(pix[i])*(frac-fx) + uint32(pix[i+right])*fx
-			bottom := uint32(pix[i+below])*(frac-fx) + uint32(pix[i+below+right])*fx
-			row[x] = min(float32(top*(frac-fy)+bottom*fy)*scale, 1)
-			px += dx
-			py += dy
+		// Where the row runs through the picture, no point needs clamping: most of the time is spent there.
+		x0, x1 := inside(px, dx, maxX, 0, outW)
+		x0, x1 = inside(py, dy, maxY, x0, x1)
+		t.border(row[:x0], pix, px, py, dx, dy, scale)
+		t.middle(row[x0:x1], pix, px+x0*dx, py+x0*dy, dx, dy, scale)
+		t.border(row[x1:], pix, px+x1*dx, py+x1*dy, dx, dy, scale)
+	}
+}
+
+// inside narrows from..to to those x for which 0 <= p+x*d < limit: one interval, since the map is linear. Without any, it is empty.
+func inside(p, d, limit, from, to int) (x0, x1 int) {
+	if d < 0 { // count from the other end: 0 <= q+x*(-d) < limit for q = limit-1-p
+		p, d = limit-1-p, -d
+	}
+	switch {
+	case p >= limit || d == 0 && p < 0:
+		return from, from
+	case d == 0:
+		return from, to
+	}
+	if p < 0 {
+		from = min(max(from, (-p+d-1)/d), to)
+	}
+	return from, max(min(to, (limit-p+d-1)/d), from)
+}
+
+// middle samples points whose four neighbours lie in the picture.
+func (t Transform) middle(row []float32, pix []byte, px, py, dx, dy int, scale float32) {
+	w := t.w
+	for x := range row {
+		fx, fy := uint32(px>>8)&(frac-1), uint32(py>>8)&(frac-1)
+		i := (py>>16)*w + (px >> 16)
+		above, below := pix[i:i+2:i+2], pix[i+w:i+w+2:i+w+2]
+		// Both rows at once, in the halves of a word: a half holds 255*256 at most.
+		left, right := uint64(above[0])|uint64(below[0])<<32, uint64(above[1])|uint64(below[1])<<32
+		both := left*uint64(frac-fx) + right*uint64(fx)
+		v := float32(int64(uint32(both)*(frac-fy)+uint32(both>>32)*fy)) * scale
+		if v > 1 {
+			v = 1
 		}
+		row[x] = v
+		px += dx
+		py += dy
+	}
+}
+
+// border samples points anywhere. Fill mode "nearest": a point outside reads the nearest pixel of the border.
+func (t Transform) border(row []float32, pix []byte, px, py, dx, dy int, scale float32) {
+	maxX, maxY := (t.w-1)*fixed, (t.h-1)*fixed
+	for x := range row {
+		sx, sy := min(max(px, 0), maxX), min(max(py, 0), maxY)
+		ix, iy := sx>>16, sy>>16
+		fx, fy := uint32(sx>>8)&(frac-1), uint32(sy>>8)&(frac-1)
+		right, below := 1, t.w
+		if ix == t.w-1 {
+			right = 0
+		}
+		if iy == t.h-1 {
+			below = 0
+		}
+		i := iy*t.w + ix
+		top := uint32(pix[i])*(frac-fx) + uint32(pix[i+right])*fx
+		bottom := uint32(pix[i+below])*(frac-fx) + uint32(pix[i+below+right])*fx
+		row[x] = min(float32(top*(frac-fy)+bottom*fy)*scale, 1)
+		px += dx
+		py += dy
 	}
 }

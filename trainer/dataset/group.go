@@ -54,7 +54,11 @@ type pair struct {
 	a, b int
 	overlap
 	exact bool // the files are equal byte for byte
+	made  bool // one was made from the other, as their names say
 }
+
+// certain tells whether the two belong together beyond doubt.
+func (p pair) certain() bool { return p.exact || p.made }
 
 // pairs finds all near-duplicates, ordered by a, then b. The search compares every image with every other: 1,000
 // close-ups take a second or two of processor time, 1,200 whole tires, which all look alike to the hash, 17 seconds.
@@ -88,7 +92,7 @@ func pairs(ctx context.Context, photos []photo) ([]pair, error) {
 // the indices of each group, ordered by the first; most have one.
 //
 // A chain of pairs may end in one group of everything, of which no split could take a part. So no group grows beyond
-// cap images, except by copies of the same file; the most alike are joined first, and dropped counts the pairs that
+// cap images, except by copies of the same file and what was made from it; the most alike are joined first, and dropped counts the pairs that
 // were not.
 func group(n int, found []pair, cap int) (groups [][]int, dropped int) {
 	parent, size := make([]int, n), make([]int, n)
@@ -104,8 +108,8 @@ func group(n int, found []pair, cap int) (groups [][]int, dropped int) {
 	}
 	order := slices.Clone(found)
 	slices.SortStableFunc(order, func(x, y pair) int {
-		if x.exact != y.exact {
-			if x.exact {
+		if x.certain() != y.certain() {
+			if x.certain() {
 				return -1
 			}
 			return 1
@@ -117,7 +121,7 @@ func group(n int, found []pair, cap int) (groups [][]int, dropped int) {
 		if a == b {
 			continue
 		}
-		if !p.exact && size[a]+size[b] > cap {
+		if !p.certain() && size[a]+size[b] > cap {
 			dropped++
 			continue
 		}

@@ -66,6 +66,7 @@ func Divide(ctx context.Context, items []Item, seed uint64, share float64, progr
 	if err != nil {
 		return nil, err
 	}
+	found = append(found, families(photos)...)
 	d.MaxGroup = maxGroup(len(photos))
 	groups, dropped := group(len(photos), found, d.MaxGroup)
 	d.Dropped = dropped

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"tirewatch/vision/durable"
@@ -27,7 +28,7 @@ type SplitOptions struct {
 //	dst/training/{crack,normal}  dst/testing/{crack,normal}
 //
 // The set itself is only read. dst must be missing or an empty folder outside the set. After an error dst is as it was.
-// Files that cannot be read are left out and named in the result. Errors: ErrNotEmpty, ErrTooFew, those of ctx and of
+// Files that cannot be read are left out and named in the result; variants made by Enlarge are left out of testing. Errors: ErrNotEmpty, ErrTooFew, those of ctx and of
 // the file system.
 func (s *Set) Split(ctx context.Context, dst string, o SplitOptions, progress func(done, total int)) (*Division, error) {
 	if err := checkTarget(s.Dir, dst); err != nil {
@@ -41,6 +42,7 @@ func (s *Set) Split(ctx context.Context, dst string, o SplitOptions, progress fu
 	if err != nil {
 		return nil, fmt.Errorf("split %s: %w", s.Dir, err)
 	}
+	d.Hold = slices.DeleteFunc(d.Hold, func(it Item) bool { return isVariant(it.Path) }) // their photograph is there too
 	if err := d.write(ctx, dst, o.Link); err != nil {
 		return nil, fmt.Errorf("write data set %s: %w", dst, err)
 	}
@@ -83,8 +85,20 @@ func realPath(path string) (string, error) {
 	return abs, nil
 }
 
-// write builds the data set beside dst and gives it its name when it is whole.
+// write builds the data set.
 func (d *Division) write(ctx context.Context, dst string, link bool) error {
+	return build(dst, func(temp string) error {
+		for _, side := range []Part{{PartTrain, d.Keep}, {PartTest, d.Hold}} {
+			if err := writePart(ctx, filepath.Join(temp, side.Name), side.Items, link); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// build lets fill write a data set into a folder beside dst, and gives it its name when it is whole.
+func build(dst string, fill func(temp string) error) error {
 	dst = filepath.Clean(dst)
 	temp, err := os.MkdirTemp(filepath.Dir(dst), "."+filepath.Base(dst)+".unfinished-*")
 	if err != nil {
@@ -94,10 +108,8 @@ func (d *Division) write(ctx context.Context, dst string, link bool) error {
 	if err := os.Chmod(temp, 0o755); err != nil {
 		return err
 	}
-	for _, side := range []Part{{PartTrain, d.Keep}, {PartTest, d.Hold}} {
-		if err := writePart(ctx, filepath.Join(temp, side.Name), side.Items, link); err != nil {
-			return err
-		}
+	if err := fill(temp); err != nil {
+		return err
 	}
 	if err := durable.SyncDir(temp); err != nil {
 		return err
@@ -113,26 +125,44 @@ func (d *Division) write(ctx context.Context, dst string, link bool) error {
 }
 
 func writePart(ctx context.Context, dir string, items []Item, link bool) error {
-	taken := make(map[string]bool)
+	place := copyFile
+	if link {
+		place = linkFile
+	}
+	if err := makeClassFolders(dir); err != nil {
+		return err
+	}
+	for i, path := range placesIn(dir, items) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := place(path, items[i].Path); err != nil {
+			return err
+		}
+	}
+	return syncClassFolders(dir)
+}
+
+// placesIn gives the path of each image below dir/crack or dir/normal.
+func placesIn(dir string, items []Item) []string {
+	paths, taken := make([]string, len(items)), make(map[string]bool)
+	for i, it := range items {
+		folder := filepath.Join(dir, it.Class.String())
+		paths[i] = filepath.Join(folder, freeName(taken, folder, filepath.Base(it.Path)))
+	}
+	return paths
+}
+
+func makeClassFolders(dir string) error {
 	for _, class := range Classes {
 		if err := os.MkdirAll(filepath.Join(dir, class.String()), 0o755); err != nil {
 			return err
 		}
 	}
-	for _, it := range items {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		folder := filepath.Join(dir, it.Class.String())
-		path := filepath.Join(folder, freeName(taken, folder, filepath.Base(it.Path)))
-		place := copyFile
-		if link {
-			place = linkFile
-		}
-		if err := place(path, it.Path); err != nil {
-			return err
-		}
-	}
+	return nil
+}
+
+func syncClassFolders(dir string) error {
 	for _, class := range Classes {
 		if err := durable.SyncDir(filepath.Join(dir, class.String())); err != nil {
 			return err

@@ -1,0 +1,184 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"tirewatch/trainer/each"
+	"tirewatch/vision/durable"
+	"tirewatch/vision/frame"
+	"tirewatch/vision/imagefile"
+)
+
+// ErrTestPart marks a folder that is the testing or validation side of a data set. What is measured on must be real
+// photographs, so nothing is made from it. It comes as a *TestPartError.
+var ErrTestPart = errors.New("test images are never augmented")
+
+// TestPartError names the folder and the side that it is.
+type TestPartError struct {
+	Dir  string
+	Part string // PartVal or PartTest
+}
+
+func (e *TestPartError) Error() string {
+	return fmt.Sprintf("%s is a %s folder: %v", e.Dir, e.Part, ErrTestPart)
+}
+
+func (e *TestPartError) Is(target error) bool { return target == ErrTestPart }
+
+// Variant makes copy number k, from 1, of an image: the content of the new file and its extension, such as ".jpg". name is the
+// image's path below Set.Dir.
+type Variant func(f *frame.Frame, name string, k int) (data []byte, ext string, err error)
+
+// Enlarged says what Enlarge wrote.
+type Enlarged struct {
+	Copied map[string][2]int // images that were copied, by part and Class
+	Made   [2]int            // variants of training images, by Class
+	Bad    []error           // training images that cannot be read, each named; they are left out
+}
+
+// Enlarge writes the set to dst with copies-1 variants beside each training image:
+//
+//	dst/training/{crack,normal}  with photo.jpg, photo~aug1.jpg, photo~aug2.jpg ...
+//	dst/testing, dst/validation  copied as they are, if the set has them
+//
+// Splits keep an image and its variants on one side, by these names. The set itself is only read. dst must be missing or an empty
+// folder outside the set; after an error it is as it was. Errors: ErrTestPart when the set is itself the testing or
+// validation side of another, ErrNotEmpty, those of ctx, of variant and of the file system.
+func (s *Set) Enlarge(ctx context.Context, dst string, copies int, variant Variant, progress func(done, total int)) (*Enlarged, error) {
+	if err := refuseTestPart(s.Dir); err != nil {
+		return nil, err
+	}
+	if copies < 2 {
+		return nil, fmt.Errorf("enlarge %s: factor %d, want 2 or more", s.Dir, copies)
+	}
+	if err := checkTarget(s.Dir, dst); err != nil {
+		return nil, err
+	}
+	e := &Enlarged{Copied: make(map[string][2]int)}
+	err := build(dst, func(temp string) error {
+		for _, p := range s.Parts() {
+			dir := filepath.Join(temp, p.Name)
+			if p.Name == PartTrain {
+				if err := s.enlarge(ctx, dir, copies, variant, e, progress); err != nil {
+					return err
+				}
+				continue
+			}
+			if err := writePart(ctx, dir, p.Items, false); err != nil {
+				return err
+			}
+			e.Copied[p.Name] = Count(p.Items)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("write data set %s: %w", dst, err)
+	}
+	return e, nil
+}
+
+// enlarge writes the training side to dir.
+func (s *Set) enlarge(ctx context.Context, dir string, copies int, variant Variant, e *Enlarged, progress func(done, total int)) error {
+	if err := makeClassFolders(dir); err != nil {
+		return err
+	}
+	paths, bad := placesIn(dir, s.Train), make([]error, len(s.Train))
+	write := func(_ struct{}, i int) error {
+		f, err := imagefile.Read(s.Train[i].Path)
+		if err != nil {
+			bad[i] = err
+			return nil
+		}
+		if err := copyFile(paths[i], s.Train[i].Path); err != nil {
+			return err
+		}
+		for k := 1; k < copies; k++ {
+			data, ext, err := variant(f, s.Rel(s.Train[i].Path), k)
+			if err != nil {
+				return fmt.Errorf("augment %s: %w", s.Train[i].Path, err)
+			}
+			stem := strings.TrimSuffix(paths[i], filepath.Ext(paths[i]))
+			if err := durable.WriteFile(fmt.Sprintf("%s%s%d%s", stem, variantMark, k, ext), data, 0o644); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	stateless := func() (struct{}, error) { return struct{}{}, nil }
+	err := each.Run(ctx, len(paths), stateless, write, nil, func(done int) {
+		if progress != nil {
+			progress(done, len(paths))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	var copied [2]int
+	for i, it := range s.Train {
+		if bad[i] != nil {
+			e.Bad = append(e.Bad, bad[i])
+			continue
+		}
+		copied[it.Class]++
+		e.Made[it.Class] += copies - 1
+	}
+	e.Copied[PartTrain] = copied
+	return syncClassFolders(dir)
+}
+
+// refuseTestPart looks at the folder's name, as given and with links followed.
+func refuseTestPart(dir string) error {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return fmt.Errorf("find %s: %w", dir, err)
+	}
+	real, err := realPath(dir)
+	if err != nil {
+		return err
+	}
+	for _, path := range []string{abs, real} {
+		found, err := byMeaning(filepath.Dir(path), []string{filepath.Base(path)}, partNames)
+		if err != nil {
+			return err
+		}
+		for _, part := range []string{PartVal, PartTest} {
+			if found[part] != "" {
+				return &TestPartError{Dir: dir, Part: part}
+			}
+		}
+	}
+	return nil
+}
+
+// variantMark stands in the names of variants, before their number. "~" is rare in the names that cameras give.
+const variantMark = "~aug"
+
+// origin gives the path without extension of the image that a variant was made from, of other images their own.
+func origin(path string) string {
+	dir, name := filepath.Split(path)
+	stem, _, _ := strings.Cut(strings.TrimSuffix(name, filepath.Ext(name)), variantMark)
+	return dir + stem
+}
+
+// isVariant tells by its name whether an image was made by Enlarge.
+func isVariant(path string) bool { return strings.Contains(filepath.Base(path), variantMark) }
+
+// families pairs each variant with its origin, so that no split parts them: a picture turned by 30 degrees does not look like a
+// near-duplicate, but it shows the same crack.
+func families(photos []photo) []pair {
+	var found []pair
+	first := make(map[string]int)
+	for i, p := range photos {
+		o := origin(p.item.Path)
+		if a, ok := first[o]; !ok {
+			first[o] = i
+		} else if isVariant(photos[a].item.Path) || isVariant(p.item.Path) {
+			found = append(found, pair{a: a, b: i, overlap: overlap{corr: 1}, made: true})
+		}
+	}
+	return found
+}
