@@ -6,14 +6,13 @@
 // epoch, and the weights kept that do best on validation images. The same configuration and images give the same
 // weights, whatever the number of cores, and an interrupted training resumes as if it had not been.
 //
-// Newcomers need New or Resume, then Trainer.Run.
+// Newcomers need New, FineTune or Resume, then Trainer.Run.
 package trainer
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -55,6 +54,9 @@ type Trainer struct {
 	adam       *optim.Adam
 	workers    []worker
 	parts      [shards]part
+
+	weights [2]float64 // of a sound and a cracked tire's loss
+	passes  passes
 }
 
 // worker is the memory of one core.
@@ -81,6 +83,17 @@ func New(cfg checkpoint.Config, g *graph.Graph, spec preprocess.Spec, train, val
 	return start(state, net, train, val)
 }
 
+// FineTune starts a training from the weights of a checkpoint of the same network and preprocessing, on other images as a rule.
+// cfg.Frozen names the layers that keep their weights.
+func FineTune(cfg checkpoint.Config, from *checkpoint.Checkpoint, train, val []Sample) (*Trainer, error) {
+	net, err := from.Net()
+	if err != nil {
+		return nil, err
+	}
+	state := &checkpoint.Checkpoint{Graph: from.Graph, Spec: from.Spec, Threshold: 0.5, Config: cfg}
+	return start(state, net, train, val)
+}
+
 // Resume continues a training from its last checkpoint, on the same images. best is the best checkpoint so far, nil when there
 // is none yet.
 func Resume(last, best *checkpoint.Checkpoint, train, val []Sample) (*Trainer, error) {
@@ -101,17 +114,18 @@ func Resume(last, best *checkpoint.Checkpoint, train, val []Sample) (*Trainer, e
 
 func start(state *checkpoint.Checkpoint, net *nn.Net, train, val []Sample) (*Trainer, error) {
 	cfg := state.Config
-	if cfg.Epochs < 1 || cfg.Batch < 1 || !(cfg.Rate > 0) {
-		return nil, fmt.Errorf("training: %d epochs, batches of %d, learning rate %g: all must be positive", cfg.Epochs, cfg.Batch, cfg.Rate)
+	if err := cfg.Validate(); err != nil {
+		return nil, err
 	}
-	if err := cfg.Augment.Validate(); err != nil {
+	if err := net.Freeze(cfg.Frozen); err != nil {
 		return nil, err
 	}
 	if err := checkSamples(state.Spec, train, val); err != nil {
 		return nil, err
 	}
 	t := &Trainer{state: state, train: train, val: val, net: net, adam: optim.NewAdam(net.Tensors())}
-	t.adam.Rate = cfg.Rate
+	t.weights = classWeights(train, cfg.CrackWeight)
+	t.passes = passes{seed: cfg.Seed, n: len(train)}
 	for range runtime.GOMAXPROCS(0) {
 		t.workers = append(t.workers, worker{
 			step: net.NewWorker(), predict: net.NewPredictor(), image: make([]float32, net.LiveInput().Size())})
@@ -147,14 +161,21 @@ func checkSamples(spec preprocess.Spec, train, val []Sample) error {
 	return nil
 }
 
-// DivergedError says that the loss left the finite numbers: the weights are lost, the best checkpoint is not.
+// maxLoss is the mean loss, nats, from which a training counts as exploded. Guessing costs 0.7; a network that is wrong by 10,000 is
+// surer of its errors than any that can be mended, long before a number overflows.
+const maxLoss = 1e4
+
+// exploded tells whether a sum of losses over n images is no number or beyond maxLoss.
+func exploded(loss float64, n int) bool { return !(loss <= maxLoss*float64(n)) }
+
+// DivergedError says that the loss exploded or a weight is no number any more: the weights are lost, the best checkpoint is not.
 type DivergedError struct {
 	Epoch int
 	Rate  float64
 }
 
 func (e *DivergedError) Error() string {
-	return fmt.Sprintf("training diverged in epoch %d at learning rate %g: the loss is no number any more", e.Epoch, e.Rate)
+	return fmt.Sprintf("training diverged in epoch %d at learning rate %g: the loss exploded or a weight is no number any more", e.Epoch, e.Rate)
 }
 
 // Observer is told how a training proceeds, on the goroutine of Run. Any field may be nil.
@@ -164,9 +185,16 @@ type Observer struct {
 	Save  func(last, best *checkpoint.Checkpoint) error // after each epoch, and when ctx ends; best is nil when unchanged
 }
 
-// Run trains until all epochs are done or ctx ends. When ctx ends it saves the place inside the epoch and returns ctx's error.
+// Stalled tells whether the patience of the configuration is at its end.
+func (t *Trainer) Stalled() bool {
+	patience := t.state.Config.Patience
+	return patience > 0 && t.state.Epoch-t.state.BestEpoch >= patience
+}
+
+// Run trains until all epochs are done, the patience is at its end, or ctx ends. When ctx ends it saves the place inside the epoch and
+// returns ctx's error.
 func (t *Trainer) Run(ctx context.Context, o Observer) error {
-	for t.state.Epoch < t.state.Config.Epochs {
+	for t.state.Epoch < t.state.Config.Epochs && !t.Stalled() {
 		err := t.epoch(ctx, o)
 		if errors.Is(err, context.Canceled) {
 			return errors.Join(err, t.save(o, false))
@@ -186,31 +214,36 @@ func (t *Trainer) History() []checkpoint.Epoch { return t.state.History }
 
 // epoch runs the rest of the epoch under way and validates.
 func (t *Trainer) epoch(ctx context.Context, o Observer) error {
-	cfg, p := t.state.Config, &t.state.Partial
+	cfg, p := &t.state.Config, &t.state.Partial
 	number := t.state.Epoch + 1
-	order := rand.New(stream(cfg.Seed, streamShuffle, number, 0)).Perm(len(t.train))
+	t.adam.Rate = cfg.RateAfter(t.state.History)
+	diverged := &DivergedError{Epoch: number, Rate: t.adam.Rate}
+	images := cfg.ImagesPerEpoch(len(t.train))
 	began := time.Now().Add(-time.Duration(p.Seconds * float64(time.Second)))
-	for from := p.Batches * cfg.Batch; from < len(order); from += cfg.Batch {
+	for from := p.Batches * cfg.Batch; from < images; from += cfg.Batch {
 		if err := ctx.Err(); err != nil {
+			if !t.net.Finite() {
+				return diverged // nothing to resume from
+			}
 			return err
 		}
-		to := min(from+cfg.Batch, len(order))
-		loss, right := t.batch(order[from:to], number)
-		if math.IsNaN(loss) || math.IsInf(loss, 0) {
-			return &DivergedError{Epoch: number, Rate: cfg.Rate}
+		to := min(from+cfg.Batch, images)
+		loss, right := t.batch(t.passes.draw((number-1)*images+from, to-from))
+		if exploded(loss, to-from) {
+			return diverged
 		}
 		p.Batches, p.Loss, p.Right, p.Seconds = p.Batches+1, p.Loss+loss, p.Right+right, time.Since(began).Seconds()
 		if o.Batch != nil {
-			o.Batch(number, to, len(order))
+			o.Batch(number, to, images)
 		}
 	}
 	valLoss, valRight := t.validate()
-	if math.IsNaN(valLoss) {
-		return &DivergedError{Epoch: number, Rate: cfg.Rate}
+	if exploded(valLoss, len(t.val)) || !t.net.Finite() {
+		return diverged
 	}
-	n := float64(len(t.train))
+	n := float64(images)
 	e := checkpoint.Epoch{
-		Epoch: number, Rate: cfg.Rate, TrainLoss: p.Loss / n, TrainAccuracy: float64(p.Right) / n,
+		Epoch: number, Rate: t.adam.Rate, TrainLoss: p.Loss / n, TrainAccuracy: float64(p.Right) / n,
 		ValLoss: valLoss / float64(len(t.val)), ValAccuracy: float64(valRight) / float64(len(t.val)), Seconds: time.Since(began).Seconds(),
 	}
 	better := t.state.BestEpoch == 0 || betterThan(e, t.state.History[t.state.BestEpoch-1])
@@ -259,15 +292,15 @@ func copyParams(ps []nn.Param) []nn.Param {
 	return out
 }
 
-// batch takes one step of the optimizer on the images with the given indices. It returns the sum of their losses and how many
+// batch takes one step of the optimizer on the drawn images. It returns the sum of their losses and how many
 // were classified right, as seen in training.
-func (t *Trainer) batch(images []int, epoch int) (loss float64, right int) {
+func (t *Trainer) batch(images []drawn) (loss float64, right int) {
 	t.parallel(shards, func(w *worker, shard int) {
 		p := &t.parts[shard]
 		p.grads.Clear()
 		p.loss, p.right = 0, 0
 		for _, i := range images[shard*len(images)/shards : (shard+1)*len(images)/shards] {
-			t.image(w, p, i, epoch)
+			t.image(w, p, i)
 		}
 	})
 	for i := range t.parts {
@@ -276,21 +309,28 @@ func (t *Trainer) batch(images []int, epoch int) (loss float64, right int) {
 			t.parts[0].grads.Add(t.parts[i].grads)
 		}
 	}
+	t.net.ClearFrozen(t.parts[0].grads)
 	t.adam.Step(t.parts[0].grads.Tensors, 1/float64(len(images)))
 	t.net.Changed()
 	return loss, right
 }
 
 // image augments one image and runs it forward and backward.
-func (t *Trainer) image(w *worker, p *part, i, epoch int) {
-	cfg, s, live := t.state.Config, t.train[i], t.net.LiveInput()
-	rng := rand.New(stream(cfg.Seed, streamImage, epoch, i))
+func (t *Trainer) image(w *worker, p *part, d drawn) {
+	cfg, s, live := &t.state.Config, t.train[d.image], t.net.LiveInput()
+	rng := rand.New(stream(cfg.Seed, streamImage, d.pass, d.image))
 	cfg.Augment.Draw(rng, t.state.Spec.Width, t.state.Spec.Height).Apply(w.image, live.W, live.H, s.Pix)
-	r := w.step.Step(w.image, s.label(), rng, p.grads)
+	r := w.step.StepWeighted(w.image, s.label(), t.weights[class(s)], rng, p.grads)
 	p.loss += r.Loss
 	if (r.Logit >= 0) == s.Crack {
 		p.right++
 	}
+}
+
+// Validate gives the mean loss and the accuracy on the validation images with the weights as they are.
+func (t *Trainer) Validate() (loss, accuracy float64) {
+	loss, right := t.validate()
+	return loss / float64(len(t.val)), float64(right) / float64(len(t.val))
 }
 
 // validate gives the sum of the losses and the number of right answers on the validation images.
@@ -334,6 +374,6 @@ const (
 	streamImage
 )
 
-func stream(seed uint64, purpose, epoch, image int) rand.Source {
-	return rand.NewPCG(seed, uint64(purpose)<<56|uint64(epoch)<<32|uint64(image))
+func stream(seed uint64, purpose, pass, image int) rand.Source {
+	return rand.NewPCG(seed, uint64(purpose)<<56|uint64(pass)<<32|uint64(image))
 }

@@ -188,6 +188,11 @@ func TestNewRefuses(t *testing.T) {
 		"no epochs":          {drawn(20, 1), drawn(8, 1), func(c *checkpoint.Config) { c.Epochs = 0 }, nil},
 		"negative rate":      {drawn(20, 1), drawn(8, 1), func(c *checkpoint.Config) { c.Rate = -1 }, nil},
 		"rate not a number":  {drawn(20, 1), drawn(8, 1), func(c *checkpoint.Config) { c.Rate = math.NaN() }, nil},
+		"negative steps":     {drawn(20, 1), drawn(8, 1), func(c *checkpoint.Config) { c.StepsPerEpoch = -1 }, nil},
+		"negative patience":  {drawn(20, 1), drawn(8, 1), func(c *checkpoint.Config) { c.Patience = -1 }, nil},
+		"unknown schedule":   {drawn(20, 1), drawn(8, 1), func(c *checkpoint.Config) { c.Schedule = "weekly" }, nil},
+		"rates upside-down":  {drawn(20, 1), drawn(8, 1), func(c *checkpoint.Config) { c.MinRate = 1 }, nil},
+		"weight not finite":  {drawn(20, 1), drawn(8, 1), func(c *checkpoint.Config) { c.CrackWeight = math.Inf(1) }, nil},
 		"rotation of 1000 °": {drawn(20, 1), drawn(8, 1), func(c *checkpoint.Config) { c.Augment.Rotation = 1000 }, nil},
 	} {
 		cfg := config(1)

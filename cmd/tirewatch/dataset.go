@@ -15,14 +15,14 @@ import (
 func newDatasetCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dataset",
-		Short: "Draw, audit and split data sets",
+		Short: "Draw, audit, split and enlarge data sets",
 		Long: `A data set is a folder of photographs, sorted into cracked and sound tires:
 
   photos/crack/...            photos/training/crack/...   photos/testing/crack/...
   photos/normal/...           photos/training/normal/...  photos/testing/normal/...`,
 		Args: cobra.NoArgs,
 	}
-	cmd.AddCommand(newDatasetSynthCmd(), newDatasetCheckCmd(), newDatasetSplitCmd())
+	cmd.AddCommand(newDatasetSynthCmd(), newDatasetCheckCmd(), newDatasetSplitCmd(), newDatasetAugmentCmd())
 	return cmd
 }
 

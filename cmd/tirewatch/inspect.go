@@ -200,6 +200,9 @@ func (v *view) write(w io.Writer) error {
 		row("SHA-256", "%s", c.SHA256)
 		row("trained", "%d of %d epochs, started %s by %s", c.Epoch, c.Config.Epochs, c.Config.Created.Format(time.RFC3339), c.Config.Tool)
 		row("data set", "%s", c.Config.Data)
+		if c.Config.Pretrained != "" {
+			row("fine-tuned from", "checkpoint %s, frozen layers %v", c.Config.Pretrained, c.Config.Frozen)
+		}
 		if c.Best != nil {
 			row("best epoch", "%d: validation loss %.4f, accuracy %.2f %%", c.BestEpoch, c.Best.ValLoss, 100*c.Best.ValAccuracy)
 		}

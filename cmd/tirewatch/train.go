@@ -23,6 +23,7 @@ type trainFlags struct {
 	resume bool
 	static bool // no augmentation
 	cfg    checkpoint.Config
+	trainOptions
 }
 
 func newTrainCmd() *cobra.Command {
@@ -40,16 +41,24 @@ last.ckpt, and report.html with the pictures that are in it. Ctrl-C stops and sa
 nothing had happened.`,
 		Example: `  tirewatch train photos/
   tirewatch train photos/ --out runs/monday --epochs 60 --seed 3
-  tirewatch train photos/ --out runs/monday --resume`,
+  tirewatch train photos/ --out runs/monday --resume
+  tirewatch train photos/ --schedule cosine --patience 20 --class-weights auto
+  tirewatch train line3/ --finetune runs/monday/best.ckpt --freeze conv1,conv2 --epochs 20`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return runTrain(cmd, args[0], f) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.choose(cmd); err != nil {
+				return err
+			}
+			return runTrain(cmd, args[0], f)
+		},
 	}
+	f.addFlags(cmd)
 	fl := cmd.Flags()
 	fl.StringVar(&f.out, "out", "", "run folder (default runs/ and the time)")
 	fl.BoolVar(&f.resume, "resume", false, "go on with the training in the run folder; other choices are taken from there")
-	fl.IntVar(&f.cfg.Epochs, "epochs", 100, "passes over the training images")
+	fl.IntVar(&f.cfg.Epochs, "epochs", 100, "epochs; one shows every training image once, or as --steps-per-epoch says")
 	fl.IntVar(&f.cfg.Batch, "batch", 64, "images per step of the optimizer")
-	fl.Float64Var(&f.cfg.Rate, "rate", 0.001, "learning rate of Adam")
+	fl.Float64Var(&f.cfg.Rate, "rate", 0.001, "learning rate of Adam (0.0001 with --finetune)")
 	fl.Uint64Var(&f.cfg.Seed, "seed", 1, "seed of the split, the first weights, shuffling, augmentation and dropout")
 	fl.Float64Var(&f.cfg.Validation, "validation", 0.2, "share of the training images held back for validation")
 	fl.BoolVar(&f.static, "no-augment", false, "show every image as it is in every epoch")
@@ -57,6 +66,13 @@ nothing had happened.`,
 }
 
 func runTrain(cmd *cobra.Command, dir string, f trainFlags) error {
+	if f.show != "" {
+		return showAugmentation(cmd, dir, f)
+	}
+	base, err := f.readBase()
+	if err != nil {
+		return err
+	}
 	run, last, best, err := openRun(f)
 	if err != nil {
 		return err
@@ -96,9 +112,17 @@ func runTrain(cmd *cobra.Command, dir string, f trainFlags) error {
 		if f.static {
 			f.cfg.Augment = augment.Ranges{}
 		}
+		if f.weights == "auto" {
+			f.cfg.CrackWeight = trainer.BalancedCrackWeight(train)
+		}
 		f.cfg.Created = time.Now().UTC().Truncate(time.Second)
-		if t, err = trainer.New(f.cfg, graph.Thesis(), spec, train, val); err == nil {
-			err = run.WriteConfig(f.cfg)
+		if base != nil {
+			t, err = fineTune(cmd, f.cfg, base, train, val)
+		} else {
+			t, err = trainer.New(f.cfg, graph.Thesis(), spec, train, val)
+		}
+		if err == nil {
+			err = errors.Join(run.WriteConfig(f.cfg), writeAugmentation(filepath.Join(run.Dir, "augmentation.png"), f.cfg, spec, train))
 		}
 	}
 	if err != nil {
@@ -197,6 +221,9 @@ func trainAndTell(ctx context.Context, cmd *cobra.Command, t *trainer.Trainer, r
 	}
 	if err != nil {
 		return err
+	}
+	if t.Stalled() {
+		fmt.Fprintf(stderr, "stopped early: no epoch since epoch %d was better\n", t.Best().BestEpoch)
 	}
 	best := t.Best().History[t.Best().BestEpoch-1]
 	fmt.Fprintf(cmd.OutOrStdout(), "%s  epoch %d  validation loss %.4f  accuracy %.4f\n", run.BestPath(), best.Epoch, best.ValLoss, best.ValAccuracy)

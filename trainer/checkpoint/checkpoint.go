@@ -23,7 +23,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"slices"
 	"time"
 
 	"tirewatch/trainer/augment"
@@ -60,10 +62,89 @@ type Config struct {
 	Seed       uint64         `msg:"seed" json:"seed"`
 	Validation float64        `msg:"validation" json:"validation"` // share of the training images
 	Augment    augment.Ranges `msg:"augment" json:"augment"`
-	Data       string         `msg:"data" json:"data"` // fingerprint of the data set, hexadecimal
-	Tool       string         `msg:"tool" json:"tool"` // version of the program
-	Created    time.Time      `msg:"created" json:"created"`
+
+	StepsPerEpoch int      `msg:"steps" json:"steps_per_epoch"`     // batches in an epoch, from reshuffled passes; 0: every image once
+	Patience      int      `msg:"patience" json:"patience"`         // epochs without a new best after which training ends; 0: none
+	Schedule      Schedule `msg:"schedule" json:"schedule"`         // of the learning rate
+	MinRate       float64  `msg:"min_rate" json:"min_rate"`         // that no schedule goes below
+	CrackWeight   float64  `msg:"crack_weight" json:"crack_weight"` // how much more a cracked tire's loss counts than a sound one's; 0 and 1: the same
+
+	Pretrained string   `msg:"pretrained" json:"pretrained,omitempty"` // SHA-256 of the checkpoint that the first weights came from, hexadecimal
+	Frozen     []string `msg:"frozen" json:"frozen,omitempty"`         // layers that keep their weights
+
+	Data    string    `msg:"data" json:"data"` // fingerprint of the data set, hexadecimal
+	Tool    string    `msg:"tool" json:"tool"` // version of the program
+	Created time.Time `msg:"created" json:"created"`
 }
+
+// Schedule says how the learning rate changes from epoch to epoch. It is a function of the configuration and the history, so a
+// resumed training needs nothing else.
+type Schedule string
+
+const (
+	Constant Schedule = "constant" // also the empty string
+	Cosine   Schedule = "cosine"   // falls along half a cosine to MinRate in the last epoch
+	Plateau  Schedule = "plateau"  // halves after PlateauEpochs epochs without a lower validation loss, down to MinRate
+)
+
+// PlateauEpochs is the patience of Plateau.
+const PlateauEpochs = 5
+
+// Schedules are all schedules.
+var Schedules = []Schedule{Constant, Cosine, Plateau}
+
+// RateAfter gives the learning rate of the epoch that follows history.
+func (c *Config) RateAfter(history []Epoch) float64 {
+	switch c.Schedule {
+	case Cosine:
+		if c.Epochs < 2 {
+			return c.Rate
+		}
+		done := float64(len(history)) / float64(c.Epochs-1)
+		return c.MinRate + (c.Rate-c.MinRate)*(1+math.Cos(math.Pi*done))/2
+	case Plateau:
+		rate, best, since := c.Rate, math.Inf(1), 0
+		for _, e := range history {
+			since++
+			if e.ValLoss < best {
+				best, since = e.ValLoss, 0
+			}
+			if since == PlateauEpochs {
+				rate, since = max(rate/2, c.MinRate), 0
+			}
+		}
+		return rate
+	}
+	return c.Rate
+}
+
+// ImagesPerEpoch is the number of images that an epoch shows, from n different ones. The thesis' 36 steps of 64 are 2,304.
+func (c *Config) ImagesPerEpoch(n int) int {
+	if c.StepsPerEpoch > 0 {
+		return c.StepsPerEpoch * c.Batch
+	}
+	return n
+}
+
+// Validate refuses what no training can be made of.
+func (c *Config) Validate() error {
+	switch {
+	case c.Epochs < 1 || c.Batch < 1 || !(c.Rate > 0) || math.IsInf(c.Rate, 0):
+		return fmt.Errorf("training: %d epochs, batches of %d, learning rate %g: all must be positive", c.Epochs, c.Batch, c.Rate)
+	case c.StepsPerEpoch < 0 || c.Patience < 0:
+		return fmt.Errorf("training: %d steps per epoch, patience of %d epochs: neither can be negative", c.StepsPerEpoch, c.Patience)
+	case c.Schedule != "" && !slices.Contains(Schedules, c.Schedule):
+		return fmt.Errorf("training: learning rate schedule %q, known are %v", c.Schedule, Schedules)
+	case !(c.MinRate >= 0 && c.MinRate <= c.Rate):
+		return fmt.Errorf("training: smallest learning rate %g, want 0 to the learning rate, %g", c.MinRate, c.Rate)
+	case !(c.CrackWeight >= 0 && c.CrackWeight <= maxWeight):
+		return fmt.Errorf("training: weight %g of cracked tires, want 0 to %d", c.CrackWeight, maxWeight)
+	}
+	return c.Augment.Validate()
+}
+
+// maxWeight keeps a class weight from becoming a learning rate of its own.
+const maxWeight = 1000
 
 // Partial is the state inside an epoch that was interrupted.
 type Partial struct {

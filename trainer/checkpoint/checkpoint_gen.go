@@ -212,9 +212,9 @@ func (z *Checkpoint) Msgsize() (s int) {
 // MarshalMsg implements msgp.Marshaler
 func (z *Config) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
-	// map header, size 9
+	// map header, size 16
 	// string "epochs"
-	o = append(o, 0x89, 0xa6, 0x65, 0x70, 0x6f, 0x63, 0x68, 0x73)
+	o = append(o, 0xde, 0x0, 0x10, 0xa6, 0x65, 0x70, 0x6f, 0x63, 0x68, 0x73)
 	o = msgp.AppendInt(o, z.Epochs)
 	// string "batch"
 	o = append(o, 0xa5, 0x62, 0x61, 0x74, 0x63, 0x68)
@@ -234,6 +234,30 @@ func (z *Config) MarshalMsg(b []byte) (o []byte, err error) {
 	if err != nil {
 		err = msgp.WrapError(err, "Augment")
 		return
+	}
+	// string "steps"
+	o = append(o, 0xa5, 0x73, 0x74, 0x65, 0x70, 0x73)
+	o = msgp.AppendInt(o, z.StepsPerEpoch)
+	// string "patience"
+	o = append(o, 0xa8, 0x70, 0x61, 0x74, 0x69, 0x65, 0x6e, 0x63, 0x65)
+	o = msgp.AppendInt(o, z.Patience)
+	// string "schedule"
+	o = append(o, 0xa8, 0x73, 0x63, 0x68, 0x65, 0x64, 0x75, 0x6c, 0x65)
+	o = msgp.AppendString(o, string(z.Schedule))
+	// string "min_rate"
+	o = append(o, 0xa8, 0x6d, 0x69, 0x6e, 0x5f, 0x72, 0x61, 0x74, 0x65)
+	o = msgp.AppendFloat64(o, z.MinRate)
+	// string "crack_weight"
+	o = append(o, 0xac, 0x63, 0x72, 0x61, 0x63, 0x6b, 0x5f, 0x77, 0x65, 0x69, 0x67, 0x68, 0x74)
+	o = msgp.AppendFloat64(o, z.CrackWeight)
+	// string "pretrained"
+	o = append(o, 0xaa, 0x70, 0x72, 0x65, 0x74, 0x72, 0x61, 0x69, 0x6e, 0x65, 0x64)
+	o = msgp.AppendString(o, z.Pretrained)
+	// string "frozen"
+	o = append(o, 0xa6, 0x66, 0x72, 0x6f, 0x7a, 0x65, 0x6e)
+	o = msgp.AppendArrayHeader(o, uint32(len(z.Frozen)))
+	for za0001 := range z.Frozen {
+		o = msgp.AppendString(o, z.Frozen[za0001])
 	}
 	// string "data"
 	o = append(o, 0xa4, 0x64, 0x61, 0x74, 0x61)
@@ -301,6 +325,65 @@ func (z *Config) UnmarshalMsg(bts []byte) (o []byte, err error) {
 				err = msgp.WrapError(err, "Augment")
 				return
 			}
+		case "steps":
+			z.StepsPerEpoch, bts, err = msgp.ReadIntBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "StepsPerEpoch")
+				return
+			}
+		case "patience":
+			z.Patience, bts, err = msgp.ReadIntBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Patience")
+				return
+			}
+		case "schedule":
+			{
+				var zb0002 string
+				zb0002, bts, err = msgp.ReadStringBytes(bts)
+				if err != nil {
+					err = msgp.WrapError(err, "Schedule")
+					return
+				}
+				z.Schedule = Schedule(zb0002)
+			}
+		case "min_rate":
+			z.MinRate, bts, err = msgp.ReadFloat64Bytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "MinRate")
+				return
+			}
+		case "crack_weight":
+			z.CrackWeight, bts, err = msgp.ReadFloat64Bytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "CrackWeight")
+				return
+			}
+		case "pretrained":
+			z.Pretrained, bts, err = msgp.ReadStringBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Pretrained")
+				return
+			}
+		case "frozen":
+			var zb0003 uint32
+			zb0003, bts, err = msgp.ReadArrayHeaderBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Frozen")
+				return
+			}
+			if cap(z.Frozen) >= int(zb0003) {
+				z.Frozen = (z.Frozen)[:zb0003]
+			} else {
+				z.Frozen = make([]string, zb0003)
+			}
+			for za0001 := range z.Frozen {
+				z.Frozen[za0001], bts, err = msgp.ReadStringBytes(bts)
+				if err != nil {
+					err = msgp.WrapError(err, "Frozen", za0001)
+					return
+				}
+			}
 		case "data":
 			z.Data, bts, err = msgp.ReadStringBytes(bts)
 			if err != nil {
@@ -333,7 +416,11 @@ func (z *Config) UnmarshalMsg(bts []byte) (o []byte, err error) {
 
 // Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
 func (z *Config) Msgsize() (s int) {
-	s = 1 + 7 + msgp.IntSize + 6 + msgp.IntSize + 5 + msgp.Float64Size + 5 + msgp.Uint64Size + 11 + msgp.Float64Size + 8 + z.Augment.Msgsize() + 5 + msgp.StringPrefixSize + len(z.Data) + 5 + msgp.StringPrefixSize + len(z.Tool) + 8 + msgp.TimeSize
+	s = 3 + 7 + msgp.IntSize + 6 + msgp.IntSize + 5 + msgp.Float64Size + 5 + msgp.Uint64Size + 11 + msgp.Float64Size + 8 + z.Augment.Msgsize() + 6 + msgp.IntSize + 9 + msgp.IntSize + 9 + msgp.StringPrefixSize + len(string(z.Schedule)) + 9 + msgp.Float64Size + 13 + msgp.Float64Size + 11 + msgp.StringPrefixSize + len(z.Pretrained) + 7 + msgp.ArrayHeaderSize
+	for za0001 := range z.Frozen {
+		s += msgp.StringPrefixSize + len(z.Frozen[za0001])
+	}
+	s += 5 + msgp.StringPrefixSize + len(z.Data) + 5 + msgp.StringPrefixSize + len(z.Tool) + 8 + msgp.TimeSize
 	return
 }
 
@@ -519,6 +606,34 @@ func (z *Partial) UnmarshalMsg(bts []byte) (o []byte, err error) {
 // Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
 func (z *Partial) Msgsize() (s int) {
 	s = 1 + 8 + msgp.IntSize + 5 + msgp.Float64Size + 6 + msgp.IntSize + 8 + msgp.Float64Size
+	return
+}
+
+// MarshalMsg implements msgp.Marshaler
+func (z Schedule) MarshalMsg(b []byte) (o []byte, err error) {
+	o = msgp.Require(b, z.Msgsize())
+	o = msgp.AppendString(o, string(z))
+	return
+}
+
+// UnmarshalMsg implements msgp.Unmarshaler
+func (z *Schedule) UnmarshalMsg(bts []byte) (o []byte, err error) {
+	{
+		var zb0001 string
+		zb0001, bts, err = msgp.ReadStringBytes(bts)
+		if err != nil {
+			err = msgp.WrapError(err)
+			return
+		}
+		(*z) = Schedule(zb0001)
+	}
+	o = bts
+	return
+}
+
+// Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
+func (z Schedule) Msgsize() (s int) {
+	s = msgp.StringPrefixSize + len(string(z))
 	return
 }
 

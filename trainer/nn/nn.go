@@ -40,6 +40,7 @@ type trainedLayer struct {
 	w, b          *tensor.Dense // (outC, K) and (outC)
 	weights, bias []float32     // the memory of w and b, which Data would box anew at each call
 	packed        []float32     // (K, outC): w as the forward kernel reads it
+	frozen        bool
 }
 
 // New makes a network with fresh parameters: Glorot uniform weights and zero biases, as Keras does, and first filters without a mean.

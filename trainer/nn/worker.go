@@ -12,6 +12,7 @@ import (
 type Worker struct {
 	mode   mode
 	layers []layer
+	lowest int // layer at which the backward pass ends: those below are frozen
 	grads  Gradients
 	dy     [1]float32
 }
@@ -20,27 +21,35 @@ type Worker struct {
 func (n *Net) NewWorker() *Worker {
 	w := new(Worker)
 	w.layers = n.build(&w.mode, &w.grads)
+	for w.lowest < len(w.layers) && !trains(w.layers[w.lowest]) {
+		w.lowest++
+	}
 	return w
 }
 
 // Result is what one image says about the network.
 type Result struct {
-	Loss  float64 // binary cross-entropy, nats
+	Loss  float64 // binary cross-entropy, nats, times the image's weight
 	Logit float64
 }
 
 // Step runs one image forward and backward and adds its gradient to grads. x holds the live part of the image, values 0 to
 // 1 (see Net.LiveInput); label is 1 for a crack and 0 for a sound tire; rng draws the dropout.
 func (w *Worker) Step(x []float32, label float64, rng *rand.Rand, grads Gradients) Result {
+	return w.StepWeighted(x, label, 1, rng, grads)
+}
+
+// StepWeighted is Step for an image that counts weight times as much as others, in its loss and its gradient.
+func (w *Worker) StepWeighted(x []float32, label, weight float64, rng *rand.Rand, grads Gradients) Result {
 	w.mode, w.grads = mode{training: true, rng: rng}, grads
 	logit := w.forward(x)
 	loss, slope := CrossEntropy(logit, label)
-	w.dy[0] = float32(slope)
+	w.dy[0] = float32(weight * slope)
 	dy := w.dy[:]
-	for i := len(w.layers) - 1; i >= 0; i-- {
+	for i := len(w.layers) - 1; i >= w.lowest; i-- {
 		dy = w.layers[i].backward(dy)
 	}
-	return Result{loss, logit}
+	return Result{weight * loss, logit}
 }
 
 func (w *Worker) forward(x []float32) float64 {

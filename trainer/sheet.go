@@ -1,0 +1,80 @@
+package trainer
+
+import (
+	"image"
+	"image/color"
+	"image/draw"
+	"math/rand/v2"
+
+	"tirewatch/trainer/augment"
+	"tirewatch/trainer/checkpoint"
+	"tirewatch/vision/preprocess"
+)
+
+// The sheet's measures: sheetRows images, each with its first sheetShowings showings beside it; the larger side of each is sheetCell px.
+const (
+	sheetRows     = 6
+	sheetShowings = 7
+	sheetCell     = 160
+	sheetGap      = 4
+)
+
+// AugmentationSheet draws a page of samples: in each row on the left a training image as it is, beside it what the network is shown
+// of it in the first passes. These are the very pictures of a training with cfg, not similar ones. Cracked and sound
+// tires take turns.
+func AugmentationSheet(cfg checkpoint.Config, spec preprocess.Spec, train []Sample) *image.Gray {
+	rows := sheetImages(train)
+	cell := image.Pt(sheetCell*spec.Width/max(spec.Width, spec.Height), sheetCell*spec.Height/max(spec.Width, spec.Height))
+	sheet := image.NewGray(image.Rect(0, 0, (sheetShowings+1)*(cell.X+sheetGap)+2*sheetGap, len(rows)*(cell.Y+sheetGap)+sheetGap))
+	draw.Draw(sheet, sheet.Rect, image.NewUniform(color.White), image.Point{}, draw.Src)
+	pixels := make([]float32, spec.Size())
+	for row, i := range rows {
+		for k := range sheetShowings + 1 {
+			t := augment.Identity(spec.Width, spec.Height)
+			x := sheetGap
+			if k > 0 {
+				t = cfg.Augment.Draw(rand.New(stream(cfg.Seed, streamImage, k, i)), spec.Width, spec.Height)
+				x += k*(cell.X+sheetGap) + sheetGap
+			}
+			t.Apply(pixels, spec.Width, spec.Height, train[i].Pix)
+			at := image.Pt(x, sheetGap+row*(cell.Y+sheetGap))
+			shrink(sheet.SubImage(image.Rectangle{at, at.Add(cell)}).(*image.Gray), pixels, spec.Width, spec.Height)
+		}
+	}
+	return sheet
+}
+
+// sheetImages picks images spread over the set, the classes in turn.
+func sheetImages(train []Sample) []int {
+	var of [2][]int
+	for i, s := range train {
+		of[class(s)] = append(of[class(s)], i)
+	}
+	var picked []int
+	for row := range sheetRows {
+		if c := of[1-row%2]; row/2 < len(c) {
+			picked = append(picked, c[row/2*len(c)/(sheetRows/2)])
+		}
+	}
+	return picked
+}
+
+// shrink draws w x h pixels, values 0 to 1, into dst, each of its pixels the mean of those that fall on it; a small picture grows instead.
+func shrink(dst *image.Gray, pixels []float32, w, h int) {
+	size := dst.Rect.Size()
+	for y := range size.Y {
+		y0 := y * h / size.Y
+		y1 := max((y+1)*h/size.Y, y0+1)
+		for x := range size.X {
+			x0 := x * w / size.X
+			x1 := max((x+1)*w/size.X, x0+1)
+			sum := float32(0)
+			for sy := y0; sy < y1; sy++ {
+				for _, v := range pixels[sy*w+x0 : sy*w+x1] {
+					sum += v
+				}
+			}
+			dst.SetGray(dst.Rect.Min.X+x, dst.Rect.Min.Y+y, color.Gray{Y: uint8(255*sum/float32((y1-y0)*(x1-x0)) + 0.5)})
+		}
+	}
+}
