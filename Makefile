@@ -4,7 +4,7 @@
 TAGS = $(shell pkg-config --exists opencv4 2>/dev/null && echo opencv)
 GO_BUILD = go build -tags '$(TAGS)' -trimpath
 
-.PHONY: all build demo test lint cross fuzz clean deps-opencv deps-test \
+.PHONY: all build demo test test-kernels lint cross fuzz clean deps-opencv deps-test \
 	test-peers test-peers-emulated bench-peers bench-arm64 bench-build
 
 all: build
@@ -21,6 +21,15 @@ demo: deps-opencv
 # browser opens the report.
 test: deps-opencv deps-test
 	REQUIRE_MOSQUITTO=1 REQUIRE_CHROMIUM=1 go test -tags opencv -timeout 20m ./...
+
+# The assembly of every instruction set: amd64's on this CPU, arm64's under qemu as two of the stations' cores. A kernel that was not
+# exercised fails the run.
+test-kernels:
+	@.ci/need qemu-user binutils-aarch64-linux-gnu
+	KERNEL_REQUIRE=avx2,avx512vnni go test ./vision/kernel ./vision/infer
+	KERNEL_REQUIRE=neon $(ARM64_TEST) 'qemu-aarch64 -cpu cortex-a72' ./vision/kernel ./vision/infer ./vision/preprocess ./vision/frame
+	KERNEL_REQUIRE=neon,sdot $(ARM64_TEST) 'qemu-aarch64 -cpu cortex-a76' ./vision/kernel ./vision/infer
+ARM64_TEST = GOARCH=arm64 CGO_ENABLED=0 go test -short -exec
 
 lint:
 	@files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "run gofmt -w on:" $$files; exit 1; }
