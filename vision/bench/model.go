@@ -94,7 +94,7 @@ func randomCheckpoint() (*checkpoint.Checkpoint, error) {
 // quantized makes the bundle as `tirewatch quantize` does, on drawn tires.
 func quantized(c *checkpoint.Checkpoint) (*bundle.Bundle, error) {
 	job := quantize.Job{Serial: 1, Target: "*", Created: time.Unix(1_700_000_000, 0)}
-	for i := range 8 {
+	for i := range 16 {
 		job.Calibration.Pix = append(job.Calibration.Pix, drawnPixels(i))
 		job.Calibration.Crack = append(job.Calibration.Crack, i%2 == 1)
 	}
