@@ -62,7 +62,7 @@ func TestPlanRefuses(t *testing.T) {
 	for name, spoil := range map[string]func(*graph.Graph){
 		"no layers":          func(g *graph.Graph) { g.Layers = nil },
 		"empty input":        func(g *graph.Graph) { g.Input.H = 0 },
-		"huge input":         func(g *graph.Graph) { g.Input.W = 1 << 40 },
+		"huge input":         func(g *graph.Graph) { g.Input.W = 1 << 30 },
 		"unknown kind":       func(g *graph.Graph) { g.Layers[0].Kind = "conv3d" },
 		"unknown padding":    func(g *graph.Graph) { g.Layers[0].Padding = "reflect" },
 		"unknown activation": func(g *graph.Graph) { g.Layers[0].Activation = "swish" },

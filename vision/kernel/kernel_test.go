@@ -131,7 +131,7 @@ func randomWeights(rng *rand.Rand, n int) []int8 {
 func randomSums(rng *rand.Rand, n, reach int) []int32 {
 	s := make([]int32, n)
 	for i := range s {
-		s[i] = int32(rng.IntN(2*reach+1) - reach)
+		s[i] = int32(rng.Int64N(2*int64(reach)+1) - int64(reach))
 	}
 	return s
 }
