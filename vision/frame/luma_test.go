@@ -3,30 +3,11 @@ package frame
 import (
 	"bytes"
 	"math/rand/v2"
-	"os"
-	"slices"
-	"strings"
 	"testing"
 
 	"tirewatch/vision/isa"
+	"tirewatch/vision/isa/isatest"
 )
-
-// eachSet runs f with the bodies of every instruction set of this CPU. KERNEL_REQUIRE=avx2,neon fails where one is missing.
-func eachSet(t *testing.T, f func(t *testing.T)) {
-	before := set
-	defer func() { set = before }()
-	var have []string
-	for _, s := range isa.Have() {
-		set = s
-		have = append(have, s.String())
-		t.Run(s.String(), f)
-	}
-	for _, name := range strings.Split(os.Getenv("KERNEL_REQUIRE"), ",") {
-		if (name == "avx2" || name == "avx512" || name == "neon") && !slices.Contains(have, name) {
-			t.Errorf("KERNEL_REQUIRE names %s, this CPU has %v", name, have)
-		}
-	}
-}
 
 // Every body gives Luma for every colour there is.
 func TestLumaEveryColour(t *testing.T) {
@@ -67,7 +48,7 @@ func mismatch(got, want []byte) int {
 func TestLumaWidths(t *testing.T) {
 	const seed = 11
 	rng := rand.New(rand.NewPCG(seed, 0))
-	eachSet(t, func(t *testing.T) {
+	isatest.EachSet(t, &set, func(t *testing.T) {
 		for w := 1; w < 300; w++ {
 			src := make([]byte, 4*w)
 			for i := range src {

@@ -5,31 +5,12 @@ import (
 	"fmt"
 	"image"
 	"math/rand/v2"
-	"os"
-	"slices"
-	"strings"
 	"testing"
 
 	"tirewatch/vision/frame"
 	"tirewatch/vision/isa"
+	"tirewatch/vision/isa/isatest"
 )
-
-// eachSet runs f with the bodies of every instruction set of this CPU. KERNEL_REQUIRE=avx2,neon fails where one is missing.
-func eachSet(t *testing.T, f func(t *testing.T)) {
-	before := set
-	defer func() { set = before }()
-	var have []string
-	for _, s := range isa.Have() {
-		set = s
-		have = append(have, s.String())
-		t.Run(s.String(), f)
-	}
-	for _, name := range strings.Split(os.Getenv("KERNEL_REQUIRE"), ",") {
-		if (name == "avx2" || name == "avx512" || name == "neon") && !slices.Contains(have, name) {
-			t.Errorf("KERNEL_REQUIRE names %s, this CPU has %v", name, have)
-		}
-	}
-}
 
 // axes are source and destination sizes below, at and above the blocks of outputs, at every scale: enlarging, the same
 // size, near (scales up to about 3 on NEON, 4 on AVX-512, 4.6 on AVX2) and far, with few and with many weights.
@@ -56,7 +37,7 @@ func sources(rng *rand.Rand, n int) map[string][]byte {
 // Every body of the horizontal pass equals the generic one.
 func TestColumnsBodies(t *testing.T) {
 	const seed = 3
-	eachSet(t, func(t *testing.T) {
+	isatest.EachSet(t, &set, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		near := 0
 		for _, a := range axes() {
@@ -85,7 +66,7 @@ func TestColumnsBodies(t *testing.T) {
 // Every body of the vertical pass equals the generic one, on values as large as they get.
 func TestRowsBodies(t *testing.T) {
 	const seed, largest = 4, 255 << midBits
-	eachSet(t, func(t *testing.T) {
+	isatest.EachSet(t, &set, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		for _, a := range axes() {
 			ty := makeTaps(a[0], a[1])
@@ -136,7 +117,7 @@ func TestApplyBodies(t *testing.T) {
 		s := Spec{Width: 1 + rng.IntN(150), Height: 1 + rng.IntN(150), Filter: FilterTriangle}
 		var want []byte
 		t.Run(fmt.Sprintf("%s %v to %d x %d", format, roi, s.Width, s.Height), func(t *testing.T) {
-			eachSet(t, func(t *testing.T) {
+			isatest.EachSet(t, &set, func(t *testing.T) {
 				got := make([]byte, s.Size())
 				if err := s.Apply(got, f, roi); err != nil {
 					t.Fatal(err)
