@@ -12,7 +12,7 @@ all: build
 build:
 	$(GO_BUILD) -o bin/ ./cmd/tirewatch ./cmd/tirewatch-agent
 
-# From training to verdicts on a broker: about five minutes.
+# From training to verdicts on a broker: some two minutes on two cores, and the first build.
 demo: deps-opencv
 	$(MAKE) build
 	bin/tirewatch demo
