@@ -58,9 +58,9 @@ SRC is only read; DST must be missing or empty. The same seed gives the same fil
 }
 
 func augmentDataset(cmd *cobra.Command, src, dst string, factor int, variant dataset.Variant) error {
-	set, err := dataset.Open(src)
+	set, err := openSet(src)
 	if err != nil {
-		return withHint(err, "tirewatch dataset check "+src+" says more about the folder")
+		return err
 	}
 	advance, end := follow(cmd, "changing images")
 	e, err := set.Enlarge(cmd.Context(), dst, factor, variant, advance)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
@@ -45,9 +44,7 @@ The clock of the processor is measured by a chain of dependent additions, one a 
 				return err
 			}
 			if asJSON {
-				e := json.NewEncoder(cmd.OutOrStdout())
-				e.SetIndent("", "  ")
-				return e.Encode(report)
+				return writeJSON(cmd, report)
 			}
 			return report.write(cmd.OutOrStdout())
 		},

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
 	"image/color"
-	"image/png"
 	"io"
 	"os"
 	"path/filepath"
@@ -18,7 +15,6 @@ import (
 	"tirewatch/trainer/contact"
 	"tirewatch/trainer/dataset"
 	"tirewatch/trainer/metrics"
-	"tirewatch/vision/durable"
 	"tirewatch/vision/preprocess"
 	"tirewatch/vision/verdict"
 )
@@ -56,9 +52,7 @@ right, a red one where the old one was.`,
 				}
 			}
 			if asJSON {
-				e := json.NewEncoder(cmd.OutOrStdout())
-				e.SetIndent("", "  ")
-				return e.Encode(c)
+				return writeJSON(cmd, c)
 			}
 			return c.write(cmd.OutOrStdout())
 		},
@@ -110,9 +104,9 @@ func compareModels(cmd *cobra.Command, oldFile, newFile, dir string, keys []stri
 	if err != nil {
 		return nil, err
 	}
-	set, err := dataset.Open(dir)
+	set, err := openSet(dir)
 	if err != nil {
-		return nil, withHint(err, "tirewatch dataset check "+dir+" says more about the folder")
+		return nil, err
 	}
 	items := set.Test
 	if len(items) == 0 {
@@ -273,9 +267,5 @@ func (c *contest) draw(cmd *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
-	var b bytes.Buffer
-	if err := png.Encode(&b, sheet); err != nil {
-		return fmt.Errorf("draw %s: %w", path, err)
-	}
-	return durable.WriteFile(path, b.Bytes(), 0o644)
+	return writePNG(path, sheet)
 }

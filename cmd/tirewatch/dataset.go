@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -52,9 +51,7 @@ Warnings do not fail; the exit code is 1 only when nothing can be trained on the
 				return err
 			}
 			if asJSON {
-				enc := json.NewEncoder(cmd.OutOrStdout())
-				enc.SetIndent("", "  ")
-				err = enc.Encode(audit)
+				err = writeJSON(cmd, audit)
 			} else {
 				_, err = fmt.Fprint(cmd.OutOrStdout(), audit.Text())
 			}
@@ -195,6 +192,15 @@ func filmClip(cmd *cobra.Command, path string, clip synth.ClipOptions, o synth.O
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d tires in %d frames of %d x %d px, %d per second\n%s: which of them are cracked, and when they pass\n",
 		path, len(truth.Tires), truth.Frames, truth.Width, truth.Height, truth.FPS, synth.TruthPath(path))
 	return err
+}
+
+// openSet opens a data set that other commands work on.
+func openSet(dir string) (*dataset.Set, error) {
+	set, err := dataset.Open(dir)
+	if err != nil {
+		return nil, withHint(err, "tirewatch dataset check "+dir+" says more about the folder")
+	}
+	return set, nil
 }
 
 // follow shows work whose amount is known at its first step. The two functions go to the work and behind its end.

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
-	"tirewatch/trainer/dataset"
 	"tirewatch/trainer/metrics"
 	"tirewatch/trainer/report"
 )
@@ -48,9 +46,7 @@ not changed; tirewatch quantize takes the same flags and stores the threshold.`,
 				return err
 			}
 			if asJSON {
-				e := json.NewEncoder(cmd.OutOrStdout())
-				e.SetIndent("", "  ")
-				return e.Encode(r)
+				return writeJSON(cmd, r)
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), r)
 			return err
@@ -77,9 +73,9 @@ func (e evaluation) String() string {
 }
 
 func evaluate(cmd *cobra.Command, m *model, dir, path, reportDir string, budget *metrics.Budget) (*evaluation, error) {
-	set, err := dataset.Open(dir)
+	set, err := openSet(dir)
 	if err != nil {
-		return nil, withHint(err, "tirewatch dataset check "+dir+" says more about the folder")
+		return nil, err
 	}
 	items := set.Test
 	if len(items) == 0 {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -36,9 +35,7 @@ the content is shown as the file states it, and anyone may have written that.`,
 				return err
 			}
 			if asJSON {
-				e := json.NewEncoder(cmd.OutOrStdout())
-				e.SetIndent("", "  ")
-				return e.Encode(v)
+				return writeJSON(cmd, v)
 			}
 			return v.write(cmd.OutOrStdout())
 		},

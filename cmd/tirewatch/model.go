@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
-	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -49,14 +47,9 @@ func openModel(cmd *cobra.Command, path string, keyFiles []string) (*model, erro
 
 // readModel reads a file that opens like a bundle or like a checkpoint.
 func readModel(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	data, err := checkpoint.ReadFile(path) // which may be larger than a bundle
 	if err != nil {
 		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, checkpoint.MaxSize+1))
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	if !bundle.IsBundle(data) && !checkpoint.IsCheckpoint(data) {
 		return nil, withHint(fmt.Errorf("%s is neither a checkpoint (.ckpt) nor a bundle (.tire)", path), "tirewatch train makes the one, tirewatch quantize the other")

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -146,17 +145,9 @@ func runQuantize(cmd *cobra.Command, path string, f quantizeFlags) error {
 
 // readCheckpoint reads the file once for its content and its SHA-256.
 func readCheckpoint(path string) (*checkpoint.Checkpoint, string, error) {
-	file, err := os.Open(path)
+	data, err := checkpoint.ReadFile(path)
 	if err != nil {
 		return nil, "", fmt.Errorf("read checkpoint: %w", err)
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, checkpoint.MaxSize+1))
-	if err != nil {
-		return nil, "", fmt.Errorf("read checkpoint %s: %w", path, err)
-	}
-	if len(data) > checkpoint.MaxSize {
-		return nil, "", fmt.Errorf("read checkpoint %s: more than %d MiB", path, checkpoint.MaxSize>>20)
 	}
 	c, err := checkpoint.Decode(data)
 	if err != nil {
@@ -171,9 +162,9 @@ func quantizeJob(cmd *cobra.Command, c *checkpoint.Checkpoint, f quantizeFlags) 
 	now := time.Now()
 	job := quantize.Job{Serial: cmp.Or(f.serial, uint64(now.Unix())), Target: f.target, Created: now}
 	job.Provenance.Tool = "tirewatch " + version()
-	set, err := dataset.Open(f.calibration)
+	set, err := openSet(f.calibration)
 	if err != nil {
-		return job, withHint(err, "tirewatch dataset check "+f.calibration+" says more about the folder")
+		return job, err
 	}
 	if job.Provenance.Data, err = set.Fingerprint(cmd.Context(), nil); err != nil {
 		return job, err

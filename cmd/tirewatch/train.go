@@ -85,9 +85,9 @@ func runTrain(cmd *cobra.Command, dir string, f trainFlags) error {
 		f.cfg = last.Config
 	}
 
-	set, err := dataset.Open(dir)
+	set, err := openSet(dir)
 	if err != nil {
-		return withHint(err, "tirewatch dataset check "+dir+" says more about the folder")
+		return err
 	}
 	ctx := cmd.Context()
 	fingerprint, err := set.Fingerprint(ctx, nil)

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"image/png"
 	"slices"
 	"strconv"
 
@@ -13,8 +11,6 @@ import (
 	"tirewatch/trainer"
 	"tirewatch/trainer/augment"
 	"tirewatch/trainer/checkpoint"
-	"tirewatch/trainer/dataset"
-	"tirewatch/vision/durable"
 	"tirewatch/vision/graph"
 	"tirewatch/vision/preprocess"
 )
@@ -118,9 +114,9 @@ func fineTune(cmd *cobra.Command, cfg checkpoint.Config, base *checkpoint.Checkp
 
 // showAugmentation writes the picture of --show-augmentation.
 func showAugmentation(cmd *cobra.Command, dir string, f trainFlags) error {
-	set, err := dataset.Open(dir)
+	set, err := openSet(dir)
 	if err != nil {
-		return withHint(err, "tirewatch dataset check "+dir+" says more about the folder")
+		return err
 	}
 	if f.static {
 		f.cfg.Augment = augment.Ranges{}
@@ -138,9 +134,5 @@ func showAugmentation(cmd *cobra.Command, dir string, f trainFlags) error {
 }
 
 func writeAugmentation(path string, cfg checkpoint.Config, spec preprocess.Spec, train []trainer.Sample) error {
-	var b bytes.Buffer
-	if err := png.Encode(&b, trainer.AugmentationSheet(cfg, spec, train)); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return durable.WriteFile(path, b.Bytes(), 0o644)
+	return writePNG(path, trainer.AugmentationSheet(cfg, spec, train))
 }

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"image"
+	"image/png"
 	"io"
 	"os"
 	"time"
@@ -9,6 +13,8 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"tirewatch/vision/durable"
 )
 
 // hintError carries a line that tells what to do about the error.
@@ -33,6 +39,22 @@ type usageError struct{ err error }
 
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
+
+// writeJSON prints v on standard output for programs.
+func writeJSON(cmd *cobra.Command, v any) error {
+	e := json.NewEncoder(cmd.OutOrStdout())
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// writePNG writes a picture whole or not at all.
+func writePNG(path string, img image.Image) error {
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		return fmt.Errorf("draw %s: %w", path, err)
+	}
+	return durable.WriteFile(path, b.Bytes(), 0o644)
+}
 
 // isTerminal tells whether a person watches w.
 func isTerminal(w io.Writer) bool {

@@ -255,19 +255,28 @@ func Write(path string, c *Checkpoint) error {
 	return durable.WriteFile(path, data, 0o644)
 }
 
-// Read loads the file at path.
-func Read(path string) (*Checkpoint, error) {
+// ReadFile gives the bytes of the file at path, whatever it holds, when they are not more than a checkpoint may have.
+func ReadFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("read checkpoint: %w", err)
+		return nil, err
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
 	if err != nil {
-		return nil, fmt.Errorf("read checkpoint %s: %w", path, err)
+		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	if len(data) > MaxSize {
-		return nil, fmt.Errorf("read checkpoint %s: %w: more than %d bytes", path, ErrDamaged, MaxSize)
+		return nil, fmt.Errorf("read %s: %w: more than %d bytes", path, ErrDamaged, MaxSize)
+	}
+	return data, nil
+}
+
+// Read loads the file at path.
+func Read(path string) (*Checkpoint, error) {
+	data, err := ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read checkpoint: %w", err)
 	}
 	c, err := Decode(data)
 	if err != nil {
