@@ -11,6 +11,7 @@ import (
 
 	"tirewatch/quantize"
 	"tirewatch/quantize/bundle"
+	quantreport "tirewatch/quantize/report"
 	"tirewatch/trainer"
 	"tirewatch/trainer/augment"
 	"tirewatch/trainer/checkpoint"
@@ -64,6 +65,7 @@ func newReport(title, part string, m *model, dir string, images quantize.Images,
 	}
 	if b := m.bundle; b != nil {
 		r.Facts = append(r.Facts, bundleFacts(b)...)
+		r.Tables = quantreport.Tables(b.Quantization, b.Evaluation)
 	}
 	return r
 }
@@ -81,21 +83,47 @@ func checkpointFacts(c *checkpoint.Checkpoint) []report.Fact {
 	for _, p := range c.Params {
 		parameters += len(p.Data)
 	}
-	cfg := c.Config
+	facts := []report.Fact{
+		{Name: "Network", Value: fmt.Sprintf("%d parameters", parameters)},
+		{Name: "Image", Value: fmt.Sprintf("%d x %d px, grey", c.Spec.Width, c.Spec.Height)},
+		{Name: "Weights", Value: fmt.Sprintf("of epoch %d, the best on validation; the training was to run for %d", c.BestEpoch, c.Config.Epochs)},
+	}
+	facts = append(facts, configFacts(c.Config)...)
+	return append(facts,
+		report.Fact{Name: "Data set", Value: "fingerprint " + cmp.Or(c.Config.Data, "not known")},
+		report.Fact{Name: "Made by", Value: c.Config.Tool + ", begun " + c.Config.Created.UTC().Format("2006-01-02 15:04 UTC")})
+}
+
+// configFacts says what was chosen for the training; what was left at its default and changes nothing is not mentioned.
+func configFacts(cfg checkpoint.Config) []report.Fact {
+	rate := fmt.Sprintf("%g", cfg.Rate)
+	switch cfg.Schedule {
+	case checkpoint.Cosine:
+		rate += fmt.Sprintf(", falling along a cosine to %g", cfg.MinRate)
+	case checkpoint.Plateau:
+		rate += fmt.Sprintf(", halved after %d epochs without a lower validation loss, not below %g", checkpoint.PlateauEpochs, cfg.MinRate)
+	}
 	augmented := "every image changed at random in every epoch"
 	if cfg.Augment == (augment.Ranges{}) {
 		augmented = "none"
 	}
-	return []report.Fact{
-		{Name: "Network", Value: fmt.Sprintf("%d parameters", parameters)},
-		{Name: "Image", Value: fmt.Sprintf("%d x %d px, grey", c.Spec.Width, c.Spec.Height)},
-		{Name: "Weights", Value: fmt.Sprintf("of epoch %d, the best on validation; the training was to run for %d", c.BestEpoch, cfg.Epochs)},
-		{Name: "Training", Value: fmt.Sprintf("batches of %d, learning rate %g, seed %d", cfg.Batch, cfg.Rate, cfg.Seed)},
+	facts := []report.Fact{
+		{Name: "Training", Value: fmt.Sprintf("batches of %d, seed %d", cfg.Batch, cfg.Seed)},
+		{Name: "Learning rate", Value: rate},
 		{Name: "Augmentation", Value: augmented},
 		{Name: "Held back for validation", Value: fmt.Sprintf("%.3g %% of the training images", 100*cfg.Validation)},
-		{Name: "Data set", Value: "fingerprint " + cmp.Or(cfg.Data, "not known")},
-		{Name: "Made by", Value: cfg.Tool + ", begun " + cfg.Created.UTC().Format("2006-01-02 15:04 UTC")},
 	}
+	add := func(when bool, name, format string, args ...any) {
+		if when {
+			facts = append(facts, report.Fact{Name: name, Value: fmt.Sprintf(format, args...)})
+		}
+	}
+	add(cfg.StepsPerEpoch > 0, "An epoch", "%d batches, drawn from reshuffled passes", cfg.StepsPerEpoch)
+	add(cfg.Patience > 0, "Patience", "ends after %d epochs without a new best on validation", cfg.Patience)
+	add(cfg.CrackWeight > 0 && cfg.CrackWeight != 1, "Class weights", "a cracked tire counts %.3g times as much as a sound one", cfg.CrackWeight)
+	add(cfg.Pretrained != "", "Fine-tuned from", "checkpoint SHA-256 %s", cfg.Pretrained)
+	add(len(cfg.Frozen) > 0, "Frozen layers", "%s", strings.Join(cfg.Frozen, ", "))
+	return facts
 }
 
 func bundleFacts(b *bundle.Bundle) []report.Fact {
@@ -103,6 +131,7 @@ func bundleFacts(b *bundle.Bundle) []report.Fact {
 		{Name: "Serial", Value: fmt.Sprint(b.Serial)},
 		{Name: "Made for", Value: b.Target},
 		{Name: "Checkpoint", Value: "SHA-256 " + b.Provenance.Checkpoint},
+		{Name: "Calibrated on", Value: fmt.Sprintf("%d images, data set fingerprint %s", b.Provenance.Calibration, b.Provenance.Data)},
 		{Name: "Made by", Value: b.Provenance.Tool + ", " + b.Created.UTC().Format("2006-01-02 15:04 UTC")},
 	}
 }

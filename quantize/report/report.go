@@ -2,7 +2,7 @@
 //
 //	checkpoint -> calibrate -> convert -> REPORT -> bundle
 //
-// Newcomers need Compare, whose result travels inside the bundle, and Write, which shows it to a person.
+// Newcomers need Compare, whose result travels inside the bundle, and Write or Tables, which show it to a person.
 package report
 
 import (

@@ -23,6 +23,8 @@ type Report struct {
 	Part  string // what the images are: Validation, Test, or Given when that is not known
 	Facts []Fact // how the model came about, in the order of the page
 
+	Tables []Table // what else is known of the model, in the order of the page
+
 	History []checkpoint.Epoch // of the training; empty when it is not known, as for a bundle
 	Best    int                // the epoch that the weights are from, counted from 1; 0 when not known
 
@@ -41,6 +43,14 @@ const (
 
 // Fact is one line about the model.
 type Fact struct{ Name, Value string }
+
+// Table is a table with a heading. Header may be empty.
+type Table struct {
+	Title  string
+	Note   string // how to read it, in plain words
+	Header []string
+	Rows   [][]string
+}
 
 // Image is one image that was scored.
 type Image struct {
