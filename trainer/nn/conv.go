@@ -41,8 +41,11 @@ func (p *padded) set(x []float32) {
 	p.x = p.own
 }
 
-// gradient gives the cleared gradient of the framed input.
-func (p *padded) gradient() []float32 {
+// gradient gives the cleared gradient of the framed input, nil when nobody needs it.
+func (p *padded) gradient(unneeded bool) []float32 {
+	if unneeded {
+		return nil
+	}
 	if p.d == nil {
 		p.d = make([]float32, p.frame.Size())
 	}
@@ -52,7 +55,7 @@ func (p *padded) gradient() []float32 {
 
 // unframe cuts the gradient of the input out of the framed one, in place: rows only move towards the start.
 func (p *padded) unframe() []float32 {
-	if p.own == nil {
+	if p.own == nil || p.d == nil {
 		return p.d
 	}
 	row := p.in.W * p.in.C
@@ -72,13 +75,14 @@ type conv struct {
 	graph.Step
 	*params
 	padded
-	v       f32.Windows
-	y       []float32 // (live H, live W, F)
-	entries []f32.Entry
+	v     f32.Windows
+	first bool      // of the network: nobody needs the gradient of its input
+	y     []float32 // (live H, live W, F)
+	row   sparse
 }
 
-func newConv(s graph.Step, p *params) *conv {
-	c := &conv{Step: s, params: p, padded: newPadded(s), y: make([]float32, s.LiveOut.Size())}
+func newConv(s graph.Step, p *params, first bool) *conv {
+	c := &conv{Step: s, params: p, padded: newPadded(s), first: first, y: make([]float32, s.LiveOut.Size())}
 	c.v = windows(s, c.frame)
 	return c
 }
@@ -95,20 +99,24 @@ func (c *conv) forward(x []float32) []float32 {
 
 func (c *conv) backward(dy []float32) []float32 {
 	dw, db := c.gradients()
-	dx := c.gradient()
+	dx := c.gradient(c.first)
 	passGradient(c.Activation, dy, c.y)
-	k := c.v.K()
+	n := c.LiveOut.W
+	if c.row.windows == nil {
+		c.row = newSparse(n, c.Filters, c.v)
+	}
 	for y := range c.LiveOut.H {
-		c.entries = c.entries[:0]
-		for x := range c.LiveOut.W {
-			for f, g := range dy[(y*c.LiveOut.W+x)*c.Filters:][:c.Filters] {
+		c.row.clear()
+		for x := range n {
+			c.row.place(x, y*c.Stride*c.v.RunStride+x*c.v.Step)
+			for f, g := range dy[(y*n+x)*c.Filters:][:c.Filters] {
 				if g != 0 {
 					db[f] += g
-					c.entries = append(c.entries, f32.NewEntry(g, y*c.Stride*c.v.RunStride+x*c.v.Step, f*k))
+					c.row.add(x, f, g)
 				}
 			}
 		}
-		f32.Scatter(c.entries, c.x, dx, c.weights, dw, c.v)
+		c.row.backward(c.x, dx, c.weights, dw)
 	}
 	return c.unframe()
 }
@@ -120,14 +128,17 @@ type convPool struct {
 	pooled     graph.Shape // live output of the pool
 	*params
 	padded
-	v       f32.Windows
-	first   bool      // of the network: nobody needs the gradient of its input
-	rows    []float32 // (2, 2*pooled.W, F) scratch
-	y       []float32 // (pooled.H, pooled.W, F)
-	winner  []uint8   // as y
-	entries []f32.Entry
-	byPlace [f32.Dead][]f32.Entry // entries of one pooled position, those of one window together
-	taps    []float32             // (10, F) scratch of the first layer's gradient
+	v      f32.Windows
+	first  bool      // of the network: nobody needs the gradient of its input
+	rows   []float32 // (2, 2*pooled.W, F) scratch
+	y      []float32 // (pooled.H, pooled.W, F)
+	winner []uint8   // as y
+	row    sparse    // four windows a pooled position
+	firstGradient
+
+	below *convPool // whose rows this layer asks for and to whom it passes gradients on, row by row; or nil (see stream)
+	above bool      // this layer is somebody's below
+	done  int       // rows of y that are there, when somebody asks for them
 }
 
 func newConvPool(s, pool graph.Step, p *params, first bool) *convPool {
@@ -139,60 +150,157 @@ func newConvPool(s, pool graph.Step, p *params, first bool) *convPool {
 	return c
 }
 
+// stream lets two layers at the bottom of the network work row by row on what lies between them: the largest activation by far, and its
+// gradient, which then stay in the nearest caches and in a few rows of memory. What is computed is the same, to the last bit.
+func stream(layers []layer) {
+	if len(layers) < 2 {
+		return
+	}
+	below, ok := layers[0].(*convPool)
+	c, ok2 := layers[1].(*convPool)
+	if ok && ok2 && below.first && below.firstShape() && c.own == nil {
+		c.below, below.above = below, true
+	}
+}
+
+// reach is the number of input rows that a row of pooled positions reads; the next row starts step rows further down.
+func (c *convPool) reach() (rows, step int) { return c.Stride + c.Kernel, 2 * c.Stride }
+
 func (c *convPool) forward(x []float32) []float32 {
 	c.set(x)
-	n, row := 2*c.pooled.W, 2*c.pooled.W*c.Filters
-	for y := range c.pooled.H {
-		for i := range 2 {
-			f32.Rows(c.rows[i*row:][:row], c.x[(2*y+i)*c.Stride*c.v.RunStride:], n, c.v, c.packed, c.bias)
-		}
-		f32.PoolReLU(c.y[y*row/2:][:row/2], c.winner[y*row/2:][:row/2], c.rows[:row], c.rows[row:], c.pooled.W, c.Filters)
+	c.done = 0
+	if !c.above {
+		c.rowsUntil(c.pooled.H)
 	}
 	return c.y
 }
 
+// rowsUntil computes the rows of y that are missing up to row end.
+func (c *convPool) rowsUntil(end int) {
+	rows, step := c.reach()
+	for ; c.done < end; c.done++ {
+		if c.below != nil {
+			c.below.rowsUntil(c.done*step + rows)
+		}
+		c.forwardRow(c.done)
+	}
+}
+
+func (c *convPool) forwardRow(y int) {
+	row := c.pooled.W * c.Filters
+	out, winner := c.y[y*row:][:row], c.winner[y*row:][:row]
+	x := c.x[2*y*c.Stride*c.v.RunStride:]
+	if c.firstShape() && f32.FirstForward(out, winner, x, c.v.RunStride, c.packed, c.bias, c.pooled.W) {
+		return
+	}
+	top, bottom := c.rows[:2*row], c.rows[2*row:]
+	f32.Rows(top, x, 2*c.pooled.W, c.v, c.packed, c.bias)
+	f32.Rows(bottom, x[c.Stride*c.v.RunStride:], 2*c.pooled.W, c.v, c.packed, c.bias)
+	f32.PoolReLU(out, winner, top, bottom, c.pooled.W, c.Filters)
+}
+
 func (c *convPool) backward(dy []float32) []float32 {
-	if c.first && c.v.K() == 9 && c.Stride == 2 && c.frame.C == 1 {
-		c.backwardFirst(dy)
+	if c.first && c.firstShape() {
+		c.beginFirst()
+		c.firstRows(dy, 0)
+		c.endFirst()
 		return nil
 	}
-	dw, db := c.gradients()
-	dx := c.gradient()
-	k := c.v.K()
-	down := c.Stride * c.v.RunStride // from a position to the one below
+	if c.row.windows == nil {
+		c.prepare()
+	}
+	if c.below != nil {
+		c.backwardInto(c.below, dy)
+		return nil
+	}
+	dx := c.gradient(c.first)
 	for y := range c.pooled.H {
-		c.entries = c.entries[:0]
-		for x := range c.pooled.W {
-			i := (y*c.pooled.W + x) * c.Filters
-			at := 2*y*down + 2*x*c.v.Step
-			place := [f32.Dead]int{at, at + c.v.Step, at + down, at + down + c.v.Step}
-			winner := c.winner[i:][:c.Filters]
-			for f, g := range dy[i:][:c.Filters] {
-				if w := winner[f]; w < f32.Dead && g != 0 {
-					db[f] += g
-					c.byPlace[w] = append(c.byPlace[w], f32.NewEntry(g, place[w], f*k))
-				}
-			}
-			for w, e := range c.byPlace {
-				c.entries = append(c.entries, e...)
-				c.byPlace[w] = e[:0]
-			}
+		at := 2 * y * c.Stride * c.v.RunStride
+		if dx == nil {
+			c.backwardRow(y, dy, c.x[at:], nil)
+		} else {
+			c.backwardRow(y, dy, c.x[at:], dx[at:])
 		}
-		f32.Scatter(c.entries, c.x, dx, c.weights, dw, c.v)
 	}
 	return c.unframe()
 }
 
-// backwardFirst adds the gradient of a first layer of 3x3 windows with stride 2 over one channel.
-func (c *convPool) backwardFirst(dy []float32) {
+// prepare makes room for the gradient of a row. The four windows of a pooled position follow each other.
+func (c *convPool) prepare() {
+	c.row = newSparse(f32.Dead*c.pooled.W, c.Filters, c.v)
+	down := c.Stride * c.v.RunStride // from a position to the one below
+	for x := range c.pooled.W {
+		at := 2 * x * c.v.Step
+		for place, step := range [f32.Dead]int{0, c.v.Step, down, down + c.v.Step} {
+			c.row.place(f32.Dead*x+place, at+step)
+		}
+	}
+}
+
+// backwardRow adds what row y of the pooled positions contributes; x and dx start at its first window.
+func (c *convPool) backwardRow(y int, dy, x, dx []float32) {
+	dw, db := c.gradients()
+	c.row.clear()
+	for p := range c.pooled.W {
+		i := (y*c.pooled.W + p) * c.Filters
+		winner := c.winner[i:][:c.Filters]
+		for f, g := range dy[i:][:c.Filters] {
+			if w := int(winner[f]); w < f32.Dead && g != 0 {
+				db[f] += g
+				c.row.add(f32.Dead*p+w, f, g)
+			}
+		}
+	}
+	c.row.backward(x, dx, c.weights, dw)
+}
+
+// backwardInto passes the gradient of the input on to the layer below as soon as a row of it is complete. Only the rows under one row of
+// pooled positions exist; the last of them is the first of the next.
+func (c *convPool) backwardInto(below *convPool, dy []float32) {
+	rows, step := c.reach()
+	if c.d == nil {
+		c.d = make([]float32, rows*c.v.RunStride)
+	}
+	clear(c.d)
+	below.beginFirst()
+	for y := range c.pooled.H {
+		c.backwardRow(y, dy, c.x[y*step*c.v.RunStride:], c.d)
+		complete := step
+		if y == c.pooled.H-1 {
+			complete = rows
+		}
+		below.firstRows(c.d[:complete*c.v.RunStride], y*step)
+		kept := copy(c.d, c.d[complete*c.v.RunStride:])
+		clear(c.d[kept:])
+	}
+	below.endFirst()
+}
+
+// firstGradient is the gradient under way of a first layer of 3x3 windows with stride 2 over one channel.
+type firstGradient struct {
+	taps   []float32 // (10, F): nine taps and the bias
+	pixels []float32 // f32.FirstScratch
+}
+
+// firstShape tells whether f32's kernels of a first layer fit.
+func (c *convPool) firstShape() bool { return c.Kernel == 3 && c.Stride == 2 && c.frame.C == 1 }
+
+func (c *convPool) beginFirst() {
 	if c.taps == nil {
-		c.taps = make([]float32, 10*c.Filters)
+		c.taps, c.pixels = make([]float32, 10*c.Filters), make([]float32, f32.FirstScratch(c.pooled.W))
 	}
 	clear(c.taps)
+}
+
+// firstRows adds the gradient of whole rows of the output, from row y on.
+func (c *convPool) firstRows(dy []float32, y int) {
 	row := c.pooled.W * c.Filters
-	for y := range c.pooled.H {
-		f32.FirstBackward(c.taps, dy[y*row:][:row], c.winner[y*row:][:row], c.x[4*y*c.v.RunStride:], c.v.RunStride, c.pooled.W, c.Filters)
+	for ; len(dy) > 0; dy, y = dy[row:], y+1 {
+		f32.FirstBackward(c.taps, dy[:row], c.winner[y*row:][:row], c.x[4*y*c.v.RunStride:], c.v.RunStride, c.pooled.W, c.Filters, c.pixels)
 	}
+}
+
+func (c *convPool) endFirst() {
 	dw, db := c.gradients()
 	for f := range c.Filters {
 		for k := range 9 {

@@ -11,7 +11,8 @@ import (
 type layer interface {
 	// forward computes the live part of the output from the live part of the input.
 	forward(x []float32) []float32
-	// backward adds the gradient of the parameters and returns the gradient of the input, nil when nobody needs it.
+	// backward adds the gradient of the parameters and returns the gradient of the input, nil when nobody needs it or
+	// the layers below had it already.
 	backward(dy []float32) []float32
 }
 
@@ -38,7 +39,7 @@ func (n *Net) build(m *mode, grads *Gradients) []layer {
 				layers = append(layers, newConvPool(s, n.steps[i+1], params, i == 0))
 				i++
 			} else {
-				layers = append(layers, newConv(s, params))
+				layers = append(layers, newConv(s, params, i == 0))
 			}
 		case graph.MaxPool2D:
 			layers = append(layers, newMaxPool(s))

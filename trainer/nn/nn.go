@@ -10,7 +10,8 @@
 //
 // A 3x3 convolution with stride 2 that a 2x2 pool follows, as in the thesis, is computed two rows at a time and pooled
 // at once; the full activation never exists. Backwards, the pool passes the gradient to one position in four
-// and ReLU stops more, so only those positions are visited (f32.Scatter).
+// and ReLU stops more, so only those positions are visited (f32.Gather). The two lowest layers take turns at the rows of what
+// lies between them, forwards and backwards (stream).
 package nn
 
 import (

@@ -24,6 +24,9 @@ func (n *Net) NewWorker() *Worker {
 	for w.lowest < len(w.layers) && !trains(w.layers[w.lowest]) {
 		w.lowest++
 	}
+	if w.lowest == 0 {
+		stream(w.layers)
+	}
 	return w
 }
 
@@ -46,7 +49,7 @@ func (w *Worker) StepWeighted(x []float32, label, weight float64, rng *rand.Rand
 	loss, slope := CrossEntropy(logit, label)
 	w.dy[0] = float32(weight * slope)
 	dy := w.dy[:]
-	for i := len(w.layers) - 1; i >= w.lowest; i-- {
+	for i := len(w.layers) - 1; i >= w.lowest && dy != nil; i-- {
 		dy = w.layers[i].backward(dy)
 	}
 	return Result{weight * loss, logit}

@@ -4,7 +4,7 @@
 // and with AVX-512. Every output is one chain of fused multiply-adds in the same order in both, so the two
 // assembly bodies agree to the last bit; the generic body rounds products and sums separately.
 //
-// Newcomers start at Rows, the convolution of one row of positions, and Scatter, its sparse backward pass.
+// Newcomers start at Rows, the convolution of one row of positions, and Gather, its sparse backward pass.
 package f32
 
 import "fmt"
@@ -44,34 +44,25 @@ func PoolReLU(dst []float32, winner []uint8, top, bottom []float32, n, f int) {
 	poolReLU(dst, winner, top, bottom, n, f)
 }
 
-// Entry is one output value that received a gradient.
-type Entry struct {
-	G float32 // the gradient
-	X int32   // where its window starts in x and dx, in bytes
-	W int32   // where its channel starts in w and dw, in bytes
+// FirstForward computes a row of n pooled positions of a first layer, 3x3 windows with stride 2 over one channel, ReLU and a 2 x 2 pool, as
+// one: what Rows and PoolReLU compute, to the last bit. x starts at the first window and its rows are rowStride values apart; w is (9, F); dst
+// and winner are (n, F). It reports false, and does nothing, where there is no such body.
+func FirstForward(dst []float32, winner []uint8, x []float32, rowStride int, w, bias []float32, n int) bool {
+	f := len(bias)
+	check(len(dst) >= n*f && len(winner) >= n*f && len(x) >= 4*rowStride+(n-1)*4+5 && len(w) == 9*f, "FirstForward")
+	return firstForward(dst, winner, x, rowStride, w, bias, n)
 }
 
-// NewEntry makes an entry from offsets in values.
-func NewEntry(g float32, x, w int) Entry { return Entry{G: g, X: int32(4 * x), W: int32(4 * w)} }
-
-// Scatter runs a convolution backwards for single outputs: for each entry, dw of its channel grows by G * window of x, and
-// the window of dx grows by G * w of its channel. w and dw are (F, K). Four neighbours with one window and rising channels
-// are faster.
-func Scatter(entries []Entry, x, dx, w, dw []float32, v Windows) {
-	check(len(x) == len(dx) && len(w) == len(dw), "Scatter")
-	for _, e := range entries {
-		check(e.X >= 0 && int(e.X)/4+v.reach(1) <= len(x) && e.W >= 0 && int(e.W)/4+v.K() <= len(w), "Scatter")
-	}
-	scatter(entries, x, dx, w, dw, v)
-}
+// FirstScratch is the scratch that FirstBackward needs for n pooled positions, in values.
+func FirstScratch(n int) int { return 4 * 9 * n }
 
 // FirstBackward is the weight gradient of the first layer, 3x3 windows with stride 2 over one channel under a 2 x 2 pool, for
 // a row of n pooled positions: dw is (10, f), nine taps and the bias. g and winner are (n, f); x starts at the first
-// window and its rows are rowStride values apart. A dense sum over the four places of each window, masked by the
-// winner, beats the sparse one here, because a window has only nine values.
-func FirstBackward(dw, g []float32, winner []uint8, x []float32, rowStride, n, f int) {
-	check(len(dw) == 10*f && len(g) >= n*f && len(winner) >= n*f && len(x) >= 4*rowStride+(n-1)*4+5, "FirstBackward")
-	firstBackward(dw, g, winner, x, rowStride, n, f)
+// window and its rows are rowStride values apart. A window has only nine values, too few for Gather: all channels are added up
+// side by side, each with the pixels of the place that won.
+func FirstBackward(dw, g []float32, winner []uint8, x []float32, rowStride, n, f int, scratch []float32) {
+	check(len(dw) == 10*f && len(g) >= n*f && len(winner) >= n*f && len(x) >= 4*rowStride+(n-1)*4+5 && len(scratch) >= FirstScratch(n), "FirstBackward")
+	firstBackward(dw, g, winner, x, rowStride, n, f, scratch)
 }
 
 func check(ok bool, kernel string) {

@@ -42,22 +42,34 @@ func poolReLUAVX512(dst *float32, winner *uint8, top, bottom *float32, n, f int)
 func poolReLUAVX2(dst *float32, winner *uint8, top, bottom *float32, n, f int)
 
 //go:noescape
-func scatterAVX512(entries *Entry, count int, x, dx, w, dw *float32, runs, runLen, runStride int)
+func gather128AVX512(dst *float32, sums *Sum, count int, terms *Term, src *float32)
 
 //go:noescape
-func scatterAVX2(entries *Entry, count int, x, dx, w, dw *float32, runs, runLen, runStride int)
+func gather64AVX512(dst *float32, sums *Sum, count int, terms *Term, src *float32)
 
 //go:noescape
-func scatter4AVX512(entries *Entry, count int, x, dx, w, dw *float32, runs, runLen, runStride int)
+func gather16AVX512(dst *float32, sums *Sum, count int, terms *Term, src *float32)
 
 //go:noescape
-func scatter4AVX2(entries *Entry, count int, x, dx, w, dw *float32, runs, runLen, runStride int)
+func gather64AVX2(dst *float32, sums *Sum, count int, terms *Term, src *float32)
 
 //go:noescape
-func firstBackwardAVX512(dw, grad *float32, winner *uint8, x *float32, rowStride, n, f int)
+func gather16AVX2(dst *float32, sums *Sum, count int, terms *Term, src *float32)
 
 //go:noescape
-func firstBackwardAVX2(dw, grad *float32, winner *uint8, x *float32, rowStride, n, f int)
+func firstForwardAVX512(dst *float32, winner *uint8, x *float32, rowStride int, w, bias *float32, tiles, last, f int)
+
+//go:noescape
+func firstForwardAVX2(dst *float32, winner *uint8, x *float32, rowStride int, w, bias *float32, tiles, last, f int)
+
+//go:noescape
+func firstCandidates(table, x *float32, rowStride, n int)
+
+//go:noescape
+func firstBackwardAVX512(dw, grad *float32, winner *uint8, table *float32, n, f int)
+
+//go:noescape
+func firstBackwardAVX2(dw, grad *float32, winner *uint8, table *float32, n, f int)
 
 func rows(dst, x []float32, n int, v Windows, w, bias []float32) {
 	f := len(bias)
@@ -103,50 +115,70 @@ func poolReLU(dst []float32, winner []uint8, top, bottom []float32, n, f int) {
 	}
 }
 
-func scatter(entries []Entry, x, dx, w, dw []float32, v Windows) {
-	if level == levelGeneric || v.RunLen%Block != 0 {
-		scatterGeneric(entries, x, dx, w, dw, v)
+func gather(dst []float32, dstStride int, src []float32, srcStride int, sums []Sum, terms []Term, runs, runLen int) {
+	if level == levelGeneric || runLen%Block != 0 {
+		gatherGeneric(dst, dstStride, src, srcStride, sums, terms, runs, runLen)
 		return
 	}
-	one, four := scatterAVX2, scatter4AVX2
-	if level == levelAVX512 {
-		one, four = scatterAVX512, scatter4AVX512
+	if len(sums) == 0 || len(terms) == 0 {
+		return
 	}
-	for len(entries) > 0 {
-		body, n := four, fours(entries)
-		if n == 0 {
-			body, n = one, 1
-		}
-		body(&entries[0], n, &x[0], &dx[0], &w[0], &dw[0], v.Runs, 4*v.RunLen, 4*v.RunStride)
-		entries = entries[n:]
-	}
-}
-
-// fours gives how many entries, a multiple of 4, come first in groups of four with one window and rising channels.
-func fours(entries []Entry) int {
-	n := 0
-	for ; n+4 <= len(entries); n += 4 {
-		for i := n; i < n+3; i++ {
-			if entries[i].X != entries[i+1].X || entries[i].W >= entries[i+1].W {
-				return n
+	for r := range runs {
+		for at := 0; at < runLen; {
+			body, block := gather16AVX2, 16
+			switch left := runLen - at; {
+			case level == levelAVX512 && left >= 128:
+				body, block = gather128AVX512, 128
+			case level == levelAVX512 && left >= 64:
+				body, block = gather64AVX512, 64
+			case level == levelAVX512:
+				body = gather16AVX512
+			case left >= 64:
+				body, block = gather64AVX2, 64
 			}
+			body(&dst[r*dstStride+at], &sums[0], len(sums), &terms[0], &src[r*srcStride+at])
+			at += block
 		}
 	}
-	return n
 }
 
-func firstBackward(dw, g []float32, winner []uint8, x []float32, rowStride, n, f int) {
-	switch {
-	case n == 0:
-	case level == levelAVX512 && f%Block == 0:
-		for c := 0; c < f; c += 16 {
-			firstBackwardAVX512(&dw[c], &g[c], &winner[c], &x[0], 4*rowStride, n, 4*f)
-		}
-	case level == levelAVX2 && f%Block == 0:
-		for c := 0; c < f; c += 8 {
-			firstBackwardAVX2(&dw[c], &g[c], &winner[c], &x[0], 4*rowStride, n, 4*f)
-		}
-	default:
+// Pooled positions that firstForward's bodies compute together.
+const (
+	firstTileAVX512 = 4
+	firstTileAVX2   = 2
+)
+
+func firstForward(dst []float32, winner []uint8, x []float32, rowStride int, w, bias []float32, n int) bool {
+	f := len(bias)
+	body, block, tile := firstForwardAVX512, 16, firstTileAVX512
+	if level == levelAVX2 {
+		body, block, tile = firstForwardAVX2, 8, firstTileAVX2
+	}
+	if level == levelGeneric || f%Block != 0 || n < tile {
+		return false
+	}
+	tiles := (n + tile - 1) / tile
+	for c := 0; c < f; c += block {
+		// The last tile overlaps the one before it and computes the same values again.
+		body(&dst[c], &winner[c], &x[0], 4*rowStride, &w[c], &bias[c], tiles, n-(tiles-1)*tile, 4*f)
+	}
+	return true
+}
+
+func firstBackward(dw, g []float32, winner []uint8, x []float32, rowStride, n, f int, scratch []float32) {
+	body, block := firstBackwardAVX512, 16
+	if level == levelAVX2 {
+		body, block = firstBackwardAVX2, 8
+	}
+	if level == levelGeneric || f%Block != 0 {
 		firstBackwardGeneric(dw, g, winner, x, rowStride, n, f)
+		return
+	}
+	if n == 0 {
+		return
+	}
+	firstCandidates(&scratch[0], &x[0], 4*rowStride, n)
+	for c := 0; c < f; c += block {
+		body(&dw[c], &g[c], &winner[c], &scratch[0], n, 4*f)
 	}
 }

@@ -52,29 +52,29 @@ func TestBodiesAgree(t *testing.T) {
 			v := Windows{Step: 2 * s.c, Runs: 3, RunLen: 3 * s.c, RunStride: rowLen}
 			x, w, bias := random(rng, 3*rowLen), random(rng, v.K()*s.f), random(rng, s.f)
 			top, bottom := random(rng, 2*s.n*s.f), random(rng, 2*s.n*s.f)
-			var entries []Entry
-			for range 50 { // runs of one window and rising channels, of any length, and now and then the same channel twice
-				at := rng.IntN(s.n) * v.Step
-				for f := rng.IntN(s.f); f < s.f; f += rng.IntN(4) {
-					entries = append(entries, NewEntry(float32(rng.NormFloat64()), at, f*v.K()))
-					if rng.IntN(9) == 0 {
-						break
-					}
+			var sums []Sum
+			var terms []Term
+			for p := range s.n { // some windows get nothing, some the same channel twice
+				sum := Sum{At: At(p * v.Step), First: int32(len(terms))}
+				for f := rng.IntN(s.f); f < s.f && rng.IntN(9) > 0; f += rng.IntN(4) {
+					terms = append(terms, Term{G: float32(rng.NormFloat64()), At: At(f * v.K())})
 				}
+				sum.Count = int32(len(terms)) - sum.First
+				sums = append(sums, sum)
 			}
-			dx0, dw0 := random(rng, len(x)), random(rng, len(w))
+			dx0 := random(rng, len(x))
 
 			type result struct {
-				rows, pooled, dx, dw []float32
-				winner               []uint8
+				rows, pooled, dx []float32
+				winner           []uint8
 			}
 			compute := func() (r result) {
 				r.rows = make([]float32, s.n*s.f)
 				Rows(r.rows, x, s.n, v, w, bias)
 				r.pooled, r.winner = make([]float32, s.n*s.f), make([]uint8, s.n*s.f)
 				PoolReLU(r.pooled, r.winner, top, bottom, s.n, s.f)
-				r.dx, r.dw = slices.Clone(dx0), slices.Clone(dw0)
-				Scatter(entries, x, r.dx, w, r.dw, v)
+				r.dx = slices.Clone(dx0)
+				Gather(r.dx, v.RunStride, w, v.RunLen, sums, terms, v.Runs, v.RunLen)
 				return r
 			}
 			var want result
@@ -86,7 +86,6 @@ func TestBodiesAgree(t *testing.T) {
 						got := compute()
 						closeTo(t, "rows", got.rows, want.rows)
 						closeTo(t, "dx", got.dx, want.dx)
-						closeTo(t, "dw", got.dw, want.dw)
 						if !slices.Equal(got.pooled, want.pooled) || !slices.Equal(got.winner, want.winner) {
 							t.Fatal("pool differs from the generic body")
 						}
@@ -94,8 +93,7 @@ func TestBodiesAgree(t *testing.T) {
 					})
 				})
 			}
-			if len(results) == 2 && (!slices.Equal(results[0].rows, results[1].rows) ||
-				!slices.Equal(results[0].dx, results[1].dx) || !slices.Equal(results[0].dw, results[1].dw)) {
+			if len(results) == 2 && (!slices.Equal(results[0].rows, results[1].rows) || !slices.Equal(results[0].dx, results[1].dx)) {
 				t.Error("AVX2 and AVX-512 differ")
 			}
 		})
@@ -114,7 +112,7 @@ func TestFirstBackwardBodiesAgree(t *testing.T) {
 		dw0 := random(rng, 10*f)
 		compute := func() []float32 {
 			dw := slices.Clone(dw0)
-			FirstBackward(dw, g, winner, x, rowStride, n, f)
+			FirstBackward(dw, g, winner, x, rowStride, n, f, make([]float32, FirstScratch(n)))
 			return dw
 		}
 		var want []float32
@@ -122,6 +120,37 @@ func TestFirstBackwardBodiesAgree(t *testing.T) {
 		for _, l := range []int{levelAVX2, levelAVX512} {
 			t.Run(fmt.Sprintf("n=%d %s", n, levelNames[l]), func(t *testing.T) {
 				withLevel(t, l, func() { closeTo(t, "dw", compute(), want) })
+			})
+		}
+	}
+}
+
+// The fused first layer gives what the row kernel and the pool behind it give, to the last bit.
+func TestFirstForwardIsRowsAndPool(t *testing.T) {
+	const f, rowStride = 48, 400
+	for _, n := range []int{1, 2, 3, 4, 5, 7, 85} {
+		rng := rand.New(rand.NewPCG(3, uint64(n)))
+		x, w, bias := random(rng, 5*rowStride), random(rng, 9*f), random(rng, f)
+		v := Windows{Step: 2, Runs: 3, RunLen: 3, RunStride: rowStride}
+		rows, want, wantWinner := make([]float32, 2*2*n*f), make([]float32, n*f), make([]uint8, n*f)
+		for i := range 2 {
+			Rows(rows[i*2*n*f:][:2*n*f], x[2*i*rowStride:], 2*n, v, w, bias)
+		}
+		PoolReLU(want, wantWinner, rows[:2*n*f], rows[2*n*f:], n, f)
+		for _, l := range []int{levelAVX2, levelAVX512} {
+			t.Run(fmt.Sprintf("n=%d %s", n, levelNames[l]), func(t *testing.T) {
+				withLevel(t, l, func() {
+					got, winner := make([]float32, n*f), make([]uint8, n*f)
+					if !FirstForward(got, winner, x, rowStride, w, bias, n) {
+						if n >= firstTileAVX512 {
+							t.Fatal("no body")
+						}
+						return
+					}
+					if !slices.Equal(got, want) || !slices.Equal(winner, wantWinner) {
+						t.Error("differs from Rows and PoolReLU")
+					}
+				})
 			})
 		}
 	}
@@ -138,17 +167,41 @@ func BenchmarkRows(b *testing.B) {
 	b.ReportMetric(float64(42*64*v.K())*float64(b.N)/b.Elapsed().Seconds()/1e9, "GMAC/s")
 }
 
-func BenchmarkScatter(b *testing.B) {
+func BenchmarkGather(b *testing.B) {
 	rng := rand.New(rand.NewPCG(4, 4))
 	v := Windows{Step: 256, Runs: 3, RunLen: 384, RunStride: 85 * 128}
-	x, w := random(rng, 5*85*128), random(rng, v.K()*64)
-	dx, dw := make([]float32, len(x)), make([]float32, len(w))
-	var entries []Entry
-	for c := range 64 {
-		entries = append(entries, NewEntry(1e-3, rng.IntN(2)*256+rng.IntN(2)*2*85*128, c*v.K()))
+	dx, w := make([]float32, 5*85*128), random(rng, v.K()*64)
+	sums, terms := make([]Sum, 84), []Term(nil)
+	for i := range sums { // each channel at one of four windows
+		sums[i] = Sum{At: At(i/42*2*v.RunStride + i%42*v.Step), First: int32(16 * i), Count: 16}
+		for range 16 {
+			terms = append(terms, Term{G: 1e-3, At: At(rng.IntN(64) * v.K())})
+		}
 	}
 	for b.Loop() {
-		Scatter(entries, x, dx, w, dw, v)
+		Gather(dx, v.RunStride, w, v.RunLen, sums, terms, v.Runs, v.RunLen)
 	}
-	b.ReportMetric(float64(2*64*v.K())*float64(b.N)/b.Elapsed().Seconds()/1e9, "GMAC/s")
+	b.ReportMetric(float64(len(terms)*v.K())*float64(b.N)/b.Elapsed().Seconds()/1e9, "GMAC/s")
+}
+
+// Gather writes and reads inside its slices only: what does not fit is a broken invariant, found before assembly runs.
+func TestGatherRefuses(t *testing.T) {
+	for name, spoil := range map[string]func(s *Sum, ts []Term){
+		"a sum before dst":         func(s *Sum, _ []Term) { s.At = -4 },
+		"a sum past dst":           func(s *Sum, _ []Term) { s.At = At(64) },
+		"a term before src":        func(_ *Sum, ts []Term) { ts[1].At = -4 },
+		"a term past src":          func(_ *Sum, ts []Term) { ts[1].At = At(64) },
+		"terms that are not there": func(s *Sum, _ []Term) { s.Count = 3 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, ts := []Sum{{Count: 2}}, make([]Term, 2)
+			spoil(&s[0], ts)
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			Gather(make([]float32, 96), 32, make([]float32, 96), 32, s, ts, 2, 32)
+		})
+	}
 }

@@ -38,18 +38,15 @@ func poolReLUGeneric(dst []float32, winner []uint8, top, bottom []float32, n, f 
 	}
 }
 
-func scatterGeneric(entries []Entry, x, dx, w, dw []float32, v Windows) {
-	for _, e := range entries {
-		k := int(e.W) / 4
-		for r := range v.Runs {
-			at := int(e.X)/4 + r*v.RunStride
-			xs, ds := x[at:][:v.RunLen], dx[at:][:v.RunLen]
-			ws, dws := w[k:][:v.RunLen], dw[k:][:v.RunLen]
-			for i := range xs {
-				dws[i] += e.G * xs[i]
-				ds[i] += e.G * ws[i]
+func gatherGeneric(dst []float32, dstStride int, src []float32, srcStride int, sums []Sum, terms []Term, runs, runLen int) {
+	for _, s := range sums {
+		for _, t := range terms[s.First:][:s.Count] {
+			for r := range runs {
+				from := src[int(t.At)/4+r*srcStride:][:runLen]
+				for i := range from {
+					dst[int(s.At)/4+r*dstStride+i] += t.G * from[i]
+				}
 			}
-			k += v.RunLen
 		}
 	}
 }

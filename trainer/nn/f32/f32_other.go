@@ -11,10 +11,12 @@ func poolReLU(dst []float32, winner []uint8, top, bottom []float32, n, f int) {
 	poolReLUGeneric(dst, winner, top, bottom, n, f)
 }
 
-func scatter(entries []Entry, x, dx, w, dw []float32, v Windows) {
-	scatterGeneric(entries, x, dx, w, dw, v)
+func gather(dst []float32, dstStride int, src []float32, srcStride int, sums []Sum, terms []Term, runs, runLen int) {
+	gatherGeneric(dst, dstStride, src, srcStride, sums, terms, runs, runLen)
 }
 
-func firstBackward(dw, g []float32, winner []uint8, x []float32, rowStride, n, f int) {
+func firstForward([]float32, []uint8, []float32, int, []float32, []float32, int) bool { return false }
+
+func firstBackward(dw, g []float32, winner []uint8, x []float32, rowStride, n, f int, _ []float32) {
 	firstBackwardGeneric(dw, g, winner, x, rowStride, n, f)
 }

@@ -1,0 +1,38 @@
+package f32
+
+// Term is one part of a Sum: G times the window of src that starts at At.
+type Term struct {
+	G  float32
+	At int32 // bytes
+}
+
+// Sum is one window of dst, which starts at At and grows by terms[First:][:Count].
+type Sum struct {
+	At           int32 // bytes
+	First, Count int32
+}
+
+// At turns an offset in values into one in bytes, as Term and Sum have it.
+func At(values int) int32 { return int32(4 * values) }
+
+// Gather adds to each window of dst the sum of its terms, windows of src. A window is runs times runLen contiguous values, dstStride apart in
+// dst and srcStride apart in src.
+//
+// It is the backward pass of a convolution whose output got few gradients, for the input and for the weights alike:
+//
+//	dx of a window  += g * w of each channel that got a gradient there     dst dx, src w
+//	dw of a channel += g * window of x, wherever it got a gradient         dst dw, src x
+//
+// A block of each run is summed for all windows before the next block is: what is read of src for one block fits into the nearest cache, and
+// what is written stays in registers for all of its terms.
+func Gather(dst []float32, dstStride int, src []float32, srcStride int, sums []Sum, terms []Term, runs, runLen int) {
+	lastDst, lastSrc := At(len(dst)-(runs-1)*dstStride-runLen), At(len(src)-(runs-1)*srcStride-runLen)
+	check(runs > 0 && runLen > 0 && dstStride >= 0 && srcStride >= 0 && lastDst >= 0 && lastSrc >= 0, "Gather")
+	for _, s := range sums {
+		check(s.At >= 0 && s.At <= lastDst, "Gather")
+		for _, t := range terms[s.First:][:s.Count] {
+			check(t.At >= 0 && t.At <= lastSrc, "Gather")
+		}
+	}
+	gather(dst, dstStride, src, srcStride, sums, terms, runs, runLen)
+}

@@ -1,0 +1,128 @@
+#include "textflag.h"
+
+// Gather for AVX-512 F. Target CPUs: Skylake-X and later, Zen 4 and later.
+//
+// One block of a run, 128, 64 or 16 values, for all sums. dst and src point to the block of a window that starts at 0.
+//
+//	Z0..Z7 the sum     Z31 G     AX At of the term     R9 the sum's place in dst     R10, R11 the terms and how many are left
+//
+// Each FMA loads its own operand, so a core with two loads a cycle is at its limit; eight sums hide the latency.
+
+#define BEGIN \
+	MOVQ dst+0(FP), DI    \
+	MOVQ sums+8(FP), DX   \
+	MOVQ count+16(FP), CX \
+	MOVQ terms+24(FP), R8 \
+	MOVQ src+32(FP), SI
+
+// The next sum, or the one behind it when it has no terms: At, First and Count.
+#define SUM \
+	MOVLQSX 0(DX), R9        \
+	MOVLQSX 4(DX), R10       \
+	MOVLQSX 8(DX), R11       \
+	TESTQ   R11, R11         \
+	JZ      next             \
+	ADDQ    DI, R9           \
+	LEAQ    (R8)(R10*8), R10
+
+#define TERM \
+	VBROADCASTSS (R10), Z31 \
+	MOVLQSX      4(R10), AX
+
+#define PAST_TERM \
+	ADDQ $8, R10 \
+	DECQ R11     \
+	JNZ  term
+
+#define PAST_SUM \
+	ADDQ $12, DX \
+	DECQ CX      \
+	JNZ  sum     \
+	VZEROUPPER
+
+// func gather128AVX512(dst *float32, sums *Sum, count int, terms *Term, src *float32)
+TEXT ·gather128AVX512(SB), NOSPLIT, $0-40
+	BEGIN
+
+sum:
+	SUM
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	VMOVUPS 256(R9), Z4
+	VMOVUPS 320(R9), Z5
+	VMOVUPS 384(R9), Z6
+	VMOVUPS 448(R9), Z7
+
+term:
+	TERM
+	VFMADD231PS (SI)(AX*1), Z31, Z0
+	VFMADD231PS 64(SI)(AX*1), Z31, Z1
+	VFMADD231PS 128(SI)(AX*1), Z31, Z2
+	VFMADD231PS 192(SI)(AX*1), Z31, Z3
+	VFMADD231PS 256(SI)(AX*1), Z31, Z4
+	VFMADD231PS 320(SI)(AX*1), Z31, Z5
+	VFMADD231PS 384(SI)(AX*1), Z31, Z6
+	VFMADD231PS 448(SI)(AX*1), Z31, Z7
+	PAST_TERM
+
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	VMOVUPS Z2, 128(R9)
+	VMOVUPS Z3, 192(R9)
+	VMOVUPS Z4, 256(R9)
+	VMOVUPS Z5, 320(R9)
+	VMOVUPS Z6, 384(R9)
+	VMOVUPS Z7, 448(R9)
+
+next:
+	PAST_SUM
+	RET
+
+// func gather64AVX512(dst *float32, sums *Sum, count int, terms *Term, src *float32)
+TEXT ·gather64AVX512(SB), NOSPLIT, $0-40
+	BEGIN
+
+sum:
+	SUM
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+
+term:
+	TERM
+	VFMADD231PS (SI)(AX*1), Z31, Z0
+	VFMADD231PS 64(SI)(AX*1), Z31, Z1
+	VFMADD231PS 128(SI)(AX*1), Z31, Z2
+	VFMADD231PS 192(SI)(AX*1), Z31, Z3
+	PAST_TERM
+
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	VMOVUPS Z2, 128(R9)
+	VMOVUPS Z3, 192(R9)
+
+next:
+	PAST_SUM
+	RET
+
+// func gather16AVX512(dst *float32, sums *Sum, count int, terms *Term, src *float32)
+TEXT ·gather16AVX512(SB), NOSPLIT, $0-40
+	BEGIN
+
+sum:
+	SUM
+	VMOVUPS (R9), Z0
+
+term:
+	TERM
+	VFMADD231PS (SI)(AX*1), Z31, Z0
+	PAST_TERM
+
+	VMOVUPS Z0, (R9)
+
+next:
+	PAST_SUM
+	RET

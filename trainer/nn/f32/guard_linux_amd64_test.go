@@ -1,0 +1,55 @@
+package f32
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"unsafe"
+
+	"tirewatch/vision/isa/isatest"
+)
+
+// guarded gives a copy of s right before a page that nobody may touch, or right behind one.
+func guarded(t *testing.T, s []float32, atEnd bool) []float32 {
+	b := isatest.Guarded(t, 4*len(s), atEnd)
+	out := unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), len(s))
+	copy(out, s)
+	return out
+}
+
+// No body reads or writes outside its slices, however short the last tile is.
+func TestBodiesStayInside(t *testing.T) {
+	const f = 16
+	for _, atEnd := range []bool{false, true} {
+		for _, n := range []int{1, 2, 3, 4, 5, 6, 7, 11} {
+			for _, l := range []int{levelAVX2, levelAVX512} {
+				t.Run(levelNames[l], func(t *testing.T) {
+					withLevel(t, l, func() {
+						rng := rand.New(rand.NewPCG(1, uint64(n)))
+						float := func(n int) []float32 { return guarded(t, random(rng, n), atEnd) }
+
+						stride := 4*n + 1 // pixels in a row under n pooled positions
+						x, w, bias := float(5*stride), float(9*f), float(f)
+						y, winner := float(n*f), isatest.Guarded(t, n*f, atEnd)
+						FirstForward(y, winner, x, stride, w, bias, n)
+						FirstBackward(float(10*f), y, winner, x, stride, n, f, float(FirstScratch(n)))
+
+						rows := float(2 * 2 * n * f)
+						Rows(rows[:2*n*f], x, 2*n, Windows{Step: 2, Runs: 3, RunLen: 3, RunStride: stride}, w, bias)
+						PoolReLU(y, winner, rows[:2*n*f], rows[2*n*f:], n, f)
+
+						for _, runLen := range []int{16, 64, 80, 128, 208} {
+							a, b := float(2*runLen), float(3*runLen)
+							sums := []Sum{{At: At(0), Count: 2}}
+							terms := []Term{{G: 1, At: At(0)}, {G: 2, At: At(runLen)}}
+							want := slices.Clone(a)
+							gatherGeneric(want, runLen, b, runLen, sums, terms, 2, runLen)
+							Gather(a, runLen, b, runLen, sums, terms, 2, runLen)
+							closeTo(t, "sum", a, want)
+						}
+					})
+				})
+			}
+		}
+	}
+}
