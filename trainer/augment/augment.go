@@ -28,6 +28,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+
+	"tirewatch/vision/isa"
 )
 
 //go:generate go tool msgp -io=false -tests=false
@@ -122,6 +124,9 @@ func Identity(w, h int) Transform {
 	return Transform{w: w, h: h, a: [6]float64{1, 0, 0, 0, 1, 0}, brightness: 1}
 }
 
+// set is the instruction set in use; tests walk through all.
+var set = isa.Chosen()
+
 // Coordinates are fixed-point with 16 bits behind the point, of which interpolation uses the upper 8.
 const (
 	fixed = 1 << 16
@@ -136,10 +141,12 @@ func (t Transform) Apply(dst []float32, outW, outH int, pix []byte) {
 	}
 	scale := float32(t.brightness / (255 * frac * frac))
 	dx, dy := int(math.Round(t.a[0]*fixed)), int(math.Round(t.a[3]*fixed))
+	if t.fast(dst, outW, outH, pix, dx, dy, scale) {
+		return
+	}
 	maxX, maxY := (t.w-1)*fixed, (t.h-1)*fixed
 	for y := range outH {
-		px := int(math.Round((t.a[1]*float64(y) + t.a[2]) * fixed))
-		py := int(math.Round((t.a[4]*float64(y) + t.a[5]) * fixed))
+		px, py := t.rowStart(y)
 		row := dst[y*outW:][:outW]
 		// Where the row runs through the picture, no point needs clamping: most of the time is spent there.
 		x0, x1 := inside(px, dx, maxX, 0, outW)
@@ -148,6 +155,11 @@ func (t Transform) Apply(dst []float32, outW, outH int, pix []byte) {
 		t.middle(row[x0:x1], pix, px+x0*dx, py+x0*dy, dx, dy, scale)
 		t.border(row[x1:], pix, px+x1*dx, py+x1*dy, dx, dy, scale)
 	}
+}
+
+// rowStart gives the point that a row of the output starts at.
+func (t Transform) rowStart(y int) (px, py int) {
+	return int(math.Round((t.a[1]*float64(y) + t.a[2]) * fixed)), int(math.Round((t.a[4]*float64(y) + t.a[5]) * fixed))
 }
 
 // inside narrows from..to to those x for which 0 <= p+x*d < limit: one interval, since the map is linear. Without any, it is empty.

@@ -1,0 +1,109 @@
+#include "textflag.h"
+
+// Sampling rows of points, bilinearly, for AVX2. Target CPUs: Haswell and later, Zen and later.
+
+// func sampleAVX2(dst *float32, n int, s *sampling)
+//
+// n times 8 points. A point is moved into the picture (fill mode "nearest"). Then the two pixels of its row, and the two below, are fetched as
+// four bytes each, of which the first two count. Where the picture ends earlier, its last four bytes are fetched and shifted: what falls out of
+// them has the weight 0.
+//
+//	Y0 x   Y1 y   Y2 x in the picture, pixels   Y3 y in the picture, its fraction   Y4 place of the pixel   Y5 weights of left and right
+//	Y6 place of the four bytes   Y7 bits to shift   Y8, Y9 steps of x and y   Y10, Y11 largest x and y   Y12 (1, width) in words
+//	Y13 last   Y14 bytes 0 and 1 to words   Y15 mask of a fetch
+DATA twoBytes<>+0(SB)/8, $0x8005800480018000
+DATA twoBytes<>+8(SB)/8, $0x800d800c80098008
+GLOBL twoBytes<>(SB), RODATA|NOPTR, $16
+DATA whole<>+0(SB)/4, $256
+DATA whole<>+4(SB)/4, $256
+DATA whole<>+8(SB)/4, $256
+DATA whole<>+12(SB)/4, $256
+DATA whole<>+16(SB)/4, $256
+DATA whole<>+20(SB)/4, $256
+DATA whole<>+24(SB)/4, $256
+DATA whole<>+28(SB)/4, $256
+GLOBL whole<>(SB), RODATA|NOPTR, $32
+DATA white<>+0(SB)/4, $0x3f800000
+DATA white<>+4(SB)/4, $0x3f800000
+DATA white<>+8(SB)/4, $0x3f800000
+DATA white<>+12(SB)/4, $0x3f800000
+DATA white<>+16(SB)/4, $0x3f800000
+DATA white<>+20(SB)/4, $0x3f800000
+DATA white<>+24(SB)/4, $0x3f800000
+DATA white<>+28(SB)/4, $0x3f800000
+GLOBL white<>(SB), RODATA|NOPTR, $32
+
+TEXT ·sampleAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ n+8(FP), CX
+	MOVQ s+16(FP), BX
+	MOVQ 0(BX), SI
+
+	VPBROADCASTD 16(BX), Y8
+	VPBROADCASTD 20(BX), Y9
+	VPMULLD 168(BX), Y8, Y0
+	VPMULLD 168(BX), Y9, Y1
+	VPBROADCASTD 8(BX), Y2
+	VPBROADCASTD 12(BX), Y3
+	VPADDD  Y2, Y0, Y0
+	VPADDD  Y3, Y1, Y1
+	VPSLLD  $3, Y8, Y8
+	VPSLLD  $3, Y9, Y9
+	VPBROADCASTD 24(BX), Y10
+	VPBROADCASTD 28(BX), Y11
+	VPBROADCASTD 36(BX), Y12
+	VPBROADCASTD 32(BX), Y13
+	VBROADCASTI128 twoBytes<>(SB), Y14
+
+points:
+	VPXOR    Y7, Y7, Y7
+	VPMAXSD  Y7, Y0, Y2
+	VPMINSD  Y10, Y2, Y2
+	VPMAXSD  Y7, Y1, Y3
+	VPMINSD  Y11, Y3, Y3
+	VPSRLD   $16, Y2, Y4
+	VPBLENDW $0xaa, Y3, Y4, Y4   // whole x in the lower word, whole y in the upper
+	VPMADDWD Y12, Y4, Y4
+	VPSLLD   $16, Y2, Y2
+	VPSRLD   $24, Y2, Y2      // fraction of x
+	VPSLLD   $16, Y2, Y5
+	VPSUBD   Y2, Y5, Y5
+	VPADDD   whole<>(SB), Y5, Y5 // 256 - fraction, fraction
+	VPSLLD   $16, Y3, Y3
+	VPSRLD   $24, Y3, Y3      // fraction of y
+
+	VPMINSD    Y13, Y4, Y6
+	VPSUBD     Y6, Y4, Y7
+	VPSLLD     $3, Y7, Y7
+	VPCMPEQD   Y15, Y15, Y15
+	VPGATHERDD Y15, (SI)(Y6*1), Y2
+	VPSRLVD    Y7, Y2, Y2
+	VPSHUFB    Y14, Y2, Y2
+	VPMADDWD   Y5, Y2, Y2   // above
+
+	VPADDD     40(BX), Y4, Y4
+	VPMINSD    Y13, Y4, Y6
+	VPSUBD     Y6, Y4, Y7
+	VPSLLD     $3, Y7, Y7
+	VPCMPEQD   Y15, Y15, Y15
+	VPGATHERDD Y15, (SI)(Y6*1), Y4
+	VPSRLVD    Y7, Y4, Y4
+	VPSHUFB    Y14, Y4, Y4
+	VPMADDWD   Y5, Y4, Y4   // below
+
+	VPSUBD    Y2, Y4, Y4
+	VPMULLD   Y3, Y4, Y4
+	VPSLLD    $8, Y2, Y2
+	VPADDD    Y4, Y2, Y2
+	VCVTDQ2PS Y2, Y2
+	VMULPS    104(BX), Y2, Y2
+	VMINPS    white<>(SB), Y2, Y2
+	VMOVUPS   Y2, (DI)
+
+	VPADDD Y8, Y0, Y0
+	VPADDD Y9, Y1, Y1
+	ADDQ   $32, DI
+	DECQ   CX
+	JNZ    points
+	VZEROUPPER
+	RET

@@ -1,0 +1,5 @@
+//go:build !amd64
+
+package augment
+
+func (t Transform) fast([]float32, int, int, []byte, int, int, float32) bool { return false }
