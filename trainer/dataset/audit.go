@@ -85,7 +85,7 @@ func Check(ctx context.Context, s *Set, progress func(done, total int)) (*Audit,
 	if err != nil {
 		return nil, err
 	}
-	found, err := pairs(ctx, photos)
+	found, err := pairs(ctx, photos, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"slices"
-	"sync"
 
 	"tirewatch/vision/imagefile"
 )
@@ -47,45 +46,6 @@ func examine(it Item) photo {
 		p.light = p.look.light
 	}
 	return p
-}
-
-// pair is two near-duplicates, as indices with a < b.
-type pair struct {
-	a, b int
-	overlap
-	exact bool // the files are equal byte for byte
-	made  bool // one was made from the other, as their names say
-}
-
-// certain tells whether the two belong together beyond doubt.
-func (p pair) certain() bool { return p.exact || p.made }
-
-// pairs finds all near-duplicates, ordered by a, then b. The search compares every image with every other: 1,000
-// close-ups take a second or two of processor time, 1,200 whole tires, which all look alike to the hash, 17 seconds.
-func pairs(ctx context.Context, photos []photo) ([]pair, error) {
-	var (
-		mu    sync.Mutex
-		found []pair // guarded by mu
-	)
-	err := parallel(ctx, len(photos), nil, func(b int) {
-		var mine []pair
-		for a := range b {
-			p, q := &photos[a], &photos[b]
-			if p.look == nil || q.look == nil {
-				continue
-			}
-			if p.sum == q.sum {
-				mine = append(mine, pair{a: a, b: b, overlap: overlap{corr: 1}, exact: true})
-			} else if o, ok := match(p.look, q.look); ok {
-				mine = append(mine, pair{a: a, b: b, overlap: o})
-			}
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		found = append(found, mine...)
-	})
-	slices.SortFunc(found, func(x, y pair) int { return cmp.Or(cmp.Compare(x.a, y.a), cmp.Compare(x.b, y.b)) })
-	return found, err
 }
 
 // group joins near-duplicates, and their near-duplicates in turn, into groups that a split keeps together. groups holds

@@ -3,7 +3,6 @@ package dataset
 import (
 	"image"
 	"math"
-	"math/bits"
 
 	"tirewatch/vision/frame"
 	"tirewatch/vision/preprocess"
@@ -26,12 +25,13 @@ import (
 // (98 % of 51 photographs turned by 2 degrees are found, 65 % by 4 degrees, 76 % of those enlarged by 5 %). What
 // differs by more, such as copies turned by 20 degrees, is not found.
 const (
-	thumbSide   = 64            // px
-	windowSide  = thumbSide / 2 // px
-	windowStep  = 2             // px
-	windowsSide = (thumbSide-windowSide)/windowStep + 1
-	centre      = windowsSide * windowsSide / 2 // the window in the middle
-	turns       = 8                             // ways to turn and mirror; turn 0 is none
+	thumbSide    = 64            // px
+	windowSide   = thumbSide / 2 // px
+	windowStep   = 2             // px
+	windowsSide  = (thumbSide-windowSide)/windowStep + 1
+	windowsSlots = (windowsSide*windowsSide + 7) &^ 7 // for loops over 8 at a time
+	centre       = windowsSide * windowsSide / 2      // the window in the middle
+	turns        = 8                                  // ways to turn and mirror; turn 0 is none
 )
 
 // The thresholds come from 500 photographs of brickwork, 124,750 pairs, among them crops of one wall, and from drawn
@@ -56,10 +56,10 @@ type thumb [thumbSide * thumbSide]byte
 
 // look is what the search for near-duplicates keeps of a picture.
 type look struct {
-	light   float64 // mean grey value, 0 to 255
-	detail  thumb   // levelled
-	windows [windowsSide * windowsSide]uint64
-	turned  [turns]uint64 // the middle window in every turn; turned[0] is windows[centre]
+	light   float64              // mean grey value, 0 to 255
+	detail  thumb                // levelled
+	windows [windowsSlots]uint64 // the slots behind the last window repeat the first
+	turned  [turns]uint64        // the middle window in every turn; turned[0] is windows[centre]
 }
 
 // newLook makes the look of a frame.
@@ -83,6 +83,9 @@ func newLook(f *frame.Frame) (*look, error) {
 			}
 		}
 	}
+	for i := windowsSide * windowsSide; i < len(l.windows); i++ {
+		l.windows[i] = l.windows[0]
+	}
 	l.detail = level(grey)
 	sum := 0
 	for _, v := range grey {
@@ -90,84 +93,6 @@ func newLook(f *frame.Frame) (*look, error) {
 	}
 	l.light = float64(sum) / float64(len(grey))
 	return l, nil
-}
-
-// overlap says how one picture lies on another.
-type overlap struct {
-	turn   int     // how the second picture was turned, 0 to 7
-	dx, dy int     // where it lies in the first then, thumbnail px
-	corr   float64 // correlation of what both show, -1 to 1
-}
-
-// same says whether both pictures show the same view, so that they must have the same label. Pictures that only overlap
-// may differ: a crack can lie outside one of them.
-func (o overlap) same() bool { return max(o.dx, -o.dx, o.dy, -o.dy) <= sameShift }
-
-// match finds the overlap of two pictures. ok is false when they are no near-duplicates.
-func match(a, b *look) (o overlap, ok bool) {
-	best := maxHashBits + 1
-	for i, h := range a.windows {
-		if d := bits.OnesCount64(h ^ b.turned[0]); d < best {
-			best = d
-			o = overlap{dx: i%windowsSide*windowStep - thumbSide/4, dy: i/windowsSide*windowStep - thumbSide/4}
-		}
-	}
-	for t, h := range b.turned {
-		if d := bits.OnesCount64(a.turned[0] ^ h); d < best {
-			best, o = d, overlap{turn: t}
-		}
-	}
-	if best > maxHashBits {
-		return overlap{}, false
-	}
-	second := b.detail
-	if o.turn != 0 {
-		second = turnThumb(&b.detail, o.turn)
-	}
-	o.corr = correlation(&a.detail, &second, o.dx, o.dy)
-	o.climb(&a.detail, &second)
-	if o.corr < minCorrelation && o.corr >= followCorrelation && best <= followBits {
-		o.follow(&a.detail, &second)
-	}
-	return o, o.corr >= minCorrelation
-}
-
-// climb moves o by single pixels as long as the correlation rises, at most refine px from where it began.
-func (o *overlap) climb(a, b *thumb) {
-	x, y := o.dx, o.dy
-	for moved := true; moved; {
-		moved = false
-		for _, step := range [][2]int{{1, 0}, {-1, 0}, {0, 1}, {0, -1}} {
-			dx, dy := o.dx+step[0], o.dy+step[1]
-			if max(dx-x, x-dx, dy-y, y-dy) > refine {
-				continue
-			}
-			if c := correlation(a, b, dx, dy); c > o.corr {
-				o.dx, o.dy, o.corr, moved = dx, dy, c, true
-			}
-		}
-	}
-}
-
-// follow improves o by small turns of b, then by small changes of scale, then by a shift again.
-func (o *overlap) follow(a, b *thumb) {
-	best := motion{scale: 1}
-	for _, try := range [][]motion{
-		{{-4, 1}, {-2, 1}, {2, 1}, {4, 1}},
-		{{0, 0.94}, {0, 0.97}, {0, 1.03}, {0, 1.06}},
-		{{-1, 1}, {1, 1}},
-	} {
-		from := best
-		for _, step := range try {
-			m := motion{from.degrees + step.degrees, from.scale * step.scale}
-			moved := m.apply(b)
-			if c := correlation(a, &moved, o.dx, o.dy); c > o.corr {
-				o.corr, best = c, m
-			}
-		}
-	}
-	moved := best.apply(b)
-	o.climb(a, &moved)
 }
 
 // levelReach is how far around a pixel its surroundings reach, px.
@@ -195,28 +120,6 @@ func level(t *thumb) (l thumb) {
 		}
 	}
 	return l
-}
-
-// correlation is Pearson's, over the pixels that both thumbnails show when b lies at dx, dy in a; 0 when either is flat
-// there. The sums are integers below 2^53, so every machine gets the same number.
-func correlation(a, b *thumb, dx, dy int) float64 {
-	x0, x1 := max(0, dx), min(thumbSide, thumbSide+dx)
-	var n, sa, sb, saa, sbb, sab int64
-	for y := max(0, dy); y < min(thumbSide, thumbSide+dy); y++ {
-		ra := a[y*thumbSide+x0 : y*thumbSide+x1]
-		rb := b[(y-dy)*thumbSide+x0-dx:][:len(ra)]
-		for i, p := range ra {
-			p, q := int64(p), int64(rb[i])
-			sa, sb = sa+p, sb+q
-			saa, sbb, sab = saa+p*p, sbb+q*q, sab+p*q
-		}
-		n += int64(len(ra))
-	}
-	va, vb := n*saa-sa*sa, n*sbb-sb*sb
-	if va == 0 || vb == 0 {
-		return 0
-	}
-	return float64(n*sab-sa*sb) / math.Sqrt(float64(va)*float64(vb))
 }
 
 // turnThumb turns a thumbnail as turnWaves turns its waves.

@@ -8,6 +8,9 @@ type motion struct {
 	scale   float64
 }
 
+// still is no motion.
+var still = motion{scale: 1}
+
 // apply moves a thumbnail about its middle, between pixels linearly; beyond its border the border goes on. The
 // arithmetic behind the two factors is in integers of 1/2^12, so that every machine finds the same near-duplicates.
 func (m motion) apply(t *thumb) (moved thumb) {

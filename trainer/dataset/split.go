@@ -62,7 +62,7 @@ func Divide(ctx context.Context, items []Item, seed uint64, share float64, progr
 		}
 		return p.err != nil
 	})
-	found, err := pairs(ctx, photos)
+	found, err := pairs(ctx, photos, nil)
 	if err != nil {
 		return nil, err
 	}
