@@ -120,3 +120,17 @@ func Clean(dir string) error {
 	}
 	return nil
 }
+
+// Nameless makes a file in dir that has lost its name already: its room on the disk is free again when it is closed or the process ends.
+// A crash before the name is gone leaves what Clean removes.
+func Nameless(dir string) (*os.File, error) {
+	f, err := os.CreateTemp(dir, ".nameless"+tempMark+"*")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}

@@ -115,3 +115,26 @@ func TestClean(t *testing.T) {
 		t.Errorf("files %v, want the finished one", n)
 	}
 }
+
+// The file works without a name, and its folder is empty.
+func TestNameless(t *testing.T) {
+	dir := t.TempDir()
+	f, err := durable.Nameless(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	got := make([]byte, 4)
+	if _, err := f.WriteAt([]byte("tire"), 3); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.ReadAt(got, 3); err != nil || string(got) != "tire" {
+		t.Errorf("read %q (%v)", got, err)
+	}
+	if n := names(t, dir); len(n) > 0 {
+		t.Errorf("the folder holds %v", n)
+	}
+	if _, err := durable.Nameless(filepath.Join(dir, "missing")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("in a missing folder: error %v", err)
+	}
+}
