@@ -113,7 +113,7 @@ func TestCrackWeight(t *testing.T) {
 		}
 		p, n := net.NewPredictor(), 0
 		for _, s := range drawn(40, 2) {
-			if logit, err := p.Logit(s.Pix, nil); err != nil {
+			if logit, err := p.Logit(load(t, s), nil); err != nil {
 				t.Fatal(err)
 			} else if logit >= 0 {
 				n++

@@ -1,6 +1,7 @@
 package trainer
 
 import (
+	"fmt"
 	"image"
 	"image/color"
 	"image/draw"
@@ -22,13 +23,17 @@ const (
 // AugmentationSheet draws a page of samples: in each row on the left a training image as it is, beside it what the network is shown
 // of it in the first passes. These are the very pictures of a training with cfg, not similar ones. Cracked and sound
 // tires take turns.
-func AugmentationSheet(cfg checkpoint.Config, spec preprocess.Spec, train []Sample) *image.Gray {
+func AugmentationSheet(cfg checkpoint.Config, spec preprocess.Spec, train []Sample) (*image.Gray, error) {
 	rows := sheetImages(train)
 	cell := image.Pt(sheetCell*spec.Width/max(spec.Width, spec.Height), sheetCell*spec.Height/max(spec.Width, spec.Height))
 	sheet := image.NewGray(image.Rect(0, 0, (sheetShowings+1)*(cell.X+sheetGap)+2*sheetGap, len(rows)*(cell.Y+sheetGap)+sheetGap))
 	draw.Draw(sheet, sheet.Rect, image.NewUniform(color.White), image.Point{}, draw.Src)
 	pixels := make([]float32, spec.Size())
 	for row, i := range rows {
+		pix, err := train[i].Pix.Load(nil)
+		if err != nil {
+			return nil, fmt.Errorf("draw %s: %w", train[i].Name, err)
+		}
 		for k := range sheetShowings + 1 {
 			t := augment.Identity(spec.Width, spec.Height)
 			x := sheetGap
@@ -36,12 +41,12 @@ func AugmentationSheet(cfg checkpoint.Config, spec preprocess.Spec, train []Samp
 				t = cfg.Augment.Draw(rand.New(stream(cfg.Seed, streamImage, k, i)), spec.Width, spec.Height)
 				x += k*(cell.X+sheetGap) + sheetGap
 			}
-			t.Apply(pixels, spec.Width, spec.Height, train[i].Pix)
+			t.Apply(pixels, spec.Width, spec.Height, pix)
 			at := image.Pt(x, sheetGap+row*(cell.Y+sheetGap))
 			shrink(sheet.SubImage(image.Rectangle{at, at.Add(cell)}).(*image.Gray), pixels, spec.Width, spec.Height)
 		}
 	}
-	return sheet
+	return sheet, nil
 }
 
 // sheetImages picks images spread over the set, the classes in turn.

@@ -2,10 +2,12 @@ package trainer_test
 
 import (
 	"bytes"
+	"image"
 	"testing"
 
 	"tirewatch/trainer"
 	"tirewatch/trainer/checkpoint"
+	"tirewatch/trainer/pixels"
 	"tirewatch/vision/preprocess"
 )
 
@@ -15,13 +17,20 @@ func TestAugmentationSheet(t *testing.T) {
 	wide := preprocess.Spec{Width: 160, Height: 80, Filter: preprocess.FilterTriangle}
 	var train []trainer.Sample
 	for i := range 9 {
-		s := trainer.Sample{Pix: make([]byte, wide.Size()), Crack: i%3 == 0}
-		for k := range s.Pix {
-			s.Pix[k] = uint8(k%160 + 10*i)
+		pix := make([]byte, wide.Size())
+		for k := range pix {
+			pix[k] = uint8(k%160 + 10*i)
 		}
-		train = append(train, s)
+		train = append(train, trainer.Sample{Pix: pixels.Of(pix), Crack: i%3 == 0})
 	}
-	plain := trainer.AugmentationSheet(checkpoint.Config{Seed: 1}, wide, train)
+	sheet := func(cfg checkpoint.Config) *image.Gray {
+		s, err := trainer.AugmentationSheet(cfg, wide, train)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	plain := sheet(checkpoint.Config{Seed: 1})
 	if size := plain.Rect.Size(); size.X != 8*164+8 || size.Y != 6*84+4 {
 		t.Fatalf("a sheet of %v px", size)
 	}
@@ -35,13 +44,13 @@ func TestAugmentationSheet(t *testing.T) {
 		}
 		return out
 	}
-	changed := trainer.AugmentationSheet(config(1), wide, train)
-	for row, image := range []int{0, 1, 3, 4, 6, 7} { // crack and sound in turn, spread over each class
+	changed := sheet(config(1))
+	for row, i := range []int{0, 1, 3, 4, 6, 7} { // crack and sound in turn, spread over each class
 		for column := range 8 {
-			if got := tile(plain.Pix, row, column); !bytes.Equal(got, train[image].Pix) {
-				t.Errorf("not augmented, row %d, column %d: not image %d", row, column, image)
+			if got := tile(plain.Pix, row, column); !bytes.Equal(got, load(t, train[i])) {
+				t.Errorf("not augmented, row %d, column %d: not image %d", row, column, i)
 			}
-			if same := bytes.Equal(tile(changed.Pix, row, column), train[image].Pix); same != (column == 0) {
+			if same := bytes.Equal(tile(changed.Pix, row, column), load(t, train[i])); same != (column == 0) {
 				t.Errorf("augmented, row %d, column %d: unchanged %t", row, column, same)
 			}
 		}

@@ -22,13 +22,14 @@ import (
 	"tirewatch/trainer/checkpoint"
 	"tirewatch/trainer/nn"
 	"tirewatch/trainer/optim"
+	"tirewatch/trainer/pixels"
 	"tirewatch/vision/graph"
 	"tirewatch/vision/preprocess"
 )
 
 // Sample is one preprocessed image with its label.
 type Sample struct {
-	Pix   []byte // as preprocess.Spec.Apply made it
+	Pix   pixels.Image // as preprocess.Spec.Apply made it
 	Crack bool
 	Name  string // of the file, for people; training does not read it
 }
@@ -63,6 +64,7 @@ type Trainer struct {
 type worker struct {
 	step    *nn.Worker
 	predict *nn.Predictor
+	pix     []byte    // one image as it was kept
 	image   []float32 // live part of one augmented image
 }
 
@@ -71,6 +73,7 @@ type part struct {
 	grads nn.Gradients
 	loss  float64
 	right int
+	err   error // an image that could not be loaded
 }
 
 // New starts a training of fresh weights.
@@ -128,7 +131,8 @@ func start(state *checkpoint.Checkpoint, net *nn.Net, train, val []Sample) (*Tra
 	t.passes = passes{seed: cfg.Seed, n: len(train)}
 	for range runtime.GOMAXPROCS(0) {
 		t.workers = append(t.workers, worker{
-			step: net.NewWorker(), predict: net.NewPredictor(), image: make([]float32, net.LiveInput().Size())})
+			step: net.NewWorker(), predict: net.NewPredictor(),
+			pix: make([]byte, state.Spec.Size()), image: make([]float32, net.LiveInput().Size())})
 	}
 	for i := range t.parts {
 		t.parts[i].grads = net.NewGradients()
@@ -147,8 +151,8 @@ func checkSamples(spec preprocess.Spec, train, val []Sample) error {
 	}{{"training", train}, {"validation", val}} {
 		cracks := 0
 		for _, s := range p.samples {
-			if len(s.Pix) != spec.Size() {
-				return fmt.Errorf("training: image of %d bytes, want %d", len(s.Pix), spec.Size())
+			if s.Pix.Size() != spec.Size() {
+				return fmt.Errorf("training: image of %d bytes, want %d", s.Pix.Size(), spec.Size())
 			}
 			if s.Crack {
 				cracks++
@@ -228,7 +232,10 @@ func (t *Trainer) epoch(ctx context.Context, o Observer) error {
 			return err
 		}
 		to := min(from+cfg.Batch, images)
-		loss, right := t.batch(t.passes.draw((number-1)*images+from, to-from))
+		loss, right, err := t.batch(t.passes.draw((number-1)*images+from, to-from))
+		if err != nil {
+			return err
+		}
 		if exploded(loss, to-from) {
 			return diverged
 		}
@@ -237,7 +244,10 @@ func (t *Trainer) epoch(ctx context.Context, o Observer) error {
 			o.Batch(number, to, images)
 		}
 	}
-	valLoss, valRight := t.validate()
+	valLoss, valRight, err := t.validate()
+	if err != nil {
+		return err
+	}
 	if exploded(valLoss, len(t.val)) || !t.net.Finite() {
 		return diverged
 	}
@@ -293,16 +303,23 @@ func copyParams(ps []nn.Param) []nn.Param {
 }
 
 // batch takes one step of the optimizer on the drawn images. It returns the sum of their losses and how many
-// were classified right, as seen in training.
-func (t *Trainer) batch(images []drawn) (loss float64, right int) {
+// were classified right, as seen in training. After an error the weights are as they were.
+func (t *Trainer) batch(images []drawn) (loss float64, right int, err error) {
 	t.parallel(shards, func(w *worker, shard int) {
 		p := &t.parts[shard]
 		p.grads.Clear()
-		p.loss, p.right = 0, 0
+		p.loss, p.right, p.err = 0, 0, nil
 		for _, i := range images[shard*len(images)/shards : (shard+1)*len(images)/shards] {
-			t.image(w, p, i)
+			if p.err = t.image(w, p, i); p.err != nil {
+				return
+			}
 		}
 	})
+	for i := range t.parts {
+		if t.parts[i].err != nil {
+			return 0, 0, t.parts[i].err
+		}
+	}
 	for i := range t.parts {
 		loss, right = loss+t.parts[i].loss, right+t.parts[i].right
 		if i > 0 {
@@ -312,45 +329,53 @@ func (t *Trainer) batch(images []drawn) (loss float64, right int) {
 	t.net.ClearFrozen(t.parts[0].grads)
 	t.adam.Step(t.parts[0].grads.Tensors, 1/float64(len(images)))
 	t.net.Changed()
-	return loss, right
+	return loss, right, nil
 }
 
 // image augments one image and runs it forward and backward.
-func (t *Trainer) image(w *worker, p *part, d drawn) {
+func (t *Trainer) image(w *worker, p *part, d drawn) error {
 	cfg, s, live := &t.state.Config, t.train[d.image], t.net.LiveInput()
+	pix, err := s.Pix.Load(w.pix)
+	if err != nil {
+		return fmt.Errorf("train on %s: %w", s.Name, err)
+	}
 	rng := rand.New(stream(cfg.Seed, streamImage, d.pass, d.image))
-	cfg.Augment.Draw(rng, t.state.Spec.Width, t.state.Spec.Height).Apply(w.image, live.W, live.H, s.Pix)
+	cfg.Augment.Draw(rng, t.state.Spec.Width, t.state.Spec.Height).Apply(w.image, live.W, live.H, pix)
 	r := w.step.StepWeighted(w.image, s.label(), t.weights[class(s)], rng, p.grads)
 	p.loss += r.Loss
 	if (r.Logit >= 0) == s.Crack {
 		p.right++
 	}
+	return nil
 }
 
 // Validate gives the mean loss and the accuracy on the validation images with the weights as they are.
-func (t *Trainer) Validate() (loss, accuracy float64) {
-	loss, right := t.validate()
-	return loss / float64(len(t.val)), float64(right) / float64(len(t.val))
+func (t *Trainer) Validate() (loss, accuracy float64, err error) {
+	loss, right, err := t.validate()
+	return loss / float64(len(t.val)), float64(right) / float64(len(t.val)), err
 }
 
 // validate gives the sum of the losses and the number of right answers on the validation images.
-func (t *Trainer) validate() (loss float64, right int) {
-	logits := make([]float64, len(t.val))
+func (t *Trainer) validate() (loss float64, right int, err error) {
+	logits, errs := make([]float64, len(t.val)), make([]error, len(t.val))
 	t.parallel(len(t.val), func(w *worker, i int) {
-		logit, err := w.predict.Logit(t.val[i].Pix, nil)
-		if err != nil {
-			panic(fmt.Sprintf("internal error: validate: %v", err)) // sizes were checked at the start
+		pix, err := t.val[i].Pix.Load(w.pix)
+		if err == nil {
+			logits[i], err = w.predict.Logit(pix, nil)
 		}
-		logits[i] = logit
+		errs[i] = err
 	})
 	for i, logit := range logits {
+		if errs[i] != nil {
+			return 0, 0, fmt.Errorf("validate on %s: %w", t.val[i].Name, errs[i])
+		}
 		l, _ := nn.CrossEntropy(logit, t.val[i].label())
 		loss += l
 		if (logit >= 0) == t.val[i].Crack {
 			right++
 		}
 	}
-	return loss, right
+	return loss, right, nil
 }
 
 // parallel calls do for 0..n-1, each on some worker.

@@ -3,17 +3,20 @@ package trainer_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"strings"
 	"testing"
 
 	"tirewatch/trainer"
 	"tirewatch/trainer/augment"
 	"tirewatch/trainer/checkpoint"
+	"tirewatch/trainer/pixels"
 	"tirewatch/vision/graph"
 	"tirewatch/vision/preprocess"
 )
@@ -42,21 +45,32 @@ func drawn(n int, seed uint64) []trainer.Sample {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	samples := make([]trainer.Sample, n)
 	for i := range samples {
-		s := trainer.Sample{Pix: make([]byte, side*side), Crack: i%2 == 0}
-		for k := range s.Pix {
-			s.Pix[k] = uint8(120 + rng.IntN(50))
+		pix := make([]byte, side*side)
+		s := trainer.Sample{Pix: pixels.Of(pix), Crack: i%2 == 0, Name: fmt.Sprintf("image %d", i)}
+		for k := range pix {
+			pix[k] = uint8(120 + rng.IntN(50))
 		}
 		if s.Crack {
 			angle := rng.Float64() * math.Pi
 			for d := -14.0; d <= 14; d += 0.5 {
 				x, y := int(15+d*math.Cos(angle)), int(15+d*math.Sin(angle))
-				s.Pix[y*side+x] = 20
-				s.Pix[y*side+x+1] = 20
+				pix[y*side+x] = 20
+				pix[y*side+x+1] = 20
 			}
 		}
 		samples[i] = s
 	}
 	return samples
+}
+
+// load gives the bytes of a sample.
+func load(t *testing.T, s trainer.Sample) []byte {
+	t.Helper()
+	pix, err := s.Pix.Load(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pix
 }
 
 func config(epochs int) checkpoint.Config {
@@ -116,6 +130,60 @@ func TestDeterministicOnAnyNumberOfCores(t *testing.T) {
 	_, third := history(t, newTrainer(t, 2))
 	if !reflect.DeepEqual(first.Params, second.Params) || !reflect.DeepEqual(first.Params, third.Params) {
 		t.Error("the weights depend on the number of cores")
+	}
+}
+
+// stored moves all images but the first few into a file.
+func stored(t *testing.T, samples []trainer.Sample) ([]trainer.Sample, *pixels.Store) {
+	t.Helper()
+	store := pixels.NewStore(t.TempDir(), 5*side*side, len(samples), side*side)
+	t.Cleanup(func() { store.Close() })
+	for i := range samples {
+		var err error
+		if samples[i].Pix, err = store.Put(load(t, samples[i])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return samples, store
+}
+
+// A set that does not fit in memory gives the weights of one that does.
+func TestStreamsTheSame(t *testing.T) {
+	wantEpochs, want := history(t, newTrainer(t, 2))
+	train, _ := stored(t, drawn(100, 1))
+	val, _ := stored(t, drawn(40, 2))
+	tr, err := trainer.New(config(2), tiny(), spec, train, val)
+	if err != nil {
+		t.Fatal(err)
+	}
+	epochs, got := history(t, tr)
+	if !reflect.DeepEqual(epochs, wantEpochs) || !reflect.DeepEqual(got.Params, want.Params) {
+		t.Error("the weights depend on where the images are kept")
+	}
+}
+
+// An image that cannot be read back ends the training and is named; what was saved before stays.
+func TestLostImages(t *testing.T) {
+	for name, lose := range map[string]func(train, val *pixels.Store){
+		"train on image":    func(train, val *pixels.Store) { train.Close() },
+		"validate on image": func(train, val *pixels.Store) { val.Close() },
+	} {
+		train, trainStore := stored(t, drawn(100, 1))
+		val, valStore := stored(t, drawn(40, 2))
+		tr, err := trainer.New(config(5), tiny(), spec, train, val)
+		if err != nil {
+			t.Fatal(err)
+		}
+		saved := 0
+		err = tr.Run(t.Context(), trainer.Observer{Save: func(last, _ *checkpoint.Checkpoint) error {
+			if saved = last.Epoch; saved == 2 {
+				lose(trainStore, valStore)
+			}
+			return nil
+		}})
+		if !errors.Is(err, os.ErrClosed) || !strings.Contains(err.Error(), name) || saved != 2 {
+			t.Errorf("%s: error %v after %d epochs", name, err, saved)
+		}
 	}
 }
 
@@ -184,7 +252,7 @@ func TestNewRefuses(t *testing.T) {
 		"one class only":     {sound(), drawn(8, 1), nil, trainer.ErrTooFew},
 		"no images":          {nil, nil, nil, trainer.ErrTooFew},
 		"no validation":      {drawn(20, 1), nil, nil, trainer.ErrTooFew},
-		"image of odd size":  {[]trainer.Sample{{Pix: make([]byte, 3)}}, drawn(8, 1), nil, nil},
+		"image of odd size":  {[]trainer.Sample{{Pix: pixels.Of(make([]byte, 3))}}, drawn(8, 1), nil, nil},
 		"no epochs":          {drawn(20, 1), drawn(8, 1), func(c *checkpoint.Config) { c.Epochs = 0 }, nil},
 		"negative rate":      {drawn(20, 1), drawn(8, 1), func(c *checkpoint.Config) { c.Rate = -1 }, nil},
 		"rate not a number":  {drawn(20, 1), drawn(8, 1), func(c *checkpoint.Config) { c.Rate = math.NaN() }, nil},

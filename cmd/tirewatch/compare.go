@@ -8,13 +8,16 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"tirewatch/trainer"
 	"tirewatch/trainer/contact"
 	"tirewatch/trainer/dataset"
 	"tirewatch/trainer/metrics"
+	"tirewatch/trainer/pixels"
 	"tirewatch/vision/preprocess"
 	"tirewatch/vision/verdict"
 )
@@ -91,7 +94,7 @@ type difference struct {
 	Old   float64       `json:"old_probability"`
 	New   float64       `json:"new_probability"`
 
-	pix []byte // as the new model sees it
+	pix []byte // as the new model sees it; of the first contact.MaxTiles
 }
 
 // compareModels shows both models the same images.
@@ -113,31 +116,31 @@ func compareModels(cmd *cobra.Command, oldFile, newFile, dir string, keys []stri
 		items = set.Train
 		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s has no testing folder, all its images are used; a model that was trained on them has an unfair lead\n", dir)
 	}
-	newPix, kept, err := readForCompare(cmd, items, newModel.spec)
+	store := newStore("", len(items), newModel.spec)
+	defer store.Close()
+	newSees, err := readForCompare(cmd, set, items, newModel.spec, store)
 	if err != nil {
 		return nil, err
 	}
-	oldPix := newPix
+	oldSees := newSees
 	if oldModel.spec != newModel.spec {
-		again := kept
-		if oldPix, kept, err = readForCompare(cmd, again, oldModel.spec); err != nil {
+		store := newStore("", len(items), oldModel.spec)
+		defer store.Close()
+		if oldSees, err = readForCompare(cmd, set, items, oldModel.spec, store); err != nil {
 			return nil, err
 		}
-		if len(kept) != len(again) {
-			return nil, fmt.Errorf("compare: %d of %d images could be read only by one model's preprocessing", len(again)-len(kept), len(again))
+		if !slices.EqualFunc(oldSees, newSees, func(a, b trainer.Sample) bool { return a.Name == b.Name }) {
+			return nil, fmt.Errorf("compare: one model's preprocessing reads images of %s that the other's cannot", dir)
 		}
 	}
-	labels := make([]bool, len(kept))
-	for i, it := range kept {
-		labels[i] = it.Class == dataset.Crack
-	}
+	labels := labelsOf(newSees)
 	old := contestant{File: oldFile, Kind: oldModel.kind}
-	oldScores, err := old.judge(cmd, "the old model", oldModel, oldPix, labels)
+	oldScores, err := old.judge(cmd, "the old model", oldModel, oldSees, labels)
 	if err != nil {
 		return nil, err
 	}
 	new := contestant{File: newFile, Kind: newModel.kind}
-	newScores, err := new.judge(cmd, "the new model", newModel, newPix, labels)
+	newScores, err := new.judge(cmd, "the new model", newModel, newSees, labels)
 	if err != nil {
 		return nil, err
 	}
@@ -146,11 +149,16 @@ func compareModels(cmd *cobra.Command, oldFile, newFile, dir string, keys []stri
 		return nil, err
 	}
 	c.Sentence = c.Comparison.Sentence()
-	for i, it := range kept {
+	for i, s := range newSees {
 		if old.said[i] == new.said[i] {
 			continue
 		}
-		d := difference{Image: set.Rel(it.Path), Truth: label(labels[i]), Right: "old", Old: oldScores[i], New: newScores[i], pix: newPix[i]}
+		d := difference{Image: set.Rel(s.Name), Truth: label(labels[i]), Right: "old", Old: oldScores[i], New: newScores[i]}
+		if len(c.Differ) < contact.MaxTiles {
+			if d.pix, err = s.Pix.Load(nil); err != nil {
+				return nil, fmt.Errorf("compare on %s: %w", s.Name, err)
+			}
+		}
 		if new.said[i] == labels[i] {
 			d.Right = "new"
 		}
@@ -159,24 +167,19 @@ func compareModels(cmd *cobra.Command, oldFile, newFile, dir string, keys []stri
 	return c, nil
 }
 
-// readForCompare reads the images, says which could not be read, and keeps the names of the others.
-func readForCompare(cmd *cobra.Command, items []dataset.Item, spec preprocess.Spec) ([][]byte, []dataset.Item, error) {
-	p := newProgress(cmd, "reading images", len(items))
-	pix, bad, kept, err := dataset.LoadPixels(cmd.Context(), items, spec, func(done, _ int) { p.Set(done) })
-	p.Done()
-	for _, b := range bad {
-		fmt.Fprintf(cmd.ErrOrStderr(), "left out: %v\n", b)
-	}
-	if err == nil && len(pix) == 0 {
+// readForCompare reads the images and says which could not be read.
+func readForCompare(cmd *cobra.Command, set *dataset.Set, items []dataset.Item, spec preprocess.Spec, store *pixels.Store) ([]trainer.Sample, error) {
+	samples, err := loadSamples(cmd, "reading images", set, items, spec, store)
+	if err == nil && len(samples) == 0 {
 		err = errors.New("compare: no image could be read")
 	}
-	return pix, kept, err
+	return samples, err
 }
 
 // judge runs one model over the images and gives its probabilities.
-func (c *contestant) judge(cmd *cobra.Command, name string, m *model, pix [][]byte, labels []bool) ([]float64, error) {
-	p := newProgress(cmd, "classifying by "+name, len(pix))
-	scores, err := m.score(cmd.Context(), len(pix), func(i int) ([]byte, error) { return pix[i], nil }, p.Set)
+func (c *contestant) judge(cmd *cobra.Command, name string, m *model, samples []trainer.Sample, labels []bool) ([]float64, error) {
+	p := newProgress(cmd, "classifying by "+name, len(samples))
+	scores, err := m.score(cmd.Context(), samples, p.Set)
 	p.Done()
 	if err != nil {
 		return nil, err

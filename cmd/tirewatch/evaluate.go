@@ -82,19 +82,22 @@ func evaluate(cmd *cobra.Command, m *model, dir, path, reportDir string, budget 
 		items = set.Train
 		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s has no testing folder, all its images are used; none of them should have been trained on\n", dir)
 	}
-	images, err := loadImages(cmd, "reading images", items, m.spec)
+	store := newStore("", len(items), m.spec)
+	defer store.Close()
+	samples, err := loadSamples(cmd, "reading images", set, items, m.spec, store)
 	if err != nil {
 		return nil, err
 	}
-	p := newProgress(cmd, "classifying by "+m.kind, len(images.Pix))
-	scores, err := m.score(cmd.Context(), len(images.Pix), func(i int) ([]byte, error) { return images.Pix[i], nil }, p.Set)
+	labels := labelsOf(samples)
+	p := newProgress(cmd, "classifying by "+m.kind, len(samples))
+	scores, err := m.score(cmd.Context(), samples, p.Set)
 	p.Done()
 	if err != nil {
 		return nil, err
 	}
 	e := new(evaluation)
 	if budget != nil {
-		if e.Choice, err = metrics.Choose(scores, images.Crack, *budget); err != nil {
+		if e.Choice, err = metrics.Choose(scores, labels, *budget); err != nil {
 			return nil, budgetHint(err)
 		}
 		m.threshold = e.Choice.Threshold
@@ -104,11 +107,11 @@ func evaluate(cmd *cobra.Command, m *model, dir, path, reportDir string, budget 
 		if len(set.Test) == 0 {
 			part = report.Given
 		}
-		r := newReport("Evaluation of "+path+" on "+dir, part, m, dir, images, scores)
+		r := newReport("Evaluation of "+path+" on "+dir, part, m, dir, samples, scores)
 		if err := writeReport(cmd, r, reportDir); err != nil {
 			return nil, err
 		}
 	}
-	e.Report, err = metrics.New(scores, images.Crack, m.threshold)
+	e.Report, err = metrics.New(scores, labels, m.threshold)
 	return e, err
 }

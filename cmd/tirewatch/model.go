@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tirewatch/quantize/bundle"
+	"tirewatch/trainer"
 	"tirewatch/trainer/checkpoint"
 	"tirewatch/trainer/each"
 	"tirewatch/vision/infer"
@@ -102,17 +103,26 @@ func decodeBundle(cmd *cobra.Command, path string, data []byte, keyFiles []strin
 	return b, nil
 }
 
-// score gives the probability of a crack for each of n images, on all processors; pix gives the bytes of image i.
-func (m *model) score(ctx context.Context, n int, pix func(i int) ([]byte, error), progress func(done int)) ([]float64, error) {
-	out := make([]float64, n)
-	err := each.Run(ctx, n, m.newScorer, func(score scorer, i int) error {
-		p, err := pix(i)
-		if err != nil {
+// score gives the probability of a crack for each of the samples, on all processors.
+func (m *model) score(ctx context.Context, samples []trainer.Sample, progress func(done int)) ([]float64, error) {
+	type worker struct {
+		score scorer
+		buf   []byte
+	}
+	out := make([]float64, len(samples))
+	err := each.Run(ctx, len(samples),
+		func() (worker, error) {
+			score, err := m.newScorer()
+			return worker{score, make([]byte, m.spec.Size())}, err
+		},
+		func(w worker, i int) error {
+			pix, err := samples[i].Pix.Load(w.buf)
+			if err != nil {
+				return fmt.Errorf("classify %s: %w", samples[i].Name, err)
+			}
+			logit, err := w.score(pix)
+			out[i] = verdict.Probability(logit)
 			return err
-		}
-		logit, err := score(p)
-		out[i] = verdict.Probability(logit)
-		return err
-	}, nil, progress)
+		}, nil, progress)
 	return out, err
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +21,7 @@ import (
 	"tirewatch/quantize/report"
 	"tirewatch/trainer/checkpoint"
 	"tirewatch/trainer/dataset"
+	"tirewatch/trainer/pixels"
 	"tirewatch/vision/durable"
 	"tirewatch/vision/preprocess"
 )
@@ -169,7 +171,7 @@ func quantizeJob(cmd *cobra.Command, c *checkpoint.Checkpoint, f quantizeFlags) 
 	if job.Provenance.Data, err = set.Fingerprint(cmd.Context(), nil); err != nil {
 		return job, err
 	}
-	if job.Calibration, err = loadImages(cmd, "reading calibration images", spread(set.Train, f.limit), c.Spec); err != nil {
+	if job.Calibration, err = loadImages(cmd, "reading calibration images", set, spread(set.Train, f.limit), c.Spec); err != nil {
 		return job, err
 	}
 	stderr := cmd.ErrOrStderr()
@@ -182,7 +184,7 @@ func quantizeJob(cmd *cobra.Command, c *checkpoint.Checkpoint, f quantizeFlags) 
 		fmt.Fprintf(stderr, "note: the checkpoint was trained on another data set than %s;"+
 			" its testing images may have been part of that training\n", f.calibration)
 	}
-	job.Evaluation, err = loadImages(cmd, "reading testing images", set.Test, c.Spec)
+	job.Evaluation, err = loadImages(cmd, "reading testing images", set, set.Test, c.Spec)
 	return job, err
 }
 
@@ -198,11 +200,16 @@ func spread(items []dataset.Item, limit int) []dataset.Item {
 	return chosen
 }
 
-func loadImages(cmd *cobra.Command, label string, items []dataset.Item, spec preprocess.Spec) (quantize.Images, error) {
-	samples, err := loadSamples(cmd, label, items, spec)
+// loadImages keeps all images in memory: the networks go over them many times.
+func loadImages(cmd *cobra.Command, label string, set *dataset.Set, items []dataset.Item, spec preprocess.Spec) (quantize.Images, error) {
+	samples, err := loadSamples(cmd, label, set, items, spec, pixels.NewStore("", math.MaxInt64, len(items), spec.Size()))
 	var images quantize.Images
 	for _, s := range samples {
-		images.Pix, images.Crack = append(images.Pix, s.Pix), append(images.Crack, s.Crack)
+		pix, err := s.Pix.Load(nil)
+		if err != nil {
+			return images, err
+		}
+		images.Pix, images.Crack = append(images.Pix, pix), append(images.Crack, s.Crack)
 		images.Names = append(images.Names, s.Name)
 	}
 	return images, err

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tirewatch/quantize"
 	"tirewatch/quantize/bundle"
 	quantreport "tirewatch/quantize/report"
 	"tirewatch/trainer"
@@ -28,31 +27,27 @@ func reportTraining(cmd *cobra.Command, t *trainer.Trainer, runDir, dir string, 
 	if err != nil {
 		return err
 	}
-	var images quantize.Images
-	for _, s := range val {
-		images.Pix, images.Crack, images.Names = append(images.Pix, s.Pix), append(images.Crack, s.Crack), append(images.Names, s.Name)
-	}
 	// Ctrl-C ended the training; the report of what was reached takes a second and is written all the same.
 	ctx := context.WithoutCancel(cmd.Context())
-	scores, err := m.score(ctx, len(val), func(i int) ([]byte, error) { return val[i].Pix, nil }, nil)
+	scores, err := m.score(ctx, val, nil)
 	if err != nil {
 		return err
 	}
-	r := newReport("Training "+runDir, report.Validation, m, dir, images, scores)
+	r := newReport("Training "+runDir, report.Validation, m, dir, val, scores)
 	r.History = t.History()
 	return writeReport(cmd, r, runDir)
 }
 
 // newReport gathers what there is to say about a model and the images that it scored. dir is the data set's.
-func newReport(title, part string, m *model, dir string, images quantize.Images, scores []float64) *report.Report {
+func newReport(title, part string, m *model, dir string, samples []trainer.Sample, scores []float64) *report.Report {
 	r := &report.Report{Title: title, Part: part, Threshold: m.threshold, Width: m.spec.Width, Height: m.spec.Height}
 	r.Facts = append(r.Facts, report.Fact{Name: "Kind", Value: m.kind})
 	for i, s := range scores {
-		name := images.Names[i]
+		name := samples[i].Name
 		if rel, err := filepath.Rel(dir, name); err == nil && !strings.HasPrefix(rel, "..") {
 			name = filepath.ToSlash(rel)
 		}
-		r.Images = append(r.Images, report.Image{Name: name, Pix: images.Pix[i], Crack: images.Crack[i], Score: s})
+		r.Images = append(r.Images, report.Image{Name: name, Pix: samples[i].Pix, Crack: samples[i].Crack, Score: s})
 	}
 	if c := m.float; c != nil {
 		r.History, r.Best = c.History, c.BestEpoch

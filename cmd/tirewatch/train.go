@@ -12,7 +12,6 @@ import (
 	"tirewatch/trainer"
 	"tirewatch/trainer/augment"
 	"tirewatch/trainer/checkpoint"
-	"tirewatch/trainer/dataset"
 	"tirewatch/vision/graph"
 	"tirewatch/vision/preprocess"
 )
@@ -89,21 +88,23 @@ func runTrain(cmd *cobra.Command, dir string, f trainFlags) error {
 	if err != nil {
 		return err
 	}
-	ctx := cmd.Context()
-	fingerprint, err := set.Fingerprint(ctx, nil)
+	spec := preprocess.Thesis()
+	store := newStore(run.Dir, len(set.Train)+len(set.Val), spec)
+	defer store.Close()
+	reading, err := readTraining(cmd, set, spec, store)
 	if err != nil {
 		return err
 	}
-	if last != nil && fingerprint != last.Config.Data {
+	if last != nil && reading.Fingerprint != last.Config.Data {
 		return withHint(fmt.Errorf("%s is not the data set that the training in %s began with", dir, run.Dir),
 			"start a new training with another --out")
 	}
-	f.cfg.Data, f.cfg.Tool = fingerprint, version()
-	spec := preprocess.Thesis()
-	train, val, err := loadTraining(cmd, set, f.cfg, spec)
+	f.cfg.Data, f.cfg.Tool = reading.Fingerprint, version()
+	train, val, err := splitTraining(cmd, reading, f.cfg.Seed, f.cfg.Validation)
 	if err != nil {
 		return err
 	}
+	reading = nil // what it knows for the split is not kept through the training
 
 	var t *trainer.Trainer
 	if last != nil {
@@ -128,7 +129,7 @@ func runTrain(cmd *cobra.Command, dir string, f trainFlags) error {
 	if err != nil {
 		return err
 	}
-	trained := trainAndTell(ctx, cmd, t, run, f.cfg.Epochs)
+	trained := trainAndTell(cmd.Context(), cmd, t, run, f.cfg.Epochs)
 	return errors.Join(trained, reportTraining(cmd, t, run.Dir, dir, val))
 }
 
@@ -152,39 +153,6 @@ func openRun(f trainFlags) (run *trainer.RunDir, last, best *checkpoint.Checkpoi
 		err = withHint(err, "go on with it by --resume, or choose another --out")
 	}
 	return run, nil, nil, err
-}
-
-// loadTraining reads the training and validation images.
-func loadTraining(cmd *cobra.Command, set *dataset.Set, cfg checkpoint.Config, spec preprocess.Spec) (train, val []trainer.Sample, err error) {
-	trainItems, valItems, err := set.Validation(cmd.Context(), cfg.Seed, cfg.Validation)
-	if err != nil {
-		return nil, nil, err
-	}
-	if train, err = loadSamples(cmd, "reading training images", trainItems, spec); err != nil {
-		return nil, nil, err
-	}
-	if val, err = loadSamples(cmd, "reading validation images", valItems, spec); err != nil {
-		return nil, nil, err
-	}
-	return train, val, nil
-}
-
-// loadSamples reads and preprocesses images, and says which could not be read.
-func loadSamples(cmd *cobra.Command, label string, items []dataset.Item, spec preprocess.Spec) ([]trainer.Sample, error) {
-	p := newProgress(cmd, label, len(items))
-	pix, bad, kept, err := dataset.LoadPixels(cmd.Context(), items, spec, func(done, _ int) { p.Set(done) })
-	p.Done()
-	if err != nil {
-		return nil, err
-	}
-	for _, b := range bad {
-		fmt.Fprintf(cmd.ErrOrStderr(), "left out: %v\n", b)
-	}
-	samples := make([]trainer.Sample, len(pix))
-	for i := range pix {
-		samples[i] = trainer.Sample{Pix: pix[i], Crack: kept[i].Class == dataset.Crack, Name: kept[i].Path}
-	}
-	return samples, nil
 }
 
 // trainAndTell runs the training with a line for each epoch and, at the end, what was reached.

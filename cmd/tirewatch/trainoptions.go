@@ -107,7 +107,10 @@ func fineTune(cmd *cobra.Command, cfg checkpoint.Config, base *checkpoint.Checkp
 	if err != nil {
 		return nil, err
 	}
-	loss, accuracy := t.Validate()
+	loss, accuracy, err := t.Validate()
+	if err != nil {
+		return nil, err
+	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "before fine-tuning: validation loss %.4f  accuracy %.3f\n", loss, accuracy)
 	return t, nil
 }
@@ -122,7 +125,13 @@ func showAugmentation(cmd *cobra.Command, dir string, f trainFlags) error {
 		f.cfg.Augment = augment.Ranges{}
 	}
 	spec := preprocess.Thesis()
-	train, _, err := loadTraining(cmd, set, f.cfg, spec)
+	store := newStore("", len(set.Train)+len(set.Val), spec)
+	defer store.Close()
+	reading, err := readTraining(cmd, set, spec, store)
+	if err != nil {
+		return err
+	}
+	train, _, err := splitTraining(cmd, reading, f.cfg.Seed, f.cfg.Validation)
 	if err != nil {
 		return err
 	}
@@ -134,5 +143,9 @@ func showAugmentation(cmd *cobra.Command, dir string, f trainFlags) error {
 }
 
 func writeAugmentation(path string, cfg checkpoint.Config, spec preprocess.Spec, train []trainer.Sample) error {
-	return writePNG(path, trainer.AugmentationSheet(cfg, spec, train))
+	sheet, err := trainer.AugmentationSheet(cfg, spec, train)
+	if err != nil {
+		return err
+	}
+	return writePNG(path, sheet)
 }

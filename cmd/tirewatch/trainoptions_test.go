@@ -27,7 +27,7 @@ func TestPhotographsThatGoAway(t *testing.T) {
 	cmd := &cobra.Command{}
 	cmd.SetErr(&speech)
 	cmd.SetContext(t.Context())
-	samples, err := loadSamples(cmd, "reading", items, preprocess.Thesis())
+	samples, err := loadSamples(cmd, "reading", set, items, preprocess.Thesis(), newStore(dir, len(items), preprocess.Thesis()))
 	if err != nil || len(samples) != len(items)-1 {
 		t.Errorf("%d samples of %d, error %v", len(samples), len(items), err)
 	}

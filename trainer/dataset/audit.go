@@ -81,7 +81,7 @@ func Check(ctx context.Context, s *Set, progress func(done, total int)) (*Audit,
 			sideOf = append(sideOf, p.Name)
 		}
 	}
-	photos, err := survey(ctx, items, progress)
+	photos, err := survey(ctx, items, examine, progress)
 	if err != nil {
 		return nil, err
 	}

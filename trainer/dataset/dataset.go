@@ -6,10 +6,12 @@
 // of a pair is trained on and the other tests, the test measures memory. So every split here keeps near-duplicates on
 // one side.
 //
-// Newcomers need Open, which finds the images and their classes, and Set.Validation, which holds back a part of them.
+// Newcomers need Open, which finds the images and their classes, and Set.Read, which reads them for training; Reading.Validation holds back
+// a part of them.
 package dataset
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 )
@@ -51,6 +53,8 @@ type Set struct {
 	Val   []Item // from a folder of its own; most sets have none and Validation splits it off
 	Test  []Item
 	Other []string // paths in class folders that have no image name, hidden files left out
+
+	sums map[string][sha256.Size]byte // of the files, by path, as Fingerprint found them; nil before
 }
 
 // Errors of Open and of the splits, for callers that branch.

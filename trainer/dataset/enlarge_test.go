@@ -165,7 +165,7 @@ func TestSplitKeepsVariantsTogether(t *testing.T) {
 		t.Fatal(err)
 	}
 	for seed := range uint64(5) {
-		train, val, err := set.Validation(t.Context(), seed, 0.25)
+		train, val, err := validation(set, seed, 0.25)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,45 +14,52 @@ import (
 // Fingerprint identifies the content of the set, so that a checkpoint can say what it was trained on: 64 hex digits. It
 // covers part, class, path below Dir, size and SHA-256 of every image and nothing else: copying the folder elsewhere
 // keeps it, changing, renaming, relabelling or moving one image changes it. Files that cannot be opened count by name
-// alone, as damaged files belong to the set too. progress may be nil.
+// alone, as damaged files belong to the set too. progress may be nil. Load then knows the files again.
 //
 // The hashed bytes are, for each image in the order of Parts:
 //
 //	length of part (8, little-endian), part, class (1), length of path (8), path with "/", size (8), SHA-256 of content (32)
 func (s *Set) Fingerprint(ctx context.Context, progress func(done, total int)) (string, error) {
-	type entry struct {
-		part string
-		item Item
-		size int64
-		sum  [sha256.Size]byte
-	}
-	var entries []entry
+	var photos []photo
 	for _, p := range s.Parts() {
 		for _, it := range p.Items {
-			entries = append(entries, entry{part: p.Name, item: it})
+			photos = append(photos, photo{item: it})
 		}
 	}
-	err := parallel(ctx, len(entries), progress, func(i int) {
+	err := parallel(ctx, len(photos), progress, func(i int) error {
 		// The error is that of an unreadable file, which counts as one of size 0.
-		entries[i].size, entries[i].sum, _ = hashFile(entries[i].item.Path)
+		photos[i].size, photos[i].sum, _ = hashFile(photos[i].item.Path)
+		return nil
 	})
 	if err != nil {
 		return "", err
 	}
+	s.sums = make(map[string][sha256.Size]byte, len(photos))
+	for _, p := range photos {
+		s.sums[p.item.Path] = p.sum
+	}
+	return s.fingerprint(photos), nil
+}
+
+// fingerprint is that of photos, which are all images of the set in the order of Parts.
+func (s *Set) fingerprint(photos []photo) string {
 	h := sha256.New()
 	var b []byte
-	for _, e := range entries {
-		rel := s.Rel(e.item.Path)
-		b = binary.LittleEndian.AppendUint64(b[:0], uint64(len(e.part)))
-		b = append(b, e.part...)
-		b = append(b, byte(e.item.Class))
-		b = binary.LittleEndian.AppendUint64(b, uint64(len(rel)))
-		b = append(b, rel...)
-		b = binary.LittleEndian.AppendUint64(b, uint64(e.size))
-		b = append(b, e.sum[:]...)
-		h.Write(b)
+	for _, part := range s.Parts() {
+		for _, p := range photos[:len(part.Items)] {
+			rel := s.Rel(p.item.Path)
+			b = binary.LittleEndian.AppendUint64(b[:0], uint64(len(part.Name)))
+			b = append(b, part.Name...)
+			b = append(b, byte(p.item.Class))
+			b = binary.LittleEndian.AppendUint64(b, uint64(len(rel)))
+			b = append(b, rel...)
+			b = binary.LittleEndian.AppendUint64(b, uint64(p.size))
+			b = append(b, p.sum[:]...)
+			h.Write(b)
+		}
+		photos = photos[len(part.Items):]
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // Rel gives a path below Dir with "/", the form that reports use on every system.

@@ -2,51 +2,8 @@ package dataset
 
 import (
 	"cmp"
-	"context"
-	"crypto/sha256"
 	"slices"
-
-	"tirewatch/vision/imagefile"
 )
-
-// photo is what the audit and the splits know of an image after reading its file once.
-type photo struct {
-	item   Item
-	sum    [sha256.Size]byte // of the file
-	size   int64             // bytes
-	look   *look             // nil when the image cannot be read
-	err    error             // why it cannot be read
-	width  int               // px
-	height int               // px
-	light  float64           // mean grey value, 0 to 255
-}
-
-// survey reads all images, in parallel and in order. Only the end of ctx is an error; damaged files carry their own.
-func survey(ctx context.Context, items []Item, progress func(done, total int)) ([]photo, error) {
-	photos := make([]photo, len(items))
-	err := parallel(ctx, len(items), progress, func(i int) {
-		photos[i] = examine(items[i])
-	})
-	return photos, err
-}
-
-func examine(it Item) photo {
-	p := photo{item: it}
-	if p.size, p.sum, p.err = hashFile(it.Path); p.err != nil {
-		return p
-	}
-	f, err := imagefile.Read(it.Path)
-	if err != nil {
-		p.err = err
-		return p
-	}
-	p.width, p.height = f.Width, f.Height
-	p.look, p.err = newLook(f)
-	if p.err == nil {
-		p.light = p.look.light
-	}
-	return p
-}
 
 // group joins near-duplicates, and their near-duplicates in turn, into groups that a split keeps together. groups holds
 // the indices of each group, ordered by the first; most have one.

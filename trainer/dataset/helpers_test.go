@@ -1,15 +1,20 @@
 package dataset
 
 import (
+	"context"
 	"image"
 	"image/color"
 	"image/jpeg"
 	"image/png"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"tirewatch/trainer/pixels"
+	"tirewatch/vision/preprocess"
 )
 
 // scene is a large picture with structure at every scale, another one for each seed.
@@ -121,4 +126,27 @@ func tree(t testing.TB, dir string) map[string]string {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// little is a spec of few pixels, for tests that look at names only.
+var little = preprocess.Spec{Width: 8, Height: 8, Filter: preprocess.FilterTriangle}
+
+// inMemory keeps every image.
+func inMemory() *pixels.Store { return pixels.NewStore("", math.MaxInt64, 0, 0) }
+
+// validation reads a set and splits its validation images off.
+func validation(s *Set, seed uint64, share float64) (train, val []Item, err error) {
+	r, err := s.Read(context.Background(), little, inMemory(), nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, b, err := r.Validation(context.Background(), seed, share, nil)
+	return itemsOf(a), itemsOf(b), err
+}
+
+func itemsOf(images []Image) (items []Item) {
+	for _, im := range images {
+		items = append(items, im.Item)
+	}
+	return items
 }

@@ -30,7 +30,7 @@ const accepted = `accepted are
   DIR/training/{crack,normal} and, when there is one, DIR/testing/{crack,normal} and DIR/validation/{crack,normal}
 also train, test, val, training_data, testing_data; cracked, cracks, defective, defect, bad; good, sound, ok; in any case`
 
-// Open finds the images of a data set. It reads folders only; damaged files show up in Check and LoadPixels.
+// Open finds the images of a data set. It reads folders only; damaged files show up in Check, Set.Read and Set.Load.
 //
 // A folder that is no data set gives an error that wraps ErrLayout and lists what was found and what is accepted. When
 // a class has no image the set is returned with an *EmptyClassError, which wraps ErrEmptyClass.

@@ -27,9 +27,10 @@ const searchBlock = 64
 func pairs(ctx context.Context, photos []photo, progress func(done, total int)) ([]pair, error) {
 	found := make([][]pair, len(photos)) // by b
 	blocks := (len(photos) + searchBlock - 1) / searchBlock
-	err := parallel(ctx, blocks, progress, func(k int) {
+	err := parallel(ctx, blocks, progress, func(k int) error {
 		k = blocks - 1 - k // the long ones first, so that the processors end together
 		searchIn(photos, k*searchBlock, min((k+1)*searchBlock, len(photos)), found)
+		return nil
 	})
 	all := slices.Concat(found...)
 	slices.SortFunc(all, func(x, y pair) int { return cmp.Or(cmp.Compare(x.a, y.a), cmp.Compare(x.b, y.b)) })

@@ -20,49 +20,28 @@ type Division struct {
 	MaxGroup int     // the size that no group may exceed
 }
 
-// Validation holds back a share of the training images for validation, with near-duplicates on one side and both
-// classes in proportion; the same seed gives the same images. A set that brings its own validation folder keeps it as
-// it is.
-//
-// Files that cannot be read stay in train, where LoadPixels names them. Errors: ErrTooFew when a class cannot be on
-// both sides, and that of ctx.
-func (s *Set) Validation(ctx context.Context, seed uint64, share float64) (train, val []Item, err error) {
-	if len(s.Val) > 0 {
-		return slices.Clone(s.Train), slices.Clone(s.Val), nil
-	}
-	d, err := Divide(ctx, s.Train, seed, share, nil)
-	if err != nil {
-		return nil, nil, fmt.Errorf("split validation images off %s: %w", s.Dir, err)
-	}
-	held := make(map[string]bool, len(d.Hold))
-	for _, it := range d.Hold {
-		held[it.Path] = true
-	}
-	for _, it := range s.Train {
-		if !held[it.Path] {
-			train = append(train, it)
-		}
-	}
-	return train, d.Hold, nil
-}
-
-// Divide reads the images and holds back a share of each class, 0 < share < 1. progress may be nil.
+// Divide reads the images and holds back a share of each class, 0 < share < 1. progress, of the reading, may be nil.
 func Divide(ctx context.Context, items []Item, seed uint64, share float64, progress func(done, total int)) (*Division, error) {
-	if !(share > 0 && share < 1) {
-		return nil, fmt.Errorf("share %v is not between 0 and 1", share)
-	}
-	photos, err := survey(ctx, items, progress)
+	photos, err := survey(ctx, items, examine, progress)
 	if err != nil {
 		return nil, err
 	}
+	return divide(ctx, photos, seed, share, nil)
+}
+
+// divide is Divide for images that were read. progress, of the search for near-duplicates, may be nil.
+func divide(ctx context.Context, photos []photo, seed uint64, share float64, progress func(done, total int)) (*Division, error) {
+	if !(share > 0 && share < 1) {
+		return nil, fmt.Errorf("share %v is not between 0 and 1", share)
+	}
 	d := new(Division)
-	photos = slices.DeleteFunc(photos, func(p photo) bool {
+	photos = slices.DeleteFunc(slices.Clone(photos), func(p photo) bool {
 		if p.err != nil {
 			d.Bad = append(d.Bad, p.err)
 		}
 		return p.err != nil
 	})
-	found, err := pairs(ctx, photos, nil)
+	found, err := pairs(ctx, photos, progress)
 	if err != nil {
 		return nil, err
 	}

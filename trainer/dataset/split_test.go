@@ -62,7 +62,7 @@ func TestGroup(t *testing.T) {
 
 func TestValidation(t *testing.T) {
 	s := runs(t, 18)
-	train, val, err := s.Validation(context.Background(), 1, 0.2)
+	train, val, err := validation(s, 1, 0.2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,11 +75,11 @@ func TestValidation(t *testing.T) {
 	checkRuns(t, s, train, val)
 
 	// The seed decides, and nothing else.
-	_, again, _ := s.Validation(context.Background(), 1, 0.2)
+	_, again, _ := validation(s, 1, 0.2)
 	if !slices.Equal(val, again) {
 		t.Error("the same seed gave other images")
 	}
-	_, other, _ := s.Validation(context.Background(), 2, 0.2)
+	_, other, _ := validation(s, 2, 0.2)
 	if slices.Equal(val, other) {
 		t.Error("another seed gave the same images")
 	}
@@ -108,7 +108,7 @@ func TestRunsAreOnEitherSide(t *testing.T) {
 	s := runs(t, 8)
 	held := 0
 	for seed := range uint64(8) {
-		train, val, err := s.Validation(context.Background(), seed, 0.3)
+		train, val, err := validation(s, seed, 0.3)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,14 +127,14 @@ func TestRunsAreOnEitherSide(t *testing.T) {
 // A set with a validation folder is taken at its word.
 func TestValidationFolder(t *testing.T) {
 	dir := t.TempDir()
-	for _, f := range []string{"train/crack/a.jpg", "train/normal/b.jpg", "val/crack/c.jpg", "val/normal/d.jpg"} {
-		put(t, dir, f, "not read")
+	for i, f := range []string{"train/crack/a.png", "train/normal/b.png", "val/crack/c.png", "val/normal/d.png"} {
+		save(t, dir, f, photograph(uint64(i/2))) // alike on both sides
 	}
 	s, err := Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	train, val, err := s.Validation(context.Background(), 1, 0.5)
+	train, val, err := validation(s, 1, 0.5)
 	if err != nil || !slices.Equal(train, s.Train) || !slices.Equal(val, s.Val) {
 		t.Errorf("%v, %v, %v", train, val, err)
 	}
@@ -178,7 +178,7 @@ func TestDivideRefuses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, _, err = s.Validation(context.Background(), 1, c.share)
+			_, _, err = validation(s, 1, c.share)
 			if err == nil || c.want != nil && !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("error %v, want %v with %q", err, c.want, c.says)
 			}
@@ -200,7 +200,7 @@ func TestSmallestSplit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	train, val, err := s.Validation(context.Background(), 4, 0.2)
+	train, val, err := validation(s, 4, 0.2)
 	if err != nil {
 		t.Fatal(err)
 	}

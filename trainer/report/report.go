@@ -14,6 +14,7 @@ import (
 	"tirewatch/trainer/checkpoint"
 	"tirewatch/trainer/metrics"
 	"tirewatch/trainer/nn"
+	"tirewatch/trainer/pixels"
 	"tirewatch/vision/durable"
 )
 
@@ -54,10 +55,10 @@ type Table struct {
 
 // Image is one image that was scored.
 type Image struct {
-	Name  string  // for a person to find the file by
-	Pix   []byte  // (Height, Width), as the network saw it
-	Crack bool    // the truth
-	Score float64 // probability of a crack
+	Name  string       // for a person to find the file by
+	Pix   pixels.Image // (Height, Width), as the network saw it; only those that are shown are loaded
+	Crack bool         // the truth
+	Score float64      // probability of a crack
 }
 
 // missed tells whether the model's answer is wrong.

@@ -19,6 +19,7 @@ import (
 	"tirewatch/trainer/checkpoint"
 	"tirewatch/trainer/metrics"
 	"tirewatch/trainer/nn"
+	"tirewatch/trainer/pixels"
 	"tirewatch/trainer/report"
 )
 
@@ -50,7 +51,7 @@ func drawn(n int) *report.Report {
 				pix[(31+d/2)*side+20+d] = 0
 			}
 		}
-		r.Images = append(r.Images, report.Image{Name: name, Pix: pix, Crack: crack, Score: 1 / (1 + math.Exp(-logit))})
+		r.Images = append(r.Images, report.Image{Name: name, Pix: pixels.Of(pix), Crack: crack, Score: 1 / (1 + math.Exp(-logit))})
 	}
 	for e := range 30 {
 		x := float64(e) / 8
@@ -231,7 +232,7 @@ func TestOddInput(t *testing.T) {
 		"other letters":  func(r *report.Report) { each(r, func(im *report.Image) { im.Name = "写真/Reifen-ölig/" + im.Name }) },
 		"a cold network": func(r *report.Report) { cold(r) },
 		"a wide image": func(r *report.Report) {
-			each(r, func(im *report.Image) { im.Pix = im.Pix[:side*side/4] })
+			each(r, func(im *report.Image) { im.Pix = pixels.Of(make([]byte, side*side/4)) })
 			r.Height /= 4
 		},
 	} {
@@ -270,7 +271,7 @@ func TestRefuses(t *testing.T) {
 		t.Errorf("error %v, want ErrInput", err)
 	}
 	r = drawn(4)
-	each(r, func(im *report.Image) { im.Score, im.Pix = truth(!im.Crack), nil })
+	each(r, func(im *report.Image) { im.Score, im.Pix = truth(!im.Crack), pixels.Image{} })
 	if err := r.Write(t.TempDir()); err == nil || !strings.Contains(err.Error(), "image of 0 bytes") {
 		t.Errorf("error %v", err)
 	}

@@ -62,7 +62,7 @@ func (r *Report) mistakes() (worst []tile, wrong int, err error) {
 		if im.Crack {
 			says = "crack, missed"
 		}
-		small, err := r.small(im.Pix)
+		_, small, err := r.load(im)
 		if err != nil {
 			return nil, 0, fmt.Errorf("%s: %w", im.Name, err)
 		}
@@ -92,11 +92,11 @@ func (r *Report) heats() (pairs []heatPair, layer string, err error) {
 			at = i * (len(cracks) - 1) / (n - 1)
 		}
 		im := cracks[at]
-		h, err := r.Explain(im.Pix)
+		pix, small, err := r.load(im)
 		if err != nil {
 			return nil, "", fmt.Errorf("%s: %w", im.Name, err)
 		}
-		small, err := r.small(im.Pix)
+		h, err := r.Explain(pix)
 		if err != nil {
 			return nil, "", fmt.Errorf("%s: %w", im.Name, err)
 		}
@@ -111,6 +111,15 @@ func (r *Report) heats() (pairs []heatPair, layer string, err error) {
 		pairs = append(pairs, heatPair{tile{im, small, says}, tile{im, overlay(small, h, float64(r.Width)), says}})
 	}
 	return pairs, layer, nil
+}
+
+// load gives the bytes of an image and the image in the size of a tile.
+func (r *Report) load(im Image) (pix []byte, small *image.Gray, err error) {
+	if pix, err = im.Pix.Load(nil); err != nil {
+		return nil, nil, err
+	}
+	small, err = r.small(pix)
+	return pix, small, err
 }
 
 // small is an image as the network saw it, in the size of a tile.

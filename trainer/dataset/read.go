@@ -1,0 +1,227 @@
+package dataset
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+
+	"tirewatch/trainer/each"
+	"tirewatch/trainer/pixels"
+	"tirewatch/vision/frame"
+	"tirewatch/vision/imagefile"
+	"tirewatch/vision/preprocess"
+)
+
+// Image is a photograph that was read, with the pixels that the network sees of it.
+type Image struct {
+	Item
+	Pix pixels.Image
+}
+
+// Reading is what one pass over the files of a set brought. Whatever happens to the files later, it stays as it is.
+type Reading struct {
+	Fingerprint string  // as Set.Fingerprint gives it, of the very bytes that were read
+	Bad         []error // training and validation images that cannot be read, each named; they are left out
+
+	set        *Set
+	train, val []photo
+}
+
+// ErrChanged marks a file that was written to while the set was read.
+var ErrChanged = errors.New("the file changes while the data set is read; wait until it is copied, then start again")
+
+// Read reads the training and validation images for spec into store, each file once and in parallel. progress may be nil; its calls do not
+// overlap. Errors: ErrChanged, that of ctx, of a spec that cannot be carried out, and those of the store.
+func (s *Set) Read(ctx context.Context, spec preprocess.Spec, store *pixels.Store, progress func(done, total int)) (*Reading, error) {
+	if err := spec.Validate(); err != nil {
+		return nil, err
+	}
+	photos, err := survey(ctx, append(s.Train[:len(s.Train):len(s.Train)], s.Val...), func(p *photo, f *frame.Frame) error {
+		if len(s.Val) == 0 { // a split is to come
+			examine(p, f)
+		}
+		return p.keep(f, spec, store)
+	}, progress)
+	if err != nil {
+		return nil, err
+	}
+	r := &Reading{set: s, train: photos[:len(s.Train)], val: photos[len(s.Train):]}
+	for _, p := range photos {
+		if p.err != nil {
+			r.Bad = append(r.Bad, p.err)
+		}
+	}
+	test := make([]photo, len(s.Test))
+	err = parallel(ctx, len(test), nil, func(i int) error {
+		test[i].item = s.Test[i]
+		test[i].size, test[i].sum, _ = hashFile(s.Test[i].Path) // as in Set.Fingerprint
+		return nil
+	})
+	r.Fingerprint = s.fingerprint(append(photos, test...))
+	return r, err
+}
+
+// Validation holds back a share of the training images for validation, with near-duplicates on one side and both
+// classes in proportion; the same seed gives the same images. A set that brings its own validation folder keeps it as
+// it is. progress, of the search for near-duplicates, may be nil. Errors: ErrTooFew when a class cannot be on both sides, and that of ctx.
+func (r *Reading) Validation(ctx context.Context, seed uint64, share float64, progress func(done, total int)) (train, val []Image, err error) {
+	if len(r.set.Val) > 0 {
+		return images(r.train), images(r.val), nil
+	}
+	d, err := divide(ctx, r.train, seed, share, progress)
+	if err != nil {
+		return nil, nil, fmt.Errorf("split validation images off %s: %w", r.set.Dir, err)
+	}
+	held := make(map[string]bool, len(d.Hold))
+	for _, it := range d.Hold {
+		held[it.Path] = true
+	}
+	for _, im := range images(r.train) {
+		if held[im.Path] {
+			val = append(val, im)
+		} else {
+			train = append(train, im)
+		}
+	}
+	return train, val, nil
+}
+
+// images are the photos that could be read.
+func images(photos []photo) []Image {
+	out := make([]Image, 0, len(photos))
+	for _, p := range photos {
+		if p.err == nil {
+			out = append(out, Image{p.item, p.pix})
+		}
+	}
+	return out
+}
+
+// Load reads images of the set for spec into store, each file once and in parallel. Files that cannot be read are left out, each with an
+// error in bad that names it; the rest keep their order, whatever the number of processors. progress may be nil; its calls do not overlap.
+//
+// Errors: ErrChanged, also when a file is not the one of an earlier Fingerprint; that of ctx, of a spec that cannot be carried
+// out, and those of the store.
+func (s *Set) Load(ctx context.Context, items []Item, spec preprocess.Spec, store *pixels.Store, progress func(done, total int)) (loaded []Image, bad []error, err error) {
+	if err := spec.Validate(); err != nil {
+		return nil, nil, err
+	}
+	photos, err := survey(ctx, items, func(p *photo, f *frame.Frame) error { return p.keep(f, spec, store) }, progress)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, p := range photos {
+		if sum, ok := s.sums[p.item.Path]; ok && sum != p.sum {
+			return nil, nil, fmt.Errorf("%s: %w", p.item.Path, ErrChanged)
+		}
+		if p.err != nil {
+			bad = append(bad, p.err)
+		}
+	}
+	return images(photos), bad, nil
+}
+
+// photo is what reading an image file once brings.
+type photo struct {
+	item   Item
+	sum    [sha256.Size]byte // of the file
+	size   int64             // bytes
+	err    error             // why it cannot be read
+	width  int               // px
+	height int               // px
+	light  float64           // mean grey value, 0 to 255; with look
+	look   *look             // nil when the image cannot be read, or nothing is to be compared with it
+	pix    pixels.Image      // for the network, when that was asked for
+}
+
+// survey reads all images, in parallel and in order, and shows each that can be read to see, which adds to the photo what is needed. The
+// errors of damaged files are theirs; those of see, of a file that changes, and the end of ctx end the survey.
+func survey(ctx context.Context, items []Item, see func(p *photo, f *frame.Frame) error, progress func(done, total int)) ([]photo, error) {
+	photos := make([]photo, len(items))
+	err := parallel(ctx, len(items), progress, func(i int) error {
+		p := &photos[i]
+		p.item = items[i]
+		h := sha256.New()
+		f, size, err := readFile(items[i].Path, h)
+		if errors.Is(err, ErrChanged) {
+			return err
+		}
+		if size >= 0 { // otherwise it counts as one of size 0, as in Set.Fingerprint
+			p.size = size
+			h.Sum(p.sum[:0])
+		}
+		if p.err = err; err != nil {
+			return nil
+		}
+		p.width, p.height = f.Width, f.Height
+		return see(p, f)
+	})
+	return photos, err
+}
+
+// examine adds what the search for near-duplicates needs.
+func examine(p *photo, f *frame.Frame) error {
+	if p.look, p.err = newLook(f); p.err == nil {
+		p.light = p.look.light
+	}
+	return nil
+}
+
+// keep preprocesses the image.
+func (p *photo) keep(f *frame.Frame, spec preprocess.Spec, store *pixels.Store) (err error) {
+	if p.err != nil {
+		return nil
+	}
+	pix := make([]byte, spec.Size())
+	if p.err = spec.Apply(pix, f, f.Bounds()); p.err != nil {
+		return nil
+	}
+	p.pix, err = store.Put(pix)
+	return err
+}
+
+// readFile decodes an image file and hashes all of it. size is -1 when the file could not be read to its end; an image that is damaged
+// has a size and a hash, too.
+func readFile(path string, h hash.Hash) (f *frame.Frame, size int64, err error) {
+	// Stat comes first because opening a named pipe would wait for a writer.
+	before, err := os.Stat(path)
+	if err != nil {
+		return nil, -1, fmt.Errorf("read image: %w", err)
+	}
+	if !before.Mode().IsRegular() {
+		return nil, -1, fmt.Errorf("%s: %w: it is no regular file; name an image file", path, imagefile.ErrNotImage)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, -1, fmt.Errorf("read image: %w", err)
+	}
+	defer file.Close()
+	if before, err = file.Stat(); err != nil {
+		return nil, -1, fmt.Errorf("read image: %w", err)
+	}
+	r := io.TeeReader(file, h)
+	f, err = imagefile.Decode(r, path)
+	if _, err := io.Copy(io.Discard, r); err != nil { // the rest of a file that is too large to decode
+		return nil, -1, fmt.Errorf("read image %s: %w", path, err)
+	}
+	// Half of an old and half of a new photograph may well decode.
+	after, statErr := file.Stat()
+	if statErr != nil || after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime()) {
+		return nil, -1, fmt.Errorf("%s: %w", path, errors.Join(ErrChanged, statErr))
+	}
+	return f, after.Size(), err
+}
+
+// parallel calls do(0) .. do(n-1) on all processors. It returns the first error, or that of ctx, when all calls have ended.
+func parallel(ctx context.Context, n int, progress func(done, total int), do func(i int) error) error {
+	stateless := func() (struct{}, error) { return struct{}{}, nil }
+	return each.Run(ctx, n, stateless, func(_ struct{}, i int) error { return do(i) }, nil, func(done int) {
+		if progress != nil {
+			progress(done, n)
+		}
+	})
+}
