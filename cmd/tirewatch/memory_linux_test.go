@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"tirewatch/vision/preprocess"
+)
+
+// memoryTestDir names the data set for the second program of TestTrainingSetLargerThanMemory.
+const memoryTestDir = "TIREWATCH_TEST_MEMORY_DIR"
+
+// A training does not hold images of 172 MB: with room for 8 MB, its resident set stays below 150 MB. The real command
+// runs in a program of its own, whose largest resident set the kernel knows.
+func TestTrainingSetLargerThanMemory(t *testing.T) {
+	const images, most = 1200, 150 << 20
+	if dir := os.Getenv(memoryTestDir); dir != "" {
+		pixelMemory = 8 << 20
+		root := newRootCmd()
+		root.SetOut(io.Discard)
+		root.SetArgs([]string{"train", dir, "--out", filepath.Join(dir, "run"), "--epochs", "1", "--batch", "16", "--steps-per-epoch", "2", "--validation", "0.02"})
+		if err := root.ExecuteContext(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Printf("peak %d\n", peakResidentSet(t))
+		return
+	}
+	dir := t.TempDir()
+	writeNoise(t, dir, images)
+	cmd := exec.Command(os.Args[0], "-test.run=^TestTrainingSetLargerThanMemory$")
+	cmd.Env = append(os.Environ(), memoryTestDir+"="+dir)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	var peak int
+	for line := range strings.Lines(string(out)) {
+		fmt.Sscanf(line, "peak %d", &peak)
+	}
+	spec := preprocess.Thesis()
+	t.Logf("resident set %d MB at most, images of %d MB", peak>>20, images*spec.Size()>>20)
+	if peak == 0 || peak > most {
+		t.Errorf("the resident set was %d bytes, want at most %d\n%s", peak, most, out)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "run", ".*")); err != nil || len(left) > 0 {
+		t.Errorf("left in the run folder: %v", left)
+	}
+}
+
+// writeNoise makes a set of small photographs without near-duplicates.
+func writeNoise(t *testing.T, dir string, n int) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(1, 0))
+	for _, class := range []string{"crack", "normal"} {
+		if err := os.Mkdir(filepath.Join(dir, class), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for i := range n / 2 {
+			img := image.NewGray(image.Rect(0, 0, 40, 40))
+			for k := range img.Pix {
+				img.Pix[k] = byte(rng.Uint32())
+			}
+			f, err := os.Create(filepath.Join(dir, class, fmt.Sprintf("%04d.jpg", i)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := jpeg.Encode(f, img, nil); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// peakResidentSet is the largest resident set of this program so far, bytes.
+func peakResidentSet(t *testing.T) (kB int) {
+	t.Helper()
+	f, err := os.Open("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if _, err := fmt.Sscanf(s.Text(), "VmHWM: %d kB", &kB); err == nil {
+			return kB << 10
+		}
+	}
+	t.Fatal("/proc/self/status has no VmHWM")
+	return 0
+}
