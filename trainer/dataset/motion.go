@@ -1,6 +1,9 @@
 package dataset
 
-import "math"
+import (
+	"math"
+	"sync"
+)
 
 // motion is how a hand-held camera moves between two photographs of a run: a small turn and a step nearer or back.
 type motion struct {
@@ -11,24 +14,49 @@ type motion struct {
 // still is no motion.
 var still = motion{scale: 1}
 
+// A tap is where a pixel of a moved thumbnail is read: between the pixels at, at+1 and those below them, at fx and fy of 2^tapShift.
+type tap struct{ at, fx, fy uint16 }
+
+const (
+	tapShift = 12
+	tapOne   = 1 << tapShift
+)
+
+// taps holds *[thumbSide*thumbSide]tap by motion: the search tries a hundred motions of each of thousands of pictures.
+var taps sync.Map
+
 // apply moves a thumbnail about its middle, between pixels linearly; beyond its border the border goes on. The
-// arithmetic behind the two factors is in integers of 1/2^12, so that every machine finds the same near-duplicates.
+// arithmetic behind the two factors is in integers, so that every machine finds the same near-duplicates.
 func (m motion) apply(t *thumb) (moved thumb) {
-	const shift, one = 12, 1 << 12
-	cos := int(math.Round(m.scale * math.Cos(m.degrees*math.Pi/180) * one))
-	sin := int(math.Round(m.scale * math.Sin(m.degrees*math.Pi/180) * one))
-	const last = (thumbSide - 1) * one
+	known, ok := taps.Load(m)
+	if !ok {
+		known, _ = taps.LoadOrStore(m, m.taps())
+	}
+	for i, p := range known.(*[thumbSide * thumbSide]tap) {
+		q := t[p.at:][: thumbSide+2 : thumbSide+2]
+		fx, fy := uint32(p.fx), uint32(p.fy)
+		top := uint32(q[0])*(tapOne-fx) + uint32(q[1])*fx
+		bottom := uint32(q[thumbSide])*(tapOne-fx) + uint32(q[thumbSide+1])*fx
+		moved[i] = uint8((top*(tapOne-fy) + bottom*fy + 1<<(2*tapShift-1)) >> (2 * tapShift)) // 255 and a half at most, below 2^32
+	}
+	return moved
+}
+
+func (m motion) taps() *[thumbSide * thumbSide]tap {
+	cos := int(math.Round(m.scale * math.Cos(m.degrees*math.Pi/180) * tapOne))
+	sin := int(math.Round(m.scale * math.Sin(m.degrees*math.Pi/180) * tapOne))
+	const last = (thumbSide - 1) * tapOne
+	all := new([thumbSide * thumbSide]tap)
 	for y := range thumbSide {
 		for x := range thumbSide {
 			u, v := 2*x-(thumbSide-1), 2*y-(thumbSide-1) // half pixels from the middle
 			px := min(max((cos*u-sin*v+last)/2, 0), last-1)
 			py := min(max((sin*u+cos*v+last)/2, 0), last-1)
-			fx, fy := px&(one-1), py&(one-1)
-			p := t[py>>shift*thumbSide+px>>shift:]
-			top := int(p[0])*(one-fx) + int(p[1])*fx
-			bottom := int(p[thumbSide])*(one-fx) + int(p[thumbSide+1])*fx
-			moved[y*thumbSide+x] = uint8((top*(one-fy) + bottom*fy + 1<<(2*shift-1)) >> (2 * shift))
+			all[y*thumbSide+x] = tap{
+				at: uint16(py>>tapShift*thumbSide + px>>tapShift),
+				fx: uint16(px & (tapOne - 1)), fy: uint16(py & (tapOne - 1)),
+			}
 		}
 	}
-	return moved
+	return all
 }
