@@ -5,7 +5,7 @@ TAGS = $(shell pkg-config --exists opencv4 2>/dev/null && echo opencv)
 GO_BUILD = go build -tags '$(TAGS)' -trimpath
 
 .PHONY: all build demo test test-kernels lint cross fuzz clean deps-opencv deps-test \
-	test-peers test-peers-emulated bench-peers bench-arm64 bench-build
+	test-peers test-peers-emulated bench-peers bench-arm64 bench-brickwork bench-build
 
 all: build
 
@@ -91,6 +91,15 @@ bench-arm64: $(ORT_ARM64)/node_modules/.package-lock.json bench-build
 	$(ARM64_CGO) go -C vision/bench build -o $(BENCH)/bench-arm64 .
 	ORT_LIBRARY=$(ORT_ARM64_LIBRARY) QEMU_LD_PREFIX=/usr/aarch64-linux-gnu $(BENCH)/bench arm64 $(BENCH)
 	$(BENCH)/bench loops $(BENCH)/bench-arm64
+
+# Photographs of one crack problem, BRICKWORK=DIR with crack and normal: 50 epochs on the first 200 of each class, tested on the rest; then
+# five folds. TRAIN_FLAGS go to tirewatch train; the runs with their reports stay in bin/bench/brickwork.
+bench-brickwork: build
+	@[ -n "$(BRICKWORK)" ] || { echo "make bench-brickwork BRICKWORK=DIR: DIR holds crack and normal, 250 photographs each" >&2; exit 1; }
+	go -C vision/bench build -o $(BENCH)/bench .
+	rm -rf $(BENCH)/brickwork
+	$(BENCH)/bench last bin/tirewatch $(BRICKWORK) $(BENCH)/brickwork/last $(TRAIN_FLAGS)
+	$(BENCH)/bench folds groups bin/tirewatch $(BRICKWORK) $(BENCH)/brickwork/folds $(TRAIN_FLAGS)
 
 bench-build:
 	go -C vision/bench build -o $(BENCH)/bench .

@@ -1,5 +1,5 @@
-// Command bench measures the int8 forward pass beside the runtimes that others wrote, on the thesis network with the same weights
-// and the same image.
+// Command bench measures tirewatch beside what others wrote: the int8 forward pass beside other runtimes, on the thesis network with the
+// same weights and the same image, and training.
 //
 //	bench make DIR                      the network in every form: bundle, ONNX, oneDNN's arrays, pixels
 //	bench time RUNTIME DIR THREADS      time inferences in this process
@@ -7,8 +7,10 @@
 //	bench peers DIR                     all of them in turns: the ratio table
 //	bench arm64 DIR                     instructions per inference under qemu
 //	bench loops BINARY                  cycles of the arm64 kernels' inner loops
+//	bench last TIREWATCH DIR OUT [FLAG...]               train on the first photographs of DIR, test on the last
+//	bench folds groups|blocks TIREWATCH DIR OUT [FLAG...]  5-fold cross-validation; FLAG goes to tirewatch train
 //
-// `make bench-peers` and `make bench-arm64` install what is needed and call it. It is a module of its own, so that neither ONNX
+// `make bench-peers`, `make bench-arm64` and `make bench-brickwork` install what is needed and call it. It is a module of its own, so that neither ONNX
 // Runtime nor cgo is anywhere near the product, and it stands above all packages: nothing imports it.
 package main
 
@@ -46,8 +48,21 @@ func run(args []string) error {
 		return inFolder(args[0], arm64)
 	case command == "loops" && len(args) == 1:
 		return loops(os.Stdout, args[0])
+	case command == "last" && len(args) >= 3:
+		t, err := newTechnician(args[0], args[2], args[3:])
+		if err == nil {
+			_, err = last(os.Stdout, t, args[1])
+		}
+		return err
+	case command == "folds" && len(args) >= 4:
+		t, err := newTechnician(args[1], args[3], args[4:])
+		if err == nil {
+			err = crossValidate(os.Stdout, t, args[0], args[2])
+		}
+		return err
 	}
-	return errors.New("usage: bench make|peers|arm64 DIR, bench time RUNTIME DIR THREADS, bench count RUNTIME DIR TIMES, bench loops BINARY")
+	return errors.New(`usage: bench make|peers|arm64 DIR, bench time RUNTIME DIR THREADS, bench count RUNTIME DIR TIMES, bench loops BINARY,
+  bench last TIREWATCH DIR OUT [FLAG...], bench folds groups|blocks TIREWATCH DIR OUT [FLAG...]`)
 }
 
 // inFolder calls f with the whole path of dir: programs are started from it.
