@@ -15,8 +15,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"tirewatch/trainer/checkpoint"
@@ -34,17 +32,6 @@ type Sample struct {
 	Name  string // of the file, for people; training does not read it
 }
 
-func (s Sample) label() float64 {
-	if s.Crack {
-		return 1
-	}
-	return 0
-}
-
-// shards is the number of parts that a batch is cut into. Each part sums its gradients in the order of its images, and the
-// parts are added in order, so the result does not depend on how many cores compute them.
-const shards = 16
-
 // Trainer holds a training under way. It is owned by one goroutine.
 type Trainer struct {
 	state *checkpoint.Checkpoint // Params and Optimizer are filled when a checkpoint is taken
@@ -52,28 +39,17 @@ type Trainer struct {
 
 	train, val []Sample
 	net        *nn.Net
-	adam       *optim.Adam
-	workers    []worker
-	parts      [shards]part
+	stepper    *Stepper
+	cores      []core
 
 	weights [2]float64 // of a sound and a cracked tire's loss
 	passes  passes
 }
 
-// worker is the memory of one core.
-type worker struct {
-	step    *nn.Worker
+// core is the memory of one core beside the stepper's.
+type core struct {
 	predict *nn.Predictor
-	pix     []byte    // one image as it was kept
-	image   []float32 // live part of one augmented image
-}
-
-// part is what one shard of a batch contributes.
-type part struct {
-	grads nn.Gradients
-	loss  float64
-	right int
-	err   error // an image that could not be loaded
+	pix     []byte // one image as it was kept
 }
 
 // New starts a training of fresh weights.
@@ -109,7 +85,7 @@ func Resume(last, best *checkpoint.Checkpoint, train, val []Sample) (*Trainer, e
 		return nil, err
 	}
 	t.best = best
-	if err := t.adam.Restore(last.Optimizer); err != nil {
+	if err := t.stepper.Adam.Restore(last.Optimizer); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -126,16 +102,11 @@ func start(state *checkpoint.Checkpoint, net *nn.Net, train, val []Sample) (*Tra
 	if err := checkSamples(state.Spec, train, val); err != nil {
 		return nil, err
 	}
-	t := &Trainer{state: state, train: train, val: val, net: net, adam: optim.NewAdam(net.Tensors())}
+	t := &Trainer{state: state, train: train, val: val, net: net, stepper: NewStepper(net)}
 	t.weights = classWeights(train, cfg.CrackWeight)
 	t.passes = passes{seed: cfg.Seed, n: len(train)}
 	for range runtime.GOMAXPROCS(0) {
-		t.workers = append(t.workers, worker{
-			step: net.NewWorker(), predict: net.NewPredictor(),
-			pix: make([]byte, state.Spec.Size()), image: make([]float32, net.LiveInput().Size())})
-	}
-	for i := range t.parts {
-		t.parts[i].grads = net.NewGradients()
+		t.cores = append(t.cores, core{net.NewPredictor(), make([]byte, state.Spec.Size())})
 	}
 	return t, nil
 }
@@ -220,8 +191,8 @@ func (t *Trainer) History() []checkpoint.Epoch { return t.state.History }
 func (t *Trainer) epoch(ctx context.Context, o Observer) error {
 	cfg, p := &t.state.Config, &t.state.Partial
 	number := t.state.Epoch + 1
-	t.adam.Rate = cfg.RateAfter(t.state.History)
-	diverged := &DivergedError{Epoch: number, Rate: t.adam.Rate}
+	t.stepper.Adam.Rate = cfg.RateAfter(t.state.History)
+	diverged := &DivergedError{Epoch: number, Rate: t.stepper.Adam.Rate}
 	images := cfg.ImagesPerEpoch(len(t.train))
 	began := time.Now().Add(-time.Duration(p.Seconds * float64(time.Second)))
 	for from := p.Batches * cfg.Batch; from < images; from += cfg.Batch {
@@ -253,7 +224,7 @@ func (t *Trainer) epoch(ctx context.Context, o Observer) error {
 	}
 	n := float64(images)
 	e := checkpoint.Epoch{
-		Epoch: number, Rate: t.adam.Rate, TrainLoss: p.Loss / n, TrainAccuracy: float64(p.Right) / n,
+		Epoch: number, Rate: t.stepper.Adam.Rate, TrainLoss: p.Loss / n, TrainAccuracy: float64(p.Right) / n,
 		ValLoss: valLoss / float64(len(t.val)), ValAccuracy: float64(valRight) / float64(len(t.val)), Seconds: time.Since(began).Seconds(),
 	}
 	better := t.state.BestEpoch == 0 || betterThan(e, t.state.History[t.state.BestEpoch-1])
@@ -280,7 +251,7 @@ func betterThan(a, b checkpoint.Epoch) bool {
 func (t *Trainer) save(o Observer, better bool) error {
 	last := *t.state
 	last.Params = copyParams(t.net.Params())
-	last.Optimizer = t.adam.State()
+	last.Optimizer = t.stepper.Adam.State()
 	var best *checkpoint.Checkpoint
 	if better {
 		b := last
@@ -305,48 +276,19 @@ func copyParams(ps []nn.Param) []nn.Param {
 // batch takes one step of the optimizer on the drawn images. It returns the sum of their losses and how many
 // were classified right, as seen in training. After an error the weights are as they were.
 func (t *Trainer) batch(images []drawn) (loss float64, right int, err error) {
-	t.parallel(shards, func(w *worker, shard int) {
-		p := &t.parts[shard]
-		p.grads.Clear()
-		p.loss, p.right, p.err = 0, 0, nil
-		for _, i := range images[shard*len(images)/shards : (shard+1)*len(images)/shards] {
-			if p.err = t.image(w, p, i); p.err != nil {
-				return
-			}
-		}
-	})
-	for i := range t.parts {
-		if t.parts[i].err != nil {
-			return 0, 0, t.parts[i].err
-		}
-	}
-	for i := range t.parts {
-		loss, right = loss+t.parts[i].loss, right+t.parts[i].right
-		if i > 0 {
-			t.parts[0].grads.Add(t.parts[i].grads)
-		}
-	}
-	t.net.ClearFrozen(t.parts[0].grads)
-	t.adam.Step(t.parts[0].grads.Tensors, 1/float64(len(images)))
-	t.net.Changed()
-	return loss, right, nil
+	return t.stepper.Step(len(images), func(core, i int, x []float32) (Example, error) { return t.example(core, x, images[i]) })
 }
 
-// image augments one image and runs it forward and backward.
-func (t *Trainer) image(w *worker, p *part, d drawn) error {
+// example augments one image into x.
+func (t *Trainer) example(core int, x []float32, d drawn) (Example, error) {
 	cfg, s, live := &t.state.Config, t.train[d.image], t.net.LiveInput()
-	pix, err := s.Pix.Load(w.pix)
+	pix, err := s.Pix.Load(t.cores[core].pix)
 	if err != nil {
-		return fmt.Errorf("train on %s: %w", s.Name, err)
+		return Example{}, fmt.Errorf("train on %s: %w", s.Name, err)
 	}
 	rng := rand.New(stream(cfg.Seed, streamImage, d.pass, d.image))
-	cfg.Augment.Draw(rng, t.state.Spec.Width, t.state.Spec.Height).Apply(w.image, live.W, live.H, pix)
-	r := w.step.StepWeighted(w.image, s.label(), t.weights[class(s)], rng, p.grads)
-	p.loss += r.Loss
-	if (r.Logit >= 0) == s.Crack {
-		p.right++
-	}
-	return nil
+	cfg.Augment.Draw(rng, t.state.Spec.Width, t.state.Spec.Height).Apply(x, live.W, live.H, pix)
+	return Example{X: x, Crack: s.Crack, Weight: t.weights[class(s)], RNG: rng}, nil
 }
 
 // Validate gives the mean loss and the accuracy on the validation images with the weights as they are.
@@ -358,10 +300,11 @@ func (t *Trainer) Validate() (loss, accuracy float64, err error) {
 // validate gives the sum of the losses and the number of right answers on the validation images.
 func (t *Trainer) validate() (loss float64, right int, err error) {
 	logits, errs := make([]float64, len(t.val)), make([]error, len(t.val))
-	t.parallel(len(t.val), func(w *worker, i int) {
-		pix, err := t.val[i].Pix.Load(w.pix)
+	parallel(len(t.cores), len(t.val), func(core, i int) {
+		c := &t.cores[core]
+		pix, err := t.val[i].Pix.Load(c.pix)
 		if err == nil {
-			logits[i], err = w.predict.Logit(pix, nil)
+			logits[i], err = c.predict.Logit(pix, nil)
 		}
 		errs[i] = err
 	})
@@ -369,27 +312,13 @@ func (t *Trainer) validate() (loss float64, right int, err error) {
 		if errs[i] != nil {
 			return 0, 0, fmt.Errorf("validate on %s: %w", t.val[i].Name, errs[i])
 		}
-		l, _ := nn.CrossEntropy(logit, t.val[i].label())
+		l, _ := nn.CrossEntropy(logit, label(t.val[i].Crack))
 		loss += l
 		if (logit >= 0) == t.val[i].Crack {
 			right++
 		}
 	}
 	return loss, right, nil
-}
-
-// parallel calls do for 0..n-1, each on some worker.
-func (t *Trainer) parallel(n int, do func(w *worker, i int)) {
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for k := range t.workers {
-		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				do(&t.workers[k], i)
-			}
-		})
-	}
-	wg.Wait()
 }
 
 // Purposes of random streams: each use of randomness has a stream of its own, so that none depends on how often another was asked.
