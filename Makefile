@@ -5,7 +5,7 @@ TAGS = $(shell pkg-config --exists opencv4 2>/dev/null && echo opencv)
 GO_BUILD = go build -tags '$(TAGS)' -trimpath
 
 .PHONY: all build demo test test-kernels lint cross fuzz clean deps-opencv deps-test \
-	test-peers test-peers-emulated bench-peers bench-arm64 bench-brickwork bench-build
+	test-peers test-peers-emulated bench-peers bench-arm64 bench-train bench-brickwork bench-build
 
 all: build
 
@@ -91,6 +91,13 @@ bench-arm64: $(ORT_ARM64)/node_modules/.package-lock.json bench-build
 	$(ARM64_CGO) go -C vision/bench build -o $(BENCH)/bench-arm64 .
 	ORT_LIBRARY=$(ORT_ARM64_LIBRARY) QEMU_LD_PREFIX=/usr/aarch64-linux-gnu $(BENCH)/bench arm64 $(BENCH)
 	$(BENCH)/bench loops $(BENCH)/bench-arm64
+
+# Steps of training, all frameworks in turns: images/s and ratios. PyTorch as it comes is slow, so it takes some minutes.
+bench-train:
+	@.ci/need g++ libdnnl-dev python3-torch python3-numpy
+	go -C vision/bench build -o $(BENCH)/bench .
+	g++ -O2 -std=c++17 -Wall -Wextra -o $(BENCH)/onednn-train vision/bench/onednn/train.cpp -ldnnl
+	$(BENCH)/bench training $(BENCH)/training vision/bench/torch
 
 # Photographs of one crack problem, BRICKWORK=DIR with crack and normal: 50 epochs on the first 200 of each class, tested on the rest; then
 # five folds. TRAIN_FLAGS go to tirewatch train; the runs with their reports stay in bin/bench/brickwork.

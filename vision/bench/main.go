@@ -7,6 +7,10 @@
 //	bench peers DIR                     all of them in turns: the ratio table
 //	bench arm64 DIR                     instructions per inference under qemu
 //	bench loops BINARY                  cycles of the arm64 kernels' inner loops
+//	bench samples DIR COUNT             weights, drawn images and labels, from which all frameworks train
+//	bench steps DIR THREADS             time training steps on them in this process
+//	bench training DIR SCRIPTS          all frameworks in turns: the ratio table
+//	bench endtoend TIREWATCH DIR        tirewatch train on files against the bare loop
 //	bench last TIREWATCH DIR OUT [FLAG...]               train on the first photographs of DIR, test on the last
 //	bench folds groups|blocks TIREWATCH DIR OUT [FLAG...]  5-fold cross-validation; FLAG goes to tirewatch train
 //
@@ -48,6 +52,18 @@ func run(args []string) error {
 		return inFolder(args[0], arm64)
 	case command == "loops" && len(args) == 1:
 		return loops(os.Stdout, args[0])
+	case command == "samples" && len(args) == 2:
+		n, err := positive(args[1])
+		if err != nil {
+			return err
+		}
+		return writeSamples(args[0], n)
+	case command == "steps" && len(args) == 2:
+		return timeSteps(args[0], args[1])
+	case command == "training" && len(args) == 2:
+		return training(os.Stdout, args[0], args[1])
+	case command == "endtoend" && len(args) == 2:
+		return endToEnd(os.Stdout, args[0], args[1])
 	case command == "last" && len(args) >= 3:
 		t, err := newTechnician(args[0], args[2], args[3:])
 		if err == nil {
@@ -62,6 +78,7 @@ func run(args []string) error {
 		return err
 	}
 	return errors.New(`usage: bench make|peers|arm64 DIR, bench time RUNTIME DIR THREADS, bench count RUNTIME DIR TIMES, bench loops BINARY,
+  bench samples DIR COUNT, bench steps DIR THREADS, bench training DIR SCRIPTS, bench endtoend TIREWATCH DIR,
   bench last TIREWATCH DIR OUT [FLAG...], bench folds groups|blocks TIREWATCH DIR OUT [FLAG...]`)
 }
 

@@ -28,11 +28,11 @@ type contender struct {
 	why    string   // it cannot run here
 }
 
-// timing is what a program prints: milliseconds of an inference, and the logit.
+// timing is what a program prints: milliseconds of an inference or of a step of training, and what it computed.
 type timing struct {
 	median, best float64
 	runs         int
-	logit        float64
+	result       float64 // logit, or loss
 }
 
 const rounds = 9
@@ -65,10 +65,17 @@ func contenders(dir string) ([]*contender, error) {
 		ours(kernel.Bodies()[0], 2), oneDNN(2), timed("ONNX Runtime int8", "ort", 2)), nil
 }
 
+// environment is ours without what ties OpenBLAS, below PyTorch, to the kernels of another CPU.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "OPENBLAS_CORETYPE=") || strings.HasPrefix(v, "OPENBLAS_L2_SIZE=")
+	})
+}
+
 // run times a contender once more. One that fails says why and is left out from then on.
 func (c *contender) run() {
 	cmd := exec.Command(c.args[0], c.args[1:]...)
-	cmd.Env = append(os.Environ(), c.env...)
+	cmd.Env = append(environment(), c.env...)
 	out, err := cmd.Output()
 	if err != nil {
 		c.why = err.Error()
@@ -78,20 +85,28 @@ func (c *contender) run() {
 		return
 	}
 	var t timing
-	if _, err := fmt.Sscan(string(out), &t.median, &t.best, &t.runs, &t.logit); err != nil {
+	if _, err := fmt.Sscan(string(out), &t.median, &t.best, &t.runs, &t.result); err != nil {
 		c.why = fmt.Sprintf("printed %q", out)
 		return
 	}
 	c.rounds = append(c.rounds, t)
 }
 
-// peers runs all contenders in turns and prints how they compare. The order turns round with every round, so that nobody always
-// follows the same neighbour.
+// peers runs all contenders in turns and prints how they compare.
 func peers(w io.Writer, dir string) error {
 	all, err := contenders(dir)
 	if err != nil {
 		return err
 	}
+	if err := inTurns(all, rounds); err != nil {
+		return err
+	}
+	return table(w, all)
+}
+
+// inTurns runs all contenders so many times. The order turns round with every round, so that nobody always follows the same neighbour.
+// Ours, the first, must not fail.
+func inTurns(all []*contender, rounds int) error {
 	order := slices.Clone(all)
 	for round := range rounds {
 		for _, c := range order {
@@ -102,11 +117,10 @@ func peers(w io.Writer, dir string) error {
 		slices.Reverse(order)
 		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, rounds)
 	}
-	ours := all[0]
-	if ours.why != "" {
-		return fmt.Errorf("tirewatch: %s", ours.why)
+	if all[0].why != "" {
+		return fmt.Errorf("tirewatch: %s", all[0].why)
 	}
-	return table(w, all)
+	return nil
 }
 
 // table prints the times, and each runtime's ratio to those it is compared with.
@@ -128,7 +142,7 @@ func table(w io.Writer, all []*contender) error {
 		fmt.Fprintf(t, "%s\t%d\t%.3f\t%.3f\t%s\t%s\t%.7g\n", c.name, c.threads,
 			middle(c.rounds, func(t timing) float64 { return t.median }),
 			c.best(),
-			ratio(c, find("oneDNN int8", c.threads)), ratio(c, find("ONNX Runtime int8", c.threads)), c.rounds[0].logit)
+			ratio(c, find("oneDNN int8", c.threads)), ratio(c, find("ONNX Runtime int8", c.threads)), c.rounds[0].result)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -176,15 +190,15 @@ const sameLogit = 1e-6
 
 // sameLogits makes sure that everyone computed the same network.
 func sameLogits(all []*contender) error {
-	want := all[0].rounds[0].logit
+	want := all[0].rounds[0].result
 	for _, c := range all {
 		tolerance := sameLogit * math.Abs(want)
 		if c.float {
 			tolerance = 0.05 * (1 + math.Abs(want))
 		}
 		for _, t := range c.rounds {
-			if math.Abs(t.logit-want) > tolerance {
-				return fmt.Errorf("%s gives logit %g, tirewatch %g: not the same network", c.name, t.logit, want)
+			if math.Abs(t.result-want) > tolerance {
+				return fmt.Errorf("%s gives logit %g, tirewatch %g: not the same network", c.name, t.result, want)
 			}
 		}
 	}

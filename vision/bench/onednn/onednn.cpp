@@ -5,40 +5,18 @@
 //
 // oneDNN chooses every layout itself (format_tag::any), ReLU and requantizing are fused into the convolutions. DIR/onednn.bin is
 // written by `bench make`.
+#include "common.h"
+
 #include <dnnl.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
-#include <fstream>
-#include <iterator>
-#include <stdexcept>
-#include <string>
 #include <unordered_map>
-#include <vector>
 
 using namespace dnnl;
 using type = memory::data_type;
 using tag = memory::format_tag;
-
-// Bytes of a file, taken from the front.
-struct reader {
-	std::vector<char> bytes;
-	size_t at = 0;
-
-	explicit reader(const std::string &path) {
-		std::ifstream f(path, std::ios::binary);
-		if (!f) throw std::runtime_error("cannot read " + path);
-		bytes.assign(std::istreambuf_iterator<char>(f), {});
-	}
-	template <class T> T *take(size_t n) {
-		if (at + n * sizeof(T) > bytes.size()) throw std::runtime_error("the file is too short");
-		T *p = reinterpret_cast<T *>(bytes.data() + at);
-		at += n * sizeof(T);
-		return p;
-	}
-};
 
 class network {
 	engine cpu{engine::kind::cpu, 0};
@@ -136,10 +114,6 @@ public:
 		return *static_cast<float *>(x.get_data_handle());
 	}
 };
-
-static double seconds() {
-	return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 int main(int argc, char **argv) try {
 	if (argc != 3) throw std::runtime_error("usage: onednn DIR THREADS");

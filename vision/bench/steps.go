@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"time"
+
+	"tirewatch/trainer"
+	"tirewatch/trainer/each"
+	"tirewatch/trainer/nn"
+	"tirewatch/vision/graph"
+)
+
+// The files that all frameworks start their training from.
+const (
+	weightFile    = "weights.bin" // float32, little endian: weights (outC, kh, kw, inC) and biases of each layer in turn
+	trainingFile  = "pixels.bin"  // drawn tires as preprocess makes them, one behind the other
+	labelFile     = "labels.bin"  // a byte each: 1 for a crack
+	trainingBatch = 64
+)
+
+// sampleSet is images of drawn tires.
+type sampleSet struct {
+	pix   [][]byte
+	crack []bool
+}
+
+// drawSamples draws n tires, every second one cracked.
+func drawSamples(n int) (sampleSet, error) {
+	s := sampleSet{pix: make([][]byte, n), crack: make([]bool, n)}
+	stateless := func() (struct{}, error) { return struct{}{}, nil }
+	err := each.Run(context.Background(), n, stateless, func(_ struct{}, i int) error {
+		s.pix[i], s.crack[i] = drawnPixels(i), i%2 == 1
+		return nil
+	}, nil, nil)
+	return s, err
+}
+
+// writeSamples writes the files of a training into dir, which it makes: fresh weights and n images.
+func writeSamples(dir string, n int) error {
+	c, err := randomCheckpoint()
+	if err != nil {
+		return err
+	}
+	s, err := drawSamples(n)
+	if err != nil {
+		return err
+	}
+	var weights, labels bytes.Buffer
+	for _, p := range c.Params {
+		binary.Write(&weights, binary.LittleEndian, p.Data) // a bytes.Buffer takes everything
+	}
+	binary.Write(&labels, binary.LittleEndian, s.crack)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for name, data := range map[string][]byte{weightFile: weights.Bytes(), trainingFile: slices.Concat(s.pix...), labelFile: labels.Bytes()} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readSamples reads the images of dir.
+func readSamples(dir string) (s sampleSet, err error) {
+	pix, err := os.ReadFile(filepath.Join(dir, trainingFile))
+	if err != nil {
+		return s, err
+	}
+	labels, err := os.ReadFile(filepath.Join(dir, labelFile))
+	if err != nil {
+		return s, err
+	}
+	size := graph.Thesis().Input.Size()
+	if len(labels) == 0 || len(pix) != len(labels)*size {
+		return s, fmt.Errorf("%s: %d bytes of images and %d labels, want %d a label", dir, len(pix), len(labels), size)
+	}
+	s.pix = slices.Collect(slices.Chunk(pix, size))
+	for _, l := range labels {
+		s.crack = append(s.crack, l == 1)
+	}
+	return s, nil
+}
+
+// bareLoop is the inside of a training: the trainer's own step on images that lie ready as float32.
+type bareLoop struct {
+	net     *nn.Net
+	stepper *trainer.Stepper
+	images  [][]float32 // live parts
+	crack   []bool
+	rng     *rand.Rand
+}
+
+// newBareLoop starts from the weights that writeSamples writes.
+func newBareLoop(s sampleSet, dropout bool) (*bareLoop, error) {
+	c, err := randomCheckpoint()
+	if err != nil {
+		return nil, err
+	}
+	g := &c.Graph
+	if !dropout {
+		g.Layers = slices.DeleteFunc(g.Layers, func(l graph.Layer) bool { return l.Kind == graph.Dropout })
+	}
+	net, err := nn.FromParams(g, c.Params)
+	if err != nil {
+		return nil, err
+	}
+	l := &bareLoop{net: net, stepper: trainer.NewStepper(net), crack: s.crack, rng: rand.New(rand.NewPCG(seed, 2))}
+	live := net.LiveInput()
+	for _, pix := range s.pix {
+		x := make([]float32, 0, live.Size())
+		for y := range live.H {
+			for _, v := range pix[y*g.Input.W:][:live.W] {
+				x = append(x, float32(v)*(1.0/255))
+			}
+		}
+		l.images = append(l.images, x)
+	}
+	return l, nil
+}
+
+// step trains on the images from..to and returns their mean loss before it. A random stream for each image is what a training makes too.
+func (l *bareLoop) step(from, to int) float64 {
+	drop := l.rng.Uint64()
+	loss, _ := l.stepper.Step(to-from, func(i int, _ []float32) trainer.Example {
+		return trainer.Example{X: l.images[from+i], Crack: l.crack[from+i], Weight: 1, RNG: rand.New(rand.NewPCG(drop, uint64(i)))}
+	})
+	return loss / float64(to-from)
+}
+
+// How long one process is timed on training. PyTorch as it comes takes a quarter of a minute for a step.
+const (
+	stepSpan    = 3 * time.Second
+	fewestSteps = 2
+)
+
+// timeSteps times steps on the whole batch of dir and prints the median and the smallest time in ms, their number, and the loss of the
+// second step without dropout, by which others see that it is the same training.
+func timeSteps(dir, threads string) error {
+	n, err := positive(threads)
+	if err != nil {
+		return err
+	}
+	runtime.GOMAXPROCS(n)
+	s, err := readSamples(dir)
+	if err != nil {
+		return err
+	}
+	check, err := newBareLoop(s, false)
+	if err != nil {
+		return err
+	}
+	check.step(0, len(s.pix))
+	loss := check.step(0, len(s.pix))
+	l, err := newBareLoop(s, true)
+	if err != nil {
+		return err
+	}
+	l.step(0, len(s.pix))
+	var spans []time.Duration
+	for began := time.Now(); len(spans) < fewestSteps || time.Since(began) < stepSpan; {
+		t := time.Now()
+		l.step(0, len(s.pix))
+		spans = append(spans, time.Since(t))
+	}
+	slices.Sort(spans)
+	ms := func(d time.Duration) float64 { return d.Seconds() * 1e3 }
+	fmt.Printf("%.3f %.3f %d %.9g\n", ms(spans[len(spans)/2]), ms(spans[0]), len(spans), loss)
+	return nil
+}
+
+// predictAll runs images forward on all cores, from their bytes as a validation does.
+func predictAll(pix [][]byte, net *nn.Net) error {
+	start := func() (*nn.Predictor, error) { return net.NewPredictor(), nil }
+	return each.Run(context.Background(), len(pix), start, func(p *nn.Predictor, i int) error {
+		_, err := p.Logit(pix[i], nil)
+		return err
+	}, nil, nil)
+}

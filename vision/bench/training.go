@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+)
+
+const (
+	trainingRounds = 5
+	python         = "/usr/bin/python3" // Debian's, which python3-torch is for; another may be first in the path
+)
+
+// memoryKept makes glibc keep what was freed, in huge pages. As it comes it gives large arrays back to the system, and PyTorch, which asks
+// anew in every step, spends its time in page faults.
+var memoryKept = []string{
+	"MALLOC_MMAP_MAX_=0", "MALLOC_TRIM_THRESHOLD_=30000000000", "MALLOC_TOP_PAD_=1000000000", "GLIBC_TUNABLES=glibc.malloc.hugetlb=1",
+}
+
+const kept = ", memory kept"
+
+// trainingContenders are the frameworks in question, ours first. dir has the files of writeSamples, onednn/train.cpp is built beside this program,
+// scripts is the folder torch.
+func trainingContenders(dir, scripts string) ([]*contender, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	var all []*contender
+	for _, threads := range []int{2, 1} {
+		n := fmt.Sprint(threads)
+		add := func(name string, env []string, args ...string) {
+			all = append(all, &contender{name: name, threads: threads, args: args, env: append([]string{"OMP_NUM_THREADS=" + n}, env...)})
+		}
+		oneDNN, torch := filepath.Join(filepath.Dir(self), "onednn-train"), filepath.Join(scripts, "train.py")
+		add("tirewatch", nil, self, "steps", dir, n)
+		add("oneDNN", nil, oneDNN, dir, n)
+		add("oneDNN"+kept, memoryKept, oneDNN, dir, n)
+		add("PyTorch", nil, python, torch, dir, n)
+		add("PyTorch"+kept, memoryKept, python, torch, dir, n)
+	}
+	return all, nil
+}
+
+// training runs all frameworks in turns, writes a table of their speeds and makes sure that they trained alike.
+func training(w io.Writer, dir, scripts string) error {
+	if err := writeSamples(dir, trainingBatch); err != nil {
+		return err
+	}
+	all, err := trainingContenders(dir, scripts)
+	if err != nil {
+		return err
+	}
+	if err := inTurns(all, trainingRounds); err != nil {
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "training, batches of %d, %d rounds in turns\tthreads\timages/s median\timages/s best\ttirewatch is faster by\tloss\n", trainingBatch, trainingRounds)
+	var ours *contender
+	for _, c := range all {
+		if c.name == all[0].name {
+			ours = c // those below have as many threads
+		}
+		if c.why != "" {
+			fmt.Fprintf(t, "%s\t%d\tnot here: %s\n", c.name, c.threads, c.why)
+			continue
+		}
+		perSecond := func(ms float64) float64 { return trainingBatch / ms * 1e3 }
+		fmt.Fprintf(t, "%s\t%d\t%.1f\t%.1f\t%s\t%.7g\n", c.name, c.threads,
+			perSecond(middle(c.rounds, func(t timing) float64 { return t.median })), perSecond(c.best()), ratio(c, ours), c.rounds[0].result)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(w, "\nfaster by: in each round the medians of both, of these the median (smallest to largest); then the best of all rounds to the best")
+	return sameLosses(all)
+}
+
+// sameLoss is how far losses may lie apart after one step of Adam in float32, in parts of them.
+const sameLoss = 1e-4
+
+// sameLosses makes sure that everyone took the same step.
+func sameLosses(all []*contender) error {
+	want := all[0].rounds[0].result
+	for _, c := range all {
+		for _, t := range c.rounds {
+			if !(math.Abs(t.result-want) <= sameLoss*want) {
+				return fmt.Errorf("%s has a loss of %g after a step, tirewatch %g: not the same training", c.name, t.result, want)
+			}
+		}
+	}
+	return nil
+}
