@@ -46,6 +46,12 @@ var graphs = map[string]*graph.Graph{
 // setup makes a net with random parameters, an image, and the reference with the same dropout.
 func setup(t *testing.T, g *graph.Graph, seed uint64) (*Net, *reference, []float64, []float32) {
 	t.Helper()
+	return setupNear(t, g, seed, 0.1)
+}
+
+// setupNear is setup with parameters that are so near to those of a fresh network.
+func setupNear(t *testing.T, g *graph.Graph, seed uint64, noise float64) (*Net, *reference, []float64, []float32) {
+	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 1))
 	n, err := New(g, rng)
 	if err != nil {
@@ -53,7 +59,7 @@ func setup(t *testing.T, g *graph.Graph, seed uint64) (*Net, *reference, []float
 	}
 	for _, p := range n.Params() { // biases too, so that nothing is zero by chance
 		for i := range p.Data {
-			p.Data[i] += float32(0.1 * rng.NormFloat64())
+			p.Data[i] += float32(noise * rng.NormFloat64())
 		}
 	}
 	n.Changed()

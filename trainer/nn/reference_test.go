@@ -14,10 +14,16 @@ type reference struct {
 	keep   map[int][]float64 // dropout scales by step
 	acts   [][]float64       // input of each step, and the logit last
 	grads  [][]float64
+
+	// The decisions of the last run: which window value won a pool, -1 for none yet, and which values passed ReLU. Held, the next
+	// runs decide the same, which makes the loss a smooth function of the parameters.
+	winners map[int][]int  // by step; indices into its input
+	passed  map[int][]bool // by step
+	held    bool
 }
 
 func newReference(steps []graph.Step, params []Param) *reference {
-	r := &reference{steps: steps, keep: map[int][]float64{}}
+	r := &reference{steps: steps, keep: map[int][]float64{}, winners: map[int][]int{}, passed: map[int][]bool{}}
 	for _, p := range params {
 		d := make([]float64, len(p.Data))
 		for i, v := range p.Data {
@@ -49,8 +55,15 @@ func at(s graph.Shape, y, x, c int) int { return (y*s.W+x)*s.C + c }
 // loss runs forward and, when slope is set, backward.
 func (r *reference) loss(x []float64, label float64, slope bool) float64 {
 	r.acts = [][]float64{x}
-	p := 0
-	for i, s := range r.steps {
+	return r.lossFrom(0, 0, label, slope)
+}
+
+// lossFrom is loss from a step on, whose input is that of the last run; p counts the tensors of the steps before it.
+func (r *reference) lossFrom(step, p int, label float64, slope bool) float64 {
+	r.acts = r.acts[:step+1]
+	x := r.acts[step]
+	for i, s := range r.steps[step:] {
+		i += step
 		y := make([]float64, s.Out.Size())
 		switch s.Kind {
 		case graph.Conv2D:
@@ -60,9 +73,11 @@ func (r *reference) loss(x []float64, label float64, slope bool) float64 {
 				y[k] = b[k%s.Filters]
 			}
 			window(s, func(oy, ox, ky, kx, iy, ix int) {
-				for f := range s.Filters {
-					for c := range s.In.C {
-						y[at(s.Out, oy, ox, f)] += x[at(s.In, iy, ix, c)] * w[((f*s.Kernel+ky)*s.Kernel+kx)*s.In.C+c]
+				in, out := x[at(s.In, iy, ix, 0):][:s.In.C], y[at(s.Out, oy, ox, 0):][:s.Filters]
+				for f := range out {
+					row := w[((f*s.Kernel+ky)*s.Kernel+kx)*s.In.C:][:s.In.C]
+					for c, v := range in {
+						out[f] += v * row[c]
 					}
 				}
 			})
@@ -76,14 +91,10 @@ func (r *reference) loss(x []float64, label float64, slope bool) float64 {
 				}
 			}
 		case graph.MaxPool2D:
-			for k := range y {
-				y[k] = math.Inf(-1)
+			r.choose(i, x)
+			for k, winner := range r.winners[i] {
+				y[k] = x[winner]
 			}
-			window(s, func(oy, ox, _, _, iy, ix int) {
-				for c := range s.In.C {
-					y[at(s.Out, oy, ox, c)] = max(y[at(s.Out, oy, ox, c)], x[at(s.In, iy, ix, c)])
-				}
-			})
 		case graph.Dropout:
 			for k, v := range x {
 				y[k] = v * r.keep[i][k]
@@ -92,9 +103,7 @@ func (r *reference) loss(x []float64, label float64, slope bool) float64 {
 			copy(y, x)
 		}
 		if s.Activation == graph.ReLU {
-			for k := range y {
-				y[k] = max(y[k], 0)
-			}
+			r.stop(i, y)
 		}
 		x = y
 		r.acts = append(r.acts, y)
@@ -106,6 +115,42 @@ func (r *reference) loss(x []float64, label float64, slope bool) float64 {
 	return -label*math.Log(prob) - (1-label)*math.Log(1-prob)
 }
 
+// choose finds the winners of a pool: the first largest value of each window.
+func (r *reference) choose(step int, x []float64) {
+	if r.held {
+		return
+	}
+	s := r.steps[step]
+	winners := make([]int, s.Out.Size())
+	for k := range winners {
+		winners[k] = -1
+	}
+	window(s, func(oy, ox, _, _, iy, ix int) {
+		for c := range s.In.C {
+			o, k := at(s.Out, oy, ox, c), at(s.In, iy, ix, c)
+			if winners[o] < 0 || x[k] > x[winners[o]] {
+				winners[o] = k
+			}
+		}
+	})
+	r.winners[step] = winners
+}
+
+// stop is ReLU.
+func (r *reference) stop(step int, y []float64) {
+	if !r.held {
+		r.passed[step] = make([]bool, len(y))
+		for k, v := range y {
+			r.passed[step][k] = v > 0
+		}
+	}
+	for k, passed := range r.passed[step] {
+		if !passed {
+			y[k] = 0
+		}
+	}
+}
+
 func (r *reference) backward(dy []float64) {
 	r.grads = make([][]float64, len(r.params))
 	for i, p := range r.params {
@@ -113,10 +158,10 @@ func (r *reference) backward(dy []float64) {
 	}
 	p := len(r.params)
 	for i := len(r.steps) - 1; i >= 0; i-- {
-		s, x, y := r.steps[i], r.acts[i], r.acts[i+1]
+		s, x := r.steps[i], r.acts[i]
 		if s.Activation == graph.ReLU {
-			for k := range dy {
-				if y[k] <= 0 {
+			for k, passed := range r.passed[i] {
+				if !passed {
 					dy[k] = 0
 				}
 			}
@@ -130,12 +175,13 @@ func (r *reference) backward(dy []float64) {
 				db[k%s.Filters] += g
 			}
 			window(s, func(oy, ox, ky, kx, iy, ix int) {
-				for f := range s.Filters {
-					g := dy[at(s.Out, oy, ox, f)]
-					for c := range s.In.C {
-						k := ((f*s.Kernel+ky)*s.Kernel+kx)*s.In.C + c
-						dw[k] += g * x[at(s.In, iy, ix, c)]
-						dx[at(s.In, iy, ix, c)] += g * w[k]
+				in, din := x[at(s.In, iy, ix, 0):][:s.In.C], dx[at(s.In, iy, ix, 0):][:s.In.C]
+				for f, g := range dy[at(s.Out, oy, ox, 0):][:s.Filters] {
+					k := ((f*s.Kernel+ky)*s.Kernel + kx) * s.In.C
+					row, drow := w[k:][:s.In.C], dw[k:][:s.In.C]
+					for c, v := range in {
+						drow[c] += g * v
+						din[c] += g * row[c]
 					}
 				}
 			})
@@ -150,16 +196,9 @@ func (r *reference) backward(dy []float64) {
 				}
 			}
 		case graph.MaxPool2D:
-			given := make([]bool, len(y)) // the first largest value takes the gradient
-			window(s, func(oy, ox, _, _, iy, ix int) {
-				for c := range s.In.C {
-					o, k := at(s.Out, oy, ox, c), at(s.In, iy, ix, c)
-					if !given[o] && x[k] == y[o] {
-						given[o] = true
-						dx[k] += dy[o]
-					}
-				}
-			})
+			for o, winner := range r.winners[i] {
+				dx[winner] += dy[o]
+			}
 		case graph.Dropout:
 			for k, g := range dy {
 				dx[k] = g * r.keep[i][k]
