@@ -5,7 +5,7 @@ TAGS = $(shell pkg-config --exists opencv4 2>/dev/null && echo opencv)
 GO_BUILD = go build -tags '$(TAGS)' -trimpath
 
 .PHONY: all build demo test test-kernels lint cross fuzz clean deps-opencv deps-test \
-	test-peers test-peers-emulated bench-peers bench-arm64 bench-train bench-brickwork bench-build
+	test-peers test-peers-emulated bench-peers bench-arm64 bench-train bench-brickwork bench-build bench-tool
 
 all: build
 
@@ -54,7 +54,7 @@ fuzz:
 	    echo "$$file $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file); \
 	  done; done
 
-# Other runtimes beside ours: vision/bench, a module of its own. ONNX Runtime comes as a library inside an npm package; 1.20.1 is
+# Other runtimes and frameworks beside ours: vision/bench, a module of its own. ONNX Runtime comes as a library inside an npm package; 1.20.1 is
 # the last whose arm64 library runs under Debian's qemu.
 BENCH = $(CURDIR)/bin/bench
 ORT_X64 = $(BENCH)/ort-1.30.0
@@ -64,9 +64,10 @@ ORT_ARM64_LIBRARY = $(ORT_ARM64)/node_modules/onnxruntime-node/bin/napi-v3/linux
 
 ARM64_CGO = CGO_ENABLED=1 GOARCH=arm64 CC=aarch64-linux-gnu-gcc
 
-# The int8 network is ONNX Runtime's to the last bit: sums, every activation, random networks.
+# The int8 network is ONNX Runtime's to the last bit: sums, every activation, random networks. The losses of a training are PyTorch's.
 test-peers: $(ORT_X64)/node_modules/.package-lock.json
-	ORT_LIBRARY=$(ORT_X64_LIBRARY) go -C vision/bench test -count=1 -v .
+	@.ci/need python3-torch python3-numpy
+	ORT_LIBRARY=$(ORT_X64_LIBRARY) REQUIRE_TORCH=1 go -C vision/bench test -count=1 -timeout 30m -v .
 
 # The same on CPUs that are not at hand, under qemu and with fewer images: NEON, NEON with dot product, AVX2 without VNNI.
 test-peers-emulated: $(ORT_X64)/node_modules/.package-lock.json $(ORT_ARM64)/node_modules/.package-lock.json
@@ -92,25 +93,29 @@ bench-arm64: $(ORT_ARM64)/node_modules/.package-lock.json bench-build
 	ORT_LIBRARY=$(ORT_ARM64_LIBRARY) QEMU_LD_PREFIX=/usr/aarch64-linux-gnu $(BENCH)/bench arm64 $(BENCH)
 	$(BENCH)/bench loops $(BENCH)/bench-arm64
 
-# Steps of training, all frameworks in turns: images/s and ratios. PyTorch as it comes is slow, so it takes some minutes.
-bench-train:
+# Steps of training, all frameworks in turns: images/s and ratios; then tirewatch train on files beside its own step. PyTorch as it
+# comes is slow, so it takes a quarter of an hour.
+bench-train: build bench-tool
 	@.ci/need g++ libdnnl-dev python3-torch python3-numpy
-	go -C vision/bench build -o $(BENCH)/bench .
 	g++ -O2 -std=c++17 -Wall -Wextra -o $(BENCH)/onednn-train vision/bench/onednn/train.cpp -ldnnl
 	$(BENCH)/bench training $(BENCH)/training vision/bench/torch
+	$(BENCH)/bench endtoend bin/tirewatch $(BENCH)/endtoend
 
-# Photographs of one crack problem, BRICKWORK=DIR with crack and normal: 50 epochs on the first 200 of each class, tested on the rest; then
-# five folds. TRAIN_FLAGS go to tirewatch train; the runs with their reports stay in bin/bench/brickwork.
-bench-brickwork: build
+# Photographs of one crack problem, BRICKWORK=DIR with crack and normal: 50 epochs on the first 200 of each class, tested on the rest, by
+# the shipped program and by PyTorch; then five folds of ours. About a quarter of an hour. TRAIN_FLAGS go to tirewatch train; the runs
+# with their reports stay in bin/bench/brickwork.
+bench-brickwork: build bench-tool
+	@.ci/need python3-torch python3-numpy python3-pil
 	@[ -n "$(BRICKWORK)" ] || { echo "make bench-brickwork BRICKWORK=DIR: DIR holds crack and normal, 250 photographs each" >&2; exit 1; }
-	go -C vision/bench build -o $(BENCH)/bench .
 	rm -rf $(BENCH)/brickwork
-	$(BENCH)/bench last bin/tirewatch $(BRICKWORK) $(BENCH)/brickwork/last $(TRAIN_FLAGS)
+	$(BENCH)/bench rival bin/tirewatch vision/bench/torch $(BRICKWORK) $(BENCH)/brickwork/last $(TRAIN_FLAGS)
 	$(BENCH)/bench folds groups bin/tirewatch $(BRICKWORK) $(BENCH)/brickwork/folds $(TRAIN_FLAGS)
 
-bench-build:
-	go -C vision/bench build -o $(BENCH)/bench .
+bench-build: bench-tool
 	$(BENCH)/bench make $(BENCH)
+
+bench-tool:
+	go -C vision/bench build -o $(BENCH)/bench .
 
 $(BENCH)/ort-%/node_modules/.package-lock.json:
 	@command -v npm >/dev/null || .ci/need npm

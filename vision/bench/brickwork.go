@@ -37,19 +37,8 @@ func (o outcome) String() string {
 // technician trains and evaluates by the program that is shipped, on folders as they lie on a technician's disk.
 type technician struct {
 	tirewatch string   // the program
-	out       string   // new folder: data sets made of links, runs with their reports, logs
+	out       string   // folder of data sets made of links, runs with their reports, and logs; what stands there is not replaced
 	flags     []string // of tirewatch train, behind our own
-}
-
-// newTechnician makes the folder out, which must not exist: its runs would not be ours.
-func newTechnician(tirewatch, out string, flags []string) (*technician, error) {
-	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
-		return nil, err
-	}
-	if err := os.Mkdir(out, 0o755); err != nil {
-		return nil, err
-	}
-	return &technician{tirewatch, out, flags}, nil
 }
 
 // train trains on some images and evaluates on others, in a folder of that name. The clock runs from the start of the first program to
@@ -125,7 +114,8 @@ func behind(set *dataset.Set) (training, testing []dataset.Item, err error) {
 		}
 	}
 	if seen[dataset.Crack] <= trainedOn || seen[dataset.Normal] <= trainedOn {
-		return nil, nil, fmt.Errorf("%s has %d crack and %d normal images, want more than %d of each", set.Dir, seen[dataset.Crack], seen[dataset.Normal], trainedOn)
+		return nil, nil, fmt.Errorf("%s has %d crack and %d normal images, want more than %d of each",
+			set.Dir, seen[dataset.Crack], seen[dataset.Normal], trainedOn)
 	}
 	return training, testing, nil
 }

@@ -113,6 +113,9 @@ func loadSamples(photos string) (s sampleSet, err error) {
 	if err := errors.Join(append(bad, err)...); err != nil {
 		return s, err
 	}
+	if len(pix) != endImages {
+		return s, fmt.Errorf("%s holds %d photographs, want %d: remove it to have them drawn anew", photos, len(pix), endImages)
+	}
 	for _, i := range rand.New(rand.NewPCG(seed, 3)).Perm(len(pix)) {
 		s.pix, s.crack = append(s.pix, pix[i]), append(s.crack, kept[i].Class == dataset.Crack)
 	}

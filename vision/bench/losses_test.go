@@ -14,14 +14,14 @@ import (
 const torchEnv = "REQUIRE_TORCH"
 
 // The losses of three epochs are PyTorch's: the same weights, the same batches, no dropout, Keras' form of Adam on both sides
-// (torch/thesis.py says how). Each step rounds in another order and Adam's first steps are as long for a tiny gradient as for a large one, so
-// the two drift apart; how far is what is measured.
+// (torch/thesis.py says how). Each side rounds in its own order, and Adam's first steps are as long for a tiny gradient as for a large
+// one, so the two drift apart; how far is what is measured.
 func TestLossesAreTorchs(t *testing.T) {
 	if os.Getenv(torchEnv) == "" {
 		t.Skipf("%s is not set: make test-peers installs PyTorch", torchEnv)
 	}
 	const (
-		images, batch, epochs = 320, 64, 3
+		images, batch, epochs = 256, 64, 3
 		tolerance             = 1e-4 // relative
 	)
 	dir := t.TempDir()
@@ -42,9 +42,7 @@ func TestLossesAreTorchs(t *testing.T) {
 			ours = append(ours, l.step(from, from+batch))
 		}
 	}
-	cmd := exec.Command(python, "torch/losses.py", dir, fmt.Sprint(batch), fmt.Sprint(epochs))
-	cmd.Env = append(environment(), memoryKept...)
-	out, err := cmd.Output()
+	out, err := torchProgram(memoryKept, "torch/losses.py", dir, fmt.Sprint(batch), fmt.Sprint(epochs)).Output()
 	if e := (*exec.ExitError)(nil); errors.As(err, &e) {
 		t.Fatalf("torch/losses.py: %v: %s", err, e.Stderr)
 	}

@@ -1,5 +1,5 @@
-// Command bench measures tirewatch beside what others wrote: the int8 forward pass beside other runtimes, on the thesis network with the
-// same weights and the same image, and training.
+// Command bench measures tirewatch beside what others wrote, on the thesis network: the int8 forward pass beside other runtimes, with the
+// same weights and the same image, and training beside oneDNN and PyTorch, from the same weights on the same batch.
 //
 //	bench make DIR                      the network in every form: bundle, ONNX, oneDNN's arrays, pixels
 //	bench time RUNTIME DIR THREADS      time inferences in this process
@@ -7,24 +7,26 @@
 //	bench peers DIR                     all of them in turns: the ratio table
 //	bench arm64 DIR                     instructions per inference under qemu
 //	bench loops BINARY                  cycles of the arm64 kernels' inner loops
+//
 //	bench samples DIR COUNT             weights, drawn images and labels, from which all frameworks train
 //	bench steps DIR THREADS             time training steps on them in this process
 //	bench training DIR SCRIPTS          all frameworks in turns: the ratio table
 //	bench endtoend TIREWATCH DIR        tirewatch train on files against the bare loop
 //	bench last TIREWATCH DIR OUT [FLAG...]               train on the first photographs of DIR, test on the last
+//	bench rival TIREWATCH SCRIPTS DIR OUT [FLAG...]      the same, and PyTorch on the same photographs
 //	bench folds groups|blocks TIREWATCH DIR OUT [FLAG...]  5-fold cross-validation; FLAG goes to tirewatch train
 //
-// `make bench-peers`, `make bench-arm64` and `make bench-brickwork` install what is needed and call it. It is a module of its own, so that neither ONNX
-// Runtime nor cgo is anywhere near the product, and it stands above all packages: nothing imports it.
+// `make bench-peers`, `bench-arm64`, `bench-train` and `bench-brickwork` install what is needed and call it. It is a module of its own,
+// so that neither ONNX Runtime nor cgo is anywhere near the product, and it stands above all packages: nothing imports it.
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 func main() {
@@ -34,52 +36,60 @@ func main() {
 	}
 }
 
-func run(args []string) error {
-	command := ""
-	if len(args) > 0 {
-		command, args = args[0], args[1:]
-	}
-	switch {
-	case command == "make" && len(args) == 1:
-		return makeFiles(args[0])
-	case command == "time" && len(args) == 3:
-		return timeRuntime(args[0], args[1], args[2])
-	case command == "count" && len(args) == 3:
-		return repeat(args[0], args[1], args[2])
-	case command == "peers" && len(args) == 1:
-		return inFolder(args[0], peers)
-	case command == "arm64" && len(args) == 1:
-		return inFolder(args[0], arm64)
-	case command == "loops" && len(args) == 1:
-		return loops(os.Stdout, args[0])
-	case command == "samples" && len(args) == 2:
-		n, err := positive(args[1])
+// command is what the first argument names.
+type command struct {
+	usage string // name and arguments; more may follow when it ends in dots
+	run   func(args []string) error
+}
+
+var commands = []command{
+	{"make DIR", func(a []string) error { return makeFiles(a[0]) }},
+	{"time RUNTIME DIR THREADS", func(a []string) error { return timeRuntime(a[0], a[1], a[2]) }},
+	{"count RUNTIME DIR TIMES", func(a []string) error { return repeat(a[0], a[1], a[2]) }},
+	{"peers DIR", func(a []string) error { return inFolder(a[0], peers) }},
+	{"arm64 DIR", func(a []string) error { return inFolder(a[0], arm64) }},
+	{"loops BINARY", func(a []string) error { return loops(os.Stdout, a[0]) }},
+
+	{"samples DIR COUNT", func(a []string) error {
+		n, err := positive(a[1])
 		if err != nil {
 			return err
 		}
-		return writeSamples(args[0], n)
-	case command == "steps" && len(args) == 2:
-		return timeSteps(args[0], args[1])
-	case command == "training" && len(args) == 2:
-		return training(os.Stdout, args[0], args[1])
-	case command == "endtoend" && len(args) == 2:
-		return endToEnd(os.Stdout, args[0], args[1])
-	case command == "last" && len(args) >= 3:
-		t, err := newTechnician(args[0], args[2], args[3:])
-		if err == nil {
-			_, err = last(os.Stdout, t, args[1])
-		}
+		return writeSamples(a[0], n)
+	}},
+	{"steps DIR THREADS", func(a []string) error { return timeSteps(a[0], a[1]) }},
+	{"training DIR SCRIPTS", func(a []string) error { return training(os.Stdout, a[0], a[1]) }},
+	{"endtoend TIREWATCH DIR", func(a []string) error { return endToEnd(os.Stdout, a[0], a[1]) }},
+	{"last TIREWATCH DIR OUT [FLAG...]", func(a []string) error {
+		_, err := last(os.Stdout, &technician{a[0], a[2], a[3:]}, a[1])
 		return err
-	case command == "folds" && len(args) >= 4:
-		t, err := newTechnician(args[1], args[3], args[4:])
-		if err == nil {
-			err = crossValidate(os.Stdout, t, args[0], args[2])
+	}},
+	{"rival TIREWATCH SCRIPTS DIR OUT [FLAG...]", func(a []string) error {
+		ours, err := last(os.Stdout, &technician{a[0], a[3], a[4:]}, a[2])
+		if err != nil {
+			return err
 		}
-		return err
+		return rival(os.Stdout, ours, a[1], a[2], a[3])
+	}},
+	{"folds groups|blocks TIREWATCH DIR OUT [FLAG...]", func(a []string) error {
+		return crossValidate(os.Stdout, &technician{a[1], a[3], a[4:]}, a[0], a[2])
+	}},
+}
+
+func run(args []string) error {
+	usage := "usage:"
+	for _, c := range commands {
+		usage += "\n  bench " + c.usage
+		words := strings.Fields(c.usage)
+		wanted, more := len(words), strings.HasSuffix(c.usage, "...]")
+		if more {
+			wanted--
+		}
+		if len(args) > 0 && args[0] == words[0] && (len(args) == wanted || more && len(args) > wanted) {
+			return c.run(args[1:])
+		}
 	}
-	return errors.New(`usage: bench make|peers|arm64 DIR, bench time RUNTIME DIR THREADS, bench count RUNTIME DIR TIMES, bench loops BINARY,
-  bench samples DIR COUNT, bench steps DIR THREADS, bench training DIR SCRIPTS, bench endtoend TIREWATCH DIR,
-  bench last TIREWATCH DIR OUT [FLAG...], bench folds groups|blocks TIREWATCH DIR OUT [FLAG...]`)
+	return fmt.Errorf("%q is no command with its arguments; %s", strings.Join(args, " "), usage)
 }
 
 // inFolder calls f with the whole path of dir: programs are started from it.

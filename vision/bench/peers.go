@@ -65,11 +65,12 @@ func contenders(dir string) ([]*contender, error) {
 		ours(kernel.Bodies()[0], 2), oneDNN(2), timed("ONNX Runtime int8", "ort", 2)), nil
 }
 
-// environment is ours without what ties OpenBLAS, below PyTorch, to the kernels of another CPU.
+// environment is ours without what ties OpenBLAS, below PyTorch, to the kernels of another CPU, and with source folders left clean.
 func environment() []string {
-	return slices.DeleteFunc(os.Environ(), func(v string) bool {
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
 		return strings.HasPrefix(v, "OPENBLAS_CORETYPE=") || strings.HasPrefix(v, "OPENBLAS_L2_SIZE=")
 	})
+	return append(env, "PYTHONDONTWRITEBYTECODE=1")
 }
 
 // run times a contender once more. One that fails says why and is left out from then on.

@@ -9,21 +9,10 @@ import (
 	"text/tabwriter"
 )
 
-const (
-	trainingRounds = 5
-	python         = "/usr/bin/python3" // Debian's, which python3-torch is for; another may be first in the path
-)
+const trainingRounds = 5
 
-// memoryKept makes glibc keep what was freed, in huge pages. As it comes it gives large arrays back to the system, and PyTorch, which asks
-// anew in every step, spends its time in page faults.
-var memoryKept = []string{
-	"MALLOC_MMAP_MAX_=0", "MALLOC_TRIM_THRESHOLD_=30000000000", "MALLOC_TOP_PAD_=1000000000", "GLIBC_TUNABLES=glibc.malloc.hugetlb=1",
-}
-
-const kept = ", memory kept"
-
-// trainingContenders are the frameworks in question, ours first. dir has the files of writeSamples, onednn/train.cpp is built beside this program,
-// scripts is the folder torch.
+// trainingContenders are the frameworks in question, ours first. dir has the files of writeSamples, onednn/train.cpp is built beside this
+// program, scripts is the folder torch.
 func trainingContenders(dir, scripts string) ([]*contender, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -35,12 +24,14 @@ func trainingContenders(dir, scripts string) ([]*contender, error) {
 		add := func(name string, env []string, args ...string) {
 			all = append(all, &contender{name: name, threads: threads, args: args, env: append([]string{"OMP_NUM_THREADS=" + n}, env...)})
 		}
-		oneDNN, torch := filepath.Join(filepath.Dir(self), "onednn-train"), filepath.Join(scripts, "train.py")
 		add("tirewatch", nil, self, "steps", dir, n)
-		add("oneDNN", nil, oneDNN, dir, n)
-		add("oneDNN"+kept, memoryKept, oneDNN, dir, n)
-		add("PyTorch", nil, python, torch, dir, n)
-		add("PyTorch"+kept, memoryKept, python, torch, dir, n)
+		for _, memory := range []struct {
+			name string
+			env  []string
+		}{{"", nil}, {", memory kept", memoryKept}} {
+			add("oneDNN"+memory.name, memory.env, filepath.Join(filepath.Dir(self), "onednn-train"), dir, n)
+			add("PyTorch"+memory.name, memory.env, python, filepath.Join(scripts, "train.py"), dir, n)
+		}
 	}
 	return all, nil
 }
@@ -58,7 +49,8 @@ func training(w io.Writer, dir, scripts string) error {
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "training, batches of %d, %d rounds in turns\tthreads\timages/s median\timages/s best\ttirewatch is faster by\tloss\n", trainingBatch, trainingRounds)
+	fmt.Fprintf(t, "training, batches of %d, %d rounds in turns\tthreads\timages/s median\timages/s best\ttirewatch is faster by\tloss\n",
+		trainingBatch, trainingRounds)
 	var ours *contender
 	for _, c := range all {
 		if c.name == all[0].name {
