@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"tirewatch/trainer/dataset"
+	"tirewatch/trainer/pixels"
 	"tirewatch/trainer/synth"
 	"tirewatch/vision/preprocess"
 )
@@ -109,15 +111,21 @@ func loadSamples(photos string) (s sampleSet, err error) {
 	if err != nil {
 		return s, err
 	}
-	pix, bad, kept, err := dataset.LoadPixels(context.Background(), set.Train, preprocess.Thesis(), nil)
+	spec := preprocess.Thesis()
+	store := pixels.NewStore("", math.MaxInt64, len(set.Train), spec.Size()) // all in memory
+	loaded, bad, err := set.Load(context.Background(), set.Train, spec, store, nil)
 	if err := errors.Join(append(bad, err)...); err != nil {
 		return s, err
 	}
-	if len(pix) != endImages {
-		return s, fmt.Errorf("%s holds %d photographs, want %d: remove it to have them drawn anew", photos, len(pix), endImages)
+	if len(loaded) != endImages {
+		return s, fmt.Errorf("%s holds %d photographs, want %d: remove it to have them drawn anew", photos, len(loaded), endImages)
 	}
-	for _, i := range rand.New(rand.NewPCG(seed, 3)).Perm(len(pix)) {
-		s.pix, s.crack = append(s.pix, pix[i]), append(s.crack, kept[i].Class == dataset.Crack)
+	for _, i := range rand.New(rand.NewPCG(seed, 3)).Perm(len(loaded)) {
+		pix, err := loaded[i].Pix.Load(nil)
+		if err != nil {
+			return s, err
+		}
+		s.pix, s.crack = append(s.pix, pix), append(s.crack, loaded[i].Class == dataset.Crack)
 	}
 	return s, nil
 }

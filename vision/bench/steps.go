@@ -130,9 +130,12 @@ func newBareLoop(s sampleSet, dropout bool) (*bareLoop, error) {
 // step trains on the images from..to and returns their mean loss before it. A random stream for each image is what a training makes too.
 func (l *bareLoop) step(from, to int) float64 {
 	drop := l.rng.Uint64()
-	loss, _ := l.stepper.Step(to-from, func(i int, _ []float32) trainer.Example {
-		return trainer.Example{X: l.images[from+i], Crack: l.crack[from+i], Weight: 1, RNG: rand.New(rand.NewPCG(drop, uint64(i)))}
+	loss, _, err := l.stepper.Step(to-from, func(_, i int, _ []float32) (trainer.Example, error) {
+		return trainer.Example{X: l.images[from+i], Crack: l.crack[from+i], Weight: 1, RNG: rand.New(rand.NewPCG(drop, uint64(i)))}, nil
 	})
+	if err != nil {
+		panic("internal error: " + err.Error()) // all examples are at hand
+	}
 	return loss / float64(to-from)
 }
 
