@@ -35,7 +35,7 @@ func Float(g *graph.Graph, params []nn.Param) (*Model, error) {
 			b.flatten(s.Name, out(s.Name), s.In)
 		case graph.Dense:
 			w := channelsFirst(params[0].Data, b.denseOrder(s))
-			b.sum("Gemm", s, b.floats(s, []int{s.Filters, s.In.C}, w, params[1].Data), Attr{Name: "transB", Int: 1})
+			b.sum("Gemm", s, b.floats(s, []int{s.Filters, s.In.C}, w, params[1].Data), intAttr("transB", 1))
 			params = params[2:]
 		case graph.Dropout: // acts in training only
 		}

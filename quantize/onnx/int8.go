@@ -26,6 +26,7 @@ func Int8(m *infer.Model) (*Model, error) {
 	}
 	b := newBuilder(&m.Graph, Uint8, "the pixel itself, 0 to 255")
 	b.m.Doc = "int8 network of a tirewatch bundle: one scale per output channel, all other scales 1"
+	b.m.Operators = append(b.m.Operators, OperatorSet{Microsoft, microsoftSet})
 	b.constant(one, Float32, nil, float32s([]float32{1}))
 	b.constant(zero, Uint8, nil, []byte{0})
 	layers := m.Layers
@@ -77,7 +78,7 @@ func (b *builder) qgemm(s graph.Step, l *infer.Layer, scale []float32, output st
 	w := channelsFirst(l.W, b.denseOrder(s))
 	inputs := append([]string{b.at, one, zero}, b.quantized(s, []int{s.Filters, s.In.C}, w, scale)...)
 	inputs = append(inputs, b.constant(s.Name+"/b", Int32, []int{s.Filters}, int32s(l.Bias)))
-	b.node("QGemm", s.Name, output, append(inputs, requantize...), Attr{Name: "transB", Int: 1}).Domain = Microsoft
+	b.node("QGemm", s.Name, output, append(inputs, requantize...), intAttr("transB", 1)).Domain = Microsoft
 }
 
 // quantized adds the weights of a layer with their scales and zero points, and returns the three names.

@@ -17,7 +17,7 @@ type array struct {
 
 // interpret carries a decoded file out as the ONNX specification defines its operators. Sums of bytes are exact in float64; where an
 // operator multiplies in float32, so does this.
-func interpret(t testing.TB, f *file, image array) map[string]array {
+func interpret(t testing.TB, f *onnx.Model, image array) map[string]array {
 	t.Helper()
 	env := map[string]array{f.Inputs[0].Name: image}
 	for _, c := range f.Tensors {
@@ -76,6 +76,22 @@ func operate(t testing.TB, n onnx.Node, in []array) array {
 		})
 	case "Flatten":
 		return array{[]int{1, len(x.v)}, x.v}
+	case "QuantizeLinear":
+		noZeroPoint(t, n, in[2])
+		return x.each(func(v float64) float64 { return min(max(math.RoundToEven(v/in[1].v[0]), 0), 255) })
+	case "DequantizeLinear":
+		if len(in) > 2 {
+			noZeroPoint(t, n, in[2])
+		}
+		per := len(x.v)
+		if len(in[1].shape) > 0 { // along axis 0
+			per /= x.shape[0]
+		}
+		out := array{x.shape, slices.Clone(x.v)}
+		for i := range out.v {
+			out.v[i] *= in[1].v[i/per]
+		}
+		return out
 	case "Relu":
 		return x.each(func(v float64) float64 { return max(v, 0) })
 	case "Sigmoid":

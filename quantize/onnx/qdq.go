@@ -1,0 +1,109 @@
+package onnx
+
+import (
+	"tirewatch/vision/graph"
+	"tirewatch/vision/infer"
+)
+
+// Int8QDQ gives the quantized network in the other form, QDQ: Conv and Gemm on float32, and around each of them the pairs of
+// QuantizeLinear and DequantizeLinear that say which bytes stand for these numbers. Every runtime can carry it out, and those with
+// integer kernels recognise the pairs and put the kernels in their place. The scales are those of Int8: 1, and Mult for the weights.
+//
+//	image -> Dequantize -> Conv -> Quantize -> Dequantize -> MaxPool -> Quantize -> Dequantize -> Flatten -> ... -> Gemm -> logit
+//	             w, b -> Dequantize ^   (axis 0: a scale for each output channel)
+//
+// What is exact: all weights, biases and scales, and every activation where the runtime puts integer kernels in the place of the pairs.
+// Then its sums are the station's. What is to rounding: a runtime that computes the Conv and Gemm in float32, as ONNX writes it. Each
+// product byte * weight * Mult is rounded, and so are the sums; an activation whose exact value is within about 1e-5 of the middle between two
+// bytes may become the other one. Verdicts differ where a probability is that close to the threshold.
+//
+// There is no Relu: QuantizeLinear saturates at byte 0, which stands for 0.
+func Int8QDQ(m *infer.Model) (*Model, error) {
+	if err := m.Validate(); err != nil {
+		return nil, err
+	}
+	steps, err := m.Graph.Plan()
+	if err != nil {
+		return nil, err
+	}
+	b := newBuilder(&m.Graph, Uint8, "the pixel itself, 0 to 255")
+	b.m.Doc = "int8 network of a tirewatch bundle in QDQ form: one scale per output channel, all other scales 1"
+	b.constant(one, Float32, nil, float32s([]float32{1}))
+	b.constant(zero, Uint8, nil, []byte{0})
+	b.dequantize(Image)
+	layers := m.Layers
+	for i, s := range steps {
+		switch s.Kind {
+		case graph.Conv2D:
+			if err := b.needSpace(s); err != nil {
+				return nil, err
+			}
+			k, l := s.Kernel, &layers[0]
+			w := channelsFirst(l.W, graph.Shape{H: k, W: k, C: s.In.C})
+			b.node("Conv", s.Name, s.Name+"/sum", append([]string{b.at}, b.dequantized(s, []int{s.Filters, s.In.C, k, k}, w, l, l.Mult)...), window(s)...)
+			b.quantize(s.Name)
+			layers = layers[1:]
+		case graph.MaxPool2D:
+			if err := b.needSpace(s); err != nil {
+				return nil, err
+			}
+			b.node("MaxPool", s.Name, s.Name+"/max", []string{b.at}, window(s)...)
+			b.quantize(s.Name)
+		case graph.Flatten:
+			if !b.flat {
+				b.flatten(s.Name, s.Name+"/flat", s.In)
+				b.quantize(s.Name)
+			}
+		case graph.Dense:
+			l, scale := &layers[0], layers[0].Mult
+			last := i == len(steps)-1
+			if last {
+				scale = constantScale(s.Filters, float32(m.LogitScale))
+			}
+			if !b.flat {
+				b.flatten(s.Name+"/flatten", s.Name+"/flat", s.In)
+				b.quantize(s.Name + "/flatten")
+			}
+			w := channelsFirst(l.W, b.denseOrder(s))
+			b.node("Gemm", s.Name, s.Name+"/sum", append([]string{b.at}, b.dequantized(s, []int{s.Filters, s.In.C}, w, l, scale)...), intAttr("transB", 1))
+			if !last {
+				b.quantize(s.Name)
+			}
+			layers = layers[1:]
+		case graph.Dropout: // acts in training only
+		}
+	}
+	b.node("Sigmoid", Probability, Probability, []string{b.at})
+	b.rename(Logit, Probability)
+	return &b.m, nil
+}
+
+// constantScale repeats a scale for each channel.
+func constantScale(n int, scale float32) []float32 {
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = scale
+	}
+	return v
+}
+
+// quantize makes bytes of the newest value, NAME/out, and numbers of these again.
+func (b *builder) quantize(layer string) {
+	b.node("QuantizeLinear", layer+"/quantize", out(layer), []string{b.at, one, zero})
+	b.dequantize(layer)
+}
+
+func (b *builder) dequantize(layer string) {
+	b.node("DequantizeLinear", layer+"/dequantize", layer+"/float", []string{b.at, one, zero})
+}
+
+// dequantized adds the weights and biases of a layer with the nodes that make float32 of them, and returns the names of these.
+func (b *builder) dequantized(s graph.Step, shape []int, w []byte, l *infer.Layer, scale []float32) []string {
+	names := b.quantized(s, shape, w, scale)
+	at := b.at
+	b.node("DequantizeLinear", s.Name+"/w/dequantize", s.Name+"/w/float", names, intAttr("axis", 0))
+	bias := b.constant(s.Name+"/b", Int32, []int{s.Filters}, int32s(l.Bias))
+	b.node("DequantizeLinear", s.Name+"/b/dequantize", s.Name+"/b/float", []string{bias, names[1]}, intAttr("axis", 0))
+	b.at = at // the image's way goes on where it was
+	return []string{s.Name + "/w/float", s.Name + "/b/float"}
+}
