@@ -97,6 +97,13 @@ func checkShape(s Shape) error {
 	return nil
 }
 
+// On gives a layer its shapes and padding on an input, as Plan does for a whole network; the live regions stay empty.
+func (l Layer) On(in Shape) (Step, error) {
+	s := Step{Layer: l, In: in}
+	err := s.infer()
+	return s, err
+}
+
 // infer checks the layer against its input and sets Out and the padding.
 func (s *Step) infer() error {
 	switch s.Kind {

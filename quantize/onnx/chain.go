@@ -1,0 +1,247 @@
+package onnx
+
+import (
+	"fmt"
+	"slices"
+
+	"tirewatch/trainer/nn"
+	"tirewatch/vision/graph"
+)
+
+// chain is the network as far as the walk has come.
+type chain struct {
+	image   graph.Shape
+	layers  []graph.Layer
+	params  []nn.Param
+	changes int // counts everything that alters the image's values, unlike a new order of them
+	trained int // index of the newest layer with weights, and one more; 0 before the first
+
+	// scale is what the file's values are of the network's, behind the newest layer: 255 where a network reads pixels of 0 to 255. It
+	// is worked into the weights of the next layer.
+	scale float64
+
+	probability bool // the head is there
+}
+
+// newest is the newest layer with weights, nil before the first.
+func (c *chain) newest() *graph.Layer {
+	if c.trained == 0 {
+		return nil
+	}
+	return &c.layers[c.trained-1]
+}
+
+// add appends a layer. Its name counts the layers of its kind.
+func (c *chain) add(l graph.Layer) {
+	short := map[graph.Kind]string{graph.Conv2D: "conv", graph.MaxPool2D: "pool", graph.Dense: "dense", graph.Dropout: "dropout", graph.Flatten: "flatten"}
+	n := 1
+	for _, other := range c.layers {
+		if other.Kind == l.Kind {
+			n++
+		}
+	}
+	if l.Name = fmt.Sprint(short[l.Kind], n); l.Kind == graph.Flatten {
+		l.Name = short[l.Kind]
+	}
+	c.layers = append(c.layers, l)
+	c.changes++
+}
+
+// addTrained appends a layer with its parameters, w in our order of the given shape. A missing bias is zero.
+func (c *chain) addTrained(l graph.Layer, shape []int, w, bias []float32) {
+	if c.scale != 1 {
+		for i, v := range w {
+			w[i] = float32(float64(v) * c.scale)
+		}
+		c.scale = 1
+	}
+	if bias == nil {
+		bias = make([]float32, l.Filters)
+	}
+	l.Activation = graph.Linear // until a Relu or the head comes
+	c.add(l)
+	c.trained = len(c.layers)
+	name := c.newest().Name
+	c.params = append(c.params, nn.Param{Name: name + "/w", Shape: shape, Data: w}, nn.Param{Name: name + "/b", Shape: []int{l.Filters}, Data: bias})
+}
+
+// weights are the parameters of the newest layer.
+func (c *chain) weights() (w, b *nn.Param) {
+	return &c.params[len(c.params)-2], &c.params[len(c.params)-1]
+}
+
+// relu makes the newest layer's activation a ReLU. Behind a pool it may come as well, for the largest of the rectified is the rectified
+// largest; and the image itself is never negative.
+func (w *walk) relu(c call) (*value, error) {
+	v, err := w.imageOf(c)
+	if err != nil {
+		return nil, err
+	}
+	l := w.newest()
+	if w.probability {
+		return nil, c.refuse("it is behind the sigmoid or softmax")
+	}
+	if l != nil && l.Activation != graph.ReLU {
+		l.Activation = graph.ReLU
+		w.changes++
+	}
+	return &value{layout: v.layout, changes: w.changes}, nil
+}
+
+// addBias adds a constant to the newest layer's sums.
+func (w *walk) addBias(c call) (*value, error) {
+	if c.in[0].constant != nil { // a sum has no order
+		c.in = []*value{c.in[1], c.in[0]}
+	}
+	v, err := w.imageOf(c)
+	if err != nil {
+		return nil, err
+	}
+	t, err := c.constant(1)
+	if err != nil {
+		return nil, c.branches()
+	}
+	add, err := t.floats()
+	if err != nil {
+		return nil, c.refuse("%v", err)
+	}
+	l := w.newest()
+	if l == nil || l.Activation != graph.Linear || w.trained != len(w.layers) || w.scale != 1 || w.probability || !v.perChannel(t.Shape) {
+		return nil, c.refuse("it is no bias of a convolution or dense layer: a constant of shape %v", t.Shape)
+	}
+	_, b := w.weights()
+	for i := range b.Data {
+		b.Data[i] += add[min(i, len(add)-1)]
+	}
+	w.changes++
+	return &value{layout: v.layout, changes: w.changes}, nil
+}
+
+// multiply keeps a factor for the next layer's weights, as of a layer that rescales pixels.
+func (w *walk) multiply(c call) (*value, error) {
+	divide := c.Op == "Div"
+	if !divide && c.in[0].constant != nil {
+		c.in = []*value{c.in[1], c.in[0]}
+	}
+	v, err := w.imageOf(c)
+	if err != nil {
+		return nil, err
+	}
+	t, err := c.constant(1)
+	if err != nil {
+		return nil, c.branches()
+	}
+	f, err := t.floats()
+	if err != nil || len(f) != 1 || !(f[0] > 0) || w.probability {
+		return nil, c.refuse("want one positive constant")
+	}
+	if divide {
+		w.scale /= float64(f[0])
+	} else {
+		w.scale *= float64(f[0])
+	}
+	w.changes++
+	return &value{layout: v.layout, changes: w.changes}, nil
+}
+
+func (c call) branches() error {
+	return fmt.Errorf("%w: %s of node %q joins two branches, but layers are a chain here", ErrCannotHold, c.operator(), c.label())
+}
+
+// dropout acts in training only and keeps its place for a training that goes on.
+func (w *walk) dropout(c call) (*value, error) {
+	v, err := w.imageOf(c)
+	if err != nil {
+		return nil, err
+	}
+	rate := float32(0.5) // ONNX's default
+	if a := c.attr("ratio"); a.Name != "" {
+		rate = a.Float
+	}
+	if t, err := c.constant(1); err != nil {
+		return nil, err
+	} else if t != nil {
+		f, err := t.floats()
+		if err != nil || len(f) != 1 {
+			return nil, c.refuse("want one number for its rate")
+		}
+		rate = f[0]
+	}
+	if w.probability || !(rate >= 0 && rate < 1) {
+		return nil, c.refuse("rate %g", rate)
+	}
+	w.add(graph.Layer{Kind: graph.Dropout, Rate: decimal(rate)})
+	return &value{layout: v.layout, changes: w.changes}, nil
+}
+
+// headOf ends the network at a Sigmoid or Softmax.
+func (w *walk) headOf(c call) (*value, error) {
+	v, err := w.imageOf(c)
+	if err != nil {
+		return nil, err
+	}
+	units, want := v.shape.Size(), 1
+	if c.Op == "Softmax" {
+		want = 2
+		otherwise := int64(-1)
+		if w.version < 13 {
+			otherwise = 1
+		}
+		if a := c.intAttr("axis", otherwise); a != -1 && a != int64(len(v.dims)-1) {
+			return nil, c.refuse("along axis %d of %v", a, v.dims)
+		}
+	}
+	switch {
+	case w.probability:
+		return nil, c.refuse("a second head")
+	case units != want && c.Op == "Softmax":
+		return nil, fmt.Errorf("%w: the softmax of node %q has %d classes, want two", ErrCannotHold, c.label(), units)
+	case units != want:
+		return nil, fmt.Errorf("%w: the sigmoid of node %q has %d values; it is the network's end here, with one", ErrCannotHold, c.label(), units)
+	}
+	if err := w.head(fmt.Sprintf("node %q", c.label())); err != nil {
+		return nil, err
+	}
+	return &value{layout: v.layout, changes: w.changes}, nil
+}
+
+// head makes the newest layer, of one or two linear units, end in one probability: that of a crack.
+//
+// The softmax of two sums a and b is the sigmoid of their difference: e^b / (e^a + e^b) = 1 / (1 + e^(a-b)).
+func (w *walk) head(where string) error {
+	l := w.newest()
+	if l == nil || l.Kind != graph.Dense || l.Activation != graph.Linear || w.trained != len(w.layers) || w.scale != 1 {
+		return fmt.Errorf("%w: %s is not directly behind a dense layer", ErrCannotHold, where)
+	}
+	weights, bias := w.weights()
+	crack := w.options.Crack
+	switch {
+	case l.Filters > 2:
+		return fmt.Errorf("%w: %s has %d outputs, want one or two", ErrCannotHold, where, l.Filters)
+	case l.Filters == 2 && crack == Unsaid:
+		return ErrWhichCrack
+	case l.Filters == 2:
+		for _, p := range []*nn.Param{weights, bias} {
+			n := len(p.Data) / 2
+			other, this := p.Data[:n], p.Data[n:]
+			if crack == First {
+				other, this = this, other
+			}
+			for i := range this {
+				this[i] -= other[i]
+			}
+			p.Data, p.Shape = this, slices.Concat([]int{1}, p.Shape[1:])
+		}
+		l.Filters = 1
+	case crack == First:
+		for _, p := range []*nn.Param{weights, bias} {
+			for i, v := range p.Data {
+				p.Data[i] = -v // the other class' probability is the rest: 1 - sigmoid(x) = sigmoid(-x)
+			}
+		}
+	}
+	l.Activation = graph.Sigmoid
+	w.probability = true
+	w.changes++
+	return nil
+}

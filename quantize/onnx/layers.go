@@ -1,0 +1,236 @@
+package onnx
+
+import (
+	"fmt"
+	"slices"
+
+	"tirewatch/vision/graph"
+)
+
+// conv adds a convolution: x (N, C, H, W), w (outC, inC, kh, kw), bias (outC).
+func (w *walk) conv(c call) (*value, error) {
+	l := graph.Layer{Kind: graph.Conv2D}
+	t, err := c.constant(1)
+	if err != nil {
+		return nil, err
+	}
+	if len(t.Shape) != 4 || t.Shape[2] != t.Shape[3] {
+		return nil, c.refuse("filters of shape %v; windows are square here", t.Shape)
+	}
+	l.Filters, l.Kernel = t.Shape[0], t.Shape[2]
+	v, out, err := w.slide(c, &l)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case t.Shape[1] != v.shape.C:
+		return nil, c.refuse("filters of shape %v on %d channels", t.Shape, v.shape.C)
+	case c.intAttr("group", 1) != 1:
+		return nil, c.refuse("%d groups; every filter sees all channels here", c.intAttr("group", 1))
+	}
+	weights, err := w.copyOf(c, t)
+	if err != nil {
+		return nil, err
+	}
+	bias, err := w.bias(c, l.Filters)
+	if err != nil {
+		return nil, err
+	}
+	k := l.Kernel
+	weights = channelsLast(weights, graph.Shape{H: k, W: k, C: v.shape.C})
+	w.addTrained(l, []int{l.Filters, k, k, v.shape.C}, weights, bias)
+	return &value{layout: v.windowed(out), changes: w.changes}, nil
+}
+
+// maxPool adds a pool.
+func (w *walk) maxPool(c call) (*value, error) {
+	l := graph.Layer{Kind: graph.MaxPool2D}
+	k := c.attr("kernel_shape").Ints
+	if len(k) != 2 || k[0] != k[1] || k[0] < 1 || k[0] > MaxSize {
+		return nil, c.refuse("windows of %v; they are square here", k)
+	}
+	l.Kernel = int(k[0])
+	v, out, err := w.slide(c, &l)
+	if err != nil {
+		return nil, err
+	}
+	w.add(l)
+	return &value{layout: v.windowed(out), changes: w.changes}, nil
+}
+
+// slide completes a layer whose window slides over the image: stride and padding. It gives the input and the shape of the output.
+func (w *walk) slide(c call, l *graph.Layer) (*value, graph.Shape, error) {
+	var out graph.Shape
+	v, err := w.imageOf(c)
+	if err != nil {
+		return nil, out, err
+	}
+	if !v.channelsFirst() || w.probability {
+		return nil, out, c.refuse("its input %v is no image of (N, C, H, W)", v.dims)
+	}
+	strides := c.attr("strides").Ints
+	if strides == nil {
+		strides = []int64{1, 1}
+	}
+	if len(strides) != 2 || strides[0] != strides[1] || strides[0] < 1 || strides[0] > MaxSize {
+		return nil, out, c.refuse("strides %v; they are the same in both directions here", strides)
+	}
+	l.Stride = int(strides[0])
+	if d := c.attr("dilations").Ints; slices.ContainsFunc(d, func(v int64) bool { return v != 1 }) {
+		return nil, out, c.refuse("windows with gaps, dilations %v", d)
+	}
+	if k := c.attr("kernel_shape").Ints; k != nil && !slices.Equal(k, []int64{int64(l.Kernel), int64(l.Kernel)}) {
+		return nil, out, c.refuse("kernel_shape %v on filters of %d", k, l.Kernel)
+	}
+	for _, l.Padding = range []graph.Padding{graph.Valid, graph.Same} {
+		layer := *l
+		if layer.Kind == graph.Conv2D {
+			layer.Activation = graph.Linear
+		}
+		s, err := layer.On(v.shape)
+		if err == nil && padded(c, s) {
+			return v, s.Out, nil
+		}
+	}
+	return nil, out, c.refuse("on %v, %s; here windows stay inside (valid), or padding is what TensorFlow calls same", v.shape, paddingText(c, l))
+}
+
+func paddingText(c call, l *graph.Layer) string {
+	return fmt.Sprintf("window %d, stride %d, pads %v %s", l.Kernel, l.Stride, c.attr("pads").Ints, c.attr("auto_pad").Text)
+}
+
+// padded tells whether a node's windows are those of s: as many, and the first at the same place. Zeros behind the last window do not matter.
+func padded(c call, s graph.Step) bool {
+	pads := c.attr("pads").Ints
+	switch c.attr("auto_pad").Text {
+	case "VALID":
+		return s.Padding == graph.Valid
+	case "SAME_UPPER":
+		return s.Padding == graph.Same
+	case "", "NOTSET":
+	default: // SAME_LOWER puts the odd zero first
+		return false
+	}
+	if pads == nil {
+		pads = make([]int64, 4)
+	}
+	if len(pads) != 4 || slices.ContainsFunc(pads, func(p int64) bool { return p < 0 || p > MaxSize }) {
+		return false
+	}
+	windows := func(in int, before, after int64) int {
+		room := in + int(before+after) - s.Kernel
+		if room < 0 {
+			return 0
+		}
+		n := room/s.Stride + 1
+		// With ceil_mode a window may reach over the end, but not begin behind it.
+		if c.intAttr("ceil_mode", 0) != 0 && room%s.Stride > 0 && n*s.Stride < in+int(before) {
+			n++
+		}
+		return n
+	}
+	return int(pads[0]) == s.PadTop && int(pads[1]) == s.PadLeft &&
+		windows(s.In.H, pads[0], pads[2]) == s.Out.H && windows(s.In.W, pads[1], pads[3]) == s.Out.W
+}
+
+// gemm adds a dense layer: x (N, K), w (K, units), or (units, K) with transB, bias (units).
+func (w *walk) gemm(c call) (*value, error) {
+	for _, name := range []string{"alpha", "beta"} {
+		if a := c.attr(name); a.Name != "" && a.Float != 1 {
+			return nil, c.refuse("%s %g, want 1", name, a.Float)
+		}
+	}
+	if c.intAttr("transA", 0) != 0 {
+		return nil, c.refuse("transA")
+	}
+	return w.dense(c, c.intAttr("transB", 0) != 0)
+}
+
+func (w *walk) matMul(c call) (*value, error) { return w.dense(c, false) }
+
+// dense adds a dense layer whose weights are (units, inputs), or (inputs, units). The order of its inputs is that in which the image lies.
+func (w *walk) dense(c call, unitsFirst bool) (*value, error) {
+	v, err := w.imageOf(c)
+	if err != nil {
+		return nil, err
+	}
+	t, err := c.constant(1)
+	if err != nil {
+		return nil, err
+	}
+	if !v.flat() || w.probability {
+		return nil, c.refuse("its input %v is not flat", v.dims)
+	}
+	if len(t.Shape) != 2 {
+		return nil, c.refuse("weights of shape %v", t.Shape)
+	}
+	units, inputs := t.Shape[1], t.Shape[0]
+	if unitsFirst {
+		units, inputs = inputs, units
+	}
+	if inputs != v.shape.Size() || units < 1 || units > maxSide {
+		return nil, c.refuse("weights of shape %v on %d values", t.Shape, v.shape.Size())
+	}
+	from, err := w.copyOf(c, t)
+	if err != nil {
+		return nil, err
+	}
+	bias, err := w.bias(c, units)
+	if err != nil {
+		return nil, err
+	}
+	places := v.places()
+	weights := make([]float32, len(from)) // (units, H, W, C)
+	for u := range units {
+		for k, place := range places {
+			at := k*units + u
+			if unitsFirst {
+				at = u*inputs + k
+			}
+			weights[u*inputs+place] = from[at]
+		}
+	}
+	if !slices.ContainsFunc(w.layers, func(l graph.Layer) bool { return l.Kind == graph.Flatten }) {
+		w.add(graph.Layer{Kind: graph.Flatten})
+	}
+	w.addTrained(graph.Layer{Kind: graph.Dense, Filters: units}, []int{units, inputs}, weights, bias)
+	return &value{layout: v.layout.dense(units), changes: w.changes}, nil
+}
+
+// copyOf gives the numbers of a constant in memory of their own.
+func (w *walk) copyOf(c call, t *Tensor) ([]float32, error) {
+	if err := w.spend(len(t.Data) / 4); err != nil {
+		return nil, err
+	}
+	f, err := t.floats()
+	if err != nil {
+		return nil, c.refuse("%v", err)
+	}
+	return f, nil
+}
+
+// bias gives the third input of a layer, nil when there is none.
+func (w *walk) bias(c call, units int) ([]float32, error) {
+	t, err := c.constant(2)
+	if t == nil || err != nil {
+		return nil, err
+	}
+	b, err := w.copyOf(c, t)
+	if err == nil && len(b) != units {
+		return nil, c.refuse("%d biases for %d units", len(b), units)
+	}
+	return b, err
+}
+
+// channelsLast undoes channelsFirst: w (units, C, H, W) becomes (units, H, W, C).
+func channelsLast[T any](w []T, s graph.Shape) []T {
+	moved := make([]T, 0, len(w))
+	for ; len(w) > 0; w = w[s.Size():] {
+		for i := range s.H * s.W {
+			for c := range s.C {
+				moved = append(moved, w[c*s.H*s.W+i])
+			}
+		}
+	}
+	return moved
+}
