@@ -1,0 +1,230 @@
+// Package npz moves weights to and from NumPy's archives in the layout of Keras, the common ground of Python's tools.
+//
+//	checkpoint -> Encode -> weights.npz -> numpy.load
+//	numpy.savez -> weights.npz -> Decode -> checkpoint
+//
+// Newcomers need Encode and Decode. An archive is a zip file with one array a member. For each trained layer NAME there are two, float32:
+//
+//	NAME_kernel  (kh, kw, in, out) of a convolution, (in, out) of a dense layer
+//	NAME_bias    (out)
+//
+// A dense layer behind a flatten reads its inputs in the order (H, W, C), in Keras as here. So weights are only moved, never computed
+// with: out and in again they are the same to the bit.
+//
+// Arrays say nothing of strides, pools and activations. The archive's comment, which NumPy passes over, carries the network in JSON; an
+// archive without one is taken for the network of the thesis.
+package npz
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"tirewatch/trainer/nn"
+	"tirewatch/vision/graph"
+)
+
+var (
+	// ErrDamaged marks bytes that are not an archive of arrays, or not a whole one.
+	ErrDamaged = errors.New("not an .npz archive, or a damaged one")
+	// ErrArrays marks an archive whose arrays are not those of the network.
+	ErrArrays = errors.New("the arrays do not fit the network")
+)
+
+// Content is what an archive holds.
+type Content struct {
+	Graph     graph.Graph
+	Params    []nn.Param
+	Threshold float64 // probability from which a tire is cracked, 0 when the archive does not say
+}
+
+// comment is the archive's comment.
+type comment struct {
+	Tool      string      `json:"tool"` // toolName
+	Graph     graph.Graph `json:"graph"`
+	Threshold float64     `json:"threshold,omitempty"`
+}
+
+const (
+	toolName   = "tirewatch"
+	maxComment = 1<<16 - 1 // bytes, as zip counts them
+)
+
+// MaxSize bounds a file before it is read. bytes
+const MaxSize = 1 << 28
+
+// Encode makes the bytes of an archive. The same content always makes the same bytes.
+func Encode(c *Content) ([]byte, error) {
+	if _, err := nn.FromParams(&c.Graph, c.Params); err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(comment{toolName, c.Graph, c.Threshold})
+	if err != nil {
+		return nil, fmt.Errorf("describe the network: %w", err)
+	}
+	if len(text) > maxComment {
+		return nil, fmt.Errorf("describe the network: %d bytes, an archive has room for %d", len(text), maxComment)
+	}
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	if err := w.SetComment(string(text)); err != nil {
+		return nil, err
+	}
+	for _, p := range c.Params {
+		m, err := w.CreateHeader(&zip.FileHeader{Name: arrayName(p.Name) + ".npy", Method: zip.Store}) // as numpy.savez does
+		if err != nil {
+			return nil, err
+		}
+		if _, err := m.Write(encodeArray(outputsLast(p.Data, p.Shape), kerasShape(p.Shape))); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// Decode reads an archive. Each array of the network must be there once, in its shape, and no other. The error wraps ErrDamaged or ErrArrays
+// and names the array.
+func Decode(data []byte) (*Content, error) {
+	if len(data) > MaxSize {
+		return nil, fmt.Errorf("%w: %d bytes, the limit is %d", ErrDamaged, len(data), MaxSize)
+	}
+	r, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	c := describe(r.Comment)
+	if c.Params, err = blank(&c.Graph); err != nil {
+		return nil, err
+	}
+	members := map[string]*zip.File{}
+	for _, f := range r.File {
+		if members[f.Name] != nil {
+			return nil, fmt.Errorf("%w: %s is there twice", ErrArrays, f.Name)
+		}
+		members[f.Name] = f
+	}
+	for i := range c.Params {
+		p := &c.Params[i]
+		name := arrayName(p.Name)
+		f := members[name+".npy"]
+		if f == nil {
+			return nil, fmt.Errorf("%w: there is no array %s", ErrArrays, name)
+		}
+		delete(members, f.Name)
+		if p.Data, err = readArray(f, p.Shape); err != nil {
+			return nil, fmt.Errorf("array %s: %w", name, err)
+		}
+	}
+	for name := range members { // of another network
+		return nil, fmt.Errorf("%w: the network has no array %s", ErrArrays, strings.TrimSuffix(name, ".npy"))
+	}
+	if _, err := nn.FromParams(&c.Graph, c.Params); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrArrays, err)
+	}
+	return c, nil
+}
+
+// describe reads the comment; one that is not ours describes the network of the thesis.
+func describe(text string) *Content {
+	var d comment
+	if json.Unmarshal([]byte(text), &d) != nil || d.Tool != toolName {
+		return &Content{Graph: *graph.Thesis()}
+	}
+	c := &Content{Graph: d.Graph}
+	if d.Threshold > 0 && d.Threshold < 1 {
+		c.Threshold = d.Threshold
+	}
+	return c
+}
+
+// blank lists the parameters of a network by name and shape.
+func blank(g *graph.Graph) ([]nn.Param, error) {
+	steps, err := g.Plan()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrArrays, err)
+	}
+	var params []nn.Param
+	if total, _, _ := graph.Totals(steps); total > MaxSize/4 {
+		return nil, fmt.Errorf("%w: a network of %d weights, the limit is %d", ErrArrays, total, MaxSize/4)
+	}
+	for _, s := range steps {
+		if !s.HasWeights() {
+			continue
+		}
+		shape := []int{s.Filters, s.In.C}
+		if s.Kind == graph.Conv2D {
+			shape = []int{s.Filters, s.Kernel, s.Kernel, s.In.C}
+		}
+		params = append(params, nn.Param{Name: s.Name + "/w", Shape: shape}, nn.Param{Name: s.Name + "/b", Shape: []int{s.Filters}})
+	}
+	return params, nil
+}
+
+// arrayName turns conv1/w into conv1_kernel.
+func arrayName(param string) string {
+	if layer, ok := strings.CutSuffix(param, "/w"); ok {
+		return layer + "_kernel"
+	}
+	return strings.TrimSuffix(param, "/b") + "_bias"
+}
+
+// kerasShape turns (out, kh, kw, in) into (kh, kw, in, out).
+func kerasShape(shape []int) []int { return slices.Concat(shape[1:], shape[:1]) }
+
+// outputsLast turns v (out, ...) into (..., out).
+func outputsLast(v []float32, shape []int) []float32 {
+	moved := make([]float32, len(v))
+	outs := shape[0]
+	per := len(v) / outs
+	for o := range outs {
+		for i := range per {
+			moved[i*outs+o] = v[o*per+i]
+		}
+	}
+	return moved
+}
+
+// outputsFirst undoes outputsLast.
+func outputsFirst(v []float32, shape []int) []float32 {
+	moved := make([]float32, len(v))
+	outs := shape[0]
+	per := len(v) / outs
+	for o := range outs {
+		for i := range per {
+			moved[o*per+i] = v[i*outs+o]
+		}
+	}
+	return moved
+}
+
+// readArray reads the member of a parameter of the given shape. What the member says of its size is not believed: no more is unpacked than
+// that shape takes.
+func readArray(f *zip.File, shape []int) ([]float32, error) {
+	want := kerasShape(shape)
+	size := 4
+	for _, d := range want {
+		size *= d
+	}
+	r, err := f.Open()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	defer r.Close()
+	data, err := io.ReadAll(io.LimitReader(r, int64(maxHeader+size+1)))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	v, err := decodeArray(data, want)
+	if err != nil {
+		return nil, err
+	}
+	return outputsFirst(v, shape), nil
+}
