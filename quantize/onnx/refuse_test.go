@@ -1,0 +1,214 @@
+package onnx_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/quantize/onnx"
+	"tirewatch/trainer/nn"
+)
+
+// exported is a small float file to spoil.
+func exported(t testing.TB) *onnx.Model {
+	t.Helper()
+	g := bundletest.Graph()
+	net, err := nn.New(&g, rand.New(rand.NewPCG(1, 2)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := onnx.Float(&g, net.Params())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Metadata = nil
+	return m
+}
+
+// node finds a node by its operator.
+func node(m *onnx.Model, op string) *onnx.Node {
+	return &m.Nodes[slices.IndexFunc(m.Nodes, func(n onnx.Node) bool { return n.Op == op })]
+}
+
+func setAttr(n *onnx.Node, a onnx.Attr) {
+	n.Attrs = append(slices.DeleteFunc(slices.Clone(n.Attrs), func(o onnx.Attr) bool { return o.Name == a.Name }), a)
+}
+
+// Each network that is not ours to hold is refused, by the error that says so and names the node.
+func TestImportRefuses(t *testing.T) {
+	operator := func(op, name string) func(error) bool {
+		return func(err error) bool {
+			var o *onnx.OperatorError
+			return errors.As(err, &o) && o.Op == op && o.Node == name
+		}
+	}
+	cannotHold := func(err error) bool { return errors.Is(err, onnx.ErrCannotHold) }
+	for name, c := range map[string]struct {
+		spoil func(m *onnx.Model)
+		want  func(error) bool
+	}{
+		"an unknown operator":        {func(m *onnx.Model) { node(m, "Relu").Op = "Elu" }, operator("Elu", "conv1/relu")},
+		"an operator of a vendor":    {func(m *onnx.Model) { node(m, "Conv").Domain = "com.acme" }, operator("com.acme.Conv", "conv1")},
+		"a node without a name":      {func(m *onnx.Model) { node(m, "Relu").Op, node(m, "Relu").Name = "Elu", "" }, nil},
+		"windows that are no square": {func(m *onnx.Model) { setAttr(node(m, "MaxPool"), ints("kernel_shape", 2, 3)) }, operator("MaxPool", "pool1")},
+		"two strides":                {func(m *onnx.Model) { setAttr(node(m, "Conv"), ints("strides", 2, 1)) }, operator("Conv", "conv1")},
+		"stride of nothing":          {func(m *onnx.Model) { setAttr(node(m, "Conv"), ints("strides", 0, 0)) }, operator("Conv", "conv1")},
+		"windows with gaps":          {func(m *onnx.Model) { setAttr(node(m, "Conv"), ints("dilations", 2, 2)) }, operator("Conv", "conv1")},
+		"padding that is neither":    {func(m *onnx.Model) { setAttr(node(m, "Conv"), ints("pads", 2, 2, 2, 2)) }, operator("Conv", "conv1")},
+		"padding below zero":         {func(m *onnx.Model) { setAttr(node(m, "Conv"), ints("pads", -1, 0, 0, 0)) }, operator("Conv", "conv1")},
+		"the odd zero first": {func(m *onnx.Model) {
+			setAttr(node(m, "Conv"), onnx.Attr{Name: "auto_pad", Kind: onnx.TextAttr, Text: "SAME_LOWER"})
+		}, operator("Conv", "conv1")},
+		"groups": {func(m *onnx.Model) { setAttr(node(m, "Conv"), onnx.Attr{Name: "group", Kind: onnx.IntAttr, Int: 3}) }, operator("Conv", "conv1")},
+		"a factor in Gemm": {func(m *onnx.Model) {
+			setAttr(node(m, "Gemm"), onnx.Attr{Name: "alpha", Kind: onnx.FloatAttr, Float: 2})
+		}, operator("Gemm", "dense1")},
+		"weights the other way":      {func(m *onnx.Model) { node(m, "Gemm").Attrs = nil }, operator("Gemm", "dense1")},
+		"dense on an image":          {func(m *onnx.Model) { node(m, "Flatten").Op = "Identity" }, operator("Gemm", "dense1")},
+		"a missing constant":         {func(m *onnx.Model) { node(m, "Conv").Inputs[1] = "nowhere" }, operator("Conv", "conv1")},
+		"an input left out":          {func(m *onnx.Model) { node(m, "Conv").Inputs[1] = "" }, operator("Conv", "conv1")},
+		"too few inputs":             {func(m *onnx.Model) { n := node(m, "Conv"); n.Inputs = n.Inputs[:1] }, operator("Conv", "conv1")},
+		"no output":                  {func(m *onnx.Model) { node(m, "Conv").Outputs = nil }, operator("Conv", "conv1")},
+		"weights in another file":    {func(m *onnx.Model) { m.Tensors[0].Outside = true }, operator("Conv", "conv1")},
+		"weights of another type":    {func(m *onnx.Model) { m.Tensors[0].Type = onnx.Int32 }, operator("Conv", "conv1")},
+		"a sigmoid inside":           {func(m *onnx.Model) { node(m, "Relu").Op = "Sigmoid" }, cannotHold},
+		"no sigmoid at the end":      {func(m *onnx.Model) { node(m, "Sigmoid").Op = "Identity" }, func(err error) bool { return errors.Is(err, onnx.ErrLogits) }},
+		"softmax of one":             {func(m *onnx.Model) { node(m, "Sigmoid").Op = "Softmax" }, cannotHold},
+		"two images":                 {func(m *onnx.Model) { m.Inputs = append(m.Inputs, onnx.Value{Name: "mask", Type: onnx.Float32}) }, cannotHold},
+		"no image":                   {func(m *onnx.Model) { m.Inputs = nil }, cannotHold},
+		"an image of three colours":  {func(m *onnx.Model) { m.Inputs[0].Shape = []int{1, 3, 10, 12} }, cannotHold},
+		"an image of any size":       {func(m *onnx.Model) { m.Inputs[0].Shape = []int{1, 1, onnx.AnySize, 12} }, cannotHold},
+		"an image of no shape":       {func(m *onnx.Model) { m.Inputs[0].Shape = nil }, cannotHold},
+		"an enormous image":          {func(m *onnx.Model) { m.Inputs[0].Shape = []int{1, 1, 1 << 28, 1 << 28} }, cannotHold},
+		"integers as image":          {func(m *onnx.Model) { m.Inputs[0].Type = onnx.Int64 }, cannotHold},
+		"an output from nowhere":     {func(m *onnx.Model) { m.Outputs = []onnx.Value{{Name: "conv1/w"}} }, cannotHold},
+		"a weight that is no number": {func(m *onnx.Model) { copy(m.Tensors[0].Data, []byte{0, 0, 0xc0, 0x7f}) }, cannotHold},
+	} {
+		m := exported(t)
+		c.spoil(m)
+		got, err := onnx.Import(m, onnx.Options{})
+		if c.want == nil {
+			c.want = operator("Elu", "conv1/out")
+		}
+		if got != nil || err == nil || !c.want(err) {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
+// A head of two classes does not say which of them is crack, and a wrong guess would turn every verdict round.
+func TestWhichCrack(t *testing.T) {
+	data, err := os.ReadFile("testdata/torch_functional.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := onnx.Import(decode(t, data), onnx.Options{}); !errors.Is(err, onnx.ErrWhichCrack) {
+		t.Errorf("error %v", err)
+	}
+	for _, name := range []string{"functional", "plain"} {
+		if data, err = os.ReadFile(filepath.Join("testdata", "torch_"+name+".onnx")); err != nil {
+			t.Fatal(err)
+		}
+		first, second := importBytes(t, data, onnx.Options{Crack: onnx.First}), importBytes(t, data, onnx.Options{Crack: onnx.Second})
+		for i, p := range first.Params[len(first.Params)-2:] {
+			for k, v := range p.Data {
+				if other := second.Params[len(second.Params)-2+i].Data[k]; v != -other {
+					t.Errorf("%s: %s[%d] is %g for class 0 and %g for class 1, want opposites", name, p.Name, k, v, other)
+				}
+			}
+		}
+	}
+}
+
+// Pixels of 0 to 255 are worked into the first weights.
+func TestLargestPixel(t *testing.T) {
+	m := exported(t)
+	one, err := onnx.Import(m, onnx.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	many, err := onnx.Import(m, onnx.Options{Largest: 255})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range one.Params {
+		for k, v := range p.Data {
+			want := v
+			if p.Name == "conv1/w" {
+				want = float32(float64(v) * 255)
+			}
+			if got := many.Params[i].Data[k]; got != want {
+				t.Fatalf("%s[%d] is %g, want %g", p.Name, k, got, want)
+			}
+		}
+	}
+	m.Inputs[0].Type = onnx.Uint8 // and so are bytes
+	bytes, err := onnx.Import(m, onnx.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameParams(t, many.Params, bytes.Params)
+	if _, err := onnx.Import(m, onnx.Options{Largest: -1}); err == nil {
+		t.Error("a white pixel of -1 was accepted")
+	}
+}
+
+// Whatever the bytes are, there is a network that runs, or an error.
+func FuzzImport(f *testing.F) {
+	files, err := filepath.Glob("testdata/*.onnx")
+	if err != nil || len(files) == 0 {
+		f.Fatal(files, err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data, true)
+	}
+	g := bundletest.Graph()
+	net, err := nn.New(&g, rand.New(rand.NewPCG(1, 2)))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(keras(&g, net.Params(), kerasChoices{version: 13, softmax: true}).Encode(), false)
+	f.Fuzz(func(t *testing.T, data []byte, logits bool) {
+		m, err := onnx.Decode(data)
+		if (m == nil) == (err == nil) {
+			t.Fatalf("model %v, error %v", m, err)
+		}
+		if err != nil {
+			return
+		}
+		n, err := onnx.Import(m, onnx.Options{Crack: onnx.Second, Logits: logits})
+		if (n == nil) == (err == nil) {
+			t.Fatalf("network %v, error %v", n, err)
+		}
+		if err == nil {
+			if _, err := nn.FromParams(&n.Graph, n.Params); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// Other tools write the operator sets last, without which nothing is read: their files cannot lose an end unnoticed either.
+func TestCutPyTorchFiles(t *testing.T) {
+	for name, o := range torchOptions {
+		data, err := os.ReadFile(filepath.Join("testdata", "torch_"+name+".onnx"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range data {
+			if m, err := onnx.Decode(data[:n]); err == nil {
+				if _, err := onnx.Import(m, o); err == nil {
+					t.Errorf("%s: cut to %d of %d bytes it is still a network", name, n, len(data))
+				}
+			}
+		}
+	}
+}
