@@ -16,6 +16,7 @@ func commands() []*cobra.Command {
 		newInspectCmd(),
 		newBenchCmd(),
 		newExportCmd(),
+		newImportCmd(),
 		newPushCmd(),
 		newWatchCmd(),
 		newDemoCmd(),

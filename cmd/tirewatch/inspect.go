@@ -195,8 +195,12 @@ func (v *view) write(w io.Writer) error {
 	}
 	if c := v.Checkpoint; c != nil {
 		row("SHA-256", "%s", c.SHA256)
-		row("trained", "%d of %d epochs, started %s by %s", c.Epoch, c.Config.Epochs, c.Config.Created.Format(time.RFC3339), c.Config.Tool)
-		row("data set", "%s", c.Config.Data)
+		if c.Config.Imported != "" {
+			row("imported", "from an %s, %s by %s", c.Config.Imported, c.Config.Created.Format(time.RFC3339), c.Config.Tool)
+		} else {
+			row("trained", "%d of %d epochs, started %s by %s", c.Epoch, c.Config.Epochs, c.Config.Created.Format(time.RFC3339), c.Config.Tool)
+			row("data set", "%s", c.Config.Data)
+		}
 		if c.Config.Pretrained != "" {
 			row("fine-tuned from", "checkpoint %s, frozen layers %v", c.Config.Pretrained, c.Config.Frozen)
 		}

@@ -180,7 +180,9 @@ func quantizeJob(cmd *cobra.Command, c *checkpoint.Checkpoint, f quantizeFlags) 
 			" which says nothing about new tires\n", f.calibration)
 		return job, nil
 	}
-	if c.Config.Data != job.Provenance.Data {
+	if c.Config.Imported != "" {
+		fmt.Fprintf(stderr, "note: the network was imported; whether the testing images of %s were part of its training is not known\n", f.calibration)
+	} else if c.Config.Data != job.Provenance.Data {
 		fmt.Fprintf(stderr, "note: the checkpoint was trained on another data set than %s;"+
 			" its testing images may have been part of that training\n", f.calibration)
 	}

@@ -81,12 +81,18 @@ func checkpointFacts(c *checkpoint.Checkpoint) []report.Fact {
 	facts := []report.Fact{
 		{Name: "Network", Value: fmt.Sprintf("%d parameters", parameters)},
 		{Name: "Image", Value: fmt.Sprintf("%d x %d px, grey", c.Spec.Width, c.Spec.Height)},
-		{Name: "Weights", Value: fmt.Sprintf("of epoch %d, the best on validation; the training was to run for %d", c.BestEpoch, c.Config.Epochs)},
 	}
+	made := c.Config.Created.UTC().Format("2006-01-02 15:04 UTC")
+	if c.Config.Imported != "" {
+		return append(facts,
+			report.Fact{Name: "Weights", Value: "imported from an " + c.Config.Imported},
+			report.Fact{Name: "Imported by", Value: c.Config.Tool + ", " + made})
+	}
+	facts = append(facts, report.Fact{Name: "Weights", Value: fmt.Sprintf("of epoch %d, the best on validation; the training was to run for %d", c.BestEpoch, c.Config.Epochs)})
 	facts = append(facts, configFacts(c.Config)...)
 	return append(facts,
 		report.Fact{Name: "Data set", Value: "fingerprint " + cmp.Or(c.Config.Data, "not known")},
-		report.Fact{Name: "Made by", Value: c.Config.Tool + ", begun " + c.Config.Created.UTC().Format("2006-01-02 15:04 UTC")})
+		report.Fact{Name: "Made by", Value: c.Config.Tool + ", begun " + made})
 }
 
 // configFacts says what was chosen for the training; what was left at its default and changes nothing is not mentioned.

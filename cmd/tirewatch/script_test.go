@@ -38,6 +38,8 @@ func TestScripts(t *testing.T) {
 			"flip":      flip,
 			"cut":       cut,
 			"threshold": threshold,
+			"foreign":   foreign,
+			"npzedit":   npzEdit,
 		},
 	})
 }

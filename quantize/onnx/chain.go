@@ -234,11 +234,7 @@ func (w *walk) head(where string) error {
 		}
 		l.Filters = 1
 	case crack == First:
-		for _, p := range []*nn.Param{weights, bias} {
-			for i, v := range p.Data {
-				p.Data[i] = -v // the other class' probability is the rest: 1 - sigmoid(x) = sigmoid(-x)
-			}
-		}
+		nn.OtherClass(w.params)
 	}
 	l.Activation = graph.Sigmoid
 	w.probability = true

@@ -71,6 +71,7 @@ type Config struct {
 
 	Pretrained string   `msg:"pretrained" json:"pretrained,omitempty"` // SHA-256 of the checkpoint that the first weights came from, hexadecimal
 	Frozen     []string `msg:"frozen" json:"frozen,omitempty"`         // layers that keep their weights
+	Imported   string   `msg:"imported" json:"imported,omitempty"`     // file of another tool that the weights came from: its kind and SHA-256. Nothing was trained here
 
 	Data    string    `msg:"data" json:"data"` // fingerprint of the data set, hexadecimal
 	Tool    string    `msg:"tool" json:"tool"` // version of the program

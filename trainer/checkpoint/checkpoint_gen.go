@@ -212,9 +212,9 @@ func (z *Checkpoint) Msgsize() (s int) {
 // MarshalMsg implements msgp.Marshaler
 func (z *Config) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
-	// map header, size 16
+	// map header, size 17
 	// string "epochs"
-	o = append(o, 0xde, 0x0, 0x10, 0xa6, 0x65, 0x70, 0x6f, 0x63, 0x68, 0x73)
+	o = append(o, 0xde, 0x0, 0x11, 0xa6, 0x65, 0x70, 0x6f, 0x63, 0x68, 0x73)
 	o = msgp.AppendInt(o, z.Epochs)
 	// string "batch"
 	o = append(o, 0xa5, 0x62, 0x61, 0x74, 0x63, 0x68)
@@ -259,6 +259,9 @@ func (z *Config) MarshalMsg(b []byte) (o []byte, err error) {
 	for za0001 := range z.Frozen {
 		o = msgp.AppendString(o, z.Frozen[za0001])
 	}
+	// string "imported"
+	o = append(o, 0xa8, 0x69, 0x6d, 0x70, 0x6f, 0x72, 0x74, 0x65, 0x64)
+	o = msgp.AppendString(o, z.Imported)
 	// string "data"
 	o = append(o, 0xa4, 0x64, 0x61, 0x74, 0x61)
 	o = msgp.AppendString(o, z.Data)
@@ -384,6 +387,12 @@ func (z *Config) UnmarshalMsg(bts []byte) (o []byte, err error) {
 					return
 				}
 			}
+		case "imported":
+			z.Imported, bts, err = msgp.ReadStringBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Imported")
+				return
+			}
 		case "data":
 			z.Data, bts, err = msgp.ReadStringBytes(bts)
 			if err != nil {
@@ -420,7 +429,7 @@ func (z *Config) Msgsize() (s int) {
 	for za0001 := range z.Frozen {
 		s += msgp.StringPrefixSize + len(z.Frozen[za0001])
 	}
-	s += 5 + msgp.StringPrefixSize + len(z.Data) + 5 + msgp.StringPrefixSize + len(z.Tool) + 8 + msgp.TimeSize
+	s += 9 + msgp.StringPrefixSize + len(z.Imported) + 5 + msgp.StringPrefixSize + len(z.Data) + 5 + msgp.StringPrefixSize + len(z.Tool) + 8 + msgp.TimeSize
 	return
 }
 

@@ -8,3 +8,13 @@ type Param struct {
 	Shape []int     `msg:"shape"`
 	Data  []float32 `msg:"data"`
 }
+
+// OtherClass makes params, which end in the weights and the bias of one sigmoid unit, give the probability of the other class: what is
+// left of one, 1 - sigmoid(x) = sigmoid(-x).
+func OtherClass(params []Param) {
+	for _, p := range params[len(params)-2:] {
+		for i, v := range p.Data {
+			p.Data[i] = -v
+		}
+	}
+}
