@@ -10,6 +10,7 @@ import (
 
 	"tirewatch/quantize/bundle/bundletest"
 	"tirewatch/quantize/onnx"
+	"tirewatch/quantize/onnx/onnxtest"
 	"tirewatch/trainer/nn"
 )
 
@@ -32,6 +33,10 @@ func exported(t testing.TB) *onnx.Model {
 // node finds a node by its operator.
 func node(m *onnx.Model, op string) *onnx.Node {
 	return &m.Nodes[slices.IndexFunc(m.Nodes, func(n onnx.Node) bool { return n.Op == op })]
+}
+
+func ints(name string, v ...int64) onnx.Attr {
+	return onnx.Attr{Name: name, Kind: onnx.IntsAttr, Ints: v}
 }
 
 func setAttr(n *onnx.Node, a onnx.Attr) {
@@ -175,7 +180,7 @@ func FuzzImport(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(keras(&g, net.Params(), kerasChoices{version: 13, softmax: true}).Encode(), false)
+	f.Add(onnxtest.Keras(&g, net.Params(), onnxtest.Choices{Version: 13, Softmax: true}).Encode(), false)
 	f.Fuzz(func(t *testing.T, data []byte, logits bool) {
 		m, err := onnx.Decode(data)
 		if (m == nil) == (err == nil) {
