@@ -64,7 +64,8 @@ ORT_ARM64_LIBRARY = $(ORT_ARM64)/node_modules/onnxruntime-node/bin/napi-v3/linux
 
 ARM64_CGO = CGO_ENABLED=1 GOARCH=arm64 CC=aarch64-linux-gnu-gcc
 
-# The int8 network is ONNX Runtime's to the last bit: sums, every activation, random networks. The losses of a training are PyTorch's.
+# The int8 network is ONNX Runtime's to the last bit: sums, every activation, random networks, QLinearConv and QDQ. The float network has its
+# probabilities, and so have the networks that we import. The losses of a training are PyTorch's.
 test-peers: $(ORT_X64)/node_modules/.package-lock.json
 	@.ci/need python3-torch python3-numpy
 	ORT_LIBRARY=$(ORT_X64_LIBRARY) REQUIRE_TORCH=1 go -C vision/bench test -count=1 -timeout 30m -v .

@@ -60,7 +60,8 @@ type peer struct {
 	outputs []string
 }
 
-func newPeer(t *testing.T, m *infer.Model, outputs ...onnx.Value) *peer {
+// requireORT starts ONNX Runtime, or skips the test where make test-peers did not say where it is.
+func requireORT(t *testing.T) {
 	t.Helper()
 	if os.Getenv(ortEnv) == "" {
 		t.Skipf("%s is not set: make test-peers installs ONNX Runtime", ortEnv)
@@ -68,7 +69,18 @@ func newPeer(t *testing.T, m *infer.Model, outputs ...onnx.Value) *peer {
 	if err := startORT(); err != nil {
 		t.Fatal(err)
 	}
-	e, err := onnx.Int8(m)
+}
+
+func newPeer(t *testing.T, m *infer.Model, outputs ...onnx.Value) *peer {
+	t.Helper()
+	return newPeerOf(t, onnx.Int8, m, outputs...)
+}
+
+// newPeerOf opens a model in one of its forms.
+func newPeerOf(t *testing.T, form func(*infer.Model) (*onnx.Model, error), m *infer.Model, outputs ...onnx.Value) *peer {
+	t.Helper()
+	requireORT(t)
+	e, err := form(m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,8 +117,8 @@ func (p *peer) run(t *testing.T, pix []byte) (logit float32, others [][]uint8) {
 	for i, o := range out {
 		if i == 0 {
 			logit = o.(*ort.Tensor[float32]).GetData()[0]
-		} else {
-			others = append(others, append([]uint8(nil), o.(*ort.Tensor[uint8]).GetData()...))
+		} else if bytes, ok := o.(*ort.Tensor[uint8]); ok {
+			others = append(others, append([]uint8(nil), bytes.GetData()...))
 		}
 		o.Destroy()
 	}
