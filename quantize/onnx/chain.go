@@ -105,6 +105,9 @@ func (w *walk) addBias(c call) (*value, error) {
 	if err != nil {
 		return nil, c.refuse("%v", err)
 	}
+	if !slices.ContainsFunc(add, func(f float32) bool { return f != 0 }) && v.perChannel(t.Shape) { // as behind a factor for the pixels
+		return v, nil
+	}
 	l := w.newest()
 	if l == nil || l.Activation != graph.Linear || w.trained != len(w.layers) || w.scale != 1 || w.probability || !v.perChannel(t.Shape) {
 		return nil, c.refuse("it is no bias of a convolution or dense layer: a constant of shape %v", t.Shape)
