@@ -14,8 +14,9 @@ import (
 //
 // What is exact: all weights, biases and scales, and every activation where the runtime puts integer kernels in the place of the pairs.
 // Then its sums are the station's. What is to rounding: a runtime that computes the Conv and Gemm in float32, as ONNX writes it. Each
-// product byte * weight * Mult is rounded, and so are the sums; an activation whose exact value is within about 1e-5 of the middle between two
-// bytes may become the other one. Verdicts differ where a probability is that close to the threshold.
+// product byte * weight * Mult is rounded, and so are the sums; an activation whose exact value is as good as in the middle between two bytes may
+// become the other one. vision/bench measures it: 173 of 186 images have the same sum all the same, the others are up to 1.5 % of the range
+// of sums off. A verdict differs where the probability is that close to the threshold.
 //
 // There is no Relu: QuantizeLinear saturates at byte 0, which stands for 0.
 func Int8QDQ(m *infer.Model) (*Model, error) {
@@ -35,47 +36,56 @@ func Int8QDQ(m *infer.Model) (*Model, error) {
 	for i, s := range steps {
 		switch s.Kind {
 		case graph.Conv2D:
-			if err := b.needSpace(s); err != nil {
-				return nil, err
-			}
-			k, l := s.Kernel, &layers[0]
-			w := channelsFirst(l.W, graph.Shape{H: k, W: k, C: s.In.C})
-			b.node("Conv", s.Name, s.Name+"/sum", append([]string{b.at}, b.dequantized(s, []int{s.Filters, s.In.C, k, k}, w, l, l.Mult)...), window(s)...)
-			b.quantize(s.Name)
+			err = b.qdqConv(s, &layers[0])
 			layers = layers[1:]
 		case graph.MaxPool2D:
-			if err := b.needSpace(s); err != nil {
-				return nil, err
-			}
-			b.node("MaxPool", s.Name, s.Name+"/max", []string{b.at}, window(s)...)
-			b.quantize(s.Name)
-		case graph.Flatten:
-			if !b.flat {
-				b.flatten(s.Name, s.Name+"/flat", s.In)
+			if err = b.needSpace(s); err == nil {
+				b.node("MaxPool", s.Name, s.Name+"/max", []string{b.at}, window(s)...)
 				b.quantize(s.Name)
 			}
+		case graph.Flatten:
+			b.qdqFlatten(s.Name, s.In)
 		case graph.Dense:
-			l, scale := &layers[0], layers[0].Mult
-			last := i == len(steps)-1
-			if last {
-				scale = constantScale(s.Filters, float32(m.LogitScale))
-			}
-			if !b.flat {
-				b.flatten(s.Name+"/flatten", s.Name+"/flat", s.In)
-				b.quantize(s.Name + "/flatten")
-			}
-			w := channelsFirst(l.W, b.denseOrder(s))
-			b.node("Gemm", s.Name, s.Name+"/sum", append([]string{b.at}, b.dequantized(s, []int{s.Filters, s.In.C}, w, l, scale)...), intAttr("transB", 1))
-			if !last {
+			if i == len(steps)-1 {
+				b.qdqGemm(s, &layers[0], constantScale(s.Filters, float32(m.LogitScale)))
+			} else {
+				b.qdqGemm(s, &layers[0], layers[0].Mult)
 				b.quantize(s.Name)
 			}
 			layers = layers[1:]
 		case graph.Dropout: // acts in training only
 		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	b.node("Sigmoid", Probability, Probability, []string{b.at})
 	b.rename(Logit, Probability)
 	return &b.m, nil
+}
+
+func (b *builder) qdqConv(s graph.Step, l *infer.Layer) error {
+	if err := b.needSpace(s); err != nil {
+		return err
+	}
+	k := s.Kernel
+	w := channelsFirst(l.W, graph.Shape{H: k, W: k, C: s.In.C})
+	b.node("Conv", s.Name, s.Name+"/sum", b.dequantized(s, []int{s.Filters, s.In.C, k, k}, w, l, l.Mult), window(s)...)
+	b.quantize(s.Name)
+	return nil
+}
+
+func (b *builder) qdqGemm(s graph.Step, l *infer.Layer, scale []float32) {
+	b.qdqFlatten(s.Name+"/flatten", s.In) // where the graph does not say so
+	w := channelsFirst(l.W, b.denseOrder(s))
+	b.node("Gemm", s.Name, s.Name+"/sum", b.dequantized(s, []int{s.Filters, s.In.C}, w, l, scale), intAttr("transB", 1))
+}
+
+func (b *builder) qdqFlatten(name string, in graph.Shape) {
+	if !b.flat {
+		b.flatten(name, name+"/flat", in)
+		b.quantize(name)
+	}
 }
 
 // constantScale repeats a scale for each channel.
@@ -97,13 +107,12 @@ func (b *builder) dequantize(layer string) {
 	b.node("DequantizeLinear", layer+"/dequantize", layer+"/float", []string{b.at, one, zero})
 }
 
-// dequantized adds the weights and biases of a layer with the nodes that make float32 of them, and returns the names of these.
+// dequantized adds the weights and biases of a layer with the nodes that make float32 of them, and returns the inputs of its node.
 func (b *builder) dequantized(s graph.Step, shape []int, w []byte, l *infer.Layer, scale []float32) []string {
+	image := b.at // nodes of constants are no steps on the image's way
 	names := b.quantized(s, shape, w, scale)
-	at := b.at
 	b.node("DequantizeLinear", s.Name+"/w/dequantize", s.Name+"/w/float", names, intAttr("axis", 0))
 	bias := b.constant(s.Name+"/b", Int32, []int{s.Filters}, int32s(l.Bias))
 	b.node("DequantizeLinear", s.Name+"/b/dequantize", s.Name+"/b/float", []string{bias, names[1]}, intAttr("axis", 0))
-	b.at = at // the image's way goes on where it was
-	return []string{s.Name + "/w/float", s.Name + "/b/float"}
+	return []string{image, s.Name + "/w/float", s.Name + "/b/float"}
 }

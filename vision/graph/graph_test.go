@@ -106,3 +106,23 @@ func TestHash(t *testing.T) {
 		t.Error("the same graph hashes differently")
 	}
 }
+
+// A layer on its own has the shapes and the padding that it has in a network.
+func TestLayerOn(t *testing.T) {
+	steps, err := graph.Thesis().Plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range steps {
+		got, err := want.Layer.On(want.In)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want.LiveIn, want.LiveOut = got.LiveIn, got.LiveOut; got != want {
+			t.Errorf("%s: %+v, want %+v", want.Name, got, want)
+		}
+	}
+	if _, err := (graph.Layer{Kind: graph.MaxPool2D, Kernel: 3, Stride: 1, Padding: graph.Valid}).On(graph.Shape{H: 2, W: 9, C: 1}); err == nil {
+		t.Error("a window larger than its input was accepted")
+	}
+}
