@@ -90,6 +90,9 @@ func TestImportRefuses(t *testing.T) {
 		"an image of no shape":       {func(m *onnx.Model) { m.Inputs[0].Shape = nil }, cannotHold},
 		"an enormous image":          {func(m *onnx.Model) { m.Inputs[0].Shape = []int{1, 1, 1 << 28, 1 << 28} }, cannotHold},
 		"integers as image":          {func(m *onnx.Model) { m.Inputs[0].Type = onnx.Int64 }, cannotHold},
+		"an output on the way":       {func(m *onnx.Model) { m.Outputs = []onnx.Value{{Name: "conv1/out"}} }, cannotHold},
+		"what was before the ReLU":   {func(m *onnx.Model) { node(m, "MaxPool").Inputs[0] = "conv1/sum" }, cannotHold},
+		"a window over the end":      {func(m *onnx.Model) { setAttr(node(m, "MaxPool"), integer("ceil_mode", 1)) }, operator("Gemm", "dense1")},
 		"an output from nowhere":     {func(m *onnx.Model) { m.Outputs = []onnx.Value{{Name: "conv1/w"}} }, cannotHold},
 		"a weight that is no number": {func(m *onnx.Model) { copy(m.Tensors[0].Data, []byte{0, 0, 0xc0, 0x7f}) }, cannotHold},
 	} {

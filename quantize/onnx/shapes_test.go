@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"tirewatch/quantize/onnx"
@@ -180,6 +181,74 @@ func TestRescaling(t *testing.T) {
 			continue
 		}
 		sameParams(t, want.Params, got.Params)
+	}
+}
+
+// With ceil_mode a window may reach over the end, but none begins there: the pool's input is 5 wide, and a window at 6 would see nothing.
+func TestCeilMode(t *testing.T) {
+	m := exported(t)
+	pool := node(m, "MaxPool")
+	setAttr(pool, ints("kernel_shape", 1, 1))
+	setAttr(pool, ints("strides", 3, 3))
+	setAttr(pool, integer("ceil_mode", 1))
+	n, err := onnx.Import(m, onnx.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := n.Graph.Layers[1]; got.Kernel != 1 || got.Stride != 3 {
+		t.Errorf("layer %+v", got)
+	}
+}
+
+// A bias has a number for each channel, or one for all; what is added to rows or columns is none.
+func TestBias(t *testing.T) {
+	for name, c := range map[string]struct {
+		shape []int
+		want  []float32 // nil: refused
+	}{
+		"each channel":      {[]int{1, 3, 1, 1}, []float32{1, 2, 3}},
+		"without the batch": {[]int{3, 1, 1}, []float32{1, 2, 3}},
+		"one for all":       {[]int{1}, []float32{1, 1, 1}},
+		"each column":       {[]int{5}, nil},
+		"each row":          {[]int{4, 1}, nil},
+		"five axes":         {[]int{1, 1, 3, 1, 1}, nil},
+	} {
+		m := exported(t)
+		numbers := []float32{1, 2, 3, 4, 5}
+		size := 1
+		for _, d := range c.shape {
+			size *= d
+		}
+		p := part{}.floats("more", numbers[:size]...).node("biased", "Add", []string{"more", "conv1/sum"}).node("conv1/out", "Relu", []string{"biased"})
+		p.tensors[0].Shape = c.shape
+		replace(m, "Relu", p)
+		n, err := onnx.Import(m, onnx.Options{})
+		var op *onnx.OperatorError
+		if c.want == nil {
+			if !errors.As(err, &op) || op.Node != "biased" {
+				t.Errorf("%s: error %v", name, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if got := n.Params[1].Data; !slices.Equal(got, c.want) { // a new network's biases are zero
+			t.Errorf("%s: biases %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// However small a file is, what it makes us compute is bounded: here, a constant of a million bytes that is turned a thousand times.
+func TestWorkIsBounded(t *testing.T) {
+	p := part{}.floats("w0", make([]float32, 1<<18)...)
+	p.tensors[0].Shape = []int{1 << 9, 1 << 9}
+	for i := range 1000 {
+		p = p.node(fmt.Sprint("w", i+1), "Transpose", []string{fmt.Sprint("w", i)})
+	}
+	m := exported(t)
+	replace(m, "Flatten", p)
+	if _, err := onnx.Import(m, onnx.Options{}); !errors.Is(err, onnx.ErrCannotHold) {
+		t.Errorf("error %v", err)
 	}
 }
 
