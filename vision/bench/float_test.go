@@ -17,6 +17,7 @@ import (
 	"tirewatch/trainer"
 	"tirewatch/trainer/checkpoint"
 	"tirewatch/trainer/nn"
+	"tirewatch/trainer/pixels"
 	"tirewatch/vision/graph"
 	"tirewatch/vision/preprocess"
 	"tirewatch/vision/verdict"
@@ -83,7 +84,7 @@ func trained(t *testing.T) *nn.Net {
 	samples := func(from, n int) []trainer.Sample {
 		var all []trainer.Sample
 		for i := range n {
-			all = append(all, trainer.Sample{Pix: drawnPixels(from + i), Crack: i%2 == 1})
+			all = append(all, trainer.Sample{Pix: pixels.Of(drawnPixels(from + i)), Crack: i%2 == 1})
 		}
 		return all
 	}
