@@ -200,7 +200,7 @@ func firstEpoch(path string) (time.Duration, error) {
 
 // loopOnce runs the bare loop as often as trainOnce trains: batches of the same sizes, and a forward pass for each validation image.
 func loopOnce(s sampleSet) (all, steps time.Duration, err error) {
-	l, err := newBareLoop(s, true)
+	l, err := freshLoop(s, true)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -55,7 +55,7 @@ var commands = []command{
 		if err != nil {
 			return err
 		}
-		return writeSamples(a[0], n)
+		return drawFiles(a[0], n)
 	}},
 	{"steps DIR THREADS", func(a []string) error { return timeSteps(a[0], a[1]) }},
 	{"training DIR SCRIPTS", func(a []string) error { return training(os.Stdout, a[0], a[1]) }},

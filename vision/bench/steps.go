@@ -43,8 +43,8 @@ func drawSamples(n int) (sampleSet, error) {
 	return s, err
 }
 
-// writeSamples writes the files of a training into dir, which it makes: fresh weights and n images.
-func writeSamples(dir string, n int) error {
+// drawFiles writes the files of a training with fresh weights and n images.
+func drawFiles(dir string, n int) error {
 	c, err := randomCheckpoint()
 	if err != nil {
 		return err
@@ -53,8 +53,13 @@ func writeSamples(dir string, n int) error {
 	if err != nil {
 		return err
 	}
+	return writeSamples(dir, c.Params, s)
+}
+
+// writeSamples writes the files of a training into dir, which it makes.
+func writeSamples(dir string, params []nn.Param, s sampleSet) error {
 	var weights, labels bytes.Buffer
-	for _, p := range c.Params {
+	for _, p := range params {
 		binary.Write(&weights, binary.LittleEndian, p.Data) // a bytes.Buffer takes everything
 	}
 	binary.Write(&labels, binary.LittleEndian, s.crack)
@@ -99,17 +104,22 @@ type bareLoop struct {
 	rng     *rand.Rand
 }
 
-// newBareLoop starts from the weights that writeSamples writes.
-func newBareLoop(s sampleSet, dropout bool) (*bareLoop, error) {
+// freshLoop starts from the weights that drawFiles writes.
+func freshLoop(s sampleSet, dropout bool) (*bareLoop, error) {
 	c, err := randomCheckpoint()
 	if err != nil {
 		return nil, err
 	}
-	g := &c.Graph
+	return newBareLoop(s, c.Params, dropout)
+}
+
+// newBareLoop starts from given weights, which it copies.
+func newBareLoop(s sampleSet, params []nn.Param, dropout bool) (*bareLoop, error) {
+	g := graph.Thesis()
 	if !dropout {
 		g.Layers = slices.DeleteFunc(g.Layers, func(l graph.Layer) bool { return l.Kind == graph.Dropout })
 	}
-	net, err := nn.FromParams(g, c.Params)
+	net, err := nn.FromParams(g, params)
 	if err != nil {
 		return nil, err
 	}
@@ -157,13 +167,13 @@ func timeSteps(dir, threads string) error {
 	if err != nil {
 		return err
 	}
-	check, err := newBareLoop(s, false)
+	check, err := freshLoop(s, false)
 	if err != nil {
 		return err
 	}
 	check.step(0, len(s.pix))
 	loss := check.step(0, len(s.pix))
-	l, err := newBareLoop(s, true)
+	l, err := freshLoop(s, true)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 
 const trainingRounds = 5
 
-// trainingContenders are the frameworks in question, ours first. dir has the files of writeSamples, onednn/train.cpp is built beside this
+// trainingContenders are the frameworks in question, ours first. dir has the files of drawFiles, onednn/train.cpp is built beside this
 // program, scripts is the folder torch.
 func trainingContenders(dir, scripts string) ([]*contender, error) {
 	self, err := os.Executable()
@@ -38,7 +38,7 @@ func trainingContenders(dir, scripts string) ([]*contender, error) {
 
 // training runs all frameworks in turns, writes a table of their speeds and makes sure that they trained alike.
 func training(w io.Writer, dir, scripts string) error {
-	if err := writeSamples(dir, trainingBatch); err != nil {
+	if err := drawFiles(dir, trainingBatch); err != nil {
 		return err
 	}
 	all, err := trainingContenders(dir, scripts)

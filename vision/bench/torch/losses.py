@@ -1,17 +1,17 @@
 #!/usr/bin/python3
-"""Trains a few epochs without dropout and prints the loss of each step: losses.py DIR BATCH EPOCHS.
+"""Trains a few epochs without dropout and prints the loss of each step: losses.py DIR BATCH EPOCHS RATE.
 
-Every epoch shows the images in the order of their file, in batches of BATCH.
+Every epoch shows the images in the order of their file, in batches of BATCH; RATE is Adam's learning rate.
 """
 
 import sys
 
 from thesis import KerasAdam, load, step
 
-batch, epochs = int(sys.argv[2]), int(sys.argv[3])
+batch, epochs, rate = int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
 net, images, labels = load(sys.argv[1])
 net.dropout = 0.0
-optimizer = KerasAdam(net.parameters())
+optimizer = KerasAdam(net.parameters(), rate)
 for _ in range(epochs):
     for i in range(0, len(images), batch):
         print("%.12g" % step(net, optimizer, images[i : i + batch], labels[i : i + batch]), flush=True)

@@ -64,8 +64,8 @@ class KerasAdam(torch.optim.Adam):
     epsilon is set for each step to what makes PyTorch's formula equal to the other.
     """
 
-    def __init__(self, params):
-        super().__init__(params, lr=1e-3, betas=(0.9, 0.999), eps=1e-7)
+    def __init__(self, params, rate=1e-3):
+        super().__init__(params, lr=rate, betas=(0.9, 0.999), eps=1e-7)
         self.steps = 0
 
     def step(self):
