@@ -29,10 +29,9 @@ func newShot(s stream) shot {
 	}
 }
 
-// expose takes the photograph of the shaded canvas.
+// expose takes the photograph of the shaded canvas, which defocus has been through.
 func (c *canvas) expose(s stream, p shot) *image.RGBA {
 	n := c.n
-	c.defocus(p)
 	tone := toneCurve(p)
 	img := image.NewRGBA(image.Rect(0, 0, n, n))
 	white := tiles().white
@@ -94,14 +93,14 @@ func (t *curve) at(x float32) float32 {
 // defocus blurs out. Where the focus fades, a stronger blur is mixed in.
 func (c *canvas) defocus(p shot) {
 	n := c.n
-	if sigma := p.blur * c.k; sigma > 0.2 {
+	if sigma := p.blur * c.lens(); sigma > 0.2 {
 		gauss(c.out, c.tmp2, n, sigma)
 	}
 	if p.soft == 0 {
 		return
 	}
 	copy(c.tmp, c.out)
-	boxBlur(c.tmp, c.tmp2, n, max(1, int(1.2*c.k)))
+	boxBlur(c.tmp, c.tmp2, n, max(1, int(1.2*c.lens())))
 	dx, dy := cos32(p.tilt)*2/float32(n), sin32(p.tilt)*2/float32(n)
 	for y := range n {
 		for x := range n {
@@ -112,8 +111,18 @@ func (c *canvas) defocus(p shot) {
 	}
 }
 
-// gauss blurs m with a seven-tap kernel; sigma is in pixels and at most about 1.5 is honest.
+// gauss blurs m; sigma is in pixels.
 func gauss(m, tmp []float32, n int, sigma float32) {
+	// Seven taps are honest up to about 1.5; two blurs in a row make one whose variance is the sum.
+	const honest = 1.5
+	passes := max(1, -floor32(-sigma*sigma/(honest*honest)))
+	for range int(passes) {
+		gauss7(m, tmp, n, sigma/sqrt32(passes))
+	}
+}
+
+// gauss7 blurs m with a seven-tap kernel.
+func gauss7(m, tmp []float32, n int, sigma float32) {
 	var w [4]float32
 	sum := float32(0)
 	for i := range w {

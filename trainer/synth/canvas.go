@@ -2,14 +2,18 @@ package synth
 
 import "sync"
 
-// unitSide is the side of every picture in units. All lengths of the package are in units, whatever the pixels: the
-// network sees 379 x 379, so one unit is one pixel of what it judges.
+// unitSide is the side of a picture in units. All lengths of the package are in units, whatever the pixels: the network
+// sees 379 x 379, so one unit is one pixel of what it judges. A close-up may be nearer or farther than that: see zoom.
 const unitSide = 379
 
 // canvas holds the maps of one picture. All are (n, n) and describe the visible surface at a pixel.
 type canvas struct {
-	n int     // side, px
-	k float32 // px per unit
+	n    int     // side, px
+	k    float32 // px per unit
+	half float32 // of the side, units
+	// What cracks must be to be seen in the picture that will be taken.
+	blur    float32 // of the lens, units at zoom 1: they must be wider
+	shallow float32 // depth of the shallowest, see cracker
 
 	geo geometry
 	u   []float32 // along the circumference, units
@@ -35,7 +39,8 @@ var canvases sync.Pool
 func newCanvas(n int) *canvas {
 	c, _ := canvases.Get().(*canvas)
 	if c == nil || c.n != n {
-		c = &canvas{n: n, k: float32(n) / unitSide}
+		c = &canvas{n: n}
+		c.zoom(1)
 		for _, m := range c.maps() {
 			*m = make([]float32, n*n)
 		}
@@ -44,8 +49,19 @@ func newCanvas(n int) *canvas {
 	for _, m := range c.maps() {
 		clear(*m)
 	}
+	c.zoom(1)
 	return c
 }
+
+// zoom sets how near the camera is: at z the picture shows unitSide/z units, so that all that lies on the tire grows by
+// z. It comes before lookAt, and asks nothing of cracks.
+func (c *canvas) zoom(z float32) {
+	c.k, c.half = c.lens()*z, unitSide/(2*z)
+	c.blur, c.shallow = 0, 1
+}
+
+// lens is px per unit at zoom 1: the scale of all that belongs to the camera and not to the tire.
+func (c *canvas) lens() float32 { return float32(c.n) / unitSide }
 
 func (c *canvas) maps() []*[]float32 {
 	return []*[]float32{&c.u, &c.v, &c.h, &c.light, &c.red, &c.blue, &c.gloss, &c.occ, &c.crack, &c.cover, &c.out, &c.tmp, &c.tmp2}
@@ -71,9 +87,9 @@ func (c *canvas) lookAt(view mat3, axisX, ref float32) {
 	c.geo = geometry{view: view, image: view.inverse(), axisX: axisX, ref: ref}
 	step := 1 / c.k
 	for y := range c.n {
-		py := (float32(y)+0.5)*step - unitSide/2.0
+		py := (float32(y)+0.5)*step - c.half
 		for x := range c.n {
-			px := (float32(x)+0.5)*step - unitSide/2.0
+			px := (float32(x)+0.5)*step - c.half
 			tx, ty := view.at(px, py)
 			tx -= axisX
 			i := y*c.n + x
@@ -87,7 +103,7 @@ func (c *canvas) lookAt(view mat3, axisX, ref float32) {
 func (c *canvas) pixel(u, v float32) (x, y float32) {
 	a, r := u/c.geo.ref, v+c.geo.ref
 	ix, iy := c.geo.image.at(c.geo.axisX+r*cos32(a), r*sin32(a))
-	return (ix + unitSide/2.0) * c.k, (iy + unitSide/2.0) * c.k
+	return (ix + c.half) * c.k, (iy + c.half) * c.k
 }
 
 // box is a rectangle of pixels inside the canvas, upper ends excluded.

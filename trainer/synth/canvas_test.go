@@ -23,15 +23,19 @@ func TestPixelReversesLookAt(t *testing.T) {
 	for name, g := range map[string]struct {
 		view       mat3
 		axisX, ref float32
+		zoom       float32
 	}{
-		"whole tire":         {rotation(0.7), 0, 140},
-		"leaning whole tire": {rotation(2).mul(mat3{1, 0, 0, 0, 1, 0, 1e-4, -1e-4, 1}), 0, 140},
-		"close-up":           {rotation(-2.5).mul(mat3{1, 0, 0, 0, 1, 0, 4e-4, 3e-4, 1}), -900, 900},
-		"tread":              {rotation(1), -treadRef, treadRef},
+		"whole tire":         {rotation(0.7), 0, 140, 1},
+		"leaning whole tire": {rotation(2).mul(mat3{1, 0, 0, 0, 1, 0, 1e-4, -1e-4, 1}), 0, 140, 1},
+		"close-up":           {rotation(-2.5).mul(mat3{1, 0, 0, 0, 1, 0, 4e-4, 3e-4, 1}), -900, 900, 1},
+		"from near":          {rotation(-2.5).mul(mat3{1, 0, 0, 0, 1, 0, 4e-4, 3e-4, 1}), -900, 900, 3},
+		"from afar":          {rotation(-2.5).mul(mat3{1, 0, 0, 0, 1, 0, 4e-4, 3e-4, 1}), -900, 900, 0.6},
+		"tread":              {rotation(1), -treadRef, treadRef, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCanvas(200)
 			defer c.release()
+			c.zoom(g.zoom)
 			c.lookAt(g.view, g.axisX, g.ref)
 			for _, p := range [][2]int{{10, 10}, {190, 30}, {60, 170}, {150, 120}, {101, 40}} {
 				i := p[1]*c.n + p[0]
@@ -41,6 +45,41 @@ func TestPixelReversesLookAt(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// From nearer the middle stays where it is, and the tire grows about it.
+func TestZoomGrowsAboutTheMiddle(t *testing.T) {
+	c := newCanvas(200)
+	defer c.release()
+	place := func(zoom float32) (x, y float32) {
+		c.zoom(zoom)
+		c.lookAt(rotation(0), -900, 900)
+		return c.pixel(0, 20)
+	}
+	x1, y1 := place(1)
+	x2, y2 := place(2)
+	if abs32(x2-100-2*(x1-100)) > 0.05 || abs32(y2-100-2*(y1-100)) > 0.05 {
+		t.Errorf("a point at %g, %g moves to %g, %g; want it twice as far from 100, 100", x1, y1, x2, y2)
+	}
+}
+
+// A point of light spreads with the variance that was asked for, also where seven taps are too few for it.
+func TestGaussSpreads(t *testing.T) {
+	const n = 61
+	for _, sigma := range []float32{0.5, 1, 1.5, 1.6, 2.5, 4} {
+		m, tmp := make([]float32, n*n), make([]float32, n*n)
+		m[n/2*n+n/2] = 1
+		gauss(m, tmp, n, sigma)
+		var sum, spread float64
+		for i, v := range m {
+			d := float64(i%n - n/2)
+			sum += float64(v)
+			spread += float64(v) * d * d
+		}
+		if want := float64(sigma * sigma); math.Abs(sum-1) > 1e-4 || math.Abs(spread/want-1) > 0.15 {
+			t.Errorf("sigma %g: sum %.4f, variance %.3f, want 1 and %.3f", sigma, sum, spread, want)
+		}
 	}
 }
 

@@ -68,9 +68,9 @@ func (t *ringTire) cast(c *canvas, l lamp) []float32 {
 	step := 1 / c.k
 	cx, cy := c.geo.image.at(0, 0)
 	for y := range c.n {
-		dy := (float32(y)+0.5)*step - unitSide/2.0 - cy - oy
+		dy := (float32(y)+0.5)*step - c.half - cy - oy
 		for x := range c.n {
-			dx := (float32(x)+0.5)*step - unitSide/2.0 - cx - ox
+			dx := (float32(x)+0.5)*step - c.half - cx - ox
 			r := sqrt32(dx*dx + dy*dy)
 			outside := 1 - smooth(t.outer-t.reach*0.5, t.outer+t.reach, r)
 			inside := smooth(t.rim-t.reach*1.2, t.rim+t.reach*0.4, r)
@@ -124,9 +124,9 @@ func (w *wheel) paint(c *canvas, s stream, rim float32, l lamp) {
 	cx, cy := c.geo.image.at(0, 0)
 	step := 1 / c.k
 	for y := range c.n {
-		dy := (float32(y)+0.5)*step - unitSide/2.0 - cy
+		dy := (float32(y)+0.5)*step - c.half - cy
 		for x := range c.n {
-			dx := (float32(x)+0.5)*step - unitSide/2.0 - cx
+			dx := (float32(x)+0.5)*step - c.half - cx
 			r := sqrt32(dx*dx+dy*dy) / rim
 			if r > 1.02 {
 				continue

@@ -41,5 +41,6 @@ func Draw(view View, size int, seed uint64, i int, cracked bool) *image.RGBA {
 	} else {
 		drawCloseUp(c, of(forTire), of(forDirt), crack)
 	}
+	c.defocus(p)
 	return c.expose(camera, p)
 }
