@@ -5,12 +5,14 @@ func drawCloseUp(c *canvas, tire, dirt stream, crack *stream) {
 	lean := mat3{1, 0, 0, 0, 1, 0, tire.around(0, 0.0004), tire.around(0, 0.0004), 1}
 	view := rotation(tire.angle()).mul(lean)
 	r := newCompound(tire)
-	light := newLamp(tire)
+	// The skin's grains are as small as a pixel shows at any distance; from near, the same grain is less steep.
+	r.grain *= min(1, c.lens()/c.k)
+	light := newLamp(tire).byHand(tire)
 	for i := range c.cover {
 		c.cover[i] = 1
 	}
 	var at sites
-	if tire.chance(0.14) {
+	if tire.chance(0.38) {
 		c.lookAt(view, -treadRef, treadRef)
 		c.rub(tire, r)
 		at = drawTread(c, tire)
@@ -39,6 +41,9 @@ func drawCloseUp(c *canvas, tire, dirt stream, crack *stream) {
 func (c *canvas) surround(s stream) {
 	cloud := newField(tiles().cloud, s, s.between(1, 2.5))
 	level, warm := s.between(0.3, 2.4), s.around(0, 0.02)
+	if s.chance(0.3) { // a light floor beside dark rubber
+		level *= s.between(1, 3)
+	}
 	step := 1 / c.k
 	for y := range c.n {
 		for x := range c.n {

@@ -15,6 +15,15 @@ func soil(c *canvas, s stream, at sites) {
 			kind.draw()
 		}
 	}
+	if !at.wide {
+		return
+	}
+	if s.chance(0.35) {
+		d.wrinkles()
+	}
+	if s.chance(0.3) {
+		d.pits()
+	}
 }
 
 type soiler struct {
@@ -95,6 +104,37 @@ func (d soiler) shadow() {
 			c.light[y*c.n+x] *= 1 - m*(1-dark)
 			c.gloss[y*c.n+x] *= 1 - m*(1-dark)
 		}
+	}
+}
+
+// wrinkles are the skin of old rubber from near: shallow soft ridges that run one way and are open nowhere.
+func (d soiler) wrinkles() {
+	s, c := d.s, d.c
+	f := newField(tiles().coarse, s, s.between(0.4, 1.2))
+	f.fy *= s.between(1, 4)
+	where := newField(tiles().cloud, s, s.between(0.8, 2))
+	turned := rotation(s.angle())
+	high := s.between(0.2, 0.9)
+	for i, v := range c.v {
+		x, y := turned.at(c.u[i], v)
+		c.h[i] += high * clamp(0.5+where.at(c.u[i], v), 0, 1) * f.at(x, y)
+	}
+}
+
+// pits are pores and bites in worn rubber: small, dark and round.
+func (d soiler) pits() {
+	s, c := d.s, d.c
+	x, y := d.anywhere()
+	spread := s.between(40, 250) * c.lens()
+	dark, large := s.between(0.2, 0.8), s.between(0.6, 2.2)
+	for range s.count(20, 250) {
+		px, py := x+s.around(0, spread), y+s.around(0, spread)
+		r := large * s.between(0.4, 1) * c.lens()
+		b, l := s.angle(), s.between(0, 1.5)*r
+		c.stroke(px, py, px+cos32(b)*l, py+sin32(b)*l, r, r*0.7, func(i int, a float32) {
+			c.occ[i] = max(c.occ[i], min(1, a)*dark)
+			c.h[i] -= 0.5 * a
+		})
 	}
 }
 

@@ -54,6 +54,7 @@ type hatch struct {
 	period float32 // along u, units
 	slant  float32 // du per dv
 	relief float32
+	dark   float32 // what the valleys hide of the sky
 	zigzag float32 // length of a zig along v, 0 for straight lines
 	u0, u1 float32 // part of the circumference; all of it when equal
 }
@@ -62,7 +63,8 @@ func (c *canvas) hatch(b hatch) {
 	period := c.period(b.period)
 	inv := 1 / period
 	// Below four pixels a period the lines melt into an even shade, as in a lens.
-	relief := b.relief * smooth(1.8, 4, period*c.k)
+	seen := smooth(1.8, 4, period*c.k)
+	relief, dark := b.relief*seen, b.dark*seen
 	edge := max(0.8, period*0.2)
 	for i, v := range c.v {
 		if v < b.v0 || v > b.v1 {
@@ -82,7 +84,9 @@ func (c *canvas) hatch(b hatch) {
 		}
 		phase := (u + d*b.slant) * inv
 		t := abs32(phase-floor32(phase)-0.5) * 2 // 0 at the ridge, 1 in the valley
-		c.h[i] += fade * relief * (1 - smooth(0.15, 0.85, t))
+		ridge := 1 - smooth(0.15, 0.85, t)
+		c.h[i] += fade * relief * ridge
+		c.occ[i] += fade * dark * (1 - ridge)
 	}
 }
 

@@ -22,6 +22,15 @@ func newLamp(s stream) lamp {
 	}
 }
 
+// byHand is the light where tires stand about: a lamp above or a window beside, a wet look or none.
+func (l lamp) byHand(s stream) lamp {
+	l.ambient = s.between(0.25, 0.8)
+	l.hollow = s.between(0.15, 0.55)
+	l.glare *= s.between(0.5, 2.5)
+	l.slopeX, l.slopeY = s.around(0, 0.3), s.around(0, 0.3)
+	return l
+}
+
 // shade turns the maps into brightness: 1 is level clean rubber in the middle of the picture.
 func (c *canvas) shade(l lamp) {
 	n := c.n

@@ -38,6 +38,9 @@ func drawWall(c *canvas, s stream, rim, tall float32, wide bool) sites {
 	return w.at
 }
 
+// reach is how far along u a close-up can show anything, units.
+func (w *wall) reach() float32 { return 2.2 * w.c.half }
+
 // turn makes the profile: the bulge of the wall, the bead at the rim, the rounded shoulder, ribs and steps.
 func (w *wall) turn() {
 	s := w.s
@@ -80,6 +83,9 @@ func ringAt(v, width, relief float32, step bool) ring {
 // bands lays hatching around the wall.
 func (w *wall) bands() {
 	s, c := w.s, w.c
+	if w.at.wide && s.chance(0.55) {
+		w.field()
+	}
 	for range max(0, s.count(-1, 2)) {
 		q := s.between(0.22, 0.65)
 		b := hatch{
@@ -101,6 +107,27 @@ func (w *wall) bands() {
 		p := w.size(s.between(0.012, 0.03), 3)
 		c.hatch(hatch{v0: w.v(q), v1: w.v(q + s.between(0.025, 0.07)), period: p, relief: w.bold * p * s.between(0.1, 0.3)})
 	}
+}
+
+// field hatches much of the wall with fine deep lines, dark between their ridges: what a new tire shows from near, and the
+// nearest thing to crazing that is none.
+func (w *wall) field() {
+	s := w.s
+	q, tall := s.between(0.15, 0.5), s.between(0.15, 0.5)
+	period := s.between(3, 11)
+	if s.chance(0.25) { // lines around the wall
+		lines := newProfile(w.v(q)-period, w.v(q+tall)+period, func(float32) float32 { return 0 })
+		for v := w.v(q); v < w.v(q+tall); v += period {
+			lines.add(ring{v: v, width: period * 0.5, flank: period * 0.4, relief: period * 0.2})
+		}
+		for i, v := range w.c.v {
+			w.c.h[i] += lines.at(v)
+		}
+		return
+	}
+	b := hatch{v0: w.v(q), v1: w.v(q + tall), period: period, slant: s.around(0, 1), dark: s.between(0.1, 0.7)}
+	b.relief = period * s.between(0.1, 0.35)
+	w.c.hatch(b)
 }
 
 // shoulder cuts the cross grooves at the tread's edge.
@@ -165,7 +192,7 @@ func (w *wall) letters() {
 				t.u -= round
 			}
 			used += span + gap
-			if abs32(t.u)-span/2 > 400 && w.at.wide {
+			if abs32(t.u)-span/2 > w.reach() && w.at.wide {
 				continue // behind the edge of the picture
 			}
 			c.inscribe(&t, w.plain)
@@ -177,7 +204,7 @@ func (w *wall) letters() {
 // marks are what moulding leaves: fins in its joints, stubs of its vents, round plugs.
 func (w *wall) marks() {
 	s, c := w.s, w.c
-	reach := min(3.1*c.geo.ref, 420)
+	reach := min(3.1*c.geo.ref, w.reach())
 	if !w.at.wide {
 		reach = 3.1 * c.geo.ref
 	}

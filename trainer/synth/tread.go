@@ -17,7 +17,7 @@ func drawTread(c *canvas, s stream) sites {
 		plain.add(ring{v: ch.v, width: ch.width, flank: ch.width * s.between(0.2, 0.5), relief: -depth})
 		at.edges = append(at.edges, ch.v-ch.width/2, ch.v+ch.width/2, ch.v)
 	}
-	dark := s.between(0.25, 0.6)
+	dark := s.between(0.25, 0.9)
 	shade := newProfile(-400, 400, func(v float32) float32 { return 0 })
 	for _, ch := range channels {
 		shade.add(ring{v: ch.v, width: ch.width, flank: ch.width * 0.5, relief: dark})
@@ -40,7 +40,7 @@ func drawTread(c *canvas, s stream) sites {
 		}
 		reach := s.between(0.4, 1)
 		l := lugs{
-			v0: hi - (hi-lo)*reach, v1: hi, period: across, groove: s.between(0.08, 0.25), slant: slant + s.around(0, curl),
+			v0: hi - (hi-lo)*reach, v1: hi, period: across, groove: s.between(0.04, 0.25), slant: slant + s.around(0, curl),
 			depth: depth * s.between(0.4, 1), round: s.between(2.5, 14), dark: dark * s.between(0.5, 1), phase: s.Float32(),
 		}
 		if reach > 0.85 {
@@ -55,11 +55,54 @@ func drawTread(c *canvas, s stream) sites {
 			})
 		}
 	}
+	reach := 1.2 * c.half
+	if s.chance(0.6) {
+		for range s.count(1, 3) {
+			c.slits(s, reach, across, depth, s.between(0.5, 0.9))
+		}
+	}
 	if s.chance(0.5) { // stubs of the vents on a new tread
 		for range s.count(10, 60) {
-			x, y := s.between(-220, 220), s.between(-220, 220)
+			x, y := s.between(-reach, reach), s.between(-reach, reach)
 			c.spot(x, y, s.between(1.2, 2.2), s.between(1, 2.5), 0)
+			if s.chance(0.5) { // its foot
+				c.spot(x, y, s.between(4, 7), s.between(0.3, 0.8), 1.2)
+			}
 		}
 	}
 	return at
+}
+
+// slits cuts one row of sipes: short dark lines, straight, bent or zigzag, whose ends are round and that return at equal
+// distance around the tread. That they are smooth and alike is all that parts them from cracks.
+func (c *canvas) slits(s stream, reach, period, depth, dark float32) {
+	period *= s.between(0.3, 1.2)
+	v, long := s.between(-reach, reach), s.between(12, 90)
+	dir, bend := s.angle(), s.around(0, 0.5)/long
+	half, tail := s.between(0.5, 2.2)*c.k, s.between(0.3, 1)
+	zig, leg := float32(0), s.between(4, 9)
+	if s.chance(0.25) {
+		zig = s.between(0.4, 0.8)
+	}
+	for u := -reach - s.between(0, period); u < reach; u += period {
+		x, y, a := u, v, dir
+		const step = 2
+		px, py := c.pixel(x, y)
+		for at := float32(0); at < long; at += step {
+			turned := a
+			if int(at/leg)%2 == 0 {
+				turned += zig
+			} else {
+				turned -= zig
+			}
+			x, y, a = x+cos32(turned)*step, y+sin32(turned)*step, a+bend*step
+			qx, qy := c.pixel(x, y)
+			r := half * lerp(1, tail, at/long)
+			c.stroke(px, py, qx, qy, r, r, func(i int, part float32) {
+				c.occ[i] = max(c.occ[i], min(1, part)*dark)
+				c.h[i] -= 0.3 * part * min(depth, 3)
+			})
+			px, py = qx, qy
+		}
+	}
 }
