@@ -14,6 +14,9 @@ type cracker struct {
 	c  *canvas
 	s  stream
 	at sites
+	// depth is what is left of all darkness at the end: light reaches the ground of a shallow crack, and in most
+	// photographs cracks are grey.
+	depth float32
 }
 
 // fissure is one crack: a walk over the tire.
@@ -71,10 +74,16 @@ func (k *cracker) grow(f fissure) {
 // taper is the width along a crack: it opens in the middle and closes towards both ends.
 func taper(t float32) float32 { return 0.35 + 0.65*sqrt32(max(0, 4*t*(1-t))) }
 
-// cut draws one segment between two pixels; widths in units.
+// finer is what widths are multiplied by: from near, finer cracks are looked at; from afar and out of focus, only wide
+// ones are seen.
+func (k *cracker) finer() float32 {
+	return sqrt32(k.c.lens()/k.c.k) * (1 + 0.22*max(0, k.c.blur-0.8))
+}
+
+// cut draws one segment between two pixels; widths in units at zoom 1.
 func (k *cracker) cut(x0, y0, x1, y1, w0, w1, dark float32) {
 	c := k.c
-	half := c.k / 2
+	half := c.k / 2 * k.finer()
 	if !k.at.wide { // what can be seen from so far is wide open
 		dark = lerp(dark, 1, 0.35)
 	}
@@ -123,7 +132,7 @@ func (k *cracker) network(u, v, reachU, reachV, cell, stretch, width, dark float
 	gaps := newField(t.cloud, s, s.between(0.3, 0.6))
 	salt := s.Uint64()
 	inv := 1 / cell
-	half := width / 2
+	half := width / 2 * k.finer()
 	b := c.boxOf(u-reachU, u+reachU, v-reachV, v+reachV)
 	if reachU > c.geo.ref { // more than a third of the tire: its box is the picture
 		b = box{0, 0, c.n, c.n}

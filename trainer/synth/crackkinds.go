@@ -3,8 +3,14 @@ package synth
 // crackTire draws one or two kinds of cracks and opens them. Every kind stays visible at 379 x 379 gray pixels: what a
 // person cannot see there nobody should be asked to learn.
 func crackTire(c *canvas, s stream, at sites) {
-	k := &cracker{c: c, s: s, at: at}
+	k := &cracker{c: c, s: s, at: at, depth: 1}
+	if at.wide {
+		k.depth = s.between(c.shallow, 1)
+	}
 	fields := []func(){k.craze, k.craze, k.polygons}
+	if at.wide {
+		fields = []func(){k.craze, k.waves, k.waves, k.polygons}
+	}
 	kinds := append(fields, k.splits, k.splits, k.ringCracks, k.tears)
 	if len(at.words) > 0 {
 		kinds = append(kinds, k.letterCracks)
@@ -34,14 +40,17 @@ func crackTire(c *canvas, s stream, at sites) {
 			k.splits()
 		}
 	}
+	for i := range c.crack {
+		c.crack[i] *= k.depth
+	}
 	k.settle(s.between(0.8, 2.8), s.between(0, 1.5), s.between(0, 0.4))
 }
 
 // enough is the least area of cracks in a picture of a cracked tire, square units: four splits 75 long and 2 wide on
-// a whole tire, much more in a close-up, where all else is larger too.
+// a whole tire, a share of the picture in a close-up, where faint cracks are noticed only when there are many.
 func (k *cracker) enough() float32 {
-	if k.at.wide {
-		return 1800
+	if side := 2 * k.c.half; k.at.wide {
+		return 0.018 * side * side / (k.depth * k.depth)
 	}
 	return 600
 }
@@ -105,6 +114,39 @@ func (k *cracker) craze() {
 				u: u + du, v: v + dv, dir: dir, length: length * size * min(1, 0.5+weight),
 				width: width * min(1.1, 0.75+0.5*weight), dark: dark * min(1, 0.65+weight),
 				wander: 0.16, jog: 0.1, branch: 0.04, deepest: 1,
+			})
+		}
+	}
+}
+
+// waves is ozone cracking as close-ups show it: long thin waving cracks side by side over most of the picture, a few of
+// them open wide.
+func (k *cracker) waves() {
+	s, side := k.s, 2*k.c.half
+	dir := k.crackDirection()
+	gap := max(s.between(0.012, 0.05)*side, 4*k.c.blur*k.c.lens()/k.c.k)
+	length := gap * s.between(3, 14)
+	width, dark := min(s.between(0.8, 2), 0.3*gap/k.finer()), s.between(0.6, 0.95)
+	u, v := k.place()
+	reach := s.between(0.3, 0.9) * side
+	patches := newField(tiles().cloud, s, s.between(0.5, 1.5))
+	along, across := cos32(dir), sin32(dir)
+	wander, jog, branch := s.between(0.06, 0.25), s.between(0, 0.12), s.between(0, 0.06)
+	for a := -reach; a < reach; a += length * 1.1 {
+		for b := -reach; b < reach; b += gap {
+			ja, jb := a+s.between(-0.5, 0.5)*length, b+s.between(-0.45, 0.45)*gap
+			du, dv := ja*along-jb*across, ja*across+jb*along
+			weight := 1 - (du*du+dv*dv)/(reach*reach) + 0.5*patches.at(du, dv)
+			open := s.between(0.5, 1.1)
+			if s.chance(0.06) {
+				open *= s.between(1.5, 3)
+			}
+			if weight < 0.05 || s.chance(0.2) {
+				continue
+			}
+			k.grow(fissure{
+				u: u + du, v: v + dv, dir: dir, length: length * s.between(0.5, 1.3), width: width * open, dark: dark,
+				wander: wander, jog: jog, branch: branch, deepest: 1,
 			})
 		}
 	}

@@ -6,7 +6,9 @@
 //	ornament (ribs, letters, hatching, grooves) + cracks -> height map  \
 //	rubber, dust, dirt, paint                            -> reflectance  > one lamp -> lens -> sensor -> image
 //
-// so that a letter's edge and a crack's lip take their light from the same side, as in life.
+// so that a letter's edge and a crack's lip take their light from the same side, as in life. A side view is a station's: one
+// distance, one exposure. A close-up is whatever a hand and a telephone make of it, and wider than life on purpose, so that
+// photographs are but one more kind of drawing to a network that learned from them (Tobin et al., "Domain randomization", 2017).
 //
 // WriteDataset fills a folder that the trainer reads; WriteClip films tires on a belt. Both are functions of a seed.
 package synth
@@ -14,8 +16,8 @@ package synth
 import "image"
 
 // Draw returns picture i of the seed, size x size pixels: a pure function of its arguments. The same tire, dirt and
-// camera come out whether cracked or not; cracked only adds cracks. Sizes outside 96 to 4096 are taken as the nearest
-// of the two.
+// camera come out whether cracked or not; cracked only adds cracks, and the contrast of a close-up answers to them. Sizes
+// outside 96 to 4096 are taken as the nearest of the two.
 func Draw(view View, size int, seed uint64, i int, cracked bool) *image.RGBA {
 	c := newCanvas(min(max(size, minSize), maxSize))
 	defer c.release()
@@ -38,9 +40,15 @@ func Draw(view View, size int, seed uint64, i int, cracked bool) *image.RGBA {
 		behind := drawSide(c, x, y, outer, newLamp(camera), tire, of(forDirt), crack)
 		b := of(forBelt)
 		c.lay(newBelt(b), b.between(0, 1000), b.between(-60, 60), behind)
-	} else {
-		drawCloseUp(c, of(forTire), of(forDirt), crack)
+		c.defocus(p)
+		return c.expose(camera, p)
 	}
+	h := newHand(camera, &p)
+	c.zoom(h.nearness)
+	c.blur, c.shallow = p.blur, h.shallow
+	drawCloseUp(c, of(forTire), of(forDirt), crack)
 	c.defocus(p)
-	return c.expose(camera, p)
+	h.retouch(c, p)
+	h.smear(c, camera)
+	return h.save(c.expose(camera, p))
 }

@@ -62,7 +62,8 @@ func TestDrawKeepsToSizeLimits(t *testing.T) {
 	}
 }
 
-// The network sees 379 x 379 grey pixels: a crack that does not change a good many of them cannot be learned.
+// The network sees 379 x 379 grey pixels: a crack that does not change a good many of them cannot be learned. Out of focus a dense
+// field darkens much of what lies between its cracks, but a picture that is mostly crack teaches nothing about them.
 func TestCracksAreVisible(t *testing.T) {
 	const want = 100 // changed pixels
 	for _, view := range []View{CloseUp, Side} {
@@ -79,7 +80,7 @@ func TestCracksAreVisible(t *testing.T) {
 			if changed < want {
 				t.Errorf("%v %d: cracks darken only %d pixels, want %d or more", view, i, changed, want)
 			}
-			if share := float64(changed) / (unitSide * unitSide); share > 0.35 {
+			if share := float64(changed) / (unitSide * unitSide); share > 0.5 {
 				t.Errorf("%v %d: cracks cover %.0f %% of the picture", view, i, 100*share)
 			}
 		}
