@@ -16,6 +16,7 @@ import (
 	"tirewatch/trainer/each"
 	"tirewatch/trainer/metrics"
 	"tirewatch/trainer/nn"
+	"tirewatch/trainer/pixels"
 	"tirewatch/trainer/synth"
 	"tirewatch/vision/frame"
 	"tirewatch/vision/graph"
@@ -187,10 +188,10 @@ func drawings(t *testing.T, seed uint64, first, n int, spec preprocess.Spec) []t
 	out := make([]trainer.Sample, n)
 	stateless := func() (struct{}, error) { return struct{}{}, nil }
 	err := each.Run(t.Context(), n, stateless, func(_ struct{}, i int) error {
-		s := trainer.Sample{Pix: make([]byte, spec.Size()), Crack: i%2 == 0, Name: fmt.Sprint(first + i)}
-		f := frame.FromImage(synth.Draw(synth.CloseUp, spec.Width, seed, first+i, s.Crack))
-		out[i] = s
-		return spec.Apply(s.Pix, f, f.Bounds())
+		pix, crack := make([]byte, spec.Size()), i%2 == 0
+		f := frame.FromImage(synth.Draw(synth.CloseUp, spec.Width, seed, first+i, crack))
+		out[i] = trainer.Sample{Pix: pixels.Of(pix), Crack: crack, Name: fmt.Sprint(first + i)}
+		return spec.Apply(pix, f, f.Bounds())
 	}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
