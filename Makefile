@@ -97,10 +97,11 @@ bench-arm64: $(ORT_ARM64)/node_modules/.package-lock.json bench-build
 
 # Steps of training, all frameworks in turns: images/s and ratios; then tirewatch train on files beside its own step. PyTorch as it
 # comes is slow, so it takes a quarter of an hour.
+ROUNDS = 5
 bench-train: build bench-tool
 	@.ci/need g++ libdnnl-dev python3-torch python3-numpy
 	g++ -O2 -std=c++17 -Wall -Wextra -o $(BENCH)/onednn-train vision/bench/onednn/train.cpp -ldnnl
-	$(BENCH)/bench training $(BENCH)/training vision/bench/torch
+	$(BENCH)/bench training $(BENCH)/training vision/bench/torch $(ROUNDS)
 	$(BENCH)/bench endtoend bin/tirewatch $(BENCH)/endtoend
 
 # Photographs of one crack problem, BRICKWORK=DIR with crack and normal: 50 epochs on the first 200 of each class, tested on the rest, by

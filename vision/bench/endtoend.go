@@ -140,7 +140,7 @@ func spread(of func(round int) float64, format string) string {
 	return fmt.Sprintf(strings.ReplaceAll("F (F to F)", "F", format), v[len(v)/2], v[0], v[len(v)-1])
 }
 
-// trainOnce runs the command and listens to its lines: one comes when an epoch is over.
+// trainOnce runs the command and listens to its lines: one with a loss comes when an epoch is over, others while a slow one runs.
 func trainOnce(tirewatch, photos, run string) (c course, err error) {
 	if err := os.RemoveAll(run); err != nil {
 		return c, err
@@ -158,7 +158,7 @@ func trainOnce(tirewatch, photos, run string) (c course, err error) {
 	last := ""
 	for lines := bufio.NewScanner(said); lines.Scan(); {
 		last = lines.Text()
-		if strings.HasPrefix(last, "epoch ") {
+		if strings.HasPrefix(last, "epoch ") && strings.Contains(last, " validation loss ") {
 			over = append(over, time.Since(began))
 		}
 	}

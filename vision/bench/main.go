@@ -10,7 +10,7 @@
 //
 //	bench samples DIR COUNT             weights, drawn images and labels, from which all frameworks train
 //	bench steps DIR THREADS             time training steps on them in this process
-//	bench training DIR SCRIPTS          all frameworks in turns: the ratio table
+//	bench training DIR SCRIPTS ROUNDS   all frameworks in turns: the ratio table
 //	bench endtoend TIREWATCH DIR        tirewatch train on files against the bare loop
 //	bench last TIREWATCH DIR OUT [FLAG...]               train on the first photographs of DIR, test on the last
 //	bench rival TIREWATCH SCRIPTS DIR OUT [FLAG...]      the same, and PyTorch on the same photographs
@@ -58,7 +58,13 @@ var commands = []command{
 		return drawFiles(a[0], n)
 	}},
 	{"steps DIR THREADS", func(a []string) error { return timeSteps(a[0], a[1]) }},
-	{"training DIR SCRIPTS", func(a []string) error { return training(os.Stdout, a[0], a[1]) }},
+	{"training DIR SCRIPTS ROUNDS", func(a []string) error {
+		n, err := positive(a[2])
+		if err != nil {
+			return err
+		}
+		return training(os.Stdout, a[0], a[1], n)
+	}},
 	{"endtoend TIREWATCH DIR", func(a []string) error { return endToEnd(os.Stdout, a[0], a[1]) }},
 	{"last TIREWATCH DIR OUT [FLAG...]", func(a []string) error {
 		_, err := last(os.Stdout, &technician{a[0], a[2], a[3:]}, a[1])

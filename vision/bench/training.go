@@ -9,8 +9,6 @@ import (
 	"text/tabwriter"
 )
 
-const trainingRounds = 5
-
 // trainingContenders are the frameworks in question, ours first. dir has the files of drawFiles, onednn/train.cpp is built beside this
 // program, scripts is the folder torch.
 func trainingContenders(dir, scripts string) ([]*contender, error) {
@@ -37,7 +35,7 @@ func trainingContenders(dir, scripts string) ([]*contender, error) {
 }
 
 // training runs all frameworks in turns, writes a table of their speeds and makes sure that they trained alike.
-func training(w io.Writer, dir, scripts string) error {
+func training(w io.Writer, dir, scripts string, rounds int) error {
 	if err := drawFiles(dir, trainingBatch); err != nil {
 		return err
 	}
@@ -45,12 +43,12 @@ func training(w io.Writer, dir, scripts string) error {
 	if err != nil {
 		return err
 	}
-	if err := inTurns(all, trainingRounds); err != nil {
+	if err := inTurns(all, rounds); err != nil {
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "training, batches of %d, %d rounds in turns\tthreads\timages/s median\timages/s best\ttirewatch is faster by\tloss\n",
-		trainingBatch, trainingRounds)
+		trainingBatch, rounds)
 	var ours *contender
 	for _, c := range all {
 		if c.name == all[0].name {
