@@ -5,7 +5,7 @@ TAGS = $(shell pkg-config --exists opencv4 2>/dev/null && echo opencv)
 GO_BUILD = go build -tags '$(TAGS)' -trimpath
 
 .PHONY: all build demo test test-kernels lint cross fuzz clean deps-opencv deps-test \
-	test-peers test-peers-emulated bench-peers bench-arm64 bench-train bench-brickwork bench-build bench-tool
+	test-peers test-peers-emulated bench-peers bench-arm64 bench-train bench-brickwork bench-build bench-tool real-tires
 
 all: build
 
@@ -40,6 +40,12 @@ lint:
 	@command -v gcc >/dev/null || .ci/need gcc
 	go -C vision/bench vet .
 	go -C vision/bench mod tidy -diff
+
+# How near the drawings come to photographs: trains on drawn close-ups alone, with three seeds, and ranks patches of the photographs in
+# TIRES, a folder with crack/ and normal/. Some ten minutes on two idle cores.
+real-tires:
+	@test -d '$(TIRES)' || { echo "usage: make real-tires TIRES=DIR, a folder with crack/ and normal/"; exit 2; }
+	TIREWATCH_REAL_TIRES='$(abspath $(TIRES))' go test -count=1 -timeout 3h -v -run '^TestRealTires$$' ./trainer/synth -args -real-seeds 3
 
 # Everything but OpenCV is Go, so a station's program builds for any of these from any PC.
 cross:

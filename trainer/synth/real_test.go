@@ -29,8 +29,8 @@ const realTires = "TIREWATCH_REAL_TIRES"
 
 var (
 	realSeeds  = flag.Int("real-seeds", 1, "`number` of networks that TestRealTires trains, each on other drawings")
-	realImages = flag.Int("real-images", 1600, "drawings that each is trained on")
-	realEpochs = flag.Int("real-epochs", 30, "epochs of each training")
+	realImages = flag.Int("real-images", 1400, "drawings that each is trained on")
+	realEpochs = flag.Int("real-epochs", 40, "epochs of each training")
 )
 
 // Real tires, ranked by a network that has seen none: how near the drawings come to photographs. Written down before the drawings were
@@ -43,6 +43,9 @@ var (
 //   - Beside it stand patches of 758 px at half scale, pictures by the mean logit of their patches, and pictures as the thesis
 //     takes them, whole.
 //   - No photograph is trained on, validated on, or chooses an epoch: drawings do that.
+//
+// A training that is cut short says little: nearly these drawings gave 0.59 after 24 epochs at a constant rate, when the network was
+// right on 78 % of the drawings that it had not seen, and these gave 0.91 after 40 with a falling rate, at 86 %.
 func TestRealTires(t *testing.T) {
 	dir := os.Getenv(realTires)
 	if dir == "" {
@@ -164,7 +167,7 @@ func TestPatchesLeaveNothingOut(t *testing.T) {
 // trainOnDrawings gives the network of the epoch that did best on drawings kept apart.
 func trainOnDrawings(t *testing.T, seed uint64, spec preprocess.Spec) *nn.Net {
 	t.Helper()
-	cfg := checkpoint.Config{Epochs: *realEpochs, Batch: 32, Rate: 0.001, Seed: seed, Validation: 0.2, Augment: augment.Thesis()}
+	cfg := checkpoint.Config{Epochs: *realEpochs, Batch: 32, Rate: 0.001, Seed: seed, Validation: 0.2, Schedule: checkpoint.Cosine, Augment: augment.Thesis()}
 	n := *realImages
 	tr, err := trainer.New(cfg, graph.Thesis(), spec, drawings(t, seed, 0, n, spec), drawings(t, seed, n, n/4, spec))
 	if err != nil {
