@@ -67,7 +67,9 @@ type Job struct {
 	Force          bool             // accept less than MinAgreement
 
 	Serial     uint64
-	Target     string // stations, see bundle.Bundle
+	Target     string    // stations, see bundle.Bundle
+	Hardware   string    // boards, see bundle.Bundle
+	NotAfter   time.Time // see bundle.Bundle
 	Created    time.Time
 	Provenance bundle.Provenance             // Calibration is filled in
 	Progress   func(step Step, done, of int) // may be nil; calls do not overlap
@@ -115,6 +117,8 @@ func Quantize(ctx context.Context, c *checkpoint.Checkpoint, job Job) (*bundle.B
 		Serial:     job.Serial,
 		Created:    job.Created,
 		Target:     job.Target,
+		Hardware:   job.Hardware,
+		NotAfter:   job.NotAfter,
 		Provenance: job.Provenance,
 	}
 	b.Provenance.Calibration = len(job.Calibration.Pix)

@@ -76,6 +76,8 @@ type bundleView struct {
 	Serial       uint64              `json:"serial"`
 	Created      time.Time           `json:"created"`
 	Target       string              `json:"target"`
+	Hardware     string              `json:"hardware,omitempty"`
+	NotAfter     time.Time           `json:"not_after,omitzero"`
 	Golden       int                 `json:"golden_inputs"`
 	Provenance   bundle.Provenance   `json:"provenance"`
 	Budget       *bundle.Budget      `json:"budget,omitempty"` // that the threshold was chosen for
@@ -139,6 +141,7 @@ func (v *view) addBundle(path string, keys []string) error {
 	}
 	v.Kind, v.Spec, v.Threshold = "bundle", b.Spec, b.Threshold
 	v.Bundle = &bundleView{Signature: signature, Key: b.Signer().String(), ID: b.ID(), Serial: b.Serial, Created: b.Created, Target: b.Target,
+		Hardware: b.Hardware, NotAfter: b.NotAfter,
 		Golden: len(b.Golden), Provenance: b.Provenance, Evaluation: b.Evaluation, Quantization: b.Quantization}
 	if b.Budget.Side != "" {
 		v.Bundle.Budget = &b.Budget
@@ -189,6 +192,12 @@ func (v *view) write(w io.Writer) error {
 		row("id", "%s", b.ID)
 		row("created", "%s by %s", b.Created.Format(time.RFC3339), b.Provenance.Tool)
 		row("made for", "%s", b.Target)
+		if b.Hardware != "" {
+			row("on", "%s", b.Hardware)
+		}
+		if !b.NotAfter.IsZero() {
+			row("taken until", "%s", b.NotAfter.Format(time.RFC3339))
+		}
 		row("from checkpoint", "%s", b.Provenance.Checkpoint)
 		row("calibrated on", "%d images of data set %s", b.Provenance.Calibration, b.Provenance.Data)
 		row("golden inputs", "%d", b.Golden)

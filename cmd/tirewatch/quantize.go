@@ -33,6 +33,8 @@ type quantizeFlags struct {
 	out         string
 	serial      uint64
 	target      string
+	hardware    string
+	notAfter    string
 	limit       int
 	method      string
 	bias        bool
@@ -53,6 +55,18 @@ func (f *quantizeFlags) calibrationMethod() (calibrate.Method, error) {
 		return "", &usageError{fmt.Errorf("--method %q: want auto, minmax, percentile or mse", f.method)}
 	}
 	return m, nil
+}
+
+// end is the last second of the day that --not-after names, UTC; zero without the flag.
+func (f *quantizeFlags) end() (time.Time, error) {
+	if f.notAfter == "" {
+		return time.Time{}, nil
+	}
+	day, err := time.Parse(time.DateOnly, f.notAfter)
+	if err != nil {
+		return time.Time{}, &usageError{fmt.Errorf("--not-after %q: want a day like 2030-12-31", f.notAfter)}
+	}
+	return day.AddDate(0, 0, 1).Add(-time.Second), nil
 }
 
 func newQuantizeCmd() *cobra.Command {
@@ -78,7 +92,10 @@ testing photographs and stored in the bundle.
 
 The serial orders releases: stations refuse a bundle that is not newer than theirs. It is
 the time in seconds since 1970 unless --serial says otherwise, so that of two bundles the
-one made later wins.`,
+one made later wins.
+
+--not-after gives the bundle an end: no station takes it later, so that a copy that somebody
+keeps back is worth nothing some day. A station that runs it then works on and says so.`,
 		Example: `  tirewatch quantize runs/monday/best.ckpt --calibration photos/ --key plant.key -o monday.tire
   tirewatch quantize best.ckpt --calibration photos/ --key plant.key -o line1.tire --target 'hamburg/line1/*'
   tirewatch quantize best.ckpt --calibration photos/ --key plant.key -o strict.tire --max-escape 1%`,
@@ -91,6 +108,8 @@ one made later wins.`,
 	fl.StringVarP(&f.out, "output", "o", "", "bundle to write")
 	fl.Uint64Var(&f.serial, "serial", 0, "serial of this release (default the time in seconds)")
 	fl.StringVar(&f.target, "target", "*", "stations it is made for: site/line/station, * for any part or all")
+	fl.StringVar(&f.hardware, "hardware", "", "boards it is made for: ARCH or ARCH/KERNEL, like arm64/sdot (default any)")
+	fl.StringVar(&f.notAfter, "not-after", "", "last day on which stations take it, like 2030-12-31 (default no end)")
 	fl.IntVar(&f.limit, "limit", 500, "most photographs to calibrate on, 0 for all")
 	fl.StringVar(&f.method, "method", methodAuto, "how ranges are found: auto, minmax, percentile or mse")
 	fl.BoolVar(&f.bias, "bias-correction", false, "also try to shift the biases by the layers' mean errors; kept when better")
@@ -124,6 +143,10 @@ func runQuantize(cmd *cobra.Command, path string, f quantizeFlags) error {
 	if err != nil {
 		return err
 	}
+	end, err := f.end()
+	if err != nil {
+		return err
+	}
 	// What can fail at the end is tried first: the work between takes minutes.
 	key, err := readPrivateKey(f.key)
 	if err != nil {
@@ -142,6 +165,7 @@ func runQuantize(cmd *cobra.Command, path string, f quantizeFlags) error {
 	}
 	job.Method, job.BiasCorrection, job.Budget, job.Force = method, f.bias, budget, f.force
 	job.Provenance.Checkpoint = sum
+	job.Hardware, job.NotAfter = f.hardware, end
 	return quantizeAndWrite(cmd, c, job, key, f.out)
 }
 

@@ -20,7 +20,8 @@
 //
 // The signature covers every byte before it, the header included, and nobody without the private key can make another
 // one that is accepted, so no byte of a file can change unnoticed. The magic's first and last bytes make transfers in
-// text mode fail at once. Until the signature is verified nothing but the header is looked at. The same Bundle and key
+// text mode fail at once. Keys of the payload's map that a program does not know are passed over, and hardware and not_after
+// may be absent: a bundle without them is good for every board and for ever. Until the signature is verified nothing but the header is looked at. The same Bundle and key
 // always make the same bytes.
 package bundle
 
@@ -28,6 +29,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -57,6 +59,10 @@ type Bundle struct {
 	Serial    uint64          `msg:"serial"`    // grows with every release; a station refuses a lower one from outside
 	Created   time.Time       `msg:"created"`   // UTC, whole seconds
 	Target    string          `msg:"target"`    // stations it is made for: "*" or site/line/station with * for any part
+
+	// Both may be absent, as they are in bundles that were made before there were such fields: omitempty keeps the bytes of those.
+	Hardware string    `msg:"hardware,omitempty"`  // boards it is made for: "" any, ARCH as Go names it, or ARCH/KERNEL, see FitsHardware
+	NotAfter time.Time `msg:"not_after,omitempty"` // UTC, whole seconds: no station takes it later; zero: no end
 
 	Provenance   Provenance   `msg:"provenance"`
 	Evaluation   Evaluation   `msg:"evaluation"`
@@ -192,6 +198,12 @@ func (b *Bundle) Validate() error {
 	if err := checkTarget(b.Target); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
+	if !hardwarePattern.MatchString(b.Hardware) {
+		return fmt.Errorf("%w: hardware %.40q, want ARCH or ARCH/KERNEL like arm64/sdot", ErrInvalid, b.Hardware)
+	}
+	if y := b.NotAfter.UTC().Year(); !b.NotAfter.IsZero() && (!b.NotAfter.After(b.Created) || y > 9999) {
+		return fmt.Errorf("%w: it ends on %s and was created on %s", ErrInvalid, b.NotAfter.Format(time.DateOnly), b.Created.Format(time.DateOnly))
+	}
 	if err := b.checkTexts(); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
@@ -291,6 +303,15 @@ func (b *Bundle) Targets(station string) bool {
 	}
 	return true
 }
+
+// FitsHardware tells whether the bundle is made for a board: arch is runtime.GOARCH, kernel what Runner.Kernel says.
+func (b *Bundle) FitsHardware(arch, kernel string) bool {
+	wantArch, wantKernel, both := strings.Cut(b.Hardware, "/")
+	return b.Hardware == "" || wantArch == arch && (!both || wantKernel == kernel)
+}
+
+// hardwarePattern is what Hardware may be.
+var hardwarePattern = regexp.MustCompile(`^([a-z0-9]{1,32}(/[a-z0-9]{1,32})?)?$`)
 
 func checkTarget(target string) error {
 	if target == wild {

@@ -3,6 +3,8 @@
 package bundle
 
 import (
+	"time"
+
 	"github.com/tinylib/msgp/msgp"
 )
 
@@ -70,80 +72,107 @@ func (z Budget) Msgsize() (s int) {
 // MarshalMsg implements msgp.Marshaler
 func (z *Bundle) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
-	// map header, size 12
-	// string "model"
-	o = append(o, 0x8c, 0xa5, 0x6d, 0x6f, 0x64, 0x65, 0x6c)
-	o, err = z.Model.MarshalMsg(o)
-	if err != nil {
-		err = msgp.WrapError(err, "Model")
-		return
+	// check for omitted fields
+	zb0001Len := uint32(14)
+	var zb0001Mask uint16 /* 14 bits */
+	_ = zb0001Mask
+	if z.Hardware == "" {
+		zb0001Len--
+		zb0001Mask |= 0x100
 	}
-	// string "spec"
-	o = append(o, 0xa4, 0x73, 0x70, 0x65, 0x63)
-	o, err = z.Spec.MarshalMsg(o)
-	if err != nil {
-		err = msgp.WrapError(err, "Spec")
-		return
+	if z.NotAfter == (time.Time{}) {
+		zb0001Len--
+		zb0001Mask |= 0x200
 	}
-	// string "classes"
-	o = append(o, 0xa7, 0x63, 0x6c, 0x61, 0x73, 0x73, 0x65, 0x73)
-	o = msgp.AppendArrayHeader(o, uint32(len(z.Classes)))
-	for za0001 := range z.Classes {
-		o = msgp.AppendString(o, z.Classes[za0001])
-	}
-	// string "threshold"
-	o = append(o, 0xa9, 0x74, 0x68, 0x72, 0x65, 0x73, 0x68, 0x6f, 0x6c, 0x64)
-	o = msgp.AppendFloat64(o, z.Threshold)
-	// string "budget"
-	o = append(o, 0xa6, 0x62, 0x75, 0x64, 0x67, 0x65, 0x74)
-	// map header, size 2
-	// string "side"
-	o = append(o, 0x82, 0xa4, 0x73, 0x69, 0x64, 0x65)
-	o = msgp.AppendString(o, z.Budget.Side)
-	// string "limit"
-	o = append(o, 0xa5, 0x6c, 0x69, 0x6d, 0x69, 0x74)
-	o = msgp.AppendFloat64(o, z.Budget.Limit)
-	// string "serial"
-	o = append(o, 0xa6, 0x73, 0x65, 0x72, 0x69, 0x61, 0x6c)
-	o = msgp.AppendUint64(o, z.Serial)
-	// string "created"
-	o = append(o, 0xa7, 0x63, 0x72, 0x65, 0x61, 0x74, 0x65, 0x64)
-	o = msgp.AppendTime(o, z.Created)
-	// string "target"
-	o = append(o, 0xa6, 0x74, 0x61, 0x72, 0x67, 0x65, 0x74)
-	o = msgp.AppendString(o, z.Target)
-	// string "provenance"
-	o = append(o, 0xaa, 0x70, 0x72, 0x6f, 0x76, 0x65, 0x6e, 0x61, 0x6e, 0x63, 0x65)
-	o, err = z.Provenance.MarshalMsg(o)
-	if err != nil {
-		err = msgp.WrapError(err, "Provenance")
-		return
-	}
-	// string "evaluation"
-	o = append(o, 0xaa, 0x65, 0x76, 0x61, 0x6c, 0x75, 0x61, 0x74, 0x69, 0x6f, 0x6e)
-	o, err = z.Evaluation.MarshalMsg(o)
-	if err != nil {
-		err = msgp.WrapError(err, "Evaluation")
-		return
-	}
-	// string "quantization"
-	o = append(o, 0xac, 0x71, 0x75, 0x61, 0x6e, 0x74, 0x69, 0x7a, 0x61, 0x74, 0x69, 0x6f, 0x6e)
-	o, err = z.Quantization.MarshalMsg(o)
-	if err != nil {
-		err = msgp.WrapError(err, "Quantization")
-		return
-	}
-	// string "golden"
-	o = append(o, 0xa6, 0x67, 0x6f, 0x6c, 0x64, 0x65, 0x6e)
-	o = msgp.AppendArrayHeader(o, uint32(len(z.Golden)))
-	for za0002 := range z.Golden {
+	// variable map header, size zb0001Len
+	o = append(o, 0x80|uint8(zb0001Len))
+
+	// skip if no fields are to be emitted
+	if zb0001Len != 0 {
+		// string "model"
+		o = append(o, 0xa5, 0x6d, 0x6f, 0x64, 0x65, 0x6c)
+		o, err = z.Model.MarshalMsg(o)
+		if err != nil {
+			err = msgp.WrapError(err, "Model")
+			return
+		}
+		// string "spec"
+		o = append(o, 0xa4, 0x73, 0x70, 0x65, 0x63)
+		o, err = z.Spec.MarshalMsg(o)
+		if err != nil {
+			err = msgp.WrapError(err, "Spec")
+			return
+		}
+		// string "classes"
+		o = append(o, 0xa7, 0x63, 0x6c, 0x61, 0x73, 0x73, 0x65, 0x73)
+		o = msgp.AppendArrayHeader(o, uint32(len(z.Classes)))
+		for za0001 := range z.Classes {
+			o = msgp.AppendString(o, z.Classes[za0001])
+		}
+		// string "threshold"
+		o = append(o, 0xa9, 0x74, 0x68, 0x72, 0x65, 0x73, 0x68, 0x6f, 0x6c, 0x64)
+		o = msgp.AppendFloat64(o, z.Threshold)
+		// string "budget"
+		o = append(o, 0xa6, 0x62, 0x75, 0x64, 0x67, 0x65, 0x74)
 		// map header, size 2
-		// string "pix"
-		o = append(o, 0x82, 0xa3, 0x70, 0x69, 0x78)
-		o = msgp.AppendBytes(o, z.Golden[za0002].Pix)
-		// string "sum"
-		o = append(o, 0xa3, 0x73, 0x75, 0x6d)
-		o = msgp.AppendInt32(o, z.Golden[za0002].Sum)
+		// string "side"
+		o = append(o, 0x82, 0xa4, 0x73, 0x69, 0x64, 0x65)
+		o = msgp.AppendString(o, z.Budget.Side)
+		// string "limit"
+		o = append(o, 0xa5, 0x6c, 0x69, 0x6d, 0x69, 0x74)
+		o = msgp.AppendFloat64(o, z.Budget.Limit)
+		// string "serial"
+		o = append(o, 0xa6, 0x73, 0x65, 0x72, 0x69, 0x61, 0x6c)
+		o = msgp.AppendUint64(o, z.Serial)
+		// string "created"
+		o = append(o, 0xa7, 0x63, 0x72, 0x65, 0x61, 0x74, 0x65, 0x64)
+		o = msgp.AppendTime(o, z.Created)
+		// string "target"
+		o = append(o, 0xa6, 0x74, 0x61, 0x72, 0x67, 0x65, 0x74)
+		o = msgp.AppendString(o, z.Target)
+		if (zb0001Mask & 0x100) == 0 { // if not omitted
+			// string "hardware"
+			o = append(o, 0xa8, 0x68, 0x61, 0x72, 0x64, 0x77, 0x61, 0x72, 0x65)
+			o = msgp.AppendString(o, z.Hardware)
+		}
+		if (zb0001Mask & 0x200) == 0 { // if not omitted
+			// string "not_after"
+			o = append(o, 0xa9, 0x6e, 0x6f, 0x74, 0x5f, 0x61, 0x66, 0x74, 0x65, 0x72)
+			o = msgp.AppendTime(o, z.NotAfter)
+		}
+		// string "provenance"
+		o = append(o, 0xaa, 0x70, 0x72, 0x6f, 0x76, 0x65, 0x6e, 0x61, 0x6e, 0x63, 0x65)
+		o, err = z.Provenance.MarshalMsg(o)
+		if err != nil {
+			err = msgp.WrapError(err, "Provenance")
+			return
+		}
+		// string "evaluation"
+		o = append(o, 0xaa, 0x65, 0x76, 0x61, 0x6c, 0x75, 0x61, 0x74, 0x69, 0x6f, 0x6e)
+		o, err = z.Evaluation.MarshalMsg(o)
+		if err != nil {
+			err = msgp.WrapError(err, "Evaluation")
+			return
+		}
+		// string "quantization"
+		o = append(o, 0xac, 0x71, 0x75, 0x61, 0x6e, 0x74, 0x69, 0x7a, 0x61, 0x74, 0x69, 0x6f, 0x6e)
+		o, err = z.Quantization.MarshalMsg(o)
+		if err != nil {
+			err = msgp.WrapError(err, "Quantization")
+			return
+		}
+		// string "golden"
+		o = append(o, 0xa6, 0x67, 0x6f, 0x6c, 0x64, 0x65, 0x6e)
+		o = msgp.AppendArrayHeader(o, uint32(len(z.Golden)))
+		for za0002 := range z.Golden {
+			// map header, size 2
+			// string "pix"
+			o = append(o, 0x82, 0xa3, 0x70, 0x69, 0x78)
+			o = msgp.AppendBytes(o, z.Golden[za0002].Pix)
+			// string "sum"
+			o = append(o, 0xa3, 0x73, 0x75, 0x6d)
+			o = msgp.AppendInt32(o, z.Golden[za0002].Sum)
+		}
 	}
 	return
 }
@@ -256,6 +285,18 @@ func (z *Bundle) UnmarshalMsg(bts []byte) (o []byte, err error) {
 				err = msgp.WrapError(err, "Target")
 				return
 			}
+		case "hardware":
+			z.Hardware, bts, err = msgp.ReadStringBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Hardware")
+				return
+			}
+		case "not_after":
+			z.NotAfter, bts, err = msgp.ReadTimeBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "NotAfter")
+				return
+			}
 		case "provenance":
 			bts, err = z.Provenance.UnmarshalMsg(bts)
 			if err != nil {
@@ -340,7 +381,7 @@ func (z *Bundle) Msgsize() (s int) {
 	for za0001 := range z.Classes {
 		s += msgp.StringPrefixSize + len(z.Classes[za0001])
 	}
-	s += 10 + msgp.Float64Size + 7 + 1 + 5 + msgp.StringPrefixSize + len(z.Budget.Side) + 6 + msgp.Float64Size + 7 + msgp.Uint64Size + 8 + msgp.TimeSize + 7 + msgp.StringPrefixSize + len(z.Target) + 11 + z.Provenance.Msgsize() + 11 + z.Evaluation.Msgsize() + 13 + z.Quantization.Msgsize() + 7 + msgp.ArrayHeaderSize
+	s += 10 + msgp.Float64Size + 7 + 1 + 5 + msgp.StringPrefixSize + len(z.Budget.Side) + 6 + msgp.Float64Size + 7 + msgp.Uint64Size + 8 + msgp.TimeSize + 7 + msgp.StringPrefixSize + len(z.Target) + 9 + msgp.StringPrefixSize + len(z.Hardware) + 10 + msgp.TimeSize + 11 + z.Provenance.Msgsize() + 11 + z.Evaluation.Msgsize() + 13 + z.Quantization.Msgsize() + 7 + msgp.ArrayHeaderSize
 	for za0002 := range z.Golden {
 		s += 1 + 4 + msgp.BytesPrefixSize + len(z.Golden[za0002].Pix) + 4 + msgp.Int32Size
 	}

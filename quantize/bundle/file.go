@@ -47,10 +47,10 @@ func (e *VersionError) Error() string {
 	return fmt.Sprintf("bundle has format version %d, this program knows %d", e.Have, e.Known)
 }
 
-// Encode validates b and makes the signed file. It brings Created to whole seconds of UTC, the precision of the file, and
-// sets the ID.
+// Encode validates b and makes the signed file. It brings Created and NotAfter to whole seconds of UTC, the precision of the file,
+// and sets the ID.
 func Encode(b *Bundle, key ed25519.PrivateKey) ([]byte, error) {
-	b.Created = b.Created.UTC().Truncate(time.Second)
+	b.Created, b.NotAfter = b.Created.UTC().Truncate(time.Second), b.NotAfter.UTC().Truncate(time.Second)
 	if err := b.Validate(); err != nil {
 		return nil, fmt.Errorf("encode bundle: %w", err)
 	}
@@ -200,7 +200,7 @@ func (f *file) parse() (*Bundle, error) {
 	if _, err := b.UnmarshalMsg(f.payload); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	b.Created = b.Created.UTC()
+	b.Created, b.NotAfter = b.Created.UTC(), b.NotAfter.UTC()
 	if err := b.Validate(); err != nil {
 		return nil, err
 	}

@@ -209,6 +209,9 @@ func TestInvalidContent(t *testing.T) {
 		"no target":            func(b *bundle.Bundle) { b.Target = "" },
 		"target with a hole":   func(b *bundle.Bundle) { b.Target = "hamburg//station3" },
 		"target half a name":   func(b *bundle.Bundle) { b.Target = "hamburg/line*/station3" },
+		"hardware of words":    func(b *bundle.Bundle) { b.Hardware = "a Pi" },
+		"hardware half named":  func(b *bundle.Bundle) { b.Hardware = "arm64/" },
+		"ended before it was":  func(b *bundle.Bundle) { b.NotAfter = b.Created.Add(-time.Second) },
 		"a terminal escape":    func(b *bundle.Bundle) { b.Provenance.Tool = "tirewatch \x1b[2J" },
 		"a second log line":    func(b *bundle.Bundle) { b.Model.Graph.Layers[1].Name = "pool1\nall is well" },
 		"a very long name":     func(b *bundle.Bundle) { b.Quantization.Layers[0].Name = strings.Repeat("x", 300) },
@@ -274,6 +277,49 @@ func TestTargets(t *testing.T) {
 		}
 	}
 }
+
+func TestFitsHardware(t *testing.T) {
+	for _, c := range []struct {
+		hardware, arch, kernel string
+		want                   bool
+	}{
+		{"", "arm64", "neon", true},
+		{"arm64", "arm64", "neon", true},
+		{"arm64", "amd64", "avx2", false},
+		{"arm64/sdot", "arm64", "sdot", true},
+		{"arm64/sdot", "arm64", "neon", false},
+		{"sdot", "arm64", "sdot", false},
+	} {
+		b := bundle.Bundle{Hardware: c.hardware}
+		if got := b.FitsHardware(c.arch, c.kernel); got != c.want {
+			t.Errorf("%q fits %s/%s: %v, want %v", c.hardware, c.arch, c.kernel, got, c.want)
+		}
+	}
+}
+
+// The optional fields changed nothing about bundles without them: the file of a program that knew none has these bytes, and one
+// with them comes back as it was.
+func TestOptionalFields(t *testing.T) {
+	without := encode(t, bundletest.Small(7))
+	for _, key := range []string{"hardware", "not_after"} {
+		if bytes.Contains(without, []byte(key)) {
+			t.Errorf("a bundle without %s has the key", key)
+		}
+	}
+	b := bundletest.Small(7)
+	if _, err := bundle.Encode(b, bundletest.Key(1)); err != nil || b.ID() != idBeforeOptionalFields {
+		t.Errorf("id %s, %v; want %s, as before there were optional fields", b.ID(), err, idBeforeOptionalFields)
+	}
+	want := bundletest.Small(7)
+	want.Hardware, want.NotAfter = "arm64/sdot", want.Created.Add(36*time.Hour)
+	got, err := bundle.Decode(encode(t, want), bundletest.Public(1))
+	if err != nil || got.Hardware != want.Hardware || !got.NotAfter.Equal(want.NotAfter) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// idBeforeOptionalFields is the id that the small bundle with serial 7 had before the format knew optional fields.
+const idBeforeOptionalFields = "aa6b8e5e66ace8d9"
 
 // A failed write leaves the old file and nothing else.
 func TestFailedWriteLeavesNothing(t *testing.T) {
