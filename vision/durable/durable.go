@@ -22,7 +22,12 @@ const tempMark = ".unfinished-"
 // WriteFile replaces the file at path by data with permissions perm. On any error path is as it was and no temporary
 // file remains.
 func WriteFile(path string, data []byte, perm fs.FileMode) error {
-	f, err := Create(path, perm)
+	return WriteFileOn(Disk, path, data, perm)
+}
+
+// WriteFileOn is WriteFile on a file system of the caller's.
+func WriteFileOn(on FS, path string, data []byte, perm fs.FileMode) error {
+	f, err := create(on, path, perm)
 	if err != nil {
 		return err
 	}
@@ -36,23 +41,26 @@ func WriteFile(path string, data []byte, perm fs.FileMode) error {
 // File is a file under construction: it takes its final name at Commit.
 type File struct {
 	path string
-	f    *os.File // nil after Commit or Abort
+	on   FS
+	f    Handle // nil after Commit or Abort
 }
 
 var _ io.Writer = (*File)(nil)
 
 // Create starts a replacement of path. The caller ends it with Commit, or with Abort, which is safe to defer.
-func Create(path string, perm fs.FileMode) (*File, error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+tempMark+"*")
+func Create(path string, perm fs.FileMode) (*File, error) { return create(Disk, path, perm) }
+
+func create(on FS, path string, perm fs.FileMode) (*File, error) {
+	f, err := on.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+tempMark+"*")
 	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", path, err)
 	}
 	if err := f.Chmod(perm); err != nil {
 		f.Close()
-		os.Remove(f.Name())
+		on.Remove(f.Name())
 		return nil, fmt.Errorf("write %s: %w", path, err)
 	}
-	return &File{path: path, f: f}, nil
+	return &File{path: path, on: on, f: f}, nil
 }
 
 // Write appends p to the unfinished file.
@@ -73,13 +81,13 @@ func (f *File) Commit() error {
 	err := errors.Join(f.f.Sync(), f.f.Close())
 	f.f = nil
 	if err == nil {
-		err = os.Rename(temp, f.path)
+		err = f.on.Rename(temp, f.path)
 	}
 	if err != nil {
-		os.Remove(temp)
+		f.on.Remove(temp)
 		return fmt.Errorf("write %s: %w", f.path, err)
 	}
-	return SyncDir(filepath.Dir(f.path))
+	return f.on.SyncDir(filepath.Dir(f.path))
 }
 
 // Abort discards the unfinished file. After Commit or an earlier Abort it does nothing.
@@ -88,22 +96,12 @@ func (f *File) Abort() {
 		return
 	}
 	f.f.Close()
-	os.Remove(f.f.Name())
+	f.on.Remove(f.f.Name())
 	f.f = nil
 }
 
 // SyncDir makes the names inside dir durable.
-func SyncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("sync folder %s: %w", dir, err)
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("sync folder %s: %w", dir, err)
-	}
-	return nil
-}
+func SyncDir(dir string) error { return Disk.SyncDir(dir) }
 
 // Clean removes what interrupted writes left in dir. Call it before the first write of a process that alone owns dir.
 func Clean(dir string) error {
