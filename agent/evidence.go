@@ -18,15 +18,17 @@ import (
 // tire has left, so that it runs on the best frames and on no other.
 type evidence struct {
 	model *models.Loaded
+	apart bool   // the shadow reads other bytes than the model
 	crops []crop // by slot, as in Track.Samples
 }
 
 // crop is one frame of a tire as the network sees it.
 type crop struct {
-	pix  []byte // Spec.Size() bytes
-	rect image.Rectangle
-	time time.Time // of the frame
-	ms   verdict.Duration
+	pix    []byte // Spec.Size() bytes
+	shadow []byte // the same for the shadow; nil while it reads pix
+	rect   image.Rectangle
+	time   time.Time // of the frame
+	ms     verdict.Duration
 }
 
 // crop preprocesses a tire into the slot.
@@ -41,12 +43,21 @@ func (s *Station) crop(e *evidence, slot int, f *frame.Frame, tire locate.Tire, 
 		return fmt.Errorf("frame %d: %w", f.Seq, err)
 	}
 	c.ms = verdict.Duration{Locate: milliseconds(located), Preprocess: milliseconds(time.Since(start))}
+	if e.apart {
+		// The frame is gone when the shadow's turn comes.
+		spec := e.model.Shadow.Bundle.Spec
+		if c.shadow == nil {
+			c.shadow = make([]byte, spec.Size())
+		}
+		if err := spec.Apply(c.shadow, f, c.rect); err != nil {
+			return fmt.Errorf("frame %d for the model before: %w", f.Seq, err)
+		}
+	}
 	return nil
 }
 
 // conclude scores the crops, decides, and stores the verdict. samples belong to the crops of e, in the same order.
 func (s *Station) conclude(ctx context.Context, e *evidence, name string, samples []Sample) error {
-	defer s.release(e)
 	b := e.model.Bundle
 	v := &verdict.Verdict{
 		Schema: verdict.SchemaVersion, Threshold: b.Threshold, ModelSerial: b.Serial, ModelHash: b.ID(), Image: name,
@@ -71,7 +82,11 @@ func (s *Station) conclude(ctx context.Context, e *evidence, name string, sample
 	v.Time, v.MS = e.crops[decisive].time, e.crops[decisive].ms
 	slices.SortFunc(v.Votes, func(a, b verdict.Vote) int { return cmp.Compare(a.Frame, b.Frame) })
 	v.Label, v.Probability = verdict.Policy{Threshold: b.Threshold}.Decide(v.Votes)
-	return s.record(ctx, v)
+	if err := s.record(ctx, v); err != nil {
+		return err
+	}
+	s.judged = append(s.judged, judgement{e, v.Label})
+	return nil
 }
 
 // buffer gives n bytes, reused where possible: a station would else make garbage by the megabyte with each tire.

@@ -3,11 +3,9 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"image"
 	"log/slog"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -18,7 +16,6 @@ import (
 	"tirewatch/agent/journal"
 	"tirewatch/agent/models"
 	"tirewatch/agent/uplink"
-	"tirewatch/quantize/bundle"
 	"tirewatch/vision/camera"
 	"tirewatch/vision/locate"
 )
@@ -39,6 +36,11 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	defer func() {
+		if err == nil { // anything else counts against a model on probation
+			err = store.Close()
+		}
+	}()
 	picture, err := cameraOptions(cfg.Camera, log)
 	if err != nil {
 		return err
@@ -59,10 +61,16 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	background.Go(func() { monitor.Run(inner) })
 
 	tell := &problems{texts: map[string]string{}, publish: []func(string){monitor.Status}}
+	background.Go(func() { store.Run(inner) })
+	if cfg.Model.Inbox != "" {
+		background.Go(func() { models.NewInbox(cfg.Model.Inbox, store, log).Run(inner) })
+	}
 	drain := func() {}
 	if cfg.MQTT.Enabled() {
 		u := newUplink(cfg, j, o)
 		publishModel(u, store)
+		background.Go(func() { publishModels(inner, u, store) })
+		background.Go(func() { obey(inner, u, store, log) })
 		tell.publish = append(tell.publish, u.PublishProblem)
 		background.Go(func() { u.Run(inner) })
 		background.Go(func() { takeBundles(inner, u, store, log) })
@@ -101,82 +109,9 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	return err
 }
 
-// openModels opens the slots and installs the initial bundle in an empty store.
-func openModels(cfg *config.Config, log *slog.Logger) (*models.Store, error) {
-	keys, err := bundle.ReadPublicKeys(cfg.Model.Keys)
-	if err != nil {
-		return nil, err
-	}
-	store, err := models.Open(cfg.Model.Dir, models.Verifier(keys, cfg.Station.ID()), log)
-	if err != nil {
-		return nil, err
-	}
-	m, err := store.Active()
-	if err != nil && cfg.Model.Initial != "" {
-		log.Info("no model yet, installing the initial one", "reason", err, "path", cfg.Model.Initial)
-		if m, err = installFile(store, cfg.Model.Initial); err != nil {
-			return nil, err
-		}
-	}
-	if err != nil {
-		log.Warn("the station starts without a model", "error", err)
-		return store, nil
-	}
-	logModel(log, "model loaded", m)
-	return store, nil
-}
-
-func installFile(store *models.Store, path string) (*models.Loaded, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("initial model: %w", err)
-	}
-	if info.Size() > bundle.MaxSize {
-		return nil, fmt.Errorf("initial model %s: %w", path, bundle.ErrTooLarge)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("initial model: %w", err)
-	}
-	m, err := store.Install(data)
-	if err != nil {
-		return nil, fmt.Errorf("initial model %s: %w", path, err)
-	}
-	return m, nil
-}
-
-func logModel(log *slog.Logger, what string, m *models.Loaded) {
-	log.Info(what, "serial", m.Bundle.Serial, "hash", m.Bundle.ID(), "kernel", m.Runner.Kernel())
-}
-
 func newUplink(cfg *config.Config, j *journal.Journal, o RunOptions) *uplink.Uplink {
 	return uplink.New(cfg.MQTT, uplink.Topics{Root: cfg.MQTT.Root, Station: cfg.Station.ID()}, j, o.Log,
-		uplink.Options{Version: o.Version, AcceptPush: cfg.Model.AcceptPush})
-}
-
-func publishModel(u *uplink.Uplink, store *models.Store) {
-	if m, err := store.Active(); err == nil {
-		u.PublishModel(&uplink.ModelRef{Serial: m.Bundle.Serial, Hash: m.Bundle.ID(), Since: m.Since}, nil)
-	}
-}
-
-// takeBundles installs what is pushed, one bundle after the other, until ctx ends.
-func takeBundles(ctx context.Context, u *uplink.Uplink, store *models.Store, log *slog.Logger) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case m := <-u.Bundles():
-			installed, err := store.Install(m.Data)
-			if err != nil {
-				log.Warn("pushed model refused", "hash", m.Hash, "error", err)
-			} else {
-				logModel(log, "pushed model is active from the next tire on", installed)
-				publishModel(u, store)
-			}
-			m.Reply(err)
-		}
-	}
+		uplink.Options{Version: o.Version, AcceptPush: cfg.Model.AcceptPush, Commands: []string{commandConfirm, commandRollback}})
 }
 
 // learnEmpty is how many frames show the empty place to a station that waits for tires in a fixed region.

@@ -33,6 +33,8 @@ func (e *FatalError) Unwrap() error { return e.Err }
 type Models interface {
 	// Wait returns the active network as soon as there is one.
 	Wait(ctx context.Context) (*models.Loaded, error)
+	// Judged is told of each verdict of m. compared: its shadow judged the tire too; differs: with another label.
+	Judged(m *models.Loaded, compared, differs bool)
 }
 
 // Journal stores verdicts; journal.Journal is one.
@@ -64,6 +66,7 @@ type Station struct {
 	seen    map[*Track]*evidence
 	size    image.Point // of the latest frame, px
 	free    [][]byte    // buffers for crops
+	judged  []judgement // tires whose verdict is stored and that the shadow has not seen yet
 }
 
 // New makes a station.
@@ -159,6 +162,7 @@ func (s *Station) inspect(ctx context.Context, f *frame.Frame) error {
 	start := time.Now()
 	tires := s.o.Locator.Find(f)
 	located := time.Since(start)
+	defer s.compare()
 	if s.o.Each {
 		return s.still(ctx, f, tires, located)
 	}
@@ -209,6 +213,7 @@ func (s *Station) leave(ctx context.Context, t *Track) error {
 
 // finish gives the tires that are still in the picture their verdicts.
 func (s *Station) finish(ctx context.Context) error {
+	defer s.compare()
 	var errs []error
 	for _, t := range s.tracker.End() {
 		errs = append(errs, s.leave(ctx, t))
@@ -231,9 +236,16 @@ func (s *Station) keep(ctx context.Context, t Take, f *frame.Frame, located time
 
 // newEvidence begins a tire with the network that is active now; it stays with it to the end.
 func (s *Station) newEvidence(ctx context.Context) (*evidence, error) {
+	if err := s.awaitModel(ctx); err != nil { // it may have been revoked
+		return nil, fmt.Errorf("model for a tire: %w", err)
+	}
 	m, err := s.o.Models.Wait(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("model for a tire: %w", err)
 	}
-	return &evidence{model: m}, nil
+	e := &evidence{model: m}
+	if m.Shadow != nil {
+		e.apart = m.Shadow.Bundle.Spec != m.Bundle.Spec
+	}
+	return e, nil
 }

@@ -49,7 +49,8 @@ func newBench(t *testing.T, f film, serials ...uint64) *bench {
 	t.Helper()
 	b := &bench{film: f}
 	logger := slog.New(slog.NewTextHandler(&b.log, nil))
-	store, err := models.Open(t.TempDir(), models.Verifier(bundletest.Public(1), "a/b/c"), logger)
+	store, err := models.Open(models.Options{Dir: t.TempDir(), Verify: models.Verifier(bundletest.Public(1), "a/b/c", nil), Log: logger,
+		Probation: models.Probation{Verdicts: 100}})
 	if err != nil {
 		t.Fatal(err)
 	}

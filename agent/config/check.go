@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -48,6 +49,11 @@ func (r *reader) check(c *Config) {
 	r.required("model.dir", c.Model.Dir, "want a folder")
 	r.rule("model.keys", len(c.Model.Keys) > 0, "missing, want the public key files whose bundles are accepted, like [\"maker.pub\"]")
 	r.rule("model.keys", !slices.Contains(c.Model.Keys, ""), "an entry is empty, want public key files")
+	between(r, "model.latency_budget", c.Model.LatencyBudget, 0, Duration(time.Minute))
+	between(r, "model.probation", c.Model.Probation, 0, 1_000_000)
+	between(r, "model.probation_time", c.Model.ProbationTime, 0, Duration(30*24*time.Hour))
+	between(r, "model.probation_crashes", c.Model.ProbationCrashes, 0, 1000)
+	between(r, "model.probation_disagreement", c.Model.ProbationDisagreement, 0, 1)
 	r.required("journal.path", c.Journal.Path, "want a file")
 
 	r.mqtt(c.MQTT)
@@ -119,7 +125,7 @@ func (r *reader) rule(key string, ok bool, format string, args ...any) {
 }
 
 // between treats a NaN as outside.
-func between[N int | float64](r *reader, key string, value, low, high N) {
+func between[N int | float64 | Duration](r *reader, key string, value, low, high N) {
 	r.rule(key, value >= low && value <= high, "%v is out of range, want %v to %v", value, low, high)
 }
 

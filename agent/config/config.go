@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"tirewatch/vision/verdict"
 )
@@ -132,12 +133,34 @@ const (
 type Model struct {
 	// Dir is the folder of the model slots. Default /var/lib/tirewatch/models.
 	Dir string `toml:"dir"`
-	// Keys are the public key files whose bundles are accepted, at least one (`tirewatch keygen` makes them).
+	// Keys are the public key files whose bundles are accepted, at least one (`tirewatch keygen` makes them). To change a key, name the
+	// new one beside the old one on every station, sign with the new one, and take the old one out. Nothing that comes through MQTT can
+	// change whom a station trusts.
 	Keys []string `toml:"keys"`
+	// Revoked is a text file of keys and bundles that are refused although they are signed: lines of "key ID" or "bundle ID", # for
+	// remarks. It is read again when it changes; a running model that it names gives way to the one before. Optional.
+	Revoked string `toml:"revoked"`
 	// Initial is a bundle that is installed when the station has no model yet. Optional: a bundle can be pushed instead.
 	Initial string `toml:"initial"`
 	// AcceptPush lets bundles in through MQTT. Default true.
 	AcceptPush bool `toml:"accept_push"`
+	// Inbox is a folder that bundles may be copied into, as from a USB stick: NAME.tire becomes NAME.tire.accepted, or NAME.tire.refused
+	// with the reason in NAME.tire.refused.txt. Optional; a folder that is not there yet is waited for.
+	Inbox string `toml:"inbox"`
+	// LatencyBudget refuses a bundle whose forward pass takes longer on this CPU (median). Default "0s": any is taken.
+	LatencyBudget Duration `toml:"latency_budget"`
+
+	// Probation is how many verdicts a new model gives before the station believes it. Until then the model before judges the same tires
+	// in its shadow and takes over again when the new one fails. 0 believes at once. Default 200.
+	Probation int `toml:"probation"`
+	// ProbationTime ends the probation too, once a tenth of the verdicts were given. "0s": only verdicts count. Default "30m".
+	ProbationTime Duration `toml:"probation_time"`
+	// ProbationCrashes is how often the agent may end badly (crash, watchdog, power cut) until the new model is given up. 0: as often as
+	// it likes. Default 3.
+	ProbationCrashes int `toml:"probation_crashes"`
+	// ProbationDisagreement is the share of tires judged unlike the model before at which the new one is given up. A retrained model
+	// may be right to differ, so the default 0 reports the share and gives nothing up.
+	ProbationDisagreement float64 `toml:"probation_disagreement"`
 }
 
 // Journal says where verdicts are kept.
@@ -184,7 +207,8 @@ func defaults() Config {
 	return Config{
 		Locate:  Locate{Mode: LocateRound, MinDiameter: 0.3, MaxDiameter: 1, Margin: 0.02},
 		Trigger: Trigger{Frames: 5},
-		Model:   Model{Dir: "/var/lib/tirewatch/models", AcceptPush: true},
+		Model: Model{Dir: "/var/lib/tirewatch/models", AcceptPush: true,
+			Probation: 200, ProbationTime: Duration(30 * time.Minute), ProbationCrashes: 3},
 		Journal: Journal{Path: "/var/lib/tirewatch/journal.db"},
 		MQTT:    MQTT{Root: "tirewatch", Encoding: verdict.JSON},
 		Log:     Log{Level: "info", Format: "text"},
@@ -211,7 +235,7 @@ func (c *Config) derive(base string) {
 		c.Model.Keys[i] = resolve(base, key)
 	}
 	for _, path := range []*string{
-		&c.Model.Dir, &c.Model.Initial, &c.Journal.Path,
+		&c.Model.Dir, &c.Model.Initial, &c.Model.Revoked, &c.Model.Inbox, &c.Journal.Path,
 		&c.MQTT.PasswordFile, &c.MQTT.CAFile, &c.MQTT.CertFile, &c.MQTT.KeyFile,
 	} {
 		*path = resolve(base, *path)

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -38,7 +39,8 @@ func TestMinimalFileGetsDefaults(t *testing.T) {
 		Camera:  config.Camera{Source: "v4l2:/dev/video0"},
 		Locate:  config.Locate{Mode: "round", MinDiameter: 0.3, MaxDiameter: 1, Margin: 0.02},
 		Trigger: config.Trigger{Mode: "presence", Frames: 5},
-		Model:   config.Model{Dir: "/var/lib/tirewatch/models", Keys: []string{"/etc/tirewatch/maker.pub"}, AcceptPush: true},
+		Model: config.Model{Dir: "/var/lib/tirewatch/models", Keys: []string{"/etc/tirewatch/maker.pub"}, AcceptPush: true,
+			Probation: 200, ProbationTime: config.Duration(30 * time.Minute), ProbationCrashes: 3},
 		Journal: config.Journal{Path: "/var/lib/tirewatch/journal.db"},
 		MQTT: config.MQTT{Broker: "mqtt://broker", Root: "tirewatch", ClientID: "tirewatch-hamburg-line1-station3",
 			Encoding: verdict.JSON},
@@ -55,7 +57,7 @@ func TestExampleShowsTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	optional := regexp.MustCompile(`(?m)^# (region|initial|username|password_file|ca_file|cert_file|key_file) = .*\n`)
+	optional := regexp.MustCompile(`(?m)^# (region|initial|revoked|inbox|username|password_file|ca_file|cert_file|key_file) = .*\n`)
 	commented := regexp.MustCompile(`(?m)^# (\w+ = )`)
 	text := commented.ReplaceAllString(optional.ReplaceAllString(config.Example(), ""), "$1")
 	uncommented, err := config.Parse([]byte(text), "station.toml")
@@ -155,6 +157,12 @@ func TestProblems(t *testing.T) {
 			"s.toml:13: mqtt.key_file: needs mqtt.cert_file",
 			"s.toml:17: locate.max_diameter: 0.5 is below locate.min_diameter, 0.9",
 			"s.toml: locate.region: missing, mode region wants [x0, y0, x1, y1] in px of the frame"}},
+		{"durations", edit(`keys = ["maker.pub"]`, "keys = [\"maker.pub\"]\nlatency_budget = 50\nprobation_time = \"soon\"\nprobation_disagreement = 20\n"), []string{
+			`s.toml:10: model.latency_budget: 50 has the wrong type, want a duration like "90s", "30m" or "72h"`,
+			`s.toml:11: model.probation_time: "soon" has the wrong type, want a duration like "90s", "30m" or "72h"`,
+			"s.toml:12: model.probation_disagreement: 20 is out of range, want 0 to 1"}},
+		{"a latency that is no budget", edit(`keys = ["maker.pub"]`, "keys = [\"maker.pub\"]\nlatency_budget = \"2h\"\n"), []string{
+			"s.toml:10: model.latency_budget: 2h0m0s is out of range, want 0s to 1m0s"}},
 		{"region inside out", minimal + "[locate]\nregion = [10, 10, 5, 20]\n", []string{
 			"s.toml:13: locate.region: [10 10 5 20] is no region, want [x0, y0, x1, y1] in px of the frame with x0 < x1 and y0 < y1"}},
 		{"not a number", minimal + "[locate]\nmargin = nan\n", []string{"s.toml:13: locate.margin: NaN is out of range, want 0 to 0.5"}},

@@ -124,6 +124,9 @@ func (r *reader) fill(c reflect.Value, tree map[string]any) {
 
 // decode puts one TOML value into target with the strictness of the TOML library.
 func decode(target reflect.Value, value any) error {
+	if _, text := value.(string); !text && target.Type() == reflect.TypeFor[Duration]() {
+		return errors.New("a number without a unit") // which the library would take for nanoseconds
+	}
 	text, err := toml.Marshal(map[string]any{"value": value})
 	if err != nil {
 		return err
@@ -150,6 +153,9 @@ func fieldOf(s reflect.Value, name string) (reflect.Value, bool) {
 
 // accepts describes the type of a key for a person.
 func accepts(t reflect.Type) string {
+	if t == reflect.TypeFor[Duration]() {
+		return `a duration like "90s", "30m" or "72h"`
+	}
 	switch t.Kind() {
 	case reflect.String:
 		return `a text in quotes`

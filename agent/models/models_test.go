@@ -36,7 +36,7 @@ func bytesOf(t *testing.T, serial uint64, change ...func(*bundle.Bundle)) []byte
 func open(t *testing.T, dir string) (*Store, *bytes.Buffer) {
 	t.Helper()
 	var log bytes.Buffer
-	s, err := Open(dir, Verifier(bundletest.Public(1), station), slog.New(slog.NewTextHandler(&log, nil)))
+	s, err := Open(Options{Dir: dir, Verify: Verifier(bundletest.Public(1), station, nil), Log: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,8 +250,8 @@ func TestEveryWriteMayFail(t *testing.T) {
 
 func TestInspectChangesNothing(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "models")
-	quiet := slog.New(slog.DiscardHandler)
-	if _, err := Inspect(dir, Verifier(bundletest.Public(1), station), quiet); !errors.Is(err, ErrNoModel) {
+	o := Options{Dir: dir, Verify: Verifier(bundletest.Public(1), station, nil), Log: slog.New(slog.DiscardHandler)}
+	if _, err := Inspect(o); !errors.Is(err, ErrNoModel) {
 		t.Errorf("no folder: %v; want ErrNoModel", err)
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
@@ -263,9 +263,9 @@ func TestInspectChangesNothing(t *testing.T) {
 	if err := os.WriteFile(unfinished, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m, err := Inspect(dir, Verifier(bundletest.Public(1), station), quiet)
-	if err != nil || m.Bundle.Serial != 2 {
-		t.Errorf("%+v, %v; want serial 2", m, err)
+	shot, err := Inspect(o)
+	if err != nil || shot.Active.Bundle.Serial != 2 {
+		t.Errorf("%+v, %v; want serial 2", shot, err)
 	}
 	if _, err := os.Stat(unfinished); err != nil {
 		t.Errorf("a running station's file was removed: %v", err)

@@ -32,9 +32,29 @@ const (
 
 // ModelState says which networks a station holds and what became of the last pushed bundle.
 type ModelState struct {
-	Active    *ModelRef `json:"active"`              // what verdicts come from; null before the first bundle
-	Candidate *ModelRef `json:"candidate,omitempty"` // on probation
-	Answer    *Answer   `json:"answer,omitempty"`    // to the last pushed bundle since the agent started
+	Active    *ModelRef   `json:"active"`              // what verdicts come from; null before the first bundle
+	Candidate *Candidate  `json:"candidate,omitempty"` // the active one, while it is on probation
+	Previous  *ModelRef   `json:"previous,omitempty"`  // what the command rollback goes back to
+	Last      *ModelEvent `json:"last,omitempty"`      // what led here
+	Answer    *Answer     `json:"answer,omitempty"`    // to the last pushed bundle since the agent started
+}
+
+// Candidate is a bundle on probation and how far it has come.
+type Candidate struct {
+	ModelRef
+	Verdicts      int `json:"verdicts"`
+	Of            int `json:"of"`            // verdicts that end the probation
+	Compared      int `json:"compared"`      // tires that the model before judged too
+	Disagreements int `json:"disagreements"` // of them it judged differently
+}
+
+// ModelEvent is a change of the active bundle and its reason, as in the station's events.jsonl.
+type ModelEvent struct {
+	Event  string    `json:"event"` // installed, on_probation, confirmed, fell_back or removed
+	Serial uint64    `json:"serial"`
+	Hash   string    `json:"hash"`
+	Reason string    `json:"reason,omitempty"`
+	Time   time.Time `json:"time"`
 }
 
 // ModelRef names a bundle.

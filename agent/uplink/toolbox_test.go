@@ -47,7 +47,7 @@ func TestPush(t *testing.T) {
 				t.Errorf("got %q, hash %s", m.Data, m.Hash)
 			}
 			if err == nil {
-				u.PublishModel(&uplink.ModelRef{Serial: 8, Hash: m.Hash}, nil)
+				u.PublishModel(uplink.ModelState{Active: &uplink.ModelRef{Serial: 8, Hash: m.Hash}})
 			}
 			m.Reply(err)
 		}

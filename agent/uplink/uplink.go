@@ -85,11 +85,12 @@ func (u *Uplink) Bundles() <-chan BundleMessage { return u.bundles }
 // Commands receives the commands that Options names. The receiver calls Reply once for each.
 func (u *Uplink) Commands() <-chan Command { return u.commands }
 
-// PublishModel tells the broker which networks the station holds, now and after each reconnection. It does not block; what
-// it is given must not change afterwards.
-func (u *Uplink) PublishModel(active, candidate *ModelRef) {
+// PublishModel tells the broker which networks the station holds, now and after each reconnection. The answer to the last push is
+// the uplink's own and stays. It does not block; what it is given must not change afterwards.
+func (u *Uplink) PublishModel(m ModelState) {
 	u.mu.Lock()
-	u.model.Active, u.model.Candidate = active, candidate
+	m.Answer = u.model.Answer
+	u.model = m
 	u.mu.Unlock()
 	u.change()
 }

@@ -49,7 +49,7 @@ func TestStatusAndModelAreRetained(t *testing.T) {
 	broker := brokertest.Start(t)
 	u := uplink.New(settings(broker.URL()), topics, newJournal(t), quiet, uplink.Options{Version: "v1.2.3"})
 	active := &uplink.ModelRef{Serial: 7, Hash: "0123456789abcdef", Since: time.Now().UTC()}
-	u.PublishModel(active, nil)
+	u.PublishModel(uplink.ModelState{Active: active})
 	stop := run(t, u)
 	first := listen(t, broker.URL(), topics.Status())
 	until(first, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Online })

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tirewatch/agent"
 	"tirewatch/agent/config"
 	"tirewatch/agent/models"
 	"tirewatch/quantize/bundle"
@@ -56,6 +57,9 @@ func examine(cfg *config.Config) (model string, problems error) {
 	}
 	model, err := examineModel(cfg)
 	note("model", err)
+	if cfg.Model.Inbox != "" {
+		note("model.inbox", isFolder(cfg.Model.Inbox))
+	}
 	note("journal.path", isFolder(filepath.Dir(cfg.Journal.Path)))
 	for _, f := range []struct{ key, path string }{
 		{"mqtt.password_file", cfg.MQTT.PasswordFile}, {"mqtt.ca_file", cfg.MQTT.CAFile},
@@ -70,14 +74,18 @@ func examine(cfg *config.Config) (model string, problems error) {
 
 // examineModel says with which network the station would start.
 func examineModel(cfg *config.Config) (string, error) {
-	keys, err := bundle.ReadPublicKeys(cfg.Model.Keys)
+	o, err := agent.ModelOptions(cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return "unknown", err
 	}
-	verify := models.Verifier(keys, cfg.Station.ID())
-	m, err := models.Inspect(cfg.Model.Dir, verify, slog.New(slog.DiscardHandler))
+	shot, err := models.Inspect(o)
 	if err == nil {
-		return fmt.Sprintf("serial %d (%s), installed in %s", m.Bundle.Serial, m.Bundle.ID(), cfg.Model.Dir), nil
+		b := shot.Active.Bundle
+		words := fmt.Sprintf("serial %d (%s), installed in %s", b.Serial, b.ID(), cfg.Model.Dir)
+		if t := shot.Trial; t != nil {
+			words += fmt.Sprintf(", on probation: %d of %d verdicts, %d of %d unlike the model before", t.Verdicts, t.Of, t.Disagreements, t.Compared)
+		}
+		return words, nil
 	}
 	if !errors.Is(err, models.ErrNoModel) {
 		return "unknown", err
@@ -85,26 +93,15 @@ func examineModel(cfg *config.Config) (string, error) {
 	if cfg.Model.Initial == "" {
 		return "none yet: the station waits until one is pushed", nil
 	}
-	data, err := readBundle(cfg.Model.Initial)
+	data, err := bundle.ReadFile(cfg.Model.Initial)
 	if err != nil {
 		return "unknown", err
 	}
-	if m, err = verify(data); err != nil {
+	m, err := o.Verify(data)
+	if err != nil {
 		return "unknown", fmt.Errorf("initial model %s: %w", cfg.Model.Initial, err)
 	}
 	return fmt.Sprintf("none yet: serial %d (%s) is installed from %s", m.Bundle.Serial, m.Bundle.ID(), cfg.Model.Initial), nil
-}
-
-// readBundle reads a file that may be a bundle.
-func readBundle(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > bundle.MaxSize {
-		return nil, fmt.Errorf("read %s: %w", path, bundle.ErrTooLarge)
-	}
-	return os.ReadFile(path)
 }
 
 func isFolder(path string) error {
@@ -121,6 +118,24 @@ func isReadable(path string) error {
 		return err
 	}
 	return f.Close()
+}
+
+// probationWords says what a new model must do to be believed.
+func probationWords(m config.Model) string {
+	if m.Probation == 0 {
+		return "none: a new model is believed at once"
+	}
+	words := fmt.Sprintf("a new model is on probation for %d verdicts", m.Probation)
+	if m.ProbationTime > 0 {
+		words += fmt.Sprintf(" or %v", m.ProbationTime)
+	}
+	if m.ProbationCrashes > 0 {
+		words += fmt.Sprintf(", given up after %d bad ends of the agent", m.ProbationCrashes)
+	}
+	if m.ProbationDisagreement > 0 {
+		words += fmt.Sprintf(", or when it judges more than %g %% of the tires unlike the model before", 100*m.ProbationDisagreement)
+	}
+	return words
 }
 
 // describe says in plain words what the station would do.
@@ -152,6 +167,10 @@ func describe(w io.Writer, cfg *config.Config, model string) {
 		pushed = "accepted when signed by " + strings.Join(cfg.Model.Keys, ", ")
 	}
 	line("pushes", "%s", pushed)
+	if cfg.Model.Inbox != "" {
+		line("inbox", "bundles that are copied into %s are tried", cfg.Model.Inbox)
+	}
+	line("trial", "%s", probationWords(cfg.Model))
 	line("journal", "%s", cfg.Journal.Path)
 	if !cfg.MQTT.Enabled() {
 		line("broker", "none: verdicts stay in the journal")

@@ -80,9 +80,9 @@ func selectBundle(path, file string, keys []string) (*bundle.Bundle, error) {
 		b, err := bundle.Decode(data, trusted)
 		return &models.Loaded{Bundle: b}, err
 	}
-	m, err := models.Inspect(cfg.Model.Dir, verify, slog.New(slog.DiscardHandler))
+	shot, err := models.Inspect(models.Options{Dir: cfg.Model.Dir, Verify: verify, Log: slog.New(slog.DiscardHandler)})
 	if err == nil {
-		return m.Bundle, nil
+		return shot.Active.Bundle, nil
 	}
 	if errors.Is(err, models.ErrNoModel) && cfg.Model.Initial != "" {
 		return bundle.Read(cfg.Model.Initial, trusted)

@@ -25,7 +25,6 @@ import (
 // Recorder is a durable.FS for one flat folder that remembers what is done. It does it too, so that the program goes on.
 type Recorder struct {
 	dir     string
-	inodes  []*inode
 	names   map[string]*inode // as the program sees the folder
 	durable map[string]*inode // as it was when recording began
 	steps   []step

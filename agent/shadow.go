@@ -1,0 +1,52 @@
+package agent
+
+import (
+	"tirewatch/vision/verdict"
+)
+
+// judgement is a verdict that the journal has.
+type judgement struct {
+	evidence *evidence
+	label    verdict.Label
+}
+
+// compare lets the model before judge the tires that a model on probation has judged. It comes behind the verdicts of a frame and
+// delays none of them: what it costs is a forward pass for each crop, and until then the camera keeps the newest frame.
+func (s *Station) compare() {
+	for _, j := range s.judged {
+		label, err := shadowLabel(j.evidence)
+		if err != nil {
+			s.o.Log.Warn("the model before cannot judge a tire, it is not compared", "error", err)
+		}
+		compared := err == nil && label != ""
+		differs := compared && label != j.label
+		if differs {
+			s.o.Log.Info("the models disagree", "probation", j.label, "before", label)
+		}
+		s.o.Models.Judged(j.evidence.model, compared, differs)
+		s.release(j.evidence)
+	}
+	s.judged = s.judged[:0]
+}
+
+// shadowLabel is what the model before makes of a tire's crops; empty when there is none.
+func shadowLabel(e *evidence) (verdict.Label, error) {
+	m := e.model.Shadow
+	if m == nil {
+		return "", nil
+	}
+	var votes []verdict.Vote
+	for i := range e.crops {
+		pix := e.crops[i].pix
+		if e.apart {
+			pix = e.crops[i].shadow
+		}
+		sum, err := m.Runner.Run(pix)
+		if err != nil {
+			return "", err
+		}
+		votes = append(votes, verdict.Vote{Logit: m.Bundle.Model.Logit(sum)})
+	}
+	label, _ := verdict.Policy{Threshold: m.Bundle.Threshold}.Decide(votes)
+	return label, nil
+}

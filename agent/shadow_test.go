@@ -1,0 +1,144 @@
+package agent
+
+import (
+	"slices"
+	"testing"
+
+	"tirewatch/agent/models"
+	"tirewatch/quantize/bundle"
+	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/vision/infer"
+	"tirewatch/vision/verdict"
+)
+
+// order notes when verdicts are stored and when the shadow has judged.
+type order struct {
+	Models
+	*bench
+	steps []string
+}
+
+func (o *order) Judged(m *models.Loaded, compared, differs bool) {
+	o.steps = append(o.steps, "shadow")
+	o.Models.Judged(m, compared, differs)
+}
+
+func (o *order) Append(v *verdict.Verdict) error {
+	o.steps = append(o.steps, "verdict")
+	return o.bench.Append(v)
+}
+
+// TestShadowJudgesTheSameTires puts model 2 on probation beside model 1 and computes by hand what model 1 says.
+func TestShadowJudgesTheSameTires(t *testing.T) {
+	for name, change := range map[string]func(*bundle.Bundle){
+		"with the same preprocessing": func(*bundle.Bundle) {},
+		"with another preprocessing":  enlarge,
+	} {
+		t.Run(name, func(t *testing.T) {
+			var tires film
+			for i := range 12 {
+				tires = append(tires, []float64{float64(100 + 20*i)})
+			}
+			b := newBench(t, tires, 1)
+			b.o.Each = true
+			second := bundletest.Small(2)
+			change(second)
+			second.Threshold = middle(t, second, tires) // so that it says both
+			data, err := bundle.Encode(second, bundletest.Key(1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := b.store.Install(data); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			differ := 0
+			for _, v := range b.verdicts {
+				if v.ModelSerial != 2 {
+					t.Fatalf("verdict by model %d", v.ModelSerial)
+				}
+				before, _ := verdict.Policy{Threshold: 0.5}.Decide([]verdict.Vote{{Logit: b.score(t, int(v.Votes[0].Frame)-1, v.Votes[0].Crop)}})
+				if before != v.Label {
+					differ++
+				}
+			}
+			got := b.store.Snapshot().Trial
+			if want := (models.Counts{Verdicts: 12, Compared: 12, Disagreements: differ}); got.Counts != want {
+				t.Errorf("counted %+v; want %+v", got.Counts, want)
+			}
+			if differ == 0 || differ == 12 {
+				t.Errorf("the models differ on %d of 12 tires: the test shows nothing", differ)
+			}
+		})
+	}
+}
+
+// middle is the middle of the probabilities that a network gives to a film.
+func middle(t *testing.T, model *bundle.Bundle, tires film) float64 {
+	t.Helper()
+	b := newBench(t, tires)
+	b.o.Each = true
+	data, err := bundle.Encode(model, bundletest.Key(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.store.Install(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	low, high := 1.0, 0.0
+	for _, v := range b.verdicts {
+		low, high = min(low, v.Probability), max(high, v.Probability)
+	}
+	return (low + high) / 2
+}
+
+// enlarge gives a bundle a network that reads more pixels than the others.
+func enlarge(b *bundle.Bundle) {
+	g := bundletest.Graph()
+	g.Input.W, g.Input.H = 16, 14
+	b.Model, b.Spec.Width, b.Spec.Height = bundletest.Model(g, 2), 16, 14
+	r, err := infer.NewRunner(&b.Model)
+	if err != nil {
+		panic(err)
+	}
+	for i := range b.Golden {
+		b.Golden[i].Pix = make([]byte, b.Spec.Size())
+		if b.Golden[i].Sum, err = r.Run(b.Golden[i].Pix); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// The shadow's work comes behind the verdicts of all tires that leave with a frame.
+func TestShadowDelaysNoVerdict(t *testing.T) {
+	b := newBench(t, passing(60, steady(12), 100, -50), 1, 2)
+	b.film = b.film[:15] // both tires are in the picture at the end
+	o := &order{Models: b.store, bench: b}
+	b.o.Models, b.o.Journal = o, o
+	if err := b.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"verdict", "verdict", "shadow", "shadow"}; !slices.Equal(o.steps, want) {
+		t.Errorf("order %v; want %v", o.steps, want)
+	}
+}
+
+// BenchmarkShadow is what a probation costs behind a verdict, for each crop.
+func BenchmarkShadow(b *testing.B) {
+	small := bundletest.Small(1)
+	r, err := small.SelfTest()
+	if err != nil {
+		b.Fatal(err)
+	}
+	e := &evidence{model: &models.Loaded{Shadow: &models.Loaded{Bundle: small, Runner: r}}, crops: []crop{{pix: small.Golden[0].Pix}}}
+	for b.Loop() {
+		if _, err := shadowLabel(e); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
