@@ -1,0 +1,183 @@
+package models
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"tirewatch/quantize/bundle"
+	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/vision/durable/durabletest"
+)
+
+// powercut is one thing that a station does with its networks while the power goes.
+type powercut struct {
+	name    string
+	prepare func(t *testing.T, r *rig) // what was done before, durably; the process then died
+	do      func(r *rig)               // in the process that the power takes; nil: Open alone
+	before  []uint64                   // serials that may be active while it is not done; 0: none
+	after   uint64                     // that must be once it is done
+	floor   uint64                     // that must hold at any time
+	trial   []uint64                   // serials that are never active without being watched
+	starts  int                        // that must be on record at the start after it is done
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+var powercuts = []powercut{
+	{name: "the first model is installed", prepare: func(*testing.T, *rig) {},
+		do: func(r *rig) { install(r.t, r.Store, 1) }, before: []uint64{0, 1}, after: 1},
+	{name: "a model is installed and goes on probation", prepare: func(t *testing.T, r *rig) { install(t, r.Store, 1) },
+		do: func(r *rig) { install(r.t, r.Store, 2) }, before: []uint64{1, 2}, after: 2, floor: 1, trial: []uint64{2}},
+	{name: "an agent starts with a model on probation", prepare: func(t *testing.T, r *rig) { install(t, r.Store, 1, 2) },
+		before: []uint64{2}, after: 2, floor: 2, trial: []uint64{2}, starts: 3},
+	{name: "probation goes on", prepare: func(t *testing.T, r *rig) { install(t, r.Store, 1, 2) },
+		do: func(r *rig) { r.judge(4, 1); r.judge(4, 0) }, before: []uint64{2}, after: 2, floor: 2, trial: []uint64{2}},
+	{name: "an agent ends well on probation", prepare: func(t *testing.T, r *rig) { install(t, r.Store, 1, 2) },
+		do: func(r *rig) { must(r.t, r.Close()) }, before: []uint64{2}, after: 2, floor: 2, trial: []uint64{2}},
+	{name: "a model is confirmed", prepare: func(t *testing.T, r *rig) { install(t, r.Store, 1, 2) },
+		do: func(r *rig) { must(r.t, r.Confirm()) }, before: []uint64{2}, after: 2, floor: 2},
+	{name: "a model is rolled back on probation", prepare: func(t *testing.T, r *rig) { install(t, r.Store, 1, 2) },
+		do: func(r *rig) { must(r.t, r.Rollback()) }, before: []uint64{1, 2}, after: 1, floor: 2, trial: []uint64{2}},
+	{name: "a proven model is rolled back", prepare: func(t *testing.T, r *rig) { install(t, r.Store, 1, 2); must(t, r.Confirm()) },
+		do: func(r *rig) { must(r.t, r.Rollback()) }, before: []uint64{1, 2}, after: 1, floor: 2},
+	{name: "a newer model comes during probation", prepare: func(t *testing.T, r *rig) { install(t, r.Store, 1, 2) },
+		do: func(r *rig) { install(r.t, r.Store, 3) }, before: []uint64{1, 2, 3}, after: 3, floor: 2, trial: []uint64{2, 3}},
+	{name: "a model that crashes is given up at a start", prepare: func(t *testing.T, r *rig) { install(t, r.Store, 1, 2); r.crash(); r.crash() },
+		before: []uint64{1}, after: 1, floor: 2, trial: []uint64{2}},
+	{name: "a model that fails its self-test is given up at a start",
+		prepare: func(t *testing.T, r *rig) { install(t, r.Store, 1, 2); damage(t, r.o.Dir, 2) },
+		before:  []uint64{1}, after: 1, floor: 2},
+	{name: "the event log is full", prepare: func(t *testing.T, r *rig) { install(t, r.Store, 1) },
+		do:     func(r *rig) { r.journal.limit = 1; install(r.t, r.Store, 2) },
+		before: []uint64{1, 2}, after: 2, floor: 1, trial: []uint64{2}},
+}
+
+// TestPowerCut does each of these things once and then opens every folder that may be found when the power goes at any step of it, with
+// what was not synced lost, torn or kept in every combination. And as power comes back badly, it goes once more during that start, at
+// every step. Always a network that was fully verified works, the old one or the new one; a new one is never believed unwatched;
+// and the floor never falls.
+func TestPowerCut(t *testing.T) {
+	for _, c := range powercuts {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t)
+			c.prepare(t, r)
+			disk := durabletest.Record(t, r.o.Dir)
+			r.o.Disk = disk
+			if c.do == nil {
+				r.crash()
+			} else {
+				r.o.Disk = nil
+				r.Store.o.Disk, r.journal.disk = disk, disk
+				r.Store.write = newStore(Options{Disk: disk}).write
+				c.do(r)
+			}
+			r.o.Disk = nil
+			l := &cutter{t: t, c: c, seen: map[[32]byte]bool{}}
+			for cut := range disk.Steps() + 1 {
+				done := cut == disk.Steps()
+				for image := range disk.Images(cut) {
+					l.images++
+					if key := image.Key(); done || !l.seen[key] {
+						l.seen[key] = true
+						l.open(image, done, fmt.Sprintf("cut before %s (step %d)", disk.Describe(cut), cut), true)
+					}
+				}
+			}
+			t.Logf("%d cuts, %d folders after them; %d different ones opened, %d of them after a second cut", disk.Steps()+1, l.images, len(l.seen), l.second)
+		})
+	}
+}
+
+// old is a bundle that may never come in.
+func (c powercut) old(t *testing.T) []byte {
+	return bytesOf(t, c.floor, func(b *bundle.Bundle) { b.Threshold = 0.9 })
+}
+
+// cutter opens what a cut left.
+type cutter struct {
+	t              *testing.T
+	c              powercut
+	seen           map[[32]byte]bool
+	images, second int
+}
+
+// open starts a station on an image and checks what works. again lets the power go once more at every step of the start.
+func (l *cutter) open(image durabletest.Image, done bool, where string, again bool) {
+	l.t.Helper()
+	dir := filepath.Join(l.t.TempDir(), "models")
+	image.Restore(l.t, dir)
+	disk := durabletest.Record(l.t, dir)
+	var verified []string
+	verify := Verifier(bundletest.Public(1), station, nil)
+	s, err := Open(Options{
+		Dir: dir, Log: slog.New(slog.DiscardHandler), Probation: Probation{Verdicts: 20, Crashes: 3}, Disk: disk,
+		Verify: func(data []byte) (*Loaded, error) {
+			m, err := verify(data)
+			if err == nil {
+				verified = append(verified, m.Bundle.ID())
+			}
+			return m, err
+		},
+	})
+	if err != nil {
+		l.t.Fatalf("%s: %v", where, err)
+	}
+	l.judge(s, verified, done, where)
+	if again {
+		for cut := range disk.Steps() + 1 {
+			for second := range disk.Images(cut) {
+				if key := second.Key(); !l.seen[key] {
+					l.seen[key] = true
+					l.second++
+					l.open(second, done, where+" and again before "+disk.Describe(cut), false)
+				}
+			}
+		}
+	}
+	os.RemoveAll(dir) // or thousands of them would wait for the end of the test
+}
+
+// judge checks what a station works with.
+func (l *cutter) judge(s *Store, verified []string, done bool, where string) {
+	l.t.Helper()
+	c, got := l.c, serial(s)
+	allowed := c.before
+	if done {
+		allowed = []uint64{c.after}
+	}
+	if !slices.Contains(allowed, got) && !(got == 1 && slices.Contains(c.trial, 2) && s.Snapshot().Last.Kind == FellBack) {
+		l.t.Errorf("%s: serial %d works; want one of %v", where, got, allowed)
+	}
+	if s.state.Floor < max(c.floor, got) {
+		l.t.Errorf("%s: the floor is %d with serial %d active; want at least %d", where, s.state.Floor, got, max(c.floor, got))
+	}
+	if got == 0 {
+		return
+	}
+	m, _ := s.Active()
+	if !slices.Contains(verified, m.Bundle.ID()) {
+		l.t.Errorf("%s: serial %d works and was not verified", where, got)
+	}
+	if t := s.state.Trial; t != nil && done && t.Starts < c.starts {
+		l.t.Errorf("%s: %d starts are on record; want %d", where, t.Starts, c.starts)
+	}
+	if slices.Contains(c.trial, got) && (m.Shadow == nil || s.Snapshot().Trial == nil || s.state.Trial.Starts < 1) {
+		l.t.Errorf("%s: serial %d is not watched", where, got)
+	}
+	var old *SerialError
+	if c.floor > 0 {
+		if _, err := s.Install(l.c.old(l.t)); !errors.As(err, &old) {
+			l.t.Errorf("%s: another bundle with serial %d: %v; want *SerialError", where, c.floor, err)
+		}
+	}
+}
