@@ -44,6 +44,7 @@ func clientOptions(cfg config.MQTT) (*mqtt.ClientOptions, error) {
 		SetAutoReconnect(false).
 		SetConnectRetry(false).
 		SetDialer(&net.Dialer{Timeout: connectTimeout}).
+		SetCustomOpenConnectionFn(opener(func() {})).
 		SetConnectTimeout(connectTimeout).
 		SetWriteTimeout(writeTimeout).
 		SetKeepAlive(keepAlive).

@@ -35,10 +35,16 @@ type session struct {
 	client mqtt.Client
 	since  time.Time
 
+	subscribed bool
+
 	flying  []sent   // published and not acknowledged, in the order of their numbers
 	last    uint64   // the highest number published
 	more    bool     // the journal may hold numbers above last
 	marking []uint64 // acknowledged by the broker and not yet marked in the journal
+
+	// The last of each that is not acknowledged yet; nil: none. The next waits for it, so that a broker that acknowledges nothing cannot
+	// make paho collect them.
+	reply, state mqtt.Token
 }
 
 // session works until the connection or ctx ends. It returns why the connection is of no use any more.
@@ -63,6 +69,8 @@ func (s *session) run(ctx context.Context, lost <-chan error) error {
 	defer overdue.Stop()
 	retry := time.NewTimer(s.journalPause)
 	defer retry.Stop()
+	hear := time.NewTimer(s.deafFor()) // without deafness it finds the subscription made
+	defer hear.Stop()
 	for {
 		idle := len(s.flying) == 0
 		if err := s.publishPending(); err != nil {
@@ -82,6 +90,14 @@ func (s *session) run(ctx context.Context, lost <-chan error) error {
 				overdue.Reset(s.ackTimeout)
 			}
 		}
+		changed, replies := s.changed, s.replies
+		var stated, replied <-chan struct{}
+		if s.state != nil {
+			changed, stated = nil, s.state.Done()
+		}
+		if s.reply != nil {
+			replies, replied = nil, s.reply.Done()
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -89,10 +105,18 @@ func (s *session) run(ctx context.Context, lost <-chan error) error {
 			return fmt.Errorf("broker %s: connection lost (%w)", s.cfg.Broker, err)
 		case <-wake:
 			s.more = true
-		case <-s.changed:
+		case <-hear.C:
+			if err := s.subscribe(ctx, lost); err != nil {
+				return err
+			}
+		case <-changed:
 			s.publishState()
-		case r := <-s.replies:
-			s.client.Publish(s.topics.CommandReply(), 1, false, encode(r))
+		case <-stated:
+			s.state = nil
+		case r := <-replies:
+			s.reply = s.client.Publish(s.topics.CommandReply(), 1, false, encode(r))
+		case <-replied:
+			s.reply = nil
 		case <-acked:
 			if err := s.collect(); err != nil {
 				return err
@@ -123,11 +147,20 @@ func (s *session) publishState() {
 		status.Model = model.Active.Hash
 	}
 	s.client.Publish(s.topics.Model(), 1, true, encode(model))
-	s.client.Publish(s.topics.Status(), 1, true, encode(status))
+	s.state = s.client.Publish(s.topics.Status(), 1, true, encode(status))
 }
 
 // subscribe asks for bundles and commands. A broker that forbids them still gets the verdicts.
 func (s *session) subscribe(ctx context.Context, lost <-chan error) error {
+	if s.subscribed {
+		return nil
+	}
+	if rest := s.deafFor(); rest > 0 {
+		s.log.Error("no bundles and commands for a while: the broker sent a packet that was too large, and may have retained it",
+			"topics", []string{s.topics.ModelSet(), s.topics.Command()}, "while", rest.Round(time.Second))
+		return nil
+	}
+	s.subscribed = true
 	filters := map[string]byte{s.topics.ModelSet(): 1, s.topics.Command(): 1}
 	granted, err := subscribe(ctx, s.client, lost, filters, s.receive)
 	if err != nil {

@@ -58,8 +58,11 @@ type Uplink struct {
 	ackTimeout   time.Duration // see the constant
 	writeTimeout time.Duration // see the constant
 	journalPause time.Duration // see the constant
+	keepAlive    time.Duration // see the constant
+	deaf         time.Duration // see deafness
 
 	mu      sync.Mutex
+	deafTo  time.Time     // guarded by mu; no bundles and commands until then
 	problem string        // guarded by mu
 	model   ModelState    // guarded by mu
 	answers uint64        // guarded by mu
@@ -76,6 +79,7 @@ func New(cfg config.MQTT, topics Topics, queue Queue, log *slog.Logger, opts Opt
 		changed:  make(chan struct{}, 1),
 		acked:    make(chan struct{}),
 		pause:    firstPause, ackTimeout: ackTimeout, writeTimeout: writeTimeout, journalPause: journalPause,
+		keepAlive: keepAlive, deaf: deafness,
 	}
 }
 
@@ -162,6 +166,9 @@ func (u *Uplink) Drain(ctx context.Context) error {
 const (
 	firstPause = 500 * time.Millisecond
 	lastPause  = time.Minute
+	// deafness is how long a station takes no bundles and commands after a packet that was too large. The broker may have retained it and
+	// would send it with each subscription; verdicts must get through all the same.
+	deafness = 10 * time.Minute
 	// settled is how long a connection lasts until the next loss starts again with firstPause.
 	settled = 30 * time.Second
 )
@@ -202,9 +209,24 @@ func (u *Uplink) Run(ctx context.Context) {
 	}
 }
 
+// turnDeaf is called when a broker sent a packet that was too large.
+func (u *Uplink) turnDeaf() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.deafTo = time.Now().Add(u.deaf)
+}
+
+// deafFor is how long the station still takes no bundles and commands.
+func (u *Uplink) deafFor() time.Duration {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return max(0, time.Until(u.deafTo))
+}
+
 // adjust leaves word with the broker for the case that the station vanishes.
 func (u *Uplink) adjust(o *mqtt.ClientOptions) {
-	o.SetWriteTimeout(u.writeTimeout)
+	o.SetCustomOpenConnectionFn(opener(u.turnDeaf))
+	o.SetWriteTimeout(u.writeTimeout).SetKeepAlive(u.keepAlive).SetPingTimeout(u.keepAlive / 3)
 	payload := encode(Status{State: Offline, Reason: reasonLost, Version: u.opts.Version})
 	o.SetBinaryWill(u.topics.Status(), payload, 1, true)
 }
@@ -239,8 +261,15 @@ func (u *Uplink) receiveBundle(data []byte) {
 	}
 }
 
+// maxCommand bounds a command, bytes: what is longer is not even read.
+const maxCommand = 4 << 10
+
 func (u *Uplink) receiveCommand(data []byte) {
 	var c Command
+	if len(data) > maxCommand {
+		u.reply(c, fmt.Errorf("the command has %d bytes, accepted are at most %d", len(data), maxCommand))
+		return
+	}
 	if err := json.Unmarshal(data, &c); err != nil || c.Name == "" {
 		u.reply(c, errors.New(`malformed command, want JSON like {"id": "1", "command": "NAME"}`))
 		return
