@@ -12,7 +12,7 @@ import (
 	"tirewatch/agent/config"
 )
 
-// Errors of Push and Watch that a caller can give advice on.
+// Errors of Push, Ask, Inquire and Watch that a caller can give advice on.
 var (
 	ErrForbidden      = errors.New("the broker does not allow this user")
 	ErrUnknownStation = errors.New("the broker has never heard of the station")
@@ -66,6 +66,9 @@ func push(ctx context.Context, opts PushOptions, data []byte) (*Answer, error) {
 	if err := p.learn(ctx); err != nil {
 		return nil, err
 	}
+	if p.status.State != Online {
+		return nil, fmt.Errorf("%w: %s", ErrOffline, p.describe())
+	}
 	return p.send(ctx, data)
 }
 
@@ -75,6 +78,7 @@ type pushing struct {
 	client   mqtt.Client
 	lost     <-chan error
 	messages chan mqtt.Message
+	leave    func() // of visit
 
 	status *Status     // the last that came
 	model  *ModelState // the last that came
@@ -112,9 +116,6 @@ func (p *pushing) learn(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-	}
-	if p.status.State != Online {
-		return fmt.Errorf("%w: %s", ErrOffline, p.describe())
 	}
 	return nil
 }

@@ -163,6 +163,51 @@ func TestRetainedAnswerOfAnEarlierRun(t *testing.T) {
 	}
 }
 
+func TestAsk(t *testing.T) {
+	broker := brokertest.Start(t)
+	u, _, stop := online(t, broker, uplink.Options{Commands: []string{"confirm"}})
+	opts := uplink.PushOptions{MQTT: settings(broker.URL()), Station: station}
+	opts.MQTT.ClientID = ""
+	go func() {
+		for i := 0; ; i++ {
+			c := <-u.Commands()
+			if i == 0 {
+				// Another technician's reply comes first and is not taken for this one.
+				listen(t, broker.URL()).send(topics.CommandReply(), `{"id": "other", "command": "confirm", "ok": true}`)
+				c.Reply(errors.New("no model is on probation"))
+				continue
+			}
+			u.PublishModel(uplink.ModelState{Active: &uplink.ModelRef{Serial: 8}})
+			c.Reply(nil)
+		}
+	}()
+	refused, ok := errors.AsType[*uplink.CommandError](uplink.Ask(t.Context(), opts, "confirm"))
+	if !ok || refused.Reason != "no model is on probation" || refused.Station != station {
+		t.Errorf("got %v", refused)
+	}
+	if err := uplink.Ask(t.Context(), opts, "confirm"); err != nil {
+		t.Error(err)
+	}
+	if err := uplink.Ask(t.Context(), opts, "dance"); err == nil || !strings.Contains(err.Error(), `unknown command "dance"`) {
+		t.Errorf("got %v", err)
+	}
+	s, m, err := uplink.Inquire(t.Context(), opts)
+	if err != nil || s.State != uplink.Online || m.Active == nil || m.Active.Serial != 8 {
+		t.Errorf("%+v, %+v, %v", s, m, err)
+	}
+	stop()
+	if err := uplink.Ask(t.Context(), opts, "confirm"); !errors.Is(err, uplink.ErrOffline) {
+		t.Errorf("got %v", err)
+	}
+	if s, _, err := uplink.Inquire(t.Context(), opts); err != nil || s.State != uplink.Offline {
+		t.Errorf("%+v, %v", s, err)
+	}
+	opts.Station = "no/such/one"
+	if err := uplink.Ask(t.Context(), opts, "confirm"); !errors.Is(err, uplink.ErrUnknownStation) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestWatch(t *testing.T) {
 	broker := brokertest.Start(t)
 	u, j, _ := online(t, broker, uplink.Options{})

@@ -19,6 +19,7 @@ func commands() []*cobra.Command {
 		newImportCmd(),
 		newPushCmd(),
 		newWatchCmd(),
+		newStationCmd(),
 		newDemoCmd(),
 	}
 }

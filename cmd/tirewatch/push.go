@@ -99,6 +99,9 @@ func pushHint(err error) error {
 	if _, ok := errors.AsType[*uplink.RefusedError](err); ok {
 		return withHint(err, "the station goes on with its model; `tirewatch inspect BUNDLE` shows serial and key of the bundle")
 	}
+	if _, ok := errors.AsType[*uplink.CommandError](err); ok {
+		return withHint(err, "`tirewatch station status` shows which models the station has")
+	}
 	switch {
 	case errors.Is(err, uplink.ErrUnknownStation):
 		return withHint(err, "check --station and --root against the station's configuration, and that the broker lets this user read its topics")

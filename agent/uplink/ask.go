@@ -1,0 +1,114 @@
+package uplink
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+)
+
+// CommandError is a station's answer that it did not do what it was asked for.
+type CommandError struct {
+	Station string
+	Command string
+	Reason  string
+}
+
+func (e *CommandError) Error() string {
+	return fmt.Sprintf("station %s did not %s: %s", e.Station, e.Command, e.Reason)
+}
+
+// Ask sends a command to a station and waits until it is done or ctx ends. Errors: *CommandError, ErrUnknownStation, ErrOffline,
+// ErrNoAnswer, ErrForbidden, or why there is no connection.
+func Ask(ctx context.Context, opts PushOptions, command string) error {
+	if err := ask(ctx, opts, command); err != nil {
+		return fmt.Errorf("%s: %w", command, err)
+	}
+	return nil
+}
+
+func ask(ctx context.Context, opts PushOptions, command string) error {
+	p, err := visit(ctx, opts)
+	if err != nil {
+		return err
+	}
+	defer p.leave()
+	if p.status.State != Online {
+		return fmt.Errorf("%w: %s", ErrOffline, p.describe())
+	}
+	topics := Topics{p.MQTT.Root, p.Station}
+	replies := make(chan CommandReply, 64)
+	granted, err := subscribe(ctx, p.client, p.lost, map[string]byte{topics.CommandReply(): 1}, func(_ mqtt.Client, m mqtt.Message) {
+		var r CommandReply
+		if json.Unmarshal(m.Payload(), &r) != nil {
+			return
+		}
+		select {
+		case replies <- r:
+		default: // a flood of others' replies; ours comes again with the next attempt
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if !granted[topics.CommandReply()] {
+		return fmt.Errorf("%w to read %s", ErrForbidden, topics.CommandReply())
+	}
+	id := rand.Text()
+	p.client.Publish(topics.Command(), 1, false, encode(Command{ID: id, Name: command}))
+	for {
+		select {
+		case r := <-replies:
+			switch {
+			case r.ID != id: // to somebody else
+			case r.OK:
+				return nil
+			default:
+				return &CommandError{Station: p.Station, Command: command, Reason: r.Error}
+			}
+		case <-p.messages: // status and model go on coming
+		case err := <-p.lost:
+			return fmt.Errorf("broker %s: connection lost (%w)", p.MQTT.Broker, err)
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return fmt.Errorf("%w in time: %s", ErrNoAnswer, p.describe())
+			}
+			return ctx.Err()
+		}
+	}
+}
+
+// Inquire returns what the broker knows of a station, which may be offline.
+func Inquire(ctx context.Context, opts PushOptions) (*Status, *ModelState, error) {
+	p, err := visit(ctx, opts)
+	if err != nil {
+		return nil, nil, fmt.Errorf("status: %w", err)
+	}
+	defer p.leave()
+	if p.model == nil {
+		p.model = &ModelState{}
+	}
+	return p.status, p.model, nil
+}
+
+// visit connects and learns what the broker has retained about a station.
+func visit(ctx context.Context, opts PushOptions) (*pushing, error) {
+	client, lost, err := connect(ctx, opts.MQTT, nil)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	p := &pushing{PushOptions: opts, client: client, lost: lost, messages: make(chan mqtt.Message, 64)}
+	p.leave = func() {
+		cancel()
+		client.Disconnect(uint(goodbye.Milliseconds()))
+	}
+	if err := p.learn(ctx); err != nil {
+		p.leave()
+		return nil, err
+	}
+	return p, nil
+}
