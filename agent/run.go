@@ -50,10 +50,6 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
-	if j.Created() {
-		log.Warn("a new journal begins, its numbers start at 1", "path", cfg.Journal.Path)
-	}
-
 	var background sync.WaitGroup
 	inner, stopInner := context.WithCancel(context.WithoutCancel(ctx)) // ends after the loop
 	defer background.Wait()
@@ -66,12 +62,14 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 		background.Go(func() { models.NewInbox(cfg.Model.Inbox, store, log).Run(inner) })
 	}
 	drain := func() {}
+	var gaps func(uint64, []uplink.Gap)
 	if cfg.MQTT.Enabled() {
 		u := newUplink(cfg, j, o)
 		publishModel(u, store)
 		background.Go(func() { publishModels(inner, u, store) })
 		background.Go(func() { obey(inner, u, store, log) })
 		tell.publish = append(tell.publish, u.PublishProblem)
+		gaps = u.PublishGaps
 		background.Go(func() { u.Run(inner) })
 		background.Go(func() { takeBundles(inner, u, store, log) })
 		drain = func() {
@@ -82,6 +80,7 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 			}
 		}
 	}
+	tellJournal(j, tell, gaps, log)
 	frames := camera.NewReopening(camera.ReopenOptions{
 		Open: func() (camera.Source, error) { return camera.Open(picture) },
 		Live: picture.Source.Live(), Loop: cfg.Camera.Loop,
@@ -103,7 +102,12 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	defer context.AfterFunc(ctx, monitor.Stopping)()
 	monitor.Ready()
 	log.Info("the station works", "station", cfg.Station.ID(), "source", picture.Source.String(), "trigger", cfg.Trigger.Mode)
-	err = station.Run(ctx)
+	work, stop := whileWhole(ctx, j, log)
+	defer stop()
+	err = station.Run(work)
+	if damage := j.Damage(); err == nil && damage != nil {
+		err = &FatalError{damage}
+	}
 	log.Info("the station stops")
 	drain()
 	return err

@@ -19,14 +19,14 @@ var (
 	ErrNotJournal = errors.New("the file is a database, but no journal")
 )
 
-// DamagedError is a file whose content contradicts itself. It is left as it is, so that it can be examined.
+// DamagedError is a file whose content contradicts itself or cannot be read. The next Open keeps it aside and goes on in a new one.
 type DamagedError struct {
 	Path   string
 	Detail string
 }
 
 func (e *DamagedError) Error() string {
-	return fmt.Sprintf("the file is damaged (%s): move %s and %s-wal away to begin a new journal", e.Detail, e.Path, e.Path)
+	return fmt.Sprintf("%s is damaged (%s): the next start keeps it aside and goes on in a new one", e.Path, e.Detail)
 }
 
 // VersionError is a journal of a newer program.
@@ -51,13 +51,16 @@ func (e *StationError) Error() string {
 }
 
 // explain turns the codes of SQLite that callers and technicians can act on into errors of this package.
-func (j *Journal) explain(err error) error {
+func explain(path string, err error) error {
 	failure, ok := errors.AsType[*sqlite.Error](err)
 	if !ok {
 		return err
 	}
-	if failure.Code() == sqlite3.SQLITE_IOERR_SHMSIZE { // the index of the write-ahead log found no room to grow
+	switch failure.Code() {
+	case sqlite3.SQLITE_IOERR_SHMSIZE: // the index of the write-ahead log found no room to grow
 		return fmt.Errorf("%w: %v", ErrFull, failure)
+	case sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS: // how a worn card shows
+		return &DamagedError{Path: path, Detail: failure.Error()}
 	}
 	switch failure.Code() & 0xff { // the rest of an extended code tells details
 	case sqlite3.SQLITE_FULL:
@@ -67,7 +70,7 @@ func (j *Journal) explain(err error) error {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return ErrInUse
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-		return &DamagedError{Path: j.path, Detail: failure.Error()}
+		return &DamagedError{Path: path, Detail: failure.Error()}
 	}
 	return err
 }

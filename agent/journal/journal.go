@@ -6,26 +6,36 @@
 // A verdict counts from the moment Append returns: it has its sequence number and survives a power cut. The rows that are not yet
 // acknowledged are the queue; nothing else in the program remembers what still has to be sent. Newcomers need Open and Append.
 //
-// The file is an SQLite database that one process holds at a time:
+// Four names lie in the journal's folder:
 //
-//	verdicts  seq          INTEGER PRIMARY KEY AUTOINCREMENT, from 1, never used twice, without a gap
+//	journal.db           the verdicts, an SQLite database with its -wal and -shm
+//	journal.db-numbers   which numbers are used up, in case that journal.db is damaged or gone: numbers.go
+//	journal.db-lock      held by the process that has the journal open
+//	journal.db.damaged-* a database that contradicted itself, kept aside by a later start: damage.go
+//
+// The tables:
+//
+//	verdicts  seq          INTEGER PRIMARY KEY AUTOINCREMENT, never used twice, without a gap but those in gaps
 //	          time         Unix ms, UTC
 //	          label        normal or crack
 //	          probability  of a crack, 0 to 1
-//	          acked        1 once the broker has taken it
+//	          acked        0 in the queue, 1 once the broker has taken it, 2 when the row cannot be read any more
 //	          body         the verdict as MessagePack, its seq 0: the column holds the number
+//	          crc          CRC-32C of seq (8 bytes, big endian) and body; NULL in rows of schema 1
+//	gaps      first, last  numbers that the broker may never get
+//	          lost         how many verdicts that were; 0: not known
+//	          why, time    Unix ms, UTC
 //	journal   station      whose verdicts these are, one row
 package journal
 
 import (
 	"database/sql"
-	"errors"
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
-	"net/url"
 	"os"
-	"path/filepath"
-	"time"
+	"sync"
 
 	_ "modernc.org/sqlite" // the database/sql driver "sqlite"
 
@@ -33,7 +43,7 @@ import (
 )
 
 // Version is the schema that this program writes, kept in the database's user_version.
-const Version = 1
+const Version = 2
 
 // applicationID marks a database as a journal: "TIRE" in the header's application id.
 const applicationID = 0x54495245
@@ -47,146 +57,79 @@ CREATE TABLE verdicts (
 	label       TEXT NOT NULL,
 	probability REAL NOT NULL,
 	acked       INTEGER NOT NULL DEFAULT 0,
-	body        BLOB NOT NULL
+	body        BLOB NOT NULL,
+	crc         INTEGER
 ) STRICT;
 CREATE INDEX pending ON verdicts (seq) WHERE acked = 0;
-PRAGMA application_id = %d;
-PRAGMA user_version = %d;`, applicationID, Version)
+PRAGMA application_id = %d;`, applicationID) + later
+
+// upgrade makes schema 2 of schema 1. Rows of schema 1 have no checksum, which is no error.
+var upgrade = `ALTER TABLE verdicts ADD COLUMN crc INTEGER;` + later
+
+// later is what schema 2 added.
+var later = fmt.Sprintf(`
+CREATE TABLE gaps (
+	first INTEGER NOT NULL,
+	last  INTEGER NOT NULL,
+	lost  INTEGER NOT NULL,
+	why   TEXT NOT NULL,
+	time  INTEGER NOT NULL,
+	UNIQUE (first, last, why)
+) STRICT;
+PRAGMA user_version = %d;`, Version)
 
 // Journal is an open journal file. Its methods may be called from any goroutine.
 type Journal struct {
 	path    string
 	station string
+	env     environment
+
+	db   *sql.DB // holds one connection, which owns the file's lock
+	lock *os.File
+	wake chan struct{}
+
+	// written by Open only
 	created bool
-	db      *sql.DB // holds one connection, which owns the file's lock
-	wake    chan struct{}
+	notes   []string
+
+	mu     sync.Mutex // is held while a verdict is stored, never while a transaction of another method is open
+	last   uint64     // guarded by mu; the highest number in use
+	queued int        // guarded by mu; rows with acked = 0
+
+	numbersMu sync.Mutex    // may be taken under mu
+	numbers   numbers       // guarded by numbersMu; what the numbers' file says
+	damaged   chan struct{} // closed under numbersMu, when the file was found damaged at work
+	damage    error         // guarded by numbersMu
 }
 
-// Open opens the journal of station at path, or creates it when there is no file; the folder must exist. The file is checked before
-// anything is written, and a file that cannot be used stays as it is: *DamagedError, *VersionError, *StationError, ErrNotJournal, ErrInUse,
-// ErrReadOnly.
-func Open(path, station string) (*Journal, error) {
-	j := &Journal{path: path, station: station, wake: make(chan struct{}, 1)}
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		j.created = true
-	case err != nil:
-		return nil, fmt.Errorf("open journal: %w", err)
-	case info.Size() == 0: // created, and the power went before anything was in it
-		j.created = true
-	default:
-		if j.created, err = j.inspect(); err != nil {
-			return nil, fmt.Errorf("open journal %s: %w", path, j.explain(err))
-		}
-	}
-	if err := j.open(); err != nil {
-		return nil, fmt.Errorf("open journal %s: %w", path, j.explain(err))
-	}
-	j.signal() // what an earlier run left is waiting
-	return j, nil
+// environment is what a journal needs of the system; tests put failures and recorders in its place.
+type environment struct {
+	vfs       string // SQLite's name of the file system, empty for its own
+	writeFile func(path string, data []byte, perm fs.FileMode) error
+	rename    func(from, to string) error
 }
 
-// dsn names the database for the driver. Every connection runs the pragmas, in this order.
-func (j *Journal) dsn(mode string, pragmas ...string) (string, error) {
-	path, err := filepath.Abs(j.path)
-	if err != nil {
-		return "", err
-	}
-	query := url.Values{"mode": {mode}, "_pragma": pragmas}
-	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: query.Encode()}
-	return u.String(), nil
-}
+// Path is where the database is.
+func (j *Journal) Path() string { return j.path }
 
-// inspect reads the existing file through a connection that cannot write. It returns true when there is no schema in it yet.
-func (j *Journal) inspect() (empty bool, err error) {
-	dsn, err := j.dsn("ro")
-	if err != nil {
-		return false, err
-	}
-	db, err := sql.Open("sqlite", dsn)
-	if err != nil {
-		return false, err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	db.SetMaxOpenConns(1)
-
-	var id, version, tables int
-	if err := db.QueryRow(`SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
-		FROM pragma_application_id, pragma_user_version`).Scan(&id, &version, &tables); err != nil {
-		return false, err
-	}
-	switch {
-	case id == 0 && version == 0 && tables == 0: // the power went between creating the file and its schema
-		return true, nil
-	case id != applicationID:
-		return false, ErrNotJournal
-	case version > Version:
-		return false, &VersionError{Path: j.path, Have: version, Know: Version}
-	}
-	var found string
-	if err := db.QueryRow(`PRAGMA quick_check(1)`).Scan(&found); err != nil {
-		return false, err
-	}
-	if found != "ok" {
-		return false, &DamagedError{Path: j.path, Detail: found}
-	}
-	var owner string
-	if err := db.QueryRow(`SELECT station FROM journal`).Scan(&owner); err != nil {
-		return false, err
-	}
-	if owner != j.station {
-		return false, &StationError{Path: j.path, Have: owner, Want: j.station}
-	}
-	return false, nil
-}
-
-// open makes the connection that writes, and the schema when the file is new.
-func (j *Journal) open() error {
-	dsn, err := j.dsn("rwc",
-		"locking_mode(EXCLUSIVE)", // a second agent on the same file would send everything twice
-		"journal_mode(WAL)",
-		"synchronous(FULL)", // a commit is on the disk before Append returns
-		fmt.Sprintf("journal_size_limit(%d)", 8<<20),
-	)
-	if err != nil {
-		return err
-	}
-	if j.db, err = sql.Open("sqlite", dsn); err != nil {
-		return err
-	}
-	j.db.SetMaxOpenConns(1)
-	if err := j.prepare(); err != nil {
-		return errors.Join(err, j.db.Close())
-	}
-	return nil
-}
-
-func (j *Journal) prepare() error {
-	tx, err := j.db.Begin()
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	if j.created {
-		if _, err := tx.Exec(schema); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(`INSERT INTO journal (station) VALUES (?)`, j.station); err != nil {
-			return err
-		}
-	} else if _, err := tx.Exec(`UPDATE journal SET station = station`); err != nil { // the first write takes the lock
-		return err
-	}
-	return tx.Commit()
-}
-
-// Created says whether Open found no journal and began a new one, whose numbers start at 1 again.
+// Created says whether Open found no journal and began a new one.
 func (j *Journal) Created() bool { return j.created }
+
+// Next is the number that the next verdict gets.
+func (j *Journal) Next() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.last + 1
+}
+
+// Notes are what Open found that a person must know: a damaged file, numbers that were skipped. Usually there are none.
+func (j *Journal) Notes() []string { return j.notes }
 
 // Close gives the file free. Verdicts need no Close to be safe.
 func (j *Journal) Close() error {
-	if err := j.db.Close(); err != nil {
+	err := j.db.Close()
+	j.unlock()
+	if err != nil {
 		return fmt.Errorf("close journal %s: %w", j.path, err)
 	}
 	return nil
@@ -204,18 +147,30 @@ func (j *Journal) Append(v *verdict.Verdict) error {
 	if err != nil {
 		return fmt.Errorf("append to journal %s: %w", j.path, err)
 	}
-	result, err := j.db.Exec(`INSERT INTO verdicts (time, label, probability, body) VALUES (?, ?, ?, ?)`,
-		row.Time.UnixMilli(), string(row.Label), row.Probability, body)
-	if err != nil {
-		return fmt.Errorf("append to journal %s: %w", j.path, j.explain(err))
-	}
-	seq, err := result.LastInsertId()
-	if err != nil {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	seq := j.last + 1
+	if err := j.reserve(seq); err != nil {
 		return fmt.Errorf("append to journal %s: %w", j.path, err)
 	}
-	v.Station, v.Seq = j.station, uint64(seq)
+	_, err = j.db.Exec(`INSERT INTO verdicts (seq, time, label, probability, body, crc) VALUES (?, ?, ?, ?, ?, ?)`,
+		int64(seq), row.Time.UnixMilli(), string(row.Label), row.Probability, body, checksum(seq, body))
+	if err != nil {
+		return fmt.Errorf("append to journal %s: %w", j.path, j.fail(err))
+	}
+	j.last = seq
+	j.queued++
+	v.Station, v.Seq = j.station, seq
 	j.signal()
 	return nil
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// checksum is what makes a row that rotted on the card noticed: SQLite checks the structure of its pages and not their content.
+func checksum(seq uint64, body []byte) int64 {
+	number := binary.BigEndian.AppendUint64(nil, seq)
+	return int64(crc32.Update(crc32.Checksum(number, castagnoli), castagnoli, body))
 }
 
 // Wake receives after Append, and once after Open. Several appends may be told by one receive.
@@ -226,82 +181,4 @@ func (j *Journal) signal() {
 	case j.wake <- struct{}{}:
 	default:
 	}
-}
-
-// Pending returns unacknowledged verdicts with numbers above after, at most limit, in the order of their numbers.
-func (j *Journal) Pending(after uint64, limit int) ([]verdict.Verdict, error) {
-	return j.read(`SELECT seq, body FROM verdicts WHERE acked = 0 AND seq > ? ORDER BY seq LIMIT ?`, int64(after), limit)
-}
-
-// Recent returns the last n verdicts, the newest first.
-func (j *Journal) Recent(n int) ([]verdict.Verdict, error) {
-	return j.read(`SELECT seq, body FROM verdicts ORDER BY seq DESC LIMIT ?`, n)
-}
-
-func (j *Journal) read(query string, args ...any) ([]verdict.Verdict, error) {
-	rows, err := j.db.Query(query, args...)
-	if err != nil {
-		return nil, fmt.Errorf("read journal %s: %w", j.path, j.explain(err))
-	}
-	defer rows.Close()
-	var found []verdict.Verdict
-	for rows.Next() {
-		var seq int64
-		var body []byte
-		if err := rows.Scan(&seq, &body); err != nil {
-			return nil, fmt.Errorf("read journal %s: %w", j.path, j.explain(err))
-		}
-		v, err := verdict.Decode(body)
-		if err != nil {
-			return nil, fmt.Errorf("read journal %s: %w", j.path,
-				&DamagedError{Path: j.path, Detail: fmt.Sprintf("verdict %d: %v", seq, err)})
-		}
-		v.Seq = uint64(seq)
-		found = append(found, *v)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read journal %s: %w", j.path, j.explain(err))
-	}
-	return found, nil
-}
-
-// MarkAcked takes verdicts off the queue, all of seqs or, after an error, none. Unknown and repeated numbers are no error.
-func (j *Journal) MarkAcked(seqs ...uint64) error {
-	if err := j.markAcked(seqs); err != nil {
-		return fmt.Errorf("acknowledge in journal %s: %w", j.path, j.explain(err))
-	}
-	return nil
-}
-
-func (j *Journal) markAcked(seqs []uint64) error {
-	tx, err := j.db.Begin()
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	mark, err := tx.Prepare(`UPDATE verdicts SET acked = 1 WHERE seq = ?`)
-	if err != nil {
-		return err
-	}
-	defer mark.Close()
-	for _, seq := range seqs {
-		if _, err := mark.Exec(int64(seq)); err != nil {
-			return err
-		}
-	}
-	return tx.Commit()
-}
-
-// Depth is the length of the queue and the time of its oldest verdict, zero when it is empty.
-func (j *Journal) Depth() (n int, oldest time.Time, err error) {
-	var first sql.NullInt64
-	err = j.db.QueryRow(`SELECT (SELECT count(*) FROM verdicts WHERE acked = 0),
-		(SELECT time FROM verdicts WHERE acked = 0 ORDER BY seq LIMIT 1)`).Scan(&n, &first)
-	if err != nil {
-		return 0, time.Time{}, fmt.Errorf("read journal %s: %w", j.path, j.explain(err))
-	}
-	if first.Valid {
-		oldest = time.UnixMilli(first.Int64).UTC()
-	}
-	return n, oldest, nil
 }

@@ -14,6 +14,19 @@ type Status struct {
 	Version string    `json:"version,omitempty"` // of the agent
 	Model   string    `json:"model,omitempty"`   // hash of the active bundle
 	Problem string    `json:"problem,omitempty"` // what keeps an online station from working, such as a lost camera
+
+	// What the broker never got, since the station's first verdict. A receiver that misses numbers finds them here, or has lost them itself.
+	Lost uint64 `json:"lost,omitempty"` // verdicts, as far as their number is known
+	Gaps []Gap  `json:"gaps,omitempty"` // the newest ones, the newest first
+}
+
+// Gap is a run of sequence numbers of which some or all never reach the broker.
+type Gap struct {
+	First uint64    `json:"first"`
+	Last  uint64    `json:"last"`
+	Lost  uint64    `json:"lost,omitempty"` // verdicts in it that were not delivered; absent when that is not known
+	Why   string    `json:"why"`
+	Time  time.Time `json:"time"` // when the station noticed
 }
 
 // State of a station, seen from the broker.

@@ -141,7 +141,7 @@ func (s *session) run(ctx context.Context, lost <-chan error) error {
 func (s *session) publishState() {
 	s.mu.Lock()
 	model := s.model
-	status := Status{State: Online, Since: s.since, Version: s.opts.Version, Problem: s.problem}
+	status := Status{State: Online, Since: s.since, Version: s.opts.Version, Problem: s.problem, Lost: s.lost, Gaps: s.gaps}
 	s.mu.Unlock()
 	if model.Active != nil {
 		status.Model = model.Active.Hash

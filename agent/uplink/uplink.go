@@ -64,6 +64,8 @@ type Uplink struct {
 	mu      sync.Mutex
 	deafTo  time.Time     // guarded by mu; no bundles and commands until then
 	problem string        // guarded by mu
+	lost    uint64        // guarded by mu
+	gaps    []Gap         // guarded by mu
 	model   ModelState    // guarded by mu
 	answers uint64        // guarded by mu
 	acked   chan struct{} // guarded by mu; closed and replaced when the queue got shorter
@@ -103,6 +105,14 @@ func (u *Uplink) PublishModel(m ModelState) {
 func (u *Uplink) PublishProblem(problem string) {
 	u.mu.Lock()
 	u.problem = problem
+	u.mu.Unlock()
+	u.change()
+}
+
+// PublishGaps puts what the broker never got into the status. It does not block; gaps must not change afterwards.
+func (u *Uplink) PublishGaps(lost uint64, gaps []Gap) {
+	u.mu.Lock()
+	u.lost, u.gaps = lost, gaps
 	u.mu.Unlock()
 	u.change()
 }

@@ -73,6 +73,9 @@ func TestStatusAndModelAreRetained(t *testing.T) {
 	until(late, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Online && s.Problem == "camera lost" })
 	u.PublishProblem("")
 	until(late, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Online && s.Problem == "" })
+	gap := uplink.Gap{First: 7, Last: 9, Lost: 3, Why: "the disk budget", Time: time.Now().UTC()}
+	u.PublishGaps(3, []uplink.Gap{gap})
+	until(late, topics.Status(), func(s uplink.Status) bool { return s.Lost == 3 && len(s.Gaps) == 1 && s.Gaps[0] == gap })
 
 	stop()
 	gone := until(late, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Offline })

@@ -32,7 +32,7 @@ const SchemaVersion = 1
 type Verdict struct {
 	Schema  int       `msg:"schema" json:"schema"`
 	Station string    `msg:"station" json:"station"` // site/line/station
-	Seq     uint64    `msg:"seq" json:"seq"`         // counts the station's verdicts from 1, without a gap
+	Seq     uint64    `msg:"seq" json:"seq"`         // counts the station's verdicts from 1; the status topic names the gaps
 	Time    time.Time `msg:"time" json:"time"`       // when the deciding frame was taken, UTC
 
 	Label       Label   `msg:"label" json:"label"`

@@ -1,0 +1,30 @@
+package journal
+
+import (
+	"io/fs"
+	"os"
+
+	"tirewatch/vision/durable"
+)
+
+// Block is how many numbers are reserved at once.
+const Block = block
+
+// Environment lets a test stand between the journal and the disk.
+type Environment struct {
+	VFS       string
+	WriteFile func(path string, data []byte, perm fs.FileMode) error
+	Rename    func(from, to string) error
+}
+
+// OpenIn is Open in an environment; what is nil is the real thing.
+func OpenIn(e Environment, path, station string) (*Journal, error) {
+	env := environment{vfs: e.VFS, writeFile: durable.WriteFile, rename: os.Rename}
+	if e.WriteFile != nil {
+		env.writeFile = e.WriteFile
+	}
+	if e.Rename != nil {
+		env.rename = e.Rename
+	}
+	return openIn(env, path, station)
+}

@@ -1,0 +1,29 @@
+//go:build unix
+
+package journal
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+// acquire takes the lock file of the journal. SQLite's own lock is on journal.db and would move aside with a damaged one, so that two
+// agents that start together could both repair. The system gives the lock free when the process ends, however it does.
+func (j *Journal) acquire() error {
+	f, err := os.OpenFile(j.path+"-lock", os.O_CREATE|os.O_RDWR, 0o640)
+	if err != nil {
+		return explainFile(err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return ErrInUse
+		}
+		return explainFile(err)
+	}
+	j.lock = f
+	return nil
+}
+
+func (j *Journal) unlock() { j.lock.Close() }

@@ -1,0 +1,102 @@
+package journal
+
+import (
+	"database/sql"
+	"fmt"
+	"math"
+	"time"
+
+	"tirewatch/vision/verdict"
+)
+
+// salvage reads what it can of a damaged database: forwards to the first damaged page, backwards to the last one, and number by
+// number between them. A row counts when it decodes, is this station's and fits its checksum; of doubtful content nothing is sent.
+type salvage struct {
+	station string
+	floor   uint64 // no number is above
+	keep    func(row)
+	gap     func(Gap)
+
+	received uint64 // highest number that the broker had acknowledged, as far as that can be read
+	crc      string // the column, or NULL where there is none
+}
+
+// row is one of the queue.
+type row struct {
+	seq  uint64
+	v    *verdict.Verdict
+	body []byte
+}
+
+// misses is after how many numbers without a row the look-ups one by one give up. A lost inner page of the tree hides some four
+// thousand rows; a file in which nothing can be found should not hold up the start for minutes.
+const misses = 8192
+
+func (s *salvage) run(db *sql.DB) {
+	s.crc = "crc"
+	if _, err := db.Exec(`SELECT crc FROM verdicts LIMIT 0`); err != nil {
+		s.crc = "NULL"
+	}
+	if _, err := db.Exec(`SELECT ` + s.crc + ` FROM verdicts LIMIT 0`); err != nil {
+		return // not even the names of the tables can be read
+	}
+	low, whole := s.scan(db, "seq > 0 ORDER BY seq")
+	if !whole {
+		high, _ := s.scan(db, fmt.Sprintf("seq > %d ORDER BY seq DESC", low))
+		if high == 0 {
+			high = s.floor + 1
+		}
+		for seq := low + 1; seq < high && seq-low <= misses; seq++ {
+			if found, _ := s.scan(db, fmt.Sprintf("seq = %d", seq)); found != 0 {
+				low = found
+			}
+		}
+	}
+	s.gaps(db)
+}
+
+// scan takes rows until the database has no more or cannot go on. It returns the last number that it saw, 0 for none.
+func (s *salvage) scan(db *sql.DB, which string) (last uint64, whole bool) {
+	rows, err := db.Query(`SELECT seq, acked, body, ` + s.crc + ` FROM verdicts NOT INDEXED WHERE ` + which)
+	if err != nil {
+		return 0, false
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var seq, acked int64
+		var body []byte
+		var crc sql.NullInt64
+		if rows.Scan(&seq, &acked, &body, &crc) != nil {
+			return last, false
+		}
+		if seq < 1 || seq > math.MaxInt64-1 || uint64(seq) > s.floor {
+			continue
+		}
+		last = uint64(seq)
+		if acked == 1 {
+			s.received = max(s.received, last)
+		}
+		if v, err := decode(last, body, crc); err == nil && acked == 0 && v.Station == s.station {
+			s.keep(row{last, v, body})
+		}
+	}
+	return last, rows.Err() == nil
+}
+
+// gaps takes over what was known to be lost.
+func (s *salvage) gaps(db *sql.DB) {
+	rows, err := db.Query(`SELECT first, last, lost, why, time FROM gaps ORDER BY rowid`)
+	if err != nil {
+		return
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var g Gap
+		var ms int64
+		if rows.Scan(&g.First, &g.Last, &g.Lost, &g.Why, &ms) != nil {
+			return
+		}
+		g.Time = time.UnixMilli(ms).UTC()
+		s.gap(g)
+	}
+}
