@@ -2,9 +2,12 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
+	"tirewatch/agent/config"
 	"tirewatch/agent/journal"
 	"tirewatch/agent/uplink"
 )
@@ -21,12 +24,45 @@ func tellJournal(j *journal.Journal, tell *problems, publish func(lost uint64, g
 		log.Error("THE JOURNAL WAS NOT AS IT WAS LEFT", "found", note)
 	}
 	tell.set("journal at the start", strings.Join(j.Notes(), ", "))
-	if publish != nil {
-		publishGaps(j, publish, log)
+	if text := clockProblem(j, time.Now()); text != "" {
+		log.Warn("THE CLOCK IS WRONG: verdicts carry its time until it is set", "reason", text)
+		tell.set("clock at the start", text)
 	}
+	publishGaps(j, publish, log)
 }
 
+// built is before any start of this program.
+var built = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// clockProblem says what is wrong with the time at the start: a computer without a battery begins in 1970 or where it was switched off.
+// Order and retention need no clock; certificates and the readers of a verdict do.
+func clockProblem(j *journal.Journal, now time.Time) string {
+	if now.Before(built) {
+		return "the clock shows " + now.UTC().Format(time.RFC3339) + ", it is not set"
+	}
+	newest, err := j.Recent(1)
+	if err != nil || len(newest) == 0 || now.After(newest[0].Time.Add(-time.Minute)) {
+		return ""
+	}
+	return fmt.Sprintf("the clock shows %s, before the last verdict of %s: it was set back, or is not set",
+		now.UTC().Format(time.RFC3339), newest[0].Time.Format(time.RFC3339))
+}
+
+// keepJournal holds the journal within its limits until ctx ends.
+func keepJournal(ctx context.Context, c config.Journal, j *journal.Journal, tell *problems, publish func(uint64, []uplink.Gap), log *slog.Logger) {
+	j.Keep(ctx, journal.KeepOptions{
+		Limits:  journal.Limits{Bytes: c.MaxSize.Bytes(), Age: c.MaxAge.Duration()},
+		Problem: tell.set,
+		Lost:    func() { publishGaps(j, publish, log) },
+		Log:     log,
+	})
+}
+
+// publishGaps tells the broker what it never got; publish is nil when there is none.
 func publishGaps(j *journal.Journal, publish func(lost uint64, gaps []uplink.Gap), log *slog.Logger) {
+	if publish == nil {
+		return
+	}
 	lost, gaps, err := j.Gaps(publishedGaps)
 	if err != nil {
 		log.Error("what was lost cannot be told", "error", err)

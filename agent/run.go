@@ -81,6 +81,7 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 		}
 	}
 	tellJournal(j, tell, gaps, log)
+	background.Go(func() { keepJournal(inner, cfg.Journal, j, tell, gaps, log) })
 	frames := camera.NewReopening(camera.ReopenOptions{
 		Open: func() (camera.Source, error) { return camera.Open(picture) },
 		Live: picture.Source.Live(), Loop: cfg.Camera.Loop,

@@ -8,6 +8,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/dustin/go-humanize"
+
 	"tirewatch/vision/verdict"
 )
 
@@ -55,6 +57,9 @@ func (r *reader) check(c *Config) {
 	between(r, "model.probation_crashes", c.Model.ProbationCrashes, 0, 1000)
 	between(r, "model.probation_disagreement", c.Model.ProbationDisagreement, 0, 1)
 	r.required("journal.path", c.Journal.Path, "want a file")
+	r.size("journal.max_size", c.Journal.MaxSize, 1<<20)
+	age, err := c.Journal.MaxAge.parse()
+	r.rule("journal.max_age", err == nil && age >= 0, "%q is no time, want something like 90d or 12h, or 0", c.Journal.MaxAge)
 
 	r.mqtt(c.MQTT)
 	oneOf(r, "log.level", c.Log.Level, "debug", "info", "warn", "error")
@@ -75,6 +80,13 @@ func (r *reader) mqtt(m MQTT) {
 	r.rule("mqtt.cert_file", m.CertFile == "" || m.KeyFile != "", "needs mqtt.key_file")
 	r.rule("mqtt.key_file", m.KeyFile == "" || m.CertFile != "", "needs mqtt.cert_file")
 	oneOf(r, "mqtt.encoding", m.Encoding, verdict.JSON, verdict.MessagePack)
+}
+
+// size wants at least low bytes.
+func (r *reader) size(key string, s Size, low int64) {
+	n, err := s.parse()
+	r.rule(key, err == nil, "%q is no size, want something like 512MiB", s)
+	r.rule(key, n >= low, "%q is too small, want at least %s", s, humanize.IBytes(uint64(low)))
 }
 
 // validBroker leaves no room for a password in the URL, where process lists and logs would show it.

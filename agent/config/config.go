@@ -163,10 +163,17 @@ type Model struct {
 	ProbationDisagreement float64 `toml:"probation_disagreement"`
 }
 
-// Journal says where verdicts are kept.
+// Journal says where verdicts are kept, and for how long.
 type Journal struct {
 	// Path is the database file. Default /var/lib/tirewatch/journal.db.
 	Path string `toml:"path"`
+	// MaxSize bounds the database, like "512MiB" or "2GB", at least 1MiB. The oldest verdicts go first. One that the broker has not
+	// taken goes only when nothing else is left to go: that is a loss, which is reported in the log and in the station's status.
+	// Default 512MiB, about a million verdicts.
+	MaxSize Size `toml:"max_size"`
+	// MaxAge is how long a verdict stays after the broker has taken it, like "90d" or "12h"; "0" lets only MaxSize decide. The time counts
+	// while the station runs, so that a clock that jumps deletes nothing. Default 90d.
+	MaxAge Age `toml:"max_age"`
 }
 
 // MQTT is the connection to the broker. Without a broker the station inspects and journals, and sends nothing.
@@ -209,7 +216,7 @@ func defaults() Config {
 		Trigger: Trigger{Frames: 5},
 		Model: Model{Dir: "/var/lib/tirewatch/models", AcceptPush: true,
 			Probation: 200, ProbationTime: Duration(30 * time.Minute), ProbationCrashes: 3},
-		Journal: Journal{Path: "/var/lib/tirewatch/journal.db"},
+		Journal: Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: "90d"},
 		MQTT:    MQTT{Root: "tirewatch", Encoding: verdict.JSON},
 		Log:     Log{Level: "info", Format: "text"},
 	}

@@ -41,7 +41,7 @@ func TestMinimalFileGetsDefaults(t *testing.T) {
 		Trigger: config.Trigger{Mode: "presence", Frames: 5},
 		Model: config.Model{Dir: "/var/lib/tirewatch/models", Keys: []string{"/etc/tirewatch/maker.pub"}, AcceptPush: true,
 			Probation: 200, ProbationTime: config.Duration(30 * time.Minute), ProbationCrashes: 3},
-		Journal: config.Journal{Path: "/var/lib/tirewatch/journal.db"},
+		Journal: config.Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: "90d"},
 		MQTT: config.MQTT{Broker: "mqtt://broker", Root: "tirewatch", ClientID: "tirewatch-hamburg-line1-station3",
 			Encoding: verdict.JSON},
 		Log: config.Log{Level: "info", Format: "text"},
@@ -165,6 +165,12 @@ func TestProblems(t *testing.T) {
 			"s.toml:10: model.latency_budget: 2h0m0s is out of range, want 0s to 1m0s"}},
 		{"region inside out", minimal + "[locate]\nregion = [10, 10, 5, 20]\n", []string{
 			"s.toml:13: locate.region: [10 10 5 20] is no region, want [x0, y0, x1, y1] in px of the frame with x0 < x1 and y0 < y1"}},
+		{"sizes and ages", minimal + "[journal]\nmax_size = \"big\"\nmax_age = \"90 days\"\n", []string{
+			`s.toml:13: journal.max_size: "big" is no size, want something like 512MiB`,
+			`s.toml:14: journal.max_age: "90 days" is no time, want something like 90d or 12h, or 0`}},
+		{"sizes and ages out of range", minimal + "[journal]\nmax_size = \"1kB\"\nmax_age = \"-1h\"\n", []string{
+			`s.toml:13: journal.max_size: "1kB" is too small, want at least 1.0 MiB`,
+			`s.toml:14: journal.max_age: "-1h" is no time, want something like 90d or 12h, or 0`}},
 		{"not a number", minimal + "[locate]\nmargin = nan\n", []string{"s.toml:13: locate.margin: NaN is out of range, want 0 to 0.5"}},
 		{"password in the URL", edit("mqtt://broker", "mqtt://me:secret@broker"), []string{
 			`s.toml:11: mqtt.broker: "mqtt://me:secret@broker" is no broker, want mqtt://HOST or mqtts://HOST, with :PORT if it is not 1883 or 8883`}},
@@ -182,6 +188,19 @@ func TestProblems(t *testing.T) {
 				t.Errorf("want -, got +:\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestSizeAndAge(t *testing.T) {
+	for s, want := range map[config.Size]int64{"512MiB": 512 << 20, "2GB": 2e9, "4096": 4096, "1.5 MiB": 3 << 19} {
+		if got := s.Bytes(); got != want {
+			t.Errorf("%s is %d bytes, want %d", s, got, want)
+		}
+	}
+	for a, want := range map[config.Age]time.Duration{"90d": 90 * 24 * time.Hour, "12h": 12 * time.Hour, "0": 0, "0d": 0} {
+		if got := a.Duration(); got != want {
+			t.Errorf("%s is %v, want %v", a, got, want)
+		}
 	}
 }
 

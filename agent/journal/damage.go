@@ -135,7 +135,7 @@ func (j *Journal) rebuild(aside string, floor uint64) (gap Gap, saved int, err e
 		}
 	}
 	// Nothing of it counts before the rename, so it needs no journal of its own, and one fsync at the end.
-	db, err := j.connect(temp, "rwc", "journal_mode(OFF)", "synchronous(OFF)")
+	db, err := j.connect(temp, "rwc", "auto_vacuum(INCREMENTAL)", "journal_mode(OFF)", "synchronous(OFF)")
 	if err != nil {
 		return gap, 0, err
 	}

@@ -15,11 +15,12 @@ type Environment struct {
 	VFS       string
 	WriteFile func(path string, data []byte, perm fs.FileMode) error
 	Rename    func(from, to string) error
+	NoSync    bool // for tests that need many rows and no power cut
 }
 
 // OpenIn is Open in an environment; what is nil is the real thing.
 func OpenIn(e Environment, path, station string) (*Journal, error) {
-	env := environment{vfs: e.VFS, writeFile: durable.WriteFile, rename: os.Rename}
+	env := environment{vfs: e.VFS, noSync: e.NoSync, writeFile: durable.WriteFile, rename: os.Rename}
 	if e.WriteFile != nil {
 		env.writeFile = e.WriteFile
 	}

@@ -25,6 +25,8 @@
 //	gaps      first, last  numbers that the broker may never get
 //	          lost         how many verdicts that were; 0: not known
 //	          why, time    Unix ms, UTC
+//	marks     ran          ms that the station has worked with this journal, one row for each hour of it
+//	          seq          the highest number at that time: sweep.go
 //	journal   station      whose verdicts these are, one row
 package journal
 
@@ -36,6 +38,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"time"
 
 	_ "modernc.org/sqlite" // the database/sql driver "sqlite"
 
@@ -76,6 +79,7 @@ CREATE TABLE gaps (
 	time  INTEGER NOT NULL,
 	UNIQUE (first, last, why)
 ) STRICT;
+CREATE TABLE marks (ran INTEGER PRIMARY KEY, seq INTEGER NOT NULL) STRICT;
 PRAGMA user_version = %d;`, Version)
 
 // Journal is an open journal file. Its methods may be called from any goroutine.
@@ -87,6 +91,10 @@ type Journal struct {
 	db   *sql.DB // holds one connection, which owns the file's lock
 	lock *os.File
 	wake chan struct{}
+
+	grown chan struct{} // capacity 1: there may be something to delete
+
+	ran time.Duration // since the last mark; owned by the goroutine that calls Sweep
 
 	// written by Open only
 	created bool
@@ -105,6 +113,7 @@ type Journal struct {
 // environment is what a journal needs of the system; tests put failures and recorders in its place.
 type environment struct {
 	vfs       string // SQLite's name of the file system, empty for its own
+	noSync    bool   // a power cut does not matter
 	writeFile func(path string, data []byte, perm fs.FileMode) error
 	rename    func(from, to string) error
 }
@@ -160,9 +169,20 @@ func (j *Journal) Append(v *verdict.Verdict) error {
 	}
 	j.last = seq
 	j.queued++
+	if seq%keepAfter == 0 {
+		j.callKeeper()
+	}
 	v.Station, v.Seq = j.station, seq
 	j.signal()
 	return nil
+}
+
+// callKeeper calls Keep.
+func (j *Journal) callKeeper() {
+	select {
+	case j.grown <- struct{}{}:
+	default:
+	}
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -21,7 +21,8 @@ func Open(path, station string) (*Journal, error) {
 }
 
 func openIn(env environment, path, station string) (*Journal, error) {
-	j := &Journal{path: path, station: station, env: env, wake: make(chan struct{}, 1), damaged: make(chan struct{})}
+	j := &Journal{path: path, station: station, env: env,
+		wake: make(chan struct{}, 1), grown: make(chan struct{}, 1), damaged: make(chan struct{})}
 	if err := j.acquire(); err != nil {
 		return nil, fmt.Errorf("open journal %s: %w", path, err)
 	}
@@ -161,10 +162,15 @@ func (j *Journal) inspect() (version int, err error) {
 
 // open makes the connection that writes, and the schema when the file is new.
 func (j *Journal) open(version int, missing error) (err error) {
+	synchronous := "synchronous(FULL)" // a commit is on the disk before Append returns
+	if j.env.noSync {
+		synchronous = "synchronous(OFF)"
+	}
 	j.db, err = j.connect(j.path, "rwc",
-		"locking_mode(EXCLUSIVE)", // a second agent on the same file would send everything twice
+		"auto_vacuum(INCREMENTAL)", // a new file can shrink; of an old one it changes nothing
+		"locking_mode(EXCLUSIVE)",  // a second agent on the same file would send everything twice
 		"journal_mode(WAL)",
-		"synchronous(FULL)", // a commit is on the disk before Append returns
+		synchronous,
 		fmt.Sprintf("journal_size_limit(%d)", 8<<20),
 	)
 	if err != nil {

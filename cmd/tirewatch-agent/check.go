@@ -171,7 +171,7 @@ func describe(w io.Writer, cfg *config.Config, model string) {
 		line("inbox", "bundles that are copied into %s are tried", cfg.Model.Inbox)
 	}
 	line("trial", "%s", probationWords(cfg.Model))
-	line("journal", "%s", cfg.Journal.Path)
+	line("journal", "%s, at most %s%s", cfg.Journal.Path, cfg.Journal.MaxSize, ageWords(cfg.Journal.MaxAge))
 	if !cfg.MQTT.Enabled() {
 		line("broker", "none: verdicts stay in the journal")
 		return
@@ -181,4 +181,12 @@ func describe(w io.Writer, cfg *config.Config, model string) {
 		as = "as " + cfg.MQTT.Username
 	}
 	line("broker", "%s %s, topics %s/%s/..., verdicts in %s", cfg.MQTT.Broker, as, cfg.MQTT.Root, cfg.Station.ID(), cfg.MQTT.Encoding)
+}
+
+// ageWords says how long verdicts stay.
+func ageWords(a config.Age) string {
+	if a.Duration() == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; verdicts that the broker has taken stay for %s of work", a)
 }

@@ -1,0 +1,78 @@
+package agent
+
+import (
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"tirewatch/agent/journal"
+	"tirewatch/agent/uplink"
+	"tirewatch/vision/verdict"
+)
+
+func TestClockProblem(t *testing.T) {
+	j, err := journal.Open(filepath.Join(t.TempDir(), "journal.db"), "a/b/c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { j.Close() })
+	at := func(s string) time.Time {
+		v, err := time.Parse(time.DateTime, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	check := func(now, want string) {
+		t.Helper()
+		if got := clockProblem(j, at(now)); !strings.Contains(got, want) || (want == "") != (got == "") {
+			t.Errorf("at %s: %q, want %q", now, got, want)
+		}
+	}
+	check("1970-01-01 00:00:09", "not set")
+	check("2026-05-01 08:00:00", "")
+	v := &verdict.Verdict{Schema: verdict.SchemaVersion, Label: verdict.Normal, Time: at("2026-05-01 08:00:00")}
+	if err := j.Append(v); err != nil {
+		t.Fatal(err)
+	}
+	check("2026-05-01 07:59:30", "") // a time server's correction
+	check("2026-05-01 07:00:00", "before the last verdict")
+	check("2026-05-02 07:00:00", "")
+}
+
+// What was lost before this start is told at this start.
+func TestLossesAreTold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	var told []uplink.Gap
+	var problem string
+	start := func() *journal.Journal {
+		j, err := journal.Open(path, "a/b/c")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { j.Close() })
+		tell := &problems{texts: map[string]string{}, publish: []func(string){func(s string) { problem = s }}}
+		tellJournal(j, tell, func(_ uint64, gaps []uplink.Gap) { told = gaps }, slog.New(slog.NewTextHandler(io.Discard, nil)))
+		return j
+	}
+	j := start()
+	if len(told) != 0 || problem != "" {
+		t.Errorf("of a new journal is told %v, %q", told, problem)
+	}
+	if err := j.Append(&verdict.Verdict{Schema: verdict.SchemaVersion, Label: verdict.Normal, Time: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	j.Close()
+	path += "-other" // as if the database were gone: only the numbers are there
+	if err := os.Rename(path[:len(path)-len("-other")]+"-numbers", path+"-numbers"); err != nil {
+		t.Fatal(err)
+	}
+	start()
+	if len(told) != 1 || told[0].First != 1 || !strings.Contains(problem, "another begins") {
+		t.Errorf("told %v, problem %q", told, problem)
+	}
+}
