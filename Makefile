@@ -4,8 +4,9 @@
 TAGS = $(shell pkg-config --exists opencv4 2>/dev/null && echo opencv)
 GO_BUILD = go build -tags '$(TAGS)' -trimpath
 
-.PHONY: all build demo test test-kernels lint cross fuzz clean deps-opencv deps-test \
-	test-peers test-peers-emulated bench-peers bench-arm64 bench-train bench-brickwork bench-build bench-tool real-tires
+.PHONY: all build demo test test-kernels lint cross fuzz clean deps-opencv deps-test test-peers \
+	test-peers-emulated bench-peers bench-arm64 bench-train bench-brickwork bench-build bench-tool real-tires \
+	bench-journal
 
 all: build
 
@@ -60,6 +61,12 @@ fuzz:
 	  for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$file); do \
 	    echo "$$file $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./$$(dirname $$file); \
 	  done; done
+
+# The journal with 1 k, 100 k and 1 M verdicts, which must cost the same, and an outage of 100,000 verdicts that drains into a real
+# Mosquitto at 2,000 a second or more. The disk is the one of BENCH_DIR.
+bench-journal: deps-test
+	go test -run '^$$' -bench Growth -benchtime 1x ./agent/journal
+	REQUIRE_MOSQUITTO=1 BENCH_DIR=$(or $(BENCH_DIR),$(CURDIR)) go test -run '^$$' -bench Drain -benchtime 1x ./agent/uplink
 
 # Other runtimes and frameworks beside ours: vision/bench, a module of its own. ONNX Runtime comes as a library inside an npm package; 1.20.1 is
 # the last whose arm64 library runs under Debian's qemu.
