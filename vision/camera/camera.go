@@ -36,6 +36,8 @@ var (
 	ErrNoOpenCV = errors.New("this program was built without OpenCV: install libopencv-dev and build with `go build -tags opencv`")
 	// ErrStalled says that a camera gave no frame for Options.StallAfter: reopen it.
 	ErrStalled = errors.New("camera stalled")
+	// ErrFrozen says that a camera gives the same picture again and again: reopen it.
+	ErrFrozen = errors.New("camera frozen: the same picture")
 	// ErrRead says that a read failed in an open camera: reopen it.
 	ErrRead = errors.New("camera gave no frame")
 	// ErrNoImages marks a folder without a single readable image.

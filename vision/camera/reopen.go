@@ -14,20 +14,22 @@ import (
 type Reopening struct {
 	o ReopenOptions
 
-	src  Source // nil between two lives
-	wait time.Duration
-	down bool   // an error was reported and no frame has come since
-	base uint64 // frame numbers that earlier lives used
-	last uint64 // latest frame number given
+	src   Source // nil between two lives
+	wait  time.Duration
+	down  bool // an error was reported and no frame has come since
+	still frozen
+	base  uint64 // frame numbers that earlier lives used
+	last  uint64 // latest frame number given
 }
 
 // ReopenOptions says what to keep alive.
 type ReopenOptions struct {
-	Open  func() (Source, error)
-	Live  bool        // errors are retried
-	Loop  bool        // the end of a finite source is its beginning
-	Pause Backoff     // zero: DefaultBackoff
-	Event func(Event) // called by Next, in its goroutine
+	Open   func() (Source, error)
+	Live   bool          // errors are retried
+	Loop   bool          // the end of a finite source is its beginning
+	Pause  Backoff       // zero: DefaultBackoff
+	Frozen time.Duration // a live source that shows one picture for so long is opened again; zero: DefaultFrozenAfter
+	Event  func(Event)   // called by Next, in its goroutine
 }
 
 // Backoff is the pause before the first attempt and the longest; it doubles in between.
@@ -54,7 +56,10 @@ func NewReopening(o ReopenOptions) *Reopening {
 	if o.Pause == (Backoff{}) {
 		o.Pause = DefaultBackoff
 	}
-	return &Reopening{o: o}
+	if o.Frozen == 0 {
+		o.Frozen = DefaultFrozenAfter
+	}
+	return &Reopening{o: o, still: frozen{after: o.Frozen}}
 }
 
 // Next gives the next frame, however many times the camera must be opened for it. A live source returns an error only for the end of
@@ -105,7 +110,11 @@ func (r *Reopening) attempt(ctx context.Context) (*frame.Frame, error) {
 		}
 		r.src, r.base = src, r.last
 	}
-	return r.src.Next(ctx)
+	f, err := r.src.Next(ctx)
+	if err == nil && r.o.Live {
+		err = r.still.look(f, time.Now())
+	}
+	return f, err
 }
 
 // openWithin gives up on an opening when ctx ends: a network camera that does not answer blocks OpenCV for half a minute, and a
