@@ -32,6 +32,7 @@ type RunOptions struct {
 func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	log := o.Log
 	monitor := health.New(log)
+	loop := monitor.Part("frame loop", 0)
 	store, err := openModels(cfg, log)
 	if err != nil {
 		return err
@@ -87,7 +88,7 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 		Live: picture.Source.Live(), Loop: cfg.Camera.Loop,
 		Event: func(e camera.Event) {
 			tell.camera(e, log)
-			monitor.Progress()
+			loop.Progress()
 		},
 	})
 	defer func() {
@@ -98,7 +99,7 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	station := New(Options{
 		Source: frames, Locator: newLocator(cfg), Models: store, Journal: j,
 		Each: cfg.Trigger.Mode == config.TriggerFrame, Frames: cfg.Trigger.Frames, Margin: cfg.Locate.Margin,
-		Problem: tell.set, Progress: monitor.Progress, Log: log,
+		Problem: tell.set, Progress: loop.Progress, Log: log,
 	})
 	defer context.AfterFunc(ctx, monitor.Stopping)()
 	monitor.Ready()
@@ -109,6 +110,7 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	if damage := j.Damage(); err == nil && damage != nil {
 		err = &FatalError{damage}
 	}
+	loop.End()
 	log.Info("the station stops")
 	drain()
 	return err
