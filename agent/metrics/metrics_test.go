@@ -1,0 +1,91 @@
+package metrics_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"tirewatch/agent/metrics"
+	"tirewatch/vision/verdict"
+)
+
+// queue is a journal with so many verdicts waiting.
+type queue struct {
+	n      int
+	oldest time.Time
+	err    error
+}
+
+func (q *queue) Depth() (int, time.Time, error) { return q.n, q.oldest, q.err }
+
+// A scrape over a real connection shows what was counted.
+func TestScrape(t *testing.T) {
+	q := &queue{n: 3, oldest: time.Now().Add(-time.Hour)}
+	m := metrics.New("v1.2.3", q, func() (float64, bool) { return 63.5, true })
+	m.Frame()
+	m.Frame()
+	m.CameraRestart()
+	m.Model(7)
+	m.Problem("camera", true)
+	m.Drift("brightness", -4.5, true)
+	m.Verdict(&verdict.Verdict{Label: verdict.Crack, Votes: make([]verdict.Vote, 5), MS: verdict.Duration{Locate: 2, Preprocess: 1, Forward: 0.4}})
+
+	s, err := m.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- s.Run(ctx) }()
+
+	page := get(t, "http://"+s.Addr()+"/metrics")
+	for _, want := range []string{
+		"tirewatch_frames_total 2\n", "tirewatch_camera_restarts_total 1\n", "tirewatch_model_serial 7\n",
+		`tirewatch_verdicts_total{label="crack"} 1` + "\n", `tirewatch_verdicts_total{label="normal"} 0` + "\n",
+		`tirewatch_problem{part="camera"} 1` + "\n", `tirewatch_drift{statistic="brightness"} -4.5` + "\n",
+		`tirewatch_drift_alarm{statistic="brightness"} 1` + "\n", `tirewatch_step_seconds_count{step="forward"} 1` + "\n",
+		"tirewatch_verdict_frames_sum 5\n", "tirewatch_queue_verdicts 3\n", "tirewatch_queue_oldest_seconds 3600",
+		"tirewatch_temperature_celsius 63.5\n", `tirewatch_build_info{version="v1.2.3"} 1` + "\n", "go_goroutines ",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("%q is missing", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(page)
+	}
+	q.n = 0
+	if page := get(t, "http://"+s.Addr()+"/metrics"); !strings.Contains(page, "tirewatch_queue_oldest_seconds 0\n") {
+		t.Error("an empty queue has an age")
+	}
+	q.err = errors.New("disk gone")
+	if page := get(t, "http://"+s.Addr()+"/metrics"); !strings.Contains(page, "disk gone") {
+		t.Errorf("a journal that cannot be read shows as %.200q", page)
+	}
+
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("the end of the station: %v", err)
+	}
+	if _, err := m.Listen("127.0.0.1:99999"); err == nil || !strings.Contains(err.Error(), "metrics.listen") {
+		t.Errorf("a wrong address: %v", err)
+	}
+}
+
+func get(t *testing.T, url string) string {
+	t.Helper()
+	r, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
