@@ -137,6 +137,7 @@ func Quantize(ctx context.Context, c *checkpoint.Checkpoint, job Job) (*bundle.B
 	if b.Quantization.Agreement < MinAgreement && !job.Force {
 		return nil, &AgreementError{b.Quantization, b.Evaluation}
 	}
+	b.Reference = reference(eval, compared.Int8, b.Spec.Width, b.Threshold)
 	if b.Golden, err = goldenInputs(best.model, eval); err != nil {
 		return nil, fmt.Errorf("golden inputs: %w", err)
 	}

@@ -67,6 +67,7 @@ type Bundle struct {
 	Provenance   Provenance   `msg:"provenance"`
 	Evaluation   Evaluation   `msg:"evaluation"`
 	Quantization Quantization `msg:"quantization"`
+	Reference    *Reference   `msg:"reference,omitempty"` // what a station compares its own images with; nil in older bundles
 	Golden       []Golden     `msg:"golden"`
 
 	// Of the file; set by Encode, Decode and Inspect.
@@ -156,6 +157,28 @@ type LayerQuantization struct {
 
 // MaxSNR bounds a signal-to-noise ratio in both directions, dB: a layer without any error has this.
 const MaxSNR = 200
+
+// Reference describes the images of the evaluation as the int8 network and its preprocessing see them.
+type Reference struct {
+	Brightness  Statistic `msg:"brightness" json:"brightness"`     // preprocess.Measure
+	Sharpness   Statistic `msg:"sharpness" json:"sharpness"`       // preprocess.Measure
+	NormalLogit Statistic `msg:"normal_logit" json:"normal_logit"` // of the tires that are judged sound
+	CrackLogit  Statistic `msg:"crack_logit" json:"crack_logit"`   // of the tires that are judged cracked
+}
+
+func (r *Reference) statistics() []Statistic {
+	if r == nil {
+		return nil
+	}
+	return []Statistic{r.Brightness, r.Sharpness, r.NormalLogit, r.CrackLogit}
+}
+
+// Statistic is the mean and the standard deviation of N values; N is 0 when there is none.
+type Statistic struct {
+	N    int     `msg:"n" json:"n"`
+	Mean float64 `msg:"mean" json:"mean"`
+	SD   float64 `msg:"sd" json:"sd"`
+}
 
 // Golden is an input with the sum that every CPU must give for it.
 type Golden struct {
@@ -269,6 +292,11 @@ func (b *Bundle) checkReports() error {
 	}
 	if n := len(b.Quantization.Trials); b.Quantization.Chosen < 0 || b.Quantization.Chosen >= max(n, 1) {
 		return fmt.Errorf("way %d of %d was chosen", b.Quantization.Chosen+1, n)
+	}
+	for _, s := range b.Reference.statistics() {
+		if s.N < 0 || !(s.SD >= 0) || math.IsInf(s.SD, 0) || math.IsNaN(s.Mean) || math.IsInf(s.Mean, 0) {
+			return fmt.Errorf("a reference of %d values with mean %g and deviation %g makes no sense", s.N, s.Mean, s.SD)
+		}
 	}
 	switch b.Budget.Side {
 	case "", Escape, FalseReject:

@@ -73,8 +73,8 @@ func (z Budget) Msgsize() (s int) {
 func (z *Bundle) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
 	// check for omitted fields
-	zb0001Len := uint32(14)
-	var zb0001Mask uint16 /* 14 bits */
+	zb0001Len := uint32(15)
+	var zb0001Mask uint16 /* 15 bits */
 	_ = zb0001Mask
 	if z.Hardware == "" {
 		zb0001Len--
@@ -83,6 +83,10 @@ func (z *Bundle) MarshalMsg(b []byte) (o []byte, err error) {
 	if z.NotAfter == (time.Time{}) {
 		zb0001Len--
 		zb0001Mask |= 0x200
+	}
+	if z.Reference == nil {
+		zb0001Len--
+		zb0001Mask |= 0x2000
 	}
 	// variable map header, size zb0001Len
 	o = append(o, 0x80|uint8(zb0001Len))
@@ -160,6 +164,19 @@ func (z *Bundle) MarshalMsg(b []byte) (o []byte, err error) {
 		if err != nil {
 			err = msgp.WrapError(err, "Quantization")
 			return
+		}
+		if (zb0001Mask & 0x2000) == 0 { // if not omitted
+			// string "reference"
+			o = append(o, 0xa9, 0x72, 0x65, 0x66, 0x65, 0x72, 0x65, 0x6e, 0x63, 0x65)
+			if z.Reference == nil {
+				o = msgp.AppendNil(o)
+			} else {
+				o, err = z.Reference.MarshalMsg(o)
+				if err != nil {
+					err = msgp.WrapError(err, "Reference")
+					return
+				}
+			}
 		}
 		// string "golden"
 		o = append(o, 0xa6, 0x67, 0x6f, 0x6c, 0x64, 0x65, 0x6e)
@@ -315,6 +332,23 @@ func (z *Bundle) UnmarshalMsg(bts []byte) (o []byte, err error) {
 				err = msgp.WrapError(err, "Quantization")
 				return
 			}
+		case "reference":
+			if msgp.IsNil(bts) {
+				bts, err = msgp.ReadNilBytes(bts)
+				if err != nil {
+					return
+				}
+				z.Reference = nil
+			} else {
+				if z.Reference == nil {
+					z.Reference = new(Reference)
+				}
+				bts, err = z.Reference.UnmarshalMsg(bts)
+				if err != nil {
+					err = msgp.WrapError(err, "Reference")
+					return
+				}
+			}
 		case "golden":
 			var zb0004 uint32
 			zb0004, bts, err = msgp.ReadArrayHeaderBytes(bts)
@@ -381,7 +415,13 @@ func (z *Bundle) Msgsize() (s int) {
 	for za0001 := range z.Classes {
 		s += msgp.StringPrefixSize + len(z.Classes[za0001])
 	}
-	s += 10 + msgp.Float64Size + 7 + 1 + 5 + msgp.StringPrefixSize + len(z.Budget.Side) + 6 + msgp.Float64Size + 7 + msgp.Uint64Size + 8 + msgp.TimeSize + 7 + msgp.StringPrefixSize + len(z.Target) + 9 + msgp.StringPrefixSize + len(z.Hardware) + 10 + msgp.TimeSize + 11 + z.Provenance.Msgsize() + 11 + z.Evaluation.Msgsize() + 13 + z.Quantization.Msgsize() + 7 + msgp.ArrayHeaderSize
+	s += 10 + msgp.Float64Size + 7 + 1 + 5 + msgp.StringPrefixSize + len(z.Budget.Side) + 6 + msgp.Float64Size + 7 + msgp.Uint64Size + 8 + msgp.TimeSize + 7 + msgp.StringPrefixSize + len(z.Target) + 9 + msgp.StringPrefixSize + len(z.Hardware) + 10 + msgp.TimeSize + 11 + z.Provenance.Msgsize() + 11 + z.Evaluation.Msgsize() + 13 + z.Quantization.Msgsize() + 10
+	if z.Reference == nil {
+		s += msgp.NilSize
+	} else {
+		s += z.Reference.Msgsize()
+	}
+	s += 7 + msgp.ArrayHeaderSize
 	for za0002 := range z.Golden {
 		s += 1 + 4 + msgp.BytesPrefixSize + len(z.Golden[za0002].Pix) + 4 + msgp.Int32Size
 	}
@@ -873,6 +913,331 @@ func (z *Quantization) Msgsize() (s int) {
 		s += z.Trials[za0002].Msgsize()
 	}
 	s += 7 + msgp.IntSize
+	return
+}
+
+// MarshalMsg implements msgp.Marshaler
+func (z *Reference) MarshalMsg(b []byte) (o []byte, err error) {
+	o = msgp.Require(b, z.Msgsize())
+	// map header, size 4
+	// string "brightness"
+	o = append(o, 0x84, 0xaa, 0x62, 0x72, 0x69, 0x67, 0x68, 0x74, 0x6e, 0x65, 0x73, 0x73)
+	// map header, size 3
+	// string "n"
+	o = append(o, 0x83, 0xa1, 0x6e)
+	o = msgp.AppendInt(o, z.Brightness.N)
+	// string "mean"
+	o = append(o, 0xa4, 0x6d, 0x65, 0x61, 0x6e)
+	o = msgp.AppendFloat64(o, z.Brightness.Mean)
+	// string "sd"
+	o = append(o, 0xa2, 0x73, 0x64)
+	o = msgp.AppendFloat64(o, z.Brightness.SD)
+	// string "sharpness"
+	o = append(o, 0xa9, 0x73, 0x68, 0x61, 0x72, 0x70, 0x6e, 0x65, 0x73, 0x73)
+	// map header, size 3
+	// string "n"
+	o = append(o, 0x83, 0xa1, 0x6e)
+	o = msgp.AppendInt(o, z.Sharpness.N)
+	// string "mean"
+	o = append(o, 0xa4, 0x6d, 0x65, 0x61, 0x6e)
+	o = msgp.AppendFloat64(o, z.Sharpness.Mean)
+	// string "sd"
+	o = append(o, 0xa2, 0x73, 0x64)
+	o = msgp.AppendFloat64(o, z.Sharpness.SD)
+	// string "normal_logit"
+	o = append(o, 0xac, 0x6e, 0x6f, 0x72, 0x6d, 0x61, 0x6c, 0x5f, 0x6c, 0x6f, 0x67, 0x69, 0x74)
+	// map header, size 3
+	// string "n"
+	o = append(o, 0x83, 0xa1, 0x6e)
+	o = msgp.AppendInt(o, z.NormalLogit.N)
+	// string "mean"
+	o = append(o, 0xa4, 0x6d, 0x65, 0x61, 0x6e)
+	o = msgp.AppendFloat64(o, z.NormalLogit.Mean)
+	// string "sd"
+	o = append(o, 0xa2, 0x73, 0x64)
+	o = msgp.AppendFloat64(o, z.NormalLogit.SD)
+	// string "crack_logit"
+	o = append(o, 0xab, 0x63, 0x72, 0x61, 0x63, 0x6b, 0x5f, 0x6c, 0x6f, 0x67, 0x69, 0x74)
+	// map header, size 3
+	// string "n"
+	o = append(o, 0x83, 0xa1, 0x6e)
+	o = msgp.AppendInt(o, z.CrackLogit.N)
+	// string "mean"
+	o = append(o, 0xa4, 0x6d, 0x65, 0x61, 0x6e)
+	o = msgp.AppendFloat64(o, z.CrackLogit.Mean)
+	// string "sd"
+	o = append(o, 0xa2, 0x73, 0x64)
+	o = msgp.AppendFloat64(o, z.CrackLogit.SD)
+	return
+}
+
+// UnmarshalMsg implements msgp.Unmarshaler
+func (z *Reference) UnmarshalMsg(bts []byte) (o []byte, err error) {
+	var field []byte
+	_ = field
+	var zb0001 uint32
+	zb0001, bts, err = msgp.ReadMapHeaderBytes(bts)
+	if err != nil {
+		err = msgp.WrapError(err)
+		return
+	}
+	for zb0001 > 0 {
+		zb0001--
+		field, bts, err = msgp.ReadMapKeyZC(bts)
+		if err != nil {
+			err = msgp.WrapError(err)
+			return
+		}
+		switch msgp.UnsafeString(field) {
+		case "brightness":
+			var zb0002 uint32
+			zb0002, bts, err = msgp.ReadMapHeaderBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Brightness")
+				return
+			}
+			for zb0002 > 0 {
+				zb0002--
+				field, bts, err = msgp.ReadMapKeyZC(bts)
+				if err != nil {
+					err = msgp.WrapError(err, "Brightness")
+					return
+				}
+				switch msgp.UnsafeString(field) {
+				case "n":
+					z.Brightness.N, bts, err = msgp.ReadIntBytes(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "Brightness", "N")
+						return
+					}
+				case "mean":
+					z.Brightness.Mean, bts, err = msgp.ReadFloat64Bytes(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "Brightness", "Mean")
+						return
+					}
+				case "sd":
+					z.Brightness.SD, bts, err = msgp.ReadFloat64Bytes(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "Brightness", "SD")
+						return
+					}
+				default:
+					bts, err = msgp.Skip(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "Brightness")
+						return
+					}
+				}
+			}
+		case "sharpness":
+			var zb0003 uint32
+			zb0003, bts, err = msgp.ReadMapHeaderBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Sharpness")
+				return
+			}
+			for zb0003 > 0 {
+				zb0003--
+				field, bts, err = msgp.ReadMapKeyZC(bts)
+				if err != nil {
+					err = msgp.WrapError(err, "Sharpness")
+					return
+				}
+				switch msgp.UnsafeString(field) {
+				case "n":
+					z.Sharpness.N, bts, err = msgp.ReadIntBytes(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "Sharpness", "N")
+						return
+					}
+				case "mean":
+					z.Sharpness.Mean, bts, err = msgp.ReadFloat64Bytes(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "Sharpness", "Mean")
+						return
+					}
+				case "sd":
+					z.Sharpness.SD, bts, err = msgp.ReadFloat64Bytes(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "Sharpness", "SD")
+						return
+					}
+				default:
+					bts, err = msgp.Skip(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "Sharpness")
+						return
+					}
+				}
+			}
+		case "normal_logit":
+			var zb0004 uint32
+			zb0004, bts, err = msgp.ReadMapHeaderBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "NormalLogit")
+				return
+			}
+			for zb0004 > 0 {
+				zb0004--
+				field, bts, err = msgp.ReadMapKeyZC(bts)
+				if err != nil {
+					err = msgp.WrapError(err, "NormalLogit")
+					return
+				}
+				switch msgp.UnsafeString(field) {
+				case "n":
+					z.NormalLogit.N, bts, err = msgp.ReadIntBytes(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "NormalLogit", "N")
+						return
+					}
+				case "mean":
+					z.NormalLogit.Mean, bts, err = msgp.ReadFloat64Bytes(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "NormalLogit", "Mean")
+						return
+					}
+				case "sd":
+					z.NormalLogit.SD, bts, err = msgp.ReadFloat64Bytes(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "NormalLogit", "SD")
+						return
+					}
+				default:
+					bts, err = msgp.Skip(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "NormalLogit")
+						return
+					}
+				}
+			}
+		case "crack_logit":
+			var zb0005 uint32
+			zb0005, bts, err = msgp.ReadMapHeaderBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "CrackLogit")
+				return
+			}
+			for zb0005 > 0 {
+				zb0005--
+				field, bts, err = msgp.ReadMapKeyZC(bts)
+				if err != nil {
+					err = msgp.WrapError(err, "CrackLogit")
+					return
+				}
+				switch msgp.UnsafeString(field) {
+				case "n":
+					z.CrackLogit.N, bts, err = msgp.ReadIntBytes(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "CrackLogit", "N")
+						return
+					}
+				case "mean":
+					z.CrackLogit.Mean, bts, err = msgp.ReadFloat64Bytes(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "CrackLogit", "Mean")
+						return
+					}
+				case "sd":
+					z.CrackLogit.SD, bts, err = msgp.ReadFloat64Bytes(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "CrackLogit", "SD")
+						return
+					}
+				default:
+					bts, err = msgp.Skip(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "CrackLogit")
+						return
+					}
+				}
+			}
+		default:
+			bts, err = msgp.Skip(bts)
+			if err != nil {
+				err = msgp.WrapError(err)
+				return
+			}
+		}
+	}
+	o = bts
+	return
+}
+
+// Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
+func (z *Reference) Msgsize() (s int) {
+	s = 1 + 11 + 1 + 2 + msgp.IntSize + 5 + msgp.Float64Size + 3 + msgp.Float64Size + 10 + 1 + 2 + msgp.IntSize + 5 + msgp.Float64Size + 3 + msgp.Float64Size + 13 + 1 + 2 + msgp.IntSize + 5 + msgp.Float64Size + 3 + msgp.Float64Size + 12 + 1 + 2 + msgp.IntSize + 5 + msgp.Float64Size + 3 + msgp.Float64Size
+	return
+}
+
+// MarshalMsg implements msgp.Marshaler
+func (z Statistic) MarshalMsg(b []byte) (o []byte, err error) {
+	o = msgp.Require(b, z.Msgsize())
+	// map header, size 3
+	// string "n"
+	o = append(o, 0x83, 0xa1, 0x6e)
+	o = msgp.AppendInt(o, z.N)
+	// string "mean"
+	o = append(o, 0xa4, 0x6d, 0x65, 0x61, 0x6e)
+	o = msgp.AppendFloat64(o, z.Mean)
+	// string "sd"
+	o = append(o, 0xa2, 0x73, 0x64)
+	o = msgp.AppendFloat64(o, z.SD)
+	return
+}
+
+// UnmarshalMsg implements msgp.Unmarshaler
+func (z *Statistic) UnmarshalMsg(bts []byte) (o []byte, err error) {
+	var field []byte
+	_ = field
+	var zb0001 uint32
+	zb0001, bts, err = msgp.ReadMapHeaderBytes(bts)
+	if err != nil {
+		err = msgp.WrapError(err)
+		return
+	}
+	for zb0001 > 0 {
+		zb0001--
+		field, bts, err = msgp.ReadMapKeyZC(bts)
+		if err != nil {
+			err = msgp.WrapError(err)
+			return
+		}
+		switch msgp.UnsafeString(field) {
+		case "n":
+			z.N, bts, err = msgp.ReadIntBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "N")
+				return
+			}
+		case "mean":
+			z.Mean, bts, err = msgp.ReadFloat64Bytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Mean")
+				return
+			}
+		case "sd":
+			z.SD, bts, err = msgp.ReadFloat64Bytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "SD")
+				return
+			}
+		default:
+			bts, err = msgp.Skip(bts)
+			if err != nil {
+				err = msgp.WrapError(err)
+				return
+			}
+		}
+	}
+	o = bts
+	return
+}
+
+// Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
+func (z Statistic) Msgsize() (s int) {
+	s = 1 + 2 + msgp.IntSize + 5 + msgp.Float64Size + 3 + msgp.Float64Size
 	return
 }
 

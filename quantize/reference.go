@@ -1,0 +1,48 @@
+package quantize
+
+import (
+	"math"
+
+	"tirewatch/quantize/bundle"
+	"tirewatch/vision/preprocess"
+	"tirewatch/vision/verdict"
+)
+
+// reference describes the images and the int8 logits of the evaluation, so that a station notices when its own leave them.
+func reference(images Images, logits []float64, width int, threshold float64) *bundle.Reference {
+	var brightness, sharpness, normal, crack moments
+	policy := verdict.Policy{Threshold: threshold}
+	for i, pix := range images.Pix {
+		b, s := preprocess.Measure(pix, width)
+		brightness.add(b)
+		sharpness.add(s)
+		if label, _ := policy.Label(verdict.Probability(logits[i])); label == verdict.Crack {
+			crack.add(logits[i])
+		} else {
+			normal.add(logits[i])
+		}
+	}
+	return &bundle.Reference{Brightness: brightness.statistic(), Sharpness: sharpness.statistic(),
+		NormalLogit: normal.statistic(), CrackLogit: crack.statistic()}
+}
+
+// moments collect the mean and the deviation of values one by one, by Welford's method.
+type moments struct {
+	n        int
+	mean, m2 float64
+}
+
+func (m *moments) add(v float64) {
+	m.n++
+	d := v - m.mean
+	m.mean += d / float64(m.n)
+	m.m2 += d * (v - m.mean)
+}
+
+func (m *moments) statistic() bundle.Statistic {
+	s := bundle.Statistic{N: m.n, Mean: m.mean}
+	if m.n > 1 {
+		s.SD = math.Sqrt(m.m2 / float64(m.n-1))
+	}
+	return s
+}
