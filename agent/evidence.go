@@ -86,6 +86,9 @@ func (s *Station) conclude(ctx context.Context, e *evidence, name string, sample
 		return err
 	}
 	s.judged = append(s.judged, judgement{e, v.Label})
+	if s.o.Judged != nil {
+		s.o.Judged(Judgement{Verdict: v, Model: e.model, Pix: e.crops[decisive].pix})
+	}
 	return nil
 }
 

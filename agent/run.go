@@ -14,6 +14,7 @@ import (
 	"tirewatch/agent/config"
 	"tirewatch/agent/health"
 	"tirewatch/agent/journal"
+	"tirewatch/agent/metrics"
 	"tirewatch/agent/models"
 	"tirewatch/agent/uplink"
 	"tirewatch/vision/camera"
@@ -57,11 +58,15 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	defer stopInner()
 	background.Go(func() { monitor.Run(inner) })
 
-	tell := &problems{texts: map[string]string{}, publish: []func(string){monitor.Status}}
 	background.Go(func() { store.Run(inner) })
 	if cfg.Model.Inbox != "" {
 		background.Go(func() { models.NewInbox(cfg.Model.Inbox, store, log).Run(inner) })
 	}
+	counts := metrics.New(o.Version, j, health.Temperature)
+	if cfg.Metrics.Listen != "" {
+		serveMetrics(inner, &background, counts, cfg.Metrics.Listen, log)
+	}
+	tell := &problems{texts: map[string]string{}, publish: []func(string){monitor.Status}, changed: counts.Problem}
 	drain := func() {}
 	var gaps func(uint64, []uplink.Gap)
 	if cfg.MQTT.Enabled() {
@@ -87,6 +92,9 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 		Open: func() (camera.Source, error) { return camera.Open(picture) },
 		Live: picture.Source.Live(), Loop: cfg.Camera.Loop,
 		Event: func(e camera.Event) {
+			if e.Err != nil {
+				counts.CameraRestart()
+			}
 			tell.camera(e, log)
 			loop.Progress()
 		},
@@ -99,7 +107,8 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	station := New(Options{
 		Source: frames, Locator: newLocator(cfg), Models: store, Journal: j,
 		Each: cfg.Trigger.Mode == config.TriggerFrame, Frames: cfg.Trigger.Frames, Margin: cfg.Locate.Margin,
-		Problem: tell.set, Progress: loop.Progress, Log: log,
+		Problem: tell.set, Progress: loop.Progress, Log: log, Looked: counts.Frame,
+		Judged: (&onlooker{metrics: counts, problem: tell.set, drifted: rejectOnDrift(store, log), log: log}).judged,
 	})
 	defer context.AfterFunc(ctx, monitor.Stopping)()
 	monitor.Ready()
@@ -144,9 +153,37 @@ func cameraOptions(c config.Camera, log *slog.Logger) (camera.Options, error) {
 	}, err
 }
 
+// rejectOnDrift gives up a model on probation that the pictures or scores of the line drift away from; a model that is believed stays.
+func rejectOnDrift(store *models.Store, log *slog.Logger) func(m *models.Loaded, reason string) {
+	return func(m *models.Loaded, reason string) {
+		if active, err := store.Active(); err != nil || active.Bundle != m.Bundle {
+			return // the alarm is about a model that is gone already
+		}
+		if err := store.Reject("drift: " + reason); err != nil && !errors.Is(err, models.ErrNoTrial) {
+			log.Error("the model on probation drifts, but cannot be given up", "error", err)
+		}
+	}
+}
+
+// serveMetrics answers Prometheus until ctx ends. A station inspects with or without it.
+func serveMetrics(ctx context.Context, background *sync.WaitGroup, m *metrics.Metrics, address string, log *slog.Logger) {
+	s, err := m.Listen(address)
+	if err != nil {
+		log.Error("nobody can watch this station", "error", err)
+		return
+	}
+	log.Info("metrics are at http://" + s.Addr() + "/metrics")
+	background.Go(func() {
+		if err := s.Run(ctx); err != nil {
+			log.Error("nobody can watch this station any more", "error", err)
+		}
+	})
+}
+
 // problems collects what keeps the parts of the station from working and tells it as one text.
 type problems struct {
 	publish []func(text string)
+	changed func(part string, is bool) // told of each part that stops working or works again; may be nil
 
 	mu    sync.Mutex
 	texts map[string]string // by part; guarded by mu
@@ -161,6 +198,9 @@ func (p *problems) set(part, text string) {
 	p.texts[part] = text
 	if text == "" {
 		delete(p.texts, part)
+	}
+	if p.changed != nil {
+		p.changed(part, text != "")
 	}
 	var all []string
 	for _, key := range slices.Sorted(maps.Keys(p.texts)) {

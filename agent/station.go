@@ -56,7 +56,16 @@ type Options struct {
 
 	Problem  func(part, text string) // told what keeps a part of the station from working, and "" when it works again
 	Progress func()                  // called whenever the loop is alive: the watchdog's proof
+	Looked   func()                  // told of each frame that was looked at; may be nil
+	Judged   func(Judgement)         // told of each verdict that is stored, in the loop's goroutine; may be nil
 	Log      *slog.Logger
+}
+
+// Judgement is a verdict that is stored, with what it rests on.
+type Judgement struct {
+	Verdict *verdict.Verdict
+	Model   *models.Loaded
+	Pix     []byte // the deciding crop, as the network saw it; valid until Judged returns
 }
 
 // Station is the loop. All of it belongs to the goroutine of Run.
@@ -158,6 +167,9 @@ func (s *Station) inspect(ctx context.Context, f *frame.Frame) error {
 			s.o.Log.Warn("the picture's size changed", "from", s.size, "to", size)
 		}
 		s.size = size
+	}
+	if s.o.Looked != nil {
+		s.o.Looked()
 	}
 	start := time.Now()
 	tires := s.o.Locator.Find(f)

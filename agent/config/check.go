@@ -1,8 +1,10 @@
 package config
 
 import (
+	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -62,6 +64,11 @@ func (r *reader) check(c *Config) {
 	r.rule("journal.max_age", err == nil && age >= 0, "%q is no time, want something like 90d or 12h, or 0", c.Journal.MaxAge)
 
 	r.mqtt(c.MQTT)
+	if c.Metrics.Listen != "" {
+		_, port, err := net.SplitHostPort(c.Metrics.Listen)
+		_, portErr := strconv.ParseUint(port, 10, 16)
+		r.rule("metrics.listen", err == nil && portErr == nil, "%q is no address, want HOST:PORT like 127.0.0.1:9464, or \"\" for none", c.Metrics.Listen)
+	}
 	oneOf(r, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(r, "log.format", c.Log.Format, "text", "json")
 }

@@ -26,6 +26,7 @@ type Config struct {
 	Model   Model   `toml:"model"`
 	Journal Journal `toml:"journal"`
 	MQTT    MQTT    `toml:"mqtt"`
+	Metrics Metrics `toml:"metrics"`
 	Log     Log     `toml:"log"`
 }
 
@@ -203,6 +204,13 @@ type MQTT struct {
 // Enabled says whether there is a broker to send to.
 func (m MQTT) Enabled() bool { return m.Broker != "" }
 
+// Metrics is the page that Prometheus reads.
+type Metrics struct {
+	// Listen is HOST:PORT; an empty text listens nowhere. Default 127.0.0.1:9464, which this machine alone can reach. The page tells what the
+	// station counts and changes nothing, but whoever reaches it may read it.
+	Listen string `toml:"listen"`
+}
+
 // Log is what the daemon says on standard error.
 type Log struct {
 	Level  string `toml:"level"`  // debug, info, warn or error. Default info.
@@ -218,6 +226,7 @@ func defaults() Config {
 			Probation: 200, ProbationTime: Duration(30 * time.Minute), ProbationCrashes: 3},
 		Journal: Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: "90d"},
 		MQTT:    MQTT{Root: "tirewatch", Encoding: verdict.JSON},
+		Metrics: Metrics{Listen: "127.0.0.1:9464"},
 		Log:     Log{Level: "info", Format: "text"},
 	}
 }

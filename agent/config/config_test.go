@@ -44,7 +44,8 @@ func TestMinimalFileGetsDefaults(t *testing.T) {
 		Journal: config.Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: "90d"},
 		MQTT: config.MQTT{Broker: "mqtt://broker", Root: "tirewatch", ClientID: "tirewatch-hamburg-line1-station3",
 			Encoding: verdict.JSON},
-		Log: config.Log{Level: "info", Format: "text"},
+		Metrics: config.Metrics{Listen: "127.0.0.1:9464"},
+		Log:     config.Log{Level: "info", Format: "text"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)
@@ -138,7 +139,7 @@ func TestProblems(t *testing.T) {
 		}},
 		{"unknown section", minimal + "[mqt]\nbroker = \"x\"\n", []string{`s.toml:12: mqt: unknown section, did you mean "mqtt"?`}},
 		{"unknown word that resembles nothing", minimal + "[weather]\n", []string{
-			`s.toml:12: weather: unknown section, known are station, camera, locate, trigger, model, journal, mqtt, log`}},
+			`s.toml:12: weather: unknown section, known are station, camera, locate, trigger, model, journal, mqtt, metrics, log`}},
 		{"section written as a key", "log = \"debug\"\n" + minimal, []string{
 			"s.toml:1: log: is a section of its own: write [log] and its keys below"}},
 		{"not TOML", "[station\n", []string{"s.toml:1: expected ']' to close table name"}},

@@ -172,6 +172,9 @@ func describe(w io.Writer, cfg *config.Config, model string) {
 	}
 	line("trial", "%s", probationWords(cfg.Model))
 	line("journal", "%s, at most %s%s", cfg.Journal.Path, cfg.Journal.MaxSize, ageWords(cfg.Journal.MaxAge))
+	if cfg.Metrics.Listen != "" {
+		line("metrics", "http://%s/metrics", cfg.Metrics.Listen)
+	}
 	if !cfg.MQTT.Enabled() {
 		line("broker", "none: verdicts stay in the journal")
 		return

@@ -1,0 +1,89 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"tirewatch/agent/metrics"
+	"tirewatch/agent/models"
+	"tirewatch/quantize/bundle"
+	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/vision/preprocess"
+	"tirewatch/vision/verdict"
+)
+
+// Whoever watches is told of every stored verdict, with the very bytes that the deciding vote was computed from.
+func TestJudgedIsToldOfEachVerdict(t *testing.T) {
+	b := newBench(t, film{{150}, {160}, {170}, {}, {}, {}, {}, {}, {}, {}}, 7)
+	var told []verdict.Verdict
+	looked := 0
+	b.o.Looked = func() { looked++ }
+	b.o.Judged = func(j Judgement) {
+		told = append(told, *j.Verdict)
+		sum, err := j.Model.Runner.Run(j.Pix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		near := false
+		for _, v := range j.Verdict.Votes {
+			near = near || v.Logit == j.Model.Bundle.Model.Logit(sum)
+		}
+		if !near {
+			t.Errorf("the crop gives %g, the votes are %+v", j.Model.Bundle.Model.Logit(sum), j.Verdict.Votes)
+		}
+	}
+	if err := b.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if len(told) != 1 || len(b.verdicts) != 1 || told[0].Seq != b.verdicts[0].Seq || looked != len(b.film) {
+		t.Errorf("told of %d verdicts, %d are stored; %d frames", len(told), len(b.verdicts), looked)
+	}
+}
+
+// emptyQueue is a journal that everything was sent of.
+type emptyQueue struct{}
+
+func (emptyQueue) Depth() (int, time.Time, error) { return 0, time.Time{}, nil }
+
+// Dark pictures raise one alarm, which says what to look for and reaches whoever decides about the model; another model starts afresh.
+func TestDriftIsTold(t *testing.T) {
+	b := bundletest.Small(7)
+	b.Reference = &bundle.Reference{Brightness: bundle.Statistic{N: 100, Mean: 120, SD: 10}}
+	model := &models.Loaded{Bundle: b}
+	var log bytes.Buffer
+	var problems []string
+	drifted := 0
+	o := &onlooker{
+		metrics: metrics.New("test", emptyQueue{}, func() (float64, bool) { return 0, false }),
+		problem: func(part, text string) { problems = append(problems, part+": "+text) },
+		drifted: func(m *models.Loaded, reason string) {
+			drifted++
+			if m != model || !strings.Contains(reason, "darker than in training") {
+				t.Errorf("told of %v: %s", m.Bundle.Serial, reason)
+			}
+		},
+		log: slog.New(slog.NewTextHandler(&log, nil)),
+	}
+	dark := bytes.Repeat([]byte{60}, b.Spec.Size())
+	if light, _ := preprocess.Measure(dark, b.Spec.Width); math.Abs(light-60) > 1e-9 {
+		t.Fatalf("brightness %g", light)
+	}
+	for range 120 {
+		o.judged(Judgement{Verdict: &verdict.Verdict{Label: verdict.Normal, Votes: []verdict.Vote{{Logit: -3}}}, Model: model, Pix: dark})
+	}
+	if drifted != 1 || strings.Count(log.String(), "DRIFT") != 1 {
+		t.Errorf("%d alarms: %s", drifted, &log)
+	}
+	if last := problems[len(problems)-1]; !strings.Contains(last, "darker than in training: check lamps") {
+		t.Errorf("problem %q", last)
+	}
+	o.judged(Judgement{Verdict: &verdict.Verdict{Label: verdict.Normal}, Model: &models.Loaded{Bundle: bundletest.Small(8)}, Pix: dark})
+	if last := problems[len(problems)-1]; last != "drift: " {
+		t.Errorf("with another model the problem is %q", last)
+	}
+}
