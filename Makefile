@@ -6,7 +6,7 @@ GO_BUILD = go build -tags '$(TAGS)' -trimpath
 
 .PHONY: all build demo test test-kernels lint cross fuzz clean deps-opencv deps-test test-peers \
 	test-peers-emulated bench-peers bench-arm64 bench-train bench-brickwork bench-build bench-tool real-tires \
-	bench-journal
+	bench-journal torture
 
 all: build
 
@@ -31,6 +31,11 @@ test-kernels:
 	KERNEL_REQUIRE=neon $(ARM64_TEST) 'qemu-aarch64 -cpu cortex-a72' ./vision/kernel ./vision/infer ./vision/preprocess ./vision/frame
 	KERNEL_REQUIRE=neon,sdot $(ARM64_TEST) 'qemu-aarch64 -cpu cortex-a76' ./vision/kernel ./vision/infer
 ARM64_TEST = GOARCH=arm64 CGO_ENABLED=0 go test -short -exec
+
+# The real agent, killed 2,000 times at random instants and at system calls, against a real Mosquitto. `make test` has 200 of these.
+KILLS = 2000
+torture: deps-test
+	REQUIRE_MOSQUITTO=1 go test -count=1 -timeout 3h -run '^TestTorture$$' -v ./cmd/tirewatch-agent -torture.kills $(KILLS)
 
 lint:
 	@files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "run gofmt -w on:" $$files; exit 1; }
@@ -144,4 +149,4 @@ deps-opencv:
 	@.ci/need g++ pkg-config libopencv-dev
 
 deps-test:
-	@.ci/need mosquitto mosquitto-clients chromium
+	@.ci/need mosquitto mosquitto-clients chromium strace procps

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -112,6 +113,26 @@ func (b *Broker) Stop() {
 	b.process.Process.Kill()
 	<-b.ended
 	b.process = nil
+}
+
+// End asks the broker to end, as a service manager does: with persistence it keeps what it knows. It waits until the broker is gone.
+func (b *Broker) End() {
+	b.signal(syscall.SIGTERM)
+	<-b.ended
+	b.process = nil
+}
+
+// Freeze stops the broker's process, as a cut cable stops a network: connections stand and nothing moves. Thaw lets it go on.
+func (b *Broker) Freeze() { b.signal(syscall.SIGSTOP) }
+
+// Thaw ends a Freeze.
+func (b *Broker) Thaw() { b.signal(syscall.SIGCONT) }
+
+func (b *Broker) signal(s os.Signal) {
+	b.t.Helper()
+	if err := b.process.Process.Signal(s); err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 // lookup finds Mosquitto, which Debian installs where only root looks.

@@ -1,0 +1,387 @@
+package main
+
+import (
+	"bytes"
+	"database/sql"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+	_ "modernc.org/sqlite" // the journal is looked at by other code than its own
+
+	"tirewatch/agent/uplink/brokertest"
+	"tirewatch/quantize/bundle"
+	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/vision/verdict"
+)
+
+var (
+	tortureKills = flag.Int("torture.kills", 200, "how often TestTorture kills the agent")
+	tortureSeed  = flag.Uint64("torture.seed", 1, "seed of TestTorture")
+)
+
+// TestTorture kills the real agent again and again, at random instants and at chosen system calls, while it inspects, sends and installs
+// models, while its broker freezes or restarts and its disk fills up. After each kill the journal must be sound, and in the end every
+// verdict must have arrived, unaltered and under its own number.
+//
+//	make torture        2,000 kills
+//	go test -run Torture -v ./cmd/tirewatch-agent -torture.kills 20 -torture.seed 7
+func TestTorture(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: some hundred starts of the agent take minutes")
+	}
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		if os.Getenv("REQUIRE_MOSQUITTO") == "1" {
+			t.Fatal("strace is not installed (Debian package strace): it kills the agent at system calls")
+		}
+		t.Skip("strace is not installed (Debian package strace)")
+	}
+	path := filepath.Join(t.TempDir(), "tirewatch-agent")
+	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	x := newTorture(t, program(path), strace)
+	for x.kills < *tortureKills && !t.Failed() {
+		x.cycle()
+	}
+	x.finish()
+	t.Logf("seed %d: %d kills, %d of them at a system call; %d verdicts, %d repeated, 0 lost, 0 altered; broker frozen %d times, restarted %d;"+
+		" disk full %d times; %d good bundles pushed, %d bad ones; serial %d judges in the end",
+		*tortureSeed, x.kills, x.atCall, len(x.rows), x.scada.repeats, x.frozen, x.restarted, x.full, x.good, x.bad, x.lastSerial)
+}
+
+// torture is a station that is not treated well. It belongs to the test's goroutine.
+type torture struct {
+	t       *testing.T
+	agent   program
+	strace  string
+	dir     string
+	state   string // folder of journal and models
+	mounted bool   // state is a small file system of its own
+	broker  *brokertest.Broker
+	scada   *scada
+	rng     *rand.Rand
+
+	rows       map[uint64][]byte // verdicts in the journal, by number, as they are to arrive
+	checked    uint64            // up to which number
+	serial     uint64            // of the latest good bundle
+	lastSerial uint64
+
+	kills, atCall, frozen, restarted, full, good, bad int
+}
+
+const tortureTopic = "tirewatch/plant/line/1/"
+
+func newTorture(t *testing.T, agent program, strace string) *torture {
+	x := &torture{t: t, agent: agent, strace: strace, dir: t.TempDir(), rows: map[uint64][]byte{}, serial: 7,
+		rng: rand.New(rand.NewPCG(*tortureSeed, 0))}
+	x.state = filepath.Join(x.dir, "state")
+	if err := furnish(x.dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(x.state, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() == 0 && syscall.Mount("tmpfs", x.state, "tmpfs", 0, "size=1g") == nil {
+		x.mounted = true
+		t.Cleanup(func() { syscall.Unmount(x.state, syscall.MNT_DETACH) })
+	} else {
+		t.Log("the disk is never full: only root may mount a small one")
+	}
+	store := t.TempDir()
+	x.broker = brokertest.Start(t, brokertest.Anonymous, "persistence true", "persistence_location "+store+"/",
+		"max_queued_messages 0", "max_inflight_messages 0")
+	config := strings.NewReplacer(`dir = "models"`, `dir = "state/models"`, `path = "journal.db"`, `path = "state/journal.db"`,
+		`source = "folder:tires"`, "source = \"folder:tires\"\nloop = true").
+		Replace(stationConfig("[mqtt]\nbroker = \"" + x.broker.URL() + "\"\n[log]\nlevel = \"warn\"\n[metrics]\nlisten = \"\"\n"))
+	if err := os.WriteFile(filepath.Join(x.dir, "station.toml"), []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	x.scada = newSCADA(t, x.broker.URL())
+	return x
+}
+
+// cycle starts the agent, disturbs it, kills it, and looks at what it left.
+func (x *torture) cycle() {
+	after := func() {}
+	switch x.rng.IntN(12) {
+	case 0:
+		x.frozen++
+		x.broker.Freeze()
+		after = x.broker.Thaw
+	case 1:
+		x.restarted++
+		x.broker.End()
+		x.broker.Restart()
+	case 2, 3:
+		x.push(x.rng.IntN(3) > 0)
+	case 4:
+		after = x.fill()
+	}
+	if x.rng.IntN(5) < 2 {
+		x.killAtCall()
+	} else {
+		d := x.agent.start(x.t, x.dir, "run", "--config", "station.toml")
+		time.Sleep(time.Duration(20+x.rng.IntN(500)) * time.Millisecond) // the random instant
+		x.end(d)
+	}
+	x.kills++
+	after()
+	x.check()
+}
+
+// calls are the system calls that change a disk.
+const calls = "pwrite64,fsync,fdatasync,ftruncate,?rename,?renameat,?renameat2,?unlink,unlinkat"
+
+// killAtCall lets the agent run until one of its threads is about to make its nth call, and kills it before the call takes effect.
+func (x *torture) killAtCall() {
+	x.atCall++
+	n := 1 + x.rng.IntN(80)
+	d := program(x.strace).start(x.t, x.dir, "-f", "-qq", "-o", "/dev/null", "-e", "trace="+calls, "-e", fmt.Sprintf("inject=%s:signal=SIGKILL:when=%d", calls, n),
+		string(x.agent), "run", "--config", "station.toml")
+	over := make(chan struct{})
+	go func() { d.cmd.Wait(); close(over) }()
+	select {
+	case <-over:
+	case <-time.After(3 * time.Second): // it never makes that many calls, for example without a broker
+		exec.Command("pkill", "-KILL", "-f", "^"+string(x.agent)).Run() // strace ends with it
+		<-over
+	}
+}
+
+func (x *torture) end(d *daemon) {
+	d.cmd.Process.Kill()
+	d.cmd.Wait()
+	if out := d.stderr.String(); strings.Contains(out, "panic:") || strings.Contains(out, "internal error") {
+		x.t.Errorf("the agent said:\n%s", out)
+	}
+}
+
+// push leaves a bundle with the broker, which hands it to the agent when it comes: a good one with the next serial, or a damaged one.
+func (x *torture) push(good bool) {
+	private, err := bundle.ReadPrivateKey(filepath.Join(x.dir, "plant.key"))
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	x.serial++
+	data, err := bundle.Encode(bundletest.Small(x.serial), private)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	if good {
+		x.good++
+	} else {
+		x.bad++
+		data[x.rng.IntN(len(data))] ^= 1 << x.rng.IntN(8)
+		x.scada.bad[x.serial] = true
+	}
+	x.scada.publish(tortureTopic+"model/set", data)
+}
+
+// fill leaves some pages of room on the disk, and gives what makes room again.
+func (x *torture) fill() (empty func()) {
+	if !x.mounted {
+		return func() {}
+	}
+	x.full++
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(x.state, &s); err != nil {
+		x.t.Fatal(err)
+	}
+	resize := func(bytes uint64) {
+		if err := syscall.Mount("tmpfs", x.state, "tmpfs", syscall.MS_REMOUNT, fmt.Sprintf("size=%d", bytes)); err != nil {
+			x.t.Fatal(err)
+		}
+	}
+	used := (s.Blocks - s.Bfree) * uint64(s.Bsize)
+	resize(used + uint64(x.rng.IntN(40))*4096)
+	return func() { resize(1 << 30) }
+}
+
+// check looks at the journal as the kill left it: SQLite finds nothing wrong, no number is missing, no earlier row is gone.
+func (x *torture) check() {
+	u := url.URL{Scheme: "file", Path: filepath.Join(x.state, "journal.db"), RawQuery: "mode=rw"}
+	if _, err := os.Stat(u.Path); os.IsNotExist(err) {
+		return // killed before there was one
+	}
+	db, err := sql.Open("sqlite", u.String())
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	var sound string
+	var tables int
+	if err := db.QueryRow(`SELECT (SELECT quick_check FROM pragma_quick_check), count(*) FROM sqlite_schema`).Scan(&sound, &tables); err != nil || sound != "ok" {
+		x.t.Fatalf("kill %d: the journal's check says %q, %v", x.kills, sound, err)
+	}
+	if tables == 0 {
+		return // killed before the schema was in it
+	}
+	rows, err := db.Query(`SELECT seq, body FROM verdicts WHERE seq > ? ORDER BY seq`, int64(x.checked))
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var seq uint64
+		var body []byte
+		if err := rows.Scan(&seq, &body); err != nil {
+			x.t.Fatal(err)
+		}
+		if seq != x.checked+1 {
+			x.t.Errorf("kill %d: verdict %d follows %d", x.kills, seq, x.checked)
+		}
+		x.checked = seq
+		v, err := verdict.Decode(body)
+		if err != nil {
+			x.t.Fatal(err)
+		}
+		v.Seq = seq
+		if x.rows[seq], err = v.Encode(verdict.JSON); err != nil {
+			x.t.Fatal(err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		x.t.Fatal(err)
+	}
+	var n, last uint64
+	if err := db.QueryRow(`SELECT count(*), coalesce(max(seq), 0) FROM verdicts`).Scan(&n, &last); err != nil {
+		x.t.Fatal(err)
+	}
+	if last != x.checked || n != x.checked {
+		x.t.Errorf("kill %d: %d rows up to %d, there were %d before", x.kills, n, last, x.checked)
+	}
+}
+
+// finish lets the agent work in peace until all has been sent, and compares what arrived with what the journal holds.
+func (x *torture) finish() {
+	x.scada.publish(tortureTopic+"model/set", nil) // nothing is left to install
+	d := x.agent.start(x.t, x.dir, "run", "--config", "station.toml")
+	x.scada.wait(x.t, x.checked+1) // all of them, and it works
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		x.t.Fatal(err)
+	}
+	if code := d.wait(x.t); code != exitDone {
+		x.t.Errorf("exit %d", code)
+	}
+	x.check()
+	x.scada.wait(x.t, x.checked)
+
+	x.scada.mu.Lock()
+	defer x.scada.mu.Unlock()
+	for seq, want := range x.rows {
+		if got := x.scada.verdicts[seq]; !bytes.Equal(got, want) {
+			x.t.Errorf("verdict %d arrived as\n%s\nthe journal holds\n%s", seq, got, want)
+		}
+		v, err := verdict.Decode(want)
+		if err != nil || x.scada.bad[v.ModelSerial] {
+			x.t.Errorf("verdict %d was made by the damaged model %d (%v)", seq, v.ModelSerial, err)
+		}
+		if seq == x.checked && err == nil {
+			x.lastSerial = v.ModelSerial
+		}
+	}
+	if len(x.scada.verdicts) != len(x.rows) {
+		x.t.Errorf("%d verdicts arrived, the journal holds %d", len(x.scada.verdicts), len(x.rows))
+	}
+	for _, problem := range x.scada.problems {
+		x.t.Error(problem)
+	}
+}
+
+// scada is what receives: a client whose session the broker keeps.
+type scada struct {
+	client mqtt.Client
+	bad    map[uint64]bool // serials of damaged bundles; owned by the test
+
+	mu       sync.Mutex
+	arrived  *sync.Cond
+	verdicts map[uint64][]byte // by number, as the first copy was; guarded by mu
+	last     uint64            // all numbers up to here are there; guarded by mu
+	repeats  int               // guarded by mu
+	problems []string          // guarded by mu
+}
+
+func newSCADA(t *testing.T, broker string) *scada {
+	s := &scada{bad: map[uint64]bool{}, verdicts: map[uint64][]byte{}}
+	s.arrived = sync.NewCond(&s.mu)
+	subscribed := make(chan error, 1)
+	o := mqtt.NewClientOptions().AddBroker(broker).SetClientID("scada").SetCleanSession(false).SetAutoReconnect(true).
+		SetMaxReconnectInterval(time.Second).SetOrderMatters(true)
+	o.SetOnConnectHandler(func(c mqtt.Client) {
+		go func() { // a handler must not wait
+			token := c.Subscribe(tortureTopic+"verdict", 1, s.receive)
+			token.Wait()
+			select {
+			case subscribed <- token.Error():
+			default:
+			}
+		}()
+	})
+	o.SetDefaultPublishHandler(s.receive) // what the session held comes before the subscription is renewed
+	s.client = mqtt.NewClient(o)
+	if token := s.client.Connect(); token.Wait() && token.Error() != nil {
+		t.Fatal(token.Error())
+	}
+	t.Cleanup(func() { s.client.Disconnect(0) })
+	if err := <-subscribed; err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *scada) receive(_ mqtt.Client, m mqtt.Message) {
+	v, err := verdict.Decode(m.Payload())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		s.problems = append(s.problems, fmt.Sprintf("arrived %q: %v", m.Payload(), err))
+		return
+	}
+	if before, ok := s.verdicts[v.Seq]; ok {
+		s.repeats++
+		if !bytes.Equal(before, m.Payload()) {
+			s.problems = append(s.problems, fmt.Sprintf("number %d arrived as\n%s\nand as\n%s", v.Seq, before, m.Payload()))
+		}
+		return
+	}
+	s.verdicts[v.Seq] = bytes.Clone(m.Payload())
+	for s.verdicts[s.last+1] != nil {
+		s.last++
+	}
+	s.arrived.Broadcast()
+}
+
+// publish leaves a message with the broker for whoever comes.
+func (s *scada) publish(topic string, payload []byte) {
+	s.client.Publish(topic, 1, true, payload) // on its way when the broker is back
+}
+
+// wait returns when all verdicts up to number seq have arrived.
+func (s *scada) wait(t *testing.T, seq uint64) {
+	t.Helper()
+	hung := time.AfterFunc(patience, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.problems = append(s.problems, fmt.Sprintf("LOST: verdict %d has not arrived, the journal goes up to %d", s.last+1, seq))
+		s.arrived.Broadcast()
+	})
+	defer hung.Stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.last < seq && len(s.problems) == 0 {
+		s.arrived.Wait()
+	}
+}
