@@ -6,7 +6,7 @@ GO_BUILD = go build -tags '$(TAGS)' -trimpath
 
 .PHONY: all build demo test test-kernels lint cross fuzz clean deps-opencv deps-test test-peers \
 	test-peers-emulated bench-peers bench-arm64 bench-train bench-brickwork bench-build bench-tool real-tires \
-	bench-journal torture
+	bench-journal torture attacks
 
 all: build
 
@@ -22,6 +22,10 @@ demo: deps-opencv
 # browser opens the report.
 test: deps-opencv deps-test
 	REQUIRE_MOSQUITTO=1 REQUIRE_CHROMIUM=1 go test -tags opencv -timeout 20m ./...
+
+# The attacks of SECURITY.md and every power cut during an installation, with their counts.
+attacks: deps-test
+	REQUIRE_MOSQUITTO=1 go test -count=1 -v -run 'TestAttack|TestPowerCut' ./agent/models ./agent/uplink
 
 # The assembly of every instruction set: amd64's on this CPU, arm64's under qemu as two of the stations' cores. A kernel that was not
 # exercised fails the run.

@@ -72,7 +72,7 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	if cfg.MQTT.Enabled() {
 		u := newUplink(cfg, j, o)
 		publishModel(u, store)
-		background.Go(func() { publishModels(inner, u, store) })
+		background.Go(func() { publishModels(inner, u, store, tell.set) })
 		background.Go(func() { obey(inner, u, store, log) })
 		tell.publish = append(tell.publish, u.PublishProblem)
 		gaps = u.PublishGaps

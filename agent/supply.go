@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"tirewatch/agent/config"
 	"tirewatch/agent/models"
@@ -104,14 +105,19 @@ func publishModel(u *uplink.Uplink, store *models.Store) {
 	u.PublishModel(newModelState(store.Snapshot()))
 }
 
-// publishModels keeps the model topic up to date until ctx ends.
-func publishModels(ctx context.Context, u *uplink.Uplink, store *models.Store) {
+// publishModels keeps the model topic up to date until ctx ends, and tells of a model that is past its end.
+func publishModels(ctx context.Context, u *uplink.Uplink, store *models.Store, problem func(part, text string)) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-store.Changed():
 			publishModel(u, store)
+			text := ""
+			if s := store.Snapshot(); s.Ended && s.Active != nil {
+				text = fmt.Sprintf("serial %d ended on %s and works on", s.Active.Bundle.Serial, s.Active.Bundle.NotAfter.Format(time.DateOnly))
+			}
+			problem("model's end", text)
 		}
 	}
 }

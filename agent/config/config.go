@@ -135,8 +135,8 @@ type Model struct {
 	// Dir is the folder of the model slots. Default /var/lib/tirewatch/models.
 	Dir string `toml:"dir"`
 	// Keys are the public key files whose bundles are accepted, at least one (`tirewatch keygen` makes them). To change a key, name the
-	// new one beside the old one on every station, sign with the new one, and take the old one out. Nothing that comes through MQTT can
-	// change whom a station trusts.
+	// new one beside the old one on every station, sign with the new one, and take the old one out when the running model is signed by the
+	// new one. Nothing that comes through MQTT can change whom a station trusts.
 	Keys []string `toml:"keys"`
 	// Revoked is a text file of keys and bundles that are refused although they are signed: lines of "key ID" or "bundle ID", # for
 	// remarks. It is read again when it changes; a running model that it names gives way to the one before. Optional.

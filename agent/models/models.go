@@ -83,7 +83,6 @@ type Store struct {
 	turn  sync.Mutex // held during a transition, writing included, so that two cannot mix
 	state state      // what the folder says; guarded by turn
 	write func(path string, data []byte, perm fs.FileMode) error
-	warn  bool // that the active network has ended was told; guarded by turn
 
 	mu      sync.Mutex    // never held while writing: the station loop asks for Active
 	slot    string        // of active; differs from state.Active after a fallback at the start; changed under turn and mu
@@ -92,6 +91,7 @@ type Store struct {
 	why     error         // why there is none; changed under turn and mu
 	ready   chan struct{} // closed while there is an active network; guarded by mu
 	live    *trial        // the probation under way, ahead of state.Trial; nil: none; guarded by mu
+	ended   bool          // the active network is past its end; changed under turn and mu
 	began   time.Time     // when this process took the probation up; guarded by mu
 }
 
@@ -279,6 +279,7 @@ type Snapshot struct {
 	Active   *Loaded   // what verdicts come from; nil: none
 	Previous *Loaded   // what Rollback goes back to; nil: nothing
 	Trial    *Progress // of Active; nil: it is proven
+	Ended    bool      // Active is past its end and works on
 	Last     *Event    // transition
 }
 
@@ -286,7 +287,7 @@ type Snapshot struct {
 func (s *Store) Snapshot() Snapshot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	shot := Snapshot{Active: s.active, Previous: s.reserve, Last: s.state.Last}
+	shot := Snapshot{Active: s.active, Previous: s.reserve, Ended: s.ended, Last: s.state.Last}
 	if s.live != nil {
 		shot.Trial = &Progress{Counts: s.live.Counts, Of: s.o.Probation.Verdicts}
 	}
@@ -374,7 +375,7 @@ func (s *Store) adopt(c change) {
 		t := *c.state.Trial
 		s.live, s.began = &t, s.o.Now()
 	}
-	s.warn = false
+	s.ended = false
 }
 
 // save writes the state, with the time that is trusted by then.

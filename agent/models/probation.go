@@ -297,9 +297,11 @@ const timePause = time.Hour
 // worse than one with an old network.
 func (s *Store) noteTime() error {
 	now := s.time(nil)
-	if s.active != nil && !s.warn {
+	if s.active != nil && !s.ended {
 		if end := s.active.Bundle.NotAfter; !end.IsZero() && now.After(end) {
-			s.warn = true
+			s.mu.Lock()
+			s.ended = true
+			s.mu.Unlock()
 			s.record(s.event(Expired, s.active, fmt.Sprintf("it ended on %s and works on: install a newer one", end.Format(time.RFC3339))))
 		}
 	}
