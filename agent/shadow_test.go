@@ -127,18 +127,3 @@ func TestShadowDelaysNoVerdict(t *testing.T) {
 		t.Errorf("order %v; want %v", o.steps, want)
 	}
 }
-
-// BenchmarkShadow is what a probation costs behind a verdict, for each crop.
-func BenchmarkShadow(b *testing.B) {
-	small := bundletest.Small(1)
-	r, err := small.SelfTest()
-	if err != nil {
-		b.Fatal(err)
-	}
-	e := &evidence{model: &models.Loaded{Shadow: &models.Loaded{Bundle: small, Runner: r}}, crops: []crop{{pix: small.Golden[0].Pix}}}
-	for b.Loop() {
-		if _, err := shadowLabel(e); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

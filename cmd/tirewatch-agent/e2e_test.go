@@ -64,6 +64,7 @@ func TestDaemon(t *testing.T) {
 	t.Run("playback", p.testPlayback)
 	t.Run("outage", p.testOutage)
 	t.Run("term", p.testTerm)
+	t.Run("probation", p.testProbation)
 }
 
 // start runs the program in dir.
@@ -252,4 +253,102 @@ func (p program) testTerm(t *testing.T) {
 	if n, _, err := j.Depth(); err != nil || n != 0 {
 		t.Errorf("%d verdicts were not sent, %v", n, err)
 	}
+}
+
+// testProbation kills the program three times while a new model is on probation: it starts again with the model before. A bundle in
+// the inbox is the next one, and is confirmed and rolled back by command.
+func (p program) testProbation(t *testing.T) {
+	broker := brokertest.Start(t)
+	dir := newStation(t, broker.URL(), "loop = true\nrealtime = true\n")
+	path := filepath.Join(dir, "station.toml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = []byte(strings.Replace(string(text), "[journal]", "inbox = \"inbox\"\nprobation = 100000\n[journal]", 1))
+	if err := errors.Join(os.WriteFile(path, text, 0o600), os.Mkdir(filepath.Join(dir, "inbox"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	key, err := bundle.ReadPrivateKey(filepath.Join(dir, "plant.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := uplink.PushOptions{MQTT: config.MQTT{Broker: broker.URL(), Root: "tirewatch"}, Station: "plant/line/1"}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	l := listen(t, broker)
+	awaitModel := func(serial uint64) {
+		t.Helper()
+		for v := l.next(t, 1)[0]; v.ModelSerial != serial; v = l.next(t, 1)[0] {
+		}
+	}
+	state := func() *uplink.ModelState {
+		t.Helper()
+		_, m, err := uplink.Inquire(ctx, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	d := p.start(t, dir, "run", "--config", "station.toml")
+	awaitModel(7)
+	data, err := bundle.Encode(bundletest.Small(9), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := uplink.Push(ctx, opts, data); err != nil {
+		t.Fatal(err)
+	}
+	var known uint64 // the last verdict of the processes before
+	for range 3 {
+		// Verdicts that are delivered once more say nothing about the process that runs now.
+		for v := l.next(t, 1)[0]; v.ModelSerial != 9 || v.Seq <= known; v = l.next(t, 1)[0] {
+		}
+		d.cmd.Process.Kill()
+		d.cmd.Wait()
+		known = lastVerdict(t, dir)
+		d = p.start(t, dir, "run", "--config", "station.toml")
+	}
+	awaitModel(7)
+	// The station publishes its state before it says that it is online, but the broker may still hold the will of the killed one.
+	for m := state(); m.Last == nil || m.Last.Event != "fell_back" || !strings.Contains(m.Last.Reason, "ended badly 3 times"); m = state() {
+	}
+	if err := bundle.Write(filepath.Join(dir, "inbox", "next.tire"), bundletest.Small(10), key); err != nil {
+		t.Fatal(err)
+	}
+	awaitModel(10)
+	if m := state(); m.Candidate == nil || m.Candidate.Serial != 10 || m.Previous == nil || m.Previous.Serial != 7 {
+		t.Errorf("on probation: %+v", m)
+	}
+	if err := uplink.Ask(ctx, opts, "confirm"); err != nil {
+		t.Error(err)
+	}
+	if m := state(); m.Candidate != nil || m.Last.Event != "confirmed" {
+		t.Errorf("confirmed: %+v, %+v", m, m.Last)
+	}
+	if err := uplink.Ask(ctx, opts, "confirm"); err == nil || !strings.Contains(err.Error(), "no model is on probation") {
+		t.Errorf("confirmed twice: %v", err)
+	}
+	if err := uplink.Ask(ctx, opts, "rollback"); err != nil {
+		t.Error(err)
+	}
+	awaitModel(7)
+	if _, err := os.Stat(filepath.Join(dir, "inbox", "next.tire.accepted")); err != nil {
+		t.Error(err)
+	}
+}
+
+// lastVerdict is the highest number in the journal of a station that does not run.
+func lastVerdict(t *testing.T, dir string) uint64 {
+	t.Helper()
+	j, err := journal.Open(filepath.Join(dir, "journal.db"), "plant/line/1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	all, err := j.Recent(1)
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%d verdicts, %v", len(all), err)
+	}
+	return all[0].Seq
 }
