@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,6 +84,12 @@ func (r *reader) mqtt(m MQTT) {
 	}
 	r.rule("mqtt.client_id", utf8.ValidString(m.ClientID) && !strings.ContainsFunc(m.ClientID, unicode.IsControl),
 		"%q holds control characters", m.ClientID)
+	for _, f := range []struct{ key, path string }{
+		{"mqtt.password_file", m.PasswordFile}, {"mqtt.ca_file", m.CAFile}, {"mqtt.cert_file", m.CertFile}, {"mqtt.key_file", m.KeyFile},
+	} {
+		name, ok := strings.CutPrefix(f.path, credential)
+		r.rule(f.key, !ok || name != "" && name == filepath.Base(name) && name != "." && name != "..", "%q names no credential, want credential:NAME", f.path)
+	}
 	r.rule("mqtt.password_file", m.PasswordFile == "" || m.Username != "", "needs mqtt.username")
 	r.rule("mqtt.cert_file", m.CertFile == "" || m.KeyFile != "", "needs mqtt.key_file")
 	r.rule("mqtt.key_file", m.KeyFile == "" || m.CertFile != "", "needs mqtt.cert_file")

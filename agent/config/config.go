@@ -8,6 +8,7 @@ package config
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -186,14 +187,16 @@ type MQTT struct {
 	// ClientID is unique at the broker. Default tirewatch-SITE-LINE-NAME.
 	ClientID string `toml:"client_id"`
 
-	// Username and PasswordFile log in at the broker. The password is the first line of the file, which other users must not be able
-	// to read (chmod 640); it is read again for each connection.
+	// Username and PasswordFile log in at the broker. The password is the first line of the file, which other users must be able neither
+	// to read nor to change (chmod 640); it is read again for each connection. Here and for the three files below,
+	// "credential:NAME" is what systemd hands to the service under that name (LoadCredential=, LoadCredentialEncrypted=).
 	Username     string `toml:"username"`
 	PasswordFile string `toml:"password_file"`
 
 	// CAFile holds the PEM certificates that the broker's certificate must lead to; without it the system's are used.
 	CAFile string `toml:"ca_file"`
-	// CertFile and KeyFile are the station's own certificate, for brokers that ask for one. Both or none.
+	// CertFile and KeyFile are the station's own certificate, for brokers that ask for one. Both or none. Other users must be able neither
+	// to read nor to change KeyFile.
 	CertFile string `toml:"cert_file"`
 	KeyFile  string `toml:"key_file"`
 
@@ -259,10 +262,29 @@ func (c *Config) derive(base string) {
 }
 
 func resolve(base, path string) string {
-	if path == "" || filepath.IsAbs(path) {
+	if path == "" || filepath.IsAbs(path) || strings.HasPrefix(path, credential) {
 		return path
 	}
 	return filepath.Join(base, path)
+}
+
+// credential begins the name of a file that systemd hands to the service.
+const credential = "credential:"
+
+// ErrNoCredentials means that a credential is asked for outside of a service that has some.
+var ErrNoCredentials = errors.New("systemd handed no credentials to this process: the service's unit needs LoadCredential=, and by hand they cannot be read")
+
+// FilePath is where to read a file of the [mqtt] section: the path itself, or the place of a credential.
+func FilePath(path string) (string, error) {
+	name, ok := strings.CutPrefix(path, credential)
+	if !ok {
+		return path, nil
+	}
+	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	if dir == "" {
+		return "", fmt.Errorf("credential %s: %w", name, ErrNoCredentials)
+	}
+	return filepath.Join(dir, name), nil
 }
 
 // Load reads the file at path. What is wrong in it comes as Problems.

@@ -166,6 +166,8 @@ func TestProblems(t *testing.T) {
 			"s.toml:10: model.latency_budget: 2h0m0s is out of range, want 0s to 1m0s"}},
 		{"region inside out", minimal + "[locate]\nregion = [10, 10, 5, 20]\n", []string{
 			"s.toml:13: locate.region: [10 10 5 20] is no region, want [x0, y0, x1, y1] in px of the frame with x0 < x1 and y0 < y1"}},
+		{"credential outside of its folder", minimal + "username = \"u\"\npassword_file = \"credential:../secret\"\n", []string{
+			`s.toml:13: mqtt.password_file: "credential:../secret" names no credential, want credential:NAME`}},
 		{"sizes and ages", minimal + "[journal]\nmax_size = \"big\"\nmax_age = \"90 days\"\n", []string{
 			`s.toml:13: journal.max_size: "big" is no size, want something like 512MiB`,
 			`s.toml:14: journal.max_age: "90 days" is no time, want something like 90d or 12h, or 0`}},
@@ -189,6 +191,24 @@ func TestProblems(t *testing.T) {
 				t.Errorf("want -, got +:\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestCredentials(t *testing.T) {
+	c, err := config.Parse([]byte(minimal+"username = \"u\"\npassword_file = \"credential:mqtt-password\"\n"), "/etc/tirewatch/station.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", "")
+	if path, err := config.FilePath(c.MQTT.PasswordFile); !errors.Is(err, config.ErrNoCredentials) {
+		t.Errorf("outside of a service: %q, %v", path, err)
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", "/run/credentials/tirewatch-agent.service")
+	if path, err := config.FilePath(c.MQTT.PasswordFile); path != "/run/credentials/tirewatch-agent.service/mqtt-password" || err != nil {
+		t.Errorf("in a service: %q, %v", path, err)
+	}
+	if path, err := config.FilePath("/etc/tirewatch/password"); path != "/etc/tirewatch/password" || err != nil {
+		t.Errorf("a file: %q, %v", path, err)
 	}
 }
 

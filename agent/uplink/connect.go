@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/url"
-	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -90,32 +89,10 @@ func brokerURL(broker string) (*url.URL, error) {
 	return u, nil
 }
 
-// readPassword returns the first line of a file that other users cannot read.
-func readPassword(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", fmt.Errorf("read password: %w", err)
-	}
-	if info.Mode().Perm()&0o004 != 0 {
-		return "", fmt.Errorf("password file %s can be read by every user of this machine: run chmod 600 %s, or 640 when its group is the agent's",
-			path, path)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("read password: %w", err)
-	}
-	line, _, _ := strings.Cut(string(data), "\n")
-	line = strings.TrimSuffix(line, "\r")
-	if line == "" {
-		return "", fmt.Errorf("password file %s has an empty first line", path)
-	}
-	return line, nil
-}
-
 func tlsConfig(cfg config.MQTT, host string) (*tls.Config, error) {
 	t := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
 	if cfg.CAFile != "" {
-		pem, err := os.ReadFile(cfg.CAFile)
+		pem, err := readFile(cfg.CAFile)
 		if err != nil {
 			return nil, fmt.Errorf("read CA certificates: %w", err)
 		}
@@ -125,9 +102,9 @@ func tlsConfig(cfg config.MQTT, host string) (*tls.Config, error) {
 		}
 	}
 	if cfg.CertFile != "" {
-		pair, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
+		pair, err := readKeyPair(cfg.CertFile, cfg.KeyFile)
 		if err != nil {
-			return nil, fmt.Errorf("client certificate %s with key %s: %w", cfg.CertFile, cfg.KeyFile, err)
+			return nil, err
 		}
 		t.Certificates = []tls.Certificate{pair}
 	}
@@ -204,7 +181,9 @@ func explain(cfg config.MQTT, err error) error {
 	case errors.As(err, &record), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
 		return advice("it closes the connection at once: it may speak another protocol on this port (mqtts:// wants its TLS port), or want a client certificate")
 	case errors.As(err, &operation) && operation.Op == "remote error": // how crypto/tls names an alert of the other side
-		return advice("it breaks the TLS handshake off: it may want a client certificate")
+		return advice("it breaks the TLS handshake off: it may want a client certificate, or speak only TLS older than 1.2")
+	case strings.Contains(err.Error(), "unsupported protocol version"): // crypto/tls has no type for it
+		return advice("it speaks only TLS older than 1.2, which is not safe: update the broker")
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return advice("it does not answer: check address, network and firewall")
 	}

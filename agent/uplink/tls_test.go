@@ -17,8 +17,8 @@ import (
 	"tirewatch/agent/uplink/brokertest"
 )
 
-// startTLS starts a broker whose certificate is for localhost only, and leaves the authority's certificate in dir/ca.pem. It returns the
-// broker's URL.
+// startTLS starts a broker whose certificate is for localhost only, and leaves the authority's certificate in dir/ca.pem and one for a
+// station in dir/client.pem and client.key. It returns the broker's URL.
 func startTLS(t *testing.T, dir string, conf ...string) string {
 	t.Helper()
 	write := func(name, kind string, der []byte) string {
@@ -45,6 +45,10 @@ func startTLS(t *testing.T, dir string, conf ...string) string {
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"},
 		NotBefore: ca.NotBefore, NotAfter: ca.NotAfter,
 	}
+	client := &x509.Certificate{
+		SerialNumber: big.NewInt(3), Subject: pkix.Name{CommonName: "station3"}, NotBefore: ca.NotBefore, NotAfter: ca.NotAfter,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
 	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
 	if err != nil {
 		t.Fatal(err)
@@ -53,11 +57,17 @@ func startTLS(t *testing.T, dir string, conf ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	clientDER, err := x509.CreateCertificate(rand.Reader, client, ca, &key.PublicKey, caKey)
+	if err != nil {
+		t.Fatal(err)
+	}
 	keyDER, err := x509.MarshalECPrivateKey(key)
 	if err != nil {
 		t.Fatal(err)
 	}
 	write("ca.pem", "CERTIFICATE", caDER)
+	write("client.pem", "CERTIFICATE", clientDER)
+	write("client.key", "EC PRIVATE KEY", keyDER)
 	conf = append(conf, brokertest.Anonymous,
 		"certfile "+write("server.pem", "CERTIFICATE", serverDER),
 		"keyfile "+write("server.key", "EC PRIVATE KEY", keyDER))

@@ -2,14 +2,17 @@ package uplink_test
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -163,7 +166,7 @@ func TestDrainGivesUp(t *testing.T) {
 func TestPassword(t *testing.T) {
 	dir := t.TempDir()
 	users := filepath.Join(dir, "users")
-	if out, err := exec.Command("mosquitto_passwd", "-b", "-c", users, "station3", "right").CombinedOutput(); err != nil {
+	if out, err := exec.Command("mosquitto_passwd", "-b", "-c", users, "station3", "right-4d8c1").CombinedOutput(); err != nil {
 		if errors.Is(err, exec.ErrNotFound) {
 			brokertest.New(t) // skips or fails as for the broker itself
 		}
@@ -176,7 +179,7 @@ func TestPassword(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("wrong\n", 0o644)
+	write("wrong-77e20\n", 0o644)
 
 	j := newJournal(t)
 	appendN(t, j, 1)
@@ -185,12 +188,24 @@ func TestPassword(t *testing.T) {
 	log, logger := newLog()
 	u := uplink.New(cfg, topics, j, logger, uplink.Options{})
 	u.Hasten(20*time.Millisecond, time.Minute)
-	run(t, u)
-	log.wait("can be read by every user of this machine: run chmod 600 " + file)
-	write("wrong\n", 0o600)
+	stop := run(t, u)
+	log.wait("can be read or changed by every user of this machine: run chmod 600 " + file)
+	write("wrong-77e20\n", 0o600)
 	log.wait(`it refuses user \"station3\": check the user name and the password file`)
-	write("right\n", 0o600) // read again without a restart
+	write("right-4d8c1\n", 0o600) // read again without a restart
 	drain(t, u)
+	stop()
+	t.Setenv("CREDENTIALS_DIRECTORY", dir)
+	cfg.PasswordFile = "credential:password"
+	appendN(t, j, 1)
+	second := uplink.New(cfg, topics, j, logger, uplink.Options{})
+	run(t, second)
+	drain(t, second)
+	for _, secret := range []string{"right-4d8c1", "wrong-77e20"} {
+		if strings.Contains(log.String(), secret) {
+			t.Errorf("the log holds a password:\n%s", log)
+		}
+	}
 
 	anonymous := settings(broker.URL())
 	err := uplink.Watch(t.Context(), uplink.WatchOptions{MQTT: anonymous, Station: station}, nil)
@@ -236,6 +251,48 @@ func TestConnectionTroubleInPlainWords(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a broker of yesterday", func(t *testing.T) {
+		pair, err := tls.LoadX509KeyPair(dir+"/server.pem", dir+"/server.key")
+		if err != nil {
+			t.Fatal(err)
+		}
+		old, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for conn, err := old.Accept(); err == nil; conn, err = old.Accept() {
+				conn.Read(make([]byte, 1))
+				conn.Close()
+			}
+		})
+		t.Cleanup(func() { old.Close(); wg.Wait() })
+		cfg := config.MQTT{Broker: fmt.Sprintf("mqtts://localhost:%d", old.Addr().(*net.TCPAddr).Port), Root: "tirewatch", CAFile: dir + "/ca.pem"}
+		err = uplink.Watch(t.Context(), uplink.WatchOptions{MQTT: cfg, Station: station}, nil)
+		if err == nil || !strings.Contains(err.Error(), "TLS older than 1.2") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("with a client certificate", func(t *testing.T) {
+		cfg := settings(strict)
+		cfg.CAFile, cfg.CertFile, cfg.KeyFile = strictDir+"/ca.pem", strictDir+"/client.pem", strictDir+"/client.key"
+		if err := os.Chmod(cfg.KeyFile, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		err := uplink.Watch(t.Context(), uplink.WatchOptions{MQTT: cfg, Station: station}, nil)
+		if err == nil || !strings.Contains(err.Error(), "client.key can be read or changed by every user") {
+			t.Errorf("with a key for everybody: got %v", err)
+		}
+		if err := os.Chmod(cfg.KeyFile, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		j := newJournal(t)
+		appendN(t, j, 1)
+		u := uplink.New(cfg, topics, j, quiet, uplink.Options{})
+		run(t, u)
+		drain(t, u)
+	})
 	t.Run("with the right certificate", func(t *testing.T) {
 		j := newJournal(t)
 		appendN(t, j, 1)

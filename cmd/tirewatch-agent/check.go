@@ -15,6 +15,7 @@ import (
 	"tirewatch/agent"
 	"tirewatch/agent/config"
 	"tirewatch/agent/models"
+	"tirewatch/agent/uplink"
 	"tirewatch/quantize/bundle"
 	"tirewatch/vision/camera"
 )
@@ -61,12 +62,19 @@ func examine(cfg *config.Config) (model string, problems error) {
 		note("model.inbox", isFolder(cfg.Model.Inbox))
 	}
 	note("journal.path", isFolder(filepath.Dir(cfg.Journal.Path)))
-	for _, f := range []struct{ key, path string }{
-		{"mqtt.password_file", cfg.MQTT.PasswordFile}, {"mqtt.ca_file", cfg.MQTT.CAFile},
-		{"mqtt.cert_file", cfg.MQTT.CertFile}, {"mqtt.key_file", cfg.MQTT.KeyFile},
+	for _, f := range []struct {
+		key, path string
+		check     func(path string) error
+	}{
+		{"mqtt.password_file", cfg.MQTT.PasswordFile, uplink.CheckSecret}, {"mqtt.ca_file", cfg.MQTT.CAFile, isReadable},
+		{"mqtt.cert_file", cfg.MQTT.CertFile, isReadable}, {"mqtt.key_file", cfg.MQTT.KeyFile, uplink.CheckSecret},
 	} {
-		if f.path != "" {
-			note(f.key, isReadable(f.path))
+		if f.path == "" {
+			continue
+		}
+		// What systemd hands to the service only the service can look at.
+		if _, err := config.FilePath(f.path); !errors.Is(err, config.ErrNoCredentials) {
+			note(f.key, f.check(f.path))
 		}
 	}
 	return model, errors.Join(errs...)
@@ -113,6 +121,10 @@ func isFolder(path string) error {
 }
 
 func isReadable(path string) error {
+	path, err := config.FilePath(path)
+	if err != nil {
+		return err
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return err
