@@ -6,7 +6,7 @@ GO_BUILD = go build -tags '$(TAGS)' -trimpath
 
 .PHONY: all build demo test test-kernels lint cross fuzz clean deps-opencv deps-test test-peers \
 	test-peers-emulated bench-peers bench-arm64 bench-train bench-brickwork bench-build bench-tool real-tires \
-	bench-journal torture attacks
+	bench-journal torture attacks test-writeloss
 
 all: build
 
@@ -76,6 +76,11 @@ fuzz:
 bench-journal: deps-test
 	go test -run '^$$' -bench Growth -benchtime 1x ./agent/journal
 	REQUIRE_MOSQUITTO=1 BENCH_DIR=$(or $(BENCH_DIR),$(CURDIR)) go test -run '^$$' -bench Drain -benchtime 1x ./agent/uplink
+
+# Every cut point of a journal's life of 1,000 verdicts: writes that were not synced are lost, kept or torn. Some minutes; a folder in
+# memory spares the disk (TMPDIR=/dev/shm).
+test-writeloss:
+	WRITELOSS_VERDICTS=1000 go test -count=1 -timeout 2h -run TestPowerCuts -v ./agent/journal
 
 # Other runtimes and frameworks beside ours: vision/bench, a module of its own. ONNX Runtime comes as a library inside an npm package; 1.20.1 is
 # the last whose arm64 library runs under Debian's qemu.

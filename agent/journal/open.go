@@ -9,6 +9,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"tirewatch/vision/durable"
 )
 
@@ -87,8 +90,25 @@ func (j *Journal) look() (version int, err error) {
 		return 0, nil
 	}
 	version, err = j.inspect()
+	if failure, ok := errors.AsType[*sqlite.Error](err); ok && failure.Code() == sqlite3.SQLITE_READONLY_ROLLBACK {
+		// The power went while the file was being made, before it had a write-ahead log.
+		if err := j.rollBack(); err != nil {
+			return 0, err
+		}
+		version, err = j.inspect()
+	}
 	j.created = err == nil && version == 0
 	return version, err
+}
+
+// rollBack lets SQLite take an unfinished change of a rollback journal back, which a connection that cannot write cannot do.
+func (j *Journal) rollBack() error {
+	db, err := j.connect(j.path, "rw")
+	if err != nil {
+		return err
+	}
+	var tables int
+	return errors.Join(db.QueryRow(`SELECT count(*) FROM sqlite_schema`).Scan(&tables), db.Close())
 }
 
 // dsn names a database for the driver. Every connection runs the pragmas, in this order.
