@@ -108,7 +108,8 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 		Source: frames, Locator: newLocator(cfg), Models: store, Journal: j,
 		Each: cfg.Trigger.Mode == config.TriggerFrame, Frames: cfg.Trigger.Frames, Margin: cfg.Locate.Margin,
 		Problem: tell.set, Progress: loop.Progress, Log: log, Looked: counts.Frame,
-		Judged: (&onlooker{metrics: counts, problem: tell.set, drifted: rejectOnDrift(store, log), log: log}).judged,
+		Judged:    (&onlooker{metrics: counts, problem: tell.set, drifted: rejectOnDrift(store, log), log: log}).judged,
+		KeepsCrop: cfg.Journal.KeepsCrop,
 	})
 	defer context.AfterFunc(ctx, monitor.Stopping)()
 	monitor.Ready()

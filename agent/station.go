@@ -41,6 +41,8 @@ type Models interface {
 type Journal interface {
 	// Append numbers v and stores it durably.
 	Append(v *verdict.Verdict) error
+	// SaveCrop keeps the picture of the next verdict and returns its name.
+	SaveCrop(png []byte) (name string, err error)
 }
 
 // Options is what a station works with.
@@ -53,6 +55,8 @@ type Options struct {
 	Each   bool    // each frame is a tire of its own; else tires are followed through the frames
 	Frames int     // of a tire that are scored, at most
 	Margin float64 // around the outline, share of the diameter
+
+	KeepsCrop func(verdict.Label) bool // of which verdicts the picture is kept; nil for none
 
 	Problem  func(part, text string) // told what keeps a part of the station from working, and "" when it works again
 	Progress func()                  // called whenever the loop is alive: the watchdog's proof
@@ -76,6 +80,7 @@ type Station struct {
 	size    image.Point // of the latest frame, px
 	free    [][]byte    // buffers for crops
 	judged  []judgement // tires whose verdict is stored and that the shadow has not seen yet
+	noCrops bool        // the last picture could not be kept
 }
 
 // New makes a station.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"image/png"
 	"io"
 	"log/slog"
 	"math"
@@ -34,6 +35,8 @@ type bench struct {
 	// the journal
 	verdicts []verdict.Verdict
 	failing  func() error // nil: it works
+	pictures [][]byte
+	cropErr  error
 
 	// the source
 	film   film
@@ -125,6 +128,15 @@ func (b *bench) Append(v *verdict.Verdict) error {
 	v.Station, v.Seq = "a/b/c", uint64(len(b.verdicts)+1)
 	b.verdicts = append(b.verdicts, *v)
 	return nil
+}
+
+// SaveCrop makes the bench a keeper of pictures.
+func (b *bench) SaveCrop(data []byte) (string, error) {
+	if b.cropErr != nil {
+		return "", b.cropErr
+	}
+	b.pictures = append(b.pictures, data)
+	return fmt.Sprintf("crops/%d", len(b.pictures)), nil
 }
 
 // score computes a vote by hand: the model's logit for a region of the picture.
@@ -392,5 +404,39 @@ func TestBrokenFrameIsPassedOver(t *testing.T) {
 	}
 	if !strings.Contains(b.log.String(), "passed over") {
 		t.Errorf("log %s", &b.log)
+	}
+}
+
+// The picture of a verdict is what the network saw of the frame that decided; one that cannot be kept holds nothing up.
+func TestPicturesAreKept(t *testing.T) {
+	b := newBench(t, passing(80, steady(12), 0, -150, -300), 1)
+	b.o.KeepsCrop = func(verdict.Label) bool { return len(b.verdicts) != 1 } // not of the second
+	b.before = func(int) {
+		if len(b.verdicts) == 2 {
+			b.cropErr = journal.ErrFull
+		}
+	}
+	if err := b.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(b.verdicts) != 3 || b.verdicts[0].Crop != "crops/1" || b.verdicts[1].Crop != "" || b.verdicts[2].Crop != "" || len(b.pictures) != 1 {
+		t.Fatalf("%d pictures, verdicts %+v", len(b.pictures), b.verdicts)
+	}
+	img, err := png.Decode(bytes.NewReader(b.pictures[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := b.verdicts[0]
+	spec := bundletest.Small(1).Spec
+	want := make([]byte, spec.Size())
+	c := v.Votes[1].Crop // the middle one of three
+	if err := spec.Apply(want, picture(int(v.Votes[1].Frame)-1), image.Rect(c[0], c[1], c[2], c[3])); err != nil {
+		t.Fatal(err)
+	}
+	if got := img.(*image.Gray); got.Rect.Dx() != spec.Width || !bytes.Equal(got.Pix, want) {
+		t.Error("the picture is not what the network saw")
+	}
+	if !slices.Contains(b.problems, "pictures:the disk is full") {
+		t.Errorf("problems %q", b.problems)
 	}
 }

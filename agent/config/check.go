@@ -61,6 +61,8 @@ func (r *reader) check(c *Config) {
 	between(r, "model.probation_disagreement", c.Model.ProbationDisagreement, 0, 1)
 	r.required("journal.path", c.Journal.Path, "want a file")
 	r.size("journal.max_size", c.Journal.MaxSize, 1<<20)
+	oneOf(r, "journal.crops", c.Journal.Crops, CropsCrack, CropsAll, CropsOff)
+	r.size("journal.crops_max_size", c.Journal.CropsMaxSize, 1<<20)
 	age, err := c.Journal.MaxAge.parse()
 	r.rule("journal.max_age", err == nil && age >= 0, "%q is no time, want something like 90d or 12h, or 0", c.Journal.MaxAge)
 

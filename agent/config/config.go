@@ -176,6 +176,24 @@ type Journal struct {
 	// MaxAge is how long a verdict stays after the broker has taken it, like "90d" or "12h"; "0" lets only MaxSize decide. The time counts
 	// while the station runs, so that a clock that jumps deletes nothing. Default 90d.
 	MaxAge Age `toml:"max_age"`
+
+	// Crops says of which verdicts the picture is kept that the network saw, as a PNG beside the journal: "crack", "all" or "off". A tire
+	// that was rejected is what people ask about; pictures of all tires are gigabytes a day for the card. Default crack.
+	Crops string `toml:"crops"`
+	// CropsMaxSize bounds the pictures, the oldest go first. Default 256MiB, two to three thousand tires.
+	CropsMaxSize Size `toml:"crops_max_size"`
+}
+
+// Values of Journal.Crops.
+const (
+	CropsCrack = "crack"
+	CropsAll   = "all"
+	CropsOff   = "off"
+)
+
+// KeepsCrop says whether the picture of a verdict is kept.
+func (j Journal) KeepsCrop(l verdict.Label) bool {
+	return j.Crops == CropsAll || j.Crops == CropsCrack && l == verdict.Crack
 }
 
 // MQTT is the connection to the broker. Without a broker the station inspects and journals, and sends nothing.
@@ -227,7 +245,7 @@ func defaults() Config {
 		Trigger: Trigger{Frames: 5},
 		Model: Model{Dir: "/var/lib/tirewatch/models", AcceptPush: true,
 			Probation: 200, ProbationTime: Duration(30 * time.Minute), ProbationCrashes: 3},
-		Journal: Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: "90d"},
+		Journal: Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: "90d", Crops: CropsCrack, CropsMaxSize: "256MiB"},
 		MQTT:    MQTT{Root: "tirewatch", Encoding: verdict.JSON},
 		Metrics: Metrics{Listen: "127.0.0.1:9464"},
 		Log:     Log{Level: "info", Format: "text"},

@@ -41,7 +41,7 @@ func TestMinimalFileGetsDefaults(t *testing.T) {
 		Trigger: config.Trigger{Mode: "presence", Frames: 5},
 		Model: config.Model{Dir: "/var/lib/tirewatch/models", Keys: []string{"/etc/tirewatch/maker.pub"}, AcceptPush: true,
 			Probation: 200, ProbationTime: config.Duration(30 * time.Minute), ProbationCrashes: 3},
-		Journal: config.Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: "90d"},
+		Journal: config.Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: "90d", Crops: "crack", CropsMaxSize: "256MiB"},
 		MQTT: config.MQTT{Broker: "mqtt://broker", Root: "tirewatch", ClientID: "tirewatch-hamburg-line1-station3",
 			Encoding: verdict.JSON},
 		Metrics: config.Metrics{Listen: "127.0.0.1:9464"},

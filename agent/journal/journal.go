@@ -6,10 +6,11 @@
 // A verdict counts from the moment Append returns: it has its sequence number and survives a power cut. The rows that are not yet
 // acknowledged are the queue; nothing else in the program remembers what still has to be sent. Newcomers need Open and Append.
 //
-// Four names lie in the journal's folder:
+// These names lie in the journal's folder:
 //
 //	journal.db           the verdicts, an SQLite database with its -wal and -shm
 //	journal.db-numbers   which numbers are used up, in case that journal.db is damaged or gone: numbers.go
+//	journal.db-crops     pictures of tires: crops.go
 //	journal.db-lock      held by the process that has the journal open
 //	journal.db.damaged-* a database that contradicted itself, kept aside by a later start: damage.go
 //
@@ -33,6 +34,7 @@ package journal
 import (
 	"database/sql"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io/fs"
@@ -104,6 +106,10 @@ type Journal struct {
 	last   uint64     // guarded by mu; the highest number in use
 	queued int        // guarded by mu; rows with acked = 0
 
+	cropMu    sync.Mutex // may be taken under mu
+	crops     []crop     // guarded by cropMu; in the order of their numbers
+	cropBytes int64      // guarded by cropMu; of all of them
+
 	numbersMu sync.Mutex    // may be taken under mu
 	numbers   numbers       // guarded by numbersMu; what the numbers' file says
 	damaged   chan struct{} // closed under numbersMu, when the file was found damaged at work
@@ -165,7 +171,13 @@ func (j *Journal) Append(v *verdict.Verdict) error {
 	_, err = j.db.Exec(`INSERT INTO verdicts (seq, time, label, probability, body, crc) VALUES (?, ?, ?, ?, ?, ?)`,
 		int64(seq), row.Time.UnixMilli(), string(row.Label), row.Probability, body, checksum(seq, body))
 	if err != nil {
-		return fmt.Errorf("append to journal %s: %w", j.path, j.fail(err))
+		err = j.fail(err)
+		if errors.Is(err, ErrFull) { // a picture is worth less than a verdict
+			if _, dropErr := j.dropCrops(0, 0, relief); dropErr != nil {
+				err = errors.Join(err, dropErr)
+			}
+		}
+		return fmt.Errorf("append to journal %s: %w", j.path, err)
 	}
 	j.last = seq
 	j.queued++

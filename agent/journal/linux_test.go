@@ -110,3 +110,44 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("%d verdicts pending, want %d", len(got), stored+8)
 	}
 }
+
+// Pictures make room for verdicts on a full disk.
+func TestFullDiskTakesPictures(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to mount a small file system")
+	}
+	dir := t.TempDir()
+	if err := syscall.Mount("none", dir, "tmpfs", 0, "size=2m"); err != nil {
+		t.Skipf("cannot mount a small file system: %v", err)
+	}
+	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
+	path := filepath.Join(dir, "journal.db")
+	j := open(t, path)
+	for range 10 {
+		withCrop(t, j, 100<<10)
+	}
+	f, err := os.Create(filepath.Join(dir, "ballast"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+	if _, err := j.SaveCrop(make([]byte, 100<<10)); !errors.Is(err, journal.ErrFull) {
+		t.Errorf("a picture on the full disk: %v", err)
+	}
+	for stored, failed := 0, 0; stored < 50; {
+		switch err := j.Append(aVerdict()); {
+		case err == nil:
+			stored++
+		case errors.Is(err, journal.ErrFull) && failed == 0:
+			failed++
+		default:
+			t.Fatalf("after %d verdicts and %d refusals: %v", stored, failed, err)
+		}
+	}
+	if got := pictures(t, path); len(got) != 0 {
+		t.Errorf("left are %v", got)
+	}
+}

@@ -199,6 +199,9 @@ func (j *Journal) open(version int, missing error) (err error) {
 	if err := j.prepare(version, missing); err != nil {
 		return errors.Join(err, j.db.Close())
 	}
+	if err := j.loadCrops(); err != nil {
+		return errors.Join(fmt.Errorf("look through the pictures: %w", explainFile(err)), j.db.Close())
+	}
 	if j.created { // the names of the new files are durable before the first verdict in them
 		if err := durable.SyncDir(j.folder()); err != nil {
 			return errors.Join(err, j.db.Close())

@@ -3,6 +3,7 @@ package journal
 import (
 	"database/sql"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -10,6 +11,7 @@ import (
 type Limits struct {
 	Bytes int64         // of the database
 	Age   time.Duration // of an acknowledged verdict, counted while the station runs
+	Crops int64         // bytes of the pictures together
 }
 
 // Why a verdict is lost to the limit.
@@ -32,6 +34,7 @@ const (
 type Swept struct {
 	Deleted int  // rows
 	Lost    int  // of these not acknowledged
+	Crops   int  // pictures
 	More    bool // there is more to do
 }
 
@@ -67,10 +70,26 @@ func (j *Journal) Sweep(l Limits, ran time.Duration) (Swept, error) {
 	if err != nil {
 		return Swept{}, err
 	}
-	if !swept.More {
+	if swept.Crops, err = j.sweepCrops(l); err != nil {
+		return swept, err
+	}
+	if swept.More = swept.More || swept.Crops > 0; !swept.More {
 		swept.More, err = j.giveBack()
 	}
 	return swept, err
+}
+
+// sweepCrops deletes pictures of verdicts that are gone, and those above the limit.
+func (j *Journal) sweepCrops(l Limits) (int, error) {
+	var lowest int64
+	if err := j.db.QueryRow(`SELECT coalesce(min(seq), 0) FROM verdicts`).Scan(&lowest); err != nil {
+		return 0, fmt.Errorf("read journal %s: %w", j.path, j.fail(err))
+	}
+	limit := l.Crops
+	if limit <= 0 {
+		limit = math.MaxInt64
+	}
+	return j.dropCrops(uint64(lowest), limit, step)
 }
 
 // due finds the number up to which rows go now, 0 for none. forced says that some of these are not acknowledged.

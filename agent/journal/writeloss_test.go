@@ -143,7 +143,11 @@ func (s *flash) lose(t *testing.T, dir string, how int, r *rand.Rand) {
 		}
 	}
 	for name, f := range names {
-		if err := os.WriteFile(filepath.Join(dir, name), f.content(keep), 0o600); err != nil {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, f.content(keep), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -200,19 +204,24 @@ func TestPowerCuts(t *testing.T) {
 	}
 }
 
-// live works with a journal and records it: appends, acknowledgements in batches, retention.
+// live works with a journal and records it: pictures, appends, acknowledgements in batches, retention.
 func live(t *testing.T, d *disk, n int) map[uint64]verdict.Verdict {
 	t.Helper()
 	record(t, d)
+	dir := t.TempDir()
 	env := journal.Environment{VFS: recordingVFS, WriteFile: func(path string, data []byte, perm fs.FileMode) error {
 		if err := os.WriteFile(path, data, perm); err != nil {
 			return err
 		}
-		d.act(action{kind: replaced, name: filepath.Base(path), data: bytes.Clone(data)})
+		name, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		d.act(action{kind: replaced, name: name, data: bytes.Clone(data)})
 		d.syncFolder()
 		return nil
 	}}
-	j, err := journal.OpenIn(env, filepath.Join(t.TempDir(), "journal.db"), station)
+	j, err := journal.OpenIn(env, filepath.Join(dir, "journal.db"), station)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,6 +230,11 @@ func live(t *testing.T, d *disk, n int) map[uint64]verdict.Verdict {
 	for i := range n {
 		v := aVerdict()
 		v.Probability = float64(i) / float64(n)
+		if i%7 == 0 {
+			if v.Crop, err = j.SaveCrop([]byte("the picture")); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if err := j.Append(v); err != nil {
 			t.Fatal(err)
 		}
@@ -264,6 +278,12 @@ func survives(t *testing.T, path string, stored map[uint64]verdict.Verdict, done
 	found := map[uint64]bool{}
 	for _, v := range rows {
 		found[v.Seq] = true
+		if v.Crop != "" {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(path), v.Crop)); err != nil {
+				t.Errorf("the picture of verdict %d: %v", v.Seq, err)
+				return false
+			}
+		}
 		if diff := cmp.Diff(stored[v.Seq], v); diff != "" && v.Seq <= done {
 			t.Errorf("verdict %d: stored -, found +:\n%s", v.Seq, diff)
 			return false

@@ -187,6 +187,11 @@ func describe(w io.Writer, cfg *config.Config, model string) {
 	if cfg.Metrics.Listen != "" {
 		line("metrics", "http://%s/metrics", cfg.Metrics.Listen)
 	}
+	if which := map[string]string{config.CropsCrack: "cracked tires", config.CropsAll: "all tires"}[cfg.Journal.Crops]; which != "" {
+		line("pictures", "of %s, at most %s", which, cfg.Journal.CropsMaxSize)
+	} else {
+		line("pictures", "none")
+	}
 	if !cfg.MQTT.Enabled() {
 		line("broker", "none: verdicts stay in the journal")
 		return

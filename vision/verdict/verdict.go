@@ -44,6 +44,7 @@ type Verdict struct {
 	ModelHash   string `msg:"model_hash" json:"model_hash"` // SHA-256 of the bundle, first 16 hex digits
 
 	Image string   `msg:"image,omitempty" json:"image,omitempty"` // file name of a still image
+	Crop  string   `msg:"crop,omitempty" json:"crop,omitempty"`   // picture of the deciding frame beside the station's journal, if it is still there
 	MS    Duration `msg:"ms" json:"ms"`                           // what each step took, of the deciding frame
 }
 

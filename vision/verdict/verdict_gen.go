@@ -136,12 +136,16 @@ func (z Label) Msgsize() (s int) {
 func (z *Verdict) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
 	// check for omitted fields
-	zb0001Len := uint32(12)
-	var zb0001Mask uint16 /* 12 bits */
+	zb0001Len := uint32(13)
+	var zb0001Mask uint16 /* 13 bits */
 	_ = zb0001Mask
 	if z.Image == "" {
 		zb0001Len--
 		zb0001Mask |= 0x400
+	}
+	if z.Crop == "" {
+		zb0001Len--
+		zb0001Mask |= 0x800
 	}
 	// variable map header, size zb0001Len
 	o = append(o, 0x80|uint8(zb0001Len))
@@ -189,6 +193,11 @@ func (z *Verdict) MarshalMsg(b []byte) (o []byte, err error) {
 			// string "image"
 			o = append(o, 0xa5, 0x69, 0x6d, 0x61, 0x67, 0x65)
 			o = msgp.AppendString(o, z.Image)
+		}
+		if (zb0001Mask & 0x800) == 0 { // if not omitted
+			// string "crop"
+			o = append(o, 0xa4, 0x63, 0x72, 0x6f, 0x70)
+			o = msgp.AppendString(o, z.Crop)
 		}
 		// string "ms"
 		o = append(o, 0xa2, 0x6d, 0x73)
@@ -307,6 +316,12 @@ func (z *Verdict) UnmarshalMsg(bts []byte) (o []byte, err error) {
 				err = msgp.WrapError(err, "Image")
 				return
 			}
+		case "crop":
+			z.Crop, bts, err = msgp.ReadStringBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Crop")
+				return
+			}
 		case "ms":
 			var zb0004 uint32
 			zb0004, bts, err = msgp.ReadMapHeaderBytes(bts)
@@ -366,7 +381,7 @@ func (z *Verdict) Msgsize() (s int) {
 	for za0001 := range z.Votes {
 		s += z.Votes[za0001].Msgsize()
 	}
-	s += 13 + msgp.Uint64Size + 11 + msgp.StringPrefixSize + len(z.ModelHash) + 6 + msgp.StringPrefixSize + len(z.Image) + 3 + 1 + 7 + msgp.Float64Size + 11 + msgp.Float64Size + 8 + msgp.Float64Size
+	s += 13 + msgp.Uint64Size + 11 + msgp.StringPrefixSize + len(z.ModelHash) + 6 + msgp.StringPrefixSize + len(z.Image) + 5 + msgp.StringPrefixSize + len(z.Crop) + 3 + 1 + 7 + msgp.Float64Size + 11 + msgp.Float64Size + 8 + msgp.Float64Size
 	return
 }
 
