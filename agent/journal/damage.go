@@ -109,7 +109,7 @@ func (j *Journal) recover() error {
 		j.note("the journal was damaged; it is kept as %s. %d verdicts that were not sent yet were saved from it. The next number is %d (%v)",
 			aside, saved, n.Floor+1, gap)
 	}
-	n.Salvage = ""
+	n.Salvage, n.InUse = "", false
 	if err := j.writeNumbers(n); err != nil {
 		return err
 	}

@@ -40,6 +40,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	_ "modernc.org/sqlite" // the database/sql driver "sqlite"
@@ -94,6 +95,8 @@ type Journal struct {
 	lock *os.File
 	wake chan struct{}
 
+	closed atomic.Bool
+
 	grown chan struct{} // capacity 1: there may be something to delete
 
 	ran time.Duration // since the last mark; owned by the goroutine that calls Sweep
@@ -101,6 +104,7 @@ type Journal struct {
 	// written by Open only
 	created bool
 	notes   []string
+	logGap  string // why verdicts that were stored may be missing, "" for none; see log.go
 
 	mu     sync.Mutex // is held while a verdict is stored, never while a transaction of another method is open
 	last   uint64     // guarded by mu; the highest number in use
@@ -142,7 +146,12 @@ func (j *Journal) Notes() []string { return j.notes }
 
 // Close gives the file free. Verdicts need no Close to be safe.
 func (j *Journal) Close() error {
-	err := j.db.Close()
+	if j.closed.Swap(true) {
+		return nil
+	}
+	// Noted before SQLite removes its log: killed in between, the next start finds a log that it did not need. When it cannot be noted, on a full
+	// disk, the next start takes the log for lost and skips numbers.
+	err := errors.Join(j.inUse(false), j.db.Close())
 	j.unlock()
 	if err != nil {
 		return fmt.Errorf("close journal %s: %w", j.path, err)

@@ -26,6 +26,7 @@ type numbers struct {
 	Reserved uint64 `json:"reserved"`
 	Floor    uint64 `json:"floor"`             // numbers up to here are not used again, whatever the database says
 	Salvage  string `json:"salvage,omitempty"` // name of the damaged file whose rows are to be saved; see damage.go
+	InUse    bool   `json:"in_use,omitempty"`  // opened and not closed: there must be a write-ahead log
 	CRC      uint32 `json:"crc"`               // CRC-32C of this object with crc 0
 }
 
@@ -93,6 +94,18 @@ func (j *Journal) reserve(seq uint64) error {
 	return j.writeNumbers(n)
 }
 
+// inUse notes that the journal is open, or is about to be closed.
+func (j *Journal) inUse(open bool) error {
+	j.numbersMu.Lock()
+	defer j.numbersMu.Unlock()
+	if j.numbers.InUse == open || j.damage != nil {
+		return nil
+	}
+	n := j.numbers
+	n.InUse = open
+	return j.writeNumbers(n)
+}
+
 // settle decides with which number the journal goes on, after the database was opened. used is the highest number that the
 // database knows.
 func (j *Journal) settle(used uint64, missing error, upgraded bool) (*Gap, error) {
@@ -100,14 +113,24 @@ func (j *Journal) settle(used uint64, missing error, upgraded bool) (*Gap, error
 	known := max(used, n.Floor)
 	var gap *Gap
 	switch {
-	case missing != nil && used > 0 && !upgraded:
+	case missing != nil && used > 0 && !upgraded && j.logGap == "":
 		j.note("%s: %v: it is written anew from the journal", j.numbersPath(), missing)
-	case n.Reserved <= known+block && !(j.created && n.Reserved > n.Floor): // the usual case
+	case j.logGap == "" && n.Reserved <= known+block && !(j.created && n.Reserved > n.Floor): // the usual case
 	default:
+		if missing != nil { // and the log is damaged: nothing knows how far the numbers went
+			floor, err := afresh(time.Now())
+			if err != nil {
+				return nil, err
+			}
+			n.Reserved = floor
+		}
 		n.Floor = n.Reserved
 		why := "the journal is older than the numbers that were given away: was a copy put in its place?"
-		if j.created {
+		switch {
+		case j.created:
 			why = "the journal is gone, another begins"
+		case j.logGap != "":
+			why = j.logGap
 		}
 		gap = &Gap{First: known + 1, Last: n.Floor, Why: why, Time: time.Now()}
 		j.note("%s: %v", j.path, gap)

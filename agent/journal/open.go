@@ -48,12 +48,17 @@ func (j *Journal) begin() error {
 			return err
 		}
 	}
+	// Before anything opens the database, which would begin a new log where one is missing.
+	lost, err := j.logLost(j.numbers.InUse)
+	if err != nil {
+		return explainFile(err)
+	}
 	version, err := j.look()
 	if damage, ok := errors.AsType[*DamagedError](explain(j.path, err)); ok {
 		if err := j.condemn(damage, missing); err != nil {
 			return err
 		}
-		missing = nil
+		missing, lost = nil, "" // the gap of the repair holds all of that
 		if err := j.recover(); err != nil {
 			return err
 		}
@@ -62,7 +67,15 @@ func (j *Journal) begin() error {
 	if err != nil {
 		return err
 	}
-	return j.open(version, missing)
+	if !j.created {
+		j.logGap = lost
+	}
+	if err := j.open(version, missing); err != nil {
+		return err
+	}
+	// On a full disk there is no mark, and a log that vanishes would go unnoticed. That is no reason not to inspect.
+	_ = j.inUse(true)
+	return nil
 }
 
 func (j *Journal) loadNumbers() (missing error) {

@@ -31,12 +31,20 @@ func killed(t *testing.T, n int) string {
 	t.Helper()
 	live := filepath.Join(t.TempDir(), "journal.db")
 	path := filepath.Join(t.TempDir(), "journal.db")
+	open(t, live).Close() // the schema is in the database, all else in the log
 	j := open(t, live)
 	appendN(t, j, n)
 	for suffix, data := range files(t, live) {
 		if err := os.WriteFile(path+suffix, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+	numbers, err := os.ReadFile(live + "-numbers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path+"-numbers", numbers, 0o600); err != nil {
+		t.Fatal(err)
 	}
 	return path
 }
