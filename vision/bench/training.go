@@ -46,6 +46,14 @@ func training(w io.Writer, dir, scripts string, rounds int) error {
 	if err := inTurns(all, rounds); err != nil {
 		return err
 	}
+	if err := speeds(w, all, rounds); err != nil {
+		return err
+	}
+	return sameLosses(all)
+}
+
+// speeds prints images/s, and how much faster ours is with as many threads.
+func speeds(w io.Writer, all []*contender, rounds int) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "training, batches of %d, %d rounds in turns\tthreads\timages/s median\timages/s best\ttirewatch is faster by\tloss\n",
 		trainingBatch, rounds)
@@ -65,8 +73,8 @@ func training(w io.Writer, dir, scripts string, rounds int) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintln(w, "\nfaster by: in each round the medians of both, of these the median (smallest to largest); then the best of all rounds to the best")
-	return sameLosses(all)
+	_, err := fmt.Fprintln(w, "\nfaster by: in each round the medians of both, of these the median (smallest to largest); then the best of all rounds to the best")
+	return err
 }
 
 // sameLoss is how far losses may lie apart after one step of Adam in float32, in parts of them.
