@@ -70,7 +70,8 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	drain := func() {}
 	var gaps func(uint64, []uplink.Gap)
 	if cfg.MQTT.Enabled() {
-		u := newUplink(cfg, j, o)
+		part := monitor.Part("uplink", 2*uplink.ProgressPause)
+		u := newUplink(cfg, j, o, part.Progress)
 		publishModel(u, store)
 		background.Go(func() { publishModels(inner, u, store, tell.set) })
 		background.Go(func() { obey(inner, u, store, log) })
@@ -126,9 +127,9 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	return err
 }
 
-func newUplink(cfg *config.Config, j *journal.Journal, o RunOptions) *uplink.Uplink {
+func newUplink(cfg *config.Config, j *journal.Journal, o RunOptions, progress func()) *uplink.Uplink {
 	return uplink.New(cfg.MQTT, uplink.Topics{Root: cfg.MQTT.Root, Station: cfg.Station.ID()}, j, o.Log,
-		uplink.Options{Version: o.Version, AcceptPush: cfg.Model.AcceptPush, Commands: []string{commandConfirm, commandRollback}})
+		uplink.Options{Version: o.Version, AcceptPush: cfg.Model.AcceptPush, Commands: []string{commandConfirm, commandRollback}, Progress: progress})
 }
 
 // learnEmpty is how many frames show the empty place to a station that waits for tires in a fixed region.

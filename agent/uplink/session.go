@@ -59,6 +59,9 @@ func (u *Uplink) session(ctx context.Context, client mqtt.Client, lost <-chan er
 	return err
 }
 
+// beatPause is how often a session with nothing to do shows that it is alive.
+const beatPause = 10 * time.Second
+
 func (s *session) run(ctx context.Context, lost <-chan error) error {
 	// Subscribed first, so that whoever sees this station online can reach it.
 	if err := s.subscribe(ctx, lost); err != nil {
@@ -71,7 +74,10 @@ func (s *session) run(ctx context.Context, lost <-chan error) error {
 	defer retry.Stop()
 	hear := time.NewTimer(s.deafFor()) // without deafness it finds the subscription made
 	defer hear.Stop()
+	beat := time.NewTicker(beatPause)
+	defer beat.Stop()
 	for {
+		s.opts.Progress()
 		idle := len(s.flying) == 0
 		if err := s.publishPending(); err != nil {
 			s.log.Error("the queue cannot be read, trying again", "error", err)
@@ -99,6 +105,7 @@ func (s *session) run(ctx context.Context, lost <-chan error) error {
 			replies, replied = nil, s.reply.Done()
 		}
 		select {
+		case <-beat.C:
 		case <-ctx.Done():
 			return ctx.Err()
 		case err := <-lost:

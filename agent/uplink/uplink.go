@@ -39,7 +39,11 @@ type Options struct {
 	Version    string   // of the agent, for the status
 	AcceptPush bool     // hand pushed bundles on instead of refusing them
 	Commands   []string // what the station can be asked to do; others are answered here
+	Progress   func()   // called every ProgressPause or more often while Run is alive, with a broker or without; may be nil
 }
+
+// ProgressPause is the longest time between two calls of Options.Progress: the longest pause between two attempts to connect, and one attempt.
+const ProgressPause = lastPause + 2*connectTimeout
 
 // Uplink is the station's side.
 type Uplink struct {
@@ -73,6 +77,9 @@ type Uplink struct {
 
 // New prepares the uplink; Run makes it work. Files that cfg names are read at each connection.
 func New(cfg config.MQTT, topics Topics, queue Queue, log *slog.Logger, opts Options) *Uplink {
+	if opts.Progress == nil {
+		opts.Progress = func() {}
+	}
 	return &Uplink{
 		cfg: cfg, topics: topics, queue: queue, log: log, opts: opts,
 		bundles:  make(chan BundleMessage, 1),
@@ -188,6 +195,7 @@ const (
 func (u *Uplink) Run(ctx context.Context) {
 	pause, logged := u.pause, ""
 	for ctx.Err() == nil {
+		u.opts.Progress()
 		client, lost, err := connect(ctx, u.cfg, u.adjust)
 		if err == nil {
 			u.log.Info("connected to the broker", "broker", u.cfg.Broker)

@@ -1,0 +1,32 @@
+package uplink_test
+
+import (
+	"io"
+	"log/slog"
+	"testing"
+	"time"
+
+	"tirewatch/agent/uplink"
+	"tirewatch/agent/uplink/brokertest"
+)
+
+// An uplink shows that it is alive, whether there is a broker or not: a broker that is away is no reason to restart the station.
+func TestProgress(t *testing.T) {
+	broker := brokertest.New(t) // down
+	beats := make(chan struct{}, 1000)
+	u := uplink.New(settings(broker.URL()), topics, newJournal(t), slog.New(slog.NewTextHandler(io.Discard, nil)),
+		uplink.Options{Progress: func() { beats <- struct{}{} }})
+	run(t, u)
+	beat := func(when string) {
+		t.Helper()
+		select {
+		case <-beats:
+		case <-time.After(time.Minute):
+			t.Fatalf("no progress %s", when)
+		}
+	}
+	beat("at the start")
+	beat("at the second attempt")
+	broker.Restart()
+	beat("with a broker")
+}
