@@ -1,4 +1,5 @@
 #include "textflag.h"
+#include "gather_amd64.h"
 
 // Gather for AVX2 with FMA. Target CPUs: Haswell and later, Zen and later.
 //
@@ -8,37 +9,9 @@
 //
 // Each FMA loads its own operand, so a core with two loads a cycle is at its limit; eight sums hide the latency.
 
-#define BEGIN \
-	MOVQ dst+0(FP), DI    \
-	MOVQ sums+8(FP), DX   \
-	MOVQ count+16(FP), CX \
-	MOVQ terms+24(FP), R8 \
-	MOVQ src+32(FP), SI
-
-// The next sum, or the one behind it when it has no terms: At, First and Count.
-#define SUM \
-	MOVLQSX 0(DX), R9        \
-	MOVLQSX 4(DX), R10       \
-	MOVLQSX 8(DX), R11       \
-	TESTQ   R11, R11         \
-	JZ      next             \
-	ADDQ    DI, R9           \
-	LEAQ    (R8)(R10*8), R10
-
 #define TERM \
 	VBROADCASTSS (R10), Y15 \
 	MOVLQSX      4(R10), AX
-
-#define PAST_TERM \
-	ADDQ $8, R10 \
-	DECQ R11     \
-	JNZ  term
-
-#define PAST_SUM \
-	ADDQ $12, DX \
-	DECQ CX      \
-	JNZ  sum     \
-	VZEROUPPER
 
 // func gather64AVX2(dst *float32, sums *Sum, count int, terms *Term, src *float32)
 TEXT ·gather64AVX2(SB), NOSPLIT, $0-40
