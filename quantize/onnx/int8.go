@@ -17,18 +17,11 @@ import (
 //
 // ONNX requantizes before it pools, the runner after: scales are positive and rounding keeps the order, so the bytes are the same.
 func Int8(m *infer.Model) (*Model, error) {
-	if err := m.Validate(); err != nil {
-		return nil, err
-	}
-	steps, err := m.Graph.Plan()
+	b, steps, err := newInt8Builder(m, "int8 network of a tirewatch bundle: one scale per output channel, all other scales 1")
 	if err != nil {
 		return nil, err
 	}
-	b := newBuilder(&m.Graph, Uint8, "the pixel itself, 0 to 255")
-	b.m.Doc = "int8 network of a tirewatch bundle: one scale per output channel, all other scales 1"
 	b.m.Operators = append(b.m.Operators, OperatorSet{Microsoft, microsoftSet})
-	b.constant(one, Float32, nil, float32s([]float32{1}))
-	b.constant(zero, Uint8, nil, []byte{0})
 	layers := m.Layers
 	for i, s := range steps {
 		switch s.Kind {
@@ -54,6 +47,22 @@ func Int8(m *infer.Model) (*Model, error) {
 	}
 	b.node("Sigmoid", Probability, Probability, []string{b.at})
 	return &b.m, nil
+}
+
+// newInt8Builder begins either form of a quantized network, which has the pixel itself for its input.
+func newInt8Builder(m *infer.Model, doc string) (*builder, []graph.Step, error) {
+	if err := m.Validate(); err != nil {
+		return nil, nil, err
+	}
+	steps, err := m.Graph.Plan()
+	if err != nil {
+		return nil, nil, err
+	}
+	b := newBuilder(&m.Graph, Uint8, "the pixel itself, 0 to 255")
+	b.m.Doc = doc
+	b.constant(one, Float32, nil, float32s([]float32{1}))
+	b.constant(zero, Uint8, nil, []byte{0})
+	return b, steps, nil
 }
 
 // The scale and the zero point of every activation.

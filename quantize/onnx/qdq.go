@@ -20,17 +20,10 @@ import (
 //
 // There is no Relu: QuantizeLinear saturates at byte 0, which stands for 0.
 func Int8QDQ(m *infer.Model) (*Model, error) {
-	if err := m.Validate(); err != nil {
-		return nil, err
-	}
-	steps, err := m.Graph.Plan()
+	b, steps, err := newInt8Builder(m, "int8 network of a tirewatch bundle in QDQ form: one scale per output channel, all other scales 1")
 	if err != nil {
 		return nil, err
 	}
-	b := newBuilder(&m.Graph, Uint8, "the pixel itself, 0 to 255")
-	b.m.Doc = "int8 network of a tirewatch bundle in QDQ form: one scale per output channel, all other scales 1"
-	b.constant(one, Float32, nil, float32s([]float32{1}))
-	b.constant(zero, Uint8, nil, []byte{0})
 	b.dequantize(Image)
 	layers := m.Layers
 	for i, s := range steps {
