@@ -6,6 +6,7 @@ import (
 	"image"
 	"log/slog"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -62,7 +63,10 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	if cfg.Model.Inbox != "" {
 		background.Go(func() { models.NewInbox(cfg.Model.Inbox, store, log).Run(inner) })
 	}
-	counts := metrics.New(o.Version, j, health.Temperature)
+	counts := metrics.New(o.Version, metrics.Sources{
+		Queue: j, Serial: func() uint64 { return activeSerial(store) }, Temperature: health.Temperature, Memory: health.Memory,
+		DiskFree: func() (uint64, bool) { return health.DiskFree(filepath.Dir(cfg.Journal.Path)) },
+	})
 	if cfg.Metrics.Listen != "" {
 		serveMetrics(inner, &background, counts, cfg.Metrics.Listen, log)
 	}
@@ -71,7 +75,7 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	var gaps func(uint64, []uplink.Gap)
 	if cfg.MQTT.Enabled() {
 		part := monitor.Part("uplink", 2*uplink.ProgressPause)
-		u := newUplink(cfg, j, o, part.Progress)
+		u := newUplink(cfg, j, o, counts.Health, part.Progress)
 		publishModel(u, store)
 		background.Go(func() { publishModels(inner, u, store, tell.set) })
 		background.Go(func() { obey(inner, u, store, log) })
@@ -127,9 +131,20 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	return err
 }
 
-func newUplink(cfg *config.Config, j *journal.Journal, o RunOptions, progress func()) *uplink.Uplink {
-	return uplink.New(cfg.MQTT, uplink.Topics{Root: cfg.MQTT.Root, Station: cfg.Station.ID()}, j, o.Log,
-		uplink.Options{Version: o.Version, AcceptPush: cfg.Model.AcceptPush, Commands: []string{commandConfirm, commandRollback}, Progress: progress})
+func newUplink(cfg *config.Config, j *journal.Journal, o RunOptions, health func() (uplink.Health, error), progress func()) *uplink.Uplink {
+	return uplink.New(cfg.MQTT, uplink.Topics{Root: cfg.MQTT.Root, Station: cfg.Station.ID()}, j, o.Log, uplink.Options{
+		Version: o.Version, AcceptPush: cfg.Model.AcceptPush, Commands: []string{commandConfirm, commandRollback},
+		Health: health, Progress: progress,
+	})
+}
+
+// activeSerial is 0 without an active model.
+func activeSerial(store *models.Store) uint64 {
+	m, err := store.Active()
+	if err != nil {
+		return 0
+	}
+	return m.Bundle.Serial
 }
 
 // learnEmpty is how many frames show the empty place to a station that waits for tires in a fixed region.

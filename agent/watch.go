@@ -8,6 +8,7 @@ import (
 	"tirewatch/agent/metrics"
 	"tirewatch/agent/models"
 	"tirewatch/vision/preprocess"
+	"tirewatch/vision/verdict"
 )
 
 // onlooker counts every verdict and compares it with what its model learned from. It belongs to the station loop's goroutine.
@@ -26,18 +27,11 @@ type onlooker struct {
 func (o *onlooker) judged(j Judgement) {
 	o.metrics.Verdict(j.Verdict)
 	if o.model == nil || j.Model.Bundle != o.model.Bundle { // another model, another reference
-		for statistic := range o.alarms {
-			o.metrics.Drift(statistic, 0, false)
-		}
+		o.metrics.NoDrift()
 		o.model, o.watch, o.alarms = j.Model, drift.New(j.Model.Bundle.Reference, drift.Defaults), map[string]string{}
-		o.metrics.Model(j.Model.Bundle.Serial)
 		o.problem(driftPart, "")
 	}
-	logit := 0.0
-	for _, v := range j.Verdict.Votes {
-		logit += v.Logit / float64(len(j.Verdict.Votes))
-	}
-	seen := drift.Observation{Logit: logit, Label: j.Verdict.Label}
+	seen := drift.Observation{Logit: verdict.MeanLogit(j.Verdict.Votes), Label: j.Verdict.Label}
 	seen.Brightness, seen.Sharpness = preprocess.Measure(j.Pix, j.Model.Bundle.Spec.Width)
 	for _, f := range o.watch.Observe(seen) {
 		o.metrics.Drift(f.Statistic, f.Deviations, f.Alarm)

@@ -7,7 +7,6 @@ import (
 	"math"
 	"strings"
 	"testing"
-	"time"
 
 	"tirewatch/agent/metrics"
 	"tirewatch/agent/models"
@@ -45,11 +44,6 @@ func TestJudgedIsToldOfEachVerdict(t *testing.T) {
 	}
 }
 
-// emptyQueue is a journal that everything was sent of.
-type emptyQueue struct{}
-
-func (emptyQueue) Depth() (int, time.Time, error) { return 0, time.Time{}, nil }
-
 // Dark pictures raise one alarm, which says what to look for and reaches whoever decides about the model; another model starts afresh.
 func TestDriftIsTold(t *testing.T) {
 	b := bundletest.Small(7)
@@ -59,7 +53,7 @@ func TestDriftIsTold(t *testing.T) {
 	var problems []string
 	drifted := 0
 	o := &onlooker{
-		metrics: metrics.New("test", emptyQueue{}, func() (float64, bool) { return 0, false }),
+		metrics: metrics.New("test", metrics.Sources{}), // nobody asks
 		problem: func(part, text string) { problems = append(problems, part+": "+text) },
 		drifted: func(m *models.Loaded, reason string) {
 			drifted++
@@ -82,7 +76,7 @@ func TestDriftIsTold(t *testing.T) {
 	if last := problems[len(problems)-1]; !strings.Contains(last, "darker than in training: check lamps") {
 		t.Errorf("problem %q", last)
 	}
-	o.judged(Judgement{Verdict: &verdict.Verdict{Label: verdict.Normal}, Model: &models.Loaded{Bundle: bundletest.Small(8)}, Pix: dark})
+	o.judged(Judgement{Verdict: &verdict.Verdict{Label: verdict.Normal, Votes: make([]verdict.Vote, 1)}, Model: &models.Loaded{Bundle: bundletest.Small(8)}, Pix: dark})
 	if last := problems[len(problems)-1]; last != "drift: " {
 		t.Errorf("with another model the problem is %q", last)
 	}

@@ -96,6 +96,9 @@ func (r *reader) mqtt(m MQTT) {
 	r.rule("mqtt.cert_file", m.CertFile == "" || m.KeyFile != "", "needs mqtt.key_file")
 	r.rule("mqtt.key_file", m.KeyFile == "" || m.CertFile != "", "needs mqtt.cert_file")
 	oneOf(r, "mqtt.encoding", m.Encoding, verdict.JSON, verdict.MessagePack)
+	if m.HealthPeriod != 0 {
+		between(r, "mqtt.health_period", m.HealthPeriod, Duration(time.Second), Duration(24*time.Hour))
+	}
 }
 
 // size wants at least low bytes.

@@ -220,6 +220,8 @@ type MQTT struct {
 
 	// Encoding of the verdicts: "json" or "msgpack". Default json.
 	Encoding verdict.Encoding `toml:"encoding"`
+	// HealthPeriod is how often the station sends its figures to the topic health. "0s": never. Default "1m".
+	HealthPeriod Duration `toml:"health_period"`
 }
 
 // Enabled says whether there is a broker to send to.
@@ -246,7 +248,7 @@ func defaults() Config {
 		Model: Model{Dir: "/var/lib/tirewatch/models", AcceptPush: true,
 			Probation: 200, ProbationTime: Duration(30 * time.Minute), ProbationCrashes: 3},
 		Journal: Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: "90d", Crops: CropsCrack, CropsMaxSize: "256MiB"},
-		MQTT:    MQTT{Root: "tirewatch", Encoding: verdict.JSON},
+		MQTT:    MQTT{Root: "tirewatch", Encoding: verdict.JSON, HealthPeriod: Duration(time.Minute)},
 		Metrics: Metrics{Listen: "127.0.0.1:9464"},
 		Log:     Log{Level: "info", Format: "text"},
 	}

@@ -43,7 +43,7 @@ func TestMinimalFileGetsDefaults(t *testing.T) {
 			Probation: 200, ProbationTime: config.Duration(30 * time.Minute), ProbationCrashes: 3},
 		Journal: config.Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: "90d", Crops: "crack", CropsMaxSize: "256MiB"},
 		MQTT: config.MQTT{Broker: "mqtt://broker", Root: "tirewatch", ClientID: "tirewatch-hamburg-line1-station3",
-			Encoding: verdict.JSON},
+			Encoding: verdict.JSON, HealthPeriod: config.Duration(time.Minute)},
 		Metrics: config.Metrics{Listen: "127.0.0.1:9464"},
 		Log:     config.Log{Level: "info", Format: "text"},
 	}

@@ -1,40 +1,60 @@
 // Package metrics counts what the station does, for Prometheus and for the health topic.
 //
 //	station loop, camera, models, drift -> METRICS -> http://127.0.0.1:9464/metrics
-//	journal ------------------------------^ (asked at each scrape)
+//	journal, sensors ---------------------^       \-> uplink, topic health
+//	(asked at each scrape)
 //
-// Names follow Prometheus' rules: base units, _total for counters. Newcomers need New, the methods that count, and Handler.
+// Names follow Prometheus' rules: base units, _total for counters. Newcomers need New, the methods that count, Handler and Health.
 package metrics
 
 import (
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"tirewatch/agent/uplink"
 	"tirewatch/vision/verdict"
 )
 
-// Queue tells how many verdicts wait for the broker, and since when; journal.Journal is one.
-type Queue interface {
-	Depth() (n int, oldest time.Time, err error)
+// Sources are asked when somebody wants to know. Those of the machine give false where nobody measures it.
+type Sources struct {
+	Queue interface {
+		// Depth is how many verdicts wait for the broker, and since when; journal.Journal has it.
+		Depth() (n int, oldest time.Time, err error)
+	}
+	Serial      func() uint64 // of the active model, 0 without one
+	Temperature func() (celsius float64, ok bool)
+	Memory      func() (bytes uint64, ok bool) // resident, of this process
+	DiskFree    func() (bytes uint64, ok bool) // where the journal is
 }
 
 // Metrics are the counters of one station. Their methods may be called from any goroutine.
 type Metrics struct {
 	registry *prometheus.Registry
+	sources  Sources
+	start    time.Time
 
-	frames   prometheus.Counter
-	verdicts *prometheus.CounterVec   // by label
-	votes    prometheus.Histogram     // frames a verdict
-	steps    *prometheus.HistogramVec // seconds, by step
-	restarts prometheus.Counter
-	serial   prometheus.Gauge
-	problem  *prometheus.GaugeVec // by part
-	drift    *prometheus.GaugeVec // by statistic
-	alarm    *prometheus.GaugeVec // by statistic
+	votes   prometheus.Histogram     // frames a verdict
+	steps   *prometheus.HistogramVec // seconds, by step
+	problem *prometheus.GaugeVec     // by part
+	drift   *prometheus.GaugeVec     // by statistic
+	alarm   *prometheus.GaugeVec     // by statistic
+
+	mu       sync.Mutex
+	counts   counts                  // guarded by mu
+	recent   verdict.Duration        // guarded by mu; sums of the verdicts since Health was asked, ms
+	verdicts int                     // guarded by mu; how many these are
+	drifts   map[string]uplink.Drift // guarded by mu; by statistic
+}
+
+// counts are plain numbers that both readers share.
+type counts struct {
+	frames, restarts uint64
+	verdicts         map[verdict.Label]uint64
 }
 
 // The steps from frame to verdict, as verdict.Duration has them.
@@ -44,23 +64,16 @@ const (
 	stepForward    = "forward"
 )
 
-// New makes the metrics of a station whose verdicts wait in queue. temperature gives degrees Celsius, and false where nobody measures it.
-func New(version string, queue Queue, temperature func() (float64, bool)) *Metrics {
+// New makes the metrics of a station.
+func New(version string, sources Sources) *Metrics {
 	m := &Metrics{
-		registry: prometheus.NewRegistry(),
-		frames: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "tirewatch_frames_total", Help: "Frames that the station looked at."}),
-		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tirewatch_verdicts_total", Help: "Verdicts that are stored, by label."}, []string{"label"}),
+		registry: prometheus.NewRegistry(), sources: sources, start: time.Now().UTC(),
+		counts: counts{verdicts: map[verdict.Label]uint64{}}, drifts: map[string]uplink.Drift{},
 		votes: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "tirewatch_verdict_frames", Help: "Frames that were scored for a verdict.", Buckets: []float64{1, 2, 3, 5, 8, 13, 21}}),
 		steps: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "tirewatch_step_seconds", Help: "Time of each step from frame to verdict, of the deciding frame.",
 			Buckets: prometheus.ExponentialBuckets(100e-6, 2, 14)}, []string{"step"}), // 0.1 ms to 0.8 s
-		restarts: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "tirewatch_camera_restarts_total", Help: "How often the camera was lost and opened again."}),
-		serial: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "tirewatch_model_serial", Help: "Serial of the model that judges; 0 without one."}),
 		problem: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "tirewatch_problem", Help: "1 for each part that keeps the station from working as it should."}, []string{"part"}),
 		drift: prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -68,14 +81,10 @@ func New(version string, queue Queue, temperature func() (float64, bool)) *Metri
 		alarm: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "tirewatch_drift_alarm", Help: "1 while the statistic is beyond its limit."}, []string{"statistic"}),
 	}
-	for _, label := range []verdict.Label{verdict.Normal, verdict.Crack} { // a counter that does not exist yet has no rate
-		m.verdicts.WithLabelValues(string(label))
-	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "tirewatch_build_info", Help: "1, with the version of the agent as label."}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
-	m.registry.MustRegister(m.frames, m.verdicts, m.votes, m.steps, m.restarts, m.serial, m.problem, m.drift, m.alarm, build,
-		&outside{queue: queue, temperature: temperature},
+	m.registry.MustRegister(m.votes, m.steps, m.problem, m.drift, m.alarm, build, (*asked)(m),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -86,22 +95,31 @@ func (m *Metrics) Handler() http.Handler {
 }
 
 // Frame counts a frame that the station looked at.
-func (m *Metrics) Frame() { m.frames.Inc() }
+func (m *Metrics) Frame() { m.count(func(c *counts) { c.frames++ }) }
+
+// CameraRestart counts a loss of the camera.
+func (m *Metrics) CameraRestart() { m.count(func(c *counts) { c.restarts++ }) }
+
+func (m *Metrics) count(change func(*counts)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	change(&m.counts)
+}
 
 // Verdict counts a verdict that is stored.
 func (m *Metrics) Verdict(v *verdict.Verdict) {
-	m.verdicts.WithLabelValues(string(v.Label)).Inc()
 	m.votes.Observe(float64(len(v.Votes)))
 	for step, ms := range map[string]float64{stepLocate: v.MS.Locate, stepPreprocess: v.MS.Preprocess, stepForward: v.MS.Forward} {
 		m.steps.WithLabelValues(step).Observe(ms / 1000)
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.counts.verdicts[v.Label]++
+	m.verdicts++
+	m.recent.Locate += v.MS.Locate
+	m.recent.Preprocess += v.MS.Preprocess
+	m.recent.Forward += v.MS.Forward
 }
-
-// CameraRestart counts a loss of the camera.
-func (m *Metrics) CameraRestart() { m.restarts.Inc() }
-
-// Model says which model judges from now on.
-func (m *Metrics) Model(serial uint64) { m.serial.Set(float64(serial)) }
 
 // Problem says that a part does not work, or works again.
 func (m *Metrics) Problem(part string, is bool) { m.problem.WithLabelValues(part).Set(number(is)) }
@@ -110,6 +128,18 @@ func (m *Metrics) Problem(part string, is bool) { m.problem.WithLabelValues(part
 func (m *Metrics) Drift(statistic string, deviations float64, alarm bool) {
 	m.drift.WithLabelValues(statistic).Set(deviations)
 	m.alarm.WithLabelValues(statistic).Set(number(alarm))
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.drifts[statistic] = uplink.Drift{Deviations: deviations, Alarm: alarm}
+}
+
+// NoDrift forgets the statistics: another model has another reference.
+func (m *Metrics) NoDrift() {
+	m.drift.Reset()
+	m.alarm.Reset()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.drifts)
 }
 
 func number(b bool) float64 {

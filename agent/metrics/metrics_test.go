@@ -9,7 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"tirewatch/agent/metrics"
+	"tirewatch/agent/uplink"
 	"tirewatch/vision/verdict"
 )
 
@@ -22,14 +25,22 @@ type queue struct {
 
 func (q *queue) Depth() (int, time.Time, error) { return q.n, q.oldest, q.err }
 
+func sources(q *queue) metrics.Sources {
+	return metrics.Sources{
+		Queue: q, Serial: func() uint64 { return 7 },
+		Temperature: func() (float64, bool) { return 63.5, true },
+		Memory:      func() (uint64, bool) { return 1 << 20, true },
+		DiskFree:    func() (uint64, bool) { return 4096, true },
+	}
+}
+
 // A scrape over a real connection shows what was counted.
 func TestScrape(t *testing.T) {
 	q := &queue{n: 3, oldest: time.Now().Add(-time.Hour)}
-	m := metrics.New("v1.2.3", q, func() (float64, bool) { return 63.5, true })
+	m := metrics.New("v1.2.3", sources(q))
 	m.Frame()
 	m.Frame()
 	m.CameraRestart()
-	m.Model(7)
 	m.Problem("camera", true)
 	m.Drift("brightness", -4.5, true)
 	m.Verdict(&verdict.Verdict{Label: verdict.Crack, Votes: make([]verdict.Vote, 5), MS: verdict.Duration{Locate: 2, Preprocess: 1, Forward: 0.4}})
@@ -49,7 +60,7 @@ func TestScrape(t *testing.T) {
 		`tirewatch_problem{part="camera"} 1` + "\n", `tirewatch_drift{statistic="brightness"} -4.5` + "\n",
 		`tirewatch_drift_alarm{statistic="brightness"} 1` + "\n", `tirewatch_step_seconds_count{step="forward"} 1` + "\n",
 		"tirewatch_verdict_frames_sum 5\n", "tirewatch_queue_verdicts 3\n", "tirewatch_queue_oldest_seconds 3600",
-		"tirewatch_temperature_celsius 63.5\n", `tirewatch_build_info{version="v1.2.3"} 1` + "\n", "go_goroutines ",
+		"tirewatch_temperature_celsius 63.5\n", "tirewatch_disk_free_bytes 4096\n", `tirewatch_build_info{version="v1.2.3"} 1` + "\n", "go_goroutines ",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is missing", want)
@@ -73,6 +84,46 @@ func TestScrape(t *testing.T) {
 	}
 	if _, err := m.Listen("127.0.0.1:99999"); err == nil || !strings.Contains(err.Error(), "metrics.listen") {
 		t.Errorf("a wrong address: %v", err)
+	}
+}
+
+// The health topic has the same figures; its times are those since it was asked before.
+func TestHealth(t *testing.T) {
+	q := &queue{n: 3, oldest: time.Now().Add(-time.Hour)}
+	m := metrics.New("v1.2.3", sources(q))
+	m.Frame()
+	m.CameraRestart()
+	m.Drift("brightness", -4.5, true)
+	for _, ms := range []float64{1, 2} {
+		m.Verdict(&verdict.Verdict{Label: verdict.Crack, Votes: make([]verdict.Vote, 1), MS: verdict.Duration{Locate: ms, Preprocess: 10 * ms, Forward: 100 * ms}})
+	}
+	got, err := m.Health()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if age := time.Since(got.Time); age < 0 || age > time.Minute || got.Since.After(got.Time) {
+		t.Errorf("time %v, since %v", got.Time, got.Since)
+	}
+	if got.OldestS < 3600 || got.OldestS > 3700 {
+		t.Errorf("the oldest is %g s old", got.OldestS)
+	}
+	warm, held, left := 63.5, uint64(1<<20), uint64(4096)
+	want := uplink.Health{
+		Time: got.Time, Since: got.Since, OldestS: got.OldestS, Frames: 1, Verdicts: map[string]uint64{"crack": 2, "normal": 0}, CameraRestarts: 1,
+		ModelSerial: 7, Queued: 3, MS: &verdict.Duration{Locate: 1.5, Preprocess: 15, Forward: 150},
+		TemperatureC: &warm, MemoryBytes: &held, DiskFreeBytes: &left, Drift: map[string]uplink.Drift{"brightness": {Deviations: -4.5, Alarm: true}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+
+	m.NoDrift()
+	if got, err := m.Health(); err != nil || got.MS != nil || len(got.Drift) != 0 || got.Verdicts["crack"] != 2 {
+		t.Errorf("later, with another model: %+v, %v", got, err)
+	}
+	q.err = errors.New("disk gone")
+	if _, err := m.Health(); err == nil {
+		t.Error("a journal that cannot be read has a depth")
 	}
 }
 

@@ -81,17 +81,25 @@ func ask(ctx context.Context, opts PushOptions, command string) error {
 	}
 }
 
+// Known is what the broker knows of a station.
+type Known struct {
+	Station string      `json:"station"`
+	Status  *Status     `json:"status"`
+	Model   *ModelState `json:"model"`
+	Health  *Health     `json:"health,omitempty"` // the last figures that it sent; nil: it sends none, or this client may not read them
+}
+
 // Inquire returns what the broker knows of a station, which may be offline.
-func Inquire(ctx context.Context, opts PushOptions) (*Status, *ModelState, error) {
+func Inquire(ctx context.Context, opts PushOptions) (*Known, error) {
 	p, err := visit(ctx, opts)
 	if err != nil {
-		return nil, nil, fmt.Errorf("status: %w", err)
+		return nil, fmt.Errorf("status: %w", err)
 	}
 	defer p.leave()
 	if p.model == nil {
 		p.model = &ModelState{}
 	}
-	return p.status, p.model, nil
+	return &Known{Station: p.Station, Status: p.status, Model: p.model, Health: p.health}, nil
 }
 
 // visit connects and learns what the broker has retained about a station.

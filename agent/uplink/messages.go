@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"time"
+
+	"tirewatch/vision/verdict"
 )
 
 // Status says whether a station is there. It is retained, so whoever subscribes learns it at once; all as JSON.
@@ -42,6 +44,35 @@ const (
 	reasonStopped = "stopped"
 	reasonLost    = "connection lost"
 )
+
+// Health is how a station fares, in figures; what is wrong in words stands in Status. Counts are those since the agent started. It is sent every
+// mqtt.health_period and retained, so whoever subscribes sees the latest: Time says how old it is.
+type Health struct {
+	Time           time.Time         `json:"time"`
+	Since          time.Time         `json:"since"` // when the agent started
+	Frames         uint64            `json:"frames"`
+	Verdicts       map[string]uint64 `json:"verdicts"` // by label
+	CameraRestarts uint64            `json:"camera_restarts"`
+	ModelSerial    uint64            `json:"model_serial"` // 0: no model judges yet
+	Queued         int               `json:"queued"`       // verdicts that wait for the broker's acknowledgement
+	OldestS        float64           `json:"oldest_s"`     // age of the oldest of them, s
+
+	// MS are mean times of the verdicts since the message before, of their deciding frames, ms; absent when there was none.
+	MS *verdict.Duration `json:"ms,omitempty"`
+
+	// Absent where this machine does not tell.
+	TemperatureC  *float64 `json:"temperature_c,omitempty"`   // of the hottest sensor
+	MemoryBytes   *uint64  `json:"memory_bytes,omitempty"`    // resident, of the agent
+	DiskFreeBytes *uint64  `json:"disk_free_bytes,omitempty"` // where the journal is
+
+	Drift map[string]Drift `json:"drift,omitempty"` // by statistic; empty when the model's bundle has no reference
+}
+
+// Drift is how far a rolling mean lies from the model's reference.
+type Drift struct {
+	Deviations float64 `json:"deviations"` // in standard deviations of the reference, signed
+	Alarm      bool    `json:"alarm,omitempty"`
+}
 
 // ModelState says which networks a station holds and what became of the last pushed bundle.
 type ModelState struct {

@@ -82,10 +82,11 @@ type pushing struct {
 
 	status *Status     // the last that came
 	model  *ModelState // the last that came
+	health *Health     // the last that came
 }
 
-// learn waits for what the broker has retained about the station. The broker sends the retained model before it looks at the second
-// subscription, so the status comes last.
+// learn waits for what the broker has retained about the station. The broker sends what it retained for one subscription before it looks at
+// the next, so the status comes last. Figures are a courtesy: a broker may keep them from this client.
 func (p *pushing) learn(ctx context.Context) error {
 	topics := Topics{p.MQTT.Root, p.Station}
 	handle := func(_ mqtt.Client, m mqtt.Message) {
@@ -94,12 +95,12 @@ func (p *pushing) learn(ctx context.Context) error {
 		case <-ctx.Done(): // push has returned
 		}
 	}
-	for _, topic := range []string{topics.Model(), topics.Status()} {
+	for _, topic := range []string{topics.Health(), topics.Model(), topics.Status()} {
 		granted, err := subscribe(ctx, p.client, p.lost, map[string]byte{topic: 1}, handle)
 		if err != nil {
 			return err
 		}
-		if !granted[topic] {
+		if !granted[topic] && topic != topics.Health() {
 			return fmt.Errorf("%w to read %s", ErrForbidden, topic)
 		}
 	}
@@ -120,18 +121,22 @@ func (p *pushing) learn(ctx context.Context) error {
 	return nil
 }
 
-// note remembers a status or model. What cannot be read is as good as absent.
+// note remembers what a station says. What cannot be read is as good as absent.
 func (p *pushing) note(m mqtt.Message) {
-	if m.Topic() == (Topics{p.MQTT.Root, p.Station}).Status() {
-		var s Status
-		if json.Unmarshal(m.Payload(), &s) == nil {
-			p.status = &s
-		}
-		return
+	switch topics := (Topics{p.MQTT.Root, p.Station}); m.Topic() {
+	case topics.Status():
+		remember(&p.status, m.Payload())
+	case topics.Model():
+		remember(&p.model, m.Payload())
+	case topics.Health():
+		remember(&p.health, m.Payload())
 	}
-	var s ModelState
-	if json.Unmarshal(m.Payload(), &s) == nil {
-		p.model = &s
+}
+
+func remember[M any](last **M, payload []byte) {
+	var m M
+	if json.Unmarshal(payload, &m) == nil {
+		*last = &m
 	}
 }
 

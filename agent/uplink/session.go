@@ -44,7 +44,7 @@ type session struct {
 
 	// The last of each that is not acknowledged yet; nil: none. The next waits for it, so that a broker that acknowledges nothing cannot
 	// make paho collect them.
-	reply, state mqtt.Token
+	reply, state, health mqtt.Token
 }
 
 // session works until the connection or ctx ends. It returns why the connection is of no use any more.
@@ -52,6 +52,7 @@ func (u *Uplink) session(ctx context.Context, client mqtt.Client, lost <-chan er
 	s := &session{Uplink: u, client: client, since: time.Now().UTC(), more: true}
 	err := s.run(ctx, lost)
 	if ctx.Err() != nil {
+		s.publishHealth()
 		offline := Status{State: Offline, Since: time.Now().UTC(), Reason: reasonStopped, Version: u.opts.Version}
 		client.Publish(u.topics.Status(), 1, true, encode(offline)).WaitTimeout(goodbye)
 	}
@@ -76,6 +77,13 @@ func (s *session) run(ctx context.Context, lost <-chan error) error {
 	defer hear.Stop()
 	beat := time.NewTicker(beatPause)
 	defer beat.Stop()
+	var healthy <-chan time.Time
+	if period := s.cfg.HealthPeriod.Std(); period > 0 {
+		tick := time.NewTicker(period)
+		defer tick.Stop()
+		healthy = tick.C
+	}
+	s.publishHealth()
 	for {
 		s.opts.Progress()
 		idle := len(s.flying) == 0
@@ -106,6 +114,8 @@ func (s *session) run(ctx context.Context, lost <-chan error) error {
 		}
 		select {
 		case <-beat.C:
+		case <-healthy:
+			s.publishHealth()
 		case <-ctx.Done():
 			return ctx.Err()
 		case err := <-lost:
@@ -155,6 +165,26 @@ func (s *session) publishState() {
 	}
 	s.client.Publish(s.topics.Model(), 1, true, encode(model))
 	s.state = s.client.Publish(s.topics.Status(), 1, true, encode(status))
+}
+
+// publishHealth sends the figures of this moment. Nobody waits for their arrival: the next ones come soon.
+func (s *session) publishHealth() {
+	if s.cfg.HealthPeriod == 0 || s.opts.Health == nil {
+		return
+	}
+	if s.health != nil {
+		select {
+		case <-s.health.Done():
+		default:
+			return // the connection does not even take the last ones
+		}
+	}
+	figures, err := s.opts.Health()
+	if err != nil {
+		s.log.Warn("the station's figures cannot be told", "error", err)
+		return
+	}
+	s.health = s.client.Publish(s.topics.Health(), 0, true, encode(figures))
 }
 
 // subscribe asks for bundles and commands. A broker that forbids them still gets the verdicts.

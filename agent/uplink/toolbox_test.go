@@ -191,16 +191,16 @@ func TestAsk(t *testing.T) {
 	if err := uplink.Ask(t.Context(), opts, "dance"); err == nil || !strings.Contains(err.Error(), `unknown command "dance"`) {
 		t.Errorf("got %v", err)
 	}
-	s, m, err := uplink.Inquire(t.Context(), opts)
-	if err != nil || s.State != uplink.Online || m.Active == nil || m.Active.Serial != 8 {
-		t.Errorf("%+v, %+v, %v", s, m, err)
+	known, err := uplink.Inquire(t.Context(), opts)
+	if err != nil || known.Status.State != uplink.Online || known.Model.Active == nil || known.Model.Active.Serial != 8 || known.Health != nil {
+		t.Errorf("%+v, %v", known, err)
 	}
 	stop()
 	if err := uplink.Ask(t.Context(), opts, "confirm"); !errors.Is(err, uplink.ErrOffline) {
 		t.Errorf("got %v", err)
 	}
-	if s, _, err := uplink.Inquire(t.Context(), opts); err != nil || s.State != uplink.Offline {
-		t.Errorf("%+v, %v", s, err)
+	if known, err := uplink.Inquire(t.Context(), opts); err != nil || known.Status.State != uplink.Offline {
+		t.Errorf("%+v, %v", known, err)
 	}
 	opts.Station = "no/such/one"
 	if err := uplink.Ask(t.Context(), opts, "confirm"); !errors.Is(err, uplink.ErrUnknownStation) {

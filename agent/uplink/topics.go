@@ -17,6 +17,9 @@ func (t Topics) Verdict() string { return t.of("verdict") }
 // Status carries Status, retained. Station to SCADA.
 func (t Topics) Status() string { return t.of("status") }
 
+// Health carries Health, retained. Station to SCADA.
+func (t Topics) Health() string { return t.of("health") }
+
 // Model carries ModelState, retained. Station to technician.
 func (t Topics) Model() string { return t.of("model") }
 

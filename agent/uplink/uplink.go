@@ -39,7 +39,10 @@ type Options struct {
 	Version    string   // of the agent, for the status
 	AcceptPush bool     // hand pushed bundles on instead of refusing them
 	Commands   []string // what the station can be asked to do; others are answered here
-	Progress   func()   // called every ProgressPause or more often while Run is alive, with a broker or without; may be nil
+	// Health is asked for the figures of Topics.Health at the start of each connection, every MQTT.HealthPeriod and at the end; nil: none are
+	// sent. An error leaves this message out.
+	Health   func() (Health, error)
+	Progress func() // called every ProgressPause or more often while Run is alive, with a broker or without; may be nil
 }
 
 // ProgressPause is the longest time between two calls of Options.Progress: the longest pause between two attempts to connect, and one attempt.

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,6 +85,36 @@ func TestStatusAndModelAreRetained(t *testing.T) {
 	gone := until(late, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Offline })
 	if gone.Reason != "stopped" || gone.Since.IsZero() {
 		t.Errorf("after a stop: %+v", gone)
+	}
+}
+
+// Figures come with each connection and then again and again; who comes late gets the last ones, and so does the toolbox.
+func TestHealthIsRetained(t *testing.T) {
+	broker := brokertest.Start(t)
+	cfg := settings(broker.URL())
+	cfg.HealthPeriod = config.Duration(10 * time.Millisecond)
+	var asked atomic.Uint64
+	u := uplink.New(cfg, topics, newJournal(t), quiet, uplink.Options{Health: func() (uplink.Health, error) {
+		n := asked.Add(1)
+		if n%2 == 0 {
+			return uplink.Health{}, errors.New("disk gone") // left out
+		}
+		return uplink.Health{Time: time.Now().UTC(), Frames: n, Verdicts: map[string]uint64{"crack": 2}}, nil
+	}})
+	stop := run(t, u)
+	first := listen(t, broker.URL(), topics.Health())
+	until(first, topics.Health(), func(h uplink.Health) bool { return h.Frames >= 5 && h.Frames%2 == 1 })
+	stop()
+
+	late := listen(t, broker.URL(), topics.Health())
+	m := late.next(topics.Health())
+	var h uplink.Health
+	if err := json.Unmarshal(m.Payload(), &h); err != nil || !m.Retained() || h.Frames < 5 {
+		t.Errorf("%s, retained %v, %v", m.Payload(), m.Retained(), err)
+	}
+	known, err := uplink.Inquire(t.Context(), uplink.PushOptions{MQTT: settings(broker.URL()), Station: station})
+	if err != nil || known.Health == nil || known.Health.Frames != h.Frames || known.Health.Verdicts["crack"] != 2 {
+		t.Errorf("the toolbox knows %+v, %v", known, err)
 	}
 }
 

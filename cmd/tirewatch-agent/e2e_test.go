@@ -213,6 +213,10 @@ func (p program) testTerm(t *testing.T) {
 	dir := newStation(t, broker.URL(), "loop = true\nrealtime = true")
 	d := p.start(t, dir, "run", "--config", "station.toml")
 	l.next(t, 7) // it has begun again behind the fifth image
+	opts := uplink.PushOptions{MQTT: config.MQTT{Broker: broker.URL(), Root: "tirewatch"}, Station: "plant/line/1"}
+	if known, err := uplink.Inquire(t.Context(), opts); err != nil || known.Health == nil || known.Health.ModelSerial != 7 || known.Health.MemoryBytes == nil {
+		t.Errorf("the broker knows %+v, %v", known, err)
+	}
 
 	key, err := bundle.ReadPrivateKey(filepath.Join(dir, "plant.key"))
 	if err != nil {
@@ -225,7 +229,7 @@ func (p program) testTerm(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
-		_, err = uplink.Push(ctx, uplink.PushOptions{MQTT: config.MQTT{Broker: broker.URL(), Root: "tirewatch"}, Station: "plant/line/1"}, data)
+		_, err = uplink.Push(ctx, opts, data)
 		return err
 	}
 	if err := push(9); err != nil {
@@ -284,11 +288,11 @@ func (p program) testProbation(t *testing.T) {
 	}
 	state := func() *uplink.ModelState {
 		t.Helper()
-		_, m, err := uplink.Inquire(ctx, opts)
+		known, err := uplink.Inquire(ctx, opts)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return m
+		return known.Model
 	}
 	d := p.start(t, dir, "run", "--config", "station.toml")
 	awaitModel(7)

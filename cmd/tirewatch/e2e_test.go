@@ -140,6 +140,7 @@ broker = "mqtt://127.0.0.1:%d"
 	if err != nil {
 		t.Fatal(err)
 	}
+	labels := map[verdict.Label]int{}
 	for i, tire := range truth.Tires {
 		v, err := verdict.Decode([]byte(sub.await(t, base+"verdict", "")))
 		if err != nil {
@@ -148,9 +149,18 @@ broker = "mqtt://127.0.0.1:%d"
 		if v.Seq != uint64(i+1) || v.Station != "hamburg/line1/station3" || !showsTire(v, tire) {
 			t.Errorf("tire %d: verdict %+v, the tire passes in frames %d to %d", i+1, v, tire.FirstFrame+1, tire.LastFrame+1)
 		}
+		labels[v.Label]++
 	}
 	sub.await(t, base+"status", `"offline"`)
 	if err := station.Wait(); err != nil {
 		t.Errorf("the agent: %v\n%s", err, log.String())
+	}
+
+	// Its last figures are still there for the technician.
+	out := tirewatch(t, "station", "status", "--broker", fmt.Sprintf("mqtt://127.0.0.1:%d", broker.Port), "--station", "hamburg/line1/station3")
+	for _, want := range []string{"offline, stopped", fmt.Sprintf("%d verdicts normal, %d crack", labels[verdict.Normal], labels[verdict.Crack]), "empty", "of disk free"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in the station's state:\n%s", want, out)
+		}
 	}
 }

@@ -5,13 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"tirewatch/agent/config"
 	"tirewatch/agent/uplink"
+	"tirewatch/vision/verdict"
 )
 
 func newStationCmd() *cobra.Command {
@@ -82,11 +87,11 @@ func newOrderCmd(order, short string) *cobra.Command {
 		if err := uplink.Ask(ctx, f.options(), order); err != nil {
 			return pushHint(err)
 		}
-		_, m, err := uplink.Inquire(ctx, f.options())
+		known, err := uplink.Inquire(ctx, f.options())
 		if err != nil {
 			return pushHint(err)
 		}
-		fmt.Fprintf(c.OutOrStdout(), "%s: %s done, works with %s\n", f.station, order, modelWords(m.Active))
+		fmt.Fprintf(c.OutOrStdout(), "%s: %s done, works with %s\n", f.station, order, modelWords(known.Model.Active))
 		return nil
 	}
 	return cmd
@@ -108,18 +113,14 @@ func newStationStatusCmd() *cobra.Command {
 		}
 		ctx, cancel := context.WithTimeout(c.Context(), f.timeout)
 		defer cancel()
-		s, m, err := uplink.Inquire(ctx, f.options())
+		known, err := uplink.Inquire(ctx, f.options())
 		if err != nil {
 			return pushHint(err)
 		}
 		if asJSON {
-			return writeJSON(c, struct {
-				Station string             `json:"station"`
-				Status  *uplink.Status     `json:"status"`
-				Model   *uplink.ModelState `json:"model"`
-			}{f.station, s, m})
+			return writeJSON(c, known)
 		}
-		return writeStation(c.OutOrStdout(), f.station, s, m)
+		return writeStation(c.OutOrStdout(), known)
 	}
 	return cmd
 }
@@ -133,10 +134,11 @@ func modelWords(m *uplink.ModelRef) string {
 }
 
 // writeStation shows a station to a person.
-func writeStation(w io.Writer, station string, s *uplink.Status, m *uplink.ModelState) error {
+func writeStation(w io.Writer, known *uplink.Known) error {
+	s, m := known.Status, known.Model
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(t, name+"\t"+format+"\n", args...) }
-	row("station", "%s", station)
+	row("station", "%s", known.Station)
 	state := string(s.State)
 	if s.Reason != "" {
 		state += ", " + s.Reason
@@ -165,5 +167,45 @@ func writeStation(w io.Writer, station string, s *uplink.Status, m *uplink.Model
 	if a := m.Answer; a != nil && !a.Accepted {
 		row("last refusal", "%s: %s, %s", a.Time.Format(time.RFC3339), a.Hash, a.Reason)
 	}
+	if known.Health != nil {
+		writeHealth(row, known.Health)
+	}
 	return t.Flush()
+}
+
+// writeHealth shows the figures of a station.
+func writeHealth(row func(name, format string, args ...any), h *uplink.Health) {
+	row("figures", "of %s, since the agent started at %s", h.Time.Format(time.RFC3339), h.Since.Format(time.RFC3339))
+	row("inspected", "%d frames, %d verdicts normal, %d crack", h.Frames, h.Verdicts[string(verdict.Normal)], h.Verdicts[string(verdict.Crack)])
+	queue := "empty"
+	if h.Queued > 0 {
+		queue = fmt.Sprintf("%d verdicts, the oldest %v old", h.Queued, time.Duration(h.OldestS*float64(time.Second)).Round(time.Second))
+	}
+	row("queue", "%s", queue)
+	if h.MS != nil {
+		row("times", "locate %.1f ms, preprocess %.1f ms, network %.1f ms", h.MS.Locate, h.MS.Preprocess, h.MS.Forward)
+	}
+	var machine []string
+	if h.TemperatureC != nil {
+		machine = append(machine, fmt.Sprintf("%.0f °C", *h.TemperatureC))
+	}
+	if h.MemoryBytes != nil {
+		machine = append(machine, humanize.IBytes(*h.MemoryBytes)+" of memory used")
+	}
+	if h.DiskFreeBytes != nil {
+		machine = append(machine, humanize.IBytes(*h.DiskFreeBytes)+" of disk free")
+	}
+	if len(machine) > 0 {
+		row("machine", "%s", strings.Join(machine, ", "))
+	}
+	if h.CameraRestarts > 0 {
+		row("camera", "lost and opened again %d times", h.CameraRestarts)
+	}
+	for _, statistic := range slices.Sorted(maps.Keys(h.Drift)) {
+		d, alarm := h.Drift[statistic], ""
+		if d.Alarm {
+			alarm = ", ALARM"
+		}
+		row("drift", "%s %+.1f standard deviations%s", statistic, d.Deviations, alarm)
+	}
 }

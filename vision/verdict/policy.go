@@ -7,9 +7,11 @@ type Policy struct {
 	Threshold float64 // probability from which a tire is cracked
 }
 
-// Decide averages the logits, because independent evidence adds up there and not in probabilities, and compares the
-// probability of the mean with the threshold. It needs at least one vote.
-func (p Policy) Decide(votes []Vote) (Label, float64) {
+// Decide compares the probability of the mean logit with the threshold. It needs at least one vote.
+func (p Policy) Decide(votes []Vote) (Label, float64) { return p.Label(Probability(MeanLogit(votes))) }
+
+// MeanLogit averages the logits, because independent evidence adds up there and not in probabilities. It needs at least one vote.
+func MeanLogit(votes []Vote) float64 {
 	if len(votes) == 0 {
 		panic("internal error: verdict without votes")
 	}
@@ -17,7 +19,7 @@ func (p Policy) Decide(votes []Vote) (Label, float64) {
 	for _, v := range votes {
 		sum += v.Logit
 	}
-	return p.Label(Probability(sum / float64(len(votes))))
+	return sum / float64(len(votes))
 }
 
 // Label compares one probability with the threshold.

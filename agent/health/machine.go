@@ -1,6 +1,7 @@
 package health
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -28,4 +29,18 @@ func hottest(pattern string) (celsius float64, ok bool) {
 		}
 	}
 	return celsius, ok
+}
+
+// Memory is what this process holds of the machine's memory, bytes, OpenCV's included. False on systems that are not Linux.
+func Memory() (uint64, bool) {
+	data, err := os.ReadFile("/proc/self/statm") // see proc(5): size, resident, ... in pages
+	if err != nil {
+		return 0, false
+	}
+	fields := bytes.Fields(data)
+	if len(fields) < 2 {
+		return 0, false
+	}
+	pages, err := strconv.ParseUint(string(fields[1]), 10, 64)
+	return pages * uint64(os.Getpagesize()), err == nil
 }

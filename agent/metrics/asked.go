@@ -1,0 +1,72 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tirewatch/vision/verdict"
+)
+
+// asked is Metrics as a prometheus.Collector: what is looked up at each scrape.
+type asked Metrics
+
+var (
+	frames     = prometheus.NewDesc("tirewatch_frames_total", "Frames that the station looked at.", nil, nil)
+	verdicts   = prometheus.NewDesc("tirewatch_verdicts_total", "Verdicts that are stored, by label.", []string{"label"}, nil)
+	restarts   = prometheus.NewDesc("tirewatch_camera_restarts_total", "How often the camera was lost and opened again.", nil, nil)
+	serial     = prometheus.NewDesc("tirewatch_model_serial", "Serial of the active model; 0 without one.", nil, nil)
+	queueDepth = prometheus.NewDesc("tirewatch_queue_verdicts", "Verdicts that wait for the broker's acknowledgement.", nil, nil)
+	queueAge   = prometheus.NewDesc("tirewatch_queue_oldest_seconds", "Age of the oldest verdict that waits; 0 when none does.", nil, nil)
+	celsius    = prometheus.NewDesc("tirewatch_temperature_celsius", "The hottest sensor of this machine.", nil, nil)
+	diskFree   = prometheus.NewDesc("tirewatch_disk_free_bytes", "What the agent may still write to the disk of its journal.", nil, nil)
+)
+
+// Describe is part of prometheus.Collector.
+func (a *asked) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{frames, verdicts, restarts, serial, queueDepth, queueAge, celsius, diskFree} {
+		out <- d
+	}
+}
+
+// Collect is part of prometheus.Collector. A queue that cannot be read shows as an error of the scrape, not as an empty one.
+func (a *asked) Collect(out chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, value float64) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value)
+	}
+	counter := func(d *prometheus.Desc, value uint64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
+	}
+	a.mu.Lock()
+	counter(frames, a.counts.frames)
+	counter(restarts, a.counts.restarts)
+	for _, label := range labels {
+		counter(verdicts, a.counts.verdicts[label], string(label))
+	}
+	a.mu.Unlock()
+	gauge(serial, float64(a.sources.Serial()))
+
+	if n, oldest, err := a.sources.Queue.Depth(); err != nil {
+		out <- prometheus.NewInvalidMetric(queueDepth, err)
+	} else {
+		gauge(queueDepth, float64(n))
+		gauge(queueAge, age(n, oldest).Seconds())
+	}
+	if t, ok := a.sources.Temperature(); ok {
+		gauge(celsius, t)
+	}
+	if n, ok := a.sources.DiskFree(); ok {
+		gauge(diskFree, float64(n))
+	}
+}
+
+// labels are all that a verdict may have: a counter that does not exist yet has no rate.
+var labels = []verdict.Label{verdict.Normal, verdict.Crack}
+
+// age is that of the oldest of n verdicts. A clock that went back makes nothing younger than now.
+func age(n int, oldest time.Time) time.Duration {
+	if n == 0 {
+		return 0
+	}
+	return max(time.Since(oldest), 0)
+}

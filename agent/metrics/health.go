@@ -1,0 +1,41 @@
+package metrics
+
+import (
+	"maps"
+	"time"
+
+	"tirewatch/agent/uplink"
+	"tirewatch/vision/verdict"
+)
+
+// Health gives the figures of this moment for the health topic. Mean times are those since it was asked before, so it has one reader. The
+// error says that the queue cannot be read.
+func (m *Metrics) Health() (uplink.Health, error) {
+	n, oldest, err := m.sources.Queue.Depth()
+	if err != nil {
+		return uplink.Health{}, err
+	}
+	h := uplink.Health{Time: time.Now().UTC(), Since: m.start, ModelSerial: m.sources.Serial(), Queued: n, OldestS: age(n, oldest).Seconds(), Verdicts: map[string]uint64{}}
+	if t, ok := m.sources.Temperature(); ok {
+		h.TemperatureC = &t
+	}
+	if n, ok := m.sources.Memory(); ok {
+		h.MemoryBytes = &n
+	}
+	if n, ok := m.sources.DiskFree(); ok {
+		h.DiskFreeBytes = &n
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	h.Frames, h.CameraRestarts = m.counts.frames, m.counts.restarts
+	for _, label := range labels {
+		h.Verdicts[string(label)] = m.counts.verdicts[label]
+	}
+	if m.verdicts > 0 {
+		n := float64(m.verdicts)
+		h.MS = &verdict.Duration{Locate: m.recent.Locate / n, Preprocess: m.recent.Preprocess / n, Forward: m.recent.Forward / n}
+		m.verdicts, m.recent = 0, verdict.Duration{}
+	}
+	h.Drift = maps.Clone(m.drifts)
+	return h, nil
+}
