@@ -70,8 +70,13 @@ func TestDaemon(t *testing.T) {
 // start runs the program in dir.
 func (p program) start(t *testing.T, dir string, args ...string) *daemon {
 	t.Helper()
+	return p.startWith(t, dir, os.Environ(), args...)
+}
+
+func (p program) startWith(t *testing.T, dir string, env []string, args ...string) *daemon {
+	t.Helper()
 	d := &daemon{cmd: exec.Command(string(p), args...)}
-	d.cmd.Dir, d.cmd.Stderr = dir, &d.stderr
+	d.cmd.Dir, d.cmd.Env, d.cmd.Stderr = dir, env, &d.stderr
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

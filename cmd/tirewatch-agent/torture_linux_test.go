@@ -31,7 +31,7 @@ var (
 )
 
 // TestTorture kills the real agent again and again, at random instants and at chosen system calls, while it inspects, sends and installs
-// models, while its broker freezes or restarts and its disk fills up. After each kill the journal must be sound, and in the end every
+// models, while its broker freezes or restarts, its disk fills up and its clock jumps. After each kill the journal must be sound, and in the end every
 // verdict must have arrived, unaltered and under its own number.
 //
 //	make torture        2,000 kills
@@ -48,17 +48,15 @@ func TestTorture(t *testing.T) {
 		t.Skip("strace is not installed (Debian package strace)")
 	}
 	path := filepath.Join(t.TempDir(), "tirewatch-agent")
-	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	buildWithClock(t, path)
 	x := newTorture(t, program(path), strace)
 	for x.kills < *tortureKills && !t.Failed() {
 		x.cycle()
 	}
 	x.finish()
 	t.Logf("seed %d: %d kills, %d of them at a system call; %d verdicts, %d repeated, 0 lost, 0 altered; broker frozen %d times, restarted %d;"+
-		" disk full %d times; %d good bundles pushed, %d bad ones; serial %d judges in the end",
-		*tortureSeed, x.kills, x.atCall, len(x.rows), x.scada.repeats, x.frozen, x.restarted, x.full, x.good, x.bad, x.lastSerial)
+		" disk full %d times; clock stepped %d times, %d verdicts dated before the one that they follow; %d good bundles pushed, %d bad ones; serial %d judges in the end",
+		*tortureSeed, x.kills, x.atCall, len(x.rows), x.scada.repeats, x.frozen, x.restarted, x.full, x.stepped, x.backwards, x.good, x.bad, x.lastSerial)
 }
 
 // torture is a station that is not treated well. It belongs to the test's goroutine.
@@ -77,8 +75,11 @@ type torture struct {
 	checked    uint64            // up to which number
 	serial     uint64            // of the latest good bundle
 	lastSerial uint64
+	written    time.Time // of the verdict up to which was checked
+	backwards  int       // verdicts that are dated before the one that they follow
+	clock      string    // of this cycle's agent, for its environment; empty: right
 
-	kills, atCall, frozen, restarted, full, good, bad int
+	kills, atCall, frozen, restarted, full, stepped, good, bad int
 }
 
 const tortureTopic = "tirewatch/plant/line/1/"
@@ -115,7 +116,8 @@ func newTorture(t *testing.T, agent program, strace string) *torture {
 // cycle starts the agent, disturbs it, kills it, and looks at what it left.
 func (x *torture) cycle() {
 	after := func() {}
-	switch x.rng.IntN(12) {
+	x.clock = ""
+	switch x.rng.IntN(14) {
 	case 0:
 		x.frozen++
 		x.broker.Freeze()
@@ -128,17 +130,28 @@ func (x *torture) cycle() {
 		x.push(x.rng.IntN(3) > 0)
 	case 4:
 		after = x.fill()
+	case 5, 6:
+		x.stepped++
+		x.clock = wrongClock(x.rng)
 	}
 	if x.rng.IntN(5) < 2 {
 		x.killAtCall()
 	} else {
-		d := x.agent.start(x.t, x.dir, "run", "--config", "station.toml")
+		d := x.agent.startWith(x.t, x.dir, x.env(), "run", "--config", "station.toml")
 		time.Sleep(time.Duration(20+x.rng.IntN(500)) * time.Millisecond) // the random instant
 		x.end(d)
 	}
 	x.kills++
 	after()
 	x.check()
+}
+
+// env is what the agent of this cycle finds around it.
+func (x *torture) env() []string {
+	if x.clock == "" {
+		return os.Environ()
+	}
+	return append(os.Environ(), x.clock)
 }
 
 // calls are the system calls that change a disk.
@@ -148,7 +161,7 @@ const calls = "pwrite64,fsync,fdatasync,ftruncate,?rename,?renameat,?renameat2,?
 func (x *torture) killAtCall() {
 	x.atCall++
 	n := 1 + x.rng.IntN(80)
-	d := program(x.strace).start(x.t, x.dir, "-f", "-qq", "-o", "/dev/null", "-e", "trace="+calls, "-e", fmt.Sprintf("inject=%s:signal=SIGKILL:when=%d", calls, n),
+	d := program(x.strace).startWith(x.t, x.dir, x.env(), "-f", "-qq", "-o", "/dev/null", "-e", "trace="+calls, "-e", fmt.Sprintf("inject=%s:signal=SIGKILL:when=%d", calls, n),
 		string(x.agent), "run", "--config", "station.toml")
 	over := make(chan struct{})
 	go func() { d.cmd.Wait(); close(over) }()
@@ -262,6 +275,10 @@ func (x *torture) check() {
 			x.t.Fatal(err)
 		}
 		v.Seq = seq
+		if v.Time.Before(x.written) {
+			x.backwards++
+		}
+		x.written = v.Time
 		if x.rows[seq], err = v.Encode(verdict.JSON); err != nil {
 			x.t.Fatal(err)
 		}
@@ -311,6 +328,9 @@ func (x *torture) finish() {
 	}
 	for _, problem := range x.scada.problems {
 		x.t.Error(problem)
+	}
+	if x.stepped >= 10 && x.backwards == 0 {
+		x.t.Errorf("the clock was stepped %d times, and no verdict shows it", x.stepped)
 	}
 }
 
