@@ -18,8 +18,9 @@ type Reopening struct {
 	wait  time.Duration
 	down  bool // an error was reported and no frame has come since
 	still frozen
-	base  uint64 // frame numbers that earlier lives used
-	last  uint64 // latest frame number given
+	base  uint64      // frame numbers that earlier lives used
+	last  uint64      // latest frame number given
+	frame frame.Frame // the latest given; its pixels belong to src
 }
 
 // ReopenOptions says what to keep alive.
@@ -73,9 +74,10 @@ func (r *Reopening) Next(ctx context.Context) (*frame.Frame, error) {
 				r.o.Event(Event{})
 			}
 			r.wait = 0
-			f.Seq += r.base
-			r.last = f.Seq
-			return f, nil
+			r.frame = *f // the source's own frame keeps its number: it may count with it
+			r.frame.Seq += r.base
+			r.last = r.frame.Seq
+			return &r.frame, nil
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()

@@ -146,17 +146,40 @@ func TestReopeningStopsAtOnce(t *testing.T) {
 	}
 }
 
+// A source that plays again counts on, also one that gives the same frame each time and counts with it, as videos do.
 func TestLoop(t *testing.T) {
 	closed := 0
-	r := NewReopening(ReopenOptions{Loop: true, Open: func() (Source, error) {
-		return &script{frames: 3, end: io.EOF, closed: &closed}, nil
-	}})
-	for want := uint64(1); want <= 10; want++ {
-		if f, err := r.Next(t.Context()); err != nil || f.Seq != want {
-			t.Fatalf("frame %d: %+v, %v", want, f, err)
-		}
-	}
-	if closed != 3 {
-		t.Errorf("%d sources closed; want 3", closed)
+	for name, open := range map[string]func() Source{
+		"frames of their own": func() Source { return &script{frames: 3, end: io.EOF, closed: &closed} },
+		"one frame":           func() Source { return &inOrder{g: &reel{pictures: 3, closed: &closed}} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			closed = 0
+			r := NewReopening(ReopenOptions{Loop: true, Open: func() (Source, error) { return open(), nil }})
+			for want := uint64(1); want <= 300; want++ {
+				if f, err := r.Next(t.Context()); err != nil || f.Seq != want {
+					t.Fatalf("frame %d: %+v, %v", want, f, err)
+				}
+			}
+			if closed != 99 {
+				t.Errorf("%d sources closed; want 99", closed)
+			}
+		})
 	}
 }
+
+// reel is a video of so many pictures.
+type reel struct {
+	pictures int
+	closed   *int
+}
+
+func (r *reel) grab(*frame.Frame) error {
+	if r.pictures == 0 {
+		return io.EOF
+	}
+	r.pictures--
+	return nil
+}
+
+func (r *reel) close() error { *r.closed++; return nil }
