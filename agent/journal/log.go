@@ -26,8 +26,8 @@ const (
 // logLost says why verdicts that were stored may be missing from the log, "" when they are not. unclean says that the last run did not end
 // with Close, so that there must be a log.
 //
-// A power cut leaves the frames of one transaction, the one that was being written. Frames of two or more behind a broken one were
-// synced and are lost. A single one cannot be told from the power cut, and is taken for it.
+// A power cut leaves the frames of one transaction, the one that was being written. Two or more that follow one another behind a broken frame
+// were synced and are lost. A single one cannot be told from the power cut, and is taken for it.
 func (j *Journal) logLost(unclean bool) (why string, err error) {
 	f, err := os.Open(j.path + "-wal")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -53,7 +53,9 @@ func (j *Journal) logLost(unclean bool) (why string, err error) {
 	return "", nil
 }
 
-// commitsBehindBreak counts the transactions of the log's present round that SQLite is not going to find.
+// commitsBehindBreak counts the transactions of the log's present round that SQLite is not going to find. Only those count together whose frames
+// continue one another's checksums. A start after a power cut writes over the unfinished transaction from its first frame on, and when it is
+// cut short as well, the rest of the first still stands behind it: ends of two transactions, of which neither was ever finished.
 func commitsBehindBreak(r io.Reader) (int, error) {
 	header := make([]byte, logHeader)
 	if _, err := io.ReadFull(r, header); err != nil {
@@ -71,20 +73,33 @@ func commitsBehindBreak(r io.Reader) (int, error) {
 	if size < 512 || size > 1<<16 {
 		return 0, nil
 	}
-	sum := logSum(order, [2]uint32{}, header[:24])
-	intact := sum == [2]uint32{binary.BigEndian.Uint32(header[24:]), binary.BigEndian.Uint32(header[28:])}
-	commits := 0
+	before := sumsAt(header[24:]) // as it is written in front of the next frame
+	intact := before == logSum(order, [2]uint32{}, header[:24])
+	most, row := 0, 0 // commits of a row of frames
 	for frame := make([]byte, frameHeader+size); ; {
 		if _, err := io.ReadFull(r, frame); err != nil {
-			return commits, unlessShort(err)
+			return most, unlessShort(err)
 		}
 		present := string(frame[8:16]) == string(header[16:24])
-		sum = logSum(order, logSum(order, sum, frame[:8]), frame[frameHeader:])
-		intact = intact && present && sum == [2]uint32{binary.BigEndian.Uint32(frame[16:]), binary.BigEndian.Uint32(frame[20:])}
-		if !intact && present && binary.BigEndian.Uint32(frame[4:]) != 0 {
-			commits++
+		sum := sumsAt(frame[16:])
+		continues := present && sum == logSum(order, logSum(order, before, frame[:8]), frame[frameHeader:])
+		intact, before = intact && continues, sum
+		if intact {
+			continue
 		}
+		if !continues {
+			row = 0
+		}
+		if present && binary.BigEndian.Uint32(frame[4:]) != 0 {
+			row++
+		}
+		most = max(most, row)
 	}
+}
+
+// sumsAt reads the checksums at the start of b.
+func sumsAt(b []byte) [2]uint32 {
+	return [2]uint32{binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])}
 }
 
 func unlessShort(err error) error {

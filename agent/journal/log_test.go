@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"tirewatch/agent/journal"
+	"tirewatch/vision/verdict"
 )
 
 // A log that lost what was synced must not make numbers come again, and one that a power cut left unfinished is no loss.
@@ -55,6 +56,70 @@ func TestLostLog(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Killed while it stores a verdict of many pages, started, and killed again while it stores a shorter one in the same place: what stands behind the
+// second is what is left of the first, and nothing that was stored is lost. (Found by make torture after 1,484 kills.)
+func TestKilledTwiceIsNoLoss(t *testing.T) {
+	const frame = 24 + 4096
+	long := aVerdict()
+	long.Votes = make([]verdict.Vote, 1000)
+
+	path := killed(t, 100)
+	whole := logSize(t, path)
+	path = killedIn(t, path, long)
+	end := logSize(t, path)
+	if end < whole+8*frame {
+		t.Fatalf("the long verdict takes %d frames", (end-whole)/frame)
+	}
+	unfinish := func(commit int) { // the header of the last frame is there, its page is not
+		edit(t, path+"-wal", func(b []byte) { clear(b[commit-4096 : commit]) })
+	}
+	unfinish(end)
+
+	short := logSize(t, killedIn(t, killed(t, 100), aVerdict())) - whole
+	path = killedIn(t, path, aVerdict())
+	if size := logSize(t, path); size != end {
+		t.Fatalf("the log has %d bytes after the short verdict, want the %d of the long one", size, end)
+	}
+	unfinish(whole + short)
+
+	j := open(t, path)
+	if len(j.Notes()) != 0 {
+		t.Errorf("notes %q", j.Notes())
+	}
+	if seq := next(t, j); seq != 101 {
+		t.Errorf("the next number is %d", seq)
+	}
+}
+
+func logSize(t *testing.T, path string) int {
+	t.Helper()
+	info, err := os.Stat(path + "-wal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(info.Size())
+}
+
+// killedIn starts on the journal at path, stores v and is killed; the journal that it leaves is another one.
+func killedIn(t *testing.T, path string, v *verdict.Verdict) string {
+	t.Helper()
+	j := open(t, path)
+	if err := j.Append(v); err != nil {
+		t.Fatal(err)
+	}
+	left := filepath.Join(t.TempDir(), "journal.db")
+	for _, suffix := range []string{"", "-wal", "-numbers"} {
+		data, err := os.ReadFile(path + suffix)
+		if err == nil {
+			err = os.WriteFile(left+suffix, data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return left
 }
 
 // With the numbers' file gone as well, the numbers go on from the clock.
