@@ -6,7 +6,7 @@ GO_BUILD = go build -tags '$(TAGS)' -trimpath
 
 .PHONY: all build demo test test-kernels lint cross fuzz clean deps-opencv deps-test test-peers \
 	test-peers-emulated bench-peers bench-arm64 bench-train bench-brickwork bench-build bench-tool real-tires \
-	bench-journal torture attacks test-writeloss
+	bench-journal torture soak attacks test-writeloss
 
 all: build
 
@@ -40,6 +40,11 @@ ARM64_TEST = GOARCH=arm64 CGO_ENABLED=0 go test -short -exec
 KILLS = 2000
 torture: deps-test
 	REQUIRE_MOSQUITTO=1 go test -count=1 -timeout 3h -run '^TestTorture$$' -v ./cmd/tirewatch-agent -torture.kills $(KILLS)
+
+# A million frames through OpenCV, with verdicts to a real Mosquitto: memory stays flat. Some ten minutes; TMPDIR=/dev/shm spares the disk.
+FRAMES = 1000000
+soak: deps-opencv deps-test
+	REQUIRE_MOSQUITTO=1 go test -tags opencv -count=1 -timeout 5h -run '^TestSoak$$' -v ./cmd/tirewatch-agent -soak.frames $(FRAMES)
 
 lint:
 	@files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "run gofmt -w on:" $$files; exit 1; }

@@ -70,26 +70,31 @@ func TestDaemon(t *testing.T) {
 // start runs the program in dir.
 func (p program) start(t *testing.T, dir string, args ...string) *daemon {
 	t.Helper()
-	return p.startWith(t, dir, os.Environ(), args...)
+	d := p.launch(t, dir, os.Environ(), args...)
+	t.Cleanup(func() { d.end(t) })
+	return d
 }
 
-func (p program) startWith(t *testing.T, dir string, env []string, args ...string) *daemon {
+// launch is start for who ends the daemon himself.
+func (p program) launch(t *testing.T, dir string, env []string, args ...string) *daemon {
 	t.Helper()
 	d := &daemon{cmd: exec.Command(string(p), args...)}
 	d.cmd.Dir, d.cmd.Env, d.cmd.Stderr = dir, env, &d.stderr
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if d.cmd.ProcessState == nil {
-			d.cmd.Process.Kill()
-			d.cmd.Wait()
-		}
-		if t.Failed() {
-			t.Logf("the agent said:\n%s", d.stderr.String())
-		}
-	})
 	return d
+}
+
+// end kills the daemon if it still runs, and shows what it said when the test has failed.
+func (d *daemon) end(t *testing.T) {
+	if d.cmd.ProcessState == nil {
+		d.cmd.Process.Kill()
+		d.cmd.Wait()
+	}
+	if t.Failed() {
+		t.Logf("the agent said:\n%s", d.stderr.String())
+	}
 }
 
 // wait returns the exit code.

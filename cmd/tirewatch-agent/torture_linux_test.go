@@ -50,6 +50,11 @@ func TestTorture(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tirewatch-agent")
 	buildWithClock(t, path)
 	x := newTorture(t, program(path), strace)
+	t.Cleanup(func() {
+		for _, d := range x.latest {
+			d.end(t)
+		}
+	})
 	for x.kills < *tortureKills && !t.Failed() {
 		x.cycle()
 	}
@@ -75,6 +80,7 @@ type torture struct {
 	checked    uint64            // up to which number
 	serial     uint64            // of the latest good bundle
 	lastSerial uint64
+	latest     []*daemon // the last few, for what they said
 	written    time.Time // of the verdict up to which was checked
 	backwards  int       // verdicts that are dated before the one that they follow
 	clock      string    // of this cycle's agent, for its environment; empty: right
@@ -137,7 +143,7 @@ func (x *torture) cycle() {
 	if x.rng.IntN(5) < 2 {
 		x.killAtCall()
 	} else {
-		d := x.agent.startWith(x.t, x.dir, x.env(), "run", "--config", "station.toml")
+		d := x.launch(x.agent, "run", "--config", "station.toml")
 		time.Sleep(time.Duration(20+x.rng.IntN(500)) * time.Millisecond) // the random instant
 		x.end(d)
 	}
@@ -146,12 +152,17 @@ func (x *torture) cycle() {
 	x.check()
 }
 
-// env is what the agent of this cycle finds around it.
-func (x *torture) env() []string {
-	if x.clock == "" {
-		return os.Environ()
+// launch starts a program with the clock of this cycle.
+func (x *torture) launch(p program, args ...string) *daemon {
+	x.t.Helper()
+	env := os.Environ()
+	if x.clock != "" {
+		env = append(env, x.clock)
 	}
-	return append(os.Environ(), x.clock)
+	d := p.launch(x.t, x.dir, env, args...)
+	x.latest = append(x.latest, d)
+	x.latest = x.latest[max(0, len(x.latest)-5):]
+	return d
 }
 
 // calls are the system calls that change a disk.
@@ -161,7 +172,7 @@ const calls = "pwrite64,fsync,fdatasync,ftruncate,?rename,?renameat,?renameat2,?
 func (x *torture) killAtCall() {
 	x.atCall++
 	n := 1 + x.rng.IntN(80)
-	d := program(x.strace).startWith(x.t, x.dir, x.env(), "-f", "-qq", "-o", "/dev/null", "-e", "trace="+calls, "-e", fmt.Sprintf("inject=%s:signal=SIGKILL:when=%d", calls, n),
+	d := x.launch(program(x.strace), "-f", "-qq", "-o", "/dev/null", "-e", "trace="+calls, "-e", fmt.Sprintf("inject=%s:signal=SIGKILL:when=%d", calls, n),
 		string(x.agent), "run", "--config", "station.toml")
 	over := make(chan struct{})
 	go func() { d.cmd.Wait(); close(over) }()

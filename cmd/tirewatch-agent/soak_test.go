@@ -1,0 +1,167 @@
+//go:build opencv
+
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"tirewatch/agent/uplink/brokertest"
+	"tirewatch/trainer/synth"
+)
+
+var soakFrames = flag.Int("soak.frames", 10_000, "how many frames TestSoak plays")
+
+// TestSoak lets the real agent inspect a belt through OpenCV, again and again, with verdicts that go to a real Mosquitto and into a journal that
+// soon is full and deletes as much as it takes in, and watches its memory through its own metrics. After the first fifth nothing may
+// grow any more.
+//
+//	make soak        1,000,000 frames
+func TestSoak(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: thousands of frames take a while")
+	}
+	const (
+		warmUp     = 0.2     // share of the frames
+		slopeFrom  = 500_000 // frames; fewer say nothing about a slope
+		slopeLimit = 1.0     // MB a million frames
+	)
+	path := filepath.Join(t.TempDir(), "tirewatch-agent")
+	if out, err := exec.Command("go", "build", "-tags", "opencv", "-o", path, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	dir := t.TempDir()
+	if err := furnish(dir); err != nil {
+		t.Fatal(err)
+	}
+	clip := synth.ClipOptions{Tires: 10, Seed: 1, Width: 256, Height: 192, CrackFraction: 0.5} // small, and a fixed region: it is not their time that is watched
+	if _, err := synth.WriteClip(t.Context(), filepath.Join(dir, "belt.avi"), clip, nil); err != nil {
+		t.Fatal(err)
+	}
+	broker, address := brokertest.Start(t), freeAddress(t)
+	config := strings.Replace(stationConfig("max_size = \"1MiB\"\ncrops_max_size = \"1MiB\"\n[mqtt]\nbroker = \""+broker.URL()+
+		"\"\n[metrics]\nlisten = \""+address+"\"\n[log]\nlevel = \"warn\"\n"), "folder:tires\"", "file:belt.avi\"\nloop = true\n[locate]\nmode = \"region\"\nregion = [32, 0, 224, 192]", 1)
+	if err := os.WriteFile(filepath.Join(dir, "station.toml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := program(path).start(t, dir, "run", "--config", "station.toml")
+
+	var all []soakSample
+	for {
+		time.Sleep(50 * time.Millisecond)
+		s, err := scrape(address)
+		if err != nil && len(all) == 0 {
+			continue // not yet
+		}
+		if err != nil {
+			t.Fatalf("%v; the agent ended with %d", err, d.wait(t))
+		}
+		all = append(all, s)
+		if s.frames >= float64(*soakFrames) {
+			break
+		}
+		time.Sleep(time.Second)
+	}
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code := d.wait(t); code != exitDone {
+		t.Errorf("exit %d", code)
+	}
+
+	warm := all
+	for warm[0].frames < warmUp*float64(*soakFrames) && len(warm) > 1 {
+		warm = warm[1:]
+	}
+	least, most, low, high := warm[0].goroutines, warm[0].goroutines, warm[0].resident, warm[0].resident
+	for _, s := range warm {
+		least, most, low, high = min(least, s.goroutines), max(most, s.goroutines), min(low, s.resident), max(high, s.resident)
+	}
+	slope := slope(warm)
+	last := all[len(all)-1]
+	t.Logf("%.0f frames, %.0f verdicts, %d samples after warm-up: resident %.1f to %.1f MB, slope %+.2f MB a million frames; %.0f to %.0f goroutines",
+		last.frames, last.verdicts, len(warm), low/1e6, high/1e6, slope, least, most)
+	if last.verdicts < last.frames/1000 {
+		t.Errorf("%.0f verdicts: hardly a tire was seen", last.verdicts)
+	}
+	// A scrape is a goroutine or two of its own, and so is a verdict that paho has in hand.
+	if most > least+8 {
+		t.Errorf("%.0f to %.0f goroutines: some do not end", least, most)
+	}
+	if *soakFrames >= slopeFrom && slope > slopeLimit {
+		t.Errorf("memory grows by %.2f MB in a million frames, want %.1f or less", slope, slopeLimit)
+	}
+}
+
+// soakSample is the agent at one moment.
+type soakSample struct {
+	frames, verdicts, goroutines float64
+	resident                     float64 // bytes
+}
+
+func scrape(address string) (s soakSample, err error) {
+	r, err := http.Get("http://" + address + "/metrics")
+	if err != nil {
+		return s, err
+	}
+	defer r.Body.Close()
+	page, err := io.ReadAll(r.Body)
+	if err != nil {
+		return s, err
+	}
+	found := 0
+	for line := range strings.Lines(string(page)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		name, _, _ = strings.Cut(name, "{")
+		into := map[string]*float64{"tirewatch_frames_total": &s.frames, "tirewatch_verdicts_total": &s.verdicts, "go_goroutines": &s.goroutines,
+			"process_resident_memory_bytes": &s.resident}[name]
+		if into == nil {
+			continue
+		}
+		n, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			return s, err
+		}
+		*into += n // verdicts come by label
+		found++
+	}
+	if found != 5 {
+		return s, fmt.Errorf("%d of 5 figures in %s", found, page)
+	}
+	return s, nil
+}
+
+// slope is the least squares line through resident memory over frames, in MB a million frames.
+func slope(all []soakSample) float64 {
+	var n, x, y, xx, xy float64
+	for _, s := range all {
+		f, m := s.frames/1e6, s.resident/1e6
+		n, x, y, xx, xy = n+1, x+f, y+m, xx+f*f, xy+f*m
+	}
+	if n < 2 {
+		return 0
+	}
+	return (n*xy - x*y) / (n*xx - x*x)
+}
+
+// freeAddress is one that nobody listens at.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return fmt.Sprintf("127.0.0.1:%d", l.Addr().(*net.TCPAddr).Port)
+}
