@@ -4,16 +4,22 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"math/big"
+	"net"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"tirewatch/agent/uplink"
 	"tirewatch/agent/uplink/brokertest"
 )
 
@@ -73,4 +79,64 @@ func startTLS(t *testing.T, dir string, conf ...string) string {
 		"keyfile "+write("server.key", "EC PRIVATE KEY", keyDER))
 	broker := brokertest.Start(t, conf...)
 	return fmt.Sprintf("mqtts://localhost:%d", broker.Port)
+}
+
+// Somebody who answers in the broker's place learns neither the password nor a verdict.
+func TestAttackFalseBroker(t *testing.T) {
+	dir, foreign := t.TempDir(), t.TempDir()
+	startTLS(t, dir)
+	startTLS(t, foreign)
+	password := filepath.Join(dir, "password")
+	if err := os.WriteFile(password, []byte("right-4d8c1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, host, certificate string
+		max                     uint16 // version of TLS
+		says                    string
+	}{
+		{"another authority's certificate", "localhost", foreign, tls.VersionTLS13, "its certificate comes from an unknown authority"},
+		{"a certificate for another name", "127.0.0.1", dir, tls.VersionTLS13, "its certificate is for another host"},
+		{"a TLS that can be broken", "localhost", dir, tls.VersionTLS11, "TLS older than 1.2"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			pair, err := tls.LoadX509KeyPair(c.certificate+"/server.pem", c.certificate+"/server.key")
+			if err != nil {
+				t.Fatal(err)
+			}
+			impostor, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS10, MaxVersion: c.max})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var visits, learned atomic.Int64
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				for conn, err := impostor.Accept(); err == nil; conn, err = impostor.Accept() {
+					n, _ := io.Copy(io.Discard, conn) // what comes through the handshake
+					learned.Add(n)
+					visits.Add(1)
+					conn.Close()
+				}
+			})
+			t.Cleanup(func() { impostor.Close(); wg.Wait() })
+
+			cfg := settings(fmt.Sprintf("mqtts://%s:%d", c.host, impostor.Addr().(*net.TCPAddr).Port))
+			cfg.CAFile, cfg.Username, cfg.PasswordFile = dir+"/ca.pem", "station3", password
+			j := newJournal(t)
+			appendN(t, j, 1)
+			log, logger := newLog()
+			u := uplink.New(cfg, topics, j, logger, uplink.Options{})
+			u.Hasten(20*time.Millisecond, time.Minute)
+			stop := run(t, u)
+			log.wait(c.says)
+			for visits.Load() < 3 { // and again
+				time.Sleep(time.Millisecond)
+			}
+			stop()
+			if n, _, err := j.Depth(); err != nil || n != 1 || learned.Load() != 0 {
+				t.Errorf("%d verdicts wait, %v; the impostor learned %d bytes", n, err, learned.Load())
+			}
+			t.Logf("%d visits: %d bytes learned, the verdict waits", visits.Load(), learned.Load())
+		})
+	}
 }
