@@ -4,16 +4,12 @@
 
 // func sampleAVX2(dst *float32, n int, s *sampling)
 //
-// n times 8 points. A point is moved into the picture (fill mode "nearest"). Then the two pixels of its row, and the two below, are fetched as
-// four bytes each, of which the first two count. Where the picture ends earlier, its last four bytes are fetched and shifted: what falls out of
-// them has the weight 0.
+// n times 8 points. A point is moved into the picture (fill mode "nearest"). Then its four pixels are fetched at once, from the pairs: upper
+// left, lower left, upper right, lower right. Those that the picture does not have are whatever lies there, and have the weight 0.
 //
-//	Y0 x   Y1 y   Y2 x in the picture, pixels   Y3 y in the picture, its fraction   Y4 place of the pixel   Y5 weights of left and right
-//	Y6 place of the four bytes   Y7 bits to shift   Y8, Y9 steps of x and y   Y10, Y11 largest x and y   Y12 (1, width) in words
-//	Y13 last   Y14 bytes 0 and 1 to words   Y15 mask of a fetch
-DATA twoBytes<>+0(SB)/8, $0x8005800480018000
-DATA twoBytes<>+8(SB)/8, $0x800d800c80098008
-GLOBL twoBytes<>(SB), RODATA|NOPTR, $16
+//	Y0 x   Y1 y   Y2 x in the picture, upper pixels   Y3 y in the picture, its fraction   Y4 place of the pixel, lower pixels
+//	Y5 weights of left and right   Y6 four pixels   Y7 zero   Y8, Y9 steps of x and y   Y10, Y11 largest x and y   Y12 (1, width) in words
+//	Y13 scale   Y14 lower bytes of words   Y15 mask of a fetch
 DATA whole<>+0(SB)/4, $256
 DATA whole<>+4(SB)/4, $256
 DATA whole<>+8(SB)/4, $256
@@ -41,8 +37,8 @@ TEXT ·sampleAVX2(SB), NOSPLIT, $0-24
 
 	VPBROADCASTD 16(BX), Y8
 	VPBROADCASTD 20(BX), Y9
-	VPMULLD 168(BX), Y8, Y0
-	VPMULLD 168(BX), Y9, Y1
+	VPMULLD 100(BX), Y8, Y0
+	VPMULLD 100(BX), Y9, Y1
 	VPBROADCASTD 8(BX), Y2
 	VPBROADCASTD 12(BX), Y3
 	VPADDD  Y2, Y0, Y0
@@ -51,9 +47,10 @@ TEXT ·sampleAVX2(SB), NOSPLIT, $0-24
 	VPSLLD  $3, Y9, Y9
 	VPBROADCASTD 24(BX), Y10
 	VPBROADCASTD 28(BX), Y11
-	VPBROADCASTD 36(BX), Y12
-	VPBROADCASTD 32(BX), Y13
-	VBROADCASTI128 twoBytes<>(SB), Y14
+	VPBROADCASTD 32(BX), Y12
+	VMOVUPS      36(BX), Y13
+	VPCMPEQD     Y14, Y14, Y14
+	VPSRLW       $8, Y14, Y14
 
 points:
 	VPXOR    Y7, Y7, Y7
@@ -72,23 +69,12 @@ points:
 	VPSLLD   $16, Y3, Y3
 	VPSRLD   $24, Y3, Y3      // fraction of y
 
-	VPMINSD    Y13, Y4, Y6
-	VPSUBD     Y6, Y4, Y7
-	VPSLLD     $3, Y7, Y7
 	VPCMPEQD   Y15, Y15, Y15
-	VPGATHERDD Y15, (SI)(Y6*1), Y2
-	VPSRLVD    Y7, Y2, Y2
-	VPSHUFB    Y14, Y2, Y2
+	VPXOR      Y6, Y6, Y6 // a fetch into what the last one left would wait for it
+	VPGATHERDD Y15, (SI)(Y4*2), Y6
+	VPAND      Y14, Y6, Y2
 	VPMADDWD   Y5, Y2, Y2   // above
-
-	VPADDD     40(BX), Y4, Y4
-	VPMINSD    Y13, Y4, Y6
-	VPSUBD     Y6, Y4, Y7
-	VPSLLD     $3, Y7, Y7
-	VPCMPEQD   Y15, Y15, Y15
-	VPGATHERDD Y15, (SI)(Y6*1), Y4
-	VPSRLVD    Y7, Y4, Y4
-	VPSHUFB    Y14, Y4, Y4
+	VPSRLW     $8, Y6, Y4
 	VPMADDWD   Y5, Y4, Y4   // below
 
 	VPSUBD    Y2, Y4, Y4
@@ -96,7 +82,7 @@ points:
 	VPSLLD    $8, Y2, Y2
 	VPADDD    Y4, Y2, Y2
 	VCVTDQ2PS Y2, Y2
-	VMULPS    104(BX), Y2, Y2
+	VMULPS    Y13, Y2, Y2
 	VMINPS    white<>(SB), Y2, Y2
 	VMOVUPS   Y2, (DI)
 
@@ -105,5 +91,28 @@ points:
 	ADDQ   $32, DI
 	DECQ   CX
 	JNZ    points
+	VZEROUPPER
+	RET
+
+// func pairAVX2(dst, above, below *byte, n int)
+//
+// n times 16 pixels, each with the one below it.
+TEXT ·pairAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ above+8(FP), SI
+	MOVQ below+16(FP), DX
+	MOVQ n+24(FP), CX
+
+pixels:
+	VPMOVZXBW (SI), Y0
+	VPMOVZXBW (DX), Y1
+	VPSLLW    $8, Y1, Y1
+	VPOR      Y1, Y0, Y0
+	VMOVDQU   Y0, (DI)
+	ADDQ      $16, SI
+	ADDQ      $16, DX
+	ADDQ      $32, DI
+	DECQ      CX
+	JNZ       pixels
 	VZEROUPPER
 	RET
