@@ -44,6 +44,8 @@ type Trainer struct {
 
 	weights [2]float64 // of a sound and a cracked tire's loss
 	passes  passes
+
+	saving chan error // gives how the save under way ended; nil when none is
 }
 
 // core is the memory of one core beside the stepper's.
@@ -153,11 +155,14 @@ func (e *DivergedError) Error() string {
 	return fmt.Sprintf("training diverged in epoch %d at learning rate %g: the loss exploded or a weight is no number any more", e.Epoch, e.Rate)
 }
 
-// Observer is told how a training proceeds, on the goroutine of Run. Any field may be nil.
+// Observer is told how a training proceeds. Batch and Epoch are called on the goroutine of Run. Any field may be nil.
 type Observer struct {
-	Batch func(epoch, images, of int)                   // after each batch: images of the epoch done
-	Epoch func(e checkpoint.Epoch, best bool)           // after each epoch
-	Save  func(last, best *checkpoint.Checkpoint) error // after each epoch, and when ctx ends; best is nil when unchanged
+	Batch func(epoch, images, of int)         // after each batch: images of the epoch done
+	Epoch func(e checkpoint.Epoch, best bool) // after each epoch
+
+	// Save is called after each epoch, and when ctx ends; best is nil when unchanged. It runs beside the next epoch, one call at a time,
+	// and never after Run returned. Its error ends the training; nothing is saved after it.
+	Save func(last, best *checkpoint.Checkpoint) error
 }
 
 // Stalled tells whether the patience of the configuration is at its end.
@@ -172,13 +177,13 @@ func (t *Trainer) Run(ctx context.Context, o Observer) error {
 	for t.state.Epoch < t.state.Config.Epochs && !t.Stalled() {
 		err := t.epoch(ctx, o)
 		if errors.Is(err, context.Canceled) {
-			return errors.Join(err, t.save(o, false))
+			return errors.Join(err, t.save(o, false), t.saved())
 		}
 		if err != nil {
-			return err
+			return errors.Join(err, t.saved())
 		}
 	}
-	return nil
+	return t.saved()
 }
 
 // Best gives the checkpoint that did best on validation, nil before the first epoch ended.
@@ -214,6 +219,9 @@ func (t *Trainer) epoch(ctx context.Context, o Observer) error {
 		if o.Batch != nil {
 			o.Batch(number, to, images)
 		}
+		if err := t.saveFailed(); err != nil {
+			return err
+		}
 	}
 	valLoss, valRight, err := t.validate()
 	if err != nil {
@@ -247,8 +255,13 @@ func betterThan(a, b checkpoint.Epoch) bool {
 	return a.ValLoss < b.ValLoss
 }
 
-// save takes a checkpoint and hands it to the observer.
+// save takes a checkpoint and begins to hand it to the observer; saved and saveFailed tell how that ended. The training goes on meanwhile: it
+// works on memory of its own, and killed before the checkpoint is on the disk it resumes from the one before and comes to the same weights. It
+// returns the error of the save before, which must have ended well: a last checkpoint may not name a best one that was never written.
 func (t *Trainer) save(o Observer, better bool) error {
+	if err := t.saved(); err != nil {
+		return err
+	}
 	last := *t.state
 	last.Params = copyParams(t.net.Params())
 	last.Optimizer = t.stepper.Adam.State()
@@ -261,7 +274,31 @@ func (t *Trainer) save(o Observer, better bool) error {
 	if o.Save == nil {
 		return nil
 	}
-	return o.Save(&last, best)
+	done := make(chan error, 1)
+	t.saving = done
+	go func() { done <- o.Save(&last, best) }()
+	return nil
+}
+
+// saved waits for the save under way and returns its error.
+func (t *Trainer) saved() error {
+	if t.saving == nil {
+		return nil
+	}
+	err := <-t.saving
+	t.saving = nil
+	return err
+}
+
+// saveFailed returns the error of a save that has ended, so that a full disk is told of at once and not at the end of a long epoch.
+func (t *Trainer) saveFailed() error {
+	select {
+	case err := <-t.saving: // never, when it is nil
+		t.saving = nil
+		return err
+	default:
+		return nil
+	}
 }
 
 func copyParams(ps []nn.Param) []nn.Param {

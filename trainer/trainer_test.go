@@ -1,6 +1,7 @@
 package trainer_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"reflect"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"tirewatch/trainer"
@@ -175,12 +177,17 @@ func TestLostImages(t *testing.T) {
 			t.Fatal(err)
 		}
 		saved := 0
-		err = tr.Run(t.Context(), trainer.Observer{Save: func(last, _ *checkpoint.Checkpoint) error {
-			if saved = last.Epoch; saved == 2 {
-				lose(trainStore, valStore)
-			}
-			return nil
-		}})
+		err = tr.Run(t.Context(), trainer.Observer{
+			Epoch: func(e checkpoint.Epoch, _ bool) {
+				if e.Epoch == 2 {
+					lose(trainStore, valStore)
+				}
+			},
+			Save: func(last, _ *checkpoint.Checkpoint) error {
+				saved = last.Epoch
+				return nil
+			},
+		})
 		if !errors.Is(err, os.ErrClosed) || !strings.Contains(err.Error(), name) || saved != 2 {
 			t.Errorf("%s: error %v after %d epochs", name, err, saved)
 		}
@@ -230,6 +237,88 @@ func TestResumeIsExact(t *testing.T) {
 	for i, e := range got.History {
 		if e.TrainLoss != want.History[i].TrainLoss {
 			t.Errorf("epoch %d: loss %g, uninterrupted %g", e.Epoch, e.TrainLoss, want.History[i].TrainLoss)
+		}
+	}
+}
+
+// A checkpoint is written while the next epoch trains, yet never two at a time, and Run has not returned before the last is. What was handed
+// to Save does not change under it.
+func TestSaveBesideTraining(t *testing.T) {
+	var want []*checkpoint.Checkpoint
+	if err := newTrainer(t, 3).Run(t.Context(), trainer.Observer{Save: func(last, _ *checkpoint.Checkpoint) error {
+		want = append(want, last)
+		return nil
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	begun := make(chan int, 1) // the epoch of the newest batch
+	var got []*checkpoint.Checkpoint
+	var writing atomic.Int32
+	err := newTrainer(t, 3).Run(t.Context(), trainer.Observer{
+		Batch: func(epoch, _, _ int) {
+			select {
+			case <-begun:
+			default:
+			}
+			begun <- epoch
+		},
+		Save: func(last, _ *checkpoint.Checkpoint) error {
+			if writing.Add(1) > 1 {
+				t.Error("two saves at a time")
+			}
+			defer writing.Add(-1)
+			before, err := checkpoint.Encode(last)
+			for last.Epoch < 3 && <-begun <= last.Epoch { // until the next epoch is under way
+			}
+			after, err2 := checkpoint.Encode(last)
+			if err := errors.Join(err, err2); err != nil {
+				return err
+			}
+			if !bytes.Equal(before, after) {
+				t.Errorf("the checkpoint of epoch %d changed while it was written", last.Epoch)
+			}
+			got = append(got, last)
+			return nil
+		},
+	})
+	if err != nil || len(got) != 3 || writing.Load() != 0 {
+		t.Fatalf("error %v, %d saves, %d of them under way", err, len(got), writing.Load())
+	}
+	for i := range got {
+		if !reflect.DeepEqual(got[i].Params, want[i].Params) {
+			t.Errorf("epoch %d was saved with other weights", i+1)
+		}
+	}
+}
+
+// A checkpoint that could not be written ends the training in the next epoch, and nothing is written after it: not when Ctrl-C
+// comes at the same time, either.
+func TestFailedSaveEndsTraining(t *testing.T) {
+	broken := errors.New("the disk is gone")
+	for name, stop := range map[string]bool{"alone": false, "with Ctrl-C": true} {
+		ctx, cancel := context.WithCancel(t.Context())
+		saves, failed, ended := 0, make(chan struct{}), 0
+		err := newTrainer(t, 5).Run(ctx, trainer.Observer{
+			Epoch: func(e checkpoint.Epoch, _ bool) { ended = e.Epoch },
+			Batch: func(epoch, images, _ int) {
+				if epoch == 3 && images < 32 {
+					<-failed
+					if stop {
+						cancel()
+					}
+				}
+			},
+			Save: func(last, _ *checkpoint.Checkpoint) error {
+				if saves++; last.Epoch < 2 {
+					return nil
+				}
+				defer close(failed)
+				return broken
+			},
+		})
+		cancel()
+		if !errors.Is(err, broken) || saves != 2 || ended > 3 { // 3 when word of the error came late
+			t.Errorf("%s: error %v after %d saves and %d epochs, want the disk's after 2 and 2", name, err, saves, ended)
 		}
 	}
 }
