@@ -4,6 +4,7 @@ import (
 	"image"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"tirewatch/vision/frame"
@@ -218,5 +219,24 @@ func BenchmarkMatch(b *testing.B) {
 	x, y := lookOf(b, photograph(1)), lookOf(b, photograph(2))
 	for b.Loop() {
 		match(x, y)
+	}
+}
+
+// The median is that of the sorted values, among them such as have many equal ones.
+func TestMiddle(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 5))
+	for n := range 20_000 {
+		var v [waves * waves]int64
+		for i := range v {
+			v[i] = rng.Int64N(int64(1+n%200)) - 50
+			if n%7 == 0 {
+				v[i] <<= 40
+			}
+		}
+		got := middle(v)
+		slices.Sort(v[:])
+		if want := (v[len(v)/2-1] + v[len(v)/2]) / 2; got != want {
+			t.Fatalf("median %d of %d, want %d", got, v, want)
+		}
 	}
 }
