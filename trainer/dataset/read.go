@@ -184,7 +184,7 @@ func (p *photo) keep(f *frame.Frame, spec preprocess.Spec, store *pixels.Store) 
 	return err
 }
 
-// readFile decodes an image file and hashes all of it. size is -1 when the file could not be read to its end; an image that is damaged
+// readFile decodes an image file, in grey, and hashes all of it. size is -1 when the file could not be read to its end; an image that is damaged
 // has a size and a hash, too.
 func readFile(path string, h hash.Hash) (f *frame.Frame, size int64, err error) {
 	// Stat comes first because opening a named pipe would wait for a writer.
@@ -204,7 +204,7 @@ func readFile(path string, h hash.Hash) (f *frame.Frame, size int64, err error) 
 		return nil, -1, fmt.Errorf("read image: %w", err)
 	}
 	r := io.TeeReader(file, h)
-	f, err = imagefile.Decode(r, path)
+	f, err = imagefile.DecodeGray(r, path)
 	if _, err := io.Copy(io.Discard, r); err != nil { // the rest of a file that is too large to decode
 		return nil, -1, fmt.Errorf("read image %s: %w", path, err)
 	}

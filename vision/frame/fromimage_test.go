@@ -80,6 +80,22 @@ func TestFromImageEqualsAt(t *testing.T) {
 	}
 }
 
+// Grey at once is grey by way of the colours, for every kind of image.
+func TestGrayFromImage(t *testing.T) {
+	for name, img := range pictures() {
+		t.Run(name, func(t *testing.T) {
+			f := frame.GrayFromImage(img)
+			if err := f.Validate(); err != nil || f.Format != frame.Gray {
+				t.Fatalf("%v, format %s", err, f.Format)
+			}
+			colours := frame.FromImage(img)
+			if !bytes.Equal(f.Gray(nil, f.Bounds()), colours.Gray(nil, colours.Bounds())) {
+				t.Error("other pixels")
+			}
+		})
+	}
+}
+
 // A picture with transparency lies on black.
 func TestFromImageTransparent(t *testing.T) {
 	img := image.NewNRGBA(image.Rect(0, 0, 1, 1))
@@ -96,6 +112,11 @@ func BenchmarkFromImage(b *testing.B) {
 		b.Run(fmt.Sprint(ratio), func(b *testing.B) {
 			for b.Loop() {
 				frame.FromImage(img)
+			}
+		})
+		b.Run(fmt.Sprint(ratio, " grey"), func(b *testing.B) {
+			for b.Loop() {
+				frame.GrayFromImage(img)
 			}
 		})
 	}

@@ -85,6 +85,15 @@ func Read(path string) (*frame.Frame, error) {
 
 // Decode is Read for content that is not a file. The name stands in errors and in the frame.
 func Decode(r io.Reader, name string) (*frame.Frame, error) {
+	return decodeAs(r, name, frame.FromImage)
+}
+
+// DecodeGray is Decode for those who want no colours: the frame is grey, as frame.Gray would make it, and sooner made.
+func DecodeGray(r io.Reader, name string) (*frame.Frame, error) {
+	return decodeAs(r, name, frame.GrayFromImage)
+}
+
+func decodeAs(r io.Reader, name string, fromImage func(image.Image) *frame.Frame) (*frame.Frame, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
 	switch {
 	case err != nil:
@@ -94,7 +103,7 @@ func Decode(r io.Reader, name string) (*frame.Frame, error) {
 	case len(data) > maxBytes:
 		return nil, fmt.Errorf("%s: %w: more than %d MB; save it smaller", name, ErrTooLarge, maxBytes/1_000_000)
 	}
-	f, err := decode(data)
+	f, err := decode(data, fromImage)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -103,7 +112,7 @@ func Decode(r io.Reader, name string) (*frame.Frame, error) {
 }
 
 // decode makes a frame of a whole file. The size is judged from the header, before anything of that size is allocated.
-func decode(data []byte) (f *frame.Frame, err error) {
+func decode(data []byte, fromImage func(image.Image) *frame.Frame) (f *frame.Frame, err error) {
 	// The decoders are written for the wide world and still panic on some broken files; one bad photograph must not
 	// end a training run or stop a belt.
 	defer func() {
@@ -129,7 +138,7 @@ func decode(data []byte) (f *frame.Frame, err error) {
 	if img.Bounds().Empty() {
 		return nil, unreadable(errors.New("it has no pixels"))
 	}
-	f = frame.FromImage(img)
+	f = fromImage(img)
 	if format == "jpeg" {
 		f = orient(f, exifOrientation(data))
 	}

@@ -157,6 +157,29 @@ func TestFormats(t *testing.T) {
 	})
 }
 
+// Read in grey, a file has the pixels that it has when its colours are made grey, turned or not.
+func TestDecodeGray(t *testing.T) {
+	photo := encodeJPEG(t, quarters())
+	for name, data := range map[string][]byte{
+		"JPEG": photo, "JPEG, turned": withOrientation(photo, binary.BigEndian, 6), "PNG": encodePNG(t, quarters()), "WebP": webpFile(),
+	} {
+		colours, err := imagefile.Decode(bytes.NewReader(data), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		grey, err := imagefile.DecodeGray(bytes.NewReader(data), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if grey.Format != frame.Gray || grey.Name != name || !bytes.Equal(grey.Pix, colours.Gray(nil, colours.Bounds())) {
+			t.Errorf("%s: %s frame %q of %d x %d differs", name, grey.Format, grey.Name, grey.Width, grey.Height)
+		}
+	}
+	if _, err := imagefile.DecodeGray(bytes.NewReader(photo[:200]), "torn"); !errors.Is(err, imagefile.ErrUnreadable) {
+		t.Errorf("torn file: error %v, want ErrUnreadable", err)
+	}
+}
+
 // An animation is its first picture, also when that covers only a part of the screen.
 func TestAnimatedGIF(t *testing.T) {
 	first := redraw(image.NewPaletted(image.Rect(0, 0, 32, 16), palette.Plan9)).(*image.Paletted)
