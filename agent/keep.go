@@ -51,7 +51,7 @@ func clockProblem(j *journal.Journal, now time.Time) string {
 // keepJournal holds the journal within its limits until ctx ends.
 func keepJournal(ctx context.Context, c config.Journal, j *journal.Journal, tell *problems, publish func(uint64, []uplink.Gap), log *slog.Logger) {
 	j.Keep(ctx, journal.KeepOptions{
-		Limits:  journal.Limits{Bytes: c.MaxSize.Bytes(), Age: c.MaxAge.Duration(), Crops: c.CropsMaxSize.Bytes()},
+		Limits:  journal.Limits{Bytes: c.MaxSize.Bytes(), Age: c.MaxAge.Std(), Crops: c.CropsMaxSize.Bytes()},
 		Problem: tell.set,
 		Lost:    func() { publishGaps(j, publish, log) },
 		Log:     log,

@@ -56,15 +56,14 @@ func (r *reader) check(c *Config) {
 	r.rule("model.keys", !slices.Contains(c.Model.Keys, ""), "an entry is empty, want public key files")
 	between(r, "model.latency_budget", c.Model.LatencyBudget, 0, Duration(time.Minute))
 	between(r, "model.probation", c.Model.Probation, 0, 1_000_000)
-	between(r, "model.probation_time", c.Model.ProbationTime, 0, Duration(30*24*time.Hour))
+	between(r, "model.probation_time", c.Model.ProbationTime, 0, 30*Day)
 	between(r, "model.probation_crashes", c.Model.ProbationCrashes, 0, 1000)
 	between(r, "model.probation_disagreement", c.Model.ProbationDisagreement, 0, 1)
 	r.required("journal.path", c.Journal.Path, "want a file")
 	r.size("journal.max_size", c.Journal.MaxSize, 1<<20)
 	oneOf(r, "journal.crops", c.Journal.Crops, CropsCrack, CropsAll, CropsOff)
 	r.size("journal.crops_max_size", c.Journal.CropsMaxSize, 1<<20)
-	age, err := c.Journal.MaxAge.parse()
-	r.rule("journal.max_age", err == nil && age >= 0, "%q is no time, want something like 90d or 12h, or 0", c.Journal.MaxAge)
+	between(r, "journal.max_age", c.Journal.MaxAge, 0, 36500*Day)
 
 	r.mqtt(c.MQTT)
 	if c.Metrics.Listen != "" {

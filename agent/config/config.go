@@ -175,7 +175,7 @@ type Journal struct {
 	MaxSize Size `toml:"max_size"`
 	// MaxAge is how long a verdict stays after the broker has taken it, like "90d" or "12h"; "0" lets only MaxSize decide. The time counts
 	// while the station runs, so that a clock that jumps deletes nothing. Default 90d.
-	MaxAge Age `toml:"max_age"`
+	MaxAge Duration `toml:"max_age"`
 
 	// Crops says of which verdicts the picture is kept that the network saw, as a PNG beside the journal: "crack", "all" or "off". A tire
 	// that was rejected is what people ask about; pictures of all tires are gigabytes a day for the card. Default crack.
@@ -247,7 +247,7 @@ func defaults() Config {
 		Trigger: Trigger{Frames: 5},
 		Model: Model{Dir: "/var/lib/tirewatch/models", AcceptPush: true,
 			Probation: 200, ProbationTime: Duration(30 * time.Minute), ProbationCrashes: 3},
-		Journal: Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: "90d", Crops: CropsCrack, CropsMaxSize: "256MiB"},
+		Journal: Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: 90 * Day, Crops: CropsCrack, CropsMaxSize: "256MiB"},
 		MQTT:    MQTT{Root: "tirewatch", Encoding: verdict.JSON, HealthPeriod: Duration(time.Minute)},
 		Metrics: Metrics{Listen: "127.0.0.1:9464"},
 		Log:     Log{Level: "info", Format: "text"},

@@ -41,7 +41,7 @@ func TestMinimalFileGetsDefaults(t *testing.T) {
 		Trigger: config.Trigger{Mode: "presence", Frames: 5},
 		Model: config.Model{Dir: "/var/lib/tirewatch/models", Keys: []string{"/etc/tirewatch/maker.pub"}, AcceptPush: true,
 			Probation: 200, ProbationTime: config.Duration(30 * time.Minute), ProbationCrashes: 3},
-		Journal: config.Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: "90d", Crops: "crack", CropsMaxSize: "256MiB"},
+		Journal: config.Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: 90 * config.Day, Crops: "crack", CropsMaxSize: "256MiB"},
 		MQTT: config.MQTT{Broker: "mqtt://broker", Root: "tirewatch", ClientID: "tirewatch-hamburg-line1-station3",
 			Encoding: verdict.JSON, HealthPeriod: config.Duration(time.Minute)},
 		Metrics: config.Metrics{Listen: "127.0.0.1:9464"},
@@ -159,21 +159,21 @@ func TestProblems(t *testing.T) {
 			"s.toml:17: locate.max_diameter: 0.5 is below locate.min_diameter, 0.9",
 			"s.toml: locate.region: missing, mode region wants [x0, y0, x1, y1] in px of the frame"}},
 		{"durations", edit(`keys = ["maker.pub"]`, "keys = [\"maker.pub\"]\nlatency_budget = 50\nprobation_time = \"soon\"\nprobation_disagreement = 20\n"), []string{
-			`s.toml:10: model.latency_budget: 50 has the wrong type, want a duration like "90s", "30m" or "72h"`,
-			`s.toml:11: model.probation_time: "soon" has the wrong type, want a duration like "90s", "30m" or "72h"`,
+			`s.toml:10: model.latency_budget: 50 has the wrong type, want a duration like "90s", "30m" or "90d"`,
+			`s.toml:11: model.probation_time: "soon" has the wrong type, want a duration like "90s", "30m" or "90d"`,
 			"s.toml:12: model.probation_disagreement: 20 is out of range, want 0 to 1"}},
 		{"a latency that is no budget", edit(`keys = ["maker.pub"]`, "keys = [\"maker.pub\"]\nlatency_budget = \"2h\"\n"), []string{
-			"s.toml:10: model.latency_budget: 2h0m0s is out of range, want 0s to 1m0s"}},
+			"s.toml:10: model.latency_budget: 2h is out of range, want 0s to 1m"}},
 		{"region inside out", minimal + "[locate]\nregion = [10, 10, 5, 20]\n", []string{
 			"s.toml:13: locate.region: [10 10 5 20] is no region, want [x0, y0, x1, y1] in px of the frame with x0 < x1 and y0 < y1"}},
 		{"credential outside of its folder", minimal + "username = \"u\"\npassword_file = \"credential:../secret\"\n", []string{
 			`s.toml:13: mqtt.password_file: "credential:../secret" names no credential, want credential:NAME`}},
 		{"sizes and ages", minimal + "[journal]\nmax_size = \"big\"\nmax_age = \"90 days\"\n", []string{
 			`s.toml:13: journal.max_size: "big" is no size, want something like 512MiB`,
-			`s.toml:14: journal.max_age: "90 days" is no time, want something like 90d or 12h, or 0`}},
+			`s.toml:14: journal.max_age: "90 days" has the wrong type, want a duration like "90s", "30m" or "90d"`}},
 		{"sizes and ages out of range", minimal + "[journal]\nmax_size = \"1kB\"\nmax_age = \"-1h\"\n", []string{
 			`s.toml:13: journal.max_size: "1kB" is too small, want at least 1.0 MiB`,
-			`s.toml:14: journal.max_age: "-1h" is no time, want something like 90d or 12h, or 0`}},
+			`s.toml:14: journal.max_age: -1h is out of range, want 0s to 36500d`}},
 		{"not a number", minimal + "[locate]\nmargin = nan\n", []string{"s.toml:13: locate.margin: NaN is out of range, want 0 to 0.5"}},
 		{"password in the URL", edit("mqtt://broker", "mqtt://me:secret@broker"), []string{
 			`s.toml:11: mqtt.broker: "mqtt://me:secret@broker" is no broker, want mqtt://HOST or mqtts://HOST, with :PORT if it is not 1883 or 8883`}},
@@ -212,15 +212,32 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-func TestSizeAndAge(t *testing.T) {
+func TestSize(t *testing.T) {
 	for s, want := range map[config.Size]int64{"512MiB": 512 << 20, "2GB": 2e9, "4096": 4096, "1.5 MiB": 3 << 19} {
 		if got := s.Bytes(); got != want {
 			t.Errorf("%s is %d bytes, want %d", s, got, want)
 		}
 	}
-	for a, want := range map[config.Age]time.Duration{"90d": 90 * 24 * time.Hour, "12h": 12 * time.Hour, "0": 0, "0d": 0} {
-		if got := a.Duration(); got != want {
-			t.Errorf("%s is %v, want %v", a, got, want)
+}
+
+func TestDuration(t *testing.T) {
+	for _, test := range []struct {
+		text  string
+		want  time.Duration
+		again string
+	}{
+		{"90d", 90 * 24 * time.Hour, "90d"}, {"48h", 48 * time.Hour, "2d"}, {"12h", 12 * time.Hour, "12h"}, {"1h30m", 90 * time.Minute, "1h30m"},
+		{"90s", 90 * time.Second, "1m30s"}, {"10m", 10 * time.Minute, "10m"}, {"10s", 10 * time.Second, "10s"}, {"1.5h", 90 * time.Minute, "1h30m"},
+		{"0", 0, "0s"}, {"0d", 0, "0s"}, {"-1d", -24 * time.Hour, "-1d"}, {"65535d", 65535 * 24 * time.Hour, "65535d"},
+	} {
+		var d config.Duration
+		if err := d.UnmarshalText([]byte(test.text)); err != nil || d.Std() != test.want || d.String() != test.again {
+			t.Errorf("%s is %v, written %s, %v; want %v, %s", test.text, d.Std(), d, err, test.want, test.again)
+		}
+	}
+	for _, bad := range []string{"", "90", "90 days", "d", "1.5d", "1d12h", "65536d"} {
+		if err := new(config.Duration).UnmarshalText([]byte(bad)); err == nil {
+			t.Errorf("%q was read", bad)
 		}
 	}
 }

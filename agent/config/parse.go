@@ -154,7 +154,7 @@ func fieldOf(s reflect.Value, name string) (reflect.Value, bool) {
 // accepts describes the type of a key for a person.
 func accepts(t reflect.Type) string {
 	if t == reflect.TypeFor[Duration]() {
-		return `a duration like "90s", "30m" or "72h"`
+		return `a duration like "90s", "30m" or "90d"`
 	}
 	switch t.Kind() {
 	case reflect.String:

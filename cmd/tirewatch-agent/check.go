@@ -204,8 +204,8 @@ func describe(w io.Writer, cfg *config.Config, model string) {
 }
 
 // ageWords says how long verdicts stay.
-func ageWords(a config.Age) string {
-	if a.Duration() == 0 {
+func ageWords(a config.Duration) string {
+	if a == 0 {
 		return ""
 	}
 	return fmt.Sprintf("; verdicts that the broker has taken stay for %s of work", a)
