@@ -44,7 +44,7 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 			err = store.Close()
 		}
 	}()
-	picture, err := cameraOptions(cfg.Camera, log)
+	picture, err := CameraOptions(cfg.Camera, log)
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,8 @@ func newLocator(cfg *config.Config) locate.Locator {
 	return locate.NewRound(locate.RoundOptions{MinDiameter: cfg.Locate.MinDiameter, MaxDiameter: cfg.Locate.MaxDiameter})
 }
 
-func cameraOptions(c config.Camera, log *slog.Logger) (camera.Options, error) {
+// CameraOptions are the options of the camera that a configuration describes.
+func CameraOptions(c config.Camera, log *slog.Logger) (camera.Options, error) {
 	loc, err := camera.ParseLocation(string(c.Source))
 	return camera.Options{
 		Source: loc, Width: c.Width, Height: c.Height, FPS: float64(c.FPS), RealTime: c.Realtime,

@@ -4,6 +4,7 @@ package journal
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"syscall"
 )
@@ -27,3 +28,21 @@ func (j *Journal) acquire() error {
 }
 
 func (j *Journal) unlock() { j.lock.Close() }
+
+// held says whether a process has the journal open. It takes the lock for an instant; an agent that starts in that very moment starts
+// again some seconds later.
+func (j *Journal) held() (bool, error) {
+	f, err := os.Open(j.path + "-lock")
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, explainFile(err)
+	}
+	defer f.Close()
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return true, nil
+	}
+	return false, err
+}

@@ -124,6 +124,9 @@ func (j *Journal) rollBack() error {
 	return errors.Join(db.QueryRow(`SELECT count(*) FROM sqlite_schema`).Scan(&tables), db.Close())
 }
 
+// immutable is the mode of a database that nobody changes.
+const immutable = "immutable"
+
 // dsn names a database for the driver. Every connection runs the pragmas, in this order.
 func (j *Journal) dsn(path, mode string, pragmas ...string) (string, error) {
 	path, err := filepath.Abs(path)
@@ -131,6 +134,10 @@ func (j *Journal) dsn(path, mode string, pragmas ...string) (string, error) {
 		return "", err
 	}
 	query := url.Values{"mode": {mode}, "_pragma": pragmas}
+	if mode == immutable { // SQLite then makes neither log nor index beside the file, and takes no lock
+		query.Set("mode", "ro")
+		query.Set("immutable", "1")
+	}
 	if j.env.vfs != "" {
 		query.Set("vfs", j.env.vfs)
 	}
@@ -159,7 +166,11 @@ func (j *Journal) inspect() (version int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	return j.examine(db)
+}
 
+// examine says which schema a database has, whether it is whole, and whether it is this station's.
+func (j *Journal) examine(db *sql.DB) (version int, err error) {
 	var id, tables int
 	if err := db.QueryRow(`SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
 		FROM pragma_application_id, pragma_user_version`).Scan(&id, &version, &tables); err != nil {

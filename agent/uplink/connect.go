@@ -136,18 +136,28 @@ func connect(ctx context.Context, cfg config.MQTT, adjust func(*mqtt.ClientOptio
 	return c, ended, nil
 }
 
-// trouble is why there is no connection.
-type trouble struct {
-	text string // the same for the same cause, while err may name a port that differs in each attempt
-	err  error
+// ConnectError is why there is no connection.
+type ConnectError struct {
+	Broker string
+	Text   string // what is wrong, the same for the same cause, while Err may name a port that differs in each attempt
+	Advice string // what to look at; may be empty
+	Err    error
 }
 
-func (t *trouble) Error() string { return fmt.Sprintf("%s (%v)", t.text, t.err) }
-func (t *trouble) Unwrap() error { return t.err }
+func (e *ConnectError) Error() string { return fmt.Sprintf("%s (%v)", e.cause(), e.Err) }
+func (e *ConnectError) Unwrap() error { return e.Err }
+
+// cause is the error without what may differ between two attempts.
+func (e *ConnectError) cause() string {
+	text := fmt.Sprintf("broker %s: %s", e.Broker, e.Text)
+	if e.Advice != "" {
+		text += ": " + e.Advice
+	}
+	return text
+}
 
 // explain says in a technician's words why there is no connection and what can be done.
 func explain(cfg config.MQTT, err error) error {
-	broker := cfg.Broker
 	var (
 		unknownHost *net.DNSError
 		authority   x509.UnknownAuthorityError
@@ -157,35 +167,37 @@ func explain(cfg config.MQTT, err error) error {
 		operation   *net.OpError
 		timeout     net.Error
 	)
-	advice := func(text string) error { return &trouble{fmt.Sprintf("broker %s: %s", broker, text), err} }
+	trouble := func(text, advice string) error {
+		return &ConnectError{Broker: cfg.Broker, Text: text, Advice: advice, Err: err}
+	}
 	switch {
 	case errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword), errors.Is(err, packets.ErrorRefusedNotAuthorised):
 		if cfg.Username == "" {
-			return advice("it lets nobody in without a user name: set the user name and password file")
+			return trouble("it lets nobody in without a user name", "set the user name and password file")
 		}
-		return advice(fmt.Sprintf("it refuses user %q: check the user name and the password file", cfg.Username))
+		return trouble(fmt.Sprintf("it refuses user %q", cfg.Username), "check the user name and the password file")
 	case errors.Is(err, packets.ErrorRefusedIDRejected):
-		return advice(fmt.Sprintf("it refuses the client id %q: set another", cfg.ClientID))
+		return trouble(fmt.Sprintf("it refuses the client id %q", cfg.ClientID), "set another")
 	case errors.Is(err, packets.ErrorRefusedServerUnavailable):
-		return advice("it answers that it is unavailable: look at the broker's log")
+		return trouble("it answers that it is unavailable", "look at the broker's log")
 	case errors.As(err, &unknownHost):
-		return advice(fmt.Sprintf("the name %s cannot be found: check the broker's name, and this machine's network and DNS", unknownHost.Name))
+		return trouble(fmt.Sprintf("the name %s cannot be found", unknownHost.Name), "check the broker's name, and this machine's network and DNS")
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return advice("nothing listens there: check that the broker runs, and the port")
+		return trouble("nothing listens there", "check that the broker runs, and the port")
 	case errors.As(err, &authority):
-		return advice("its certificate comes from an unknown authority: set the CA file")
+		return trouble("its certificate comes from an unknown authority", "set the CA file")
 	case errors.As(err, &hostname):
-		return advice("its certificate is for another host: use the name in the certificate")
+		return trouble("its certificate is for another host", "use the name in the certificate")
 	case errors.As(err, &invalid):
-		return advice("its certificate is not valid: check its dates, and the clock of this machine")
+		return trouble("its certificate is not valid", "check its dates, and the clock of this machine")
 	case errors.As(err, &record), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
-		return advice("it closes the connection at once: it may speak another protocol on this port (mqtts:// wants its TLS port), or want a client certificate")
+		return trouble("it closes the connection at once", "it may speak another protocol on this port (mqtts:// wants its TLS port), or want a client certificate")
 	case errors.As(err, &operation) && operation.Op == "remote error": // how crypto/tls names an alert of the other side
-		return advice("it breaks the TLS handshake off: it may want a client certificate, or speak only TLS older than 1.2")
+		return trouble("it breaks the TLS handshake off", "it may want a client certificate, or speak only TLS older than 1.2")
 	case strings.Contains(err.Error(), "unsupported protocol version"): // crypto/tls has no type for it
-		return advice("it speaks only TLS older than 1.2, which is not safe: update the broker")
+		return trouble("it speaks only TLS older than 1.2, which is not safe", "update the broker")
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return advice("it does not answer: check address, network and firewall")
+		return trouble("it does not answer", "check address, network and firewall")
 	}
-	return advice("no connection")
+	return trouble("no connection", "")
 }

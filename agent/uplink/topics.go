@@ -20,6 +20,9 @@ func (t Topics) Status() string { return t.of("status") }
 // Health carries Health, retained. Station to SCADA.
 func (t Topics) Health() string { return t.of("health") }
 
+// SelfCheck carries what the daily examination found, retained. Station to technician.
+func (t Topics) SelfCheck() string { return t.of("selfcheck") }
+
 // Model carries ModelState, retained. Station to technician.
 func (t Topics) Model() string { return t.of("model") }
 

@@ -213,8 +213,8 @@ func (u *Uplink) Run(ctx context.Context) {
 			return
 		}
 		cause := err.Error()
-		if t, ok := errors.AsType[*trouble](err); ok {
-			cause = t.text
+		if t, ok := errors.AsType[*ConnectError](err); ok {
+			cause = t.cause()
 		}
 		if cause != logged {
 			logged = cause

@@ -4,20 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"tirewatch/agent"
 	"tirewatch/agent/config"
-	"tirewatch/agent/models"
-	"tirewatch/agent/uplink"
-	"tirewatch/quantize/bundle"
-	"tirewatch/vision/camera"
+	"tirewatch/agent/doctor"
 )
 
 func newCheckCmd() *cobra.Command {
@@ -34,102 +26,22 @@ station would do. It opens neither camera nor journal and may be used beside a r
 			if err != nil {
 				return err
 			}
-			model, problems := examine(cfg)
-			describe(cmd.OutOrStdout(), cfg, model)
-			return problems
+			return check(cmd.OutOrStdout(), cfg)
 		},
 	}
 	cmd.Flags().StringVar(&path, "config", "", "the station's configuration `file`")
 	return cmd
 }
 
-// examine looks for what the configuration names. It gives a line about the model, and what is wrong.
-func examine(cfg *config.Config) (model string, problems error) {
-	var errs []error
-	note := func(key string, err error) {
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", key, err))
-		}
-	}
-	if loc, err := camera.ParseLocation(string(cfg.Camera.Source)); err != nil {
-		note("camera.source", err)
-	} else {
-		note("camera.source", camera.Check(loc))
-	}
-	model, err := examineModel(cfg)
-	note("model", err)
-	if cfg.Model.Inbox != "" {
-		note("model.inbox", isFolder(cfg.Model.Inbox))
-	}
-	note("journal.path", isFolder(filepath.Dir(cfg.Journal.Path)))
-	for _, f := range []struct {
-		key, path string
-		check     func(path string) error
-	}{
-		{"mqtt.password_file", cfg.MQTT.PasswordFile, uplink.CheckSecret}, {"mqtt.ca_file", cfg.MQTT.CAFile, isReadable},
-		{"mqtt.cert_file", cfg.MQTT.CertFile, isReadable}, {"mqtt.key_file", cfg.MQTT.KeyFile, uplink.CheckSecret},
-	} {
-		if f.path == "" {
-			continue
-		}
-		// What systemd hands to the service only the service can look at.
-		if _, err := config.FilePath(f.path); !errors.Is(err, config.ErrNoCredentials) {
-			note(f.key, f.check(f.path))
-		}
-	}
-	return model, errors.Join(errs...)
-}
-
-// examineModel says with which network the station would start.
-func examineModel(cfg *config.Config) (string, error) {
-	o, err := agent.ModelOptions(cfg, slog.New(slog.DiscardHandler))
+// check describes the station and gives what is wrong.
+func check(w io.Writer, cfg *config.Config) error {
+	problems := doctor.Missing(cfg)
+	model, err := doctor.Model(cfg)
 	if err != nil {
-		return "unknown", err
+		problems = errors.Join(problems, fmt.Errorf("model: %w", err))
 	}
-	shot, err := models.Inspect(o)
-	if err == nil {
-		b := shot.Active.Bundle
-		words := fmt.Sprintf("serial %d (%s), installed in %s", b.Serial, b.ID(), cfg.Model.Dir)
-		if t := shot.Trial; t != nil {
-			words += fmt.Sprintf(", on probation: %d of %d verdicts, %d of %d unlike the model before", t.Verdicts, t.Of, t.Disagreements, t.Compared)
-		}
-		return words, nil
-	}
-	if !errors.Is(err, models.ErrNoModel) {
-		return "unknown", err
-	}
-	if cfg.Model.Initial == "" {
-		return "none yet: the station waits until one is pushed", nil
-	}
-	data, err := bundle.ReadFile(cfg.Model.Initial)
-	if err != nil {
-		return "unknown", err
-	}
-	m, err := o.Verify(data)
-	if err != nil {
-		return "unknown", fmt.Errorf("initial model %s: %w", cfg.Model.Initial, err)
-	}
-	return fmt.Sprintf("none yet: serial %d (%s) is installed from %s", m.Bundle.Serial, m.Bundle.ID(), cfg.Model.Initial), nil
-}
-
-func isFolder(path string) error {
-	info, err := os.Stat(path)
-	if err == nil && !info.IsDir() {
-		err = &fs.PathError{Op: "open", Path: path, Err: errors.New("not a folder")}
-	}
-	return err
-}
-
-func isReadable(path string) error {
-	path, err := config.FilePath(path)
-	if err != nil {
-		return err
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return f.Close()
+	describe(w, cfg, model)
+	return problems
 }
 
 // probationWords says what a new model must do to be believed.

@@ -95,10 +95,11 @@ camera, judges each tire with a signed model and publishes the verdicts by MQTT.
 
 A new station:
 
-  tirewatch-agent example > /etc/tirewatch/station.toml
-  tirewatch-agent check --config /etc/tirewatch/station.toml
-  tirewatch-agent selftest --config /etc/tirewatch/station.toml
-  tirewatch-agent run --config /etc/tirewatch/station.toml`,
+  sudo tirewatch-agent provision
+  sudo tirewatch-agent doctor --config /etc/tirewatch/station.toml
+  sudo systemctl enable --now tirewatch-agent
+
+tirewatch-agent example prints a configuration with every key.`,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -119,7 +120,7 @@ A new station:
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return withHint(&usageError{err}, c.CommandPath()+" --help shows the flags and examples")
 	})
-	root.AddCommand(newRunCmd(), newCheckCmd(), newSelftestCmd(), newExampleCmd())
+	root.AddCommand(newRunCmd(), newCheckCmd(), newSelftestCmd(), newExampleCmd(), newProvisionCmd(), newDoctorCmd())
 	for _, c := range root.Commands() {
 		c.Args = func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {

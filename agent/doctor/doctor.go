@@ -1,0 +1,265 @@
+// Package doctor looks at everything that a station needs, one thing after the other, and says in plain words what it found and what to do.
+//
+//	configuration -> secrets, files, disk, journal, clock, model, camera, broker -> DOCTOR -> terminal, JSON, MQTT
+//
+// It may be used beside a running agent and does not disturb it: the journal is read without a lock, the camera is left to the agent,
+// and the broker sees a client of another name. Newcomers need Read and Examine; Model and Missing are for those who only want to know
+// whether a configuration fits the machine.
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"time"
+
+	"tirewatch/agent"
+	"tirewatch/agent/config"
+	"tirewatch/agent/health"
+	"tirewatch/agent/journal"
+	"tirewatch/agent/models"
+	"tirewatch/agent/uplink"
+	"tirewatch/vision/camera"
+)
+
+// State is how a look ended.
+type State string
+
+const (
+	OK      State = "ok"
+	Warning State = "warning" // the station works, and somebody should know
+	Failed  State = "failed"  // the station does not work as it should
+	Skipped State = "skipped" // could not be looked at now
+)
+
+// Finding is what one look found.
+type Finding struct {
+	Look  string `json:"look"` // what was looked at: configuration, agent, secrets, files, disk, journal, clock, model, camera, broker, heat
+	State State  `json:"state"`
+	Found string `json:"found"`        // in plain words
+	Do    string `json:"do,omitempty"` // what to do about it
+}
+
+// Options are what a look needs of the machine; the zero value asks the real one.
+type Options struct {
+	Patience     time.Duration                      // with camera and broker; 0: half a minute
+	Now          func() time.Time                   // nil: time.Now
+	Synchronised func() (yes, known bool)           // whether a time server has set the clock; nil: the kernel is asked
+	Free         func(folder string) (int64, error) // bytes that the agent may still write; nil: the file system is asked
+	Heat         func() (celsius float64, ok bool)  // nil: the hottest sensor
+}
+
+// Read loads a configuration. What is wrong with it is a finding, and then there is nothing else to look at.
+func Read(path string) (*config.Config, Finding) {
+	cfg, err := config.Load(path)
+	if err == nil {
+		return cfg, Finding{"configuration", OK, fmt.Sprintf("%s describes station %s", path, cfg.Station.ID()), ""}
+	}
+	f := Finding{"configuration", Failed, err.Error(), "correct these lines; tirewatch-agent example shows every key"}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		f.Do = "sudo tirewatch-agent provision writes one"
+	case errors.Is(err, fs.ErrPermission):
+		f.Do = "run this with sudo; if it was: sudo chgrp tirewatch " + path + " && sudo chmod 640 " + path
+	}
+	return nil, f
+}
+
+// doctor is one examination.
+type doctor struct {
+	Options
+	cfg  *config.Config
+	seen journal.Seen // by the look at the journal
+	tell func(Finding)
+}
+
+// Examine looks at everything and tells each finding as soon as there is one. It takes as long as camera and broker do.
+func Examine(ctx context.Context, cfg *config.Config, o Options, tell func(Finding)) {
+	if o.Patience == 0 {
+		o.Patience = 30 * time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Synchronised == nil {
+		o.Synchronised = synchronised
+	}
+	if o.Free == nil {
+		o.Free = free
+	}
+	if o.Heat == nil {
+		o.Heat = health.Temperature
+	}
+	d := &doctor{Options: o, cfg: cfg, tell: tell}
+	d.secrets()
+	d.files()
+	d.disk()
+	d.journal() // before those that ask whether an agent runs
+	d.agent(ctx)
+	d.clock()
+	d.heat()
+	d.model()
+	d.camera(ctx)
+	d.broker(ctx)
+}
+
+// journal looks whether the next start could go on where the last one ended.
+func (d *doctor) journal() {
+	path := d.cfg.Journal.Path
+	seen, err := journal.Look(path, d.cfg.Station.ID())
+	d.seen = seen
+	f := Finding{Look: "journal", State: OK}
+	switch {
+	case errors.As(err, new(*journal.DamagedError)):
+		f = Finding{"journal", Warning, err.Error(), "replace the card soon if this happens again"}
+	case err != nil:
+		f = Finding{"journal", Failed, err.Error(), ""}
+		if errors.As(err, new(*journal.StationError)) {
+			f.Do = "name the station as before, or set journal.path to another file"
+		} else if errors.Is(err, journal.ErrReadOnly) {
+			f.Do = ownershipAdvice(path)
+		}
+	case seen.InUse:
+		f.Found = path + " is in use: the agent is running"
+	case !seen.Exists:
+		f.Found = path + " begins with the first start"
+	case seen.Unclean:
+		f.Found = path + " was not closed: power cut or crash; the next start takes up what its log holds"
+	default:
+		f.Found = fmt.Sprintf("%s holds %d verdicts, %d of them wait for the broker", path, seen.Verdicts, seen.Waiting)
+	}
+	d.tell(f)
+}
+
+// built is before any start of this program.
+var built = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// clock looks whether the time can be right. Order and retention need no clock; certificates and readers of a verdict do.
+func (d *doctor) clock() {
+	now := d.Now().UTC()
+	shows := "the clock shows " + now.Format(time.RFC3339)
+	server := "let a time server set it: firmware-config/chrony.conf; `timedatectl` shows the state"
+	synced, known := d.Synchronised()
+	switch {
+	case now.Before(built):
+		d.tell(Finding{"clock", Failed, shows + ", it is not set", server})
+	case now.Before(d.seen.Newest.Add(-time.Minute)):
+		d.tell(Finding{"clock", Failed, shows + ", before the last verdict of " + d.seen.Newest.Format(time.RFC3339), server})
+	case known && !synced:
+		d.tell(Finding{"clock", Warning, shows + "; no time server has set it", server})
+	case known:
+		d.tell(Finding{"clock", OK, shows + ", set by a time server", ""})
+	default:
+		d.tell(Finding{"clock", OK, shows + "; whether a time server has set it is not known", ""})
+	}
+}
+
+// hot is where boards of all kinds slow down to cool. degrees Celsius
+const hot = 80
+
+func (d *doctor) heat() {
+	celsius, ok := d.Heat()
+	switch {
+	case !ok: // a PC without sensors
+	case celsius >= hot:
+		d.tell(Finding{"heat", Warning, fmt.Sprintf("%.0f °C: the machine slows down to cool", celsius), "give it a heat sink, a fan or air"})
+	default:
+		d.tell(Finding{"heat", OK, fmt.Sprintf("%.0f °C", celsius), ""})
+	}
+}
+
+// model looks at the network that the next start would work with.
+func (d *doctor) model() {
+	words, notes, err := inspectModel(d.cfg)
+	switch {
+	case errors.Is(err, models.ErrNoModel):
+		d.tell(Finding{"model", Failed, err.Error(), "push one from the PC: tirewatch push FILE.tire --station " + d.cfg.Station.ID() +
+			", copy one into the inbox, or name one as model.initial"})
+	case err != nil:
+		d.tell(Finding{"model", Failed, err.Error(), "model.keys must name the public key of whoever signed the bundle"})
+	case len(notes) > 0:
+		d.tell(Finding{"model", Warning, words + "; " + strings.Join(notes, "; "), "push the bundle again, with a higher serial"})
+	default:
+		d.tell(Finding{"model", OK, words, ""})
+	}
+}
+
+// black is the mean of a picture in which nothing can be seen, 0 to 255.
+const black = 4
+
+// camera takes one picture, unless the agent has the camera.
+func (d *doctor) camera(ctx context.Context) {
+	o, err := agent.CameraOptions(d.cfg.Camera, slog.New(slog.DiscardHandler))
+	if err == nil {
+		err = camera.Check(o.Source)
+	}
+	if err != nil {
+		d.tell(Finding{"camera", Failed, err.Error(), hint(err)})
+		return
+	}
+	if d.seen.InUse && o.Source.Live() {
+		d.tell(Finding{"camera", Skipped, o.Source.String() + " is left to the agent, which is running", ""})
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.Patience)
+	defer cancel()
+	src := camera.NewReopening(camera.ReopenOptions{Open: func() (camera.Source, error) { return camera.Open(o) }})
+	defer src.Close()
+	f, err := src.Next(ctx)
+	if err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("open %s: no picture within %v", o.Source, d.Patience)
+		}
+		d.tell(Finding{"camera", Failed, err.Error(), hint(err)})
+		return
+	}
+	words := fmt.Sprintf("%s gave a picture of %d x %d px", o.Source, f.Width, f.Height)
+	sum := 0
+	for _, b := range f.Pix {
+		sum += int(b)
+	}
+	if sum < black*len(f.Pix) {
+		d.tell(Finding{"camera", Warning, words + ", and it is black", "look at the lens cap, the light and the exposure"})
+		return
+	}
+	d.tell(Finding{"camera", OK, words, ""})
+}
+
+// broker logs in beside a running agent.
+func (d *doctor) broker(ctx context.Context) {
+	c := d.cfg.MQTT
+	if !c.Enabled() {
+		d.tell(Finding{"broker", OK, "none: verdicts stay in the journal", ""})
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.Patience)
+	defer cancel()
+	err := uplink.Try(ctx, c, uplink.Topics{Root: c.Root, Station: d.cfg.Station.ID()})
+	refusal, known := errors.AsType[*uplink.ConnectError](err)
+	switch {
+	case err == nil:
+		d.tell(Finding{"broker", OK, c.Broker + " lets this station in", ""})
+	case errors.Is(err, config.ErrNoCredentials):
+		d.tell(Finding{"broker", Skipped, err.Error(), "systemctl start tirewatch-selfcheck looks as the service does"})
+	case known:
+		d.tell(Finding{"broker", Failed, fmt.Sprintf("broker %s: %s (%v)", refusal.Broker, refusal.Text, refusal.Err), refusal.Advice})
+	case errors.Is(err, uplink.ErrForbidden):
+		d.tell(Finding{"broker", Failed, err.Error(), "the broker's access list must let the station read and write below its own topic"})
+	default:
+		d.tell(Finding{"broker", Failed, err.Error(), ""})
+	}
+}
+
+// hint is the advice that an error brings along.
+func hint(err error) string {
+	if h, ok := errors.AsType[interface {
+		error
+		Hint() string
+	}](err); ok {
+		return h.Hint()
+	}
+	return ""
+}

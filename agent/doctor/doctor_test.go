@@ -1,0 +1,144 @@
+package doctor_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"tirewatch/agent/config"
+	"tirewatch/agent/doctor"
+	"tirewatch/agent/journal"
+)
+
+// station is a configuration in a folder of its own, with keys appended.
+func station(t *testing.T, extra string) *config.Config {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "station.toml")
+	text := "[station]\nsite = \"a\"\nline = \"b\"\nname = \"c\"\n[camera]\nsource = \"folder:.\"\n[model]\nkeys = [\"maker.pub\"]\ndir = \"models\"\n" +
+		"[journal]\npath = \"journal.db\"\n" + extra
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, f := doctor.Read(path)
+	if f.State != doctor.OK {
+		t.Fatal(f)
+	}
+	return cfg
+}
+
+// look gives the finding of one look.
+func look(t *testing.T, cfg *config.Config, o doctor.Options, what string) (found doctor.Finding) {
+	t.Helper()
+	doctor.Examine(t.Context(), cfg, o, func(f doctor.Finding) {
+		if f.Look == what {
+			found = f
+		}
+	})
+	return found
+}
+
+func TestClock(t *testing.T) {
+	cfg := station(t, "")
+	at := time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC)
+	for _, test := range []struct {
+		name          string
+		now           time.Time
+		synced, known bool
+		want          doctor.State
+		found         string
+	}{
+		{"a time server set it", at, true, true, doctor.OK, "2026-05-06T07:08:09Z, set by a time server"},
+		{"nobody set it", at, false, true, doctor.Warning, "no time server has set it"},
+		{"nothing is known", at, false, false, doctor.OK, "not known"},
+		{"a board without a battery", time.Unix(10, 0), false, true, doctor.Failed, "1970-01-01T00:00:10Z, it is not set"},
+	} {
+		f := look(t, cfg, doctor.Options{Now: func() time.Time { return test.now },
+			Synchronised: func() (bool, bool) { return test.synced, test.known }}, "clock")
+		if f.State != test.want || !strings.Contains(f.Found, test.found) || (f.Do == "") != (f.State == doctor.OK) {
+			t.Errorf("%s: %+v", test.name, f)
+		}
+	}
+}
+
+func TestHeat(t *testing.T) {
+	cfg := station(t, "")
+	for celsius, want := range map[float64]doctor.State{45: doctor.OK, 85: doctor.Warning} {
+		if f := look(t, cfg, doctor.Options{Heat: func() (float64, bool) { return celsius, true }}, "heat"); f.State != want {
+			t.Errorf("%v °C: %+v", celsius, f)
+		}
+	}
+}
+
+// A running agent is asked for what it knows of itself.
+func TestRunningAgent(t *testing.T) {
+	for page, want := range map[string]doctor.Finding{
+		"tirewatch_problem{part=\"camera\"} 1\ntirewatch_problem{part=\"drift\"} 0\ntirewatch_problem{part=\"clock at the start\"} 1\n": {
+			State: doctor.Failed, Found: "is running and has trouble with: camera, clock at the start"},
+		"tirewatch_model_serial 7\n": {State: doctor.OK, Found: "is running and has no problem"},
+		"hello\n":                    {State: doctor.Warning, Found: "the page of another program"},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write([]byte(page)) }))
+		cfg := station(t, "[metrics]\nlisten = \""+strings.TrimPrefix(server.URL, "http://")+"\"\n")
+		j, err := journal.Open(cfg.Journal.Path, cfg.Station.ID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f := look(t, cfg, doctor.Options{}, "agent"); f.State != want.State || !strings.Contains(f.Found, want.Found) {
+			t.Errorf("%q: %+v", page, f)
+		}
+		j.Close()
+		server.Close()
+	}
+}
+
+// Files that an agent left which was started as root are named, as the agent's user sees them. The test runs itself as that user.
+func TestFilesOfRoot(t *testing.T) {
+	const nobody = 65534
+	if folder := os.Getenv("DOCTOR_FOLDER"); folder != "" {
+		name, err := doctor.Become(folder)
+		if err != nil || os.Geteuid() != nobody {
+			t.Fatalf("became %q, uid %d, %v", name, os.Geteuid(), err)
+		}
+		cfg, read := doctor.Read(filepath.Join(folder, "station.toml"))
+		if read.State != doctor.OK {
+			t.Fatal(read)
+		}
+		f := look(t, cfg, doctor.Options{}, "files")
+		if f.State != doctor.Failed || f.Found != "the agent cannot write "+cfg.Journal.Path || !strings.Contains(f.Do, "sudo chown -R tirewatch:tirewatch "+folder) {
+			t.Errorf("%+v", f)
+		}
+		return
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	cfg := station(t, "")
+	folder := filepath.Dir(cfg.Journal.Path)
+	if err := os.WriteFile(cfg.Journal.Path, nil, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	for dir := folder; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) { // others may look into the test's folders
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, path := range []string{folder, filepath.Join(folder, "station.toml")} {
+		if err := os.Chown(path, nobody, nobody); err != nil {
+			t.Fatal(err)
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, "-test.run=^TestFilesOfRoot$", "-test.v")
+	cmd.Env = append(os.Environ(), "DOCTOR_FOLDER="+folder)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

@@ -1,0 +1,86 @@
+package journal
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"tirewatch/vision/durable"
+)
+
+// Seen is what can be seen of a journal from outside.
+type Seen struct {
+	Exists bool
+	InUse  bool // an agent has it open; nothing below is known
+	// Unclean says that the last agent did not close it: what its log holds shows only to the next Open, and the rest is not known.
+	Unclean  bool
+	Verdicts int
+	Waiting  int       // verdicts that the broker has not taken
+	Newest   time.Time // of the newest verdict; zero: there is none
+}
+
+// Look examines a journal and leaves no trace: it takes no lock that an agent would run into but for an instant, and makes no file, which
+// would belong to whoever looks. Errors are those of Open.
+func Look(path, station string) (Seen, error) {
+	j := &Journal{path: path, station: station, env: environment{writeFile: durable.WriteFile, rename: os.Rename}}
+	seen, err := j.seen()
+	if err != nil {
+		err = fmt.Errorf("look at journal %s: %w", path, explain(path, err))
+	}
+	return seen, err
+}
+
+func (j *Journal) seen() (s Seen, err error) {
+	if s.InUse, err = j.held(); err != nil || s.InUse {
+		s.Exists = s.InUse
+		return s, err
+	}
+	switch info, err := os.Stat(j.path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return s, nil
+	case err != nil:
+		return s, explainFile(err)
+	default:
+		s.Exists = info.Size() > 0
+	}
+	if log, err := os.Stat(j.path + "-wal"); err == nil && log.Size() > 0 {
+		s.Unclean = true
+	}
+	if !s.Exists || s.Unclean {
+		return s, nil
+	}
+	found, err := j.glance()
+	if busy, heldErr := j.held(); heldErr == nil && busy { // it started meanwhile: what was read may be a mixture
+		return Seen{Exists: true, InUse: true}, nil
+	}
+	found.Exists = true
+	return found, err
+}
+
+// glance reads a database that nobody has open.
+func (j *Journal) glance() (s Seen, err error) {
+	db, err := j.connect(j.path, immutable)
+	if err != nil {
+		return s, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	version, err := j.examine(db)
+	if err != nil || version == 0 {
+		return s, err
+	}
+	if err := db.QueryRow(`SELECT count(*), count(*) FILTER (WHERE acked = 0) FROM verdicts`).Scan(&s.Verdicts, &s.Waiting); err != nil {
+		return s, err
+	}
+	var ms int64
+	switch err := db.QueryRow(`SELECT time FROM verdicts ORDER BY seq DESC LIMIT 1`).Scan(&ms); {
+	case errors.Is(err, sql.ErrNoRows):
+	case err != nil:
+		return s, err
+	default:
+		s.Newest = time.UnixMilli(ms).UTC()
+	}
+	return s, nil
+}

@@ -1,0 +1,14 @@
+//go:build unix
+
+package provision
+
+import (
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// handOver gives a file the group of its folder.
+func handOver(path string, folder fs.FileInfo) error {
+	return os.Chown(path, -1, int(folder.Sys().(*syscall.Stat_t).Gid))
+}

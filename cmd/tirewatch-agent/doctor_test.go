@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"tirewatch/agent/config"
+	"tirewatch/agent/journal"
+	"tirewatch/agent/uplink"
+	"tirewatch/agent/uplink/brokertest"
+	"tirewatch/vision/verdict"
+)
+
+// TestDoctor runs testdata/doctor/*.txtar: what TestScripts have, and two brokers: $BROKER lets everybody in, $STRICT nobody.
+func TestDoctor(t *testing.T) {
+	open, strict := brokertest.Start(t), brokertest.Start(t, "allow_anonymous false")
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/doctor",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("BROKER", open.URL())
+			env.Setenv("STRICT", strict.URL())
+			return furnish(env.WorkDir)
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			// config TEXT...: station.toml with lines appended.
+			"config": func(ts *testscript.TestScript, _ bool, args []string) {
+				extra := ""
+				for _, line := range args {
+					extra += line + "\n"
+				}
+				ts.Check(os.WriteFile(ts.MkAbs("station.toml"), []byte(stationConfig(extra)), 0o644))
+			},
+			// judged TIME: the journal gets a verdict of that time.
+			"judged": func(ts *testscript.TestScript, _ bool, args []string) {
+				at, err := time.Parse(time.RFC3339, args[0])
+				ts.Check(err)
+				j, err := journal.Open(ts.MkAbs("journal.db"), "plant/line/1")
+				ts.Check(err)
+				ts.Check(j.Append(&verdict.Verdict{Schema: verdict.SchemaVersion, Time: at, Label: verdict.Normal, Threshold: 0.5}))
+				ts.Check(j.Close())
+			},
+			// disk FOLDER SIZE: a disk of its own.
+			"disk": func(ts *testscript.TestScript, _ bool, args []string) {
+				folder := ts.MkAbs(args[0])
+				ts.Check(os.Mkdir(folder, 0o755))
+				if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size="+args[1]); err != nil {
+					t.Skipf("cannot mount a small disk (%v): run as root", err)
+				}
+				ts.Defer(func() { syscall.Unmount(folder, 0) })
+			},
+			// appears FILE: waits until another process has made it.
+			"appears": func(ts *testscript.TestScript, _ bool, args []string) {
+				for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+					if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+						return
+					}
+					if time.Now().After(deadline) {
+						ts.Fatalf("%s does not appear", args[0])
+					}
+				}
+			},
+			// retained TOPIC: prints what the broker keeps there.
+			"retained": func(ts *testscript.TestScript, _ bool, args []string) {
+				text, err := uplink.Retained(t.Context(), config.MQTT{Broker: open.URL()}, args[0])
+				ts.Check(err)
+				fmt.Fprintln(ts.Stdout(), text)
+			},
+			// mode FILE OCTAL: the permissions of a file.
+			"mode": func(ts *testscript.TestScript, _ bool, args []string) {
+				info, err := os.Stat(ts.MkAbs(filepath.FromSlash(args[0])))
+				ts.Check(err)
+				if got := fmt.Sprintf("%o", info.Mode().Perm()); got != args[1] {
+					ts.Fatalf("%s has mode %s; want %s", args[0], got, args[1])
+				}
+			},
+		},
+	})
+}
