@@ -2,16 +2,31 @@ package systemd_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"tirewatch/agent/config"
 )
 
 const unit = "tirewatch-agent.service"
+
+// units are all that systemd starts, in the order of their names.
+func units(t *testing.T) []string {
+	t.Helper()
+	services, err1 := filepath.Glob("*.service")
+	timers, err2 := filepath.Glob("*.timer")
+	if err := errors.Join(err1, err2); err != nil || len(services) < 3 || len(timers) < 2 {
+		t.Fatalf("%v, %v, %v", services, timers, err)
+	}
+	return append(services, timers...)
+}
 
 func lines(t *testing.T, path string) []string {
 	t.Helper()
@@ -22,20 +37,20 @@ func lines(t *testing.T, path string) []string {
 	return strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
 }
 
-// directives reads a unit as key and value.
-func directives(t *testing.T) map[string]string {
+// directives reads a unit as key and values.
+func directives(t *testing.T, unit string) map[string][]string {
 	t.Helper()
-	all := map[string]string{}
+	all := map[string][]string{}
 	for _, line := range lines(t, unit) {
 		if key, value, ok := strings.Cut(line, "="); ok && !strings.HasPrefix(line, "#") {
-			all[key] = value
+			all[key] = append(all[key], value)
 		}
 	}
 	return all
 }
 
 func TestEveryLineIsExplained(t *testing.T) {
-	for _, path := range []string{unit, "tirewatch.sysusers", "tirewatch.tmpfiles"} {
+	for _, path := range append(units(t), "tirewatch.sysusers", "tirewatch.tmpfiles", "journald.conf", "credentials.conf") {
 		above := ""
 		for i, line := range lines(t, path) {
 			directive := line != "" && !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "[")
@@ -49,65 +64,164 @@ func TestEveryLineIsExplained(t *testing.T) {
 
 // What the program promises to systemd and what the unit expects must fit.
 func TestUnitFitsTheAgent(t *testing.T) {
-	d := directives(t)
+	d := directives(t, unit)
 	for key, want := range map[string]string{
 		"Type": "notify", "WatchdogSec": "60", "Restart": "always", "User": "tirewatch", "StateDirectory": "tirewatch",
-		"RestartPreventExitStatus": "2",
+		"RestartPreventExitStatus": "2", "OnFailure": "tirewatch-alarm.service tirewatch-retry.timer", "Conflicts": "tirewatch-alarm.service",
 	} {
-		if d[key] != want {
-			t.Errorf("%s=%s, want %s", key, d[key], want)
+		if got := strings.Join(d[key], " "); got != want {
+			t.Errorf("%s=%s, want %s", key, got, want)
 		}
 	}
-	for _, key := range []string{"PrivateDevices", "DeviceAllow", "ProtectClock", "MemoryDenyWriteExecute"} {
-		if value, ok := d[key]; ok { // the first three hide cameras, the last breaks GStreamer's code generator
+	for _, key := range []string{"PrivateDevices", "MemoryDenyWriteExecute", "PrivateUsers", "ProcSubset"} { // the unit says what each would break
+		if value, ok := d[key]; ok {
 			t.Errorf("%s=%s keeps the agent from its camera", key, value)
 		}
 	}
-}
-
-// ExecStart must be a command line that the agent understands.
-func TestExecStart(t *testing.T) {
-	words := strings.Fields(directives(t)["ExecStart"])
-	if len(words) < 2 || words[0] != "/usr/bin/tirewatch-agent" {
-		t.Fatalf("ExecStart=%s", words)
-	}
-	out, err := exec.Command("go", "run", "tirewatch/cmd/tirewatch-agent", words[1], "--help").CombinedOutput()
-	if err != nil {
-		t.Fatalf("tirewatch-agent %s --help: %v\n%s", words[1], err, out)
-	}
-	flags := slices.DeleteFunc(words[2:], func(w string) bool { return !strings.HasPrefix(w, "-") })
-	if len(flags) == 0 {
-		t.Error("ExecStart has no flags")
-	}
-	for _, flag := range flags {
-		if !regexp.MustCompile(`(?m)^\s.*` + regexp.QuoteMeta(flag) + `\b`).Match(out) {
-			t.Errorf("the agent has no flag %s:\n%s", flag, out)
+	for _, unit := range []string{unit, "tirewatch-selfcheck.service"} {
+		if got := directives(t, unit)["DeviceAllow"]; !slices.Contains(got, "char-video4linux rw") || !slices.Contains(got, "char-media rw") {
+			t.Errorf("%s: DeviceAllow=%v keeps it from cameras", unit, got)
 		}
 	}
 }
 
-// systemd itself must understand the files. The programs that they name need not be installed.
-func TestSystemdAcceptsTheFiles(t *testing.T) {
-	analyze, err := exec.LookPath("systemd-analyze")
-	if err != nil {
-		t.Skip("systemd-analyze is not installed")
+// seconds reads a time span as systemd does.
+func seconds(t *testing.T, span string) float64 {
+	t.Helper()
+	var d config.Duration
+	if err := d.UnmarshalText([]byte(strings.TrimSuffix(span, "in"))); err == nil { // 30min
+		return d.Std().Seconds()
 	}
-	text, err := os.ReadFile(unit)
+	n, err := strconv.ParseFloat(span, 64)
+	if err != nil {
+		t.Fatalf("time span %q", span)
+	}
+	return n
+}
+
+// The start limit must leave room for the model store, which gives a new network up after so many bad ends and then works with the one before;
+// it must be reached by hangs that only the watchdog ends; and the next attempt must come when systemd counts from zero again.
+func TestStartLimit(t *testing.T) {
+	station, err := config.Parse([]byte(config.Example()), "station.toml")
 	if err != nil {
 		t.Fatal(err)
 	}
+	d := directives(t, unit)
+	burst, err := strconv.Atoi(d["StartLimitBurst"][0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	interval := seconds(t, d["StartLimitIntervalSec"][0])
+	if least := station.Model.ProbationCrashes + 3; burst < least {
+		t.Errorf("%d starts are too few: the network before must get three of its own, after %d of the new one", burst, station.Model.ProbationCrashes)
+	}
+	if hangs := float64(burst) * (2*seconds(t, d["WatchdogSec"][0]) + seconds(t, d["RestartSec"][0])); interval < hangs {
+		t.Errorf("%d hangs take %v s, and starts are counted for %v s: no alarm", burst, hangs, interval)
+	}
+	retry := directives(t, "tirewatch-retry.timer")
+	if again := seconds(t, retry["OnActiveSec"][0]); again <= interval || retry["Unit"][0] != unit {
+		t.Errorf("%v starts after %v s, the limit counts for %v s", retry["Unit"], again, interval)
+	}
+}
+
+// Each command line must be one that the agent understands.
+func TestExecStart(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "tirewatch-agent")
+	if out, err := exec.Command("go", "build", "-o", program, "tirewatch/cmd/tirewatch-agent").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, unit := range units(t) {
+		if !strings.HasSuffix(unit, ".service") {
+			continue
+		}
+		words := strings.Fields(strings.TrimPrefix(directives(t, unit)["ExecStart"][0], "-"))
+		if len(words) < 2 || words[0] != "/usr/bin/tirewatch-agent" {
+			t.Fatalf("%s: ExecStart=%s", unit, words)
+		}
+		out, err := exec.Command(program, words[1], "--help").CombinedOutput()
+		if err != nil {
+			t.Fatalf("tirewatch-agent %s --help: %v\n%s", words[1], err, out)
+		}
+		flags := slices.DeleteFunc(words[2:], func(w string) bool { return !strings.HasPrefix(w, "-") })
+		if len(flags) == 0 {
+			t.Errorf("%s: ExecStart has no flags", unit)
+		}
+		for _, flag := range flags {
+			if !regexp.MustCompile(`(?m)^\s.*` + regexp.QuoteMeta(flag) + `\b`).Match(out) {
+				t.Errorf("%s: the agent has no flag %s:\n%s", unit, flag, out)
+			}
+		}
+	}
+}
+
+// installed puts the units into a folder, with a program that exists here.
+func installed(t *testing.T) (folder string) {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), unit)
-	text = bytes.ReplaceAll(text, []byte("/usr/bin/tirewatch-agent"), []byte(self))
-	if err := os.WriteFile(path, text, 0o644); err != nil {
-		t.Fatal(err)
+	folder = t.TempDir()
+	for _, unit := range units(t) {
+		text, err := os.ReadFile(unit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = bytes.ReplaceAll(text, []byte("/usr/bin/tirewatch-agent"), []byte(self))
+		if err := os.WriteFile(filepath.Join(folder, unit), text, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
-	out, err := exec.Command(analyze, "verify", "--man=no", path).CombinedOutput()
-	if err != nil || bytes.Contains(out, []byte(unit)) {
-		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	return folder
+}
+
+func analyzer(t *testing.T) string {
+	t.Helper()
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("systemd-analyze is not installed: apt install systemd")
+	}
+	return analyze
+}
+
+// systemd itself must understand the files, alone and with the secrets.
+func TestSystemdAcceptsTheFiles(t *testing.T) {
+	analyze, folder := analyzer(t), installed(t)
+	for _, unit := range []string{unit, "tirewatch-selfcheck.service", "tirewatch-alarm.service"} {
+		text, err := os.ReadFile("credentials.conf")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Mkdir(filepath.Join(folder, unit+".d"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, unit+".d", "credentials.conf"), text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, unit := range units(t) {
+		out, err := exec.Command(analyze, "verify", "--man=no", filepath.Join(folder, unit)).CombinedOutput()
+		if err != nil || bytes.Contains(out, []byte("tirewatch")) {
+			t.Errorf("systemd-analyze verify %s: %v\n%s", unit, err, out)
+		}
+	}
+}
+
+// No unit may do more than it needs: systemd's own scale goes from 0 (safe) to 10.
+func TestExposure(t *testing.T) {
+	analyze, folder := analyzer(t), installed(t)
+	for _, unit := range units(t) {
+		if !strings.HasSuffix(unit, ".service") {
+			continue
+		}
+		// The threshold is in tenths.
+		out, err := exec.Command(analyze, "security", "--offline=true", "--no-pager", "--threshold=20", filepath.Join(folder, unit)).CombinedOutput()
+		m := regexp.MustCompile(`Overall exposure level for .*: ([0-9.]+)`).FindSubmatch(out)
+		if err != nil || m == nil {
+			t.Errorf("%s: %v\n%s", unit, err, out)
+			continue
+		}
+		t.Logf("%s: %s", unit, m[1])
 	}
 }
 

@@ -3,8 +3,10 @@ package doctor
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"os/user"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -15,9 +17,16 @@ func synchronised() (yes, known bool) {
 	var t unix.Timex // no mode: it is read only
 	state, err := unix.Adjtimex(&t)
 	if err != nil {
-		return false, false
+		return askTimedated() // the sandbox of the self-check forbids the call, since it could set the clock too
 	}
 	return state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0, true
+}
+
+// askTimedated asks the service that may ask the kernel.
+func askTimedated() (yes, known bool) {
+	out, err := exec.Command("timedatectl", "show", "--property=NTPSynchronized", "--value").Output()
+	answer := strings.TrimSpace(string(out))
+	return answer == "yes", err == nil && (answer == "yes" || answer == "no")
 }
 
 // free is what a user that is not root may still write.

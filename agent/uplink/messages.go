@@ -43,6 +43,7 @@ const (
 const (
 	reasonStopped = "stopped"
 	reasonLost    = "connection lost"
+	ReasonFailed  = "failed to start" // and how often and why: systemd has given up for now
 )
 
 // Health is how a station fares, in figures; what is wrong in words stands in Status. Counts are those since the agent started. It is sent every

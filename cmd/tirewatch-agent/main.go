@@ -120,7 +120,7 @@ tirewatch-agent example prints a configuration with every key.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return withHint(&usageError{err}, c.CommandPath()+" --help shows the flags and examples")
 	})
-	root.AddCommand(newRunCmd(), newCheckCmd(), newSelftestCmd(), newExampleCmd(), newProvisionCmd(), newDoctorCmd())
+	root.AddCommand(newRunCmd(), newCheckCmd(), newSelftestCmd(), newExampleCmd(), newProvisionCmd(), newDoctorCmd(), newAlarmCmd())
 	for _, c := range root.Commands() {
 		c.Args = func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {

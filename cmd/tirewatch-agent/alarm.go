@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tirewatch/agent/config"
+	"tirewatch/agent/uplink"
+)
+
+func newAlarmCmd() *cobra.Command {
+	var path, unit string
+	cmd := &cobra.Command{
+		Use:   "alarm --config FILE",
+		Short: "Say that the agent does not start any more",
+		Long: `Alarm is what systemd calls when the agent has failed too often. It puts "offline, failed to start"
+into the station's status at the broker, retained, with the number of starts and how the last one
+ended, and prints it as an emergency, which systemd shows on every terminal of the machine.`,
+		Example: "  tirewatch-agent alarm --config /etc/tirewatch/station.toml --unit tirewatch-agent.service",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			reason := uplink.ReasonFailed + howItEnded(cmd.Context(), unit)
+			cfg, err := loadConfig(path)
+			name := path
+			if err == nil {
+				name = cfg.Station.ID()
+			}
+			// <0> is the priority that journald sends to every terminal.
+			fmt.Fprintf(cmd.ErrOrStderr(), "<0>TIRE INSPECTION STATION %s IS DOWN: %s\n<0>what to do: sudo tirewatch-agent doctor --config %s; journalctl -u %s\n",
+				name, reason, path, unit)
+			if err != nil {
+				return fmt.Errorf("the broker cannot be told: %w", err)
+			}
+			if !cfg.MQTT.Enabled() {
+				return nil
+			}
+			return tellFailure(cmd.Context(), cfg, reason)
+		},
+	}
+	cmd.Flags().StringVar(&path, "config", "", "the station's configuration `file`")
+	cmd.Flags().StringVar(&unit, "unit", "tirewatch-agent.service", "the `service` that failed")
+	return cmd
+}
+
+func tellFailure(ctx context.Context, cfg *config.Config, reason string) error {
+	topic := uplink.Topics{Root: cfg.MQTT.Root, Station: cfg.Station.ID()}.Status()
+	return leave(ctx, cfg, topic, uplink.Status{State: uplink.Offline, Since: time.Now().UTC(), Reason: reason, Version: version()})
+}
+
+// howItEnded asks systemd. The alarm counts more than its details, so what cannot be found out is left out.
+func howItEnded(ctx context.Context, unit string) string {
+	out, err := exec.CommandContext(ctx, "systemctl", "show", "--property=NRestarts,Result,ExecMainStatus", unit).Output()
+	if err != nil && !errors.As(err, new(*exec.ExitError)) {
+		return "" // no systemd
+	}
+	found := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		found[key] = value
+	}
+	words := ""
+	if n := found["NRestarts"]; n != "" && n != "0" {
+		words += fmt.Sprintf(" after %s restarts", n)
+	}
+	if status := found["ExecMainStatus"]; status == "2" {
+		words += ": the configuration or the command line is wrong"
+	} else if r := found["Result"]; r != "" && r != "success" {
+		words += fmt.Sprintf(": %s, status %s", r, status)
+	}
+	return words
+}
