@@ -40,24 +40,19 @@ func TestExampleStations(t *testing.T) {
 	}
 }
 
-// The settings that stand as comments must work too once someone uncomments them.
-func TestCommentedSources(t *testing.T) {
-	source := regexp.MustCompile(`(?m)^source = .*$`)
-	other := regexp.MustCompile(`source = "[^"]+"$`)
-	for _, path := range []string{"pi/station.toml", "jetson/station.toml"} {
+// The presets that stand as comments must work too once someone uncomments them.
+func TestCommentedPresets(t *testing.T) {
+	active := regexp.MustCompile(`(?m)^preset = .*$`)
+	for path, want := range map[string]string{"pi/station.toml": "gstreamer:libcamerasrc ", "jetson/station.toml": "v4l2:/dev/tirewatch-camera"} {
 		text := read(t, path)
-		var found int
-		for line := range strings.Lines(text) {
-			if line = strings.TrimSpace(line); strings.HasPrefix(line, "#") && other.MatchString(line) {
-				found++
-				changed := source.ReplaceAllLiteralString(text, other.FindString(line))
-				if _, err := config.Parse([]byte(changed), path); err != nil {
-					t.Errorf("%s: %s: %v", path, line, err)
-				}
-			}
+		other := regexp.MustCompile(`(?m)^# (preset = "[^"]+")$`).FindStringSubmatch(text)
+		if other == nil {
+			t.Errorf("%s: no other preset is shown", path)
+			continue
 		}
-		if found == 0 {
-			t.Errorf("%s: no other source is shown", path)
+		c, err := config.Parse([]byte(active.ReplaceAllLiteralString(text, other[1])), path)
+		if err != nil || !strings.HasPrefix(string(c.Camera.Source), want) {
+			t.Errorf("%s: %s: %v, %v", path, other[1], c, err)
 		}
 	}
 }

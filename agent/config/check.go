@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +17,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
+var fourCC = regexp.MustCompile(`^[0-9A-Za-z]{4}$`)
+
 // maxName bounds one level of a topic, so that whole topics stay far below MQTT's 65535 bytes.
 const maxName = 64
 
@@ -26,6 +29,9 @@ func (r *reader) check(c *Config) {
 	r.name("station.line", c.Station.Line)
 	r.name("station.name", c.Station.Name)
 
+	if c.Camera.Preset != "" {
+		oneOf(r, "camera.preset", c.Camera.Preset, Presets...)
+	}
 	const sources = "want v4l2:/dev/video0, gstreamer:PIPELINE, rtsp://HOST/PATH, file:CLIP or folder:DIR"
 	if r.required("camera.source", string(c.Camera.Source), sources) {
 		kind, target := c.Camera.Source.Split()
@@ -35,6 +41,7 @@ func (r *reader) check(c *Config) {
 	between(r, "camera.width", c.Camera.Width, 0, 1<<14)
 	between(r, "camera.height", c.Camera.Height, 0, 1<<14)
 	between(r, "camera.fps", c.Camera.FPS, 0, 1000)
+	r.rule("camera.fourcc", c.Camera.FourCC == "" || fourCC.MatchString(c.Camera.FourCC), "%q is no pixel format, want four letters like MJPG", c.Camera.FourCC)
 
 	oneOf(r, "locate.mode", c.Locate.Mode, LocateRound, LocateRegion)
 	r.region(c.Locate)

@@ -53,6 +53,13 @@ func ParseStation(id string) (Station, error) {
 
 // Camera says where frames come from.
 type Camera struct {
+	// Preset fills in what is usual for a kind of camera, as far as the keys below do not say otherwise:
+	//	usb          a USB camera in Motion JPEG, which alone has full rate over USB 2: /dev/tirewatch-camera, 1280 x 720 px, 30 a second
+	//	pi-csi       a CSI camera of a Raspberry Pi, through libcamera: 1280 x 720 px, 30 a second
+	//	jetson-csi   a CSI camera of a Jetson, through NVIDIA's Argus: 1280 x 720 px, 60 a second
+	//	rtsp         a network camera, whose Source must be given, with as little delay as can be
+	// `tirewatch-agent check` shows what became of it. Optional.
+	Preset string `toml:"preset"`
 	// Source is one of
 	//	v4l2:/dev/video0       a camera of the machine
 	//	gstreamer:PIPELINE     a GStreamer pipeline that ends in an appsink (CSI cameras)
@@ -61,10 +68,16 @@ type Camera struct {
 	//	folder:DIR             a folder of photographs, in the order of their names
 	Source Source `toml:"source"`
 
-	// Width, Height (px) and FPS are asked of a v4l2 camera; 0 leaves the choice to the driver.
+	// Width, Height (px) and FPS are asked of a v4l2 camera, or of the pipeline of a preset; 0 leaves the choice to the driver.
 	Width  int `toml:"width"`
 	Height int `toml:"height"`
 	FPS    int `toml:"fps"`
+
+	// FourCC is the pixel format that is asked of a v4l2 camera, four letters like MJPG or YUYV; empty leaves the choice to the driver.
+	FourCC string `toml:"fourcc"`
+	// LowLatency keeps the decoder of a network camera from collecting pictures before it gives the first. Default false, with preset rtsp
+	// true.
+	LowLatency bool `toml:"low_latency"`
 
 	// Realtime paces a clip or a folder as a camera would; without it frames come as fast as they are inspected.
 	Realtime bool `toml:"realtime"`

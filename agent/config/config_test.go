@@ -164,6 +164,11 @@ func TestProblems(t *testing.T) {
 			"s.toml:12: model.probation_disagreement: 20 is out of range, want 0 to 1"}},
 		{"a latency that is no budget", edit(`keys = ["maker.pub"]`, "keys = [\"maker.pub\"]\nlatency_budget = \"2h\"\n"), []string{
 			"s.toml:10: model.latency_budget: 2h is out of range, want 0s to 1m"}},
+		{"no such preset", edit(`source = "v4l2:/dev/video0"`, "preset = \"webcam\"\nsource = \"v4l2:/dev/video0\"\nfourcc = \"jpeg!\""), []string{
+			`s.toml:7: camera.preset: "webcam" is not accepted, want usb or pi-csi or jetson-csi or rtsp`,
+			`s.toml:9: camera.fourcc: "jpeg!" is no pixel format, want four letters like MJPG`}},
+		{"a network camera without its address", edit(`source = "v4l2:/dev/video0"`, `preset = "rtsp"`), []string{
+			"s.toml: camera.source: missing, want v4l2:/dev/video0, gstreamer:PIPELINE, rtsp://HOST/PATH, file:CLIP or folder:DIR"}},
 		{"region inside out", minimal + "[locate]\nregion = [10, 10, 5, 20]\n", []string{
 			"s.toml:13: locate.region: [10 10 5 20] is no region, want [x0, y0, x1, y1] in px of the frame with x0 < x1 and y0 < y1"}},
 		{"credential outside of its folder", minimal + "username = \"u\"\npassword_file = \"credential:../secret\"\n", []string{
@@ -294,4 +299,31 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A preset fills in what the file leaves open, and nothing else.
+func TestPresets(t *testing.T) {
+	const bgr = " ! videoconvert ! video/x-raw,format=BGR ! appsink drop=true max-buffers=1 sync=false"
+	for _, test := range []struct {
+		name, keys string
+		want       config.Camera
+	}{
+		{"usb", `preset = "usb"`, config.Camera{Preset: "usb", Source: "v4l2:/dev/tirewatch-camera", Width: 1280, Height: 720, FPS: 30, FourCC: "MJPG"}},
+		{"usb, all of it said otherwise", "preset = \"usb\"\nsource = \"v4l2:/dev/video2\"\nwidth = 640\nheight = 480\nfps = 0\nfourcc = \"\"",
+			config.Camera{Preset: "usb", Source: "v4l2:/dev/video2", Width: 640, Height: 480}},
+		{"pi-csi", `preset = "pi-csi"`, config.Camera{Preset: "pi-csi", Width: 1280, Height: 720, FPS: 30,
+			Source: "gstreamer:libcamerasrc ! video/x-raw,width=1280,height=720,framerate=30/1" + bgr}},
+		{"pi-csi of another size", "preset = \"pi-csi\"\nwidth = 1920\nheight = 1080\nfps = 15", config.Camera{Preset: "pi-csi", Width: 1920, Height: 1080, FPS: 15,
+			Source: "gstreamer:libcamerasrc ! video/x-raw,width=1920,height=1080,framerate=15/1" + bgr}},
+		{"jetson-csi", `preset = "jetson-csi"`, config.Camera{Preset: "jetson-csi", Width: 1280, Height: 720, FPS: 60,
+			Source: "gstreamer:nvarguscamerasrc ! video/x-raw(memory:NVMM),width=1280,height=720,framerate=60/1 ! nvvidconv ! video/x-raw,format=BGRx" + bgr}},
+		{"rtsp", "preset = \"rtsp\"\nsource = \"rtsp://cam/1\"", config.Camera{Preset: "rtsp", Source: "rtsp://cam/1", LowLatency: true}},
+	} {
+		c, err := config.Parse([]byte(strings.Replace(minimal, `source = "v4l2:/dev/video0"`, test.keys, 1)), "s.toml")
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+		} else if diff := cmp.Diff(test.want, c.Camera); diff != "" {
+			t.Errorf("%s: want -, got +:\n%s", test.name, diff)
+		}
+	}
 }

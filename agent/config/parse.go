@@ -75,6 +75,7 @@ func Parse(data []byte, name string) (*Config, error) {
 
 	c := defaults()
 	r.fill(reflect.ValueOf(&c).Elem(), tree)
+	r.expand(&c.Camera)
 	r.check(&c)
 	if len(r.problems) > 0 {
 		slices.SortStableFunc(r.problems, inFileOrder)

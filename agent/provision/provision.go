@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,7 +26,7 @@ import (
 // Answers are what a technician knows of a new station. Files are copied beside the configuration, where the agent may read them.
 type Answers struct {
 	Station      string // SITE/LINE/NAME
-	Camera       string // a source, as in camera.source
+	Camera       string // a preset or a source, as in camera.preset and camera.source
 	Broker       string // mqtt://HOST or mqtts://HOST; empty: none
 	Username     string // at the broker; empty: none
 	Password     string // as typed; empty: PasswordFile
@@ -178,7 +179,16 @@ func gather(path string, a Answers) (files []file, err error) {
 }
 
 // cameraKey is the line of the configuration for an answer about the camera.
-func cameraKey(answer string) string { return "source = " + strconv.Quote(answer) }
+func cameraKey(answer string) string {
+	source := "source = " + strconv.Quote(answer)
+	switch kind, _ := config.Source(answer).Split(); {
+	case slices.Contains(config.Presets, answer):
+		return "preset = " + strconv.Quote(answer)
+	case kind == config.SourceRTSP:
+		return "preset = \"rtsp\"\n" + source
+	}
+	return source
+}
 
 // Camera says what is wrong with an answer about the camera.
 func Camera(answer string) error { return tryKeys("camera.source", "[camera]\n"+cameraKey(answer)) }

@@ -69,6 +69,9 @@ func describe(w io.Writer, cfg *config.Config, model string) {
 	}
 	presence := cfg.Trigger.Mode == config.TriggerPresence
 	line("station", "%s", cfg.Station.ID())
+	if cfg.Camera.Preset != "" {
+		line("preset", "%s", cfg.Camera.Preset)
+	}
 	line("source", "%s", sourceWords(cfg.Camera))
 	if r := cfg.Locate.Region; cfg.Locate.Mode == config.LocateRegion {
 		words := ""

@@ -180,6 +180,12 @@ func sourceWords(c config.Camera) string {
 	if loc.Kind == camera.V4L2 && c.FPS > 0 {
 		words += fmt.Sprintf(", %d frames per second", c.FPS)
 	}
+	if loc.Kind == camera.V4L2 && c.FourCC != "" {
+		words += ", as " + c.FourCC
+	}
+	if loc.Kind == camera.RTSP && c.LowLatency {
+		words += ", with low latency"
+	}
 	if !loc.Live() && c.Realtime {
 		words += ", at its own pace"
 	}

@@ -27,7 +27,7 @@ open. Key, password, certificate and first model are copied beside the configura
 may read them. Nothing that is there is replaced without --force, and nothing is written before
 everything has been looked at. Then it checks the station.`,
 		Example: `  sudo tirewatch-agent provision
-  sudo tirewatch-agent provision --station hamburg/line1/station3 --camera v4l2:/dev/video0 \
+  sudo tirewatch-agent provision --station hamburg/line1/station3 --camera usb \
       --broker mqtts://broker --username station3 --password-file secret --key plant.key.pub --model first.tire`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			in, ok := cmd.InOrStdin().(*os.File)
@@ -57,7 +57,7 @@ everything has been looked at. Then it checks the station.`,
 	f := cmd.Flags()
 	f.StringVar(&path, "config", path, "the configuration `file` to write")
 	f.StringVar(&a.Station, "station", "", "the station's name, `SITE/LINE/NAME`")
-	f.StringVar(&a.Camera, "camera", "", "the `source` of pictures: v4l2:/dev/video0, rtsp://HOST/PATH, ...")
+	f.StringVar(&a.Camera, "camera", "", "the `camera`: usb, pi-csi, jetson-csi, or a source like rtsp://HOST/PATH")
 	f.StringVar(&a.Broker, "broker", "", "the broker's `URL`, mqtt://HOST or mqtts://HOST")
 	f.StringVar(&a.Username, "username", "", "the station's `name` at the broker")
 	f.StringVar(&a.PasswordFile, "password-file", "", "a `file` with the password for the broker")
@@ -112,7 +112,7 @@ func (i *interview) ask(a *provision.Answers) error {
 	}
 	for _, q := range []question{
 		{"station", &a.Station, "Name of this station, as SITE/LINE/NAME", station, true},
-		{"camera", &a.Camera, "Camera: v4l2:/dev/video0, rtsp://HOST/PATH, ...", provision.Camera, true},
+		{"camera", &a.Camera, "Camera: usb, pi-csi, jetson-csi, rtsp://HOST/PATH or v4l2:/dev/video0", provision.Camera, true},
 		{"key", &a.Key, "File with the public key of whoever signs the models (NAME.pub)", key, true},
 		{"model", &a.Model, "File with the first model (empty: one is pushed later)", model, false},
 		{"broker", &a.Broker, "MQTT broker, mqtt://HOST or mqtts://HOST (empty: none)", provision.Broker, false},

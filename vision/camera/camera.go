@@ -118,6 +118,7 @@ type Options struct {
 	FourCC        string  // pixel format, four letters: MJPG gives USB cameras their full rate
 	Exposure      float64 // in the driver's unit, for V4L2 100 microseconds; 0 is automatic
 
+	LowLatency bool          // of a network camera: the decoder collects no pictures before it gives the first
 	RealTime   bool          // play files and folders at their own pace instead of as fast as they are read
 	StallAfter time.Duration // silence of a camera that is ErrStalled; 0 is DefaultStallAfter
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"gocv.io/x/gocv"
 
@@ -32,6 +33,8 @@ var backends = map[Kind]gocv.VideoCaptureAPI{
 	File:      gocv.VideoCaptureAny,
 }
 
+const ffmpegOptions = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+
 // openCapture opens a camera, stream or video and gives the frames per second that it claims, 0 when it claims none.
 func openCapture(o Options) (grabber, float64, error) {
 	api, ok := backends[o.Source.Kind]
@@ -40,6 +43,14 @@ func openCapture(o Options) (grabber, float64, error) {
 	}
 	if err := checkReachable(o.Source); err != nil {
 		return nil, 0, err
+	}
+	if o.Source.Kind == RTSP && o.LowLatency {
+		// The only way in that OpenCV has. TCP is its own default, which setting anything here would undo; whoever set it from outside knows better.
+		if _, set := os.LookupEnv(ffmpegOptions); !set {
+			if err := os.Setenv(ffmpegOptions, "rtsp_transport;tcp|fflags;nobuffer|flags;low_delay"); err != nil {
+				return nil, 0, err
+			}
+		}
 	}
 	vc, err := gocv.VideoCaptureFileWithAPI(o.Source.Target, api)
 	if err != nil {
