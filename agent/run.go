@@ -166,7 +166,9 @@ func newLocator(cfg *config.Config) locate.Locator {
 func CameraOptions(c config.Camera, log *slog.Logger) (camera.Options, error) {
 	loc, err := camera.ParseLocation(string(c.Source))
 	return camera.Options{
-		Source: loc, Width: c.Width, Height: c.Height, FPS: float64(c.FPS), FourCC: c.FourCC, LowLatency: c.LowLatency, RealTime: c.Realtime,
+		Source: loc, Width: c.Width, Height: c.Height, FPS: float64(c.FPS), FourCC: c.FourCC,
+		Controls:   camera.Controls{Exposure: c.Exposure, Gain: c.Gain, WhiteBalance: c.WhiteBalance, Focus: c.Focus},
+		LowLatency: c.LowLatency, RealTime: c.Realtime,
 		Skipped: func(path string, err error) { log.Warn("image passed over", "path", path, "error", err) },
 	}, err
 }

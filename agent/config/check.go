@@ -1,6 +1,7 @@
 package config
 
 import (
+	"math"
 	"net"
 	"net/url"
 	"path/filepath"
@@ -42,6 +43,21 @@ func (r *reader) check(c *Config) {
 	between(r, "camera.height", c.Camera.Height, 0, 1<<14)
 	between(r, "camera.fps", c.Camera.FPS, 0, 1000)
 	r.rule("camera.fourcc", c.Camera.FourCC == "" || fourCC.MatchString(c.Camera.FourCC), "%q is no pixel format, want four letters like MJPG", c.Camera.FourCC)
+
+	for _, s := range []struct {
+		key   string
+		value *int
+	}{
+		{"camera.exposure", c.Camera.Exposure}, {"camera.gain", c.Camera.Gain},
+		{"camera.white_balance", c.Camera.WhiteBalance}, {"camera.focus", c.Camera.Focus},
+	} {
+		if s.value == nil {
+			continue
+		}
+		kind, _ := c.Camera.Source.Split()
+		r.rule(s.key, kind == "" || kind == SourceV4L2, "is for v4l2 cameras; a pipeline's own elements have such properties, a network camera has a page of its own")
+		between(r, s.key, *s.value, 0, math.MaxInt32)
+	}
 
 	oneOf(r, "locate.mode", c.Locate.Mode, LocateRound, LocateRegion)
 	r.region(c.Locate)

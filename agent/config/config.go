@@ -75,6 +75,13 @@ type Camera struct {
 
 	// FourCC is the pixel format that is asked of a v4l2 camera, four letters like MJPG or YUYV; empty leaves the choice to the driver.
 	FourCC string `toml:"fourcc"`
+	// Exposure (in 100 microseconds), Gain, WhiteBalance (K) and Focus lock a setting of a v4l2 camera, whose automatic is switched off. The
+	// network learned from pictures of one kind, and a camera that adapts to each tire gives others. `v4l2-ctl --list-ctrls-menus` shows what
+	// a camera has; a value that it does not take keeps the station from starting to look. Without a key the camera decides.
+	Exposure     *int `toml:"exposure"`
+	Gain         *int `toml:"gain"`
+	WhiteBalance *int `toml:"white_balance"`
+	Focus        *int `toml:"focus"`
 	// LowLatency keeps the decoder of a network camera from collecting pictures before it gives the first. Default false, with preset rtsp
 	// true.
 	LowLatency bool `toml:"low_latency"`

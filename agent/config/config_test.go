@@ -58,7 +58,7 @@ func TestExampleShowsTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	optional := regexp.MustCompile(`(?m)^# (region|initial|revoked|inbox|username|password_file|ca_file|cert_file|key_file) = .*\n`)
+	optional := regexp.MustCompile(`(?m)^# (exposure|gain|white_balance|focus|region|initial|revoked|inbox|username|password_file|ca_file|cert_file|key_file) = .*\n`)
 	commented := regexp.MustCompile(`(?m)^# (\w+ = )`)
 	text := commented.ReplaceAllString(optional.ReplaceAllString(config.Example(), ""), "$1")
 	uncommented, err := config.Parse([]byte(text), "station.toml")
@@ -169,6 +169,12 @@ func TestProblems(t *testing.T) {
 			`s.toml:9: camera.fourcc: "jpeg!" is no pixel format, want four letters like MJPG`}},
 		{"a network camera without its address", edit(`source = "v4l2:/dev/video0"`, `preset = "rtsp"`), []string{
 			"s.toml: camera.source: missing, want v4l2:/dev/video0, gstreamer:PIPELINE, rtsp://HOST/PATH, file:CLIP or folder:DIR"}},
+		{"controls of what is no v4l2 camera", edit(`source = "v4l2:/dev/video0"`, "source = \"rtsp://cam/1\"\nexposure = 20\ngain = -1\nfocus = \"near\""), []string{
+			`s.toml:8: camera.exposure: is for v4l2 cameras; a pipeline's own elements have such properties, a network camera has a page of its own`,
+			`s.toml:9: camera.gain: is for v4l2 cameras; a pipeline's own elements have such properties, a network camera has a page of its own`,
+			`s.toml:10: camera.focus: "near" has the wrong type, want a whole number`}},
+		{"controls out of range", edit(`source = "v4l2:/dev/video0"`, "source = \"v4l2:/dev/video0\"\nexposure = -1"), []string{
+			"s.toml:8: camera.exposure: -1 is out of range, want 0 to 2147483647"}},
 		{"region inside out", minimal + "[locate]\nregion = [10, 10, 5, 20]\n", []string{
 			"s.toml:13: locate.region: [10 10 5 20] is no region, want [x0, y0, x1, y1] in px of the frame with x0 < x1 and y0 < y1"}},
 		{"credential outside of its folder", minimal + "username = \"u\"\npassword_file = \"credential:../secret\"\n", []string{

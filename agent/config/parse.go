@@ -158,6 +158,8 @@ func accepts(t reflect.Type) string {
 		return `a duration like "90s", "30m" or "90d"`
 	}
 	switch t.Kind() {
+	case reflect.Pointer: // a key without a default
+		return accepts(t.Elem())
 	case reflect.String:
 		return `a text in quotes`
 	case reflect.Bool:

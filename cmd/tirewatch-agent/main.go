@@ -183,6 +183,14 @@ func sourceWords(c config.Camera) string {
 	if loc.Kind == camera.V4L2 && c.FourCC != "" {
 		words += ", as " + c.FourCC
 	}
+	for _, s := range []struct {
+		name  string
+		value *int
+	}{{"exposure", c.Exposure}, {"gain", c.Gain}, {"white balance", c.WhiteBalance}, {"focus", c.Focus}} {
+		if s.value != nil {
+			words += fmt.Sprintf(", %s locked at %d", s.name, *s.value)
+		}
+	}
 	if loc.Kind == camera.RTSP && c.LowLatency {
 		words += ", with low latency"
 	}

@@ -113,10 +113,10 @@ type Options struct {
 	Source Location
 
 	// Wishes to a camera; zero leaves the driver's choice. What a camera makes of them stands in its frames.
-	Width, Height int     // px
-	FPS           float64 // frames per second; for a folder the pace of RealTime
-	FourCC        string  // pixel format, four letters: MJPG gives USB cameras their full rate
-	Exposure      float64 // in the driver's unit, for V4L2 100 microseconds; 0 is automatic
+	Width, Height int      // px
+	FPS           float64  // frames per second; for a folder the pace of RealTime
+	FourCC        string   // pixel format, four letters: MJPG gives USB cameras their full rate
+	Controls      Controls // of a V4L2 camera: applied, and read back
 
 	LowLatency bool          // of a network camera: the decoder collects no pictures before it gives the first
 	RealTime   bool          // play files and folders at their own pace instead of as fast as they are read

@@ -60,18 +60,16 @@ func openCapture(o Options) (grabber, float64, error) {
 	}
 	if o.Source.Kind == V4L2 {
 		configure(vc, o)
+		if err := applyControls(o.Source.Target, o.Controls); err != nil {
+			vc.Close()
+			return nil, 0, fmt.Errorf("open %s: %w", o.Source, err)
+		}
 	}
 	return &capture{loc: o.Source, vc: vc, mat: gocv.NewMat()}, vc.Get(gocv.VideoCaptureFPS), nil
 }
 
-// V4L2's values of the automatic exposure.
-const (
-	v4l2ExposureManual    = 1
-	v4l2ExposureAutomatic = 3
-)
-
 // configure asks the camera for what the options wish. The order matters: the pixel format decides which sizes exist, the size which
-// rates, and an exposure is ignored before the automatic is off (opencv#9738).
+// rates. Exposure and its like are not OpenCV's business: it neither tells the range nor says whether the camera took a value (opencv#9738).
 func configure(vc *gocv.VideoCapture, o Options) {
 	if o.FourCC != "" {
 		vc.Set(gocv.VideoCaptureFOURCC, vc.ToCodec(o.FourCC))
@@ -82,12 +80,6 @@ func configure(vc *gocv.VideoCapture, o Options) {
 	}
 	if o.FPS > 0 {
 		vc.Set(gocv.VideoCaptureFPS, o.FPS)
-	}
-	if o.Exposure > 0 {
-		vc.Set(gocv.VideoCaptureAutoExposure, v4l2ExposureManual)
-		vc.Set(gocv.VideoCaptureExposure, o.Exposure)
-	} else {
-		vc.Set(gocv.VideoCaptureAutoExposure, v4l2ExposureAutomatic)
 	}
 }
 
