@@ -163,4 +163,4 @@ deps-opencv:
 	@.ci/need g++ pkg-config libopencv-dev
 
 deps-test:
-	@.ci/need mosquitto mosquitto-clients chromium strace procps
+	@.ci/need mosquitto mosquitto-clients chromium strace procps systemd gstreamer1.0-tools gstreamer1.0-plugins-base

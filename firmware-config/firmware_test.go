@@ -2,14 +2,22 @@ package firmware_test
 
 import (
 	"bytes"
+	"context"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"tirewatch/agent/config"
+	"tirewatch/agent/journal"
+	"tirewatch/agent/uplink"
+	"tirewatch/agent/uplink/brokertest"
+	"tirewatch/vision/verdict"
 )
 
 func read(t *testing.T, path string) string {
@@ -75,7 +83,10 @@ func TestCameraRuleGivesTheName(t *testing.T) {
 }
 
 func TestEveryLineIsExplained(t *testing.T) {
-	for _, path := range []string{"61-tirewatch-camera.rules", "watchdog.conf", "pi/config.txt", "jetson/csi-camera.conf"} {
+	for _, path := range []string{
+		"61-tirewatch-camera.rules", "watchdog.conf", "chrony.conf", "mosquitto-bridge.conf", "pi/config.txt", "pi/cmdline.txt", "pi/fstab.txt",
+		"pi/data-partition.conf", "jetson/csi-camera.conf", "jetson/tirewatch-power.service",
+	} {
 		above := ""
 		for i, line := range strings.Split(read(t, path), "\n") {
 			setting := line != "" && !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "[")
@@ -112,30 +123,181 @@ func TestReadmeListsTheFiles(t *testing.T) {
 	}
 }
 
-// The service together with the Jetson's addition is something that systemd understands.
-func TestJetsonAddition(t *testing.T) {
+// The service together with the boards' additions is something that systemd understands.
+func TestAdditions(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
-		t.Skip("systemd-analyze is not installed")
+		t.Skip("systemd-analyze is not installed: apt install systemd")
 	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	unit := filepath.Join(dir, "tirewatch-agent.service")
-	addition := filepath.Join(unit+".d", "csi-camera.conf")
-	if err := os.Mkdir(filepath.Dir(addition), 0o755); err != nil {
+	for _, name := range []string{"jetson/csi-camera.conf", "pi/data-partition.conf"} {
+		dir := t.TempDir()
+		unit := filepath.Join(dir, "tirewatch-agent.service")
+		files := map[string]string{filepath.Join(unit+".d", filepath.Base(name)): read(t, name)}
+		for _, u := range []string{"tirewatch-agent.service", "tirewatch-alarm.service", "tirewatch-retry.timer"} {
+			files[filepath.Join(dir, u)] = strings.ReplaceAll(read(t, "../systemd/"+u), "/usr/bin/tirewatch-agent", self)
+		}
+		if err := os.Mkdir(unit+".d", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for path, content := range files {
+			if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		out, err := exec.Command(analyze, "verify", "--man=no", unit).CombinedOutput()
+		if err != nil || bytes.Contains(out, []byte(filepath.Base(name))) || bytes.Contains(out, []byte("tirewatch-agent.service")) {
+			t.Errorf("%s: systemd-analyze verify: %v\n%s", name, err, out)
+		}
+	}
+}
+
+func TestPowerService(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("systemd-analyze is not installed: apt install systemd")
+	}
+	unit := filepath.Join(t.TempDir(), "tirewatch-power.service")
+	text := strings.NewReplacer("/usr/sbin/nvpmodel", "/bin/true", "/usr/bin/jetson_clocks", "/bin/true").Replace(read(t, "jetson/tirewatch-power.service"))
+	if err := os.WriteFile(unit, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	text := strings.ReplaceAll(read(t, "../systemd/tirewatch-agent.service"), "/usr/bin/tirewatch-agent", self)
-	for path, content := range map[string]string{unit: text, addition: read(t, "jetson/csi-camera.conf")} {
-		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+	if out, err := exec.Command(analyze, "verify", "--man=no", unit).CombinedOutput(); err != nil || bytes.Contains(out, []byte("tirewatch")) {
+		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	}
+}
+
+// The words for the kernel's line are one word each, and the command in the file's head puts them at its end.
+func TestKernelWords(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cmdline.txt")
+	if err := os.WriteFile(path, []byte("console=tty1 rootwait\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	head := regexp.MustCompile(`(?m)^#\tsudo (sed .*) /boot/firmware/cmdline.txt$`).FindStringSubmatch(read(t, "pi/cmdline.txt"))
+	if head == nil {
+		t.Fatal("the head has no command")
+	}
+	cmd := exec.Command("sh", "-c", head[1]+" "+path)
+	cmd.Dir = "pi"
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if got := read(t, path); got != "console=tty1 rootwait consoleblank=0 panic=10 fsck.repair=yes\n" {
+		t.Errorf("the kernel's line is %q", got)
+	}
+}
+
+func TestFstab(t *testing.T) {
+	findmnt, err := exec.LookPath("findmnt")
+	if err != nil {
+		t.Skip("findmnt is not installed: apt install util-linux")
+	}
+	out, err := exec.Command(findmnt, "--tab-file", "pi/fstab.txt", "--noheadings", "--raw", "--output", "TARGET").Output()
+	if got := strings.Fields(string(out)); err != nil || strings.Join(got, " ") != "/data /var/lib/tirewatch /var/log/journal" {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+// chrony itself must understand its file.
+func TestChrony(t *testing.T) {
+	chronyd := ""
+	for _, name := range []string{"chronyd", "/usr/sbin/chronyd"} {
+		if path, err := exec.LookPath(name); err == nil {
+			chronyd = path
+		}
+	}
+	if chronyd == "" {
+		t.Skip("chronyd is not installed: apt install chrony")
+	}
+	if out, err := exec.Command(chronyd, "-p", "-f", "chrony.conf").CombinedOutput(); err != nil || !bytes.Contains(out, []byte("server ntp.plant.local iburst")) {
+		t.Errorf("chronyd -p: %v\n%s", err, out)
+	}
+}
+
+// A verdict of the agent crosses the bridge to the plant's broker, also one of a time when the plant could not be reached; a command comes back.
+func TestBridge(t *testing.T) {
+	plant := brokertest.Start(t, brokertest.Anonymous)
+	lines := []string{}
+	for line := range strings.Lines(read(t, "mosquitto-bridge.conf")) {
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "" || strings.HasPrefix(line, "#"), strings.HasPrefix(line, "listener "): // the test's own port
+		case strings.HasPrefix(line, "address "):
+			lines = append(lines, strings.Replace(line, "broker.local:1883", strings.TrimPrefix(plant.URL(), "mqtt://"), 1))
+		case strings.HasPrefix(line, "restart_timeout "):
+			lines = append(lines, "restart_timeout 1")
+		default:
+			lines = append(lines, line)
+		}
+	}
+	local := brokertest.Start(t, lines...)
+
+	const station = "plant-1/belt-1/station-3"
+	topics := uplink.Topics{Root: "tirewatch", Station: station}
+	j, err := journal.Open(filepath.Join(t.TempDir(), "journal.db"), station)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	u := uplink.New(config.MQTT{Broker: local.URL(), ClientID: "agent", Root: "tirewatch", Encoding: verdict.JSON}, topics, j,
+		slog.New(slog.DiscardHandler), uplink.Options{Commands: []string{"confirm"}})
+	ctx, cancel := context.WithCancel(t.Context())
+	var background sync.WaitGroup
+	defer background.Wait()
+	defer cancel()
+	background.Go(func() { u.Run(ctx) })
+
+	arrived := make(chan uint64, 100)
+	watch := func() {
+		listening := make(chan struct{})
+		var once sync.Once
+		background.Go(func() {
+			opts := uplink.WatchOptions{MQTT: config.MQTT{Broker: plant.URL(), Root: "tirewatch"}, Station: station,
+				Notice: func(text string) {
+					if strings.HasPrefix(text, "listening") {
+						once.Do(func() { close(listening) })
+					}
+				}}
+			if err := uplink.Watch(ctx, opts, func(_ string, v *verdict.Verdict) { arrived <- v.Seq }); err != nil {
+				t.Errorf("watch: %v", err)
+			}
+		})
+		<-listening
+	}
+	judge := func() {
+		v := &verdict.Verdict{Schema: verdict.SchemaVersion, Time: time.Now().UTC(), Label: verdict.Crack, Probability: 0.9, Threshold: 0.5}
+		if err := j.Append(v); err != nil {
 			t.Fatal(err)
 		}
 	}
-	out, err := exec.Command(analyze, "verify", "--man=no", unit).CombinedOutput()
-	if err != nil || bytes.Contains(out, []byte("csi-camera.conf")) || bytes.Contains(out, []byte("tirewatch-agent.service")) {
-		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	watch()
+	judge()
+	if seq := <-arrived; seq != 1 {
+		t.Errorf("verdict %d crossed, want 1", seq)
+	}
+	background.Go(func() { (<-u.Commands()).Reply(nil) })
+	asking := uplink.PushOptions{MQTT: config.MQTT{Broker: plant.URL(), Root: "tirewatch"}, Station: station}
+	if err := uplink.Ask(t.Context(), asking, "confirm"); err != nil {
+		t.Errorf("a command of the plant: %v", err)
+	}
+	told, err := uplink.Retained(t.Context(), config.MQTT{Broker: plant.URL()}, "tirewatch/"+station+"/bridge")
+	if err != nil || told != "1" {
+		t.Errorf("the bridge stands, the plant has %q, %v", told, err)
+	}
+
+	// The plant's network fails, not its broker: what was sent meanwhile waits in the local one.
+	plant.Freeze()
+	judge()
+	limit, done := context.WithTimeout(t.Context(), time.Minute)
+	defer done()
+	if err := u.Drain(limit); err != nil {
+		t.Errorf("the local broker takes verdicts all the same: %v", err)
+	}
+	plant.Thaw()
+	if seq := <-arrived; seq != 2 {
+		t.Errorf("verdict %d crossed, want 2", seq)
 	}
 }
