@@ -82,6 +82,10 @@ func TestUnitFitsTheAgent(t *testing.T) {
 		if got := directives(t, unit)["DeviceAllow"]; !slices.Contains(got, "char-video4linux rw") || !slices.Contains(got, "char-media rw") {
 			t.Errorf("%s: DeviceAllow=%v keeps it from cameras", unit, got)
 		}
+		// systemd looks the names up in /proc/devices at the start of the unit, where they are once the module is loaded.
+		if got := directives(t, unit); !slices.Contains(got["Wants"], "modprobe@videodev.service") || !slices.Contains(got["After"], "modprobe@videodev.service") {
+			t.Errorf("%s: a camera that is plugged in later cannot be opened", unit)
+		}
 	}
 }
 

@@ -31,7 +31,7 @@ ended, and prints it as an emergency, which systemd shows on every terminal of t
 				name = cfg.Station.ID()
 			}
 			// <0> is the priority that journald sends to every terminal.
-			fmt.Fprintf(cmd.ErrOrStderr(), "<0>TIRE INSPECTION STATION %s IS DOWN: %s\n<0>what to do: sudo tirewatch-agent doctor --config %s; journalctl -u %s\n",
+			fmt.Fprintf(cmd.ErrOrStderr(), "<0>TIRE INSPECTION STATION %s IS DOWN: %s\n<0>what to do: sudo tirewatch-agent doctor --config %s; journalctl -u %s; then: sudo systemctl reset-failed %[4]s && sudo systemctl start %[4]s\n",
 				name, reason, path, unit)
 			if err != nil {
 				return fmt.Errorf("the broker cannot be told: %w", err)

@@ -25,6 +25,7 @@ func TestExitCodes(t *testing.T) {
 		{"check --config " + in("model.tire"), exitFailed},
 		{"selftest --bundle " + in("sick.tire") + " --key " + in("plant.key.pub"), exitFailed},
 		{"run --config " + in("none.toml"), exitFailed},
+		{"run --config " + in("model.tire"), exitMisused}, // RestartPreventExitStatus=2
 		{"run", exitMisused},
 		{"run --frob", exitMisused},
 		{"run now", exitMisused},

@@ -31,6 +31,9 @@ A second signal ends the process at once. Nothing that is in the journal is lost
 				return &usageError{errors.New("--drain-timeout is negative")}
 			}
 			cfg, err := loadConfig(path)
+			if errors.As(err, new(config.Problems)) {
+				return &usageError{err} // code 2: systemd does not start it again and again
+			}
 			if err != nil {
 				return err
 			}
