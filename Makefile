@@ -57,7 +57,7 @@ lint:
 	go -C vision/bench mod tidy -diff
 
 # How near the drawings come to photographs: trains on drawn close-ups alone, with three seeds, and ranks patches of the photographs in
-# TIRES, a folder with crack/ and normal/. Some ten minutes on two idle cores.
+# TIRES, a folder with crack/ and normal/. Half an hour on two idle cores.
 real-tires:
 	@test -d '$(TIRES)' || { echo "usage: make real-tires TIRES=DIR, a folder with crack/ and normal/"; exit 2; }
 	TIREWATCH_REAL_TIRES='$(abspath $(TIRES))' go test -count=1 -timeout 3h -v -run '^TestRealTires$$' ./trainer/synth -args -real-seeds 3
