@@ -45,7 +45,7 @@ func TestSoak(t *testing.T) {
 	if err := furnish(dir); err != nil {
 		t.Fatal(err)
 	}
-	clip := synth.ClipOptions{Tires: 10, Seed: 1, Width: 256, Height: 192, CrackFraction: 0.5} // small, and a fixed region: it is not their time that is watched
+	clip := synth.ClipOptions{Tires: 100, Seed: 1, Width: 256, Height: 192, CrackFraction: 0.5} // small, and a fixed region: it is not their time that is watched
 	if _, err := synth.WriteClip(t.Context(), filepath.Join(dir, "belt.avi"), clip, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -88,10 +88,14 @@ func TestSoak(t *testing.T) {
 	for _, s := range warm {
 		least, most, low, high = min(least, s.goroutines), max(most, s.goroutines), min(low, s.resident), max(high, s.resident)
 	}
-	slope := slope(warm)
+	slope, heap := slope(warm, func(s soakSample) float64 { return s.resident }), slope(warm, func(s soakSample) float64 { return s.heap })
 	last := all[len(all)-1]
-	t.Logf("%.0f frames, %.0f verdicts, %d samples after warm-up: resident %.1f to %.1f MB, slope %+.2f MB a million frames; %.0f to %.0f goroutines",
-		last.frames, last.verdicts, len(warm), low/1e6, high/1e6, slope, least, most)
+	for i := range 5 {
+		s := all[(len(all)-1)*(i+1)/5]
+		t.Logf("after %.0f frames: resident %.1f MB, Go's heap %.1f MB", s.frames, s.resident/1e6, s.heap/1e6)
+	}
+	t.Logf("%.0f frames, %.0f verdicts, %d samples after warm-up: resident %.1f to %.1f MB, slope %+.2f MB a million frames, of Go's heap %+.2f; %.0f to %.0f goroutines",
+		last.frames, last.verdicts, len(warm), low/1e6, high/1e6, slope, heap, least, most)
 	if last.verdicts < last.frames/1000 {
 		t.Errorf("%.0f verdicts: hardly a tire was seen", last.verdicts)
 	}
@@ -107,7 +111,7 @@ func TestSoak(t *testing.T) {
 // soakSample is the agent at one moment.
 type soakSample struct {
 	frames, verdicts, goroutines float64
-	resident                     float64 // bytes
+	resident, heap               float64 // bytes; heap: Go's part
 }
 
 func scrape(address string) (s soakSample, err error) {
@@ -125,7 +129,7 @@ func scrape(address string) (s soakSample, err error) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		name, _, _ = strings.Cut(name, "{")
 		into := map[string]*float64{"tirewatch_frames_total": &s.frames, "tirewatch_verdicts_total": &s.verdicts, "go_goroutines": &s.goroutines,
-			"process_resident_memory_bytes": &s.resident}[name]
+			"process_resident_memory_bytes": &s.resident, "go_memstats_heap_inuse_bytes": &s.heap}[name]
 		if into == nil {
 			continue
 		}
@@ -136,17 +140,17 @@ func scrape(address string) (s soakSample, err error) {
 		*into += n // verdicts come by label
 		found++
 	}
-	if found != 5 {
-		return s, fmt.Errorf("%d of 5 figures in %s", found, page)
+	if found != 6 {
+		return s, fmt.Errorf("%d of 6 figures in %s", found, page)
 	}
 	return s, nil
 }
 
-// slope is the least squares line through resident memory over frames, in MB a million frames.
-func slope(all []soakSample) float64 {
+// slope is the least squares line through a kind of memory over frames, in MB a million frames.
+func slope(all []soakSample, of func(soakSample) float64) float64 {
 	var n, x, y, xx, xy float64
 	for _, s := range all {
-		f, m := s.frames/1e6, s.resident/1e6
+		f, m := s.frames/1e6, of(s)/1e6
 		n, x, y, xx, xy = n+1, x+f, y+m, xx+f*f, xy+f*m
 	}
 	if n < 2 {
