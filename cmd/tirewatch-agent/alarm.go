@@ -12,6 +12,7 @@ import (
 
 	"tirewatch/agent/config"
 	"tirewatch/agent/uplink"
+	"tirewatch/cmd/internal/version"
 )
 
 func newAlarmCmd() *cobra.Command {
@@ -49,7 +50,7 @@ ended, and prints it as an emergency, which systemd shows on every terminal of t
 
 func tellFailure(ctx context.Context, cfg *config.Config, reason string) error {
 	topic := uplink.Topics{Root: cfg.MQTT.Root, Station: cfg.Station.ID()}.Status()
-	return leave(ctx, cfg, topic, uplink.Status{State: uplink.Offline, Since: time.Now().UTC(), Reason: reason, Version: version()})
+	return leave(ctx, cfg, topic, uplink.Status{State: uplink.Offline, Since: time.Now().UTC(), Reason: reason, Version: version.String()})
 }
 
 // howItEnded asks systemd. The alarm counts more than its details, so what cannot be found out is left out.

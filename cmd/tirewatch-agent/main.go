@@ -12,13 +12,13 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"tirewatch/agent/config"
+	"tirewatch/cmd/internal/version"
 	"tirewatch/vision/camera"
 )
 
@@ -100,7 +100,7 @@ A new station:
   sudo systemctl enable --now tirewatch-agent
 
 tirewatch-agent example prints a configuration with every key.`,
-		Version:       version(),
+		Version:       version.Details(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 
@@ -117,6 +117,7 @@ tirewatch-agent example prints a configuration with every key.`,
 		},
 		Args: cobra.ArbitraryArgs,
 	}
+	root.SetVersionTemplate("{{.Name}} version {{.Version}}")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return withHint(&usageError{err}, c.CommandPath()+" --help shows the flags and examples")
 	})
@@ -130,14 +131,6 @@ tirewatch-agent example prints a configuration with every key.`,
 		}
 	}
 	return root
-}
-
-// version is what the linker or the Go toolchain recorded of this build.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(unknown)"
 }
 
 // loadConfig reads the file of --config.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tirewatch/cmd/internal/version"
 	"tirewatch/quantize/bundle"
 	"tirewatch/quantize/npz"
 	"tirewatch/quantize/onnx"
@@ -145,7 +146,7 @@ func importedCheckpoint(n *onnx.Network, kind string, data []byte) *checkpoint.C
 	c := &checkpoint.Checkpoint{
 		Graph: n.Graph, Params: n.Params, Threshold: n.Threshold,
 		Spec: preprocess.Spec{Width: in.W, Height: in.H, Filter: preprocess.FilterTriangle},
-		Config: checkpoint.Config{Imported: kind + " file, SHA-256 " + hex.EncodeToString(sum[:]), Tool: version(),
+		Config: checkpoint.Config{Imported: kind + " file, SHA-256 " + hex.EncodeToString(sum[:]), Tool: version.String(),
 			Created: time.Now().UTC().Truncate(time.Second)},
 	}
 	if c.Threshold == 0 {

@@ -11,10 +11,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"tirewatch/cmd/internal/version"
 )
 
 func main() {
@@ -65,11 +66,12 @@ From photographs to a station, in five commands:
   tirewatch keygen plant.key
   tirewatch quantize runs/monday/best.ckpt --calibration photos/ --key plant.key -o monday.tire
   tirewatch push monday.tire --broker mqtt://broker:1883 --station hamburg/line1/station3`,
-		Version:       version(),
+		Version:       version.Details(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 	}
+	root.SetVersionTemplate("{{.Name}} version {{.Version}}")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return withHint(&usageError{err}, fmt.Sprintf("%s --help shows the flags and examples", c.CommandPath()))
 	})
@@ -106,12 +108,4 @@ func usageHint(c *cobra.Command, args []string) string {
 		}
 	}
 	return fmt.Sprintf("%s --help shows the arguments and examples", c.CommandPath())
-}
-
-// version is what the linker or the Go toolchain recorded of this build.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(unknown)"
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tirewatch/cmd/internal/version"
 	"tirewatch/quantize"
 	"tirewatch/quantize/bundle"
 	"tirewatch/quantize/calibrate"
@@ -187,7 +188,7 @@ func readCheckpoint(path string) (*checkpoint.Checkpoint, string, error) {
 func quantizeJob(cmd *cobra.Command, c *checkpoint.Checkpoint, f quantizeFlags) (quantize.Job, error) {
 	now := time.Now()
 	job := quantize.Job{Serial: cmp.Or(f.serial, uint64(now.Unix())), Target: f.target, Created: now}
-	job.Provenance.Tool = "tirewatch " + version()
+	job.Provenance.Tool = "tirewatch " + version.String()
 	set, err := openSet(f.calibration)
 	if err != nil {
 		return job, err

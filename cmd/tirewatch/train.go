@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tirewatch/cmd/internal/version"
 	"tirewatch/trainer"
 	"tirewatch/trainer/augment"
 	"tirewatch/trainer/checkpoint"
@@ -100,7 +101,7 @@ func runTrain(cmd *cobra.Command, dir string, f trainFlags) error {
 		return withHint(fmt.Errorf("%s is not the data set that the training in %s began with", dir, run.Dir),
 			"start a new training with another --out")
 	}
-	f.cfg.Data, f.cfg.Tool = reading.Fingerprint, version()
+	f.cfg.Data, f.cfg.Tool = reading.Fingerprint, version.String()
 	train, val, err := splitTraining(cmd, reading, f.cfg.Seed, f.cfg.Validation)
 	if err != nil {
 		return err
