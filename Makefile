@@ -4,7 +4,7 @@
 TAGS = $(shell pkg-config --exists opencv4 2>/dev/null && echo opencv)
 GO_BUILD = go build -tags '$(TAGS)' -trimpath
 
-.PHONY: all build demo test test-kernels lint cross fuzz clean deps-opencv deps-test test-peers \
+.PHONY: all build demo test test-kernels lint fuzz clean deps-opencv deps-test test-peers \
 	test-peers-emulated bench-peers bench-arm64 bench-train bench-brickwork bench-build bench-tool real-tires \
 	bench-journal torture soak attacks test-writeloss
 
@@ -62,10 +62,8 @@ real-tires:
 	@test -d '$(TIRES)' || { echo "usage: make real-tires TIRES=DIR, a folder with crack/ and normal/"; exit 2; }
 	TIREWATCH_REAL_TIRES='$(abspath $(TIRES))' go test -count=1 -timeout 3h -v -run '^TestRealTires$$' ./trainer/synth -args -real-seeds 3
 
-# Everything but OpenCV is Go, so a station's program builds for any of these from any PC.
-cross:
-	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -trimpath -o bin/linux-arm64/ ./cmd/...
-	CGO_ENABLED=0 GOOS=linux GOARCH=arm GOARM=7 go build -trimpath -o bin/linux-armv7/ ./cmd/...
+# Programs and packages of stations: cross, agent-arm64, deb, test-package, reproducible.
+include systemd/package/package.mk
 
 # Ten seconds for each parser; `make fuzz FUZZTIME=10m` before a release. Inputs that reach new code are hardly made smaller: for files of some
 # kilobytes that alone would take the time.
