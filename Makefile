@@ -62,7 +62,7 @@ real-tires:
 	@test -d '$(TIRES)' || { echo "usage: make real-tires TIRES=DIR, a folder with crack/ and normal/"; exit 2; }
 	TIREWATCH_REAL_TIRES='$(abspath $(TIRES))' go test -count=1 -timeout 3h -v -run '^TestRealTires$$' ./trainer/synth -args -real-seeds 3
 
-# Programs and packages of stations: cross, agent-arm64, deb, test-package, reproducible.
+# Programs and packages of stations: cross, agent-arm64, deb, reproducible.
 include systemd/package/package.mk
 
 # Ten seconds for each parser; `make fuzz FUZZTIME=10m` before a release. Inputs that reach new code are hardly made smaller: for files of some

@@ -1,5 +1,5 @@
-# From sources to an installed station: programs, the roots that they are linked against, packages, and the proof. Included by the Makefile;
-# paths are those of the repository. ARCHITECTURE.md, decision 26, has the reasons.
+# From sources to packages: programs, and the roots that they are linked against. Included by the Makefile;
+# paths are those of the repository. ARCHITECTURE.md, decision 27, has the reasons.
 
 # Version of packages and of --version; set it to build without git.
 RELEASE ?= $(shell systemd/package/release)
@@ -18,7 +18,7 @@ TRIPLET_arm64 = aarch64-linux-gnu
 COMPILER_amd64 = gcc g++
 COMPILER_arm64 = gcc-aarch64-linux-gnu g++-aarch64-linux-gnu
 
-.PHONY: cross agents deb reproducible test-package agent-% linux-% deb-% package-common
+.PHONY: cross agents deb reproducible agent-% linux-% deb-% package-common
 
 # Without cameras everything is Go, so a station's programs build for any of these from any PC: one static file each.
 cross: linux-amd64 linux-arm64 linux-armv7
