@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tirewatch/agent/config"
+	"tirewatch/agent/health"
 	"tirewatch/agent/journal"
 	"tirewatch/agent/uplink"
 )
@@ -31,21 +32,20 @@ func tellJournal(j *journal.Journal, tell *problems, publish func(lost uint64, g
 	publishGaps(j, publish, log)
 }
 
-// built is before any start of this program.
-var built = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// clockProblem says what is wrong with the time at the start: a computer without a battery begins in 1970 or where it was switched off.
-// Order and retention need no clock; certificates and the readers of a verdict do.
+// clockProblem says what is wrong with the time at the start. Order and retention need no clock; certificates and the readers of a verdict do.
 func clockProblem(j *journal.Journal, now time.Time) string {
-	if now.Before(built) {
-		return "the clock shows " + now.UTC().Format(time.RFC3339) + ", it is not set"
+	var last time.Time
+	if newest, err := j.Recent(1); err == nil && len(newest) > 0 {
+		last = newest[0].Time
 	}
-	newest, err := j.Recent(1)
-	if err != nil || len(newest) == 0 || now.After(newest[0].Time.Add(-time.Minute)) {
-		return ""
+	shows := "the clock shows " + now.UTC().Format(time.RFC3339)
+	switch health.JudgeClock(now, last) {
+	case health.ClockUnset:
+		return shows + ", it is not set"
+	case health.ClockBehind:
+		return fmt.Sprintf("%s, before the last verdict of %s: it was set back, or is not set", shows, last.Format(time.RFC3339))
 	}
-	return fmt.Sprintf("the clock shows %s, before the last verdict of %s: it was set back, or is not set",
-		now.UTC().Format(time.RFC3339), newest[0].Time.Format(time.RFC3339))
+	return ""
 }
 
 // keepJournal holds the journal within its limits until ctx ends.

@@ -65,7 +65,10 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	}
 	counts := metrics.New(o.Version, metrics.Sources{
 		Queue: j, Serial: func() uint64 { return activeSerial(store) }, Temperature: health.Temperature, Memory: health.Memory,
-		DiskFree: func() (uint64, bool) { return health.DiskFree(filepath.Dir(cfg.Journal.Path)) },
+		DiskFree: func() (uint64, bool) {
+			n, err := health.DiskFree(filepath.Dir(cfg.Journal.Path))
+			return n, err == nil
+		},
 	})
 	if cfg.Metrics.Listen != "" {
 		serveMetrics(inner, &background, counts, cfg.Metrics.Listen, log)

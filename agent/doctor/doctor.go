@@ -45,11 +45,10 @@ type Finding struct {
 
 // Options are what a look needs of the machine; the zero value asks the real one.
 type Options struct {
-	Patience     time.Duration                      // with camera and broker; 0: half a minute
-	Now          func() time.Time                   // nil: time.Now
-	Synchronised func() (yes, known bool)           // whether a time server has set the clock; nil: the kernel is asked
-	Free         func(folder string) (int64, error) // bytes that the agent may still write; nil: the file system is asked
-	Heat         func() (celsius float64, ok bool)  // nil: the hottest sensor
+	Patience     time.Duration                     // with camera and broker; 0: half a minute
+	Now          func() time.Time                  // nil: time.Now
+	Synchronised func() (yes, known bool)          // whether a time server has set the clock; nil: the kernel is asked
+	Heat         func() (celsius float64, ok bool) // nil: the hottest sensor
 }
 
 // Read loads a configuration. What is wrong with it is a finding, and then there is nothing else to look at.
@@ -86,9 +85,6 @@ func Examine(ctx context.Context, cfg *config.Config, o Options, tell func(Findi
 	}
 	if o.Synchronised == nil {
 		o.Synchronised = synchronised
-	}
-	if o.Free == nil {
-		o.Free = free
 	}
 	if o.Heat == nil {
 		o.Heat = health.Temperature
@@ -134,19 +130,17 @@ func (d *doctor) journal() {
 	d.tell(f)
 }
 
-// built is before any start of this program.
-var built = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
-
 // clock looks whether the time can be right. Order and retention need no clock; certificates and readers of a verdict do.
 func (d *doctor) clock() {
 	now := d.Now().UTC()
 	shows := "the clock shows " + now.Format(time.RFC3339)
 	server := "let a time server set it: firmware-config/chrony.conf; `timedatectl` shows the state"
+	state := health.JudgeClock(now, d.seen.Newest)
 	synced, known := d.Synchronised()
 	switch {
-	case now.Before(built):
+	case state == health.ClockUnset:
 		d.tell(Finding{"clock", Failed, shows + ", it is not set", server})
-	case now.Before(d.seen.Newest.Add(-time.Minute)):
+	case state == health.ClockBehind:
 		d.tell(Finding{"clock", Failed, shows + ", before the last verdict of " + d.seen.Newest.Format(time.RFC3339), server})
 	case known && !synced:
 		d.tell(Finding{"clock", Warning, shows + "; no time server has set it", server})

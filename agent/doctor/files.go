@@ -14,6 +14,7 @@ import (
 
 	"tirewatch/agent"
 	"tirewatch/agent/config"
+	"tirewatch/agent/health"
 	"tirewatch/agent/models"
 	"tirewatch/agent/uplink"
 	"tirewatch/quantize/bundle"
@@ -232,7 +233,7 @@ func (d *doctor) disk() {
 		d.tell(f)
 		return
 	}
-	room, err := d.Free(folder)
+	room, err := health.DiskFree(folder)
 	if err != nil {
 		d.tell(Finding{"disk", Skipped, fmt.Sprintf("the room in %s is not known: %v", folder, err), ""})
 		return
@@ -242,11 +243,11 @@ func (d *doctor) disk() {
 		growth += d.cfg.Journal.CropsMaxSize.Bytes() - size(filepath.Join(d.cfg.Journal.Path+"-crops", "*"))
 	}
 	growth = max(0, growth)
-	has := fmt.Sprintf("%s are free in %s", humanize.IBytes(uint64(room)), folder)
+	has := fmt.Sprintf("%s are free in %s", humanize.IBytes(room), folder)
 	switch {
 	case room < reserve:
 		d.tell(Finding{"disk", Failed, has + ": the disk is nearly full, and verdicts stop when it is", "remove what is not the agent's, or use a larger disk"})
-	case room < growth:
+	case room < uint64(growth):
 		d.tell(Finding{"disk", Warning, fmt.Sprintf("%s, and journal and pictures may take %s more", has, humanize.IBytes(uint64(growth))),
 			"set journal.max_size and journal.crops_max_size lower, or use a larger disk"})
 	default:

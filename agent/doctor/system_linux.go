@@ -29,15 +29,6 @@ func askTimedated() (yes, known bool) {
 	return answer == "yes", err == nil && (answer == "yes" || answer == "no")
 }
 
-// free is what a user that is not root may still write.
-func free(folder string) (int64, error) {
-	var s unix.Statfs_t
-	if err := unix.Statfs(folder, &s); err != nil {
-		return 0, os.NewSyscallError("statfs", err)
-	}
-	return int64(s.Bavail) * int64(s.Bsize), nil
-}
-
 // Become makes root the user who owns the folder, for good, with the groups of that user. To root every file is readable and every camera
 // opens, so what root sees says nothing about the agent. Another user stays who it is; it returns the new user's name, or "".
 func Become(folder string) (name string, err error) {

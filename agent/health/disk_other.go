@@ -2,5 +2,7 @@
 
 package health
 
-// DiskFree is how many bytes the agent may still write to the disk of dir. False where nobody knows.
-func DiskFree(string) (uint64, bool) { return 0, false }
+import "errors"
+
+// DiskFree is how many bytes the agent may still write to the disk of dir.
+func DiskFree(string) (uint64, error) { return 0, errors.ErrUnsupported }

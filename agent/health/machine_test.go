@@ -31,10 +31,10 @@ func TestThisMachine(t *testing.T) {
 	}
 	runtime.KeepAlive(held)
 	dir := t.TempDir()
-	if n, ok := DiskFree(dir); !ok || n == 0 {
-		t.Errorf("the disk that holds this test has %d bytes left, %v", n, ok)
+	if n, err := DiskFree(dir); err != nil || n == 0 {
+		t.Errorf("the disk that holds this test has %d bytes left, %v", n, err)
 	}
-	if _, ok := DiskFree(filepath.Join(dir, "none")); ok {
+	if _, err := DiskFree(filepath.Join(dir, "none")); err == nil {
 		t.Error("a folder that does not exist is on a disk")
 	}
 }
