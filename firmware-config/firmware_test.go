@@ -283,7 +283,7 @@ func TestBridge(t *testing.T) {
 	if err := uplink.Ask(t.Context(), asking, "confirm"); err != nil {
 		t.Errorf("a command of the plant: %v", err)
 	}
-	told, err := uplink.Retained(t.Context(), config.MQTT{Broker: plant.URL()}, "tirewatch/"+station+"/bridge")
+	told, err := plant.Retained("tirewatch/" + station + "/bridge")
 	if err != nil || told != "1" {
 		t.Errorf("the bridge stands, the plant has %q, %v", told, err)
 	}

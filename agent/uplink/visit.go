@@ -54,30 +54,3 @@ func Leave(ctx context.Context, cfg config.MQTT, topic string, message any) erro
 	}
 	return nil
 }
-
-// Retained is the message that the broker keeps on a topic. Without one it waits until ctx ends.
-func Retained(ctx context.Context, cfg config.MQTT, topic string) (string, error) {
-	client, lost, err := connect(ctx, cfg, nil)
-	if err != nil {
-		return "", err
-	}
-	defer client.Disconnect(uint(goodbye.Milliseconds()))
-	messages := make(chan string, 1)
-	_, err = subscribe(ctx, client, lost, map[string]byte{topic: 1}, func(_ mqtt.Client, m mqtt.Message) {
-		select {
-		case messages <- string(m.Payload()):
-		default:
-		}
-	})
-	if err != nil {
-		return "", err
-	}
-	select {
-	case m := <-messages:
-		return m, nil
-	case err := <-lost:
-		return "", err
-	case <-ctx.Done():
-		return "", ctx.Err()
-	}
-}

@@ -10,9 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"tirewatch/agent/config"
 	"tirewatch/agent/journal"
-	"tirewatch/agent/uplink"
 	"tirewatch/agent/uplink/brokertest"
 	"tirewatch/vision/verdict"
 )
@@ -75,7 +73,7 @@ func TestDoctor(t *testing.T) {
 			},
 			// retained TOPIC: prints what the broker keeps there.
 			"retained": func(ts *testscript.TestScript, _ bool, args []string) {
-				text, err := uplink.Retained(t.Context(), config.MQTT{Broker: open.URL()}, args[0])
+				text, err := open.Retained(args[0])
 				ts.Check(err)
 				fmt.Fprintln(ts.Stdout(), text)
 			},

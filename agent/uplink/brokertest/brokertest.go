@@ -128,6 +128,15 @@ func (b *Broker) Freeze() { b.signal(syscall.SIGSTOP) }
 // Thaw ends a Freeze.
 func (b *Broker) Thaw() { b.signal(syscall.SIGCONT) }
 
+// Retained is the message that the broker keeps on a topic, as mosquitto_sub gets it: a reader that shares no code with us.
+func (b *Broker) Retained(topic string) (string, error) {
+	out, err := exec.Command("mosquitto_sub", "-h", "127.0.0.1", "-p", fmt.Sprint(b.Port), "-t", topic, "-C", "1", "-W", "60").Output()
+	if err != nil {
+		return "", fmt.Errorf("mosquitto_sub -t %s: %w", topic, err)
+	}
+	return strings.TrimSuffix(string(out), "\n"), nil
+}
+
 func (b *Broker) signal(s os.Signal) {
 	b.t.Helper()
 	if err := b.process.Process.Signal(s); err != nil {

@@ -7,6 +7,7 @@ package manual
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,18 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 )
+
+// OnDemand writes what a package ships when the command line is `manual DIR`, and ends the program then.
+func OnDemand(root *cobra.Command, section string) {
+	if len(os.Args) != 3 || os.Args[1] != "manual" {
+		return
+	}
+	if err := Write(root, section, os.Args[2]); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: error: %v\n", root.Name(), err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
 
 // Write fills dir with one page for root and for each of its commands, and with the completions NAME, _NAME and NAME.fish. section is 1
 // for programs that everybody runs and 8 for daemons.
