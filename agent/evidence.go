@@ -82,6 +82,7 @@ func (s *Station) conclude(ctx context.Context, e *evidence, name string, sample
 	v.Time, v.MS = e.crops[decisive].time, e.crops[decisive].ms
 	slices.SortFunc(v.Votes, func(a, b verdict.Vote) int { return cmp.Compare(a.Frame, b.Frame) })
 	v.Label, v.Probability = verdict.Policy{Threshold: b.Threshold}.Decide(v.Votes)
+	v.Reject = v.Label.Reject()
 	v.Crop = s.saveCrop(v.Label, b.Spec, e.crops[decisive].pix)
 	if err := s.record(ctx, v); err != nil {
 		return err

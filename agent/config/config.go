@@ -213,7 +213,7 @@ const (
 
 // KeepsCrop says whether the picture of a verdict is kept.
 func (j Journal) KeepsCrop(l verdict.Label) bool {
-	return j.Crops == CropsAll || j.Crops == CropsCrack && l == verdict.Crack
+	return j.Crops == CropsAll || j.Crops == CropsCrack && l.Reject()
 }
 
 // MQTT is the connection to the broker. Without a broker the station inspects and journals, and sends nothing.

@@ -40,7 +40,7 @@ func (a *asked) Collect(out chan<- prometheus.Metric) {
 	a.mu.Lock()
 	counter(frames, a.counts.frames)
 	counter(restarts, a.counts.restarts)
-	for _, label := range labels {
+	for _, label := range verdict.Labels() {
 		counter(verdicts, a.counts.verdicts[label], string(label))
 	}
 	a.mu.Unlock()
@@ -59,9 +59,6 @@ func (a *asked) Collect(out chan<- prometheus.Metric) {
 		gauge(diskFree, float64(n))
 	}
 }
-
-// labels are all that a verdict may have: a counter that does not exist yet has no rate.
-var labels = []verdict.Label{verdict.Normal, verdict.Crack}
 
 // age is that of the oldest of n verdicts. A clock that went back makes nothing younger than now.
 func age(n int, oldest time.Time) time.Duration {

@@ -28,7 +28,7 @@ func (m *Metrics) Health() (uplink.Health, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	h.Frames, h.CameraRestarts = m.counts.frames, m.counts.restarts
-	for _, label := range labels {
+	for _, label := range verdict.Labels() {
 		h.Verdicts[string(label)] = m.counts.verdicts[label]
 	}
 	if m.verdicts > 0 {

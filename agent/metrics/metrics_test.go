@@ -109,7 +109,7 @@ func TestHealth(t *testing.T) {
 	}
 	warm, held, left := 63.5, uint64(1<<20), uint64(4096)
 	want := uplink.Health{
-		Time: got.Time, Since: got.Since, OldestS: got.OldestS, Frames: 1, Verdicts: map[string]uint64{"crack": 2, "normal": 0}, CameraRestarts: 1,
+		Time: got.Time, Since: got.Since, OldestS: got.OldestS, Frames: 1, Verdicts: map[string]uint64{"crack": 2, "no_decision": 0, "normal": 0}, CameraRestarts: 1,
 		ModelSerial: 7, Queued: 3, MS: &verdict.Duration{Locate: 1.5, Preprocess: 15, Forward: 150},
 		TemperatureC: &warm, MemoryBytes: &held, DiskFreeBytes: &left, Drift: map[string]uplink.Drift{"brightness": {Deviations: -4.5, Alarm: true}},
 	}

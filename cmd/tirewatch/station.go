@@ -176,7 +176,8 @@ func writeStation(w io.Writer, known *uplink.Known) error {
 // writeHealth shows the figures of a station.
 func writeHealth(row func(name, format string, args ...any), h *uplink.Health) {
 	row("figures", "of %s, since the agent started at %s", h.Time.Format(time.RFC3339), h.Since.Format(time.RFC3339))
-	row("inspected", "%d frames, %d verdicts normal, %d crack", h.Frames, h.Verdicts[string(verdict.Normal)], h.Verdicts[string(verdict.Crack)])
+	row("inspected", "%d frames, %d verdicts normal, %d crack, %d without a decision", h.Frames,
+		h.Verdicts[string(verdict.Normal)], h.Verdicts[string(verdict.Crack)], h.Verdicts[string(verdict.NoDecision)])
 	queue := "empty"
 	if h.Queued > 0 {
 		queue = fmt.Sprintf("%d verdicts, the oldest %v old", h.Queued, time.Duration(h.OldestS*float64(time.Second)).Round(time.Second))

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"tirewatch/vision/wire"
@@ -21,12 +22,19 @@ import (
 type Label string
 
 const (
-	Normal Label = "normal"
-	Crack  Label = "crack"
+	Normal     Label = "normal"
+	Crack      Label = "crack"
+	NoDecision Label = "no_decision" // the tire was asked for and could not be judged; Verdict.Reason says why
 )
 
-// SchemaVersion stands in every verdict; it grows when a receiver would have to change.
-const SchemaVersion = 1
+// Labels are all labels, in the order of reports.
+func Labels() []Label { return []Label{Normal, Crack, NoDecision} }
+
+// Reject says whether a tire leaves the belt: what is not known to be sound does.
+func (l Label) Reject() bool { return l != Normal }
+
+// SchemaVersion stands in every verdict; it grows when a receiver would have to change. Version 2 added the label no_decision, and Reject.
+const SchemaVersion = 2
 
 // Verdict is one tire's result. (Station, Seq) is unique for ever: delivery is at least once, and a receiver drops repeats by it.
 type Verdict struct {
@@ -36,9 +44,11 @@ type Verdict struct {
 	Time    time.Time `msg:"time" json:"time"`       // when the deciding frame was taken, UTC
 
 	Label       Label   `msg:"label" json:"label"`
-	Probability float64 `msg:"probability" json:"probability"` // of a crack, 0 to 1
-	Threshold   float64 `msg:"threshold" json:"threshold"`     // crack from here on
-	Votes       []Vote  `msg:"votes" json:"votes"`             // the frames that were scored, oldest first
+	Reject      bool    `msg:"reject" json:"reject"`                     // a crack or no decision: what a reject output acts on
+	Reason      string  `msg:"reason,omitempty" json:"reason,omitempty"` // why there is no decision
+	Probability float64 `msg:"probability" json:"probability"`           // of a crack, 0 to 1
+	Threshold   float64 `msg:"threshold" json:"threshold"`               // crack from here on
+	Votes       []Vote  `msg:"votes" json:"votes"`                       // the frames that were scored, oldest first
 
 	ModelSerial uint64 `msg:"model_serial" json:"model_serial"`
 	ModelHash   string `msg:"model_hash" json:"model_hash"` // SHA-256 of the bundle, first 16 hex digits
@@ -103,11 +113,14 @@ func Decode(b []byte) (*Verdict, error) {
 		}
 	}
 	v.Time = v.Time.UTC()
-	if v.Schema != SchemaVersion {
-		return nil, fmt.Errorf("%w: schema %d, this program knows %d", ErrMalformed, v.Schema, SchemaVersion)
+	if v.Schema < 1 || v.Schema > SchemaVersion {
+		return nil, fmt.Errorf("%w: schema %d, this program knows 1 to %d", ErrMalformed, v.Schema, SchemaVersion)
 	}
-	if v.Label != Normal && v.Label != Crack {
+	if !slices.Contains(Labels(), v.Label) {
 		return nil, fmt.Errorf("%w: label %q", ErrMalformed, v.Label)
+	}
+	if v.Schema == 1 { // of an older station, or a journal from before an update
+		v.Reject = v.Label.Reject()
 	}
 	return v, nil
 }

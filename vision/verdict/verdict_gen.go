@@ -136,16 +136,20 @@ func (z Label) Msgsize() (s int) {
 func (z *Verdict) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
 	// check for omitted fields
-	zb0001Len := uint32(13)
-	var zb0001Mask uint16 /* 13 bits */
+	zb0001Len := uint32(15)
+	var zb0001Mask uint16 /* 15 bits */
 	_ = zb0001Mask
+	if z.Reason == "" {
+		zb0001Len--
+		zb0001Mask |= 0x40
+	}
 	if z.Image == "" {
 		zb0001Len--
-		zb0001Mask |= 0x400
+		zb0001Mask |= 0x1000
 	}
 	if z.Crop == "" {
 		zb0001Len--
-		zb0001Mask |= 0x800
+		zb0001Mask |= 0x2000
 	}
 	// variable map header, size zb0001Len
 	o = append(o, 0x80|uint8(zb0001Len))
@@ -167,6 +171,14 @@ func (z *Verdict) MarshalMsg(b []byte) (o []byte, err error) {
 		// string "label"
 		o = append(o, 0xa5, 0x6c, 0x61, 0x62, 0x65, 0x6c)
 		o = msgp.AppendString(o, string(z.Label))
+		// string "reject"
+		o = append(o, 0xa6, 0x72, 0x65, 0x6a, 0x65, 0x63, 0x74)
+		o = msgp.AppendBool(o, z.Reject)
+		if (zb0001Mask & 0x40) == 0 { // if not omitted
+			// string "reason"
+			o = append(o, 0xa6, 0x72, 0x65, 0x61, 0x73, 0x6f, 0x6e)
+			o = msgp.AppendString(o, z.Reason)
+		}
 		// string "probability"
 		o = append(o, 0xab, 0x70, 0x72, 0x6f, 0x62, 0x61, 0x62, 0x69, 0x6c, 0x69, 0x74, 0x79)
 		o = msgp.AppendFloat64(o, z.Probability)
@@ -189,12 +201,12 @@ func (z *Verdict) MarshalMsg(b []byte) (o []byte, err error) {
 		// string "model_hash"
 		o = append(o, 0xaa, 0x6d, 0x6f, 0x64, 0x65, 0x6c, 0x5f, 0x68, 0x61, 0x73, 0x68)
 		o = msgp.AppendString(o, z.ModelHash)
-		if (zb0001Mask & 0x400) == 0 { // if not omitted
+		if (zb0001Mask & 0x1000) == 0 { // if not omitted
 			// string "image"
 			o = append(o, 0xa5, 0x69, 0x6d, 0x61, 0x67, 0x65)
 			o = msgp.AppendString(o, z.Image)
 		}
-		if (zb0001Mask & 0x800) == 0 { // if not omitted
+		if (zb0001Mask & 0x2000) == 0 { // if not omitted
 			// string "crop"
 			o = append(o, 0xa4, 0x63, 0x72, 0x6f, 0x70)
 			o = msgp.AppendString(o, z.Crop)
@@ -266,6 +278,18 @@ func (z *Verdict) UnmarshalMsg(bts []byte) (o []byte, err error) {
 					return
 				}
 				z.Label = Label(zb0002)
+			}
+		case "reject":
+			z.Reject, bts, err = msgp.ReadBoolBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Reject")
+				return
+			}
+		case "reason":
+			z.Reason, bts, err = msgp.ReadStringBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Reason")
+				return
 			}
 		case "probability":
 			z.Probability, bts, err = msgp.ReadFloat64Bytes(bts)
@@ -377,7 +401,7 @@ func (z *Verdict) UnmarshalMsg(bts []byte) (o []byte, err error) {
 
 // Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
 func (z *Verdict) Msgsize() (s int) {
-	s = 1 + 7 + msgp.IntSize + 8 + msgp.StringPrefixSize + len(z.Station) + 4 + msgp.Uint64Size + 5 + msgp.TimeSize + 6 + msgp.StringPrefixSize + len(string(z.Label)) + 12 + msgp.Float64Size + 10 + msgp.Float64Size + 6 + msgp.ArrayHeaderSize
+	s = 1 + 7 + msgp.IntSize + 8 + msgp.StringPrefixSize + len(z.Station) + 4 + msgp.Uint64Size + 5 + msgp.TimeSize + 6 + msgp.StringPrefixSize + len(string(z.Label)) + 7 + msgp.BoolSize + 7 + msgp.StringPrefixSize + len(z.Reason) + 12 + msgp.Float64Size + 10 + msgp.Float64Size + 6 + msgp.ArrayHeaderSize
 	for za0001 := range z.Votes {
 		s += z.Votes[za0001].Msgsize()
 	}

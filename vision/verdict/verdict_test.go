@@ -14,7 +14,7 @@ import (
 func example() *verdict.Verdict {
 	return &verdict.Verdict{
 		Schema: verdict.SchemaVersion, Station: "hamburg/line1/station3", Seq: 42, Time: time.Date(2026, 3, 1, 22, 15, 7, 250e6, time.UTC),
-		Label: verdict.Crack, Probability: 0.9820137900379085, Threshold: 0.5,
+		Label: verdict.Crack, Reject: true, Probability: 0.9820137900379085, Threshold: 0.5,
 		Votes:       []verdict.Vote{{Frame: 801, Crop: [4]int{10, 20, 510, 520}, Logit: 3.5}, {Frame: 803, Crop: [4]int{60, 20, 560, 520}, Logit: 4.5}},
 		ModelSerial: 7, ModelHash: "00112233aabbccdd", MS: verdict.Duration{Locate: 1.5, Preprocess: 2, Forward: 35.25},
 	}
@@ -45,7 +45,7 @@ func TestJSONFieldsStay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = `{"schema":1,"station":"hamburg/line1/station3","seq":42,"time":"2026-03-01T22:15:07.25Z","label":"crack",` +
+	const want = `{"schema":2,"station":"hamburg/line1/station3","seq":42,"time":"2026-03-01T22:15:07.25Z","label":"crack","reject":true,` +
 		`"probability":0.9820137900379085,"threshold":0.5,"votes":[{"frame":801,"crop":[10,20,510,520],"logit":3.5},` +
 		`{"frame":803,"crop":[60,20,560,520],"logit":4.5}],"model_serial":7,"model_hash":"00112233aabbccdd",` +
 		`"ms":{"locate":1.5,"preprocess":2,"forward":35.25}}`
@@ -56,7 +56,7 @@ func TestJSONFieldsStay(t *testing.T) {
 
 func TestDecodeRefuses(t *testing.T) {
 	later := example()
-	later.Schema = 2
+	later.Schema = verdict.SchemaVersion + 1
 	other := example()
 	other.Label = "perhaps"
 	encode := func(v *verdict.Verdict) string {
@@ -78,6 +78,25 @@ func TestDecodeRefuses(t *testing.T) {
 	} {
 		if v, err := verdict.Decode([]byte(s)); !errors.Is(err, verdict.ErrMalformed) {
 			t.Errorf("%s: verdict %+v, error %v", name, v, err)
+		}
+	}
+}
+
+// Journals and receivers keep verdicts for longer than programs: what the first schema said, this one says too.
+func TestFirstSchemaIsRead(t *testing.T) {
+	for label, reject := range map[string]bool{"crack": true, "normal": false} {
+		v, err := verdict.Decode([]byte(`{"schema":1,"station":"a/b/c","seq":1,"time":"2026-03-01T22:15:07Z","label":"` + label + `"}`))
+		if err != nil || v.Schema != 1 || v.Reject != reject {
+			t.Errorf("%s: %+v, %v", label, v, err)
+		}
+	}
+}
+
+// A tire that could not be judged is as dangerous as a cracked one.
+func TestOnlyASoundTireStays(t *testing.T) {
+	for _, l := range append(verdict.Labels(), "", "perhaps") {
+		if l.Reject() != (l != verdict.Normal) {
+			t.Errorf("%q: reject is %v", l, l.Reject())
 		}
 	}
 }
