@@ -24,10 +24,10 @@ import (
 var soakFrames = flag.Int("soak.frames", 10_000, "how many frames TestSoak plays")
 
 // TestSoak lets the real agent inspect a belt through OpenCV, again and again, with verdicts that go to a real Mosquitto and into a journal that
-// soon is full and deletes as much as it takes in, and watches its memory through its own metrics. After the first fifth nothing may
-// grow any more.
+// is full within the first fifth and from then on deletes as much as it takes in, and watches its memory through its own metrics. After
+// that fifth nothing may grow any more: SQLite keeps each page of the file that it has met, so until then it does.
 //
-//	make soak        1,000,000 frames
+//	make soak        1,250,000 frames: a million after the warm-up
 func TestSoak(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: thousands of frames take a while")
@@ -45,13 +45,13 @@ func TestSoak(t *testing.T) {
 	if err := furnish(dir); err != nil {
 		t.Fatal(err)
 	}
-	clip := synth.ClipOptions{Tires: 100, Seed: 1, Width: 256, Height: 192, CrackFraction: 0.5} // small, and a fixed region: it is not their time that is watched
+	clip := synth.ClipOptions{Tires: 100, Seed: 1, Width: 256, Height: 192, CrackFraction: 0.5} // small, and a fixed region that sees the gaps: it is not their time that is watched
 	if _, err := synth.WriteClip(t.Context(), filepath.Join(dir, "belt.avi"), clip, nil); err != nil {
 		t.Fatal(err)
 	}
 	broker, address := brokertest.Start(t), freeAddress(t)
-	config := strings.Replace(stationConfig("max_size = \"1MiB\"\ncrops_max_size = \"1MiB\"\n[mqtt]\nbroker = \""+broker.URL()+
-		"\"\n[metrics]\nlisten = \""+address+"\"\n[log]\nlevel = \"warn\"\n"), "folder:tires\"", "file:belt.avi\"\nloop = true\n[locate]\nmode = \"region\"\nregion = [32, 0, 224, 192]", 1)
+	config := strings.Replace(stationConfig("max_size = \"1MiB\"\ncrops = \"all\"\ncrops_max_size = \"1MiB\"\n[mqtt]\nbroker = \""+broker.URL()+
+		"\"\n[metrics]\nlisten = \""+address+"\"\n[log]\nlevel = \"warn\"\n"), "folder:tires\"", "file:belt.avi\"\nloop = true\n[locate]\nmode = \"region\"\nregion = [112, 4, 144, 36]", 1)
 	if err := os.WriteFile(filepath.Join(dir, "station.toml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestSoak(t *testing.T) {
 	}
 	t.Logf("%.0f frames, %.0f verdicts, %d samples after warm-up: resident %.1f to %.1f MB, slope %+.2f MB a million frames, of Go's heap %+.2f; %.0f to %.0f goroutines",
 		last.frames, last.verdicts, len(warm), low/1e6, high/1e6, slope, heap, least, most)
-	if last.verdicts < last.frames/1000 {
+	if last.verdicts < last.frames/100 {
 		t.Errorf("%.0f verdicts: hardly a tire was seen", last.verdicts)
 	}
 	// A scrape is a goroutine or two of its own, and so is a verdict that paho has in hand.
@@ -124,7 +124,7 @@ func scrape(address string) (s soakSample, err error) {
 	if err != nil {
 		return s, err
 	}
-	found := 0
+	seen := map[*float64]bool{}
 	for line := range strings.Lines(string(page)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		name, _, _ = strings.Cut(name, "{")
@@ -138,10 +138,10 @@ func scrape(address string) (s soakSample, err error) {
 			return s, err
 		}
 		*into += n // verdicts come by label
-		found++
+		seen[into] = true
 	}
-	if found != 6 {
-		return s, fmt.Errorf("%d of 6 figures in %s", found, page)
+	if len(seen) != 5 {
+		return s, fmt.Errorf("%d of 5 figures in %s", len(seen), page)
 	}
 	return s, nil
 }
