@@ -241,6 +241,9 @@ func TestRottenRow(t *testing.T) {
 	if got := pending(t, j, 3, 10); len(got) != 1 || got[0] != 5 {
 		t.Errorf("pending after 3: %v, want 5", got)
 	}
+	if rows, err := j.After(0, 1); err != nil || len(rows) != 1 || rows[0].Seq != 3 {
+		t.Errorf("after 0: %v, %v, want 3", rows, err)
+	}
 	lost, gaps, err := j.Gaps(10)
 	if err != nil || lost != 3 || len(gaps) != 2 || gaps[1].First != 1 || gaps[1].Last != 2 || gaps[0].First != 4 || gaps[0].Last != 4 {
 		t.Errorf("lost %d, gaps %v, %v", lost, gaps, err)

@@ -106,9 +106,10 @@ type Journal struct {
 	notes   []string
 	logGap  string // why verdicts that were stored may be missing, "" for none; see log.go
 
-	mu     sync.Mutex // is held while a verdict is stored, never while a transaction of another method is open
-	last   uint64     // guarded by mu; the highest number in use
-	queued int        // guarded by mu; rows with acked = 0
+	mu     sync.Mutex      // is held while a verdict is stored, never while a transaction of another method is open
+	last   uint64          // guarded by mu; the highest number in use
+	queued int             // guarded by mu; rows with acked = 0
+	others []chan struct{} // guarded by mu; those of Watch
 
 	cropMu    sync.Mutex // may be taken under mu
 	crops     []crop     // guarded by cropMu; in the order of their numbers
@@ -199,12 +200,7 @@ func (j *Journal) Append(v *verdict.Verdict) error {
 }
 
 // callKeeper calls Keep.
-func (j *Journal) callKeeper() {
-	select {
-	case j.grown <- struct{}{}:
-	default:
-	}
-}
+func (j *Journal) callKeeper() { ring(j.grown) }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -217,9 +213,27 @@ func checksum(seq uint64, body []byte) int64 {
 // Wake receives after Append, and once after Open. Several appends may be told by one receive.
 func (j *Journal) Wake() <-chan struct{} { return j.wake }
 
+// Watch is Wake for one more reader: each call gives a channel of its own.
+func (j *Journal) Watch() <-chan struct{} {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	wake := make(chan struct{}, 1)
+	ring(wake)
+	j.others = append(j.others, wake)
+	return wake
+}
+
+// signal is called under mu, or by Open.
 func (j *Journal) signal() {
+	ring(j.wake)
+	for _, wake := range j.others {
+		ring(wake)
+	}
+}
+
+func ring(wake chan<- struct{}) {
 	select {
-	case j.wake <- struct{}{}:
+	case wake <- struct{}{}:
 	default:
 	}
 }

@@ -119,6 +119,36 @@ func TestWake(t *testing.T) {
 	}
 }
 
+// Another reader has a channel of its own, and reads what the broker has taken already.
+func TestWatchAndAfter(t *testing.T) {
+	j := open(t, filepath.Join(t.TempDir(), "journal.db"))
+	wake := j.Watch()
+	<-wake // so that it looks at what is there already
+	appendN(t, j, 3)
+	<-wake
+	<-j.Wake()
+	if err := j.MarkAcked(1, 2); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		after uint64
+		limit int
+		want  []uint64
+	}{{0, 10, []uint64{1, 2, 3}}, {1, 1, []uint64{2}}, {3, 10, nil}} {
+		rows, err := j.After(c.after, c.limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []uint64
+		for _, v := range rows {
+			got = append(got, v.Seq)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("after %d come %v, want %v", c.after, got, c.want)
+		}
+	}
+}
+
 func TestReopenKeepsNumbersAndQueue(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a journal?#%41.db") // characters that mean something in a database URI
 	j := open(t, path)

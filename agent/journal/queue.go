@@ -28,6 +28,16 @@ func (j *Journal) Recent(n int) ([]verdict.Verdict, error) {
 	return found, err
 }
 
+// After returns verdicts with numbers above seq, acknowledged or not, at most limit, in the order of their numbers. Rows that cannot be read are
+// passed over; an empty answer means that there is none.
+func (j *Journal) After(seq uint64, limit int) ([]verdict.Verdict, error) {
+	found, bad, err := j.read(`SELECT seq, body, crc FROM verdicts WHERE seq > ? ORDER BY seq LIMIT ?`, int64(seq), limit)
+	if err == nil && len(found) == 0 && len(bad) > 0 {
+		return j.After(bad[len(bad)-1], limit)
+	}
+	return found, err
+}
+
 // read decodes rows, and lists the numbers of those whose content has changed since it was written.
 func (j *Journal) read(query string, args ...any) (found []verdict.Verdict, bad []uint64, err error) {
 	rows, err := j.db.Query(query, args...)
