@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -182,52 +181,16 @@ func (u *Uplink) Drain(ctx context.Context) error {
 	}
 }
 
-// Limits of the time between two attempts to connect.
-const (
-	firstPause = 500 * time.Millisecond
-	lastPause  = time.Minute
-	// deafness is how long a station takes no bundles and commands after a packet that was too large. The broker may have retained it and
-	// would send it with each subscription; verdicts must get through all the same.
-	deafness = 10 * time.Minute
-	// settled is how long a connection lasts until the next loss starts again with firstPause.
-	settled = 30 * time.Second
-)
+// deafness is how long a station takes no bundles and commands after a packet that was too large. The broker may have retained it and
+// would send it with each subscription; verdicts must get through all the same.
+const deafness = 10 * time.Minute
 
 // Run keeps the station connected and the queue moving until ctx ends, and then says goodbye. Nothing that a broker or a network does
-// ends it. A failure is logged when it begins and when its cause changes, not at each attempt.
+// ends it.
 func (u *Uplink) Run(ctx context.Context) {
-	pause, logged := u.pause, ""
-	for ctx.Err() == nil {
-		u.opts.Progress()
-		client, lost, err := connect(ctx, u.cfg, u.adjust)
-		if err == nil {
-			u.log.Info("connected to the broker", "broker", u.cfg.Broker)
-			logged = ""
-			start := time.Now()
-			err = u.session(ctx, client, lost)
-			if time.Since(start) > settled {
-				pause = u.pause
-			}
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		cause := err.Error()
-		if t, ok := errors.AsType[*ConnectError](err); ok {
-			cause = t.cause()
-		}
-		if cause != logged {
-			logged = cause
-			u.log.Warn("no connection to the broker, verdicts wait in the journal", "error", err)
-		}
-		// Half of the pause is random, so that a hall full of stations does not come back in one moment.
-		select {
-		case <-time.After(pause/2 + rand.N(pause/2)):
-		case <-ctx.Done():
-			return
-		}
-		pause = min(2*pause, lastPause)
-	}
+	l := line{cfg: u.cfg, log: u.log, pause: u.pause, progress: u.opts.Progress, adjust: u.adjust, session: u.session,
+		without: "no connection to the broker, verdicts wait in the journal"}
+	l.run(ctx)
 }
 
 // turnDeaf is called when a broker sent a packet that was too large.
