@@ -82,5 +82,6 @@ require (
 
 tool (
 	github.com/tinylib/msgp
+	google.golang.org/protobuf/cmd/protoc-gen-go
 	honnef.co/go/tools/cmd/staticcheck
 )

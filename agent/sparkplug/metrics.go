@@ -1,0 +1,134 @@
+package sparkplug
+
+import (
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"tirewatch/agent/sparkplug/spb"
+	"tirewatch/vision/verdict"
+)
+
+// Names of metrics that the specification gives.
+const (
+	bdSeqName   = "bdSeq"
+	rebirthName = "Node Control/Rebirth"
+)
+
+// metric is one line of a birth certificate. Its alias is its place in the table of all metrics, from 1.
+type metric[T any] struct {
+	name  string
+	kind  spb.DataType
+	value func(T) any // int32, uint64, float64, bool or string as kind wants; nil is null
+}
+
+// ofNode are the metrics of the edge node, beside the two that the specification gives.
+var ofNode = []metric[facts]{
+	{"Station/Name", spb.DataType_String, func(f facts) any { return f.station }},
+	{"Station/Version", spb.DataType_String, func(f facts) any { return f.version }},
+	{"Station/Problem", spb.DataType_String, func(f facts) any { return f.Problem }},
+	{"Model/Serial", spb.DataType_UInt64, func(f facts) any { return f.ModelSerial }},
+	{"Model/Hash", spb.DataType_String, func(f facts) any { return text(f.ModelHash) }},
+}
+
+// ofDevice are the metrics of a verdict, all in each DDATA: they belong together. Before the first verdict they are null.
+var ofDevice = []metric[*verdict.Verdict]{
+	{"Verdict/Sequence", spb.DataType_UInt64, func(v *verdict.Verdict) any { return v.Seq }},
+	{"Verdict/Label", spb.DataType_String, func(v *verdict.Verdict) any { return string(v.Label) }},
+	{"Verdict/Reject", spb.DataType_Boolean, func(v *verdict.Verdict) any { return v.Reject }},
+	{"Verdict/Reason", spb.DataType_String, func(v *verdict.Verdict) any { return text(v.Reason) }},
+	{"Verdict/Probability", spb.DataType_Double, func(v *verdict.Verdict) any { return v.Probability }},
+	{"Verdict/Threshold", spb.DataType_Double, func(v *verdict.Verdict) any { return v.Threshold }},
+	{"Verdict/Frames", spb.DataType_Int32, func(v *verdict.Verdict) any { return int32(len(v.Votes)) }},
+	{"Verdict/Model Serial", spb.DataType_UInt64, func(v *verdict.Verdict) any { return v.ModelSerial }},
+	{"Verdict/Model Hash", spb.DataType_String, func(v *verdict.Verdict) any { return v.ModelHash }},
+	{"Verdict/Image", spb.DataType_String, func(v *verdict.Verdict) any { return text(v.Image) }},
+	{"Verdict/Crop", spb.DataType_String, func(v *verdict.Verdict) any { return text(v.Crop) }},
+	{"Verdict/Forward", spb.DataType_Double, func(v *verdict.Verdict) any { return v.MS.Forward }},
+}
+
+// Aliases: bdSeq, then the node's metrics, then the device's.
+const bdSeqAlias = 1
+
+var (
+	firstOfNode   = uint64(bdSeqAlias + 1)
+	firstOfDevice = firstOfNode + uint64(len(ofNode))
+)
+
+// text makes an empty text null.
+func text(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// metrics makes those of table for v. Births name and type them; data has the alias alone.
+func metrics[T any](table []metric[T], first uint64, v T, at time.Time, birth bool) []*spb.Payload_Metric {
+	out := make([]*spb.Payload_Metric, len(table))
+	for i, m := range table {
+		out[i] = newMetric(m, first+uint64(i), m.value(v), at, birth)
+	}
+	return out
+}
+
+func newMetric[T any](m metric[T], alias uint64, value any, at time.Time, birth bool) *spb.Payload_Metric {
+	p := &spb.Payload_Metric{Alias: proto.Uint64(alias), Timestamp: proto.Uint64(stamp(at))}
+	if birth {
+		p.Name, p.Datatype = proto.String(m.name), proto.Uint32(uint32(m.kind))
+	}
+	switch v := value.(type) {
+	case nil:
+		p.IsNull = proto.Bool(true)
+	case int32:
+		p.Value = &spb.Payload_Metric_IntValue{IntValue: uint32(v)}
+	case uint64:
+		p.Value = &spb.Payload_Metric_LongValue{LongValue: v}
+	case float64:
+		p.Value = &spb.Payload_Metric_DoubleValue{DoubleValue: v}
+	case bool:
+		p.Value = &spb.Payload_Metric_BooleanValue{BooleanValue: v}
+	case string:
+		p.Value = &spb.Payload_Metric_StringValue{StringValue: strings.ToValidUTF8(v, "\uFFFD")}
+	default:
+		panic("internal error: metric " + m.name + " has a value of no Sparkplug type")
+	}
+	return p
+}
+
+// unknown are the device's metrics before the first verdict.
+func unknown(at time.Time) []*spb.Payload_Metric {
+	out := make([]*spb.Payload_Metric, len(ofDevice))
+	for i, m := range ofDevice {
+		out[i] = newMetric(m, firstOfDevice+uint64(i), nil, at, true)
+	}
+	return out
+}
+
+// bdSeqMetric pairs a birth with its death.
+func bdSeqMetric(n uint8, at time.Time) *spb.Payload_Metric {
+	return &spb.Payload_Metric{
+		Name: proto.String(bdSeqName), Timestamp: proto.Uint64(stamp(at)), Datatype: proto.Uint32(uint32(spb.DataType_Int64)),
+		Value: &spb.Payload_Metric_LongValue{LongValue: uint64(n)},
+	}
+}
+
+// rebirthMetric is how a host learns that it may ask for a birth. The specification wants it without an alias.
+func rebirthMetric(at time.Time) *spb.Payload_Metric {
+	return &spb.Payload_Metric{
+		Name: proto.String(rebirthName), Timestamp: proto.Uint64(stamp(at)), Datatype: proto.Uint32(uint32(spb.DataType_Boolean)),
+		Value: &spb.Payload_Metric_BooleanValue{BooleanValue: false},
+	}
+}
+
+// stamp is a time as Sparkplug has it, Unix ms. A clock before 1970 is none.
+func stamp(t time.Time) uint64 { return uint64(max(0, t.UnixMilli())) }
+
+func encode(p *spb.Payload) []byte {
+	data, err := proto.Marshal(p)
+	if err != nil {
+		panic("internal error: " + err.Error()) // nothing in a payload of ours can
+	}
+	return data
+}
