@@ -89,6 +89,7 @@ func (r *reader) check(c *Config) {
 	between(r, "journal.max_age", c.Journal.MaxAge, 0, 36500*Day)
 
 	r.mqtt(c.MQTT)
+	r.sparkplug(c.Sparkplug, c.MQTT)
 	if c.Metrics.Listen != "" {
 		_, port, err := net.SplitHostPort(c.Metrics.Listen)
 		_, portErr := strconv.ParseUint(port, 10, 16)
@@ -106,8 +107,7 @@ func (r *reader) mqtt(m MQTT) {
 	for level := range strings.SplitSeq(m.Root, "/") {
 		r.name("mqtt.root", level)
 	}
-	r.rule("mqtt.client_id", utf8.ValidString(m.ClientID) && !strings.ContainsFunc(m.ClientID, unicode.IsControl),
-		"%q holds control characters", m.ClientID)
+	r.clientID("mqtt.client_id", m.ClientID)
 	for _, f := range []struct{ key, path string }{
 		{"mqtt.password_file", m.PasswordFile}, {"mqtt.ca_file", m.CAFile}, {"mqtt.cert_file", m.CertFile}, {"mqtt.key_file", m.KeyFile},
 	} {
@@ -121,6 +121,26 @@ func (r *reader) mqtt(m MQTT) {
 	if m.HealthPeriod != 0 {
 		between(r, "mqtt.health_period", m.HealthPeriod, Duration(time.Second), Duration(24*time.Hour))
 	}
+}
+
+// sparkplug checks names that are given; the others are made of names that are checked.
+func (r *reader) sparkplug(s Sparkplug, m MQTT) {
+	for _, n := range []struct{ key, value string }{
+		{"sparkplug.group", s.Group}, {"sparkplug.node", s.Node}, {"sparkplug.primary_host", s.PrimaryHost},
+	} {
+		if n.value != "" {
+			r.name(n.key, n.value)
+		}
+	}
+	r.name("sparkplug.device", s.Device)
+	r.clientID("sparkplug.client_id", s.ClientID)
+	r.rule("sparkplug.client_id", s.ClientID == "" || s.ClientID != m.ClientID, "%q is that of mqtt, and the broker lets an id in once", s.ClientID)
+	r.rule("sparkplug.enabled", !s.Enabled || m.Enabled(), "needs mqtt.broker")
+	between(r, "sparkplug.overlap", s.Overlap, Duration(time.Minute), Duration(time.Hour))
+}
+
+func (r *reader) clientID(key, id string) {
+	r.rule(key, utf8.ValidString(id) && !strings.ContainsFunc(id, unicode.IsControl), "%q holds control characters", id)
 }
 
 // size wants at least low bytes.

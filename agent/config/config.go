@@ -7,6 +7,7 @@
 package config
 
 import (
+	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -20,15 +21,16 @@ import (
 
 // Config is the whole file. Relative paths in it are relative to the folder of the file.
 type Config struct {
-	Station Station `toml:"station"`
-	Camera  Camera  `toml:"camera"`
-	Locate  Locate  `toml:"locate"`
-	Trigger Trigger `toml:"trigger"`
-	Model   Model   `toml:"model"`
-	Journal Journal `toml:"journal"`
-	MQTT    MQTT    `toml:"mqtt"`
-	Metrics Metrics `toml:"metrics"`
-	Log     Log     `toml:"log"`
+	Station   Station   `toml:"station"`
+	Camera    Camera    `toml:"camera"`
+	Locate    Locate    `toml:"locate"`
+	Trigger   Trigger   `toml:"trigger"`
+	Model     Model     `toml:"model"`
+	Journal   Journal   `toml:"journal"`
+	MQTT      MQTT      `toml:"mqtt"`
+	Sparkplug Sparkplug `toml:"sparkplug"`
+	Metrics   Metrics   `toml:"metrics"`
+	Log       Log       `toml:"log"`
 }
 
 // Station names this station. The three names are levels of its MQTT topics and stand in every verdict, so none may be empty or hold
@@ -247,6 +249,27 @@ type MQTT struct {
 // Enabled says whether there is a broker to send to.
 func (m MQTT) Enabled() bool { return m.Broker != "" }
 
+// Sparkplug makes the station an edge node of Sparkplug B 3.0 as well, for SCADA systems that speak it. It uses the broker, login and certificates of
+// the section mqtt, in a session of its own. Its data has QoS 0, as the specification wants: what must not be lost is read from the plain
+// topics.
+type Sparkplug struct {
+	// Enabled switches it on. Default false.
+	Enabled bool `toml:"enabled"`
+	// Group and Node name the station at the broker, together unlike any other; Device is what judges tires. No / + # $ in them. Defaults SITE,
+	// LINE-NAME and inspection.
+	Group  string `toml:"group"`
+	Node   string `toml:"node"`
+	Device string `toml:"device"`
+	// PrimaryHost is the id of the host application that must be online: the station waits for its STATE, and what it stores meanwhile is sent as
+	// historical when the host is back. Empty: it waits for nobody.
+	PrimaryHost string `toml:"primary_host"`
+	// Overlap is how far back from a break verdicts are sent again, as historical: a connection or host may be dead for so long before that
+	// shows. At least one and a half of the primary host's keep-alive. Default "2m".
+	Overlap Duration `toml:"overlap"`
+	// ClientID is that of the session. Default that of mqtt with -sparkplug behind it.
+	ClientID string `toml:"client_id"`
+}
+
 // Metrics is the page that Prometheus reads.
 type Metrics struct {
 	// Listen is HOST:PORT; an empty text listens nowhere. Default 127.0.0.1:9464, which this machine alone can reach. The page tells what the
@@ -267,10 +290,11 @@ func defaults() Config {
 		Trigger: Trigger{Frames: 5},
 		Model: Model{Dir: "/var/lib/tirewatch/models", AcceptPush: true,
 			Probation: 200, ProbationTime: Duration(30 * time.Minute), ProbationCrashes: 3},
-		Journal: Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: 90 * Day, Crops: CropsCrack, CropsMaxSize: "256MiB"},
-		MQTT:    MQTT{Root: "tirewatch", Encoding: verdict.JSON, HealthPeriod: Duration(time.Minute)},
-		Metrics: Metrics{Listen: "127.0.0.1:9464"},
-		Log:     Log{Level: "info", Format: "text"},
+		Journal:   Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: 90 * Day, Crops: CropsCrack, CropsMaxSize: "256MiB"},
+		MQTT:      MQTT{Root: "tirewatch", Encoding: verdict.JSON, HealthPeriod: Duration(time.Minute)},
+		Sparkplug: Sparkplug{Device: "inspection", Overlap: Duration(2 * time.Minute)},
+		Metrics:   Metrics{Listen: "127.0.0.1:9464"},
+		Log:       Log{Level: "info", Format: "text"},
 	}
 }
 
@@ -287,6 +311,7 @@ func (c *Config) derive(base string) {
 	if c.MQTT.ClientID == "" {
 		c.MQTT.ClientID = "tirewatch-" + strings.ReplaceAll(c.Station.ID(), "/", "-")
 	}
+	c.Sparkplug.derive(c.Station, c.MQTT.ClientID)
 	if kind == SourceFile || kind == SourceFolder {
 		c.Camera.Source = Source(kind + ":" + resolve(base, target))
 	}
@@ -299,6 +324,12 @@ func (c *Config) derive(base string) {
 	} {
 		*path = resolve(base, *path)
 	}
+}
+
+func (s *Sparkplug) derive(of Station, clientID string) {
+	s.Group = cmp.Or(s.Group, of.Site)
+	s.Node = cmp.Or(s.Node, of.Line+"-"+of.Name)
+	s.ClientID = cmp.Or(s.ClientID, clientID+"-sparkplug")
 }
 
 func resolve(base, path string) string {

@@ -44,6 +44,8 @@ func TestMinimalFileGetsDefaults(t *testing.T) {
 		Journal: config.Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: 90 * config.Day, Crops: "crack", CropsMaxSize: "256MiB"},
 		MQTT: config.MQTT{Broker: "mqtt://broker", Root: "tirewatch", ClientID: "tirewatch-hamburg-line1-station3",
 			Encoding: verdict.JSON, HealthPeriod: config.Duration(time.Minute)},
+		Sparkplug: config.Sparkplug{Group: "hamburg", Node: "line1-station3", Device: "inspection",
+			Overlap: config.Duration(2 * time.Minute), ClientID: "tirewatch-hamburg-line1-station3-sparkplug"},
 		Metrics: config.Metrics{Listen: "127.0.0.1:9464"},
 		Log:     config.Log{Level: "info", Format: "text"},
 	}
@@ -139,7 +141,7 @@ func TestProblems(t *testing.T) {
 		}},
 		{"unknown section", minimal + "[mqt]\nbroker = \"x\"\n", []string{`s.toml:12: mqt: unknown section, did you mean "mqtt"?`}},
 		{"unknown word that resembles nothing", minimal + "[weather]\n", []string{
-			`s.toml:12: weather: unknown section, known are station, camera, locate, trigger, model, journal, mqtt, metrics, log`}},
+			`s.toml:12: weather: unknown section, known are station, camera, locate, trigger, model, journal, mqtt, sparkplug, metrics, log`}},
 		{"section written as a key", "log = \"debug\"\n" + minimal, []string{
 			"s.toml:1: log: is a section of its own: write [log] and its keys below"}},
 		{"not TOML", "[station\n", []string{"s.toml:1: expected ']' to close table name"}},
@@ -179,6 +181,14 @@ func TestProblems(t *testing.T) {
 			"s.toml:13: locate.region: [10 10 5 20] is no region, want [x0, y0, x1, y1] in px of the frame with x0 < x1 and y0 < y1"}},
 		{"credential outside of its folder", minimal + "username = \"u\"\npassword_file = \"credential:../secret\"\n", []string{
 			`s.toml:13: mqtt.password_file: "credential:../secret" names no credential, want credential:NAME`}},
+		{"Sparkplug without a broker, and with names that no topic can have", edit(`broker = "mqtt://broker"`, "[sparkplug]\nenabled = true\ngroup = \"a/b\"\ndevice = \"\"\nprimary_host = \"#\"\noverlap = \"5s\""), []string{
+			"s.toml:12: sparkplug.enabled: needs mqtt.broker",
+			`s.toml:13: sparkplug.group: "a/b" cannot be part of a topic, want at most 64 bytes without / + # $ and control characters`,
+			"s.toml:14: sparkplug.device: is empty, want a name without / + # $ and control characters",
+			`s.toml:15: sparkplug.primary_host: "#" cannot be part of a topic, want at most 64 bytes without / + # $ and control characters`,
+			"s.toml:16: sparkplug.overlap: 5s is out of range, want 1m to 1h"}},
+		{"one client id for two sessions", minimal + "client_id = \"a\"\n[sparkplug]\nclient_id = \"a\"\n", []string{
+			`s.toml:14: sparkplug.client_id: "a" is that of mqtt, and the broker lets an id in once`}},
 		{"sizes and ages", minimal + "[journal]\nmax_size = \"big\"\nmax_age = \"90 days\"\n", []string{
 			`s.toml:13: journal.max_size: "big" is no size, want something like 512MiB`,
 			`s.toml:14: journal.max_age: "90 days" has the wrong type, want a duration like "90s", "30m" or "90d"`}},

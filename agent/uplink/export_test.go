@@ -13,5 +13,10 @@ func (u *Uplink) HastenJournal(pause time.Duration) { u.journalPause = pause }
 // HastenDeafness shortens the time without bundles and commands, and the patience with a broker that says nothing.
 func (u *Uplink) HastenDeafness(deaf, keepAlive time.Duration) { u.deaf, u.keepAlive = deaf, keepAlive }
 
+// Hasten shortens the waiting of an edge node for a test.
+func (e *EdgeNode) Hasten(pause, replayPause time.Duration) {
+	e.pause, e.replayPause = pause, replayPause
+}
+
 // NewBoundedConn is newBoundedConn.
 var NewBoundedConn = newBoundedConn
