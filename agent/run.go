@@ -73,14 +73,21 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	if cfg.Metrics.Listen != "" {
 		serveMetrics(inner, &background, counts, cfg.Metrics.Listen, log)
 	}
-	tell := &problems{texts: map[string]string{}, publish: []func(string){monitor.Status}, changed: counts.Problem}
+	tell := &problems{texts: map[string]string{}, publish: []func(string){monitor.Status}, changed: []func(string, bool){counts.Problem}}
 	drain := func() {}
 	var gaps func(uint64, []uplink.Gap)
 	if cfg.MQTT.Enabled() {
 		part := monitor.Part("uplink", 2*uplink.ProgressPause)
 		u := newUplink(cfg, j, o, counts.Health, part.Progress)
-		publishModel(u, store)
-		background.Go(func() { publishModels(inner, u, store, tell.set) })
+		publish := func() { publishModel(u, store) }
+		if cfg.Sparkplug.Enabled {
+			node := newEdgeNode(cfg, j, o, monitor.Part("sparkplug", 2*uplink.ProgressPause).Progress)
+			publish = func() { publishModel(u, store); tellModel(node, store) }
+			tellProblems(node.Tell, tell)
+			background.Go(func() { node.Run(inner) })
+		}
+		publish()
+		background.Go(func() { publishModels(inner, publish, store, tell.set) })
 		background.Go(func() { obey(inner, u, store, log) })
 		tell.publish = append(tell.publish, u.PublishProblem)
 		gaps = u.PublishGaps
@@ -206,7 +213,7 @@ func serveMetrics(ctx context.Context, background *sync.WaitGroup, m *metrics.Me
 // problems collects what keeps the parts of the station from working and tells it as one text.
 type problems struct {
 	publish []func(text string)
-	changed func(part string, is bool) // told of each part that stops working or works again; may be nil
+	changed []func(part string, is bool) // told of each part that stops working or works again
 
 	mu    sync.Mutex
 	texts map[string]string // by part; guarded by mu
@@ -222,8 +229,8 @@ func (p *problems) set(part, text string) {
 	if text == "" {
 		delete(p.texts, part)
 	}
-	if p.changed != nil {
-		p.changed(part, text != "")
+	for _, f := range p.changed {
+		f(part, text != "")
 	}
 	var all []string
 	for _, key := range slices.Sorted(maps.Keys(p.texts)) {
@@ -234,6 +241,9 @@ func (p *problems) set(part, text string) {
 	}
 }
 
+// cameraPart names the camera among the station's problems.
+const cameraPart = "camera"
+
 // camera notes that the camera went or came. The same failure is logged once and not at each attempt.
 func (p *problems) camera(e camera.Event, log *slog.Logger) {
 	text := ""
@@ -241,12 +251,12 @@ func (p *problems) camera(e camera.Event, log *slog.Logger) {
 		text = e.Err.Error()
 	}
 	p.mu.Lock()
-	known := p.texts["camera"] == text
+	known := p.texts[cameraPart] == text
 	p.mu.Unlock()
 	if known {
 		return
 	}
-	p.set("camera", text)
+	p.set(cameraPart, text)
 	if e.Err == nil {
 		log.Info("the camera is back")
 		return

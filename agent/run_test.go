@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"tirewatch/agent/sparkplug"
 	"tirewatch/vision/camera"
 )
 
@@ -42,5 +43,26 @@ func TestCameraFailureIsLoggedOnce(t *testing.T) {
 	}
 	if !strings.Contains(out.String(), `hint="look there"`) || !strings.Contains(out.String(), "camera is back") {
 		t.Errorf("log %s", &out)
+	}
+}
+
+// The edge node learns of every problem, and that its device is dead while the camera is away.
+func TestEdgeNodeLearnsOfProblems(t *testing.T) {
+	var now sparkplug.Facts
+	p := &problems{texts: map[string]string{}}
+	tellProblems(func(change func(*sparkplug.Facts)) { change(&now) }, p)
+	log := slog.New(slog.DiscardHandler)
+	p.set("journal", "full")
+	if want := (sparkplug.Facts{Problem: "journal: full"}); now != want {
+		t.Errorf("%+v, want %+v", now, want)
+	}
+	p.camera(camera.Event{Err: errors.New("no such file")}, log)
+	if want := (sparkplug.Facts{Problem: "camera: no such file; journal: full", CameraLost: true}); now != want {
+		t.Errorf("%+v, want %+v", now, want)
+	}
+	p.camera(camera.Event{}, log)
+	p.set("journal", "")
+	if want := (sparkplug.Facts{}); now != want {
+		t.Errorf("%+v, want %+v", now, want)
 	}
 }

@@ -105,14 +105,14 @@ func publishModel(u *uplink.Uplink, store *models.Store) {
 	u.PublishModel(newModelState(store.Snapshot()))
 }
 
-// publishModels keeps the model topic up to date until ctx ends, and tells of a model that is past its end.
-func publishModels(ctx context.Context, u *uplink.Uplink, store *models.Store, problem func(part, text string)) {
+// publishModels calls publish when the models change, until ctx ends, and tells of a model that is past its end.
+func publishModels(ctx context.Context, publish func(), store *models.Store, problem func(part, text string)) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-store.Changed():
-			publishModel(u, store)
+			publish()
 			text := ""
 			if s := store.Snapshot(); s.Ended && s.Active != nil {
 				text = fmt.Sprintf("serial %d ended on %s and works on", s.Active.Bundle.Serial, s.Active.Bundle.NotAfter.Format(time.DateOnly))

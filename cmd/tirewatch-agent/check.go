@@ -116,6 +116,13 @@ func describe(w io.Writer, cfg *config.Config, model string) {
 		as = "as " + cfg.MQTT.Username
 	}
 	line("broker", "%s %s, topics %s/%s/..., verdicts in %s", cfg.MQTT.Broker, as, cfg.MQTT.Root, cfg.Station.ID(), cfg.MQTT.Encoding)
+	if c := cfg.Sparkplug; c.Enabled {
+		host := "waits for no host"
+		if c.PrimaryHost != "" {
+			host = "waits for the host " + c.PrimaryHost
+		}
+		line("scada", "Sparkplug B as %s/%s with device %s, %s", c.Group, c.Node, c.Device, host)
+	}
 }
 
 // ageWords says how long verdicts stay.

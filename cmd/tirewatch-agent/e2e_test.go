@@ -65,6 +65,7 @@ func TestDaemon(t *testing.T) {
 	t.Run("outage", p.testOutage)
 	t.Run("term", p.testTerm)
 	t.Run("probation", p.testProbation)
+	t.Run("sparkplug", p.testSparkplug)
 }
 
 // start runs the program in dir.

@@ -1,0 +1,37 @@
+package sparkplug
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"tirewatch/agent/sparkplug/spb"
+)
+
+// The README's table is what the station sends.
+func TestREADMENamesTheMetrics(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{row(bdSeqName, spb.DataType_Int64), row(rebirthName, spb.DataType_Boolean)}
+	for _, m := range ofNode {
+		want = append(want, row(m.name, m.kind))
+	}
+	for _, m := range ofDevice {
+		want = append(want, row(m.name, m.kind))
+	}
+	var got []string
+	for line := range strings.Lines(string(readme)) {
+		if c := strings.Split(line, "|"); len(c) == 5 && strings.HasPrefix(c[1], " `") && (strings.Contains(c[1], "/") || strings.Contains(c[1], bdSeqName)) {
+			got = append(got, c[1]+"|"+c[2])
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the README has\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func row(name string, kind spb.DataType) string { return fmt.Sprintf(" `%s` | %v ", name, kind) }
