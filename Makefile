@@ -6,7 +6,7 @@ GO_BUILD = go build -tags '$(TAGS)' -trimpath
 
 .PHONY: all build demo test test-kernels lint fuzz clean deps-opencv deps-test test-peers \
 	test-peers-emulated bench-peers bench-arm64 bench-train bench-brickwork bench-build bench-tool real-tires \
-	bench-journal torture soak attacks test-writeloss
+	bench-journal torture soak attacks test-writeloss deps-npm
 
 all: build
 
@@ -20,8 +20,8 @@ demo: deps-opencv
 
 # Unit, property, golden, command and end-to-end tests; the last run the real agent against a real Mosquitto, and a
 # browser opens the report.
-test: deps-opencv deps-test
-	REQUIRE_MOSQUITTO=1 REQUIRE_CHROMIUM=1 go test -tags opencv -timeout 20m ./...
+test: deps-opencv deps-test deps-npm
+	REQUIRE_MOSQUITTO=1 REQUIRE_CHROMIUM=1 REQUIRE_NODE=1 go test -tags opencv -timeout 20m ./...
 
 # The attacks of SECURITY.md and every power cut during an installation, with their counts.
 attacks: deps-test
@@ -154,6 +154,14 @@ bench-tool:
 $(BENCH)/ort-%/node_modules/.package-lock.json:
 	@command -v npm >/dev/null || .ci/need npm
 	npm install --ignore-scripts --no-audit --no-fund --loglevel=error --prefix $(BENCH)/ort-$* onnxruntime-node@$*
+
+# Packages of npm that the station is tested against: a Sparkplug decoder, and Node-RED.
+deps-npm: bin/npm/node_modules/.package-lock.json
+bin/npm/node_modules/.package-lock.json: agent/uplink/testdata/package.json
+	@command -v npm >/dev/null || .ci/need nodejs npm
+	mkdir -p bin/npm && cp $< bin/npm
+	npm install --ignore-scripts --no-audit --no-fund --loglevel=error --prefix bin/npm
+	@touch $@
 
 clean:
 	rm -rf bin
