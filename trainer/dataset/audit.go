@@ -27,6 +27,9 @@ type Audit struct {
 	Groups    int    `json:"groups"`          // groups that the pairs of both lists form
 	LargestOf int    `json:"largest_group"`   // images in the largest group, before a split limits it
 
+	Runs   int `json:"runs"`        // of a station, with two images or more: see run.go
+	Parted int `json:"runs_parted"` // of these on more than one side
+
 	Shortcuts []Shortcut `json:"shortcuts"` // what predicts the class although it is no crack
 
 	Warnings []string `json:"warnings"`
@@ -114,6 +117,12 @@ func Check(ctx context.Context, s *Set, progress func(done, total int)) (*Audit,
 		if len(g) > 1 {
 			a.Groups++
 			a.LargestOf = max(a.LargestOf, len(g))
+		}
+	}
+	for _, run := range stationRuns(photos) {
+		a.Runs++
+		if slices.ContainsFunc(run, func(i int) bool { return sideOf[i] != sideOf[run[0]] }) {
+			a.Parted++
 		}
 	}
 	a.Shortcuts = append(a.Shortcuts, shortcuts(photos)...)
@@ -231,6 +240,9 @@ func (a *Audit) judge(total int) {
 	}
 	if leaks > 0 {
 		warn("%d pairs of near-duplicates are on different sides: test figures will be better than the truth; split again with: tirewatch dataset split", leaks)
+	}
+	if a.Parted > 0 {
+		warn("%d of a station's %d runs are on different sides: test figures will be better than the truth; split again with: tirewatch dataset split", a.Parted, a.Runs)
 	}
 	for _, s := range a.Shortcuts {
 		if s.Warn {

@@ -9,7 +9,7 @@ import (
 // the indices of each group, ordered by the first; most have one.
 //
 // A chain of pairs may end in one group of everything, of which no split could take a part. So no group grows beyond
-// cap images, except by copies of the same file and what was made from it; the most alike are joined first, and dropped counts the pairs that
+// cap images, except by what names and bytes say; the most alike are joined first, and dropped counts the pairs that
 // were not.
 func group(n int, found []pair, cap int) (groups [][]int, dropped int) {
 	parent, size := make([]int, n), make([]int, n)

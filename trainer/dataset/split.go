@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// Division is a list of images cut in two, with near-duplicates on one side.
+// Division is a list of images cut in two, with near-duplicates, and the pictures of one run of a station, on one side.
 type Division struct {
 	Keep     []Item  // the larger side, to train on; sorted by path
 	Hold     []Item  // the side held back; sorted by path
 	Bad      []error // files that cannot be read, each named; they are on no side
-	Groups   int     // groups of two or more near-duplicates
+	Groups   int     // groups of two or more images that belong together
 	Grouped  int     // images in them
 	Dropped  int     // pairs that had to be ignored because their group grew too large: near-duplicates may be on both sides
 	MaxGroup int     // the size that no group may exceed
@@ -46,6 +46,7 @@ func divide(ctx context.Context, photos []photo, seed uint64, share float64, pro
 		return nil, err
 	}
 	found = append(found, families(photos)...)
+	found = append(found, together(photos)...)
 	d.MaxGroup = maxGroup(len(photos))
 	groups, dropped := group(len(photos), found, d.MaxGroup)
 	d.Dropped = dropped
@@ -92,7 +93,7 @@ func choose(photos []photo, groups [][]int, seed uint64, share float64) ([]bool,
 	var aim [2]int
 	for c := range aim {
 		if groupsOf[c] < 2 {
-			return nil, fmt.Errorf("%w: %d readable %s images that are no near-duplicates of each other, a split needs 2; add photographs",
+			return nil, fmt.Errorf("%w: %d readable %s images that are neither near-duplicates of each other nor of one run of a station, a split needs 2; add photographs",
 				ErrTooFew, groupsOf[c], Class(c))
 		}
 		aim[c] = min(max(int(math.Round(share*float64(total[c]))), 1), total[c]-1)

@@ -159,7 +159,7 @@ func TestDivideRefuses(t *testing.T) {
 				save(t, dir, fmt.Sprintf("crack/%d.png", i), one)
 				save(t, dir, fmt.Sprintf("normal/%d.png", i), photograph(uint64(10+i)))
 			}
-		}, ErrTooFew, "no near-duplicates of each other"},
+		}, ErrTooFew, "neither near-duplicates of each other"},
 		{"damaged files do not count", 0.2, func(dir string) {
 			save(t, dir, "crack/a.png", photograph(1))
 			put(t, dir, "crack/b.png", "")

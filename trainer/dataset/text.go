@@ -34,6 +34,10 @@ func (a *Audit) Text() string {
 		line("")
 		line("%d groups of near-duplicates, the largest of %d images; a split keeps a group on one side", a.Groups, a.LargestOf)
 	}
+	if a.Runs > 0 {
+		line("")
+		line("%d runs of a station, tires within %.0f minutes of each other; a split keeps a run on one side", a.Runs, runLength.Minutes())
+	}
 	if len(a.Shortcuts) > 0 {
 		line("")
 		line("what predicts the class without a look at the picture (0.50 is chance)")

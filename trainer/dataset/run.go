@@ -1,0 +1,105 @@
+package dataset
+
+import (
+	"cmp"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Stations see the same tires again: a belt stops, a batch passes twice, and neighbours of a batch come from one mould under one lamp. So
+// pictures from one station within ten minutes are one run, and no split parts a run. A longer stretch without a pause is cut where
+// its pause is longest.
+//
+// A picture from a station tells by its name where and when it was taken (`tirewatch-agent review export` writes them), so that what was
+// merged, split or enlarged keeps its runs:
+//
+//	hamburg+line1+station3_20261126T171059Z_000000000012.png
+//	STATION, + for /       time, UTC        number of the verdict
+const runLength = 10 * time.Minute
+
+var stationPicture = regexp.MustCompile(`^([^+]+\+[^+]+\+[^+]+)_(\d{8}T\d{6}Z)_(\d{12,19})\b`)
+
+// shot is a picture of a station.
+type shot struct {
+	station string
+	time    time.Time
+	seq     uint64
+	index   int // of the photo
+}
+
+// parseShot reads the name of a file; ok is false for one that no station took.
+func parseShot(path string) (s shot, ok bool) {
+	m := stationPicture.FindStringSubmatch(filepath.Base(path))
+	if m == nil {
+		return s, false
+	}
+	at, err := time.Parse("20060102T150405Z", m[2])
+	if err != nil {
+		return s, false
+	}
+	seq, err := strconv.ParseUint(m[3], 10, 64)
+	return shot{station: m[1], time: at, seq: seq}, err == nil
+}
+
+// stationRuns gives the runs of two pictures and more, as indices of photos.
+func stationRuns(photos []photo) (found [][]int) {
+	var shots []shot
+	for i, p := range photos {
+		if s, ok := parseShot(p.item.Path); ok {
+			s.index = i
+			shots = append(shots, s)
+		}
+	}
+	slices.SortFunc(shots, func(a, b shot) int {
+		return cmp.Or(cmp.Compare(a.station, b.station), a.time.Compare(b.time), cmp.Compare(a.seq, b.seq), a.index-b.index)
+	})
+	for len(shots) > 0 {
+		n := 1
+		for n < len(shots) && shots[n].station == shots[0].station && shots[n].time.Sub(shots[n-1].time) <= runLength {
+			n++
+		}
+		for _, run := range cut(shots[:n]) {
+			if len(run) < 2 {
+				continue
+			}
+			var indices []int
+			for _, s := range run {
+				indices = append(indices, s.index)
+			}
+			found = append(found, indices)
+		}
+		shots = shots[n:]
+	}
+	return found
+}
+
+// cut divides a stretch, in the order of time, into runs.
+func cut(stretch []shot) [][]shot {
+	last := len(stretch) - 1
+	if stretch[last].time.Sub(stretch[0].time) <= runLength {
+		return [][]shot{stretch}
+	}
+	// Of pauses that are equal the one nearest to the middle: others would leave runs of single pictures.
+	at, longest := 0, time.Duration(-1)
+	fromMiddle := func(i int) int { return max(2*i-last-1, last+1-2*i) }
+	for i := 1; i <= last; i++ {
+		pause := stretch[i].time.Sub(stretch[i-1].time)
+		if pause > longest || pause == longest && fromMiddle(i) < fromMiddle(at) {
+			at, longest = i, pause
+		}
+	}
+	return append(cut(stretch[:at]), cut(stretch[at:])...)
+}
+
+// together pairs the pictures of each run, so that no split parts them.
+func together(photos []photo) (found []pair) {
+	for _, run := range stationRuns(photos) {
+		for _, i := range run[1:] {
+			found = append(found, pair{a: min(run[0], i), b: max(run[0], i), overlap: overlap{corr: 1}, made: true})
+		}
+	}
+	return found
+}
