@@ -83,11 +83,12 @@ func (s *Station) conclude(ctx context.Context, e *evidence, name string, sample
 	slices.SortFunc(v.Votes, func(a, b verdict.Vote) int { return cmp.Compare(a.Frame, b.Frame) })
 	v.Label, v.Probability = verdict.Policy{Threshold: b.Threshold}.Decide(v.Votes)
 	v.Reject = v.Label.Reject()
-	v.Crop = s.saveCrop(v.Label, b.Spec, e.crops[decisive].pix)
+	shown := &exhibit{pix: e.crops[decisive].pix, width: b.Spec.Width}
+	v.Crop = s.savePicture(v, shown)
 	if err := s.record(ctx, v); err != nil {
 		return err
 	}
-	s.judged = append(s.judged, judgement{e, v.Label})
+	s.judged = append(s.judged, judgement{e, v, shown})
 	if s.o.Judged != nil {
 		s.o.Judged(Judgement{Verdict: v, Model: e.model, Pix: e.crops[decisive].pix})
 	}

@@ -1,16 +1,12 @@
 package agent
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"image"
-	"image/png"
 	"time"
 
 	"tirewatch/agent/journal"
-	"tirewatch/vision/preprocess"
 	"tirewatch/vision/verdict"
 )
 
@@ -48,30 +44,6 @@ func (s *Station) record(ctx context.Context, v *verdict.Verdict) error {
 			return s.lost(v, err)
 		}
 	}
-}
-
-// saveCrop keeps the picture that decided, if it is wanted, and returns its name. A picture that cannot be kept holds no verdict up.
-func (s *Station) saveCrop(label verdict.Label, spec preprocess.Spec, pix []byte) string {
-	if s.o.KeepsCrop == nil || !s.o.KeepsCrop(label) {
-		return ""
-	}
-	picture := &image.Gray{Pix: pix, Stride: spec.Width, Rect: image.Rect(0, 0, spec.Width, spec.Height)}
-	var data bytes.Buffer
-	name, err := "", (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&data, picture)
-	if err == nil {
-		name, err = s.o.Journal.SaveCrop(data.Bytes())
-	}
-	if failed := err != nil; failed != s.noCrops {
-		s.noCrops = failed
-		if failed {
-			s.o.Log.Warn("pictures of tires cannot be kept", "error", err)
-			s.o.Problem("pictures", err.Error())
-		} else {
-			s.o.Log.Info("pictures of tires are kept again")
-			s.o.Problem("pictures", "")
-		}
-	}
-	return name
 }
 
 // lost puts a verdict that could not be stored into the log, whole, so that a person can still find it.

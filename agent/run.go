@@ -17,6 +17,7 @@ import (
 	"tirewatch/agent/journal"
 	"tirewatch/agent/metrics"
 	"tirewatch/agent/models"
+	"tirewatch/agent/review"
 	"tirewatch/agent/uplink"
 	"tirewatch/vision/camera"
 	"tirewatch/vision/locate"
@@ -123,8 +124,8 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 		Source: frames, Locator: newLocator(cfg), Models: store, Journal: j,
 		Each: cfg.Trigger.Mode == config.TriggerFrame, Frames: cfg.Trigger.Frames, Margin: cfg.Locate.Margin,
 		Problem: tell.set, Progress: loop.Progress, Log: log, Looked: counts.Frame,
-		Judged:    (&onlooker{metrics: counts, problem: tell.set, drifted: rejectOnDrift(store, log), log: log}).judged,
-		KeepsCrop: cfg.Journal.KeepsCrop,
+		Judged: (&onlooker{metrics: counts, problem: tell.set, drifted: rejectOnDrift(store, log), log: log}).judged,
+		Keeps:  keeps(cfg),
 	})
 	defer context.AfterFunc(ctx, monitor.Stopping)()
 	monitor.Ready()
@@ -139,6 +140,20 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	log.Info("the station stops")
 	drain()
 	return err
+}
+
+// keeps says which pictures are kept, nil for none.
+func keeps(cfg *config.Config) *review.Policy {
+	c := cfg.Journal
+	p := &review.Policy{Station: cfg.Station.ID()}
+	switch c.Crops {
+	case config.CropsOff:
+		return nil
+	case config.CropsReview, config.CropsAll: // all of them have their reasons
+		p.Band, p.Share, p.Disagreements = c.CropsUncertain, c.CropsSample, true
+		p.Every = c.Crops == config.CropsAll
+	}
+	return p
 }
 
 func newUplink(cfg *config.Config, j *journal.Journal, o RunOptions, health func() (uplink.Health, error), progress func()) *uplink.Uplink {

@@ -7,7 +7,8 @@ import (
 // judgement is a verdict that the journal has.
 type judgement struct {
 	evidence *evidence
-	label    verdict.Label
+	verdict  *verdict.Verdict
+	shown    *exhibit
 }
 
 // compare lets the model before judge the tires that a model on probation has judged. It comes behind the verdicts of a frame and
@@ -19,9 +20,10 @@ func (s *Station) compare() {
 			s.o.Log.Warn("the model before cannot judge a tire, it is not compared", "error", err)
 		}
 		compared := err == nil && label != ""
-		differs := compared && label != j.label
+		differs := compared && label != j.verdict.Label
 		if differs {
-			s.o.Log.Info("the models disagree", "probation", j.label, "before", label)
+			s.o.Log.Info("the models disagree", "seq", j.verdict.Seq, "probation", j.verdict.Label, "before", label)
+			s.saveDisagreement(j.verdict, j.shown) // before it is counted
 		}
 		s.o.Models.Judged(j.evidence.model, compared, differs)
 		s.release(j.evidence)

@@ -1,10 +1,13 @@
 package agent
 
 import (
+	"path/filepath"
 	"slices"
 	"testing"
 
+	"tirewatch/agent/journal"
 	"tirewatch/agent/models"
+	"tirewatch/agent/review"
 	"tirewatch/quantize/bundle"
 	"tirewatch/quantize/bundle/bundletest"
 	"tirewatch/vision/infer"
@@ -125,5 +128,102 @@ func TestShadowDelaysNoVerdict(t *testing.T) {
 	}
 	if want := []string{"verdict", "verdict", "shadow", "shadow"}; !slices.Equal(o.steps, want) {
 		t.Errorf("order %v; want %v", o.steps, want)
+	}
+}
+
+// told looks at the queue whenever a tire is counted.
+type told struct {
+	Models
+	count func(differs bool)
+}
+
+func (o *told) Judged(m *models.Loaded, compared, differs bool) {
+	o.count(differs)
+	o.Models.Judged(m, compared, differs)
+}
+
+// The picture of a tire on which model and shadow differ is on the disk before the difference is counted, and a start finds it there, though
+// its verdict was sound, sure and long stored.
+func TestDisagreementsAreKept(t *testing.T) {
+	var tires film
+	for i := range 12 {
+		tires = append(tires, []float64{float64(100 + 20*i)})
+	}
+	b := newBench(t, tires, 1)
+	b.o.Each = true
+	second := bundletest.Small(2)
+	second.Threshold = middle(t, second, tires)
+	data, err := bundle.Encode(second, bundletest.Key(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.store.Install(data); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "journal.db")
+	j, err := journal.Open(path, "a/b/c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	queue := review.Open(journal.CropFolder(path), "a/b/c")
+	kept := func() (n int) {
+		all, err := queue.Next(99)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range all {
+			if slices.Contains(p.Why, review.Disagreement) {
+				n++
+			}
+		}
+		return n
+	}
+	differ := 0
+	b.o.Journal, b.o.Keeps = j, &review.Policy{Station: "a/b/c", Disagreements: true}
+	b.o.Models = &told{b.store, func(differs bool) {
+		if differs {
+			differ++
+		}
+		if n := kept(); n != differ {
+			t.Errorf("%d pictures when difference %d is counted", n, differ)
+		}
+	}}
+	if err := b.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	j.Close()
+	if j, err = journal.Open(path, "a/b/c"); err != nil {
+		t.Fatal(err)
+	}
+	if n := kept(); n != differ || differ == 0 || differ == 12 {
+		t.Errorf("%d pictures of %d differences on 12 tires", n, differ)
+	}
+	all, err := queue.Next(99)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := j.Recent(99)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sound := 0
+	for i, p := range all {
+		v := rows[len(rows)-int(p.Seq)]
+		if p.Station != v.Station || p.Seq != v.Seq || !p.Time.Equal(v.Time) || p.Verdict != v.Label || p.Probability != v.Probability || p.ModelSerial != 2 {
+			t.Errorf("picture %+v of verdict %+v", p, v)
+		}
+		if rejected := slices.Contains(p.Why, review.Rejected); rejected != v.Label.Reject() || rejected != (v.Crop != "") {
+			t.Errorf("verdict %s names %q and was kept for %v", v.Label, v.Crop, p.Why)
+		}
+		if i < differ != slices.Contains(p.Why, review.Disagreement) {
+			t.Errorf("picture %d of the queue was kept for %v", i, p.Why)
+		}
+		if v.Label == verdict.Normal {
+			sound++
+		}
+	}
+	if sound == 0 {
+		t.Error("no sound tire was kept: the test shows little")
 	}
 }

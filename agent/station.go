@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"tirewatch/agent/models"
+	"tirewatch/agent/review"
 	"tirewatch/vision/camera"
 	"tirewatch/vision/frame"
 	"tirewatch/vision/locate"
@@ -41,8 +42,12 @@ type Models interface {
 type Journal interface {
 	// Append numbers v and stores it durably.
 	Append(v *verdict.Verdict) error
+	// Next is the number that the next verdict gets.
+	Next() uint64
 	// SaveCrop keeps the picture of the next verdict and returns its name.
 	SaveCrop(png []byte) (name string, err error)
+	// SaveCropOf keeps the picture of a verdict that is stored.
+	SaveCropOf(seq uint64, png []byte) (name string, err error)
 }
 
 // Options is what a station works with.
@@ -56,7 +61,7 @@ type Options struct {
 	Frames int     // of a tire that are scored, at most
 	Margin float64 // around the outline, share of the diameter
 
-	KeepsCrop func(verdict.Label) bool // of which verdicts the picture is kept; nil for none
+	Keeps *review.Policy // of which verdicts the picture is kept; nil for none
 
 	Problem  func(part, text string) // told what keeps a part of the station from working, and "" when it works again
 	Progress func()                  // called whenever the loop is alive: the watchdog's proof

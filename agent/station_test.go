@@ -18,6 +18,7 @@ import (
 
 	"tirewatch/agent/journal"
 	"tirewatch/agent/models"
+	"tirewatch/agent/review"
 	"tirewatch/quantize/bundle"
 	"tirewatch/quantize/bundle/bundletest"
 	"tirewatch/vision/frame"
@@ -62,7 +63,7 @@ func newBench(t *testing.T, f film, serials ...uint64) *bench {
 		b.install(t, n)
 	}
 	b.Station = New(Options{
-		Source: b, Locator: b, Models: store, Journal: b, Frames: 3, Margin: 0.05,
+		Source: reel{b}, Locator: b, Models: store, Journal: b, Frames: 3, Margin: 0.05,
 		Problem:  func(part, text string) { b.problems = append(b.problems, part+":"+text) },
 		Progress: func() {}, Log: logger,
 	})
@@ -90,8 +91,10 @@ func picture(i int) *frame.Frame {
 	return f
 }
 
-// Next makes the bench a source.
-func (b *bench) Next(ctx context.Context) (*frame.Frame, error) {
+// reel makes the bench a source.
+type reel struct{ *bench }
+
+func (b reel) Next(ctx context.Context) (*frame.Frame, error) {
 	if b.before != nil {
 		b.before(b.given)
 	}
@@ -130,8 +133,12 @@ func (b *bench) Append(v *verdict.Verdict) error {
 	return nil
 }
 
+func (b *bench) Next() uint64 { return uint64(len(b.verdicts) + 1) }
+
 // SaveCrop makes the bench a keeper of pictures.
-func (b *bench) SaveCrop(data []byte) (string, error) {
+func (b *bench) SaveCrop(data []byte) (string, error) { return b.SaveCropOf(b.Next(), data) }
+
+func (b *bench) SaveCropOf(_ uint64, data []byte) (string, error) {
 	if b.cropErr != nil {
 		return "", b.cropErr
 	}
@@ -410,7 +417,7 @@ func TestBrokenFrameIsPassedOver(t *testing.T) {
 // The picture of a verdict is what the network saw of the frame that decided; one that cannot be kept holds nothing up.
 func TestPicturesAreKept(t *testing.T) {
 	b := newBench(t, passing(80, steady(12), 0, -150, -300), 1)
-	b.o.KeepsCrop = func(verdict.Label) bool { return len(b.verdicts) != 1 } // not of the second
+	b.o.Keeps = &review.Policy{Every: true}
 	b.before = func(int) {
 		if len(b.verdicts) == 2 {
 			b.cropErr = journal.ErrFull
@@ -419,7 +426,7 @@ func TestPicturesAreKept(t *testing.T) {
 	if err := b.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if len(b.verdicts) != 3 || b.verdicts[0].Crop != "crops/1" || b.verdicts[1].Crop != "" || b.verdicts[2].Crop != "" || len(b.pictures) != 1 {
+	if len(b.verdicts) != 3 || b.verdicts[0].Crop != "crops/1" || b.verdicts[1].Crop != "crops/2" || b.verdicts[2].Crop != "" || len(b.pictures) != 2 {
 		t.Fatalf("%d pictures, verdicts %+v", len(b.pictures), b.verdicts)
 	}
 	img, err := png.Decode(bytes.NewReader(b.pictures[0]))

@@ -84,7 +84,9 @@ func (r *reader) check(c *Config) {
 	between(r, "model.probation_disagreement", c.Model.ProbationDisagreement, 0, 1)
 	r.required("journal.path", c.Journal.Path, "want a file")
 	r.size("journal.max_size", c.Journal.MaxSize, 1<<20)
-	oneOf(r, "journal.crops", c.Journal.Crops, CropsCrack, CropsAll, CropsOff)
+	oneOf(r, "journal.crops", c.Journal.Crops, CropsCrack, CropsReview, CropsAll, CropsOff)
+	between(r, "journal.crops_uncertain", c.Journal.CropsUncertain, 0, 20)
+	between(r, "journal.crops_sample", c.Journal.CropsSample, 0, 1)
 	r.size("journal.crops_max_size", c.Journal.CropsMaxSize, 1<<20)
 	between(r, "journal.max_age", c.Journal.MaxAge, 0, 36500*Day)
 

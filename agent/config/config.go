@@ -199,24 +199,31 @@ type Journal struct {
 	// while the station runs, so that a clock that jumps deletes nothing. Default 90d.
 	MaxAge Duration `toml:"max_age"`
 
-	// Crops says of which verdicts the picture is kept that the network saw, as a PNG beside the journal: "crack", "all" or "off". A tire
-	// that was rejected is what people ask about; pictures of all tires are gigabytes a day for the card. Default crack.
+	// Crops says of which verdicts the picture is kept that the network saw, as a PNG beside the journal:
+	//	crack    of rejected tires, which are what people ask about
+	//	review   also of those from which the next network learns most: uncertain ones, those that a model on probation and the one before
+	//	         judge differently, and a random sample
+	//	all      of all tires, gigabytes a day for the card
+	//	off      of none
+	// Default review.
 	Crops string `toml:"crops"`
-	// CropsMaxSize bounds the pictures, the oldest go first. Default 256MiB, two to three thousand tires.
+	// CropsUncertain is how far from the threshold a score is uncertain, in logits: 2 around a threshold of 0.5 is 0.12 to 0.88. Default 2.
+	CropsUncertain float64 `toml:"crops_uncertain"`
+	// CropsSample is the share of all tires that is kept at random, 0 to 1. Only these show what the network is sure of and wrong about.
+	// Default 0.01.
+	CropsSample float64 `toml:"crops_sample"`
+	// CropsMaxSize bounds the pictures. The oldest go first, but what a person has labelled stays until nothing else is left to go; what an
+	// export has goes before all others. Default 256MiB, two to three thousand tires.
 	CropsMaxSize Size `toml:"crops_max_size"`
 }
 
 // Values of Journal.Crops.
 const (
-	CropsCrack = "crack"
-	CropsAll   = "all"
-	CropsOff   = "off"
+	CropsCrack  = "crack"
+	CropsReview = "review"
+	CropsAll    = "all"
+	CropsOff    = "off"
 )
-
-// KeepsCrop says whether the picture of a verdict is kept.
-func (j Journal) KeepsCrop(l verdict.Label) bool {
-	return j.Crops == CropsAll || j.Crops == CropsCrack && l.Reject()
-}
 
 // MQTT is the connection to the broker. Without a broker the station inspects and journals, and sends nothing.
 type MQTT struct {
@@ -290,7 +297,8 @@ func defaults() Config {
 		Trigger: Trigger{Frames: 5},
 		Model: Model{Dir: "/var/lib/tirewatch/models", AcceptPush: true,
 			Probation: 200, ProbationTime: Duration(30 * time.Minute), ProbationCrashes: 3},
-		Journal:   Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: 90 * Day, Crops: CropsCrack, CropsMaxSize: "256MiB"},
+		Journal: Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: 90 * Day, Crops: CropsReview, CropsUncertain: 2, CropsSample: 0.01,
+			CropsMaxSize: "256MiB"},
 		MQTT:      MQTT{Root: "tirewatch", Encoding: verdict.JSON, HealthPeriod: Duration(time.Minute)},
 		Sparkplug: Sparkplug{Device: "inspection", Overlap: Duration(2 * time.Minute)},
 		Metrics:   Metrics{Listen: "127.0.0.1:9464"},

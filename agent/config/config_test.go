@@ -41,7 +41,7 @@ func TestMinimalFileGetsDefaults(t *testing.T) {
 		Trigger: config.Trigger{Mode: "presence", Frames: 5},
 		Model: config.Model{Dir: "/var/lib/tirewatch/models", Keys: []string{"/etc/tirewatch/maker.pub"}, AcceptPush: true,
 			Probation: 200, ProbationTime: config.Duration(30 * time.Minute), ProbationCrashes: 3},
-		Journal: config.Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: 90 * config.Day, Crops: "crack", CropsMaxSize: "256MiB"},
+		Journal: config.Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: 90 * config.Day, Crops: "review", CropsUncertain: 2, CropsSample: 0.01, CropsMaxSize: "256MiB"},
 		MQTT: config.MQTT{Broker: "mqtt://broker", Root: "tirewatch", ClientID: "tirewatch-hamburg-line1-station3",
 			Encoding: verdict.JSON, HealthPeriod: config.Duration(time.Minute)},
 		Sparkplug: config.Sparkplug{Group: "hamburg", Node: "line1-station3", Device: "inspection",
@@ -192,6 +192,10 @@ func TestProblems(t *testing.T) {
 		{"sizes and ages", minimal + "[journal]\nmax_size = \"big\"\nmax_age = \"90 days\"\n", []string{
 			`s.toml:13: journal.max_size: "big" is no size, want something like 512MiB`,
 			`s.toml:14: journal.max_age: "90 days" has the wrong type, want a duration like "90s", "30m" or "90d"`}},
+		{"pictures", minimal + "[journal]\ncrops = \"some\"\ncrops_uncertain = -1.0\ncrops_sample = 2.0\n", []string{
+			`s.toml:13: journal.crops: "some" is not accepted, want crack or review or all or off`,
+			`s.toml:14: journal.crops_uncertain: -1 is out of range, want 0 to 20`,
+			`s.toml:15: journal.crops_sample: 2 is out of range, want 0 to 1`}},
 		{"sizes and ages out of range", minimal + "[journal]\nmax_size = \"1kB\"\nmax_age = \"-1h\"\n", []string{
 			`s.toml:13: journal.max_size: "1kB" is too small, want at least 1.0 MiB`,
 			`s.toml:14: journal.max_age: -1h is out of range, want 0s to 36500d`}},

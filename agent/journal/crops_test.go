@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"tirewatch/agent/journal"
+	"tirewatch/agent/review"
 )
 
 // withCrop appends a verdict with a picture of size bytes, and returns its number.
@@ -31,14 +32,17 @@ func withCrop(t *testing.T, j *journal.Journal, size int) uint64 {
 	return v.Seq
 }
 
-func pictures(t *testing.T, path string) (names []string) {
+// pictures lists what lies in the folder of pictures, or in one of those in it.
+func pictures(t *testing.T, path string, folder ...string) (names []string) {
 	t.Helper()
-	entries, err := os.ReadDir(path + "-crops")
+	entries, err := os.ReadDir(filepath.Join(append([]string{path + "-crops"}, folder...)...))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		names = append(names, e.Name())
+		if !e.IsDir() {
+			names = append(names, e.Name())
+		}
 	}
 	return names
 }
@@ -126,5 +130,106 @@ func TestPictureCannotBeWritten(t *testing.T) {
 				t.Errorf("number %d", seq)
 			}
 		})
+	}
+}
+
+// What a person has labelled goes after all that nobody looked at, what an export has goes first; a label needs neither the agent nor a row.
+func TestLabelledPicturesStay(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	j := open(t, path)
+	for range 10 {
+		withCrop(t, j, 1000)
+	}
+	label := func(seq uint64, l review.Label) {
+		t.Helper()
+		if err := review.Open(journal.CropFolder(path), station).Label(seq, l); err != nil { // as the command line beside the agent does
+			t.Fatal(err)
+		}
+	}
+	for seq, l := range map[uint64]review.Label{1: review.Crack, 2: review.Normal, 3: review.Unsure, 4: review.Normal} {
+		label(seq, l)
+	}
+	move(t, path, "normal/000000000004.png", "exported/normal/000000000004.png")
+
+	sweep(t, j, journal.Limits{Crops: 9500}, 0)
+	if got := pictures(t, path, "exported/normal"); len(got) != 0 {
+		t.Errorf("of those that an export has, left are %v", got)
+	}
+	sweep(t, j, journal.Limits{Crops: 4500}, 0)
+	if got := pictures(t, path); !slices.Equal(got, []string{"000000000010.png"}) {
+		t.Errorf("waiting are %v", got)
+	}
+	label(3, review.None) // taken back, it waits again and is the oldest
+	sweep(t, j, journal.Limits{Crops: 3500}, 0)
+	if got := pictures(t, path); !slices.Equal(got, []string{"000000000010.png"}) {
+		t.Errorf("waiting are %v", got)
+	}
+
+	// Without their rows only those go that nobody labelled, now and at a start.
+	ack(t, j, 1, 10)
+	sweep(t, j, journal.Limits{Age: day}, day)
+	sweep(t, j, journal.Limits{Age: day}, day)
+	j.Close()
+	j = open(t, path)
+	for folder, want := range map[string][]string{"": nil, "crack": {"000000000001.png"}, "normal": {"000000000002.png"}} {
+		if got := pictures(t, path, folder); !slices.Equal(got, want) {
+			t.Errorf("%q has %v, want %v", folder, got, want)
+		}
+	}
+	sweep(t, j, journal.Limits{Crops: 1}, 0)
+	if got := append(pictures(t, path, "crack"), pictures(t, path, "normal")...); len(got) != 0 {
+		t.Errorf("above the limit left are %v", got)
+	}
+}
+
+func move(t *testing.T, path, from, to string) {
+	t.Helper()
+	if err := os.Rename(filepath.Join(path+"-crops", from), filepath.Join(path+"-crops", to)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A picture of a verdict that is stored already is none that the next start removes; a second one replaces it.
+func TestPictureBehindItsVerdict(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	j := open(t, path)
+	appendN(t, j, 3)
+	for _, size := range []int{10, 20} {
+		if _, err := j.SaveCropOf(2, make([]byte, size)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	withCrop(t, j, 30)
+	j.Close()
+	j = open(t, path)
+	if got := pictures(t, path); !slices.Equal(got, []string{"000000000002.png", "000000000004.png"}) {
+		t.Errorf("left are %v", got)
+	}
+	sweep(t, j, journal.Limits{Crops: 49}, 0)
+	if got := pictures(t, path); !slices.Equal(got, []string{"000000000004.png"}) {
+		t.Errorf("of 20 and 30 bytes, 49 allowed, left are %v", got)
+	}
+}
+
+// Labels outlive a database that is damaged, whose acknowledged rows are not saved.
+func TestLabelsOutliveTheDatabase(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	j := open(t, path)
+	withCrop(t, j, 10)
+	withCrop(t, j, 10)
+	ack(t, j, 1, 2)
+	j.Close()
+	if err := review.Open(journal.CropFolder(path), station).Label(1, review.Crack); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("no database, but long enough to be taken for one that is damaged"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	j = open(t, path)
+	if len(j.Notes()) == 0 {
+		t.Fatal("the damage was not seen")
+	}
+	if got := pictures(t, path, "crack"); !slices.Equal(got, []string{"000000000001.png"}) {
+		t.Errorf("labelled are %v", got)
 	}
 }

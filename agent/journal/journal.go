@@ -10,7 +10,7 @@
 //
 //	journal.db           the verdicts, an SQLite database with its -wal and -shm
 //	journal.db-numbers   which numbers are used up, in case that journal.db is damaged or gone: numbers.go
-//	journal.db-crops     pictures of tires: crops.go
+//	journal.db-crops     pictures of tires, and what people say of them: crops.go, agent/review
 //	journal.db-lock      held by the process that has the journal open
 //	journal.db.damaged-* a database that contradicted itself, kept aside by a later start: damage.go
 //
@@ -18,7 +18,7 @@
 //
 //	verdicts  seq          INTEGER PRIMARY KEY AUTOINCREMENT, never used twice, without a gap but those in gaps
 //	          time         Unix ms, UTC
-//	          label        normal or crack
+//	          label        normal, crack or no_decision
 //	          probability  of a crack, 0 to 1
 //	          acked        0 in the queue, 1 once the broker has taken it, 2 when the row cannot be read any more
 //	          body         the verdict as MessagePack, its seq 0: the column holds the number
@@ -111,9 +111,8 @@ type Journal struct {
 	queued int             // guarded by mu; rows with acked = 0
 	others []chan struct{} // guarded by mu; those of Watch
 
-	cropMu    sync.Mutex // may be taken under mu
-	crops     []crop     // guarded by cropMu; in the order of their numbers
-	cropBytes int64      // guarded by cropMu; of all of them
+	cropMu  sync.Mutex // may be taken under mu
+	shelves []shelf    // guarded by cropMu; one for each of review.Folders, in their order
 
 	numbersMu sync.Mutex    // may be taken under mu
 	numbers   numbers       // guarded by numbersMu; what the numbers' file says

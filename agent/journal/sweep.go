@@ -3,7 +3,6 @@ package journal
 import (
 	"database/sql"
 	"fmt"
-	"math"
 	"time"
 )
 
@@ -77,19 +76,6 @@ func (j *Journal) Sweep(l Limits, ran time.Duration) (Swept, error) {
 		swept.More, err = j.giveBack()
 	}
 	return swept, err
-}
-
-// sweepCrops deletes pictures of verdicts that are gone, and those above the limit.
-func (j *Journal) sweepCrops(l Limits) (int, error) {
-	var lowest int64
-	if err := j.db.QueryRow(`SELECT coalesce(min(seq), 0) FROM verdicts`).Scan(&lowest); err != nil {
-		return 0, fmt.Errorf("read journal %s: %w", j.path, j.fail(err))
-	}
-	limit := l.Crops
-	if limit <= 0 {
-		limit = math.MaxInt64
-	}
-	return j.dropCrops(uint64(lowest), limit, step)
 }
 
 // due finds the number up to which rows go now, 0 for none. forced says that some of these are not acknowledged.

@@ -102,11 +102,7 @@ func describe(w io.Writer, cfg *config.Config, model string) {
 	if cfg.Metrics.Listen != "" {
 		line("metrics", "http://%s/metrics", cfg.Metrics.Listen)
 	}
-	if which := map[string]string{config.CropsCrack: "cracked tires", config.CropsAll: "all tires"}[cfg.Journal.Crops]; which != "" {
-		line("pictures", "of %s, at most %s", which, cfg.Journal.CropsMaxSize)
-	} else {
-		line("pictures", "none")
-	}
+	line("pictures", "%s", pictureWords(cfg.Journal))
 	if !cfg.MQTT.Enabled() {
 		line("broker", "none: verdicts stay in the journal")
 		return
@@ -123,6 +119,19 @@ func describe(w io.Writer, cfg *config.Config, model string) {
 		}
 		line("scada", "Sparkplug B as %s/%s with device %s, %s", c.Group, c.Node, c.Device, host)
 	}
+}
+
+// pictureWords says which pictures are kept.
+func pictureWords(j config.Journal) string {
+	which := map[string]string{
+		config.CropsCrack: "rejected tires", config.CropsAll: "all tires",
+		config.CropsReview: fmt.Sprintf("rejected tires, of scores within %g logits of the threshold, of disagreements and of %g %% of all tires",
+			j.CropsUncertain, 100*j.CropsSample),
+	}[j.Crops]
+	if which == "" {
+		return "none"
+	}
+	return fmt.Sprintf("of %s, at most %s", which, j.CropsMaxSize)
 }
 
 // ageWords says how long verdicts stay.

@@ -1,0 +1,141 @@
+package review
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"tirewatch/vision/durable"
+)
+
+// An export is a data set:
+//
+//	DIR/crack/STATION_TIME_SEQ.png   STATION with + for /, which no name of a station holds; TIME is 20260102T030405Z
+//	DIR/normal/...
+//	DIR/manifest.json                a Manifest
+//
+// The files are the station's own, byte for byte. Station and time stand in their names, because trainer/dataset keeps what a station took
+// within minutes on one side of a split, also after several exports were merged.
+
+// Manifest says where the pictures of an export come from.
+type Manifest struct {
+	Station  string            `json:"station"`
+	Made     time.Time         `json:"made"`
+	Pictures []ManifestPicture `json:"pictures"`
+}
+
+// ManifestPicture is one of its pictures.
+type ManifestPicture struct {
+	File   string `json:"file"`   // below the folder of the manifest, with "/"
+	Label  Label  `json:"label"`  // what a person said
+	SHA256 string `json:"sha256"` // of the file
+	Picture
+}
+
+// Errors of Export.
+var (
+	ErrNotEmpty        = errors.New("the folder exists and is not empty")
+	ErrNothingLabelled = errors.New("no picture is labelled")
+)
+
+// ExportName is the name of a picture in an export.
+func ExportName(p Picture) string {
+	station := strings.Map(func(r rune) rune {
+		switch {
+		case r == '/':
+			return '+'
+		case strings.ContainsRune(`<>:"|?*\`, r): // no name on a stick with FAT
+			return '-'
+		}
+		return r
+	}, p.Station)
+	return fmt.Sprintf("%s_%s_%s", station, p.Time.UTC().Format("20060102T150405Z"), FileName(p.Seq))
+}
+
+// Export writes the labelled pictures to dir, which must not exist or be empty, and marks them as exported, so that they are the first to
+// go. fresh leaves out those that an earlier export has. After an error there is no data set; unmarked, which is no error, says
+// why pictures could not be marked.
+func (q *Queue) Export(ctx context.Context, dir string, fresh bool) (m Manifest, unmarked, err error) {
+	all, err := q.Labelled(!fresh)
+	if err != nil {
+		return m, nil, err
+	}
+	if len(all) == 0 {
+		return m, nil, fmt.Errorf("export %s: %w", q.dir, ErrNothingLabelled)
+	}
+	m = Manifest{Station: q.station, Made: time.Now().UTC().Truncate(time.Second)}
+	if err := q.write(ctx, filepath.Clean(dir), all, &m); err != nil {
+		return m, nil, fmt.Errorf("export to %s: %w", dir, err)
+	}
+	for _, p := range all {
+		if to := place(p.Label, true); filepath.Dir(p.Path) != filepath.Join(q.dir, to) {
+			if err := q.move(p, to); err != nil && !errors.Is(err, ErrGone) && unmarked == nil { // a person has labelled it anew
+				unmarked = err
+			}
+		}
+	}
+	return m, unmarked, nil
+}
+
+// write makes the data set beside its place, and gives it its name when it is whole and durable.
+func (q *Queue) write(ctx context.Context, dir string, all []Picture, m *Manifest) error {
+	switch entries, err := os.ReadDir(dir); {
+	case err == nil && len(entries) > 0:
+		return ErrNotEmpty
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	temp, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+".unfinished-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp) // after the rename there is nothing to remove
+	if err := os.Chmod(temp, 0o755); err != nil {
+		return err
+	}
+	for _, l := range []Label{Crack, Normal} {
+		if err := os.Mkdir(filepath.Join(temp, string(l)), 0o755); err != nil {
+			return err
+		}
+	}
+	for _, p := range all {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		data, err := os.ReadFile(p.Path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // room was needed, or a person has labelled it anew
+		}
+		if err != nil {
+			return err
+		}
+		file := string(p.Label) + "/" + ExportName(p)
+		if err := durable.WriteFile(filepath.Join(temp, filepath.FromSlash(file)), data, 0o644); err != nil {
+			return err
+		}
+		sum := sha256.Sum256(data)
+		m.Pictures = append(m.Pictures, ManifestPicture{File: file, Label: p.Label, SHA256: hex.EncodeToString(sum[:]), Picture: p})
+	}
+	text, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := durable.WriteFile(filepath.Join(temp, "manifest.json"), append(text, '\n'), 0o644); err != nil {
+		return err
+	}
+	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) { // an empty folder may stand there
+		return err
+	}
+	if err := os.Rename(temp, dir); err != nil {
+		return err
+	}
+	return durable.SyncDir(filepath.Dir(dir))
+}

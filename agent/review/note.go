@@ -1,0 +1,88 @@
+package review
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"image"
+	"image/png"
+	"io"
+	"os"
+)
+
+// A picture is a grey PNG of the network's bytes. What is known of it is a text in the file, before the pixels:
+//
+//	signature (8)  IHDR chunk (25)  iTXt chunk  IDAT ...
+//
+//	chunk  length of data (4, big endian), type (4), data, CRC-32 of type and data (4)
+//	iTXt   keyword "tirewatch", 0, no compression (0, 0), no language (0), no translated keyword (0), JSON
+//
+// Programs that do not know the text pass over it. Source: ISO/IEC 15948, 5.3 and 11.3.4.5.
+const (
+	signature = "\x89PNG\r\n\x1a\n"
+	afterIHDR = len(signature) + 25
+	keyword   = "tirewatch\x00\x00\x00\x00\x00"
+	maxNote   = 4096 // bytes of a file in which its note ends
+)
+
+// ErrNoNote means that a picture says nothing of itself: a station of before kept it, or another program wrote it.
+var ErrNoNote = errors.New("the picture has no note")
+
+// Encode makes the file of a picture of width px a row.
+func Encode(pix []byte, width int, p Picture) ([]byte, error) {
+	var plain bytes.Buffer
+	picture := &image.Gray{Pix: pix, Stride: width, Rect: image.Rect(0, 0, width, len(pix)/width)}
+	if err := (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&plain, picture); err != nil {
+		return nil, err
+	}
+	note, err := json.Marshal(p)
+	if err != nil {
+		return nil, err
+	}
+	chunk := append([]byte("iTXt"+keyword), note...)
+	if afterIHDR+len(chunk)+8 > maxNote {
+		return nil, fmt.Errorf("the note of picture %d has %d bytes", p.Seq, len(note))
+	}
+	file := bytes.Clone(plain.Bytes()[:afterIHDR])
+	file = binary.BigEndian.AppendUint32(file, uint32(len(chunk)-4))
+	file = append(file, chunk...)
+	file = binary.BigEndian.AppendUint32(file, crc32.ChecksumIEEE(chunk))
+	return append(file, plain.Bytes()[afterIHDR:]...), nil
+}
+
+// readNote reads what a file says of itself.
+func readNote(path string) (Picture, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Picture{}, err
+	}
+	defer f.Close()
+	head, err := io.ReadAll(io.LimitReader(f, maxNote))
+	if err != nil {
+		return Picture{}, err
+	}
+	return parseNote(head)
+}
+
+// parseNote finds the note in the first bytes of a file.
+func parseNote(head []byte) (p Picture, err error) {
+	if !bytes.HasPrefix(head, []byte(signature)) || len(head) < afterIHDR+8 {
+		return p, ErrNoNote
+	}
+	size, rest := binary.BigEndian.Uint32(head[afterIHDR:]), head[afterIHDR+4:]
+	if size > maxNote || len(rest) < int(size)+8 {
+		return p, ErrNoNote
+	}
+	chunk := rest[:4+size]
+	note, ok := bytes.CutPrefix(chunk, []byte("iTXt"+keyword))
+	if !ok || crc32.ChecksumIEEE(chunk) != binary.BigEndian.Uint32(rest[4+size:]) {
+		return p, ErrNoNote
+	}
+	if err := json.Unmarshal(note, &p); err != nil {
+		return Picture{}, fmt.Errorf("%w: %v", ErrNoNote, err)
+	}
+	return p, nil
+}

@@ -1,0 +1,408 @@
+package review_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"image/png"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tirewatch/agent/review"
+	"tirewatch/trainer/dataset"
+	"tirewatch/trainer/pixels"
+	"tirewatch/vision/preprocess"
+	"tirewatch/vision/verdict"
+)
+
+const station = "hamburg/line1/station3"
+
+var spec = preprocess.Spec{Width: 40, Height: 30, Filter: preprocess.FilterTriangle}
+
+// aPicture is one of a sound tire with the probability of a crack.
+func aPicture(seq uint64, probability float64, why ...review.Reason) review.Picture {
+	v := &verdict.Verdict{Time: time.Date(2026, 3, 2, 6, int(seq), 0, 250e6, time.UTC), Label: verdict.Normal, Probability: probability, Threshold: 0.5,
+		ModelSerial: 7, ModelHash: "0123456789abcdef"}
+	return review.Of(v, station, seq, why)
+}
+
+// pixelsOf are the network's bytes of a tire.
+func pixelsOf(seq uint64) []byte {
+	pix := make([]byte, spec.Size())
+	for i := range pix {
+		pix[i] = byte(i*int(seq) + i*i/7)
+	}
+	return pix
+}
+
+// keep puts pictures into a folder, as the agent does.
+func keep(t *testing.T, dir string, pictures ...review.Picture) *review.Queue {
+	t.Helper()
+	if err := review.MakeFolders(dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range pictures {
+		data, err := review.Encode(pixelsOf(p.Seq), spec.Width, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, review.FileName(p.Seq)), data, 0o640); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return review.Open(dir, station)
+}
+
+func label(t *testing.T, q *review.Queue, l review.Label, seqs ...uint64) {
+	t.Helper()
+	for _, seq := range seqs {
+		if err := q.Label(seq, l); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// next lists the numbers of the queue.
+func next(t *testing.T, q *review.Queue, n int) (seqs []uint64) {
+	t.Helper()
+	all, err := q.Next(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range all {
+		seqs = append(seqs, p.Seq)
+	}
+	return seqs
+}
+
+func TestWhyPicturesAreKept(t *testing.T) {
+	p := review.Policy{Station: station, Band: 2}
+	for _, c := range []struct {
+		name      string
+		policy    review.Policy
+		label     verdict.Label
+		score     float64
+		threshold float64
+		want      []review.Reason
+	}{
+		{"a sure crack", p, verdict.Crack, 0.99, 0.5, []review.Reason{review.Rejected}},
+		{"a crack that may be none", p, verdict.Crack, 0.6, 0.5, []review.Reason{review.Rejected, review.Uncertain}},
+		{"no decision has no score", p, verdict.NoDecision, 0, 0.001, []review.Reason{review.Rejected}},
+		{"sound within two logits", p, verdict.Normal, 0.12, 0.5, []review.Reason{review.Uncertain}},
+		{"sound beyond", p, verdict.Normal, 0.119, 0.5, nil},
+		{"two logits below a low threshold", p, verdict.Normal, 0.0014, 0.01, []review.Reason{review.Uncertain}},
+		{"a threshold of 1 is not near everything", p, verdict.Normal, 0.999, 1, nil},
+		{"no band", review.Policy{}, verdict.Normal, 0.5, 0.5, nil},
+		{"all", review.Policy{Every: true}, verdict.Normal, 0.001, 0.5, []review.Reason{review.Every}},
+		{"all, of which some have better reasons", review.Policy{Every: true}, verdict.Crack, 0.9, 0.5, []review.Reason{review.Rejected}},
+		{"the whole line as a sample", review.Policy{Share: 1}, verdict.Normal, 0.001, 0.5, []review.Reason{review.Sample}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			v := &verdict.Verdict{Label: c.label, Probability: c.score, Threshold: c.threshold}
+			if got := c.policy.Why(v, 1); !slices.Equal(got, c.want) {
+				t.Errorf("%v; want %v", got, c.want)
+			}
+		})
+	}
+}
+
+// The sample is the same after any restart, has the share that was asked for, also among neighbours, and differs between stations.
+func TestSample(t *testing.T) {
+	sound := &verdict.Verdict{Label: verdict.Normal, Probability: 0.001, Threshold: 0.5}
+	draw := func(station string, from, to uint64) (seqs []uint64) {
+		for seq := from; seq < to; seq++ {
+			if (review.Policy{Station: station, Share: 0.05}).Why(sound, seq) != nil {
+				seqs = append(seqs, seq)
+			}
+		}
+		return seqs
+	}
+	all := draw(station, 1, 20001)
+	if len(all) < 900 || len(all) > 1100 {
+		t.Errorf("%d of 20,000 are drawn, want a twentieth", len(all))
+	}
+	if got := append(draw(station, 1, 777), draw(station, 777, 20001)...); !slices.Equal(got, all) {
+		t.Error("a start in between draws others")
+	}
+	neighbours := 0
+	for i := range all[1:] {
+		if all[i+1] == all[i]+1 {
+			neighbours++
+		}
+	}
+	if neighbours < 25 || neighbours > 80 {
+		t.Errorf("%d pairs of neighbours, want about %d", neighbours, len(all)/20)
+	}
+	if slices.Equal(draw("hamburg/line1/station4", 1, 20001), all) {
+		t.Error("another station draws the same")
+	}
+}
+
+// Disagreements come first, then what the network was least sure of, then what nothing is known of; a label takes a picture out, and back.
+func TestQueue(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "journal.db-crops")
+	sure, unsure, below := aPicture(1, 0.999, review.Rejected), aPicture(2, 0.52, review.Uncertain), aPicture(3, 0.4, review.Uncertain)
+	differs := aPicture(4, 0.001, review.Disagreement)
+	gaveUp := aPicture(5, 0, review.Rejected)
+	gaveUp.Verdict = verdict.NoDecision
+	q := keep(t, dir, sure, unsure, below, differs, gaveUp)
+	var plain bytes.Buffer
+	if err := png.Encode(&plain, image.NewGray(image.Rect(0, 0, 9, 9))); err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{review.FileName(6): plain.Bytes(), "7.png": nil, "README": nil} { // 6 of a station of before
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o640); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := next(t, q, 99), []uint64{4, 5, 2, 3, 1, 6}; !slices.Equal(got, want) {
+		t.Errorf("queue %v; want %v", got, want)
+	}
+	if got := next(t, q, 2); !slices.Equal(got, []uint64{4, 5}) {
+		t.Errorf("the first two are %v", got)
+	}
+	label(t, q, review.Crack, 4)
+	label(t, q, review.Normal, 2, 5)
+	label(t, q, review.Crack, 2) // on second thoughts
+	label(t, q, review.Unsure, 3)
+	label(t, q, review.None, 5)
+
+	other := review.Open(dir, station) // another process, or the next day
+	if got, want := next(t, other, 99), []uint64{5, 1, 6}; !slices.Equal(got, want) {
+		t.Errorf("queue %v; want %v", got, want)
+	}
+	if c, err := other.Count(); err != nil || c != (review.Counts{Waiting: 3, Crack: 2, Unsure: 1}) {
+		t.Errorf("%+v, %v", c, err)
+	}
+	got, err := other.Picture(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unsure.Label, unsure.Path = review.Crack, filepath.Join(dir, "crack", review.FileName(2))
+	if diff := cmp.Diff(unsure, got); diff != "" {
+		t.Errorf("want -, got +:\n%s", diff)
+	}
+	if old, err := other.Picture(6); err != nil || old.Station != station || old.Time.IsZero() || old.Verdict != "" {
+		t.Errorf("of a picture without a note: %+v, %v", old, err)
+	}
+	if err := q.Label(7, review.Crack); !errors.Is(err, review.ErrGone) {
+		t.Errorf("of a picture that is not there: %v", err)
+	}
+	if err := q.Label(1, "creck"); err == nil || errors.Is(err, review.ErrGone) {
+		t.Errorf("of an unknown label: %v", err)
+	}
+	for path, want := range map[string]review.Label{"crack/": review.Crack, "": review.None} { // a person with a file manager
+		if err := os.Rename(filepath.Join(dir, "unsure", review.FileName(3)), filepath.Join(dir, path, review.FileName(3))); err != nil {
+			t.Fatal(err)
+		}
+		if p, err := q.Picture(3); err != nil || p.Label != want {
+			t.Errorf("moved to %q it is %q, %v", path, p.Label, err)
+		}
+		label(t, q, review.Unsure, 3)
+	}
+}
+
+// A picture is a PNG for every program, and its note says what is known of it; notes that rotted or were made up are none.
+func TestNote(t *testing.T) {
+	p := aPicture(12, 0.25, review.Uncertain, review.Sample)
+	p.Station = "werk ä/bånd/ス"
+	data, err := review.Encode(pixelsOf(12), spec.Width, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := png.Decode(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g, ok := img.(*image.Gray); !ok || !bytes.Equal(g.Pix, pixelsOf(12)) || g.Rect.Dx() != spec.Width {
+		t.Errorf("%T of %v", img, img.Bounds())
+	}
+	got, err := review.ParseNote(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(p, got); diff != "" {
+		t.Errorf("want -, got +:\n%s", diff)
+	}
+	end := bytes.Index(data, []byte("IDAT")) - 4
+	for i := 33; i < end; i++ {
+		broken := bytes.Clone(data)
+		broken[i] ^= 1
+		if _, err := review.ParseNote(broken); !errors.Is(err, review.ErrNoNote) {
+			t.Errorf("byte %d changed: %v", i, err)
+		}
+		if _, err := review.ParseNote(data[:i]); !errors.Is(err, review.ErrNoNote) {
+			t.Errorf("cut at %d: %v", i, err)
+		}
+	}
+	p.Station = strings.Repeat("x", 4096)
+	if _, err := review.Encode(pixelsOf(12), spec.Width, p); err == nil {
+		t.Error("a note that could not be read again is written")
+	}
+}
+
+func FuzzParseNote(f *testing.F) {
+	data, err := review.Encode(pixelsOf(12), spec.Width, aPicture(12, 0.25, review.Sample))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Add(data[:40])
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if p, err := review.ParseNote(data); err == nil {
+			p.Doubt()
+		}
+	})
+}
+
+// What people said becomes a data set that the trainer opens, whose pixels are the network's own bytes, and whose runs stay together.
+func TestExport(t *testing.T) {
+	dir := t.TempDir()
+	q := keep(t, filepath.Join(dir, "crops"), aPicture(1, 0.9, review.Rejected), aPicture(2, 0.5, review.Uncertain), aPicture(30, 0.1, review.Sample),
+		aPicture(31, 0.1, review.Sample), aPicture(32, 0.1, review.Sample))
+	if _, _, err := q.Export(t.Context(), filepath.Join(dir, "none"), false); !errors.Is(err, review.ErrNothingLabelled) {
+		t.Errorf("without labels: %v", err)
+	}
+	label(t, q, review.Crack, 1, 30)
+	label(t, q, review.Normal, 2)
+	label(t, q, review.Unsure, 31)
+	out := filepath.Join(dir, "line1")
+	m, unmarked, err := q.Export(t.Context(), out, false)
+	if err != nil || unmarked != nil {
+		t.Fatal(err, unmarked)
+	}
+	var written review.Manifest
+	text, err := os.ReadFile(filepath.Join(out, "manifest.json"))
+	if err == nil {
+		err = json.Unmarshal(text, &written)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range m.Pictures {
+		m.Pictures[i].Picture.Label, m.Pictures[i].Path = "", "" // of the station's own files
+		data, err := os.ReadFile(filepath.Join(out, p.File))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != p.SHA256 {
+			t.Errorf("%s is not the file of the manifest", p.File)
+		}
+		if note, err := review.ParseNote(data); err != nil || note.Seq != p.Seq {
+			t.Errorf("%s says %+v, %v", p.File, note, err)
+		}
+	}
+	if diff := cmp.Diff(m, written); diff != "" {
+		t.Errorf("returned -, written +:\n%s", diff)
+	}
+
+	set, err := dataset.Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var paths []string
+	for _, it := range set.Train {
+		paths = append(paths, set.Rel(it.Path))
+	}
+	if want := []string{
+		"crack/hamburg+line1+station3_20260302T060100Z_000000000001.png",
+		"crack/hamburg+line1+station3_20260302T063000Z_000000000030.png",
+		"normal/hamburg+line1+station3_20260302T060200Z_000000000002.png",
+	}; !slices.Equal(paths, want) {
+		t.Errorf("data set %q", paths)
+	}
+	store := pixels.NewStore(dir, 1<<20, len(set.Train), spec.Size())
+	defer store.Close()
+	images, bad, err := set.Load(t.Context(), set.Train, spec, store, nil)
+	if err != nil || len(bad) > 0 {
+		t.Fatal(err, bad)
+	}
+	for i, seq := range []uint64{1, 30, 2} {
+		if pix, err := images[i].Pix.Load(nil); err != nil || !bytes.Equal(pix, pixelsOf(seq)) {
+			t.Errorf("%s does not train on the bytes that were judged: %v", images[i].Path, err)
+		}
+	}
+	if a, err := dataset.Check(t.Context(), set, nil); err != nil || a.Runs != 1 { // of 1 and 2, a minute apart
+		t.Errorf("%d runs, %v", a.Runs, err)
+	}
+
+	// What an export has is marked, and comes again unless only what is new is asked for; a person may still change it.
+	if c, err := q.Count(); err != nil || c != (review.Counts{Waiting: 1, Crack: 2, Normal: 1, Unsure: 1, Exported: 3}) {
+		t.Errorf("%+v, %v", c, err)
+	}
+	label(t, q, review.Normal, 1, 32)
+	if m, _, err := q.Export(t.Context(), filepath.Join(dir, "new"), true); err != nil || len(m.Pictures) != 2 {
+		t.Errorf("%d new pictures, %v", len(m.Pictures), err)
+	}
+	if m, _, err := q.Export(t.Context(), filepath.Join(dir, "all"), false); err != nil || len(m.Pictures) != 4 {
+		t.Errorf("%d pictures, %v", len(m.Pictures), err)
+	}
+}
+
+// A failed export leaves nothing behind and marks nothing.
+func TestExportIsWholeOrNot(t *testing.T) {
+	dir := t.TempDir()
+	q := keep(t, filepath.Join(dir, "crops"), aPicture(1, 0.9, review.Rejected))
+	label(t, q, review.Crack, 1)
+	full := filepath.Join(dir, "full")
+	if err := os.MkdirAll(filepath.Join(full, "photos"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := q.Export(t.Context(), full, false); !errors.Is(err, review.ErrNotEmpty) {
+		t.Errorf("into a folder with something in it: %v", err)
+	}
+	broken := filepath.Join(dir, "crops", "crack", review.FileName(2)) // a folder where a picture should be cannot be read
+	if err := os.Mkdir(broken, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := q.Export(t.Context(), filepath.Join(dir, "line1"), false); err == nil {
+		t.Error("a picture that cannot be read is left out without a word")
+	}
+	if c, err := q.Count(); err != nil || c.Exported != 0 {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if err := os.Remove(broken); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(entries); got != "[d crops/ d full/]" {
+		t.Errorf("left are %s", got)
+	}
+}
+
+// Names that no stick takes, and pictures of folders that nobody made.
+func TestAwkwardPlaces(t *testing.T) {
+	p := aPicture(5, 0.5)
+	p.Station = `a:b/c d/e?`
+	if got := review.ExportName(p); got != "a-b+c d+e-_20260302T060500Z_000000000005.png" {
+		t.Errorf("name %q", got)
+	}
+	q := review.Open(filepath.Join(t.TempDir(), "nowhere"), station)
+	if got := next(t, q, 9); got != nil {
+		t.Errorf("queue %v", got)
+	}
+	dir := filepath.Join(t.TempDir(), "crops") // of an agent of before, which made no folders for labels
+	q = keep(t, dir, p)
+	for _, name := range []string{"crack", "normal", "unsure"} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	label(t, q, review.Crack, 5)
+	if got, err := q.Picture(5); err != nil || got.Label != review.Crack {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
