@@ -172,6 +172,14 @@ func (q *Queue) Count() (c Counts, err error) {
 
 // Picture finds the picture of a verdict, labelled or not; ErrGone when there is none.
 func (q *Queue) Picture(seq uint64) (Picture, error) {
+	p, err := q.find(seq)
+	if err != nil {
+		return Picture{}, fmt.Errorf("picture of verdict %d: %w", seq, err)
+	}
+	return p, nil
+}
+
+func (q *Queue) find(seq uint64) (Picture, error) {
 	for _, folder := range slices.Backward(Folders) { // a label counts
 		path := filepath.Join(q.dir, folder, FileName(seq))
 		info, err := os.Lstat(path)
@@ -179,11 +187,11 @@ func (q *Queue) Picture(seq uint64) (Picture, error) {
 			continue
 		}
 		if err != nil {
-			return Picture{}, fmt.Errorf("picture of verdict %d: %w", seq, err)
+			return Picture{}, err
 		}
 		return q.read(path, folder, seq, info), nil
 	}
-	return Picture{}, fmt.Errorf("picture of verdict %d: %w", seq, ErrGone)
+	return Picture{}, ErrGone
 }
 
 // Label notes what a person says of a picture, durably. It may be said again, and None takes it back: the picture waits again.
@@ -191,9 +199,9 @@ func (q *Queue) Label(seq uint64, l Label) error {
 	if !slices.Contains([]Label{None, Crack, Normal, Unsure}, l) {
 		return fmt.Errorf("label picture %d: unknown label %q", seq, l)
 	}
-	p, err := q.Picture(seq)
+	p, err := q.find(seq)
 	if err != nil {
-		return fmt.Errorf("label it: %w", err)
+		return fmt.Errorf("label picture %d: %w", seq, err)
 	}
 	if p.Label == l {
 		return nil

@@ -61,16 +61,7 @@ func TestDoctor(t *testing.T) {
 				ts.Defer(func() { syscall.Unmount(folder, 0) })
 			},
 			// appears FILE: waits until another process has made it.
-			"appears": func(ts *testscript.TestScript, _ bool, args []string) {
-				for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-					if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
-						return
-					}
-					if time.Now().After(deadline) {
-						ts.Fatalf("%s does not appear", args[0])
-					}
-				}
-			},
+			"appears": appears,
 			// retained TOPIC: prints what the broker keeps there.
 			"retained": func(ts *testscript.TestScript, _ bool, args []string) {
 				text, err := open.Retained(args[0])

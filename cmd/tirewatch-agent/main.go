@@ -121,16 +121,21 @@ tirewatch-agent example prints a configuration with every key.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return withHint(&usageError{err}, c.CommandPath()+" --help shows the flags and examples")
 	})
-	root.AddCommand(newRunCmd(), newCheckCmd(), newSelftestCmd(), newExampleCmd(), newProvisionCmd(), newDoctorCmd(), newAlarmCmd())
+	root.AddCommand(newRunCmd(), newCheckCmd(), newSelftestCmd(), newExampleCmd(), newProvisionCmd(), newDoctorCmd(), newAlarmCmd(), newReviewCmd())
 	for _, c := range root.Commands() {
-		c.Args = func(c *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return withHint(&usageError{fmt.Errorf("unexpected argument %q", args[0])}, c.CommandPath()+" --help shows the flags and examples")
-			}
-			return nil
+		if c.Args == nil {
+			c.Args = noArguments
 		}
 	}
 	return root
+}
+
+// noArguments refuses what is no flag.
+func noArguments(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return withHint(&usageError{fmt.Errorf("unexpected argument %q", args[0])}, c.CommandPath()+" --help shows the flags and examples")
+	}
+	return nil
 }
 
 // loadConfig reads the file of --config.

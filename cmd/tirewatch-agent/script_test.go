@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -29,6 +30,7 @@ func TestScripts(t *testing.T) {
 		Dir:   "testdata",
 		Setup: func(env *testscript.Env) error { return furnish(env.WorkDir) },
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"appears": appears,
 			// verdicts N: the journal holds so many.
 			"verdicts": func(ts *testscript.TestScript, _ bool, args []string) {
 				j, err := journal.Open(ts.MkAbs("journal.db"), "plant/line/1")
@@ -42,6 +44,18 @@ func TestScripts(t *testing.T) {
 			},
 		},
 	})
+}
+
+// appears FILE waits for a file of a running agent.
+func appears(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s does not appear", args[0])
+		}
+	}
 }
 
 // furnish fills a folder with what a station needs.
