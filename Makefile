@@ -6,7 +6,7 @@ GO_BUILD = go build -tags '$(TAGS)' -trimpath
 
 .PHONY: all build demo test test-kernels lint fuzz clean deps-opencv deps-test test-peers \
 	test-peers-emulated bench-peers bench-arm64 bench-train bench-brickwork bench-build bench-tool real-tires \
-	bench-journal torture soak attacks test-writeloss deps-npm
+	bench-journal torture soak attacks test-writeloss finetune-line deps-npm
 
 all: build
 
@@ -62,6 +62,14 @@ lint:
 real-tires:
 	@test -d '$(TIRES)' || { echo "usage: make real-tires TIRES=DIR, a folder with crack/ and normal/"; exit 2; }
 	TIREWATCH_REAL_TIRES='$(abspath $(TIRES))' go test -count=1 -timeout 3h -v -run '^TestRealTires$$' ./trainer/synth -args -real-seeds 3
+
+# What labels of a line's own tires bring: a network that was trained on drawn tires comes to a line with another look, some of the kept
+# pictures are labelled, exported and trained on, and tires that nobody labelled are judged before and after. Some ten minutes on two idle
+# cores.
+LINE_TIRES = 600
+LINE_LABELS = 120
+finetune-line:
+	go test -count=1 -timeout 3h -v -run '^TestLearnFromTheLine$$' ./cmd/tirewatch -learn.tires $(LINE_TIRES) -learn.label $(LINE_LABELS)
 
 # Programs and packages of stations: cross, agent-arm64, deb, reproducible.
 include systemd/package/package.mk

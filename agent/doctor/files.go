@@ -15,7 +15,9 @@ import (
 	"tirewatch/agent"
 	"tirewatch/agent/config"
 	"tirewatch/agent/health"
+	"tirewatch/agent/journal"
 	"tirewatch/agent/models"
+	"tirewatch/agent/review"
 	"tirewatch/agent/uplink"
 	"tirewatch/quantize/bundle"
 	"tirewatch/vision/camera"
@@ -240,7 +242,10 @@ func (d *doctor) disk() {
 	}
 	growth := d.cfg.Journal.MaxSize.Bytes() - size(d.cfg.Journal.Path)
 	if d.cfg.Journal.Crops != config.CropsOff {
-		growth += d.cfg.Journal.CropsMaxSize.Bytes() - size(filepath.Join(d.cfg.Journal.Path+"-crops", "*"))
+		growth += d.cfg.Journal.CropsMaxSize.Bytes()
+		for _, folder := range review.Folders {
+			growth -= size(filepath.Join(globSafe(journal.CropFolder(d.cfg.Journal.Path)), folder, "*.png"))
+		}
 	}
 	growth = max(0, growth)
 	has := fmt.Sprintf("%s are free in %s", humanize.IBytes(room), folder)

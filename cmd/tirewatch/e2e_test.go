@@ -19,16 +19,6 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// tirewatch runs a command line of the toolbox in this process and gives what it printed.
-func tirewatch(t *testing.T, args ...string) string {
-	t.Helper()
-	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), args, &stdout, &stderr); code != exitDone {
-		t.Fatalf("tirewatch %s: exit code %d\n%s", strings.Join(args, " "), code, stderr.String())
-	}
-	return stdout.String()
-}
-
 // subscriber is a real mosquitto_sub, a reader that shares no code with us.
 type subscriber struct {
 	lines chan string

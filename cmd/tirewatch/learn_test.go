@@ -1,0 +1,261 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"image"
+	"io"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"tirewatch/agent"
+	"tirewatch/agent/journal"
+	"tirewatch/agent/models"
+	"tirewatch/agent/review"
+	"tirewatch/quantize/bundle"
+	"tirewatch/trainer/each"
+	"tirewatch/trainer/synth"
+	"tirewatch/vision/camera"
+	"tirewatch/vision/frame"
+	"tirewatch/vision/locate"
+)
+
+var (
+	learnTires = flag.Int("learn.tires", 0, "how many tires pass the line of TestLearnFromTheLine: make finetune-line; 0 passes a few, only to show the way")
+	learnLabel = flag.Int("learn.label", 120, "how many of them are labelled")
+	learnBase  = flag.String("learn.base", "", "checkpoint of the network that the line begins with; without one it is trained")
+)
+
+// A line is a place with a look of its own, of which no tire was ever trained on.
+type line struct {
+	seed    uint64
+	size    int // px
+	cracked []bool
+}
+
+// newLine has n tires, three of ten cracked.
+func newLine(seed uint64, size, n int) *line {
+	l := &line{seed: seed, size: size, cracked: make([]bool, n)}
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for i := range l.cracked {
+		l.cracked[i] = rng.Float64() < 0.3
+	}
+	return l
+}
+
+// tire photographs tire i: haze on the glass takes contrast, the lamp stands at one side, and water runs down in streaks as thin and dark as
+// cracks are.
+func (l *line) tire(i int) *image.Gray {
+	rng := rand.New(rand.NewPCG(l.seed, uint64(i)+1))
+	drawn := synth.Draw(synth.Side, l.size, l.seed, i, l.cracked[i])
+	n, side := float64(l.size), l.size
+	light := make([]float64, side*side)
+	for p := range light {
+		c := drawn.Pix[4*p:]
+		grey := 0.299*float64(c[0]) + 0.587*float64(c[1]) + 0.114*float64(c[2])
+		x, y := float64(p%side)/n, float64(p/side)/n
+		light[p] = (0.5*grey + 55) * (0.65 + 0.6*x + 0.1*y)
+	}
+	for range 5 + rng.IntN(8) {
+		x, y := rng.Float64()*n, rng.Float64()*n*0.7
+		drift, dark := rng.NormFloat64()*0.15, 0.72+0.2*rng.Float64()
+		for end := y + n*(0.08+0.25*rng.Float64()); y < end && y < n; y++ {
+			x += drift + rng.NormFloat64()*0.35
+			if x >= 0 && x < n-1 {
+				p := int(y)*side + int(x)
+				light[p] *= dark
+				light[p+1] *= (1 + dark) / 2
+			}
+		}
+	}
+	img := image.NewGray(drawn.Rect)
+	for p, v := range light {
+		img.Pix[p] = uint8(math.Round(min(max(v+2.5*rng.NormFloat64(), 0), 255)))
+	}
+	return img
+}
+
+// belt shows the tires of a line to a station, one in half a minute.
+type belt struct {
+	*line
+	images []*image.Gray
+	next   int
+}
+
+var _ camera.Source = (*belt)(nil)
+
+func (b *belt) Next(context.Context) (*frame.Frame, error) {
+	if b.next == len(b.images) {
+		return nil, io.EOF
+	}
+	img := b.images[b.next]
+	b.next++
+	at := time.Date(2026, 3, 2, 6, 0, 0, 0, time.UTC).Add(time.Duration(b.next) * 30 * time.Second)
+	return &frame.Frame{Pix: img.Pix, Width: img.Rect.Dx(), Height: img.Rect.Dy(), Stride: img.Stride, Format: frame.Gray, Seq: uint64(b.next), Time: at}, nil
+}
+
+func (b *belt) Close() error { return nil }
+
+const learnStation = "hamburg/line1/station3"
+
+// Ways to choose what is labelled.
+const (
+	leastCertain = "least certain first"
+	atRandom     = "at random"
+)
+
+// pass lets a station with the model look at tires, and keep the pictures of all, so that different choices of labels can be compared.
+func pass(t *testing.T, dir, model, key string, l *line, images []*image.Gray) *journal.Journal {
+	t.Helper()
+	public, err := bundle.ReadPublicKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	store, err := models.Open(models.Options{Dir: filepath.Join(dir, "models"), Verify: models.Verifier([]ed25519.PublicKey{public}, learnStation, nil), Log: quiet})
+	if err == nil {
+		_, err = store.Install(data)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := journal.Open(filepath.Join(dir, "journal.db"), learnStation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { j.Close() })
+	station := agent.New(agent.Options{
+		Source: &belt{line: l, images: images}, Locator: locate.NewRegion(image.Rectangle{}, 0), Models: store, Journal: j, Each: true, Frames: 1,
+		Keeps:   &review.Policy{Station: learnStation, Band: 2, Share: 0.01, Every: true},
+		Problem: func(part, text string) { t.Errorf("%s: %s", part, text) }, Progress: func() {}, Log: quiet,
+	})
+	if err := station.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+// photograph draws tires from to to-1 of a line.
+func photograph(t *testing.T, l *line, from, to int) []*image.Gray {
+	t.Helper()
+	images := make([]*image.Gray, to-from)
+	none := func() (struct{}, error) { return struct{}{}, nil }
+	if err := each.Run(t.Context(), len(images), none, func(_ struct{}, i int) error { images[i] = l.tire(from + i); return nil }, nil, func(int) {}); err != nil {
+		t.Fatal(err)
+	}
+	return images
+}
+
+// A network that was trained elsewhere comes to a line with a look of its own. People label some of the kept pictures, those first that the
+// queue shows first or as many at random; the export is trained on, and tires of the line that nobody has labelled say what that brought.
+func TestLearnFromTheLine(t *testing.T) {
+	tires, size, labels := *learnTires, 400, *learnLabel
+	base := []string{"--epochs", "24", "--batch", "32"}
+	tune := []string{"--epochs", "30", "--batch", "16", "--class-weights", "auto"}
+	drawn := []string{"--train", "1400", "--test", "300"}
+	ways := []string{leastCertain, atRandom}
+	if *learnBase != "" { // drawn tires only calibrate
+		drawn = []string{"--train", "200", "--test", "20"}
+	}
+	if tires == 0 {
+		tires, size, labels = 40, 128, 30
+		base, tune = []string{"--epochs", "1", "--batch", "16"}, []string{"--epochs", "1", "--batch", "8"}
+		drawn = []string{"--train", "32", "--test", "8"}
+		ways = ways[:1]
+	}
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	key := []string{"--key", in("plant.key")}
+	tirewatch(t, "keygen", in("plant.key"))
+	tirewatch(t, append([]string{"dataset", "synth", in("drawn"), "--view", "side", "--size", fmt.Sprint(size)}, drawn...)...)
+	start := *learnBase
+	if start == "" {
+		tirewatch(t, append([]string{"train", in("drawn"), "--out", in("base")}, base...)...)
+		start = in("base/best.ckpt")
+	}
+	quantized := func(ckpt, calibration, out string) {
+		t.Helper()
+		args := append([]string{"quantize", ckpt, "--calibration", calibration, "--limit", "200", "-o", out}, key...)
+		if *learnTires == 0 {
+			args = append(args, "--force") // two epochs make no network that quantize lets pass
+		}
+		tirewatch(t, args...)
+	}
+	quantized(start, in("drawn"), in("base.tire"))
+
+	// The line passes; then as many tires again that only test.
+	l := newLine(2026, size, 2*tires)
+	j := pass(t, dir, in("base.tire"), in("plant.key.pub"), l, photograph(t, l, 0, tires))
+	for i, img := range photograph(t, l, tires, 2*tires) {
+		class := map[bool]string{true: "crack", false: "normal"}[l.cracked[tires+i]]
+		if err := errors.Join(os.MkdirAll(in("held/"+class), 0o755), writePNG(in(fmt.Sprintf("held/%s/%05d.png", class, i)), img)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := j.Next() - 1; got != uint64(tires) {
+		t.Fatalf("%d verdicts on %d tires", got, tires)
+	}
+	j.Close()
+
+	for _, way := range ways {
+		q := review.Open(journal.CropFolder(in("journal.db")), learnStation)
+		all, err := q.Next(tires)
+		if err != nil || len(all) != tires {
+			t.Fatalf("%d pictures wait, %v", len(all), err)
+		}
+		if way == atRandom {
+			rand.New(rand.NewPCG(1, 1)).Shuffle(tires, func(i, k int) { all[i], all[k] = all[k], all[i] })
+		}
+		cracks := 0
+		for _, p := range all[:labels] {
+			said := review.Normal
+			if l.cracked[p.Seq-1] {
+				said, cracks = review.Crack, cracks+1
+			}
+			if err := q.Label(p.Seq, said); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set, run, tuned := in("labelled "+way), in("tuned "+way), in("tuned "+way+".tire")
+		if _, unmarked, err := q.Export(t.Context(), set, false); err != nil || unmarked != nil {
+			t.Fatal(err, unmarked)
+		}
+		tirewatch(t, append([]string{"train", set, "--out", run, "--finetune", start}, tune...)...)
+		quantized(filepath.Join(run, "best.ckpt"), set, tuned)
+		var c contest
+		if err := json.Unmarshal([]byte(tirewatch(t, "compare", in("base.tire"), tuned, in("held"), "--key", in("plant.key.pub"), "--json")), &c); err != nil {
+			t.Fatal(err)
+		}
+		before, after := c.Old.Report, c.New.Report
+		t.Logf("%d tires of the line, %d labelled, %s (%d cracks):", tires, labels, way, cracks)
+		t.Logf("  held-out tires %d, cracks among them %d", tires, before.Crack.Support)
+		t.Logf("  recall    %.3f -> %.3f", before.Crack.Recall, after.Crack.Recall)
+		t.Logf("  accuracy  %.3f -> %.3f", before.Accuracy, after.Accuracy)
+		t.Logf("  ROC area  %.3f -> %.3f", before.ROCAUC, after.ROCAUC)
+		t.Logf("  %s", c.Sentence)
+		if n := before.Crack.Support + before.Normal.Support; n != tires {
+			t.Errorf("compared on %d tires, want %d", n, tires)
+		}
+		if *learnTires > 0 && way == leastCertain && (after.Crack.Recall <= before.Crack.Recall || after.Accuracy <= before.Accuracy) {
+			t.Error("the line taught the network nothing")
+		}
+		for _, p := range all[:labels] { // the next way begins anew
+			if err := q.Label(p.Seq, review.None); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
