@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -231,5 +232,48 @@ func TestLabelsOutliveTheDatabase(t *testing.T) {
 	}
 	if got := pictures(t, path, "crack"); !slices.Equal(got, []string{"000000000001.png"}) {
 		t.Errorf("labelled are %v", got)
+	}
+}
+
+// Labels, retention and new tires at once: each label is kept or refused because the picture had gone before.
+func TestLabelsBesideRetention(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db")
+	j := open(t, path)
+	const n = 60
+	for range n {
+		withCrop(t, j, 1000)
+	}
+	q := review.Open(journal.CropFolder(path), station)
+	var kept []uint64
+	var labelling sync.WaitGroup
+	labelling.Go(func() {
+		for seq := uint64(1); seq <= n; seq++ {
+			switch err := q.Label(seq, review.Normal); {
+			case err == nil:
+				kept = append(kept, seq)
+			case !errors.Is(err, review.ErrGone):
+				t.Error(err)
+			}
+		}
+	})
+	for range n {
+		withCrop(t, j, 1000)
+		if _, err := j.Sweep(journal.Limits{Crops: (n + 10) * 1000}, 0); err != nil {
+			t.Error(err)
+		}
+	}
+	labelling.Wait()
+	sweep(t, j, journal.Limits{Crops: (n + 10) * 1000}, 0)
+	for _, seq := range kept {
+		if p, err := q.Picture(seq); err != nil || p.Label != review.Normal {
+			t.Errorf("picture %d was labelled and is %q, %v", seq, p.Label, err)
+		}
+	}
+	c, err := q.Count()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Normal != len(kept) || c.Waiting+c.Normal > n+10 || c.Waiting == 0 {
+		t.Errorf("%+v with %d labels", c, len(kept))
 	}
 }
