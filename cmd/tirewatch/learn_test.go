@@ -63,7 +63,7 @@ func (l *line) tire(i int) *image.Gray {
 		c := drawn.Pix[4*p:]
 		grey := 0.299*float64(c[0]) + 0.587*float64(c[1]) + 0.114*float64(c[2])
 		x, y := float64(p%side)/n, float64(p/side)/n
-		light[p] = (0.5*grey + 55) * (0.65 + 0.6*x + 0.1*y)
+		light[p] = (0.65*grey + 38) * (0.65 + 0.6*x + 0.1*y)
 	}
 	for range 5 + rng.IntN(8) {
 		x, y := rng.Float64()*n, rng.Float64()*n*0.7
