@@ -30,7 +30,7 @@ linux-%:
 .PRECIOUS: bin/root-%/shlibs
 bin/root-%/shlibs:
 	@.ci/need mmdebstrap
-	rm -rf bin/root-$* bin/root-$*.new
+	mkdir -p bin && rm -rf bin/root-$* bin/root-$*.new
 	mmdebstrap --quiet --variant=extract --architectures=$* --include=libopencv-dev,libc6-dev,libstdc++-12-dev --extract-hook=' \
 	  for deb in "$$1"/var/cache/apt/archives/*.deb; do dpkg-deb --info "$$deb" shlibs 2>/dev/null || true; done >"$$1/shlibs"' $(SUITE) bin/root-$*.new
 	mv bin/root-$*.new bin/root-$*
@@ -52,13 +52,15 @@ OPENCV = -lopencv_videoio -lopencv_imgcodecs -lopencv_imgproc -lopencv_core
 # nfpm has a hundred dependencies of its own, which `go run` keeps out of go.mod. Later versions need modules that not every proxy gives.
 NFPM = go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.4
 
+# Two packages: tirewatch-agent for stations, tirewatch, the toolbox, for PCs.
 deb: deb-amd64 deb-arm64
 deb-%: agent-% linux-% package-common
 	mkdir -p bin/package/$*
 	cp bin/station-$*/tirewatch-agent bin/linux-$*/tirewatch bin/package/$*/
 	depends=$$(systemd/package/depends bin/package/$*/tirewatch-agent bin/root-$*/shlibs) && \
-	  ARCH=$* RELEASE='$(RELEASE)' DEPENDS="$$depends" $(NFPM) package --config systemd/package/nfpm.yaml --packager deb \
-	  --target bin/tirewatch_$*.deb
+	  ARCH=$* RELEASE='$(RELEASE)' DEPENDS="$$depends" $(NFPM) package --config systemd/package/agent.yaml --packager deb \
+	  --target bin/tirewatch-agent_$*.deb
+	ARCH=$* RELEASE='$(RELEASE)' $(NFPM) package --config systemd/package/toolbox.yaml --packager deb --target bin/tirewatch_$*.deb
 
 # What is the same for every architecture.
 UNITS = $(notdir $(wildcard systemd/*.service systemd/*.timer systemd/*.socket systemd/*.path))
@@ -66,15 +68,16 @@ ENABLED = $(notdir $(shell grep -l '^\[Install\]' $(addprefix systemd/,$(UNITS))
 package-common:
 	@.ci/need binutils
 	rm -rf bin/package
-	mkdir -p bin/package/doc
+	mkdir -p bin/package
 	for script in postinst prerm postrm; do \
 	  sed 's/@UNITS@/$(UNITS)/; s/@ENABLED@/$(ENABLED)/' systemd/package/$$script >bin/package/$$script || exit 1; \
 	done
-	for program in tirewatch tirewatch-agent; do go run -tags manual ./cmd/$$program manual bin/package || exit 1; done
-	gzip -9n bin/package/man?/*
+	for program in tirewatch tirewatch-agent; do \
+	  go run -tags manual ./cmd/$$program manual bin/package && mkdir -p bin/package/doc/$$program && \
+	  systemd/package/notices ./cmd/$$program >bin/package/doc/$$program/third-party-licences || exit 1; \
+	done
+	gzip -9n bin/package/man?/* bin/package/doc/*/*
 	cp agent/config/example.toml bin/package/station.toml
-	systemd/package/notices >bin/package/doc/third-party-licences
-	gzip -9n bin/package/doc/third-party-licences
 
 # The same commit built twice, in two folders, with nothing in common but the sources and what the network gives: one hash.
 reproducible: deb
@@ -82,6 +85,5 @@ reproducible: deb
 	rm -rf bin/again
 	git clone --quiet . bin/again
 	GOCACHE=$(CURDIR)/bin/again/cache $(MAKE) -C bin/again deb RELEASE='$(RELEASE)'
-	for arch in amd64 arm64; do sha256sum bin/tirewatch_$$arch.deb bin/again/bin/tirewatch_$$arch.deb; \
-	  cmp bin/tirewatch_$$arch.deb bin/again/bin/tirewatch_$$arch.deb || exit 1; done
+	for deb in bin/tirewatch*_*.deb; do sha256sum $$deb bin/again/$$deb; cmp $$deb bin/again/$$deb || exit 1; done
 	rm -rf bin/again
