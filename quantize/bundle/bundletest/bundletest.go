@@ -56,10 +56,13 @@ func Model(g graph.Graph, seed uint64) infer.Model {
 
 // Small is a valid bundle for every station. Its model and golden sums follow from the serial, so that two serials make
 // two models.
-func Small(serial uint64) *bundle.Bundle {
+func Small(serial uint64) *bundle.Bundle { return Bundle(Graph(), serial) }
+
+// Bundle is Small with a network of any size.
+func Bundle(g graph.Graph, serial uint64) *bundle.Bundle {
 	b := &bundle.Bundle{
-		Model:     Model(Graph(), serial),
-		Spec:      preprocess.Spec{Width: 12, Height: 10, Filter: preprocess.FilterTriangle},
+		Model:     Model(g, serial),
+		Spec:      preprocess.Spec{Width: g.Input.W, Height: g.Input.H, Filter: preprocess.FilterTriangle},
 		Classes:   []string{string(verdict.Normal), string(verdict.Crack)},
 		Threshold: 0.5,
 		Serial:    serial,
