@@ -6,7 +6,7 @@ GO_BUILD = go build -tags '$(TAGS)' -trimpath
 
 .PHONY: all build demo test test-kernels lint fuzz clean deps-opencv deps-test test-peers \
 	test-peers-emulated bench-peers bench-arm64 bench-train bench-brickwork bench-build bench-tool real-tires \
-	bench-journal torture soak attacks test-writeloss finetune-line deps-npm
+	bench-journal bench-start torture soak attacks test-writeloss finetune-line deps-npm
 
 all: build
 
@@ -47,6 +47,10 @@ FRAMES = 1250000
 soak: deps-opencv deps-test
 	REQUIRE_MOSQUITTO=1 go test -tags opencv -count=1 -timeout 5h -run '^TestSoak$$' -v ./cmd/tirewatch-agent -soak.frames $(FRAMES)
 
+# From the start of the agent to its first verdict, with OpenCV and without, and the memory that it takes.
+bench-start: deps-opencv deps-test
+	REQUIRE_MOSQUITTO=1 go test -tags opencv -run '^TestResidentMemory$$' -v -bench '^BenchmarkStart$$' -benchtime 10x ./cmd/tirewatch-agent | grep -E 'resident|Start/|FAIL|ok'
+
 lint:
 	@files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "run gofmt -w on:" $$files; exit 1; }
 	GOARCH=amd64 CGO_ENABLED=0 go vet ./...
@@ -71,7 +75,7 @@ LINE_LABELS = 120
 finetune-line:
 	go test -count=1 -timeout 3h -v -run '^TestLearnFromTheLine$$' ./cmd/tirewatch -learn.tires $(LINE_TIRES) -learn.label $(LINE_LABELS)
 
-# Programs and packages of stations: cross, agent-arm64, deb, reproducible.
+# Programs and packages of stations: cross, agent-arm64, deb, test-package, reproducible.
 include systemd/package/package.mk
 
 # Ten seconds for each parser; `make fuzz FUZZTIME=10m` before a release. Inputs that reach new code are hardly made smaller: for files of some

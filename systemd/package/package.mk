@@ -18,7 +18,7 @@ TRIPLET_arm64 = aarch64-linux-gnu
 COMPILER_amd64 = gcc g++
 COMPILER_arm64 = gcc-aarch64-linux-gnu g++-aarch64-linux-gnu
 
-.PHONY: cross agents deb reproducible agent-% linux-% deb-% package-common
+.PHONY: cross agents deb test-package reproducible agent-% linux-% deb-% package-common
 
 # Without cameras everything is Go, so a station's programs build for any of these from any PC: one static file each.
 cross: linux-amd64 linux-arm64 linux-armv7
@@ -78,6 +78,13 @@ package-common:
 	done
 	gzip -9n bin/package/man?/* bin/package/doc/*/*
 	cp agent/config/example.toml bin/package/station.toml
+
+# The packages in a root of Debian, arm64's under qemu: installed after the README, used, upgraded, removed and purged. The root stays in bin/ for
+# the next time; making it takes some minutes.
+test-package: test-package-arm64
+test-package-%: deb-%
+	@.ci/need mmdebstrap qemu-user-static mosquitto
+	REQUIRE_MOSQUITTO=1 go test -count=1 -timeout 1h -v -run '^TestPackages$$' ./systemd/package -package.arch $*
 
 # The same commit built twice, in two folders, with nothing in common but the sources and what the network gives: one hash.
 reproducible: deb
