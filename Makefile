@@ -49,7 +49,7 @@ soak: deps-opencv deps-test
 
 # From the start of the agent to its first verdict, with OpenCV and without, and the memory that it takes.
 bench-start: deps-opencv deps-test
-	REQUIRE_MOSQUITTO=1 go test -tags opencv -run '^TestResidentMemory$$' -v -bench '^BenchmarkStart$$' -benchtime 10x ./cmd/tirewatch-agent | grep -E 'resident|Start/|FAIL|ok'
+	REQUIRE_MOSQUITTO=1 go test -tags opencv -run '^TestResidentMemory$$' -v -bench '^BenchmarkStart$$' -benchtime 10x ./cmd/tirewatch-agent | grep -E 'resident|processor|^Benchmark.*op|FAIL|^ok'
 
 lint:
 	@files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "run gofmt -w on:" $$files; exit 1; }

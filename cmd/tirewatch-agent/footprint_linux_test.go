@@ -1,0 +1,181 @@
+//go:build opencv
+
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"image/jpeg"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"tirewatch/agent/uplink/brokertest"
+	"tirewatch/quantize/bundle"
+	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/trainer/synth"
+	"tirewatch/vision/graph"
+)
+
+// build is one of the two kinds of agents, and the belt that it can see.
+type build struct {
+	name   string
+	env    []string // of go build
+	tags   string
+	camera string // [camera]
+	limit  int    // resident memory, 1000 bytes
+}
+
+var builds = []build{
+	{"OpenCV", []string{"CGO_ENABLED=1"}, "opencv", "source = \"file:belt.avi\"\n", 150_000},
+	{"camera-free", []string{"CGO_ENABLED=0"}, "", "source = \"folder:photos\"\n", 35_000},
+}
+
+// station builds the program and furnishes a folder with a belt of 960 x 540 px, the network of stations and a broker.
+func (b build) station(t testing.TB, broker, camera, extra string) (program, dir string) {
+	t.Helper()
+	program = filepath.Join(t.TempDir(), "tirewatch-agent")
+	cmd := exec.Command("go", "build", "-trimpath", "-tags", b.tags, "-ldflags", "-s -w", "-o", program, ".")
+	cmd.Env = append(os.Environ(), b.env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	dir = t.TempDir()
+	key := filepath.Join(dir, "plant.key")
+	if _, err := bundle.GenerateKey(key); err != nil {
+		t.Fatal(err)
+	}
+	private, err := bundle.ReadPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := bundle.Write(filepath.Join(dir, "model.tire"), bundletest.Bundle(*graph.Thesis(), 7), private); err != nil {
+		t.Fatal(err)
+	}
+	if b.tags != "" {
+		if _, err := synth.WriteClip(t.Context(), filepath.Join(dir, "belt.avi"), synth.ClipOptions{Tires: 5, Seed: 1, CrackFraction: 0.5}, nil); err != nil {
+			t.Fatal(err)
+		}
+	} else if err := photographs(filepath.Join(dir, "photos")); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(stationConfig("[mqtt]\nbroker = \""+broker+"\"\n"+extra), "source = \"folder:tires\"\n", b.camera+camera, 1)
+	if err := os.WriteFile(filepath.Join(dir, "station.toml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return program, dir
+}
+
+// photographs draws some, as large as a frame of the clip.
+func photographs(dir string) error {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	for i := range 10 {
+		f, err := os.Create(filepath.Join(dir, fmt.Sprintf("%d.jpg", i)))
+		if err != nil {
+			return err
+		}
+		if err := jpeg.Encode(f, synth.Draw(synth.Side, 720, 1, i, i%2 == 0), nil); err != nil {
+			f.Close()
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestResidentMemory plays some hundred frames and looks at the resident set.
+func TestResidentMemory(t *testing.T) {
+	for _, b := range builds {
+		t.Run(b.name, func(t *testing.T) {
+			broker, address := brokertest.Start(t), freeAddress(t)
+			path, dir := b.station(t, broker.URL(), "loop = true\n", "[metrics]\nlisten = \""+address+"\"\n")
+			d := program(path).start(t, dir, "run", "--config", "station.toml")
+			var s soakSample
+			var peak, high int
+			for deadline := time.Now().Add(patience); s.frames < 500 || s.verdicts == 0; time.Sleep(50 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatalf("%+v", s)
+				}
+				s, _ = scrape(address) // it listens soon
+				var now int
+				peak, now = residentKB(t, d.cmd.Process.Pid)
+				if s.frames > 100 {
+					high = max(high, now)
+				}
+			}
+			t.Logf("%s, %.0f frames: %.1f MB resident in playback, %.1f MB with the start", b.name, s.frames, float64(high)*1.024e-3, float64(peak)*1.024e-3)
+			if limit := b.limit * 1000 / 1024; high == 0 || high > limit {
+				t.Errorf("%d kB resident in playback; want %d", high, limit)
+			}
+			if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			if code := d.wait(t); code != exitDone {
+				t.Errorf("exit %d", code)
+			}
+			used := d.cmd.ProcessState.UserTime() + d.cmd.ProcessState.SystemTime()
+			t.Logf("%s: %.1f ms of processor time a frame", b.name, used.Seconds()/s.frames*1e3)
+		})
+	}
+}
+
+// residentKB is the largest and the present resident set of a process. (The rusage of a child counts its parent's, too.)
+func residentKB(t *testing.T, pid int) (peak, now int) {
+	t.Helper()
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(data)) {
+		fmt.Sscanf(line, "VmHWM: %d kB", &peak)
+		fmt.Sscanf(line, "VmRSS: %d kB", &now)
+	}
+	if peak == 0 || now == 0 {
+		t.Fatalf("no figures in %s", data)
+	}
+	return peak, now
+}
+
+// BenchmarkStart is the time from the start of the program to its first verdict in the log, which comes once it is stored. A station that has
+// worked before starts: the model is installed.
+func BenchmarkStart(b *testing.B) {
+	for _, kind := range builds {
+		b.Run(kind.name, func(b *testing.B) {
+			broker := brokertest.Start(b)
+			program, dir := kind.station(b, broker.URL(), "", "")
+			var used time.Duration
+			for b.Loop() {
+				cmd := exec.Command(program, "run", "--config", "station.toml")
+				cmd.Dir = dir
+				said, err := cmd.StderrPipe()
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := cmd.Start(); err != nil {
+					b.Fatal(err)
+				}
+				found := false
+				for lines := bufio.NewScanner(said); !found && lines.Scan(); {
+					found = strings.Contains(lines.Text(), "msg=verdict ")
+				}
+				b.StopTimer()
+				cmd.Process.Signal(syscall.SIGTERM) // a bad end would count against the model
+				cmd.Wait()
+				used += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+				if !found {
+					b.Fatal("it ended without a verdict")
+				}
+				b.StartTimer()
+			}
+			b.ReportMetric(used.Seconds()/float64(b.N), "cpu-s/op") // and the end of the program; other programs do not count here
+		})
+	}
+}
