@@ -1,16 +1,51 @@
 package verdict
 
-import "math"
+import (
+	"cmp"
+	"math"
+	"slices"
+)
 
 // Policy turns the scores of a tire's frames into one label.
 type Policy struct {
 	Threshold float64 // probability from which a tire is cracked
+	Rule      Rule    // how the frames vote; empty is Mean
 }
 
-// Decide compares the probability of the mean logit with the threshold. It needs at least one vote.
-func (p Policy) Decide(votes []Vote) (Label, float64) { return p.Label(Probability(MeanLogit(votes))) }
+// Rule says how the frames of a tire vote. Each gives one score that is compared with the threshold, so a verdict's probability always
+// explains its label.
+type Rule string
 
-// MeanLogit averages the logits, because independent evidence adds up there and not in probabilities. It needs at least one vote.
+const (
+	Mean     Rule = "mean"     // of the logits: independent evidence adds up there and not in probabilities
+	Majority Rule = "majority" // the median: at least half of the frames show a crack
+	Any      Rule = "any"      // the highest: one frame shows a crack
+)
+
+// Rules are all rules.
+func Rules() []Rule { return []Rule{Mean, Majority, Any} }
+
+// Decide lets the votes choose the label. It needs at least one vote.
+func (p Policy) Decide(votes []Vote) (Label, float64) {
+	return p.Label(Probability(p.Rule.logit(votes)))
+}
+
+// logit is the score that stands for all.
+func (r Rule) logit(votes []Vote) float64 {
+	if r == "" || r == Mean {
+		return MeanLogit(votes)
+	}
+	ordered := slices.SortedFunc(slices.Values(votes), func(a, b Vote) int { return cmp.Compare(b.Logit, a.Logit) })
+	switch r {
+	case Majority:
+		return ordered[(len(ordered)-1)/2].Logit // of an even number the higher one: half of the frames are enough
+	case Any:
+		return ordered[0].Logit
+	}
+	panic("internal error: unknown vote " + string(r))
+}
+
+// MeanLogit averages the logits. It needs at least one vote.
 func MeanLogit(votes []Vote) float64 {
 	if len(votes) == 0 {
 		panic("internal error: verdict without votes")

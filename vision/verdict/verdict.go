@@ -53,6 +53,9 @@ type Verdict struct {
 	ModelSerial uint64 `msg:"model_serial" json:"model_serial"`
 	ModelHash   string `msg:"model_hash" json:"model_hash"` // SHA-256 of the bundle, first 16 hex digits
 
+	Trigger string `msg:"trigger,omitempty" json:"trigger,omitempty"` // what asked for it: presence, frame, photo-eye, command; missing: nothing did
+	Part    string `msg:"part,omitempty" json:"part,omitempty"`       // the part's name, as the trigger gave it
+
 	Image string   `msg:"image,omitempty" json:"image,omitempty"` // file name of a still image
 	Crop  string   `msg:"crop,omitempty" json:"crop,omitempty"`   // picture of the deciding frame beside the station's journal, if it is still there
 	MS    Duration `msg:"ms" json:"ms"`                           // what each step took, of the deciding frame

@@ -136,23 +136,31 @@ func (z Label) Msgsize() (s int) {
 func (z *Verdict) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
 	// check for omitted fields
-	zb0001Len := uint32(15)
-	var zb0001Mask uint16 /* 15 bits */
+	zb0001Len := uint32(17)
+	var zb0001Mask uint32 /* 17 bits */
 	_ = zb0001Mask
 	if z.Reason == "" {
 		zb0001Len--
 		zb0001Mask |= 0x40
 	}
-	if z.Image == "" {
+	if z.Trigger == "" {
 		zb0001Len--
 		zb0001Mask |= 0x1000
 	}
-	if z.Crop == "" {
+	if z.Part == "" {
 		zb0001Len--
 		zb0001Mask |= 0x2000
 	}
+	if z.Image == "" {
+		zb0001Len--
+		zb0001Mask |= 0x4000
+	}
+	if z.Crop == "" {
+		zb0001Len--
+		zb0001Mask |= 0x8000
+	}
 	// variable map header, size zb0001Len
-	o = append(o, 0x80|uint8(zb0001Len))
+	o = msgp.AppendMapHeader(o, zb0001Len)
 
 	// skip if no fields are to be emitted
 	if zb0001Len != 0 {
@@ -202,11 +210,21 @@ func (z *Verdict) MarshalMsg(b []byte) (o []byte, err error) {
 		o = append(o, 0xaa, 0x6d, 0x6f, 0x64, 0x65, 0x6c, 0x5f, 0x68, 0x61, 0x73, 0x68)
 		o = msgp.AppendString(o, z.ModelHash)
 		if (zb0001Mask & 0x1000) == 0 { // if not omitted
+			// string "trigger"
+			o = append(o, 0xa7, 0x74, 0x72, 0x69, 0x67, 0x67, 0x65, 0x72)
+			o = msgp.AppendString(o, z.Trigger)
+		}
+		if (zb0001Mask & 0x2000) == 0 { // if not omitted
+			// string "part"
+			o = append(o, 0xa4, 0x70, 0x61, 0x72, 0x74)
+			o = msgp.AppendString(o, z.Part)
+		}
+		if (zb0001Mask & 0x4000) == 0 { // if not omitted
 			// string "image"
 			o = append(o, 0xa5, 0x69, 0x6d, 0x61, 0x67, 0x65)
 			o = msgp.AppendString(o, z.Image)
 		}
-		if (zb0001Mask & 0x2000) == 0 { // if not omitted
+		if (zb0001Mask & 0x8000) == 0 { // if not omitted
 			// string "crop"
 			o = append(o, 0xa4, 0x63, 0x72, 0x6f, 0x70)
 			o = msgp.AppendString(o, z.Crop)
@@ -334,6 +352,18 @@ func (z *Verdict) UnmarshalMsg(bts []byte) (o []byte, err error) {
 				err = msgp.WrapError(err, "ModelHash")
 				return
 			}
+		case "trigger":
+			z.Trigger, bts, err = msgp.ReadStringBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Trigger")
+				return
+			}
+		case "part":
+			z.Part, bts, err = msgp.ReadStringBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Part")
+				return
+			}
 		case "image":
 			z.Image, bts, err = msgp.ReadStringBytes(bts)
 			if err != nil {
@@ -401,11 +431,11 @@ func (z *Verdict) UnmarshalMsg(bts []byte) (o []byte, err error) {
 
 // Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
 func (z *Verdict) Msgsize() (s int) {
-	s = 1 + 7 + msgp.IntSize + 8 + msgp.StringPrefixSize + len(z.Station) + 4 + msgp.Uint64Size + 5 + msgp.TimeSize + 6 + msgp.StringPrefixSize + len(string(z.Label)) + 7 + msgp.BoolSize + 7 + msgp.StringPrefixSize + len(z.Reason) + 12 + msgp.Float64Size + 10 + msgp.Float64Size + 6 + msgp.ArrayHeaderSize
+	s = 3 + 7 + msgp.IntSize + 8 + msgp.StringPrefixSize + len(z.Station) + 4 + msgp.Uint64Size + 5 + msgp.TimeSize + 6 + msgp.StringPrefixSize + len(string(z.Label)) + 7 + msgp.BoolSize + 7 + msgp.StringPrefixSize + len(z.Reason) + 12 + msgp.Float64Size + 10 + msgp.Float64Size + 6 + msgp.ArrayHeaderSize
 	for za0001 := range z.Votes {
 		s += z.Votes[za0001].Msgsize()
 	}
-	s += 13 + msgp.Uint64Size + 11 + msgp.StringPrefixSize + len(z.ModelHash) + 6 + msgp.StringPrefixSize + len(z.Image) + 5 + msgp.StringPrefixSize + len(z.Crop) + 3 + 1 + 7 + msgp.Float64Size + 11 + msgp.Float64Size + 8 + msgp.Float64Size
+	s += 13 + msgp.Uint64Size + 11 + msgp.StringPrefixSize + len(z.ModelHash) + 8 + msgp.StringPrefixSize + len(z.Trigger) + 5 + msgp.StringPrefixSize + len(z.Part) + 6 + msgp.StringPrefixSize + len(z.Image) + 5 + msgp.StringPrefixSize + len(z.Crop) + 3 + 1 + 7 + msgp.Float64Size + 11 + msgp.Float64Size + 8 + msgp.Float64Size
 	return
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ func example() *verdict.Verdict {
 		Schema: verdict.SchemaVersion, Station: "hamburg/line1/station3", Seq: 42, Time: time.Date(2026, 3, 1, 22, 15, 7, 250e6, time.UTC),
 		Label: verdict.Crack, Reject: true, Probability: 0.9820137900379085, Threshold: 0.5,
 		Votes:       []verdict.Vote{{Frame: 801, Crop: [4]int{10, 20, 510, 520}, Logit: 3.5}, {Frame: 803, Crop: [4]int{60, 20, 560, 520}, Logit: 4.5}},
-		ModelSerial: 7, ModelHash: "00112233aabbccdd", MS: verdict.Duration{Locate: 1.5, Preprocess: 2, Forward: 35.25},
+		ModelSerial: 7, ModelHash: "00112233aabbccdd", Trigger: "photo-eye", Part: "4711", MS: verdict.Duration{Locate: 1.5, Preprocess: 2, Forward: 35.25},
 	}
 }
 
@@ -47,7 +48,7 @@ func TestJSONFieldsStay(t *testing.T) {
 	}
 	const want = `{"schema":2,"station":"hamburg/line1/station3","seq":42,"time":"2026-03-01T22:15:07.25Z","label":"crack","reject":true,` +
 		`"probability":0.9820137900379085,"threshold":0.5,"votes":[{"frame":801,"crop":[10,20,510,520],"logit":3.5},` +
-		`{"frame":803,"crop":[60,20,560,520],"logit":4.5}],"model_serial":7,"model_hash":"00112233aabbccdd",` +
+		`{"frame":803,"crop":[60,20,560,520],"logit":4.5}],"model_serial":7,"model_hash":"00112233aabbccdd","trigger":"photo-eye","part":"4711",` +
 		`"ms":{"locate":1.5,"preprocess":2,"forward":35.25}}`
 	if string(b) != want {
 		t.Errorf("got  %s\nwant %s", b, want)
@@ -110,19 +111,29 @@ func TestDecide(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name      string
+		rule      verdict.Rule
 		threshold float64
 		votes     []verdict.Vote
 		label     verdict.Label
-		p         float64
+		logit     float64 // that explains the label
 	}{
-		{"one sure frame outweighs two doubtful ones", 0.5, votes(-0.5, -0.5, 4), verdict.Crack, verdict.Probability(1)},
-		{"on the threshold is a crack", 0.5, votes(-2, 2), verdict.Crack, 0.5},
-		{"a low threshold rejects more", 0.1, votes(-2), verdict.Crack, verdict.Probability(-2)},
-		{"sound", 0.5, votes(-3, -4), verdict.Normal, verdict.Probability(-3.5)},
+		{"one sure frame outweighs two doubtful ones", "", 0.5, votes(-0.5, -0.5, 4), verdict.Crack, 1},
+		{"on the threshold is a crack", verdict.Mean, 0.5, votes(-2, 2), verdict.Crack, 0},
+		{"a low threshold rejects more", verdict.Mean, 0.1, votes(-2), verdict.Crack, -2},
+		{"sound", verdict.Mean, 0.5, votes(-3, -4), verdict.Normal, -3.5},
+		{"two doubtful frames outvote a sure one", verdict.Majority, 0.5, votes(-0.5, 4, -0.5), verdict.Normal, -0.5},
+		{"half of the frames are enough", verdict.Majority, 0.5, votes(-3, 1, 2, -4), verdict.Crack, 1},
+		{"less than half is not", verdict.Majority, 0.5, votes(3, -1, 2, -4, -5), verdict.Normal, -1},
+		{"one frame is enough", verdict.Any, 0.5, votes(-3, 0.1, -4), verdict.Crack, 0.1},
+		{"none is not", verdict.Any, 0.5, votes(-3, -0.1), verdict.Normal, -0.1},
 	} {
-		label, p := verdict.Policy{Threshold: c.threshold}.Decide(c.votes)
-		if label != c.label || math.Abs(p-c.p) > 1e-12 {
-			t.Errorf("%s: %s %g, want %s %g", c.name, label, p, c.label, c.p)
+		before := slices.Clone(c.votes)
+		label, p := verdict.Policy{Threshold: c.threshold, Rule: c.rule}.Decide(c.votes)
+		if want := verdict.Probability(c.logit); label != c.label || math.Abs(p-want) > 1e-12 {
+			t.Errorf("%s: %s %g, want %s %g", c.name, label, p, c.label, want)
+		}
+		if !slices.Equal(before, c.votes) {
+			t.Errorf("%s: the votes changed their order", c.name)
 		}
 	}
 }
