@@ -2,7 +2,6 @@ package agent
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"image"
 	"slices"
@@ -20,6 +19,8 @@ type evidence struct {
 	model *models.Loaded
 	apart bool   // the shadow reads other bytes than the model
 	crops []crop // by slot, as in Track.Samples
+
+	failed error // why there is nothing to judge by
 }
 
 // crop is one frame of a tire as the network sees it.
@@ -33,6 +34,15 @@ type crop struct {
 
 // crop preprocesses a tire into the slot.
 func (s *Station) crop(e *evidence, slot int, f *frame.Frame, tire locate.Tire, located time.Duration) error {
+	if e.failed != nil {
+		return nil
+	}
+	err := s.preprocess(e, slot, f, tire, located)
+	e.failed = err
+	return err
+}
+
+func (s *Station) preprocess(e *evidence, slot int, f *frame.Frame, tire locate.Tire, located time.Duration) error {
 	if slot == len(e.crops) {
 		e.crops = append(e.crops, crop{pix: s.buffer(e.model.Bundle.Spec.Size())})
 	}
@@ -56,43 +66,39 @@ func (s *Station) crop(e *evidence, slot int, f *frame.Frame, tire locate.Tire, 
 	return nil
 }
 
-// conclude scores the crops, decides, and stores the verdict. samples belong to the crops of e, in the same order.
-func (s *Station) conclude(ctx context.Context, e *evidence, name string, samples []Sample) error {
+// score makes the verdict that the crops give, and names the frame that decides: the one in which the tire is nearest to the middle.
+// samples belong to the crops of e, in the same order.
+func (s *Station) score(e *evidence, samples []Sample) (v *verdict.Verdict, decisive int, err error) {
 	b := e.model.Bundle
-	v := &verdict.Verdict{
-		Schema: verdict.SchemaVersion, Threshold: b.Threshold, ModelSerial: b.Serial, ModelHash: b.ID(), Image: name,
-	}
-	decisive := 0 // the frame in which the tire is nearest to the middle
+	v = &verdict.Verdict{Threshold: b.Threshold, ModelSerial: b.Serial, ModelHash: b.ID()}
 	for i := range e.crops {
 		c := &e.crops[i]
 		start := time.Now()
 		sum, err := e.model.Runner.Run(c.pix)
 		if err != nil {
-			return fmt.Errorf("forward pass on frame %d: %w", samples[i].Seq, err)
+			return nil, 0, fmt.Errorf("forward pass on frame %d: %w", samples[i].Seq, err)
 		}
 		c.ms.Forward = milliseconds(time.Since(start))
 		r := c.rect
 		v.Votes = append(v.Votes, verdict.Vote{
 			Frame: samples[i].Seq, Crop: [4]int{r.Min.X, r.Min.Y, r.Max.X, r.Max.Y}, Logit: b.Model.Logit(sum),
 		})
-		if samples[i].Offset < samples[decisive].Offset {
-			decisive = i
-		}
 	}
+	decisive = nearest(samples)
 	v.Time, v.MS = e.crops[decisive].time, e.crops[decisive].ms
 	slices.SortFunc(v.Votes, func(a, b verdict.Vote) int { return cmp.Compare(a.Frame, b.Frame) })
-	v.Label, v.Probability = verdict.Policy{Threshold: b.Threshold}.Decide(v.Votes)
-	v.Reject = v.Label.Reject()
-	shown := &exhibit{pix: e.crops[decisive].pix, width: b.Spec.Width}
-	v.Crop = s.savePicture(v, shown)
-	if err := s.record(ctx, v); err != nil {
-		return err
+	v.Label, v.Probability = verdict.Policy{Threshold: b.Threshold, Rule: s.o.Rule}.Decide(v.Votes)
+	return v, decisive, nil
+}
+
+// nearest is the index of the sample that is nearest to the middle of the picture.
+func nearest(samples []Sample) (best int) {
+	for i, s := range samples {
+		if s.Offset < samples[best].Offset {
+			best = i
+		}
 	}
-	s.judged = append(s.judged, judgement{e, v, shown})
-	if s.o.Judged != nil {
-		s.o.Judged(Judgement{Verdict: v, Model: e.model, Pix: e.crops[decisive].pix})
-	}
-	return nil
+	return best
 }
 
 // buffer gives n bytes, reused where possible: a station would else make garbage by the megabyte with each tire.

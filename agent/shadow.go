@@ -15,7 +15,7 @@ type judgement struct {
 // delays none of them: what it costs is a forward pass for each crop, and until then the camera keeps the newest frame.
 func (s *Station) compare() {
 	for _, j := range s.judged {
-		label, err := shadowLabel(j.evidence)
+		label, err := s.shadowLabel(j.evidence)
 		if err != nil {
 			s.o.Log.Warn("the model before cannot judge a tire, it is not compared", "error", err)
 		}
@@ -32,7 +32,7 @@ func (s *Station) compare() {
 }
 
 // shadowLabel is what the model before makes of a tire's crops; empty when there is none.
-func shadowLabel(e *evidence) (verdict.Label, error) {
+func (s *Station) shadowLabel(e *evidence) (verdict.Label, error) {
 	m := e.model.Shadow
 	if m == nil {
 		return "", nil
@@ -49,6 +49,6 @@ func shadowLabel(e *evidence) (verdict.Label, error) {
 		}
 		votes = append(votes, verdict.Vote{Logit: m.Bundle.Model.Logit(sum)})
 	}
-	label, _ := verdict.Policy{Threshold: m.Bundle.Threshold}.Decide(votes)
+	label, _ := verdict.Policy{Threshold: m.Bundle.Threshold, Rule: s.o.Rule}.Decide(votes)
 	return label, nil
 }

@@ -2,7 +2,8 @@
 //
 //	camera -> locate -> track -> crop, preprocess -> int8 forward -> vote -> journal -> uplink
 //
-// One goroutine carries a frame from the camera to the journal. Bundles that are pushed are tried beside it and take effect with the
+// One goroutine carries a frame from the camera to the journal; another does nothing but wait for the camera, whose silence must not
+// keep a tire that was asked for from its verdict. Bundles that are pushed are tried beside it and take effect with the
 // next tire. A verdict exists when the journal has it, and only then is it sent. Newcomers need Run, which builds a whole station from
 // its configuration, and Station.Run, the loop itself.
 package agent
@@ -18,6 +19,7 @@ import (
 
 	"tirewatch/agent/models"
 	"tirewatch/agent/review"
+	"tirewatch/agent/trigger"
 	"tirewatch/vision/camera"
 	"tirewatch/vision/frame"
 	"tirewatch/vision/locate"
@@ -60,6 +62,10 @@ type Options struct {
 	Each   bool    // each frame is a tire of its own; else tires are followed through the frames
 	Frames int     // of a tire that are scored, at most
 	Margin float64 // around the outline, share of the diameter
+	Rule   verdict.Rule
+	Live   bool          // the belt does not wait: a tire that passes while there is no model gets no decision
+	Budget time.Duration // from the trigger, or the last frame, to the decision; beyond it there is none. 0: any
+	Asked  Asked         // triggers from outside; none: tires ask for themselves
 
 	Keeps *review.Policy // of which verdicts the picture is kept; nil for none
 
@@ -67,10 +73,13 @@ type Options struct {
 	Progress func()                  // called whenever the loop is alive: the watchdog's proof
 	Looked   func()                  // told of each frame that was looked at; may be nil
 	Judged   func(Judgement)         // told of each verdict that is stored, in the loop's goroutine; may be nil
-	Log      *slog.Logger
+	// Decided is told of each verdict before it is stored, in the loop's goroutine, and when its tire was in the middle of the picture: what
+	// throws a tire off the belt waits for no disk. May be nil.
+	Decided func(v *verdict.Verdict, middle time.Time)
+	Log     *slog.Logger
 }
 
-// Judgement is a verdict that is stored, with what it rests on.
+// Judgement is a verdict that is stored, with what it rests on. No decision rests on nothing: Model and Pix are nil then.
 type Judgement struct {
 	Verdict *verdict.Verdict
 	Model   *models.Loaded
@@ -81,16 +90,19 @@ type Judgement struct {
 type Station struct {
 	o       Options
 	tracker *Tracker
-	seen    map[*Track]*evidence
-	size    image.Point // of the latest frame, px
-	free    [][]byte    // buffers for crops
-	judged  []judgement // tires whose verdict is stored and that the shadow has not seen yet
-	noCrops bool        // the last picture could not be kept
+	seen    map[*Track]*evidence // of tires that wait for their verdict
+	size    image.Point          // of the latest frame, px
+	free    [][]byte             // buffers for crops
+	judged  []judgement          // tires whose verdict is stored and that the shadow has not seen yet
+	noCrops bool                 // the last picture could not be kept
+	noModel bool                 // there was no model when one was needed last
+	latest  time.Time            // of the latest frame
+	asked   asked
 }
 
 // New makes a station.
 func New(o Options) *Station {
-	return &Station{o: o, tracker: NewTracker(o.Frames), seen: map[*Track]*evidence{}}
+	return &Station{o: o, tracker: NewTracker(o.Frames), seen: map[*Track]*evidence{}, asked: newAsked()}
 }
 
 // lastChance is how long a station that is told to stop tries to store the verdicts in hand.
@@ -102,15 +114,13 @@ func (s *Station) Run(ctx context.Context) error {
 	// What is being stored outlives ctx a little: a verdict in hand must not be lost to a stop.
 	store, cancel := linger(ctx, lastChance)
 	defer cancel()
-	if err := s.awaitModel(ctx); err != nil {
+	if _, err := s.model(ctx); err != nil && err != errNoModel {
 		return nil // told to stop before there was anything to do
 	}
+	p := newPump(ctx, s.o.Source)
+	defer p.stop()
 	for {
-		f, err := s.o.Source.Next(ctx)
-		s.o.Progress()
-		if err == nil {
-			err = s.inspect(store, f)
-		}
+		err := s.step(store, p)
 		if err == nil {
 			continue
 		}
@@ -122,6 +132,29 @@ func (s *Station) Run(ctx context.Context) error {
 			return &FatalError{err}
 		}
 		return nil
+	}
+}
+
+// step carries on with whatever comes first: a frame, a trigger, or the end of a trigger's window.
+func (s *Station) step(ctx context.Context, p *pump) error {
+	select {
+	case g := <-p.grabbed:
+		s.o.Progress()
+		if g.err != nil {
+			return g.err
+		}
+		if err := s.takeTriggers(ctx); err != nil { // a frame may have waited beside the trigger that it belongs to
+			return err
+		}
+		if err := s.inspect(ctx, g.frame); err != nil {
+			return err
+		}
+		p.next <- struct{}{}
+		return nil
+	case t := <-s.o.Asked.Triggers:
+		return s.ask(ctx, t)
+	case <-s.asked.alarm():
+		return s.expire(ctx, time.Now())
 	}
 }
 
@@ -141,27 +174,36 @@ func linger(ctx context.Context, d time.Duration) (context.Context, context.Canc
 // idle is how often a station without a model shows that it is alive.
 const idle = 5 * time.Second
 
-// awaitModel waits for the first network. No frame is read before, so that the images of a folder wait as well.
-func (s *Station) awaitModel(ctx context.Context) error {
-	told := false
+// errNoModel says that a belt which does not wait has no model.
+var errNoModel = errors.New("no model is installed")
+
+// model gives the active network. Where the belt waits, so does it: no frame is read meanwhile, and the images of a folder wait as well.
+func (s *Station) model(ctx context.Context) (*models.Loaded, error) {
 	for {
 		s.o.Progress()
-		wait, cancel := context.WithTimeout(ctx, idle)
-		_, err := s.o.Models.Wait(wait)
+		limit := idle
+		if s.o.Live {
+			limit = 0
+		}
+		wait, cancel := context.WithTimeout(ctx, limit)
+		m, err := s.o.Models.Wait(wait)
 		cancel()
-		if err == nil {
-			if told {
-				s.o.Problem("model", "")
+		if missing := err != nil; missing != s.noModel && ctx.Err() == nil {
+			s.noModel = missing
+			text := ""
+			if missing {
+				text = errNoModel.Error()
+				s.o.Log.Warn("no model is installed: waiting for one, no tire is judged", "hint", "push one with: tirewatch push")
 			}
-			return nil
+			s.o.Problem("model", text)
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if !told {
-			told = true
-			s.o.Log.Warn("no model is installed: waiting for one, nothing is inspected", "hint", "push one with: tirewatch push")
-			s.o.Problem("model", "no model is installed")
+		switch {
+		case err == nil:
+			return m, nil
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case s.o.Live:
+			return nil, errNoModel
 		}
 	}
 }
@@ -178,8 +220,14 @@ func (s *Station) inspect(ctx context.Context, f *frame.Frame) error {
 		}
 		s.size = size
 	}
+	s.latest = f.Time
 	if s.o.Looked != nil {
 		s.o.Looked()
+	}
+	if s.noModel {
+		if _, err := s.model(ctx); err != nil && err != errNoModel {
+			return err
+		}
 	}
 	start := time.Now()
 	tires := s.o.Locator.Find(f)
@@ -187,6 +235,9 @@ func (s *Station) inspect(ctx context.Context, f *frame.Frame) error {
 	defer s.compare()
 	if s.o.Each {
 		return s.still(ctx, f, tires, located)
+	}
+	if s.o.Asked.Triggers != nil && !s.o.Asked.Witness {
+		return s.gather(ctx, f, tires, nil, located)
 	}
 	takes, left := s.tracker.Step(View{Seq: f.Seq, Time: f.Time, Size: s.size}, tires)
 	for _, t := range takes {
@@ -199,7 +250,7 @@ func (s *Station) inspect(ctx context.Context, f *frame.Frame) error {
 			return err
 		}
 	}
-	return nil
+	return s.gather(ctx, f, tires, takes, located)
 }
 
 // still judges a frame that is a tire of its own. Where no outline is found the whole picture is the tire, as in the photographs that
@@ -218,25 +269,32 @@ func (s *Station) still(ctx context.Context, f *frame.Frame, tires []locate.Tire
 	if err := s.crop(e, 0, f, tire, located); err != nil {
 		return err
 	}
-	return s.conclude(ctx, e, f.Name, []Sample{{Tire: tire, Seq: f.Seq}})
+	return s.conclude(ctx, e, cause{kind: trigger.Frame, image: f.Name}, []Sample{{Tire: tire, Seq: f.Seq}})
 }
 
-// leave gives a tire that has left its verdict.
+// leave gives a tire that has left its verdict, unless it has it.
 func (s *Station) leave(ctx context.Context, t *Track) error {
 	e := s.seen[t]
 	delete(s.seen, t)
-	if !t.Confirmed() {
+	switch {
+	case t.Claimed && e == nil:
+		return nil // judged already
+	case t.Claimed:
+		return s.answer(ctx, t, e)
+	case !t.Confirmed():
 		s.release(e)
 		s.o.Log.Warn("something round was seen in a single frame: no verdict", "track", t.ID, "frame", t.Samples[0].Seq)
 		return nil
+	case s.o.Asked.Triggers != nil:
+		return s.unasked(ctx, t, e)
 	}
-	return s.conclude(ctx, e, "", t.Samples)
+	return s.conclude(ctx, e, cause{kind: trigger.Presence}, t.Samples)
 }
 
-// finish gives the tires that are still in the picture their verdicts.
+// finish gives the triggers in hand and the tires that are still in the picture their verdicts.
 func (s *Station) finish(ctx context.Context) error {
 	defer s.compare()
-	var errs []error
+	errs := []error{s.takeTriggers(ctx), s.dismiss(ctx)}
 	for _, t := range s.tracker.End() {
 		errs = append(errs, s.leave(ctx, t))
 	}
@@ -247,6 +305,9 @@ func (s *Station) finish(ctx context.Context) error {
 func (s *Station) keep(ctx context.Context, t Take, f *frame.Frame, located time.Duration) error {
 	e := s.seen[t.Track]
 	if e == nil {
+		if t.Track.Claimed {
+			return nil // judged already
+		}
 		var err error
 		if e, err = s.newEvidence(ctx); err != nil {
 			return err
@@ -256,12 +317,12 @@ func (s *Station) keep(ctx context.Context, t Take, f *frame.Frame, located time
 	return s.crop(e, t.Slot, f, t.Track.Samples[t.Slot].Tire, located)
 }
 
-// newEvidence begins a tire with the network that is active now; it stays with it to the end.
+// newEvidence begins a tire with the network that is active now; it stays with it to the end. A belt that does not wait may have none.
 func (s *Station) newEvidence(ctx context.Context) (*evidence, error) {
-	if err := s.awaitModel(ctx); err != nil { // it may have been revoked
-		return nil, fmt.Errorf("model for a tire: %w", err)
+	m, err := s.model(ctx) // it may have been revoked
+	if err == errNoModel {
+		return &evidence{failed: err}, nil
 	}
-	m, err := s.o.Models.Wait(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("model for a tire: %w", err)
 	}

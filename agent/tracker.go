@@ -36,6 +36,7 @@ type Track struct {
 	ID      uint64
 	Seen    int      // frames in which it was found
 	Samples []Sample // the chosen frames, in slots of their own
+	Claimed bool     // by a trigger; owned by the caller
 
 	tire   locate.Tire  // where it was last
 	seq    uint64       // the frame of that
@@ -122,6 +123,33 @@ func (t *Tracker) patience(tr *Track) int {
 		return missedAtBorder
 	}
 	return missedInside
+}
+
+// Nearest is the tire of the latest frame that is nearest to the middle of the picture, and how far from it, in diameters; nil without one.
+func (t *Tracker) Nearest() (nearest *Track, offset float64) {
+	for _, tr := range t.tracks {
+		if tr.seq != t.view.Seq {
+			continue
+		}
+		if d := t.view.offset(tr.tire); nearest == nil || d < offset {
+			nearest, offset = tr, d
+		}
+	}
+	return nearest, offset
+}
+
+// Passed says whether the tire was beyond the middle of the picture when it was seen last.
+func (t *Tracker) Passed(tr *Track) bool {
+	return tr.tire.Centre.Sub(t.view.middle()).Dot(t.flow) > 0
+}
+
+func (v View) middle() locate.Point {
+	return locate.Point{X: float64(v.Size.X) / 2, Y: float64(v.Size.Y) / 2}
+}
+
+// offset is how far a tire is from the middle, in diameters.
+func (v View) offset(tire locate.Tire) float64 {
+	return tire.Centre.Sub(v.middle()).Len() / (2 * tire.Radius)
 }
 
 // Confirmed says whether the track is a tire and no passing reflection.
@@ -223,9 +251,8 @@ func (t *Tracker) move(tr *Track, tire locate.Tire) {
 // choose decides whether this frame of the tire is among the best n: nearest to the middle of the picture, where the lens is
 // sharpest and the tire is seen from straight above, and not the same view as another one.
 func (tr *Track) choose(n int, v View, tire locate.Tire) (Take, bool) {
-	middle := locate.Point{X: float64(v.Size.X) / 2, Y: float64(v.Size.Y) / 2}
 	diameter := 2 * tire.Radius
-	s := Sample{Tire: tire, Seq: v.Seq, Offset: tire.Centre.Sub(middle).Len() / diameter}
+	s := Sample{Tire: tire, Seq: v.Seq, Offset: v.offset(tire)}
 	slot := slices.IndexFunc(tr.Samples, func(o Sample) bool {
 		return o.Tire.Centre.Sub(tire.Centre).Len() < spacing*diameter
 	})

@@ -26,6 +26,9 @@ type onlooker struct {
 // judged is a Station's Options.Judged.
 func (o *onlooker) judged(j Judgement) {
 	o.metrics.Verdict(j.Verdict)
+	if j.Pix == nil {
+		return // no decision says nothing about the pictures
+	}
 	if o.model == nil || j.Model.Bundle != o.model.Bundle { // another model, another reference
 		o.metrics.NoDrift()
 		o.model, o.watch, o.alarms = j.Model, drift.New(j.Model.Bundle.Reference, drift.Defaults), map[string]string{}
