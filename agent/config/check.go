@@ -69,10 +69,8 @@ func (r *reader) check(c *Config) {
 	}
 	between(r, "locate.margin", c.Locate.Margin, 0, 0.5)
 
-	if c.Trigger.Mode != "" {
-		oneOf(r, "trigger.mode", c.Trigger.Mode, TriggerPresence, TriggerFrame)
-	}
-	between(r, "trigger.frames", c.Trigger.Frames, 1, 100)
+	r.trigger(c)
+	r.reject(c)
 
 	r.required("model.dir", c.Model.Dir, "want a folder")
 	r.rule("model.keys", len(c.Model.Keys) > 0, "missing, want the public key files whose bundles are accepted, like [\"maker.pub\"]")
@@ -99,6 +97,43 @@ func (r *reader) check(c *Config) {
 	}
 	oneOf(r, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(r, "log.format", c.Log.Format, "text", "json")
+}
+
+func (r *reader) trigger(c *Config) {
+	t := c.Trigger
+	if t.Mode != "" {
+		oneOf(r, "trigger.mode", t.Mode, TriggerPresence, TriggerFrame, TriggerPhotoEye, TriggerCommand)
+	}
+	between(r, "trigger.frames", t.Frames, 1, 100)
+	oneOf(r, "trigger.vote", t.Vote, verdict.Rules()...)
+	between(r, "trigger.budget", t.Budget, 0, Duration(time.Minute))
+	r.rule("trigger.gpio", t.GPIO != "" || t.Mode != TriggerPhotoEye, "missing, mode photo-eye wants the line of the photo-eye, like GPIO17")
+	r.rule("trigger.mode", t.Mode != TriggerCommand || c.MQTT.Enabled(), "command needs mqtt.broker")
+	oneOf(r, "trigger.active", t.Active, ActiveHigh, ActiveLow)
+	between(r, "trigger.debounce", t.Debounce, Duration(time.Millisecond), Duration(time.Second))
+	between(r, "trigger.delay", t.Delay, 0, Duration(time.Minute))
+	between(r, "trigger.window", t.Window, Duration(10*time.Millisecond), Duration(time.Minute))
+	between(r, "trigger.min_gap", t.MinGap, 0, Duration(time.Minute))
+	r.rule("trigger.budget", !t.Asked() || t.Budget == 0 || t.Budget >= t.Delay+t.Window,
+		"%v is over before the window is, want at least trigger.delay and trigger.window, %v", t.Budget, t.Delay+t.Window)
+}
+
+func (r *reader) reject(c *Config) {
+	j := c.Reject
+	oneOf(r, "reject.active", j.Active, ActiveHigh, ActiveLow)
+	oneOf(r, "reject.on", j.On, OnReject, OnPass)
+	between(r, "reject.delay", j.Delay, 0, Duration(10*time.Minute))
+	between(r, "reject.width", j.Width, Duration(time.Millisecond), Duration(time.Minute))
+	between(r, "reject.pulses", j.Pulses, 0, 1_000_000)
+	r.rule("reject.encoder", j.Encoder == "" || j.GPIO != "", "needs reject.gpio")
+	r.rule("reject.pulses", (j.Pulses > 0) == (j.Encoder != ""), "and reject.encoder belong together")
+	r.rule("reject.delay", j.Delay == 0 || j.Encoder == "", "is counted in reject.pulses where there is an encoder")
+	r.rule("reject.mqtt", !j.MQTT || c.MQTT.Enabled(), "needs mqtt.broker")
+	lines := map[string]string{}
+	for _, l := range []struct{ key, line string }{{"trigger.gpio", c.Trigger.GPIO}, {"reject.gpio", j.GPIO}, {"reject.encoder", j.Encoder}} {
+		r.rule(l.key, l.line == "" || lines[l.line] == "", "%q is %s already", l.line, lines[l.line])
+		lines[l.line] = l.key
+	}
 }
 
 func (r *reader) mqtt(m MQTT) {

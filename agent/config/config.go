@@ -25,6 +25,7 @@ type Config struct {
 	Camera    Camera    `toml:"camera"`
 	Locate    Locate    `toml:"locate"`
 	Trigger   Trigger   `toml:"trigger"`
+	Reject    Reject    `toml:"reject"`
 	Model     Model     `toml:"model"`
 	Journal   Journal   `toml:"journal"`
 	MQTT      MQTT      `toml:"mqtt"`
@@ -138,19 +139,92 @@ const (
 	LocateRegion = "region"
 )
 
-// Trigger says what makes a verdict.
+// Trigger says what makes a verdict. A tire gets one, whatever its triggers do: one too many is counted as double, one for a tire that has
+// passed as late, and a tire that none came for as missing, which the camera notices (locate.mode round) and which is judged all the same.
+// What was asked for and cannot be judged gets the verdict no_decision, which rejects.
 type Trigger struct {
-	// Mode is "presence" (one verdict for each tire that passes) or "frame" (each frame is a tire of its own). Default presence,
-	// for a folder of photographs frame.
+	// Mode is one of
+	//	presence    one verdict for each tire that the camera sees pass
+	//	frame       each frame is a tire of its own
+	//	photo-eye   one verdict for each tire that a photo-eye at GPIO sees
+	//	command     one verdict for each command "trigger" that a PLC sends to the topic command, with the name of the part if it has one:
+	//	            {"id": "1", "command": "trigger", "part": "4711"}; "time" is when the part passed, in RFC 3339, by default now
+	// Default presence, for a folder of photographs frame.
 	Mode string `toml:"mode"`
-	// Frames is how many frames of a passing tire are scored, 1 to 100. Default 5.
+	// Frames is how many frames of a passing tire are scored, 1 to 100: those in which it is nearest to the middle of the picture. Default 5.
 	Frames int `toml:"frames"`
+	// Vote makes one score of these: "mean" of the logits, "majority" (the median: half of the frames show a crack) or "any" (the highest: one
+	// frame shows a crack). Default mean.
+	Vote verdict.Rule `toml:"vote"`
+	// Budget is how long a decision may take from the trigger, in the modes presence and frame from the last frame of the tire. Later than that
+	// there is none: the verdict is no_decision. Default "0s": any time is taken.
+	Budget Duration `toml:"budget"`
+
+	// GPIO is the line of the photo-eye as the kernel names it: GPIO17 on a Raspberry Pi; `gpioinfo` lists them. For photo-eye.
+	GPIO string `toml:"gpio"`
+	// Active is the level of GPIO while a tire is at the eye: "high" or "low". The line is pulled to the other one, so that a broken wire is no
+	// tire; the camera then reports missing triggers. Default high.
+	Active string `toml:"active"`
+	// Debounce is how long the level must stay to count, 1ms to 1s. The gap between two tires must be longer. Default "5ms".
+	Debounce Duration `toml:"debounce"`
+
+	// Delay is the time from the trigger to the tire in the middle of the picture. A belt that changes its speed or stops needs an eye where the tire
+	// is in the middle when it reaches it, and "0s". Default "0s".
+	Delay Duration `toml:"delay"`
+	// Window is how long a trigger waits for its tire after that; the verdict comes as soon as Frames good frames are there, and at the end of the
+	// window in any case, 10ms to 1m. Shorter than a tire takes to the place of the next one. Default "500ms".
+	Window Duration `toml:"window"`
+	// MinGap is the least time between two tires: a trigger that follows sooner is a double. Where the camera tells tires apart it is
+	// not needed; with locate.mode region nothing else shows doubles. Default "0s".
+	MinGap Duration `toml:"min_gap"`
 }
 
 // Values of Trigger.Mode.
 const (
 	TriggerPresence = "presence"
 	TriggerFrame    = "frame"
+	TriggerPhotoEye = "photo-eye"
+	TriggerCommand  = "command"
+)
+
+// Asked says whether verdicts are asked for from outside.
+func (t Trigger) Asked() bool { return t.Mode == TriggerPhotoEye || t.Mode == TriggerCommand }
+
+// Values of Trigger.Active and Reject.Active.
+const (
+	ActiveHigh = "high"
+	ActiveLow  = "low"
+)
+
+// Reject is what happens to a tire that is cracked or got no decision. Without GPIO and MQTT: nothing but its verdict.
+type Reject struct {
+	// GPIO is the line of the ejector or lamp as the kernel names it, like GPIO27. Optional.
+	GPIO string `toml:"gpio"`
+	// Active is the level of a pulse: "high" or "low". The line has the other one before the first pulse, between pulses and when the agent
+	// stops. Default high.
+	Active string `toml:"active"`
+	// On says what a pulse means: "reject" throws the tire off the belt, "pass" lets it stay. With pass a station that is dead, without power
+	// or cut off lets nothing pass, which is the safe way to wire an ejector: normally pushing, held back by the pulse. Default reject.
+	On string `toml:"on"`
+	// Delay is the time from the middle of the picture to the ejector. "0s": at once, for a lamp. A decision that comes later than that is a
+	// missed reject, which is reported: the tire has passed the ejector. Default "0s".
+	Delay Duration `toml:"delay"`
+	// Width is how long a pulse lasts, 1ms to 1m. Default "100ms".
+	Width Duration `toml:"width"`
+	// Encoder is the line of a pulse generator at the belt. Pulses, counted on its rising edges, then say when the tire is at the ejector, whatever
+	// the belt's speed, instead of Delay. Optional.
+	Encoder string `toml:"encoder"`
+	Pulses  int    `toml:"pulses"`
+
+	// MQTT publishes each reject to the topic reject, at once, for a PLC that ejects by itself. What cannot be sent now is not sent later, and is a
+	// missed reject. Default false.
+	MQTT bool `toml:"mqtt"`
+}
+
+// Values of Reject.On.
+const (
+	OnReject = "reject"
+	OnPass   = "pass"
 )
 
 // Model says which networks the station trusts and where it keeps them.
@@ -294,7 +368,8 @@ type Log struct {
 func defaults() Config {
 	return Config{
 		Locate:  Locate{Mode: LocateRound, MinDiameter: 0.3, MaxDiameter: 1, Margin: 0.02},
-		Trigger: Trigger{Frames: 5},
+		Trigger: Trigger{Frames: 5, Vote: verdict.Mean, Active: ActiveHigh, Debounce: Duration(5 * time.Millisecond), Window: Duration(500 * time.Millisecond)},
+		Reject:  Reject{Active: ActiveHigh, On: OnReject, Width: Duration(100 * time.Millisecond)},
 		Model: Model{Dir: "/var/lib/tirewatch/models", AcceptPush: true,
 			Probation: 200, ProbationTime: Duration(30 * time.Minute), ProbationCrashes: 3},
 		Journal: Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: 90 * Day, Crops: CropsReview, CropsUncertain: 2, CropsSample: 0.01,

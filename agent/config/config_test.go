@@ -38,7 +38,9 @@ func TestMinimalFileGetsDefaults(t *testing.T) {
 		Station: config.Station{Site: "hamburg", Line: "line1", Name: "station3"},
 		Camera:  config.Camera{Source: "v4l2:/dev/video0"},
 		Locate:  config.Locate{Mode: "round", MinDiameter: 0.3, MaxDiameter: 1, Margin: 0.02},
-		Trigger: config.Trigger{Mode: "presence", Frames: 5},
+		Trigger: config.Trigger{Mode: "presence", Frames: 5, Vote: "mean", Active: "high", Debounce: config.Duration(5 * time.Millisecond),
+			Window: config.Duration(500 * time.Millisecond)},
+		Reject: config.Reject{Active: "high", On: "reject", Width: config.Duration(100 * time.Millisecond)},
 		Model: config.Model{Dir: "/var/lib/tirewatch/models", Keys: []string{"/etc/tirewatch/maker.pub"}, AcceptPush: true,
 			Probation: 200, ProbationTime: config.Duration(30 * time.Minute), ProbationCrashes: 3},
 		Journal: config.Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: 90 * config.Day, Crops: "review", CropsUncertain: 2, CropsSample: 0.01, CropsMaxSize: "256MiB"},
@@ -60,7 +62,7 @@ func TestExampleShowsTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	optional := regexp.MustCompile(`(?m)^# (exposure|gain|white_balance|focus|region|initial|revoked|inbox|username|password_file|ca_file|cert_file|key_file) = .*\n`)
+	optional := regexp.MustCompile(`(?m)^# (gpio|encoder|pulses|exposure|gain|white_balance|focus|region|initial|revoked|inbox|username|password_file|ca_file|cert_file|key_file) = .*\n`)
 	commented := regexp.MustCompile(`(?m)^# (\w+ = )`)
 	text := commented.ReplaceAllString(optional.ReplaceAllString(config.Example(), ""), "$1")
 	uncommented, err := config.Parse([]byte(text), "station.toml")
@@ -77,7 +79,7 @@ func TestExampleShowsTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if everything.MQTT.PasswordFile == "" || everything.Locate.Region == nil {
+	if everything.MQTT.PasswordFile == "" || everything.Reject.Pulses == 0 || everything.Locate.Region == nil {
 		t.Error("the optional keys did not come through")
 	}
 }
@@ -141,7 +143,7 @@ func TestProblems(t *testing.T) {
 		}},
 		{"unknown section", minimal + "[mqt]\nbroker = \"x\"\n", []string{`s.toml:12: mqt: unknown section, did you mean "mqtt"?`}},
 		{"unknown word that resembles nothing", minimal + "[weather]\n", []string{
-			`s.toml:12: weather: unknown section, known are station, camera, locate, trigger, model, journal, mqtt, sparkplug, metrics, log`}},
+			`s.toml:12: weather: unknown section, known are station, camera, locate, trigger, reject, model, journal, mqtt, sparkplug, metrics, log`}},
 		{"section written as a key", "log = \"debug\"\n" + minimal, []string{
 			"s.toml:1: log: is a section of its own: write [log] and its keys below"}},
 		{"not TOML", "[station\n", []string{"s.toml:1: expected ']' to close table name"}},
@@ -177,6 +179,21 @@ func TestProblems(t *testing.T) {
 			`s.toml:10: camera.focus: "near" has the wrong type, want a whole number`}},
 		{"controls out of range", edit(`source = "v4l2:/dev/video0"`, "source = \"v4l2:/dev/video0\"\nexposure = -1"), []string{
 			"s.toml:8: camera.exposure: -1 is out of range, want 0 to 2147483647"}},
+		{"triggers that nothing gives", minimal + "[trigger]\nmode = \"photo-eye\"\nvote = \"best\"\nactive = \"on\"\ndebounce = \"0s\"\ndelay = \"1s\"\nbudget = \"1s\"\n", []string{
+			`s.toml:14: trigger.vote: "best" is not accepted, want mean or majority or any`,
+			`s.toml:15: trigger.active: "on" is not accepted, want high or low`,
+			"s.toml:16: trigger.debounce: 0s is out of range, want 1ms to 1s",
+			"s.toml:18: trigger.budget: 1s is over before the window is, want at least trigger.delay and trigger.window, 1.5s",
+			"s.toml: trigger.gpio: missing, mode photo-eye wants the line of the photo-eye, like GPIO17"}},
+		{"commands and rejects without a broker", edit(`broker = "mqtt://broker"`, "[trigger]\nmode = \"command\"\n[reject]\nmqtt = true\n"), []string{
+			"s.toml:12: trigger.mode: command needs mqtt.broker",
+			"s.toml:14: reject.mqtt: needs mqtt.broker"}},
+		{"an ejector that contradicts itself", minimal + "[trigger]\nmode = \"photo-eye\"\ngpio = \"GPIO17\"\n[reject]\ngpio = \"GPIO17\"\non = \"crack\"\ndelay = \"1s\"\nwidth = \"0s\"\nencoder = \"GPIO22\"\n", []string{
+			`s.toml:16: reject.gpio: "GPIO17" is trigger.gpio already`,
+			`s.toml:17: reject.on: "crack" is not accepted, want reject or pass`,
+			"s.toml:18: reject.delay: is counted in reject.pulses where there is an encoder",
+			"s.toml:19: reject.width: 0s is out of range, want 1ms to 1m",
+			"s.toml: reject.pulses: and reject.encoder belong together"}},
 		{"region inside out", minimal + "[locate]\nregion = [10, 10, 5, 20]\n", []string{
 			"s.toml:13: locate.region: [10 10 5 20] is no region, want [x0, y0, x1, y1] in px of the frame with x0 < x1 and y0 < y1"}},
 		{"credential outside of its folder", minimal + "username = \"u\"\npassword_file = \"credential:../secret\"\n", []string{
