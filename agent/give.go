@@ -47,7 +47,7 @@ func (s *Station) conclude(ctx context.Context, e *evidence, c cause, samples []
 	if err := s.give(ctx, v, c, func() string { return s.savePicture(v, shown) }); err != nil {
 		return err
 	}
-	j := Judgement{Verdict: v, Model: e.model, Pix: e.crops[decisive].pix}
+	j := Judgement{Verdict: v, Middle: c.middle, Model: e.model, Pix: e.crops[decisive].pix}
 	if v.Label == verdict.NoDecision { // nothing to compare
 		s.release(e)
 		j.Model, j.Pix = nil, nil
@@ -68,7 +68,7 @@ func (s *Station) undecided(ctx context.Context, c cause, reason string) error {
 	if err := s.give(ctx, v, c, func() string { return "" }); err != nil {
 		return err
 	}
-	s.tell(Judgement{Verdict: v})
+	s.tell(Judgement{Verdict: v, Middle: c.middle})
 	return nil
 }
 

@@ -75,11 +75,15 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 		serveMetrics(inner, &background, counts, cfg.Metrics.Listen, log)
 	}
 	tell := &problems{texts: map[string]string{}, publish: []func(string){monitor.Status}, changed: []func(string, bool){counts.Problem}}
+	out, err := openOutside(cfg, o.DrainTimeout, counts, tell, log)
+	if err != nil {
+		return err
+	}
 	drain := func() {}
 	var gaps func(uint64, []uplink.Gap)
 	if cfg.MQTT.Enabled() {
 		part := monitor.Part("uplink", 2*uplink.ProgressPause)
-		u := newUplink(cfg, j, o, counts.Health, part.Progress)
+		u := newUplink(cfg, j, o, counts.Health, part.Progress, out)
 		publish := func() { publishModel(u, store) }
 		if cfg.Sparkplug.Enabled {
 			node := newEdgeNode(cfg, j, o, monitor.Part("sparkplug", 2*uplink.ProgressPause).Progress)
@@ -89,7 +93,7 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 		}
 		publish()
 		background.Go(func() { publishModels(inner, publish, store, tell.set) })
-		background.Go(func() { obey(inner, u, store, log) })
+		background.Go(func() { obey(inner, u, store, out, log) })
 		tell.publish = append(tell.publish, u.PublishProblem)
 		gaps = u.PublishGaps
 		background.Go(func() { u.Run(inner) })
@@ -104,6 +108,9 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	}
 	tellJournal(j, tell, gaps, log)
 	background.Go(func() { keepJournal(inner, cfg.Journal, j, tell, gaps, log) })
+	belt, stopBelt := context.WithCancel(inner) // ends with the loop: tires under way to the ejector are still thrown off
+	defer stopBelt()
+	out.run(belt, &background)
 	frames := camera.NewReopening(camera.ReopenOptions{
 		Open: func() (camera.Source, error) { return camera.Open(picture) },
 		Live: picture.Source.Live(), Loop: cfg.Camera.Loop,
@@ -120,11 +127,13 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 			log.Warn("the camera did not close", "error", err)
 		}
 	}()
+	watch := &onlooker{metrics: counts, problem: tell.set, drifted: rejectOnDrift(store, log), log: log}
 	station := New(Options{
 		Source: frames, Locator: newLocator(cfg), Models: store, Journal: j,
 		Each: cfg.Trigger.Mode == config.TriggerFrame, Frames: cfg.Trigger.Frames, Margin: cfg.Locate.Margin,
+		Rule: cfg.Trigger.Vote, Budget: cfg.Trigger.Budget.Std(), Live: picture.Source.Live(), Asked: out.asked(), Decided: out.decided,
 		Problem: tell.set, Progress: loop.Progress, Log: log, Looked: counts.Frame,
-		Judged: (&onlooker{metrics: counts, problem: tell.set, drifted: rejectOnDrift(store, log), log: log}).judged,
+		Judged: func(j Judgement) { watch.judged(j); out.stored(j.Verdict, j.Middle) },
 		Keeps:  keeps(cfg),
 	})
 	defer context.AfterFunc(ctx, monitor.Stopping)()
@@ -137,6 +146,7 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 		err = &FatalError{damage}
 	}
 	loop.End()
+	stopBelt()
 	log.Info("the station stops")
 	drain()
 	return err
@@ -156,11 +166,23 @@ func keeps(cfg *config.Config) *review.Policy {
 	return p
 }
 
-func newUplink(cfg *config.Config, j *journal.Journal, o RunOptions, health func() (uplink.Health, error), progress func()) *uplink.Uplink {
-	return uplink.New(cfg.MQTT, uplink.Topics{Root: cfg.MQTT.Root, Station: cfg.Station.ID()}, j, o.Log, uplink.Options{
-		Version: o.Version, AcceptPush: cfg.Model.AcceptPush, Commands: []string{commandConfirm, commandRollback},
+func newUplink(cfg *config.Config, j *journal.Journal, o RunOptions, health func() (uplink.Health, error), progress func(), out *outside) *uplink.Uplink {
+	commands := []string{commandConfirm, commandRollback}
+	var triggers func(uplink.Command)
+	if cfg.Trigger.Mode == config.TriggerCommand {
+		triggers = out.command
+	}
+	if out.output != nil {
+		commands = append(commands, commandLampTest)
+	}
+	u := uplink.New(cfg.MQTT, uplink.Topics{Root: cfg.MQTT.Root, Station: cfg.Station.ID()}, j, o.Log, uplink.Options{
+		Version: o.Version, AcceptPush: cfg.Model.AcceptPush, Commands: commands, Trigger: triggers,
 		Health: health, Progress: progress,
 	})
+	if cfg.Reject.MQTT {
+		out.publish = u.PublishReject
+	}
+	return u
 }
 
 // activeSerial is 0 without an active model.

@@ -82,6 +82,7 @@ type Options struct {
 // Judgement is a verdict that is stored, with what it rests on. No decision rests on nothing: Model and Pix are nil then.
 type Judgement struct {
 	Verdict *verdict.Verdict
+	Middle  time.Time // when the tire was in the middle of the picture
 	Model   *models.Loaded
 	Pix     []byte // the deciding crop, as the network saw it; valid until Judged returns
 }

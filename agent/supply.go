@@ -17,6 +17,7 @@ import (
 const (
 	commandConfirm  = "confirm"
 	commandRollback = "rollback"
+	commandLampTest = "lamptest" // one pulse of the reject output
 )
 
 // ModelOptions are the options of the store that a configuration describes.
@@ -140,7 +141,7 @@ func takeBundles(ctx context.Context, u *uplink.Uplink, store *models.Store, log
 }
 
 // obey carries out commands, one after the other, until ctx ends.
-func obey(ctx context.Context, u *uplink.Uplink, store *models.Store, log *slog.Logger) {
+func obey(ctx context.Context, u *uplink.Uplink, store *models.Store, out *outside, log *slog.Logger) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -152,6 +153,8 @@ func obey(ctx context.Context, u *uplink.Uplink, store *models.Store, log *slog.
 				err = store.Confirm()
 			case commandRollback:
 				err = store.Rollback()
+			case commandLampTest:
+				out.output.Test()
 			}
 			log.Info("command", "command", c.Name, "id", c.ID, "error", err)
 			publishModel(u, store)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"tirewatch/agent/trigger"
 	"tirewatch/vision/verdict"
 )
 
@@ -14,6 +15,9 @@ type asked Metrics
 var (
 	frames     = prometheus.NewDesc("tirewatch_frames_total", "Frames that the station looked at.", nil, nil)
 	verdicts   = prometheus.NewDesc("tirewatch_verdicts_total", "Verdicts that are stored, by label.", []string{"label"}, nil)
+	triggers   = prometheus.NewDesc("tirewatch_triggers_total", "Triggers from outside, by kind.", []string{"kind"}, nil)
+	faults     = prometheus.NewDesc("tirewatch_trigger_errors_total", "What was wrong with triggers: double, late, missing, bounce.", []string{"kind"}, nil)
+	rejects    = prometheus.NewDesc("tirewatch_rejects_total", "Tires that the reject output acted on (sent), or came too late for (missed).", []string{"result"}, nil)
 	restarts   = prometheus.NewDesc("tirewatch_camera_restarts_total", "How often the camera was lost and opened again.", nil, nil)
 	serial     = prometheus.NewDesc("tirewatch_model_serial", "Serial of the active model; 0 without one.", nil, nil)
 	queueDepth = prometheus.NewDesc("tirewatch_queue_verdicts", "Verdicts that wait for the broker's acknowledgement.", nil, nil)
@@ -24,7 +28,7 @@ var (
 
 // Describe is part of prometheus.Collector.
 func (a *asked) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{frames, verdicts, restarts, serial, queueDepth, queueAge, celsius, diskFree} {
+	for _, d := range []*prometheus.Desc{frames, verdicts, triggers, faults, rejects, restarts, serial, queueDepth, queueAge, celsius, diskFree} {
 		out <- d
 	}
 }
@@ -43,6 +47,14 @@ func (a *asked) Collect(out chan<- prometheus.Metric) {
 	for _, label := range verdict.Labels() {
 		counter(verdicts, a.counts.verdicts[label], string(label))
 	}
+	for _, kind := range []trigger.Kind{trigger.PhotoEye, trigger.Command} {
+		counter(triggers, a.counts.triggers[kind], string(kind))
+	}
+	for _, fault := range trigger.Faults() {
+		counter(faults, a.counts.faults[fault], string(fault))
+	}
+	counter(rejects, a.counts.sent, "sent")
+	counter(rejects, a.counts.missed, "missed")
 	a.mu.Unlock()
 	gauge(serial, float64(a.sources.Serial()))
 

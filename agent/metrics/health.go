@@ -31,6 +31,10 @@ func (m *Metrics) Health() (uplink.Health, error) {
 	for _, label := range verdict.Labels() {
 		h.Verdicts[string(label)] = m.counts.verdicts[label]
 	}
+	h.Triggers, h.TriggerErrors = byName(m.counts.triggers), byName(m.counts.faults)
+	if m.counts.sent+m.counts.missed > 0 {
+		h.Rejects = map[string]uint64{"sent": m.counts.sent, "missed": m.counts.missed}
+	}
 	if m.verdicts > 0 {
 		n := float64(m.verdicts)
 		h.MS = &verdict.Duration{Locate: m.recent.Locate / n, Preprocess: m.recent.Preprocess / n, Forward: m.recent.Forward / n}
@@ -38,4 +42,16 @@ func (m *Metrics) Health() (uplink.Health, error) {
 	}
 	h.Drift = maps.Clone(m.drifts)
 	return h, nil
+}
+
+// byName gives counts as the health topic has them; nil without any.
+func byName[K ~string](counts map[K]uint64) map[string]uint64 {
+	if len(counts) == 0 {
+		return nil
+	}
+	out := map[string]uint64{}
+	for k, n := range counts {
+		out[string(k)] = n
+	}
+	return out
 }

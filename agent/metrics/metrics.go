@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"tirewatch/agent/trigger"
 	"tirewatch/agent/uplink"
 	"tirewatch/vision/verdict"
 )
@@ -55,6 +56,9 @@ type Metrics struct {
 type counts struct {
 	frames, restarts uint64
 	verdicts         map[verdict.Label]uint64
+	triggers         map[trigger.Kind]uint64
+	faults           map[trigger.Fault]uint64
+	sent, missed     uint64 // rejects
 }
 
 // The steps from frame to verdict, as verdict.Duration has them.
@@ -68,7 +72,8 @@ const (
 func New(version string, sources Sources) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(), sources: sources, start: time.Now().UTC(),
-		counts: counts{verdicts: map[verdict.Label]uint64{}}, drifts: map[string]uplink.Drift{},
+		counts: counts{verdicts: map[verdict.Label]uint64{}, triggers: map[trigger.Kind]uint64{}, faults: map[trigger.Fault]uint64{}},
+		drifts: map[string]uplink.Drift{},
 		votes: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "tirewatch_verdict_frames", Help: "Frames that were scored for a verdict.", Buckets: []float64{1, 2, 3, 5, 8, 13, 21}}),
 		steps: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -99,6 +104,18 @@ func (m *Metrics) Frame() { m.count(func(c *counts) { c.frames++ }) }
 
 // CameraRestart counts a loss of the camera.
 func (m *Metrics) CameraRestart() { m.count(func(c *counts) { c.restarts++ }) }
+
+// Trigger counts a trigger from outside.
+func (m *Metrics) Trigger(k trigger.Kind) { m.count(func(c *counts) { c.triggers[k]++ }) }
+
+// TriggerFault counts what was wrong with a trigger.
+func (m *Metrics) TriggerFault(f trigger.Fault) { m.count(func(c *counts) { c.faults[f]++ }) }
+
+// RejectSent counts a tire that the reject output acted on.
+func (m *Metrics) RejectSent() { m.count(func(c *counts) { c.sent++ }) }
+
+// RejectMissed counts a tire that the reject output should have acted on and did not.
+func (m *Metrics) RejectMissed() { m.count(func(c *counts) { c.missed++ }) }
 
 func (m *Metrics) count(change func(*counts)) {
 	m.mu.Lock()

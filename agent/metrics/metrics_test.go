@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tirewatch/agent/metrics"
+	"tirewatch/agent/trigger"
 	"tirewatch/agent/uplink"
 	"tirewatch/vision/verdict"
 )
@@ -45,6 +46,11 @@ func TestScrape(t *testing.T) {
 	m.Drift("brightness", -4.5, true)
 	m.Verdict(&verdict.Verdict{Label: verdict.Crack, Votes: make([]verdict.Vote, 5), MS: verdict.Duration{Locate: 2, Preprocess: 1, Forward: 0.4}})
 
+	m.Trigger(trigger.PhotoEye)
+	m.TriggerFault(trigger.Double)
+	m.RejectSent()
+	m.RejectMissed()
+
 	s, err := m.Listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -59,6 +65,9 @@ func TestScrape(t *testing.T) {
 		`tirewatch_verdicts_total{label="crack"} 1` + "\n", `tirewatch_verdicts_total{label="normal"} 0` + "\n",
 		`tirewatch_problem{part="camera"} 1` + "\n", `tirewatch_drift{statistic="brightness"} -4.5` + "\n",
 		`tirewatch_drift_alarm{statistic="brightness"} 1` + "\n", `tirewatch_step_seconds_count{step="forward"} 1` + "\n",
+		`tirewatch_triggers_total{kind="photo-eye"} 1` + "\n", `tirewatch_triggers_total{kind="command"} 0` + "\n",
+		`tirewatch_trigger_errors_total{kind="double"} 1` + "\n", `tirewatch_trigger_errors_total{kind="missing"} 0` + "\n",
+		`tirewatch_rejects_total{result="sent"} 1` + "\n", `tirewatch_rejects_total{result="missed"} 1` + "\n",
 		"tirewatch_verdict_frames_sum 5\n", "tirewatch_queue_verdicts 3\n", "tirewatch_queue_oldest_seconds 3600",
 		"tirewatch_temperature_celsius 63.5\n", "tirewatch_disk_free_bytes 4096\n", `tirewatch_build_info{version="v1.2.3"} 1` + "\n", "go_goroutines ",
 	} {
@@ -117,6 +126,12 @@ func TestHealth(t *testing.T) {
 		t.Error(diff)
 	}
 
+	m.Trigger(trigger.Command)
+	m.TriggerFault(trigger.Late)
+	m.RejectMissed()
+	if got, err := m.Health(); err != nil || got.Triggers["command"] != 1 || got.TriggerErrors["late"] != 1 || got.Rejects["missed"] != 1 {
+		t.Errorf("triggers %v, errors %v, rejects %v, %v", got.Triggers, got.TriggerErrors, got.Rejects, err)
+	}
 	m.NoDrift()
 	if got, err := m.Health(); err != nil || got.MS != nil || len(got.Drift) != 0 || got.Verdicts["crack"] != 2 {
 		t.Errorf("later, with another model: %+v, %v", got, err)

@@ -52,7 +52,10 @@ type Health struct {
 	Time           time.Time         `json:"time"`
 	Since          time.Time         `json:"since"` // when the agent started
 	Frames         uint64            `json:"frames"`
-	Verdicts       map[string]uint64 `json:"verdicts"` // by label
+	Verdicts       map[string]uint64 `json:"verdicts"`                 // by label
+	Triggers       map[string]uint64 `json:"triggers,omitempty"`       // by kind
+	TriggerErrors  map[string]uint64 `json:"trigger_errors,omitempty"` // by what was wrong: double, late, missing, bounce
+	Rejects        map[string]uint64 `json:"rejects,omitempty"`        // that the output gave, and those that it missed: sent, missed
 	CameraRestarts uint64            `json:"camera_restarts"`
 	ModelSerial    uint64            `json:"model_serial"` // 0: no model judges yet
 	Queued         int               `json:"queued"`       // verdicts that wait for the broker's acknowledgement
@@ -124,7 +127,24 @@ type Command struct {
 	ID   string `json:"id"`
 	Name string `json:"command"`
 
+	// Of a trigger: the PLC's name for the part, and when it passed; absent: now.
+	Part string    `json:"part,omitempty"`
+	Time time.Time `json:"time,omitzero"`
+
 	Reply func(err error) `json:"-"` // to be called once; nil means done. It does not block.
+}
+
+// Reject says that a tire must leave the belt. It is sent at once or never: a PLC that gets it late would throw another tire off.
+type Reject struct {
+	Station string        `json:"station"`
+	Seq     uint64        `json:"seq"`    // of the verdict
+	Middle  time.Time     `json:"middle"` // when the tire was in the middle of the picture, UTC
+	Label   verdict.Label `json:"label"`
+	Reason  string        `json:"reason,omitempty"`
+	Trigger string        `json:"trigger,omitempty"`
+	Part    string        `json:"part,omitempty"`
+
+	Missed func(err error) `json:"-"` // told when the broker did not get it
 }
 
 // CommandReply is the answer to a Command.

@@ -68,6 +68,8 @@ func (s *session) run(ctx context.Context, lost <-chan error) error {
 	if err := s.subscribe(ctx, lost); err != nil {
 		return err
 	}
+	s.takeRejects(true)
+	defer s.takeRejects(false)
 	s.publishState()
 	overdue := time.NewTimer(s.ackTimeout)
 	defer overdue.Stop()
@@ -134,6 +136,8 @@ func (s *session) run(ctx context.Context, lost <-chan error) error {
 			s.reply = s.client.Publish(s.topics.CommandReply(), 1, false, encode(r))
 		case <-replied:
 			s.reply = nil
+		case r := <-s.rejects:
+			s.publishReject(r)
 		case <-acked:
 			if err := s.collect(); err != nil {
 				return err
@@ -165,6 +169,18 @@ func (s *session) publishState() {
 	}
 	s.client.Publish(s.topics.Model(), 1, true, encode(model))
 	s.state = s.client.Publish(s.topics.Status(), 1, true, encode(status))
+}
+
+// publishReject sends a reject before anything that waits. Whether it arrived is found out beside the session, which goes on.
+func (s *session) publishReject(r Reject) {
+	token := s.client.Publish(s.topics.Reject(), 1, false, encode(r))
+	go func() {
+		if !token.WaitTimeout(s.ackTimeout) {
+			r.Missed(fmt.Errorf("no acknowledgement within %v", s.ackTimeout))
+		} else if err := token.Error(); err != nil {
+			r.Missed(err)
+		}
+	}()
 }
 
 // publishHealth sends the figures of this moment. Nobody waits for their arrival: the next ones come soon.

@@ -35,4 +35,7 @@ func (t Topics) Command() string { return t.of("command") }
 // CommandReply carries a CommandReply for each command. Station to technician.
 func (t Topics) CommandReply() string { return t.of("command/reply") }
 
+// Reject carries each Reject, when the station's configuration asks for it. Station to PLC.
+func (t Topics) Reject() string { return t.of("reject") }
+
 func (t Topics) of(leaf string) string { return strings.Join([]string{t.Root, t.Station, leaf}, "/") }

@@ -38,6 +38,9 @@ type Options struct {
 	Version    string   // of the agent, for the status
 	AcceptPush bool     // hand pushed bundles on instead of refusing them
 	Commands   []string // what the station can be asked to do; others are answered here
+	// Trigger is given each command "trigger" at once, in the goroutine that reads from the broker: it must not block. It calls Reply once. nil:
+	// the station takes none.
+	Trigger func(Command)
 	// Health is asked for the figures of Topics.Health at the start of each connection, every MQTT.HealthPeriod and at the end; nil: none are
 	// sent. An error leaves this message out.
 	Health   func() (Health, error)
@@ -58,6 +61,7 @@ type Uplink struct {
 	bundles  chan BundleMessage // capacity 1: a second bundle while one is being installed is refused
 	commands chan Command       // capacity 1
 	replies  chan CommandReply
+	rejects  chan Reject
 	changed  chan struct{} // capacity 1: status or model are to be published
 
 	pause        time.Duration // before the second attempt to connect, see firstPause
@@ -74,6 +78,7 @@ type Uplink struct {
 	gaps    []Gap         // guarded by mu
 	model   ModelState    // guarded by mu
 	answers uint64        // guarded by mu
+	online  bool          // guarded by mu; a session takes rejects
 	acked   chan struct{} // guarded by mu; closed and replaced when the queue got shorter
 }
 
@@ -87,6 +92,7 @@ func New(cfg config.MQTT, topics Topics, queue Queue, log *slog.Logger, opts Opt
 		bundles:  make(chan BundleMessage, 1),
 		commands: make(chan Command, 1),
 		replies:  make(chan CommandReply, 16),
+		rejects:  make(chan Reject, 16),
 		changed:  make(chan struct{}, 1),
 		acked:    make(chan struct{}),
 		pause:    firstPause, ackTimeout: ackTimeout, writeTimeout: writeTimeout, journalPause: journalPause,
@@ -124,6 +130,38 @@ func (u *Uplink) PublishGaps(lost uint64, gaps []Gap) {
 	u.lost, u.gaps = lost, gaps
 	u.mu.Unlock()
 	u.change()
+}
+
+// errNotSent says that a reject found no way to the broker.
+var errNotSent = errors.New("no connection to the broker")
+
+// PublishReject sends a reject now, or tells r.Missed that it could not. It does not block.
+func (u *Uplink) PublishReject(r Reject) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.online {
+		select {
+		case u.rejects <- r:
+			return
+		default:
+		}
+	}
+	r.Missed(errNotSent)
+}
+
+// takeRejects says whether a session takes rejects from now on. Those that the last one did not send are too old for the next.
+func (u *Uplink) takeRejects(online bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.online = online
+	for {
+		select {
+		case r := <-u.rejects:
+			r.Missed(errNotSent)
+		default:
+			return
+		}
+	}
 }
 
 // answer records what becomes of a pushed bundle.
@@ -223,7 +261,7 @@ func (u *Uplink) receive(_ mqtt.Client, m mqtt.Message) {
 			u.receiveBundle(m.Payload())
 		}
 	case u.topics.Command():
-		u.receiveCommand(m.Payload())
+		u.receiveCommand(m.Payload(), m.Retained())
 	}
 }
 
@@ -248,7 +286,13 @@ func (u *Uplink) receiveBundle(data []byte) {
 // maxCommand bounds a command, bytes: what is longer is not even read.
 const maxCommand = 4 << 10
 
-func (u *Uplink) receiveCommand(data []byte) {
+// CommandTrigger asks for a verdict on the tire that passes now.
+const CommandTrigger = "trigger"
+
+// maxPart bounds the name of a part, bytes.
+const maxPart = 128
+
+func (u *Uplink) receiveCommand(data []byte, retained bool) {
 	var c Command
 	if len(data) > maxCommand {
 		u.reply(c, fmt.Errorf("the command has %d bytes, accepted are at most %d", len(data), maxCommand))
@@ -256,6 +300,10 @@ func (u *Uplink) receiveCommand(data []byte) {
 	}
 	if err := json.Unmarshal(data, &c); err != nil || c.Name == "" {
 		u.reply(c, errors.New(`malformed command, want JSON like {"id": "1", "command": "NAME"}`))
+		return
+	}
+	if c.Name == CommandTrigger && u.opts.Trigger != nil {
+		u.receiveTrigger(c, retained)
 		return
 	}
 	if !slices.Contains(u.opts.Commands, c.Name) {
@@ -273,6 +321,21 @@ func (u *Uplink) receiveCommand(data []byte) {
 	default:
 		u.reply(c, errors.New("the station is still busy with another command"))
 	}
+}
+
+// receiveTrigger does not go through the queue of commands: a rollback takes a second, in which tires pass.
+func (u *Uplink) receiveTrigger(c Command, retained bool) {
+	switch {
+	case retained:
+		u.reply(c, errors.New("a retained trigger is for a tire of the past: publish it without retain"))
+		return
+	case len(c.Part) > maxPart:
+		u.reply(c, fmt.Errorf("the part's name has %d bytes, accepted are at most %d", len(c.Part), maxPart))
+		return
+	}
+	command := c
+	command.Reply = func(err error) { u.reply(c, err) }
+	u.opts.Trigger(command)
 }
 
 // encode is json.Marshal of the types in this package, which cannot fail.

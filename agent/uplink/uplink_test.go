@@ -366,6 +366,65 @@ func TestCommands(t *testing.T) {
 	}
 }
 
+// A trigger is handed on at once, beside commands that take their time; one of the past is not.
+func TestTriggerCommand(t *testing.T) {
+	broker := brokertest.Start(t)
+	triggers := make(chan uplink.Command, 4)
+	u := uplink.New(settings(broker.URL()), topics, newJournal(t), quiet, uplink.Options{Commands: []string{"confirm"}, Trigger: func(c uplink.Command) { triggers <- c }})
+	plc := listen(t, broker.URL(), topics.CommandReply(), topics.Status())
+	plc.client.Publish(topics.Command(), 1, true, `{"id": "0", "command": "trigger"}`).Wait()
+	run(t, u)
+	until(plc, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Online })
+	answer := func(id string) uplink.CommandReply {
+		return until(plc, topics.CommandReply(), func(r uplink.CommandReply) bool { return r.ID == id })
+	}
+	if r := answer("0"); r.OK || !strings.Contains(r.Error, "retained") {
+		t.Errorf("a retained trigger: %+v", r)
+	}
+	plc.send(topics.Command(), `{"id": "1", "command": "confirm"}`) // nobody takes it
+	plc.send(topics.Command(), `{"id": "2", "command": "trigger", "part": "4711", "time": "2026-03-01T22:15:07.25Z"}`)
+	c := <-triggers
+	if c.Part != "4711" || !c.Time.Equal(time.Date(2026, 3, 1, 22, 15, 7, 250e6, time.UTC)) {
+		t.Errorf("got %+v", c)
+	}
+	c.Reply(errors.New("double"))
+	if r := answer("2"); r.OK || r.Error != "double" || r.Name != "trigger" {
+		t.Errorf("got %+v", r)
+	}
+	plc.send(topics.Command(), `{"id": "3", "command": "trigger", "part": "`+strings.Repeat("x", 129)+`"}`)
+	if r := answer("3"); r.OK || !strings.Contains(r.Error, "129 bytes") {
+		t.Errorf("a long name: %+v", r)
+	}
+	if len(triggers) != 0 {
+		t.Errorf("%d triggers too many", len(triggers))
+	}
+}
+
+// A reject is sent now or never.
+func TestRejects(t *testing.T) {
+	broker := brokertest.Start(t)
+	u := uplink.New(settings(broker.URL()), topics, newJournal(t), quiet, uplink.Options{})
+	missed := make(chan error, 4)
+	order := func(seq uint64) {
+		u.PublishReject(uplink.Reject{Station: station, Seq: seq, Middle: time.Now().UTC(), Label: verdict.Crack, Part: "4711", Missed: func(err error) { missed <- err }})
+	}
+	plc := listen(t, broker.URL(), topics.Reject(), topics.Status())
+	order(1)
+	if err := <-missed; err == nil {
+		t.Error("sent without a connection")
+	}
+	run(t, u)
+	until(plc, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Online })
+	order(2)
+	got := until(plc, topics.Reject(), func(uplink.Reject) bool { return true })
+	if got.Seq != 2 || got.Part != "4711" || got.Label != verdict.Crack {
+		t.Errorf("got %+v", got)
+	}
+	if len(missed) != 0 {
+		t.Errorf("missed: %v", <-missed)
+	}
+}
+
 // brokenQueue cannot be read or marked for the first times.
 type brokenQueue struct {
 	uplink.Queue
