@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sort"
 
 	"tirewatch/vision/durable"
 )
@@ -21,6 +22,8 @@ type ClipOptions struct {
 	// CrackFraction is the share of cracked tires, 0 to 1, rounded to whole tires.
 	CrackFraction float64
 	Quality       int // of the frames' JPEG, 1 to 100 (85)
+	// Rough films a belt as lines have them: it changes its speed and stops, tires touch, lamps glare, and now and then a hand reaches in.
+	Rough bool
 }
 
 func (o ClipOptions) withDefaults() ClipOptions {
@@ -66,17 +69,22 @@ type passage struct {
 
 // timetable decides speed, sizes, places and gaps.
 type timetable struct {
-	speed    int // px per frame
-	frames   int
+	speed    int   // px per frame; of a rough belt, its usual one
+	way      []int // px that the belt has moved, by frame; even, because the colour samples of a picture span two pixels
 	passages []passage
 }
+
+func (t timetable) frames() int { return len(t.way) }
 
 func (o ClipOptions) timetable() timetable {
 	s := newStream(o.Seed, 0, forClip)
 	// A tire is wholly visible over at least 0.35 heights of way, whatever the picture's shape.
 	room := o.Width - o.Height*19/20
-	// An even speed keeps the colour samples, which span two pixels, on the belt's grid.
 	t := timetable{speed: max(2, min(room/(fewestFrames+2), o.Height*4/5/o.FPS)&^1)}
+	if o.Rough {
+		t.speed = max(2, min(t.speed, int(float32(room/(fewestFrames+2))/fastest)&^1))
+	}
+	rough := newStream(o.Seed, 2, forClip)
 	front := 0 // the last tire's left side in frame 0, px
 	for i, cracked := range shuffled(o.Tires, o.CrackFraction, newStream(o.Seed, 0, forLabels)) {
 		r := int(s.between(0.445, 0.472) * float32(o.Height))
@@ -84,23 +92,65 @@ func (o ClipOptions) timetable() timetable {
 		if i == o.Tires/2 || s.chance(0.12) {
 			// Now and then the belt is empty for a second or more.
 			gap = o.Width + int(float32(t.speed*o.FPS)*s.between(1, 1.6))
+		} else if o.Rough && rough.chance(0.3) {
+			gap = rough.count(0, 2)
 		}
 		p := passage{start: front - gap - r}
 		slack := float32(o.Height)/2 - float32(r) - 2
 		p.TruthTire = TruthTire{
 			Index: i, Label: labelOf(cracked), Radius: r, CentreY: o.Height/2 + int(s.between(-0.8, 0.8)*slack),
 		}
-		// The first and last frames in which start + speed*frame lies between r and Width-r.
-		p.FirstFrame = max(0, (r-p.start+t.speed-1)/t.speed)
-		p.LastFrame = (o.Width - r - p.start) / t.speed
-		p.CentreFrame = (o.Width/2 - p.start + t.speed/2) / t.speed
-		p.CentreX = p.start + p.CentreFrame*t.speed
 		front = p.start - r
 		t.passages = append(t.passages, p)
 	}
 	last := t.passages[len(t.passages)-1]
-	t.frames = (o.Width+last.Radius-last.start)/t.speed + o.FPS/2
+	end := o.Width + last.Radius - last.start
+	if o.Rough {
+		t.way = o.roughWay(rough, t.speed, end)
+	} else {
+		for f := range end/t.speed + o.FPS/2 {
+			t.way = append(t.way, t.speed*f)
+		}
+	}
+	for i := range t.passages {
+		p := &t.passages[i]
+		// The first and last frames in which start + way lies between r and Width-r, and the one nearest to the middle.
+		first := func(x int) int { return sort.SearchInts(t.way, x-p.start) }
+		p.FirstFrame, p.LastFrame = first(p.Radius), first(o.Width-p.Radius+1)-1
+		p.CentreFrame = first(o.Width / 2)
+		if c := p.CentreFrame; c > 0 && o.Width/2-p.start-t.way[c-1] < t.way[c]-(o.Width/2-p.start) {
+			p.CentreFrame = c - 1
+		}
+		p.CentreX = p.start + t.way[p.CentreFrame]
+	}
 	return t
+}
+
+// A rough belt goes at these shares of its usual speed, each for a second or three, and stands for some seconds now and then.
+const (
+	slowest, fastest = 0.5, 1.3
+	stopEvery        = 25 // usual tires
+)
+
+func (o ClipOptions) roughWay(s stream, speed, end int) (way []int) {
+	moved, next := 0, o.Width
+	for moved < end {
+		now := max(2, int(float32(speed)*s.between(slowest, fastest))&^1)
+		for range int(float32(o.FPS) * s.between(1, 3)) {
+			if moved >= next { // the belt stops
+				for range int(float32(o.FPS) * s.between(2, 5)) {
+					way = append(way, moved)
+				}
+				next = moved + int(s.between(0.5, 1.5)*float32(stopEvery*o.Height))
+			}
+			way = append(way, moved)
+			moved += now
+		}
+	}
+	for range o.FPS / 2 {
+		way = append(way, moved)
+	}
+	return way
 }
 
 // WriteClip films o.Tires tires passing on a belt, from left to right, into an MJPEG AVI file at path, and writes the
@@ -115,7 +165,10 @@ func WriteClip(ctx context.Context, path string, o ClipOptions, progress func(do
 		return Truth{}, err
 	}
 	table := o.timetable()
-	truth := Truth{Seed: o.Seed, Width: o.Width, Height: o.Height, FPS: o.FPS, Frames: table.frames}
+	truth := Truth{Seed: o.Seed, Width: o.Width, Height: o.Height, FPS: o.FPS, Frames: table.frames()}
+	if o.Rough {
+		truth.Way = table.way
+	}
 	for _, p := range table.passages {
 		truth.Tires = append(truth.Tires, p.TruthTire)
 	}

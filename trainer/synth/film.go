@@ -24,7 +24,7 @@ func film(ctx context.Context, path string, o ClipOptions, table timetable, prog
 	}()
 	scene := newScene(o, table)
 	var buf bytes.Buffer
-	for f := range table.frames {
+	for f := range table.frames() {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
 		}
@@ -36,7 +36,7 @@ func film(ctx context.Context, path string, o ClipOptions, table timetable, prog
 			return err
 		}
 		if progress != nil {
-			progress(f+1, table.frames)
+			progress(f+1, table.frames())
 		}
 	}
 	open = false
@@ -84,9 +84,9 @@ type scene struct {
 
 	// strip holds the visible belt: column x of frame f lies at (x - speed*f) mod width.
 	strip   *image.YCbCr
-	filled  bool
 	sprites map[int]*sprite
 	img     *image.YCbCr
+	trouble []trouble
 	gain    []int32 // vignette, 1<<gainBits = 1, (height, width)
 	noise   []int8  // sensor noise, noiseSize samples and a frame's width more
 }
@@ -113,6 +113,9 @@ func newScene(o ClipOptions, table timetable) *scene {
 		sprites: map[int]*sprite{},
 		strip:   image.NewYCbCr(image.Rect(0, 0, o.Width, o.Height), image.YCbCrSubsampleRatio420),
 		img:     image.NewYCbCr(image.Rect(0, 0, o.Width, o.Height), image.YCbCrSubsampleRatio420),
+	}
+	if o.Rough {
+		sc.trouble = o.troubles(table.frames())
 	}
 	// A station's lamp and exposure were set up by someone.
 	sc.shot.level, sc.shot.contrast = s.between(48, 70), s.between(0.95, 1.1)

@@ -7,7 +7,7 @@ func (sc *scene) frame(f int) *image.YCbCr {
 	sc.roll(f)
 	sc.copyBelt(f)
 	for i, p := range sc.table.passages {
-		x := p.start + sc.table.speed*f
+		x := p.start + sc.table.way[f]
 		reach := sc.spriteSide(p) / 2
 		switch {
 		case x+reach < 0:
@@ -22,19 +22,20 @@ func (sc *scene) frame(f int) *image.YCbCr {
 			sc.put(sp, x, p.CentreY)
 		}
 	}
+	sc.disturb(f)
 	sc.sense(f)
 	return sc.img
 }
 
 // roll renders the columns of the belt that came into the picture.
 func (sc *scene) roll(f int) {
-	o, fresh := sc.o, sc.table.speed
-	if !sc.filled {
-		fresh, sc.filled = o.Width, true
+	o, fresh := sc.o, sc.o.Width
+	if f > 0 {
+		fresh = sc.table.way[f] - sc.table.way[f-1]
 	}
 	unit := unitSide / (float32(o.Height) * 0.96) // a crop is about this large
 	for x := range fresh {
-		way := x - sc.table.speed*f // belt coordinate, px
+		way := x - sc.table.way[f] // belt coordinate, px
 		col := floorMod(way, o.Width)
 		for y := range o.Height {
 			l, red, blue := sc.belt.at(float32(way)*unit, float32(y-o.Height/2)*unit)
@@ -61,7 +62,7 @@ func (sc *scene) ycc(light, red, blue float32) (y, cb, cr uint8) {
 // copyBelt lays the strip into the picture, unrolled.
 func (sc *scene) copyBelt(f int) {
 	o := sc.o
-	first := floorMod(-sc.table.speed*f, o.Width)
+	first := floorMod(-sc.table.way[f], o.Width)
 	for y := range o.Height {
 		src, dst := sc.strip.Y[y*sc.strip.YStride:][:o.Width], sc.img.Y[y*sc.img.YStride:][:o.Width]
 		copy(dst[copy(dst, src[first:]):], src[:first])

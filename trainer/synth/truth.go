@@ -14,6 +14,8 @@ type Truth struct {
 	FPS    int         `json:"fps"`
 	Frames int         `json:"frames"`
 	Tires  []TruthTire `json:"tires"` // in the order of their passage
+	// Way is how far the belt has moved, px, by frame; absent where it always has the same speed.
+	Way []int `json:"way,omitempty"`
 }
 
 // TruthTire is one tire of a clip. Frames count from 0.
@@ -53,6 +55,9 @@ func parseTruth(data []byte) (Truth, error) {
 	}
 	if t.Width <= 0 || t.Height <= 0 || t.FPS <= 0 || t.Frames <= 0 {
 		return Truth{}, fmt.Errorf("picture %d x %d, %d frames at %d per second: all must be above 0", t.Width, t.Height, t.Frames, t.FPS)
+	}
+	if t.Way != nil && len(t.Way) != t.Frames {
+		return Truth{}, fmt.Errorf("the belt's way has %d frames of the clip's %d", len(t.Way), t.Frames)
 	}
 	for i, tire := range t.Tires {
 		switch {
