@@ -7,5 +7,6 @@
 //	tirewatch.sysusers           -> /usr/lib/sysusers.d/tirewatch.conf
 //	tirewatch.tmpfiles           -> /usr/lib/tmpfiles.d/tirewatch.conf
 //	journald.conf                -> /etc/systemd/journald.conf.d/tirewatch.conf, optional
+//	gpio.conf                    for stations with a photo-eye or an ejector; its head says where it goes
 //	credentials.conf             for stations whose secrets systemd keeps; its head says where it goes
 package systemd

@@ -50,7 +50,7 @@ func directives(t *testing.T, unit string) map[string][]string {
 }
 
 func TestEveryLineIsExplained(t *testing.T) {
-	for _, path := range append(units(t), "tirewatch.sysusers", "tirewatch.tmpfiles", "journald.conf", "credentials.conf") {
+	for _, path := range append(units(t), "tirewatch.sysusers", "tirewatch.tmpfiles", "journald.conf", "credentials.conf", "gpio.conf") {
 		above := ""
 		for i, line := range lines(t, path) {
 			directive := line != "" && !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "[")
@@ -134,13 +134,16 @@ func TestExecStart(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", program, "tirewatch/cmd/tirewatch-agent").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	commands := map[string]string{"gpio.conf": directives(t, "gpio.conf")["ExecStopPost"][0]}
 	for _, unit := range units(t) {
-		if !strings.HasSuffix(unit, ".service") {
-			continue
+		if strings.HasSuffix(unit, ".service") {
+			commands[unit] = directives(t, unit)["ExecStart"][0]
 		}
-		words := strings.Fields(strings.TrimPrefix(directives(t, unit)["ExecStart"][0], "-"))
+	}
+	for unit, line := range commands {
+		words := strings.Fields(strings.TrimPrefix(line, "-"))
 		if len(words) < 2 || words[0] != "/usr/bin/tirewatch-agent" {
-			t.Fatalf("%s: ExecStart=%s", unit, words)
+			t.Fatalf("%s: %s", unit, words)
 		}
 		out, err := exec.Command(program, words[1], "--help").CombinedOutput()
 		if err != nil {
@@ -148,7 +151,7 @@ func TestExecStart(t *testing.T) {
 		}
 		flags := slices.DeleteFunc(words[2:], func(w string) bool { return !strings.HasPrefix(w, "-") })
 		if len(flags) == 0 {
-			t.Errorf("%s: ExecStart has no flags", unit)
+			t.Errorf("%s: the command has no flags", unit)
 		}
 		for _, flag := range flags {
 			if !regexp.MustCompile(`(?m)^\s.*` + regexp.QuoteMeta(flag) + `\b`).Match(out) {
@@ -188,19 +191,28 @@ func analyzer(t *testing.T) string {
 	return analyze
 }
 
-// systemd itself must understand the files, alone and with the secrets.
+// systemd itself must understand the files, with the secrets and the lines of an ejector.
 func TestSystemdAcceptsTheFiles(t *testing.T) {
 	analyze, folder := analyzer(t), installed(t)
-	for _, unit := range []string{unit, "tirewatch-selfcheck.service", "tirewatch-alarm.service"} {
-		text, err := os.ReadFile("credentials.conf")
+	for dropIn, of := range map[string][]string{
+		"credentials.conf": {unit, "tirewatch-selfcheck.service", "tirewatch-alarm.service"},
+		"gpio.conf":        {unit, "tirewatch-selfcheck.service"},
+	} {
+		text, err := os.ReadFile(dropIn)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Mkdir(filepath.Join(folder, unit+".d"), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(folder, unit+".d", "credentials.conf"), text, 0o644); err != nil {
-			t.Fatal(err)
+		for _, unit := range of {
+			if !bytes.Contains(text, []byte("/etc/systemd/system/"+unit+".d/"+dropIn)) {
+				t.Errorf("%s does not say that it is for %s", dropIn, unit)
+			}
+			if err := os.MkdirAll(filepath.Join(folder, unit+".d"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			text := bytes.ReplaceAll(text, []byte("/usr/bin/tirewatch-agent"), []byte("/bin/true"))
+			if err := os.WriteFile(filepath.Join(folder, unit+".d", dropIn), text, 0o644); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	for _, unit := range units(t) {

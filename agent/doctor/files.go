@@ -14,6 +14,7 @@ import (
 
 	"tirewatch/agent"
 	"tirewatch/agent/config"
+	"tirewatch/agent/gpio"
 	"tirewatch/agent/health"
 	"tirewatch/agent/journal"
 	"tirewatch/agent/models"
@@ -35,6 +36,18 @@ func Missing(cfg *config.Config) error {
 		note("camera.source", err)
 	} else {
 		note("camera.source", camera.Check(loc))
+	}
+	for _, l := range []struct {
+		key, line string
+		used      bool
+	}{
+		{"trigger.gpio", cfg.Trigger.GPIO, cfg.Trigger.Mode == config.TriggerPhotoEye},
+		{"reject.gpio", cfg.Reject.GPIO, cfg.Reject.GPIO != ""}, {"reject.encoder", cfg.Reject.Encoder, cfg.Reject.Encoder != ""},
+	} {
+		if l.used {
+			_, err := gpio.Open(l.line)
+			note(l.key, err)
+		}
 	}
 	if cfg.Model.Inbox != "" {
 		note("model.inbox", isFolder(cfg.Model.Inbox))

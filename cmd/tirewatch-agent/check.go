@@ -10,6 +10,7 @@ import (
 
 	"tirewatch/agent/config"
 	"tirewatch/agent/doctor"
+	"tirewatch/vision/verdict"
 )
 
 func newCheckCmd() *cobra.Command {
@@ -62,6 +63,58 @@ func probationWords(m config.Model) string {
 	return words
 }
 
+// triggerWords says what makes a verdict.
+func triggerWords(cfg *config.Config) string {
+	t := cfg.Trigger
+	words := "one verdict for each frame"
+	switch t.Mode {
+	case config.TriggerPresence:
+		words = fmt.Sprintf("one verdict for each passing tire, from at most %d frames", t.Frames)
+	case config.TriggerPhotoEye:
+		words = fmt.Sprintf("one verdict for each tire at the photo-eye %s, %s while it is there", t.GPIO, t.Active)
+	case config.TriggerCommand:
+		words = "one verdict for each command trigger"
+	}
+	if t.Asked() {
+		words += fmt.Sprintf(", from at most %d frames, which are waited for for %v from %v after it", t.Frames, t.Window, t.Delay)
+		if cfg.Locate.Mode == config.LocateRegion {
+			words += "; with a fixed region nobody notices a trigger that is missing"
+		}
+	}
+	if t.Mode != config.TriggerFrame && t.Vote != verdict.Mean {
+		words += fmt.Sprintf("; the vote is %s", t.Vote)
+	}
+	if t.Budget > 0 {
+		words += fmt.Sprintf("; what is not decided after %v is rejected", t.Budget)
+	}
+	return words
+}
+
+// rejectWords says what becomes of a tire that is not known to be sound.
+func rejectWords(r config.Reject) string {
+	var words []string
+	if r.GPIO != "" {
+		when := "at once"
+		if r.Encoder != "" {
+			when = fmt.Sprintf("%d pulses of %s behind the camera", r.Pulses, r.Encoder)
+		} else if r.Delay > 0 {
+			when = fmt.Sprintf("%v behind the camera", r.Delay)
+		}
+		whom := "each rejected tire"
+		if r.On == config.OnPass {
+			whom = "each tire that passes"
+		}
+		words = append(words, fmt.Sprintf("%s is %s for %v for %s, %s", r.GPIO, r.Active, r.Width, whom, when))
+	}
+	if r.MQTT {
+		words = append(words, "rejects are published")
+	}
+	if len(words) == 0 {
+		return "none: a reject is a verdict and nothing else"
+	}
+	return strings.Join(words, "; ")
+}
+
 // describe says in plain words what the station would do.
 func describe(w io.Writer, cfg *config.Config, model string) {
 	line := func(what, format string, args ...any) {
@@ -83,11 +136,8 @@ func describe(w io.Writer, cfg *config.Config, model string) {
 		line("locate", "the round outline, %.0f to %.0f %% of the picture's height wide, with %g %% around it",
 			100*cfg.Locate.MinDiameter, 100*cfg.Locate.MaxDiameter, 100*cfg.Locate.Margin)
 	}
-	if presence {
-		line("trigger", "one verdict for each passing tire, from at most %d frames", cfg.Trigger.Frames)
-	} else {
-		line("trigger", "one verdict for each frame")
-	}
+	line("trigger", "%s", triggerWords(cfg))
+	line("reject", "%s", rejectWords(cfg.Reject))
 	line("model", "%s", model)
 	pushed := "refused"
 	if cfg.Model.AcceptPush && cfg.MQTT.Enabled() {

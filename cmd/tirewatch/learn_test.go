@@ -35,16 +35,16 @@ var (
 	learnBase  = flag.String("learn.base", "", "checkpoint of the network that the line begins with; without one it is trained")
 )
 
-// A line is a place with a look of its own, of which no tire was ever trained on.
-type line struct {
+// An otherLine is a place with a look of its own, of which no tire was ever trained on.
+type otherLine struct {
 	seed    uint64
 	size    int // px
 	cracked []bool
 }
 
 // newLine has n tires, three of ten cracked.
-func newLine(seed uint64, size, n int) *line {
-	l := &line{seed: seed, size: size, cracked: make([]bool, n)}
+func newLine(seed uint64, size, n int) *otherLine {
+	l := &otherLine{seed: seed, size: size, cracked: make([]bool, n)}
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for i := range l.cracked {
 		l.cracked[i] = rng.Float64() < 0.3
@@ -54,7 +54,7 @@ func newLine(seed uint64, size, n int) *line {
 
 // tire photographs tire i: haze on the glass takes contrast, the lamp stands at one side, and water runs down in streaks as thin and dark as
 // cracks are.
-func (l *line) tire(i int) *image.Gray {
+func (l *otherLine) tire(i int) *image.Gray {
 	rng := rand.New(rand.NewPCG(l.seed, uint64(i)+1))
 	drawn := synth.Draw(synth.Side, l.size, l.seed, i, l.cracked[i])
 	n, side := float64(l.size), l.size
@@ -86,7 +86,7 @@ func (l *line) tire(i int) *image.Gray {
 
 // belt shows the tires of a line to a station, one in half a minute.
 type belt struct {
-	*line
+	*otherLine
 	images []*image.Gray
 	next   int
 }
@@ -114,7 +114,7 @@ const (
 )
 
 // pass lets a station with the model look at tires, and keep the pictures of all, so that different choices of labels can be compared.
-func pass(t *testing.T, dir, model, key string, l *line, images []*image.Gray) *journal.Journal {
+func pass(t *testing.T, dir, model, key string, l *otherLine, images []*image.Gray) *journal.Journal {
 	t.Helper()
 	public, err := bundle.ReadPublicKey(key)
 	if err != nil {
@@ -138,7 +138,7 @@ func pass(t *testing.T, dir, model, key string, l *line, images []*image.Gray) *
 	}
 	t.Cleanup(func() { j.Close() })
 	station := agent.New(agent.Options{
-		Source: &belt{line: l, images: images}, Locator: locate.NewRegion(image.Rectangle{}, 0), Models: store, Journal: j, Each: true, Frames: 1,
+		Source: &belt{otherLine: l, images: images}, Locator: locate.NewRegion(image.Rectangle{}, 0), Models: store, Journal: j, Each: true, Frames: 1,
 		Keeps:   &review.Policy{Station: learnStation, Band: 2, Share: 0.01, Every: true},
 		Problem: func(part, text string) { t.Errorf("%s: %s", part, text) }, Progress: func() {}, Log: quiet,
 	})
@@ -149,7 +149,7 @@ func pass(t *testing.T, dir, model, key string, l *line, images []*image.Gray) *
 }
 
 // photograph draws tires from to to-1 of a line.
-func photograph(t *testing.T, l *line, from, to int) []*image.Gray {
+func photograph(t *testing.T, l *otherLine, from, to int) []*image.Gray {
 	t.Helper()
 	images := make([]*image.Gray, to-from)
 	none := func() (struct{}, error) { return struct{}{}, nil }

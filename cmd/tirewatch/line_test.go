@@ -325,12 +325,16 @@ func (s *filmed) Next(ctx context.Context) (*frame.Frame, error) {
 type kept struct{ verdicts []*verdict.Verdict }
 
 func (k *kept) Append(v *verdict.Verdict) error {
-	v.Station, v.Seq = "a/b/c", uint64(len(k.verdicts)+1)
+	v.Station, v.Seq = "a/b/c", k.Next()
 	k.verdicts = append(k.verdicts, v)
 	return nil
 }
 
+func (k *kept) Next() uint64 { return uint64(len(k.verdicts) + 1) }
+
 func (k *kept) SaveCrop([]byte) (string, error) { return "", errors.New("no pictures are kept") }
+
+func (k *kept) SaveCropOf(uint64, []byte) (string, error) { return k.SaveCrop(nil) }
 
 // ejects is the pin of an ejector.
 type ejects struct {

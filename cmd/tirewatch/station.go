@@ -22,7 +22,7 @@ import (
 func newStationCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "station",
-		Short: "See how a station is, and decide about its new model",
+		Short: "See how a station is, decide about its new model, try its ejector",
 		Long: `A new model is on probation at its station: it judges the tires, and the model before judges them too, unseen. After the
 configured number of verdicts the station believes it; when it takes the agent down, the station goes back by itself. These
 commands show how far it is, end its probation at once, or go back to the model before.`,
@@ -32,7 +32,8 @@ commands show how far it is, end its probation at once, or go back to the model 
 	}
 	cmd.AddCommand(newStationStatusCmd(),
 		newOrderCmd("confirm", "End the probation of a station's model: it is good"),
-		newOrderCmd("rollback", "Let a station go back to the model before"))
+		newOrderCmd("rollback", "Let a station go back to the model before"),
+		newOrderCmd(orderLampTest, "Give one pulse to a station's reject output, to look at"))
 	return cmd
 }
 
@@ -70,6 +71,9 @@ func (f *stationFlags) options() uplink.PushOptions {
 	return uplink.PushOptions{MQTT: f.mqtt, Station: f.station}
 }
 
+// orderLampTest is the one order that is not about models.
+const orderLampTest = "lamptest"
+
 func newOrderCmd(order, short string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     order + " --broker URL --station SITE/LINE/NAME",
@@ -86,6 +90,10 @@ func newOrderCmd(order, short string) *cobra.Command {
 		defer cancel()
 		if err := uplink.Ask(ctx, f.options(), order); err != nil {
 			return pushHint(err)
+		}
+		if order == orderLampTest {
+			fmt.Fprintf(c.OutOrStdout(), "%s: the reject output got a pulse\n", f.station)
+			return nil
 		}
 		known, err := uplink.Inquire(ctx, f.options())
 		if err != nil {
