@@ -6,7 +6,7 @@ GO_BUILD = go build -tags '$(TAGS)' -trimpath
 
 .PHONY: all build demo test test-kernels lint fuzz clean deps-opencv deps-test test-peers \
 	test-peers-emulated bench-peers bench-arm64 bench-train bench-brickwork bench-build bench-tool real-tires \
-	bench-journal bench-start torture soak attacks test-writeloss finetune-line deps-npm
+	bench-journal bench-start torture soak attacks test-writeloss finetune-line line deps-npm
 
 all: build
 
@@ -50,6 +50,11 @@ soak: deps-opencv deps-test
 # From the start of the agent to its first verdict, with OpenCV and without, and the memory that it takes.
 bench-start: deps-opencv deps-test
 	REQUIRE_MOSQUITTO=1 go test -tags opencv -run '^TestResidentMemory$$' -v -bench '^BenchmarkStart$$' -benchtime 10x ./cmd/tirewatch-agent | grep -E 'resident|processor|^Benchmark.*op|FAIL|^ok'
+
+# A rough line of 200 tires with every kind of trigger, bad photo-eyes and an ejector; votes beside single frames. `make test` has 40 tires.
+TIRES_ON_LINE = 200
+line: deps-opencv
+	go test -tags opencv -count=1 -timeout 2h -run '^TestLine$$' -v ./cmd/tirewatch -line.tires $(TIRES_ON_LINE) -line.images 900 -line.epochs 16
 
 lint:
 	@files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "run gofmt -w on:" $$files; exit 1; }

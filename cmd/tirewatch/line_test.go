@@ -36,8 +36,8 @@ import (
 
 var (
 	lineTires  = flag.Int("line.tires", 40, "tires on the rough belt of TestLine")
-	lineImages = flag.Int("line.images", 400, "images to train its model on")
-	lineEpochs = flag.Int("line.epochs", 10, "epochs to train it")
+	lineImages = flag.Int("line.images", 600, "images to train its model on")
+	lineEpochs = flag.Int("line.epochs", 8, "epochs to train it")
 	lineDir    = flag.String("line.dir", "", "folder for its model and clip, which stay and are taken again")
 )
 
