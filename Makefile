@@ -76,7 +76,7 @@ real-tires:
 # pictures are labelled, exported and trained on, and tires that nobody labelled are judged before and after. Some ten minutes on two idle
 # cores.
 LINE_TIRES = 600
-LINE_LABELS = 120
+LINE_LABELS = 60
 finetune-line:
 	go test -count=1 -timeout 3h -v -run '^TestLearnFromTheLine$$' ./cmd/tirewatch -learn.tires $(LINE_TIRES) -learn.label $(LINE_LABELS)
 

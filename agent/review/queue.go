@@ -1,6 +1,7 @@
 package review
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -103,14 +104,42 @@ func Open(dir, station string) *Queue {
 	return &Queue{dir: dir, station: station, known: map[string]seen{}}
 }
 
-// Next gives the pictures that wait for a label, at most n, those that a person should look at first before the others.
+// Next gives the pictures that wait for a label, at most n, those that a person should look at first before the others: disagreements,
+// then the least certain, and in every fourth place one of the random sample.
 func (q *Queue) Next(n int) ([]Picture, error) {
 	all, err := q.list("")
 	if err != nil {
 		return nil, err
 	}
 	slices.SortFunc(all, before)
-	return all[:min(n, len(all))], nil
+	return mix(all)[:min(n, len(all))], nil
+}
+
+// sampleEach is how often the random sample has its turn in the queue.
+const sampleEach = 4
+
+// mix gives every fourth place to a picture that was kept at random only, the newest first. The least certain tires are often all of one
+// kind, cracks that are half seen, and a network that learns from nothing else says so always.
+func mix(sorted []Picture) []Picture {
+	var drawn, rest []Picture
+	for _, p := range sorted {
+		if slices.Equal(p.Why, []Reason{Sample}) {
+			drawn = append(drawn, p)
+		} else {
+			rest = append(rest, p)
+		}
+	}
+	slices.SortFunc(drawn, func(a, b Picture) int { return cmp.Compare(b.Seq, a.Seq) })
+	mixed := make([]Picture, 0, len(sorted))
+	for len(drawn)+len(rest) > 0 {
+		from := &rest
+		if len(rest) == 0 || len(drawn) > 0 && len(mixed)%sampleEach == sampleEach-1 {
+			from = &drawn
+		}
+		mixed = append(mixed, (*from)[0])
+		*from = (*from)[1:]
+	}
+	return mixed
 }
 
 // Labelled gives the pictures with a label, in the order of their numbers; those that an export has only if exported.

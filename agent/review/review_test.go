@@ -212,6 +212,24 @@ func TestQueue(t *testing.T) {
 	}
 }
 
+// Every fourth picture is one that was kept at random, whatever the network made of it, until there are none.
+func TestSampleHasItsTurn(t *testing.T) {
+	var pictures []review.Picture
+	for seq := uint64(1); seq <= 10; seq++ {
+		pictures = append(pictures, aPicture(seq, 0.5-float64(seq)/100, review.Uncertain))
+	}
+	pictures[1].Why = append(pictures[1].Why, review.Sample) // has its place anyway
+	pictures = append(pictures, aPicture(11, 0.001, review.Sample), aPicture(12, 0.0001, review.Sample))
+	q := keep(t, filepath.Join(t.TempDir(), "crops"), pictures...)
+	if got, want := next(t, q, 99), []uint64{1, 2, 3, 12, 4, 5, 6, 11, 7, 8, 9, 10}; !slices.Equal(got, want) {
+		t.Errorf("queue %v; want %v", got, want)
+	}
+	label(t, q, review.Normal, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
+	if got := next(t, q, 99); !slices.Equal(got, []uint64{12, 11}) {
+		t.Errorf("the sample alone: %v", got)
+	}
+}
+
 // A picture is a PNG for every program, and its note says what is known of it; notes that rotted or were made up are none.
 func TestNote(t *testing.T) {
 	p := aPicture(12, 0.25, review.Uncertain, review.Sample)

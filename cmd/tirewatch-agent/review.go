@@ -67,7 +67,8 @@ func newReviewListCmd() *cobra.Command {
 		Use:   "list --config FILE",
 		Short: "List the pictures that wait for a label",
 		Long: `List names the pictures that wait for a label, those first from which most is learned: where two models
-disagree, then the least certain ones.`,
+disagree, then the least certain ones. Every fourth is one of the random sample, because the others are often of
+one kind. Label what comes, in this order, and both kinds will be there.`,
 		Example: `  tirewatch-agent review list --config station.toml
   tirewatch-agent review list --config station.toml --json | jq -r '.next[].path' | xargs feh`,
 		Args: noArguments,
