@@ -1,7 +1,7 @@
 package synth
 
 // drawCloseUp paints a piece of a tire into the canvas, shaded.
-func drawCloseUp(c *canvas, tire, dirt stream, crack *stream) {
+func drawCloseUp(c *canvas, tire, dirt stream, crack func(*canvas, sites)) {
 	lean := mat3{1, 0, 0, 0, 1, 0, tire.around(0, 0.0004), tire.around(0, 0.0004), 1}
 	view := rotation(tire.angle()).mul(lean)
 	r := newCompound(tire)
@@ -31,7 +31,7 @@ func drawCloseUp(c *canvas, tire, dirt stream, crack *stream) {
 	}
 	soil(c, dirt, at)
 	if crack != nil {
-		crackTire(c, *crack, at)
+		crack(c, at)
 	}
 	c.shade(light)
 	c.surround(tire)

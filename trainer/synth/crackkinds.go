@@ -1,5 +1,10 @@
 package synth
 
+// cracks is crackTire with the random numbers that it draws from.
+func cracks(s stream) func(*canvas, sites) {
+	return func(c *canvas, at sites) { crackTire(c, s, at) }
+}
+
 // crackTire draws one or two kinds of cracks and opens them. Every kind stays visible at 379 x 379 gray pixels: what a
 // person cannot see there nobody should be asked to learn.
 func crackTire(c *canvas, s stream, at sites) {

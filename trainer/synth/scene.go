@@ -85,13 +85,12 @@ func (sc *scene) render(p passage) *sprite {
 	side := sc.spriteSide(p)
 	c := newCanvas(side)
 	defer c.release()
-	var crack *stream
+	var crack func(*canvas, sites)
 	if p.Label == labelCrack {
-		s := newStream(sc.o.Seed, uint64(p.Index), forCrack)
-		crack = &s
+		crack = cracks(newStream(sc.o.Seed, uint64(p.Index), forCrack))
 	}
 	outer := float32(p.Radius) / c.k
-	behind := drawSide(c, 0, 0, outer, sc.lamp,
+	behind, _ := drawSide(c, 0, 0, outer, sc.lamp,
 		newStream(sc.o.Seed, uint64(p.Index), forTire), newStream(sc.o.Seed, uint64(p.Index), forDirt), crack)
 	sp := &sprite{side: side, halfSide: side / 2}
 	n := side * side

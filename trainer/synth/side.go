@@ -9,9 +9,9 @@ type ringTire struct {
 }
 
 // drawSide paints a whole tire of radius outer around (x, y), shaded. The belt is not drawn: cover tells where it shows,
-// and the map behind how much light reaches it.
-func drawSide(c *canvas, x, y, outer float32, light lamp, tire, dirt stream, crack *stream) (behind []float32) {
-	t := ringTire{outer: outer, rim: outer * tire.between(0.5, 0.64), shadow: tire.between(0.3, 0.65), reach: tire.between(6, 20)}
+// and the map behind how much light reaches it. crack may be nil.
+func drawSide(c *canvas, x, y, outer float32, light lamp, tire, dirt stream, crack func(*canvas, sites)) (behind []float32, t ringTire) {
+	t = ringTire{outer: outer, rim: outer * tire.between(0.5, 0.64), shadow: tire.between(0.3, 0.65), reach: tire.between(6, 20)}
 	if tire.chance(0.2) {
 		t.wheel = newWheel(tire)
 	}
@@ -27,7 +27,7 @@ func drawSide(c *canvas, x, y, outer float32, light lamp, tire, dirt stream, cra
 	at := drawWall(c, tire, t.rim, t.outer-t.rim, false)
 	soil(c, dirt, at)
 	if crack != nil {
-		crackTire(c, *crack, at)
+		crack(c, at)
 	}
 	// A station is lit from all around, so that letters throw no black shadows; what is deep stays dark.
 	light.ambient = lerp(light.ambient, 0.8, 0.4)
@@ -37,7 +37,7 @@ func drawSide(c *canvas, x, y, outer float32, light lamp, tire, dirt stream, cra
 	if t.wheel != nil {
 		t.wheel.paint(c, tire, t.rim, light)
 	}
-	return behind
+	return behind, t
 }
 
 // notch opens the outline where cross grooves reach it.

@@ -21,28 +21,17 @@ import "image"
 func Draw(view View, size int, seed uint64, i int, cracked bool) *image.RGBA {
 	c := newCanvas(min(max(size, minSize), maxSize))
 	defer c.release()
-	// The views share nothing, not even the numbers behind them.
-	of := func(p purpose) stream { return newStream(seed^uint64(view)<<32, uint64(i), p) }
-	var crack *stream
+	of := streams(view, seed, i)
+	var crack func(*canvas, sites)
 	if cracked {
-		s := of(forCrack)
-		crack = &s
+		crack = cracks(of(forCrack))
+	}
+	if view == Side {
+		img, _ := drawStation(c, of, crack)
+		return img
 	}
 	camera := of(forCamera)
 	p := newShot(camera)
-	if view == Side {
-		tire := of(forTire)
-		// A station's exposure is set for its belt and rubber; by hand anything happens.
-		p.level = 48 + 0.45*(p.level-52)
-		p.contrast = 0.95 + 0.5*(p.contrast-0.95)
-		outer := tire.between(0.44, 0.49) * unitSide
-		x, y := tire.around(0, 2), tire.around(0, 2)
-		behind := drawSide(c, x, y, outer, newLamp(camera), tire, of(forDirt), crack)
-		b := of(forBelt)
-		c.lay(newBelt(b), b.between(0, 1000), b.between(-60, 60), behind)
-		c.defocus(p)
-		return c.expose(camera, p)
-	}
 	h := newHand(camera, &p)
 	c.zoom(h.nearness)
 	c.blur, c.shallow = p.blur, h.shallow
@@ -51,4 +40,26 @@ func Draw(view View, size int, seed uint64, i int, cracked bool) *image.RGBA {
 	h.retouch(c, p)
 	h.smear(c, camera)
 	return h.save(c.expose(camera, p))
+}
+
+// streams gives the random numbers of picture i. The views share nothing, not even the numbers behind them.
+func streams(view View, seed uint64, i int) func(purpose) stream {
+	return func(p purpose) stream { return newStream(seed^uint64(view)<<32, uint64(i), p) }
+}
+
+// drawStation photographs a whole tire on the belt, as a station does.
+func drawStation(c *canvas, of func(purpose) stream, crack func(*canvas, sites)) (*image.RGBA, ringTire) {
+	camera := of(forCamera)
+	p := newShot(camera)
+	tire := of(forTire)
+	// A station's exposure is set for its belt and rubber; by hand anything happens.
+	p.level = 48 + 0.45*(p.level-52)
+	p.contrast = 0.95 + 0.5*(p.contrast-0.95)
+	outer := tire.between(0.44, 0.49) * unitSide
+	x, y := tire.around(0, 2), tire.around(0, 2)
+	behind, t := drawSide(c, x, y, outer, newLamp(camera), tire, of(forDirt), crack)
+	b := of(forBelt)
+	c.lay(newBelt(b), b.between(0, 1000), b.between(-60, 60), behind)
+	c.defocus(p)
+	return c.expose(camera, p), t
 }
