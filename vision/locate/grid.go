@@ -21,8 +21,11 @@ type grid struct {
 }
 
 // fill makes the grid of the part rect of f. Columns and rows at the far border that do not fill a cell are left out.
-func (g *grid) fill(f *frame.Frame, rect image.Rectangle) {
-	g.step = max(1, (max(rect.Dx(), rect.Dy())+gridWidth/2)/gridWidth)
+func (g *grid) fill(f *frame.Frame, rect image.Rectangle) { g.fillTo(f, rect, gridWidth) }
+
+// fillTo is fill with a grid of about width cells.
+func (g *grid) fillTo(f *frame.Frame, rect image.Rectangle, width int) {
+	g.step = max(1, (max(rect.Dx(), rect.Dy())+width/2)/width)
 	g.w, g.h = rect.Dx()/g.step, rect.Dy()/g.step
 	g.pix, g.sum = grow(g.pix, g.w*g.h), grow(g.sum, g.w)
 	// Four rows of a cell are enough to average the noise away; large pictures have more.

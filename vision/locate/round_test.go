@@ -159,6 +159,10 @@ func TestFindDoesNotAllocate(t *testing.T) {
 			t.Errorf("%s: %v allocations a frame", name, n)
 		}
 	}
+	rings, whole := NewRings(), Tire{Centre: Point{320, 240}, Radius: 180}
+	if n := testing.AllocsPerRun(5, func() { rings.Find(f, whole) }); n != 0 {
+		t.Errorf("rings: %v allocations a frame", n)
+	}
 }
 
 func BenchmarkRound(b *testing.B) {
