@@ -1,0 +1,195 @@
+// Package cut turns a frame of a tire into the pieces that the network judges:
+//
+//	camera -> frame -> locate -> CUT, normalise -> int8 forward -> verdict
+//
+// The network sees 379 x 379 pixels of whatever it is given. Of a whole tire a crack finer than about a pixel there is lost; tiles of the tire, or
+// of its side wall unwrapped into a strip, show it several times larger. Every piece goes through the bundle's preprocess.Spec and through the
+// same network, one forward pass each. Newcomers need New and Cutter.Cut.
+package cut
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"math"
+
+	"tirewatch/vision/frame"
+	"tirewatch/vision/locate"
+	"tirewatch/vision/preprocess"
+)
+
+// View is how a tire is looked at.
+type View string
+
+const (
+	Tire     View = "tire"     // in one piece: the square around it, or the fixed region
+	Tiles    View = "tiles"    // the same square, in tiles that overlap
+	SideWall View = "sidewall" // the ring between outline and rim, unwrapped, in tiles that overlap along the strip
+)
+
+// Views are all of them.
+var Views = []View{Tire, Tiles, SideWall}
+
+// Options says how tires are cut.
+type Options struct {
+	View   View
+	Margin float64 // around the outline, share of the diameter; a side wall has none
+	// Tile is the side of a tile, as a share of the shorter side of the square, or the length of a tile along the side wall, measured
+	// half way up, as a share of the wall's height, which a tile always has.
+	Tile    float64
+	Overlap float64 // of neighbouring tiles at least, share of a tile: what is shorter lies wholly in one of them
+}
+
+// MaxPieces bounds the pieces of a frame: each is a forward pass and stands in the verdict.
+const MaxPieces = 256
+
+var (
+	// ErrNoRing marks a tire whose rim was not found.
+	ErrNoRing = errors.New("the rim's edge was not found")
+	// ErrTooMany marks a tire that would be cut into more than MaxPieces.
+	ErrTooMany = errors.New("too many tiles")
+)
+
+// Cut is a frame of a tire in pieces.
+type Cut struct {
+	Crop   image.Rectangle // the tire, px of the frame
+	Ring   *locate.Ring    // of a side wall, else nil
+	Pieces []Piece         // of a side wall clockwise from the top of the picture, else row by row
+}
+
+// Piece is what becomes one input of the network.
+type Piece struct {
+	Frame  *frame.Frame    // the frame itself, or the strip of its side wall
+	Region image.Rectangle // in Frame, px
+	Crop   image.Rectangle // where it is in the frame, px; of a piece of side wall the box around it
+	// From and To are the angles of a piece of side wall, degrees in the picture: 0 is at the top, clockwise. To is above From, and above 360
+	// where the piece reaches across the top. Both are 0 for other pieces.
+	From, To float64
+}
+
+// Cutter cuts frames. It keeps its buffers and is for one goroutine.
+type Cutter struct {
+	o      Options
+	rings  *locate.Rings
+	unwrap preprocess.Unwrapper
+	cut    Cut
+	ring   locate.Ring
+}
+
+// New makes a cutter.
+func New(o Options) *Cutter { return &Cutter{o: o, rings: locate.NewRings()} }
+
+// Cut cuts a tire out of f. The result is valid until the next call. ErrNoRing and ErrTooMany come with the Crop and no Pieces.
+func (c *Cutter) Cut(f *frame.Frame, t locate.Tire) (Cut, error) {
+	c.cut = Cut{Crop: t.Crop(f.Bounds(), c.o.Margin), Pieces: c.cut.Pieces[:0]}
+	var err error
+	switch c.o.View {
+	case Tiles:
+		err = c.tiles(f)
+	case SideWall:
+		err = c.sideWall(f, t)
+	default:
+		c.cut.Pieces = append(c.cut.Pieces, Piece{Frame: f, Region: c.cut.Crop, Crop: c.cut.Crop})
+	}
+	return c.cut, err
+}
+
+// tiles lays a grid over the square.
+func (c *Cutter) tiles(f *frame.Frame) error {
+	r := c.cut.Crop
+	side := max(1, int(math.Round(c.o.Tile*float64(min(r.Dx(), r.Dy())))))
+	nx, ny := c.count(r.Dx(), side), c.count(r.Dy(), side)
+	if nx*ny > MaxPieces {
+		return fmt.Errorf("%w: %d x %d of %d px, at most %d", ErrTooMany, nx, ny, side, MaxPieces)
+	}
+	for y := range ny {
+		for x := range nx {
+			at := r.Min.Add(image.Pt(place(x, nx, r.Dx()-side), place(y, ny, r.Dy()-side)))
+			tile := image.Rectangle{at, at.Add(image.Pt(side, side))}.Intersect(r)
+			c.cut.Pieces = append(c.cut.Pieces, Piece{Frame: f, Region: tile, Crop: tile})
+		}
+	}
+	return nil
+}
+
+// count is how many tiles cover a length.
+func (c *Cutter) count(length, tile int) int {
+	if tile >= length {
+		return 1
+	}
+	return 1 + int(math.Ceil(float64(length-tile)/(float64(tile)*(1-c.o.Overlap))))
+}
+
+// place is where tile i of n begins, when the last one begins at last.
+func place(i, n, last int) int {
+	if n == 1 {
+		return 0
+	}
+	return i * last / (n - 1)
+}
+
+// sideWall unwraps the ring and cuts the strip.
+func (c *Cutter) sideWall(f *frame.Frame, t locate.Tire) error {
+	ring, ok := c.rings.Find(f, t)
+	if !ok {
+		return ErrNoRing
+	}
+	p := sixteenths(ring)
+	turn, height := p.Turn(), p.Height()
+	middle := float64(p.Outer.R+p.Inner.R) / 32 // px, half way up
+	columns := int(math.Round(c.o.Tile * float64(height) * float64(turn) / (2 * math.Pi * middle)))
+	columns = max(1, min(columns, turn))
+	n := int(math.Ceil(float64(turn) / (float64(columns) * (1 - c.o.Overlap))))
+	if n > MaxPieces {
+		return fmt.Errorf("%w: %d around a wall of %d px, at most %d", ErrTooMany, n, height, MaxPieces)
+	}
+	strip, err := c.unwrap.Unwrap(f, p, columns)
+	if errors.Is(err, preprocess.ErrRing) {
+		return fmt.Errorf("%w: %w", ErrNoRing, err)
+	}
+	if err != nil {
+		return err
+	}
+	c.ring = ring
+	c.cut.Ring = &c.ring
+	for i := range n {
+		from := i * turn / n
+		piece := Piece{Frame: strip, Region: image.Rect(from, 0, from+columns, height)}
+		piece.From, piece.To = float64(from)*360/float64(turn), float64(from+columns)*360/float64(turn)
+		piece.Crop = box(ring, piece.From, piece.To).Intersect(f.Bounds())
+		c.cut.Pieces = append(c.cut.Pieces, piece)
+	}
+	return nil
+}
+
+func sixteenths(r locate.Ring) preprocess.Ring {
+	circle := func(c locate.Circle) preprocess.Circle {
+		return preprocess.Circle{X: int(math.Round(16 * c.Centre.X)), Y: int(math.Round(16 * c.Centre.Y)), R: int(math.Round(16 * c.Radius))}
+	}
+	return preprocess.Ring{Outer: circle(r.Outer), Inner: circle(r.Inner)}
+}
+
+// box is the box around a piece of side wall, px.
+func box(r locate.Ring, from, to float64) image.Rectangle {
+	const steps = 12
+	x0, y0, x1, y1 := math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)
+	for i := range steps + 1 {
+		sin, cos := math.Sincos((from + (to-from)*float64(i)/steps) * math.Pi / 180)
+		for _, c := range []locate.Circle{r.Outer, r.Inner} {
+			x, y := c.Centre.X+c.Radius*sin, c.Centre.Y-c.Radius*cos
+			x0, y0, x1, y1 = min(x0, x), min(y0, y), max(x1, x), max(y1, y)
+		}
+	}
+	return image.Rect(int(math.Floor(x0)), int(math.Floor(y0)), int(math.Ceil(x1)), int(math.Ceil(y1)))
+}
+
+// Angle is where piece i lies as seen from the middle of the tire, degrees, 0 at the top of the picture, clockwise, below 360.
+func (c Cut) Angle(i int) float64 {
+	p := c.Pieces[i]
+	if c.Ring != nil {
+		return math.Mod((p.From+p.To)/2, 360)
+	}
+	// Both middles doubled are whole.
+	d := p.Crop.Min.Add(p.Crop.Max).Sub(c.Crop.Min.Add(c.Crop.Max))
+	return math.Mod(math.Atan2(float64(d.X), float64(-d.Y))*180/math.Pi+360, 360)
+}
