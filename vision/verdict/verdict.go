@@ -55,6 +55,7 @@ type Verdict struct {
 
 	Trigger string `msg:"trigger,omitempty" json:"trigger,omitempty"` // what asked for it: presence, frame, photo-eye, command; missing: nothing did
 	Part    string `msg:"part,omitempty" json:"part,omitempty"`       // the part's name, as the trigger gave it
+	Parts   *Parts `msg:"parts,omitempty" json:"parts,omitempty"`     // where in the tire, when it is judged in tiles
 
 	Image string   `msg:"image,omitempty" json:"image,omitempty"` // file name of a still image
 	Crop  string   `msg:"crop,omitempty" json:"crop,omitempty"`   // picture of the deciding frame beside the station's journal, if it is still there
@@ -65,7 +66,40 @@ type Verdict struct {
 type Vote struct {
 	Frame uint64  `msg:"frame" json:"frame"` // the source's frame number
 	Crop  [4]int  `msg:"crop" json:"crop"`   // x0, y0, x1, y1 in the frame, px
-	Logit float64 `msg:"logit" json:"logit"` // the network's output before the sigmoid
+	Logit float64 `msg:"logit" json:"logit"` // the network's output before the sigmoid; of a tire in tiles the largest of them
+}
+
+// Parts are the tiles of the deciding frame, and which of them decided. The angle names a place of the tire as it lay in that frame: nobody knows
+// how it is turned.
+type Parts struct {
+	View  string  `msg:"view" json:"view"`                     // "tiles" or "sidewall"
+	Frame uint64  `msg:"frame" json:"frame"`                   // the deciding frame: the one with the largest logit
+	Worst int     `msg:"worst" json:"worst"`                   // index of the tile with the largest logit
+	Angle float64 `msg:"angle" json:"angle"`                   // of its middle as seen from the tire's, degrees in the picture: 0 at the top, clockwise
+	Ring  *Ring   `msg:"ring,omitempty" json:"ring,omitempty"` // of a side wall
+	Tiles []Tile  `msg:"tiles" json:"tiles"`                   // 1 to 256; of a side wall clockwise, else row by row
+}
+
+// Tile is the score of one tile. A piece of side wall reaches from From to To, degrees as above; To is above From, and above 360 where the piece
+// reaches across the top. Both are 0 for other tiles.
+type Tile struct {
+	Crop  [4]int  `msg:"crop" json:"crop"` // x0, y0, x1, y1 in the frame, px; of a piece of side wall the box around it
+	From  float64 `msg:"from,omitempty" json:"from,omitempty"`
+	To    float64 `msg:"to,omitempty" json:"to,omitempty"`
+	Logit float64 `msg:"logit" json:"logit"`
+}
+
+// Ring is a side wall: what lies between two circles.
+type Ring struct {
+	Outer Circle `msg:"outer" json:"outer"`
+	Inner Circle `msg:"inner" json:"inner"` // the rim's edge
+}
+
+// Circle is a circle in the frame, px.
+type Circle struct {
+	X float64 `msg:"x" json:"x"`
+	Y float64 `msg:"y" json:"y"`
+	R float64 `msg:"r" json:"r"`
 }
 
 // Duration holds the milliseconds of each step from frame to verdict.

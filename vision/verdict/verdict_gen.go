@@ -7,6 +7,76 @@ import (
 )
 
 // MarshalMsg implements msgp.Marshaler
+func (z Circle) MarshalMsg(b []byte) (o []byte, err error) {
+	o = msgp.Require(b, z.Msgsize())
+	// map header, size 3
+	// string "x"
+	o = append(o, 0x83, 0xa1, 0x78)
+	o = msgp.AppendFloat64(o, z.X)
+	// string "y"
+	o = append(o, 0xa1, 0x79)
+	o = msgp.AppendFloat64(o, z.Y)
+	// string "r"
+	o = append(o, 0xa1, 0x72)
+	o = msgp.AppendFloat64(o, z.R)
+	return
+}
+
+// UnmarshalMsg implements msgp.Unmarshaler
+func (z *Circle) UnmarshalMsg(bts []byte) (o []byte, err error) {
+	var field []byte
+	_ = field
+	var zb0001 uint32
+	zb0001, bts, err = msgp.ReadMapHeaderBytes(bts)
+	if err != nil {
+		err = msgp.WrapError(err)
+		return
+	}
+	for zb0001 > 0 {
+		zb0001--
+		field, bts, err = msgp.ReadMapKeyZC(bts)
+		if err != nil {
+			err = msgp.WrapError(err)
+			return
+		}
+		switch msgp.UnsafeString(field) {
+		case "x":
+			z.X, bts, err = msgp.ReadFloat64Bytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "X")
+				return
+			}
+		case "y":
+			z.Y, bts, err = msgp.ReadFloat64Bytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Y")
+				return
+			}
+		case "r":
+			z.R, bts, err = msgp.ReadFloat64Bytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "R")
+				return
+			}
+		default:
+			bts, err = msgp.Skip(bts)
+			if err != nil {
+				err = msgp.WrapError(err)
+				return
+			}
+		}
+	}
+	o = bts
+	return
+}
+
+// Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
+func (z Circle) Msgsize() (s int) {
+	s = 1 + 2 + msgp.Float64Size + 2 + msgp.Float64Size + 2 + msgp.Float64Size
+	return
+}
+
+// MarshalMsg implements msgp.Marshaler
 func (z Duration) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
 	// map header, size 3
@@ -133,11 +203,435 @@ func (z Label) Msgsize() (s int) {
 }
 
 // MarshalMsg implements msgp.Marshaler
+func (z *Parts) MarshalMsg(b []byte) (o []byte, err error) {
+	o = msgp.Require(b, z.Msgsize())
+	// check for omitted fields
+	zb0001Len := uint32(6)
+	var zb0001Mask uint8 /* 6 bits */
+	_ = zb0001Mask
+	if z.Ring == nil {
+		zb0001Len--
+		zb0001Mask |= 0x10
+	}
+	// variable map header, size zb0001Len
+	o = append(o, 0x80|uint8(zb0001Len))
+
+	// skip if no fields are to be emitted
+	if zb0001Len != 0 {
+		// string "view"
+		o = append(o, 0xa4, 0x76, 0x69, 0x65, 0x77)
+		o = msgp.AppendString(o, z.View)
+		// string "frame"
+		o = append(o, 0xa5, 0x66, 0x72, 0x61, 0x6d, 0x65)
+		o = msgp.AppendUint64(o, z.Frame)
+		// string "worst"
+		o = append(o, 0xa5, 0x77, 0x6f, 0x72, 0x73, 0x74)
+		o = msgp.AppendInt(o, z.Worst)
+		// string "angle"
+		o = append(o, 0xa5, 0x61, 0x6e, 0x67, 0x6c, 0x65)
+		o = msgp.AppendFloat64(o, z.Angle)
+		if (zb0001Mask & 0x10) == 0 { // if not omitted
+			// string "ring"
+			o = append(o, 0xa4, 0x72, 0x69, 0x6e, 0x67)
+			if z.Ring == nil {
+				o = msgp.AppendNil(o)
+			} else {
+				o, err = z.Ring.MarshalMsg(o)
+				if err != nil {
+					err = msgp.WrapError(err, "Ring")
+					return
+				}
+			}
+		}
+		// string "tiles"
+		o = append(o, 0xa5, 0x74, 0x69, 0x6c, 0x65, 0x73)
+		o = msgp.AppendArrayHeader(o, uint32(len(z.Tiles)))
+		for za0001 := range z.Tiles {
+			o, err = z.Tiles[za0001].MarshalMsg(o)
+			if err != nil {
+				err = msgp.WrapError(err, "Tiles", za0001)
+				return
+			}
+		}
+	}
+	return
+}
+
+// UnmarshalMsg implements msgp.Unmarshaler
+func (z *Parts) UnmarshalMsg(bts []byte) (o []byte, err error) {
+	var field []byte
+	_ = field
+	var zb0001 uint32
+	zb0001, bts, err = msgp.ReadMapHeaderBytes(bts)
+	if err != nil {
+		err = msgp.WrapError(err)
+		return
+	}
+	for zb0001 > 0 {
+		zb0001--
+		field, bts, err = msgp.ReadMapKeyZC(bts)
+		if err != nil {
+			err = msgp.WrapError(err)
+			return
+		}
+		switch msgp.UnsafeString(field) {
+		case "view":
+			z.View, bts, err = msgp.ReadStringBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "View")
+				return
+			}
+		case "frame":
+			z.Frame, bts, err = msgp.ReadUint64Bytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Frame")
+				return
+			}
+		case "worst":
+			z.Worst, bts, err = msgp.ReadIntBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Worst")
+				return
+			}
+		case "angle":
+			z.Angle, bts, err = msgp.ReadFloat64Bytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Angle")
+				return
+			}
+		case "ring":
+			if msgp.IsNil(bts) {
+				bts, err = msgp.ReadNilBytes(bts)
+				if err != nil {
+					return
+				}
+				z.Ring = nil
+			} else {
+				if z.Ring == nil {
+					z.Ring = new(Ring)
+				}
+				bts, err = z.Ring.UnmarshalMsg(bts)
+				if err != nil {
+					err = msgp.WrapError(err, "Ring")
+					return
+				}
+			}
+		case "tiles":
+			var zb0002 uint32
+			zb0002, bts, err = msgp.ReadArrayHeaderBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Tiles")
+				return
+			}
+			if cap(z.Tiles) >= int(zb0002) {
+				z.Tiles = (z.Tiles)[:zb0002]
+			} else {
+				z.Tiles = make([]Tile, zb0002)
+			}
+			for za0001 := range z.Tiles {
+				bts, err = z.Tiles[za0001].UnmarshalMsg(bts)
+				if err != nil {
+					err = msgp.WrapError(err, "Tiles", za0001)
+					return
+				}
+			}
+		default:
+			bts, err = msgp.Skip(bts)
+			if err != nil {
+				err = msgp.WrapError(err)
+				return
+			}
+		}
+	}
+	o = bts
+	return
+}
+
+// Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
+func (z *Parts) Msgsize() (s int) {
+	s = 1 + 5 + msgp.StringPrefixSize + len(z.View) + 6 + msgp.Uint64Size + 6 + msgp.IntSize + 6 + msgp.Float64Size + 5
+	if z.Ring == nil {
+		s += msgp.NilSize
+	} else {
+		s += z.Ring.Msgsize()
+	}
+	s += 6 + msgp.ArrayHeaderSize
+	for za0001 := range z.Tiles {
+		s += z.Tiles[za0001].Msgsize()
+	}
+	return
+}
+
+// MarshalMsg implements msgp.Marshaler
+func (z *Ring) MarshalMsg(b []byte) (o []byte, err error) {
+	o = msgp.Require(b, z.Msgsize())
+	// map header, size 2
+	// string "outer"
+	o = append(o, 0x82, 0xa5, 0x6f, 0x75, 0x74, 0x65, 0x72)
+	// map header, size 3
+	// string "x"
+	o = append(o, 0x83, 0xa1, 0x78)
+	o = msgp.AppendFloat64(o, z.Outer.X)
+	// string "y"
+	o = append(o, 0xa1, 0x79)
+	o = msgp.AppendFloat64(o, z.Outer.Y)
+	// string "r"
+	o = append(o, 0xa1, 0x72)
+	o = msgp.AppendFloat64(o, z.Outer.R)
+	// string "inner"
+	o = append(o, 0xa5, 0x69, 0x6e, 0x6e, 0x65, 0x72)
+	// map header, size 3
+	// string "x"
+	o = append(o, 0x83, 0xa1, 0x78)
+	o = msgp.AppendFloat64(o, z.Inner.X)
+	// string "y"
+	o = append(o, 0xa1, 0x79)
+	o = msgp.AppendFloat64(o, z.Inner.Y)
+	// string "r"
+	o = append(o, 0xa1, 0x72)
+	o = msgp.AppendFloat64(o, z.Inner.R)
+	return
+}
+
+// UnmarshalMsg implements msgp.Unmarshaler
+func (z *Ring) UnmarshalMsg(bts []byte) (o []byte, err error) {
+	var field []byte
+	_ = field
+	var zb0001 uint32
+	zb0001, bts, err = msgp.ReadMapHeaderBytes(bts)
+	if err != nil {
+		err = msgp.WrapError(err)
+		return
+	}
+	for zb0001 > 0 {
+		zb0001--
+		field, bts, err = msgp.ReadMapKeyZC(bts)
+		if err != nil {
+			err = msgp.WrapError(err)
+			return
+		}
+		switch msgp.UnsafeString(field) {
+		case "outer":
+			var zb0002 uint32
+			zb0002, bts, err = msgp.ReadMapHeaderBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Outer")
+				return
+			}
+			for zb0002 > 0 {
+				zb0002--
+				field, bts, err = msgp.ReadMapKeyZC(bts)
+				if err != nil {
+					err = msgp.WrapError(err, "Outer")
+					return
+				}
+				switch msgp.UnsafeString(field) {
+				case "x":
+					z.Outer.X, bts, err = msgp.ReadFloat64Bytes(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "Outer", "X")
+						return
+					}
+				case "y":
+					z.Outer.Y, bts, err = msgp.ReadFloat64Bytes(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "Outer", "Y")
+						return
+					}
+				case "r":
+					z.Outer.R, bts, err = msgp.ReadFloat64Bytes(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "Outer", "R")
+						return
+					}
+				default:
+					bts, err = msgp.Skip(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "Outer")
+						return
+					}
+				}
+			}
+		case "inner":
+			var zb0003 uint32
+			zb0003, bts, err = msgp.ReadMapHeaderBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Inner")
+				return
+			}
+			for zb0003 > 0 {
+				zb0003--
+				field, bts, err = msgp.ReadMapKeyZC(bts)
+				if err != nil {
+					err = msgp.WrapError(err, "Inner")
+					return
+				}
+				switch msgp.UnsafeString(field) {
+				case "x":
+					z.Inner.X, bts, err = msgp.ReadFloat64Bytes(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "Inner", "X")
+						return
+					}
+				case "y":
+					z.Inner.Y, bts, err = msgp.ReadFloat64Bytes(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "Inner", "Y")
+						return
+					}
+				case "r":
+					z.Inner.R, bts, err = msgp.ReadFloat64Bytes(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "Inner", "R")
+						return
+					}
+				default:
+					bts, err = msgp.Skip(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "Inner")
+						return
+					}
+				}
+			}
+		default:
+			bts, err = msgp.Skip(bts)
+			if err != nil {
+				err = msgp.WrapError(err)
+				return
+			}
+		}
+	}
+	o = bts
+	return
+}
+
+// Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
+func (z *Ring) Msgsize() (s int) {
+	s = 1 + 6 + 1 + 2 + msgp.Float64Size + 2 + msgp.Float64Size + 2 + msgp.Float64Size + 6 + 1 + 2 + msgp.Float64Size + 2 + msgp.Float64Size + 2 + msgp.Float64Size
+	return
+}
+
+// MarshalMsg implements msgp.Marshaler
+func (z *Tile) MarshalMsg(b []byte) (o []byte, err error) {
+	o = msgp.Require(b, z.Msgsize())
+	// check for omitted fields
+	zb0001Len := uint32(4)
+	var zb0001Mask uint8 /* 4 bits */
+	_ = zb0001Mask
+	if z.From == 0 {
+		zb0001Len--
+		zb0001Mask |= 0x2
+	}
+	if z.To == 0 {
+		zb0001Len--
+		zb0001Mask |= 0x4
+	}
+	// variable map header, size zb0001Len
+	o = append(o, 0x80|uint8(zb0001Len))
+
+	// skip if no fields are to be emitted
+	if zb0001Len != 0 {
+		// string "crop"
+		o = append(o, 0xa4, 0x63, 0x72, 0x6f, 0x70)
+		o = msgp.AppendArrayHeader(o, uint32(4))
+		for za0001 := range z.Crop {
+			o = msgp.AppendInt(o, z.Crop[za0001])
+		}
+		if (zb0001Mask & 0x2) == 0 { // if not omitted
+			// string "from"
+			o = append(o, 0xa4, 0x66, 0x72, 0x6f, 0x6d)
+			o = msgp.AppendFloat64(o, z.From)
+		}
+		if (zb0001Mask & 0x4) == 0 { // if not omitted
+			// string "to"
+			o = append(o, 0xa2, 0x74, 0x6f)
+			o = msgp.AppendFloat64(o, z.To)
+		}
+		// string "logit"
+		o = append(o, 0xa5, 0x6c, 0x6f, 0x67, 0x69, 0x74)
+		o = msgp.AppendFloat64(o, z.Logit)
+	}
+	return
+}
+
+// UnmarshalMsg implements msgp.Unmarshaler
+func (z *Tile) UnmarshalMsg(bts []byte) (o []byte, err error) {
+	var field []byte
+	_ = field
+	var zb0001 uint32
+	zb0001, bts, err = msgp.ReadMapHeaderBytes(bts)
+	if err != nil {
+		err = msgp.WrapError(err)
+		return
+	}
+	for zb0001 > 0 {
+		zb0001--
+		field, bts, err = msgp.ReadMapKeyZC(bts)
+		if err != nil {
+			err = msgp.WrapError(err)
+			return
+		}
+		switch msgp.UnsafeString(field) {
+		case "crop":
+			var zb0002 uint32
+			zb0002, bts, err = msgp.ReadArrayHeaderBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Crop")
+				return
+			}
+			if zb0002 != uint32(4) {
+				err = msgp.ArrayError{Wanted: uint32(4), Got: zb0002}
+				return
+			}
+			for za0001 := range z.Crop {
+				z.Crop[za0001], bts, err = msgp.ReadIntBytes(bts)
+				if err != nil {
+					err = msgp.WrapError(err, "Crop", za0001)
+					return
+				}
+			}
+		case "from":
+			z.From, bts, err = msgp.ReadFloat64Bytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "From")
+				return
+			}
+		case "to":
+			z.To, bts, err = msgp.ReadFloat64Bytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "To")
+				return
+			}
+		case "logit":
+			z.Logit, bts, err = msgp.ReadFloat64Bytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Logit")
+				return
+			}
+		default:
+			bts, err = msgp.Skip(bts)
+			if err != nil {
+				err = msgp.WrapError(err)
+				return
+			}
+		}
+	}
+	o = bts
+	return
+}
+
+// Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
+func (z *Tile) Msgsize() (s int) {
+	s = 1 + 5 + msgp.ArrayHeaderSize + (4 * (msgp.IntSize)) + 5 + msgp.Float64Size + 3 + msgp.Float64Size + 6 + msgp.Float64Size
+	return
+}
+
+// MarshalMsg implements msgp.Marshaler
 func (z *Verdict) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
 	// check for omitted fields
-	zb0001Len := uint32(17)
-	var zb0001Mask uint32 /* 17 bits */
+	zb0001Len := uint32(18)
+	var zb0001Mask uint32 /* 18 bits */
 	_ = zb0001Mask
 	if z.Reason == "" {
 		zb0001Len--
@@ -151,13 +645,17 @@ func (z *Verdict) MarshalMsg(b []byte) (o []byte, err error) {
 		zb0001Len--
 		zb0001Mask |= 0x2000
 	}
-	if z.Image == "" {
+	if z.Parts == nil {
 		zb0001Len--
 		zb0001Mask |= 0x4000
 	}
-	if z.Crop == "" {
+	if z.Image == "" {
 		zb0001Len--
 		zb0001Mask |= 0x8000
+	}
+	if z.Crop == "" {
+		zb0001Len--
+		zb0001Mask |= 0x10000
 	}
 	// variable map header, size zb0001Len
 	o = msgp.AppendMapHeader(o, zb0001Len)
@@ -220,11 +718,24 @@ func (z *Verdict) MarshalMsg(b []byte) (o []byte, err error) {
 			o = msgp.AppendString(o, z.Part)
 		}
 		if (zb0001Mask & 0x4000) == 0 { // if not omitted
+			// string "parts"
+			o = append(o, 0xa5, 0x70, 0x61, 0x72, 0x74, 0x73)
+			if z.Parts == nil {
+				o = msgp.AppendNil(o)
+			} else {
+				o, err = z.Parts.MarshalMsg(o)
+				if err != nil {
+					err = msgp.WrapError(err, "Parts")
+					return
+				}
+			}
+		}
+		if (zb0001Mask & 0x8000) == 0 { // if not omitted
 			// string "image"
 			o = append(o, 0xa5, 0x69, 0x6d, 0x61, 0x67, 0x65)
 			o = msgp.AppendString(o, z.Image)
 		}
-		if (zb0001Mask & 0x8000) == 0 { // if not omitted
+		if (zb0001Mask & 0x10000) == 0 { // if not omitted
 			// string "crop"
 			o = append(o, 0xa4, 0x63, 0x72, 0x6f, 0x70)
 			o = msgp.AppendString(o, z.Crop)
@@ -364,6 +875,23 @@ func (z *Verdict) UnmarshalMsg(bts []byte) (o []byte, err error) {
 				err = msgp.WrapError(err, "Part")
 				return
 			}
+		case "parts":
+			if msgp.IsNil(bts) {
+				bts, err = msgp.ReadNilBytes(bts)
+				if err != nil {
+					return
+				}
+				z.Parts = nil
+			} else {
+				if z.Parts == nil {
+					z.Parts = new(Parts)
+				}
+				bts, err = z.Parts.UnmarshalMsg(bts)
+				if err != nil {
+					err = msgp.WrapError(err, "Parts")
+					return
+				}
+			}
 		case "image":
 			z.Image, bts, err = msgp.ReadStringBytes(bts)
 			if err != nil {
@@ -435,7 +963,13 @@ func (z *Verdict) Msgsize() (s int) {
 	for za0001 := range z.Votes {
 		s += z.Votes[za0001].Msgsize()
 	}
-	s += 13 + msgp.Uint64Size + 11 + msgp.StringPrefixSize + len(z.ModelHash) + 8 + msgp.StringPrefixSize + len(z.Trigger) + 5 + msgp.StringPrefixSize + len(z.Part) + 6 + msgp.StringPrefixSize + len(z.Image) + 5 + msgp.StringPrefixSize + len(z.Crop) + 3 + 1 + 7 + msgp.Float64Size + 11 + msgp.Float64Size + 8 + msgp.Float64Size
+	s += 13 + msgp.Uint64Size + 11 + msgp.StringPrefixSize + len(z.ModelHash) + 8 + msgp.StringPrefixSize + len(z.Trigger) + 5 + msgp.StringPrefixSize + len(z.Part) + 6
+	if z.Parts == nil {
+		s += msgp.NilSize
+	} else {
+		s += z.Parts.Msgsize()
+	}
+	s += 6 + msgp.StringPrefixSize + len(z.Image) + 5 + msgp.StringPrefixSize + len(z.Crop) + 3 + 1 + 7 + msgp.Float64Size + 11 + msgp.Float64Size + 8 + msgp.Float64Size
 	return
 }
 
