@@ -5,7 +5,7 @@ TAGS = $(shell pkg-config --exists opencv4 2>/dev/null && echo opencv)
 GO_BUILD = go build -tags '$(TAGS)' -trimpath
 
 .PHONY: all build demo test test-kernels lint fuzz clean deps-opencv deps-test test-peers \
-	test-peers-emulated bench-peers bench-arm64 bench-train bench-brickwork bench-build bench-tool real-tires \
+	test-peers-emulated bench-peers bench-arm64 bench-train bench-brickwork bench-build bench-tool real-tires whole-tire \
 	bench-journal bench-start torture soak attacks test-writeloss finetune-line line deps-npm
 
 all: build
@@ -79,6 +79,11 @@ LINE_TIRES = 600
 LINE_LABELS = 60
 finetune-line:
 	go test -count=1 -timeout 3h -v -run '^TestLearnFromTheLine$$' ./cmd/tirewatch -learn.tires $(LINE_TIRES) -learn.label $(LINE_LABELS)
+
+# What tiles of the side wall are worth on drawn hairlines: two trainings on the same tires, whole and in tiles, then the recall of both. A quarter
+# of an hour on two busy cores.
+whole-tire:
+	TIREWATCH_WHOLE_TIRE=1 go test -count=1 -timeout 3h -v -run '^(TestWholeTire|TestWallIsFound)$$' ./trainer/synth
 
 # Programs and packages of stations: cross, agent-arm64, deb, test-package, reproducible.
 include systemd/package/package.mk

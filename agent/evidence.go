@@ -2,14 +2,19 @@ package agent
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"image"
+	"math"
 	"slices"
 	"time"
 
 	"tirewatch/agent/models"
+	"tirewatch/vision/cut"
 	"tirewatch/vision/frame"
+	"tirewatch/vision/infer"
 	"tirewatch/vision/locate"
+	"tirewatch/vision/preprocess"
 	"tirewatch/vision/verdict"
 )
 
@@ -23,13 +28,19 @@ type evidence struct {
 	failed error // why there is nothing to judge by
 }
 
-// crop is one frame of a tire as the network sees it.
+// crop is one frame of a tire as the network sees it: in one piece, or in tiles. A tire whose rim was not found has none.
 type crop struct {
-	pix    []byte // Spec.Size() bytes
-	shadow []byte // the same for the shadow; nil while it reads pix
+	seq    uint64   // of the frame
+	pix    [][]byte // by piece, Spec.Size() bytes each
+	shadow [][]byte // the same for the shadow; nil while it reads pix
 	rect   image.Rectangle
-	time   time.Time // of the frame
+	tiling *verdict.Tiling // nil for a tire in one piece; the scores are filled in at the end
+	angles []float64       // of the tiles, degrees
+	time   time.Time       // of the frame
 	ms     verdict.Duration
+
+	why   error  // there is no piece
+	whole []byte // then: the tire in one piece, for people; no network judges it
 }
 
 // crop preprocesses a tire into the slot.
@@ -43,62 +54,156 @@ func (s *Station) crop(e *evidence, slot int, f *frame.Frame, tire locate.Tire, 
 }
 
 func (s *Station) preprocess(e *evidence, slot int, f *frame.Frame, tire locate.Tire, located time.Duration) error {
+	start := time.Now()
+	pieces, err := s.cutter.Cut(f, tire)
 	if slot == len(e.crops) {
-		e.crops = append(e.crops, crop{pix: s.buffer(e.model.Bundle.Spec.Size())})
+		e.crops = append(e.crops, crop{})
 	}
 	c := &e.crops[slot]
-	c.rect, c.time = tire.Crop(f.Bounds(), s.o.Margin), f.Time
-	start := time.Now()
-	if err := e.model.Bundle.Spec.Apply(c.pix, f, c.rect); err != nil {
+	if errors.Is(err, cut.ErrNoRing) || errors.Is(err, cut.ErrTooMany) {
+		s.o.Log.Debug("frame cannot be cut", "frame", f.Seq, "error", err)
+		if s.o.Uncut != nil {
+			s.o.Uncut()
+		}
+		if len(c.pix) == 0 { // else the slot keeps the frame that it has
+			*c = crop{seq: f.Seq, rect: pieces.Crop, time: f.Time, why: err, whole: c.whole}
+			if c.whole == nil {
+				c.whole = s.buffer(e.model.Bundle.Spec.Size())
+			}
+			return e.model.Bundle.Spec.Apply(c.whole, f, c.rect)
+		}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("frame %d: %w", f.Seq, err)
+	}
+	c.seq, c.rect, c.time = f.Seq, pieces.Crop, f.Time
+	c.tiling, c.angles = s.tiling(f, pieces)
+	if c.pix, err = apply(c.pix, e.model.Bundle.Spec, pieces, s.buffer); err != nil {
 		return fmt.Errorf("frame %d: %w", f.Seq, err)
 	}
 	c.ms = verdict.Duration{Locate: milliseconds(located), Preprocess: milliseconds(time.Since(start))}
 	if e.apart {
 		// The frame is gone when the shadow's turn comes.
-		spec := e.model.Shadow.Bundle.Spec
-		if c.shadow == nil {
-			c.shadow = make([]byte, spec.Size())
-		}
-		if err := spec.Apply(c.shadow, f, c.rect); err != nil {
+		if c.shadow, err = apply(c.shadow, e.model.Shadow.Bundle.Spec, pieces, newBuffer); err != nil {
 			return fmt.Errorf("frame %d for the model before: %w", f.Seq, err)
 		}
 	}
 	return nil
 }
 
-// score makes the verdict that the crops give, and names the frame that decides: the one in which the tire is nearest to the middle.
-// samples belong to the crops of e, in the same order.
-func (s *Station) score(e *evidence, samples []Sample) (v *verdict.Verdict, decisive int, err error) {
-	b := e.model.Bundle
-	v = &verdict.Verdict{Threshold: b.Threshold, ModelSerial: b.Serial, ModelHash: b.ID()}
-	for i := range e.crops {
-		c := &e.crops[i]
-		start := time.Now()
-		sum, err := e.model.Runner.Run(c.pix)
-		if err != nil {
-			return nil, 0, fmt.Errorf("forward pass on frame %d: %w", samples[i].Seq, err)
-		}
-		c.ms.Forward = milliseconds(time.Since(start))
-		r := c.rect
-		v.Votes = append(v.Votes, verdict.Vote{
-			Frame: samples[i].Seq, Crop: [4]int{r.Min.X, r.Min.Y, r.Max.X, r.Max.Y}, Logit: b.Model.Logit(sum),
-		})
+// apply makes the network's bytes of every piece, in the buffers of dst as far as they go.
+func apply(dst [][]byte, spec preprocess.Spec, c cut.Cut, buffer func(n int) []byte) ([][]byte, error) {
+	for len(dst) < len(c.Pieces) {
+		dst = append(dst, buffer(spec.Size()))
 	}
-	decisive = nearest(samples)
-	v.Time, v.MS = e.crops[decisive].time, e.crops[decisive].ms
-	slices.SortFunc(v.Votes, func(a, b verdict.Vote) int { return cmp.Compare(a.Frame, b.Frame) })
-	v.Label, v.Probability = verdict.Policy{Threshold: b.Threshold, Rule: s.o.Rule}.Decide(v.Votes)
-	return v, decisive, nil
+	dst = dst[:len(c.Pieces)]
+	for i, p := range c.Pieces {
+		if err := spec.Apply(dst[i], p.Frame, p.Region); err != nil {
+			return dst, err
+		}
+	}
+	return dst, nil
 }
 
-// nearest is the index of the sample that is nearest to the middle of the picture.
-func nearest(samples []Sample) (best int) {
-	for i, s := range samples {
-		if s.Offset < samples[best].Offset {
-			best = i
+// tiling notes where the tiles of a frame are.
+func (s *Station) tiling(f *frame.Frame, c cut.Cut) (*verdict.Tiling, []float64) {
+	if s.o.Cut.View != cut.Tiles && s.o.Cut.View != cut.SideWall {
+		return nil, nil
+	}
+	angles := make([]float64, len(c.Pieces))
+	p := &verdict.Tiling{View: string(s.o.Cut.View), Frame: f.Seq, Tiles: make([]verdict.Tile, len(c.Pieces))}
+	for i, piece := range c.Pieces {
+		p.Tiles[i] = verdict.Tile{Crop: corners(piece.Crop), From: tenths(piece.From), To: tenths(piece.To)}
+		angles[i] = tenths(c.Angle(i))
+	}
+	if r := c.Ring; r != nil {
+		circle := func(c locate.Circle) verdict.Circle {
+			return verdict.Circle{X: tenths(c.Centre.X), Y: tenths(c.Centre.Y), R: tenths(c.Radius)}
+		}
+		p.Ring = &verdict.Ring{Outer: circle(r.Outer), Inner: circle(r.Inner)}
+	}
+	return p, angles
+}
+
+func corners(r image.Rectangle) [4]int { return [4]int{r.Min.X, r.Min.Y, r.Max.X, r.Max.Y} }
+
+// tenths keeps a payload short: nothing in a frame is known better.
+func tenths(v float64) float64 { return math.Round(10*v) / 10 }
+
+// runPieces runs a network over the pieces of a crop, at least one. The frame's logit is the largest: one cracked tile makes a cracked tire.
+func runPieces(m *infer.Model, r *infer.Runner, pix [][]byte) (logits []float64, worst int, err error) {
+	for i, p := range pix {
+		sum, err := r.Run(p)
+		if err != nil {
+			return nil, 0, err
+		}
+		logits = append(logits, m.Logit(sum))
+		if logits[i] > logits[worst] {
+			worst = i
 		}
 	}
-	return best
+	return logits, worst, nil
+}
+
+// deciding is what a verdict rests on.
+type deciding struct {
+	pix     []byte  // the crop that decides, or its worst tile; without a decision the whole tire
+	typical []byte  // what statistics look at, see Judgement
+	logit   float64 // of typical
+}
+
+// score makes the verdict that the crops give. A tire in one piece is seen best in the frame in which it is nearest to the middle; in
+// tiles, in the frame with the worst tile: it decides. samples belong to the crops of e, in the same order.
+func (s *Station) score(e *evidence, samples []Sample) (*verdict.Verdict, deciding, error) {
+	b := e.model.Bundle
+	v := &verdict.Verdict{Threshold: b.Threshold, ModelSerial: b.Serial, ModelHash: b.ID(), Votes: []verdict.Vote{}} // none is [] in JSON, not null
+	var best *crop
+	var rank float64
+	var d deciding
+	for i := range e.crops {
+		c := &e.crops[i]
+		if len(c.pix) == 0 {
+			continue
+		}
+		start := time.Now()
+		logits, worst, err := runPieces(&b.Model, e.model.Runner, c.pix)
+		if err != nil {
+			return nil, d, fmt.Errorf("forward pass on frame %d: %w", c.seq, err)
+		}
+		c.ms.Forward = milliseconds(time.Since(start))
+		v.Votes = append(v.Votes, verdict.Vote{Frame: c.seq, Crop: corners(c.rect), Logit: logits[worst]})
+		r := -samples[i].Offset
+		if c.tiling != nil {
+			r = logits[worst]
+			c.decide(logits, worst)
+		}
+		if best == nil || r > rank {
+			best, rank, d.pix = c, r, c.pix[worst]
+		}
+	}
+	if best == nil {
+		c := e.crops[0]
+		v.Time, v.Label, v.Reason = c.time, verdict.NoDecision, c.why.Error()
+		return v, deciding{pix: c.whole}, nil
+	}
+	slices.SortFunc(v.Votes, func(a, b verdict.Vote) int { return cmp.Compare(a.Frame, b.Frame) })
+	v.Time, v.MS, v.Tiling = best.time, best.ms, best.tiling
+	v.Label, v.Probability = verdict.Policy{Threshold: b.Threshold, Rule: s.o.Rule}.Decide(v.Votes)
+	d.typical, d.logit = d.pix, verdict.MeanLogit(v.Votes)
+	if best.tiling != nil {
+		d.typical, d.logit = best.pix[0], best.tiling.Tiles[0].Logit
+	}
+	return v, d, nil
+}
+
+// decide fills the scores into the tiling.
+func (c *crop) decide(logits []float64, worst int) {
+	p := c.tiling
+	for i, l := range logits {
+		p.Tiles[i].Logit = l
+	}
+	p.Worst, p.Angle = worst, c.angles[worst]
 }
 
 // buffer gives n bytes, reused where possible: a station would else make garbage by the megabyte with each tire.
@@ -116,8 +221,13 @@ func (s *Station) buffer(n int) []byte {
 // release takes the buffers of a tire back.
 func (s *Station) release(e *evidence) {
 	for _, c := range e.crops {
-		s.free = append(s.free, c.pix)
+		s.free = append(s.free, c.pix...)
+		if c.whole != nil {
+			s.free = append(s.free, c.whole)
+		}
 	}
 }
+
+func newBuffer(n int) []byte { return make([]byte, n) }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

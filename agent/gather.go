@@ -271,3 +271,13 @@ func (s *Station) fault(f trigger.Fault, text string, args ...any) {
 		s.o.Asked.Fault(f)
 	}
 }
+
+// nearest is the index of the sample that is nearest to the middle of the picture.
+func nearest(samples []Sample) (best int) {
+	for i, s := range samples {
+		if s.Offset < samples[best].Offset {
+			best = i
+		}
+	}
+	return best
+}

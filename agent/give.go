@@ -30,7 +30,7 @@ func (s *Station) conclude(ctx context.Context, e *evidence, c cause, samples []
 		s.release(e)
 		return s.undecided(ctx, c, e.failed.Error())
 	}
-	v, decisive, err := s.score(e, samples)
+	v, basis, err := s.score(e, samples)
 	if err != nil {
 		return errors.Join(s.undecided(ctx, c, err.Error()), err)
 	}
@@ -43,15 +43,15 @@ func (s *Station) conclude(ctx context.Context, e *evidence, c cause, samples []
 	if c.middle.IsZero() {
 		c.middle = v.Time
 	}
-	shown := &exhibit{pix: e.crops[decisive].pix, width: e.model.Bundle.Spec.Width}
+	shown := &exhibit{pix: basis.pix, width: e.model.Bundle.Spec.Width}
 	if err := s.give(ctx, v, c, func() string { return s.savePicture(v, shown) }); err != nil {
 		return err
 	}
-	j := Judgement{Verdict: v, Middle: c.middle, Model: e.model, Pix: e.crops[decisive].pix}
+	j := Judgement{Verdict: v, Middle: c.middle}
 	if v.Label == verdict.NoDecision { // nothing to compare
 		s.release(e)
-		j.Model, j.Pix = nil, nil
 	} else {
+		j.Model, j.Pix, j.Typical, j.Logit = e.model, basis.pix, basis.typical, basis.logit
 		s.judged = append(s.judged, judgement{e, v, shown})
 	}
 	s.tell(j)

@@ -20,6 +20,7 @@ import (
 	"tirewatch/agent/review"
 	"tirewatch/agent/uplink"
 	"tirewatch/vision/camera"
+	"tirewatch/vision/cut"
 	"tirewatch/vision/locate"
 )
 
@@ -130,9 +131,9 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	watch := &onlooker{metrics: counts, problem: tell.set, drifted: rejectOnDrift(store, log), log: log}
 	station := New(Options{
 		Source: frames, Locator: newLocator(cfg), Models: store, Journal: j,
-		Each: cfg.Trigger.Mode == config.TriggerFrame, Frames: cfg.Trigger.Frames, Margin: cfg.Locate.Margin,
+		Each: cfg.Trigger.Mode == config.TriggerFrame, Frames: cfg.Trigger.Frames, Cut: cutOptions(cfg.Locate),
 		Rule: cfg.Trigger.Vote, Budget: cfg.Trigger.Budget.Std(), Live: picture.Source.Live(), Asked: out.asked(), Decided: out.decided,
-		Problem: tell.set, Progress: loop.Progress, Log: log, Looked: counts.Frame,
+		Problem: tell.set, Progress: loop.Progress, Log: log, Looked: counts.Frame, Uncut: counts.Uncut,
 		Judged: func(j Judgement) { watch.judged(j); out.stored(j.Verdict, j.Middle) },
 		Keeps:  keeps(cfg),
 	})
@@ -207,6 +208,10 @@ func newLocator(cfg *config.Config) locate.Locator {
 		return locate.NewRegion(image.Rect(r[0], r[1], r[2], r[3]), learn)
 	}
 	return locate.NewRound(locate.RoundOptions{MinDiameter: cfg.Locate.MinDiameter, MaxDiameter: cfg.Locate.MaxDiameter})
+}
+
+func cutOptions(l config.Locate) cut.Options {
+	return cut.Options{View: cut.View(l.View), Margin: l.Margin, Tile: l.TileSize(), Overlap: l.Overlap}
 }
 
 // CameraOptions are the options of the camera that a configuration describes.

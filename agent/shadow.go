@@ -31,23 +31,29 @@ func (s *Station) compare() {
 	s.judged = s.judged[:0]
 }
 
-// shadowLabel is what the model before makes of a tire's crops; empty when there is none.
+// shadowLabel is what the model before makes of a tire's crops; empty when there is none, or nothing to judge.
 func (s *Station) shadowLabel(e *evidence) (verdict.Label, error) {
 	m := e.model.Shadow
 	if m == nil {
 		return "", nil
 	}
 	var votes []verdict.Vote
-	for i := range e.crops {
-		pix := e.crops[i].pix
+	for _, c := range e.crops {
+		pix := c.pix
 		if e.apart {
-			pix = e.crops[i].shadow
+			pix = c.shadow
 		}
-		sum, err := m.Runner.Run(pix)
+		if len(pix) == 0 {
+			continue
+		}
+		logits, worst, err := runPieces(&m.Bundle.Model, m.Runner, pix)
 		if err != nil {
 			return "", err
 		}
-		votes = append(votes, verdict.Vote{Logit: m.Bundle.Model.Logit(sum)})
+		votes = append(votes, verdict.Vote{Logit: logits[worst]})
+	}
+	if len(votes) == 0 {
+		return "", nil
 	}
 	label, _ := verdict.Policy{Threshold: m.Bundle.Threshold, Rule: s.o.Rule}.Decide(votes)
 	return label, nil

@@ -21,6 +21,7 @@ import (
 	"tirewatch/agent/review"
 	"tirewatch/agent/trigger"
 	"tirewatch/vision/camera"
+	"tirewatch/vision/cut"
 	"tirewatch/vision/frame"
 	"tirewatch/vision/locate"
 	"tirewatch/vision/verdict"
@@ -59,9 +60,9 @@ type Options struct {
 	Models  Models
 	Journal Journal
 
-	Each   bool    // each frame is a tire of its own; else tires are followed through the frames
-	Frames int     // of a tire that are scored, at most
-	Margin float64 // around the outline, share of the diameter
+	Each   bool        // each frame is a tire of its own; else tires are followed through the frames
+	Frames int         // of a tire that are scored, at most
+	Cut    cut.Options // what the network is shown of a frame
 	Rule   verdict.Rule
 	Live   bool          // the belt does not wait: a tire that passes while there is no model gets no decision
 	Budget time.Duration // from the trigger, or the last frame, to the decision; beyond it there is none. 0: any
@@ -72,6 +73,7 @@ type Options struct {
 	Problem  func(part, text string) // told what keeps a part of the station from working, and "" when it works again
 	Progress func()                  // called whenever the loop is alive: the watchdog's proof
 	Looked   func()                  // told of each frame that was looked at; may be nil
+	Uncut    func()                  // told of each chosen frame that could not be cut into tiles; may be nil
 	Judged   func(Judgement)         // told of each verdict that is stored, in the loop's goroutine; may be nil
 	// Decided is told of each verdict before it is stored, in the loop's goroutine, and when its tire was in the middle of the picture: what
 	// throws a tire off the belt waits for no disk. May be nil.
@@ -84,13 +86,19 @@ type Judgement struct {
 	Verdict *verdict.Verdict
 	Middle  time.Time // when the tire was in the middle of the picture
 	Model   *models.Loaded
-	Pix     []byte // the deciding crop, as the network saw it; valid until Judged returns
+	Pix     []byte // the deciding crop, or the decisive tile, as the network saw it; valid until Judged returns
+
+	// Typical is what statistics compare with the images that the model was tested on, and Logit its score: the deciding crop and the
+	// mean of all frames, or a tile that no score chose. nil without a decision.
+	Typical []byte
+	Logit   float64
 }
 
 // Station is the loop. All of it belongs to the goroutine of Run.
 type Station struct {
 	o       Options
 	tracker *Tracker
+	cutter  *cut.Cutter
 	seen    map[*Track]*evidence // of tires that wait for their verdict
 	size    image.Point          // of the latest frame, px
 	free    [][]byte             // buffers for crops
@@ -103,7 +111,7 @@ type Station struct {
 
 // New makes a station.
 func New(o Options) *Station {
-	return &Station{o: o, tracker: NewTracker(o.Frames), seen: map[*Track]*evidence{}, asked: newAsked()}
+	return &Station{o: o, tracker: NewTracker(o.Frames), cutter: cut.New(o.Cut), seen: map[*Track]*evidence{}, asked: newAsked()}
 }
 
 // lastChance is how long a station that is told to stop tries to store the verdicts in hand.

@@ -21,6 +21,7 @@ import (
 	"tirewatch/agent/review"
 	"tirewatch/quantize/bundle"
 	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/vision/cut"
 	"tirewatch/vision/frame"
 	"tirewatch/vision/locate"
 	"tirewatch/vision/verdict"
@@ -63,7 +64,7 @@ func newBench(t *testing.T, f film, serials ...uint64) *bench {
 		b.install(t, n)
 	}
 	b.Station = New(Options{
-		Source: reel{b}, Locator: b, Models: store, Journal: b, Frames: 3, Margin: 0.05,
+		Source: reel{b}, Locator: b, Models: store, Journal: b, Frames: 3, Cut: cut.Options{Margin: 0.05},
 		Problem:  func(part, text string) { b.problems = append(b.problems, part+":"+text) },
 		Progress: func() {}, Log: logger,
 	})

@@ -26,7 +26,7 @@ type onlooker struct {
 // judged is a Station's Options.Judged.
 func (o *onlooker) judged(j Judgement) {
 	o.metrics.Verdict(j.Verdict)
-	if j.Pix == nil {
+	if j.Typical == nil {
 		return // no decision says nothing about the pictures
 	}
 	if o.model == nil || j.Model.Bundle != o.model.Bundle { // another model, another reference
@@ -34,8 +34,9 @@ func (o *onlooker) judged(j Judgement) {
 		o.model, o.watch, o.alarms = j.Model, drift.New(j.Model.Bundle.Reference, drift.Defaults), map[string]string{}
 		o.problem(driftPart, "")
 	}
-	seen := drift.Observation{Logit: verdict.MeanLogit(j.Verdict.Votes), Label: j.Verdict.Label}
-	seen.Brightness, seen.Sharpness = preprocess.Measure(j.Pix, j.Model.Bundle.Spec.Width)
+	seen := drift.Observation{Logit: j.Logit}
+	seen.Label, _ = verdict.Policy{Threshold: j.Verdict.Threshold}.Label(verdict.Probability(j.Logit))
+	seen.Brightness, seen.Sharpness = preprocess.Measure(j.Typical, j.Model.Bundle.Spec.Width)
 	for _, f := range o.watch.Observe(seen) {
 		o.metrics.Drift(f.Statistic, f.Deviations, f.Alarm)
 		if f.Changed {

@@ -68,7 +68,7 @@ func TestDriftIsTold(t *testing.T) {
 		t.Fatalf("brightness %g", light)
 	}
 	for range 120 {
-		o.judged(Judgement{Verdict: &verdict.Verdict{Label: verdict.Normal, Votes: []verdict.Vote{{Logit: -3}}}, Model: model, Pix: dark})
+		o.judged(Judgement{Verdict: &verdict.Verdict{Label: verdict.Normal, Threshold: 0.5}, Model: model, Typical: dark, Logit: -3})
 	}
 	if drifted != 1 || strings.Count(log.String(), "DRIFT") != 1 {
 		t.Errorf("%d alarms: %s", drifted, &log)
@@ -76,7 +76,7 @@ func TestDriftIsTold(t *testing.T) {
 	if last := problems[len(problems)-1]; !strings.Contains(last, "darker than in training: check lamps") {
 		t.Errorf("problem %q", last)
 	}
-	o.judged(Judgement{Verdict: &verdict.Verdict{Label: verdict.Normal, Votes: make([]verdict.Vote, 1)}, Model: &models.Loaded{Bundle: bundletest.Small(8)}, Pix: dark})
+	o.judged(Judgement{Verdict: &verdict.Verdict{Label: verdict.Normal}, Model: &models.Loaded{Bundle: bundletest.Small(8)}, Typical: dark})
 	if last := problems[len(problems)-1]; last != "drift: " {
 		t.Errorf("with another model the problem is %q", last)
 	}

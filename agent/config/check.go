@@ -15,6 +15,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"tirewatch/vision/cut"
 	"tirewatch/vision/verdict"
 )
 
@@ -68,6 +69,13 @@ func (r *reader) check(c *Config) {
 			c.Locate.MaxDiameter, c.Locate.MinDiameter)
 	}
 	between(r, "locate.margin", c.Locate.Margin, 0, 0.5)
+	oneOf(r, "locate.view", cut.View(c.Locate.View), cut.Views...)
+	low, high := cut.Limits(cut.View(c.Locate.View))
+	if c.Locate.View == string(cut.SideWall) {
+		r.rule("locate.view", c.Locate.Mode != LocateRegion, "sidewall needs mode round: nobody knows where the rim is in a region")
+	}
+	between(r, "locate.tile", c.Locate.TileSize(), low, high)
+	between(r, "locate.overlap", c.Locate.Overlap, 0, cut.MaxOverlap)
 
 	r.trigger(c)
 	r.reject(c)

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"tirewatch/vision/cut"
 	"tirewatch/vision/verdict"
 )
 
@@ -131,6 +132,29 @@ type Locate struct {
 	MaxDiameter float64 `toml:"max_diameter"`
 	// Margin is added around the outline, as a share of its diameter. Default 0.02.
 	Margin float64 `toml:"margin"`
+
+	// View is what the network is shown of a tire:
+	//	tire       the whole tire in one picture
+	//	tiles      the same square, or the region, in tiles that overlap
+	//	sidewall   the side wall between outline and rim, unwrapped, in tiles that overlap; needs mode round
+	// A tile shows finer cracks than the whole tire, but each is a forward pass, and the network must have been trained on such tiles. A tire
+	// is as cracked as its worst tile, so the threshold is one for tiles: with n of them that are wrong now and then independently, a share
+	// q of sound tires is rejected when the share q/n of sound tiles is. A side wall whose rim is not found in any frame gets
+	// no decision, which rejects it. Default tire.
+	View string `toml:"view"`
+	// Tile is the side of a tile, as a share of the shorter side of the square, 0.2 to 1; of a side wall its length half way up as a share
+	// of the wall's height, which a tile always has, 0.5 to 2. 0 stands for 0.4 of the one and 1 of the other. Default 0.
+	Tile float64 `toml:"tile"`
+	// Overlap is by how much neighbouring tiles overlap at least, as a share of a tile, 0 to 0.5. Default 0.25.
+	Overlap float64 `toml:"overlap"`
+}
+
+// TileSize is Tile, or its default for the view.
+func (l Locate) TileSize() float64 {
+	if l.Tile == 0 {
+		return cut.DefaultTile(cut.View(l.View))
+	}
+	return l.Tile
 }
 
 // Values of Locate.Mode.
@@ -367,7 +391,7 @@ type Log struct {
 // defaults is the configuration of an empty file, as far as it does not depend on other keys.
 func defaults() Config {
 	return Config{
-		Locate:  Locate{Mode: LocateRound, MinDiameter: 0.3, MaxDiameter: 1, Margin: 0.02},
+		Locate:  Locate{Mode: LocateRound, MinDiameter: 0.3, MaxDiameter: 1, Margin: 0.02, View: string(cut.Tire), Overlap: 0.25},
 		Trigger: Trigger{Frames: 5, Vote: verdict.Mean, Active: ActiveHigh, Debounce: Duration(5 * time.Millisecond), Window: Duration(500 * time.Millisecond)},
 		Reject:  Reject{Active: ActiveHigh, On: OnReject, Width: Duration(100 * time.Millisecond)},
 		Model: Model{Dir: "/var/lib/tirewatch/models", AcceptPush: true,

@@ -37,7 +37,7 @@ func TestMinimalFileGetsDefaults(t *testing.T) {
 	want := &config.Config{
 		Station: config.Station{Site: "hamburg", Line: "line1", Name: "station3"},
 		Camera:  config.Camera{Source: "v4l2:/dev/video0"},
-		Locate:  config.Locate{Mode: "round", MinDiameter: 0.3, MaxDiameter: 1, Margin: 0.02},
+		Locate:  config.Locate{Mode: "round", MinDiameter: 0.3, MaxDiameter: 1, Margin: 0.02, View: "tire", Overlap: 0.25},
 		Trigger: config.Trigger{Mode: "presence", Frames: 5, Vote: "mean", Active: "high", Debounce: config.Duration(5 * time.Millisecond),
 			Window: config.Duration(500 * time.Millisecond)},
 		Reject: config.Reject{Active: "high", On: "reject", Width: config.Duration(100 * time.Millisecond)},
@@ -217,6 +217,12 @@ func TestProblems(t *testing.T) {
 			`s.toml:13: journal.max_size: "1kB" is too small, want at least 1.0 MiB`,
 			`s.toml:14: journal.max_age: -1h is out of range, want 0s to 36500d`}},
 		{"not a number", minimal + "[locate]\nmargin = nan\n", []string{"s.toml:13: locate.margin: NaN is out of range, want 0 to 0.5"}},
+		{"a side wall in a region", minimal + "[locate]\nmode = \"region\"\nregion = [0, 0, 9, 9]\nview = \"sidewall\"\noverlap = 0.6\n", []string{
+			"s.toml:15: locate.view: sidewall needs mode round: nobody knows where the rim is in a region",
+			"s.toml:16: locate.overlap: 0.6 is out of range, want 0 to 0.5"}},
+		{"a view that there is not", minimal + "[locate]\nview = \"tread\"\ntile = 0.1\n", []string{
+			`s.toml:13: locate.view: "tread" is not accepted, want tire or tiles or sidewall`,
+			"s.toml:14: locate.tile: 0.1 is out of range, want 0.2 to 1"}},
 		{"password in the URL", edit("mqtt://broker", "mqtt://me:secret@broker"), []string{
 			`s.toml:11: mqtt.broker: "mqtt://me:secret@broker" is no broker, want mqtt://HOST or mqtts://HOST, with :PORT if it is not 1883 or 8883`}},
 		{"source that names nothing", edit("v4l2:/dev/video0", "file:"), []string{

@@ -14,6 +14,7 @@ type asked Metrics
 
 var (
 	frames     = prometheus.NewDesc("tirewatch_frames_total", "Frames that the station looked at.", nil, nil)
+	uncut      = prometheus.NewDesc("tirewatch_frames_uncut_total", "Chosen frames of tires in which no side wall was found: not scored.", nil, nil)
 	verdicts   = prometheus.NewDesc("tirewatch_verdicts_total", "Verdicts that are stored, by label.", []string{"label"}, nil)
 	triggers   = prometheus.NewDesc("tirewatch_triggers_total", "Triggers from outside, by kind.", []string{"kind"}, nil)
 	faults     = prometheus.NewDesc("tirewatch_trigger_errors_total", "What was wrong with triggers: double, late, missing, bounce.", []string{"kind"}, nil)
@@ -28,7 +29,7 @@ var (
 
 // Describe is part of prometheus.Collector.
 func (a *asked) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{frames, verdicts, triggers, faults, rejects, restarts, serial, queueDepth, queueAge, celsius, diskFree} {
+	for _, d := range []*prometheus.Desc{frames, uncut, verdicts, triggers, faults, rejects, restarts, serial, queueDepth, queueAge, celsius, diskFree} {
 		out <- d
 	}
 }
@@ -43,6 +44,7 @@ func (a *asked) Collect(out chan<- prometheus.Metric) {
 	}
 	a.mu.Lock()
 	counter(frames, a.counts.frames)
+	counter(uncut, a.counts.uncut)
 	counter(restarts, a.counts.restarts)
 	for _, label := range verdict.Labels() {
 		counter(verdicts, a.counts.verdicts[label], string(label))

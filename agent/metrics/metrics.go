@@ -54,11 +54,11 @@ type Metrics struct {
 
 // counts are plain numbers that both readers share.
 type counts struct {
-	frames, restarts uint64
-	verdicts         map[verdict.Label]uint64
-	triggers         map[trigger.Kind]uint64
-	faults           map[trigger.Fault]uint64
-	sent, missed     uint64 // rejects
+	frames, restarts, uncut uint64
+	verdicts                map[verdict.Label]uint64
+	triggers                map[trigger.Kind]uint64
+	faults                  map[trigger.Fault]uint64
+	sent, missed            uint64 // rejects
 }
 
 // The steps from frame to verdict, as verdict.Duration has them.
@@ -101,6 +101,9 @@ func (m *Metrics) Handler() http.Handler {
 
 // Frame counts a frame that the station looked at.
 func (m *Metrics) Frame() { m.count(func(c *counts) { c.frames++ }) }
+
+// Uncut counts a chosen frame in which no side wall was found.
+func (m *Metrics) Uncut() { m.count(func(c *counts) { c.uncut++ }) }
 
 // CameraRestart counts a loss of the camera.
 func (m *Metrics) CameraRestart() { m.count(func(c *counts) { c.restarts++ }) }

@@ -14,14 +14,14 @@ import (
 func newDatasetCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dataset",
-		Short: "Draw, audit, split and enlarge data sets",
+		Short: "Draw, audit, split, enlarge and cut data sets",
 		Long: `A data set is a folder of photographs, sorted into cracked and sound tires:
 
   photos/crack/...            photos/training/crack/...   photos/testing/crack/...
   photos/normal/...           photos/training/normal/...  photos/testing/normal/...`,
 		Args: cobra.NoArgs,
 	}
-	cmd.AddCommand(newDatasetSynthCmd(), newDatasetCheckCmd(), newDatasetSplitCmd(), newDatasetAugmentCmd())
+	cmd.AddCommand(newDatasetSynthCmd(), newDatasetCheckCmd(), newDatasetSplitCmd(), newDatasetAugmentCmd(), newDatasetCutCmd())
 	return cmd
 }
 

@@ -29,6 +29,7 @@ import (
 	"tirewatch/quantize/bundle"
 	"tirewatch/trainer/synth"
 	"tirewatch/vision/camera"
+	"tirewatch/vision/cut"
 	"tirewatch/vision/frame"
 	"tirewatch/vision/locate"
 	"tirewatch/vision/verdict"
@@ -145,7 +146,7 @@ func (l *line) watch(t *testing.T, kind asked.Kind) {
 	kept := &kept{}
 	faults := map[asked.Fault]int{}
 	o := agent.Options{
-		Source: film, Locator: locate.NewRound(locate.RoundOptions{}), Models: store, Journal: kept, Frames: 5, Margin: 0.02, Live: true,
+		Source: film, Locator: locate.NewRound(locate.RoundOptions{}), Models: store, Journal: kept, Frames: 5, Cut: cut.Options{Margin: 0.02}, Live: true,
 		Problem: func(string, string) {}, Progress: func() {}, Log: quiet,
 	}
 	ejects := &ejects{}

@@ -47,7 +47,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"oddimages": oddImages,
 			"flip":      flip,
-			"cut":       cut,
+			"cut":       shorten,
 			"threshold": threshold,
 			"foreign":   foreign,
 			"npzedit":   npzEdit,
@@ -111,8 +111,8 @@ func flip(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(path, data, 0o644))
 }
 
-// cut shortens a file: cut FILE BYTES.
-func cut(ts *testscript.TestScript, _ bool, args []string) {
+// shorten makes a file shorter: cut FILE BYTES.
+func shorten(ts *testscript.TestScript, _ bool, args []string) {
 	n, err := strconv.ParseInt(args[1], 10, 64)
 	ts.Check(err)
 	ts.Check(os.Truncate(ts.MkAbs(args[0]), n))

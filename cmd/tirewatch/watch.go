@@ -76,7 +76,11 @@ func printVerdict(w io.Writer, v *verdict.Verdict, asJSON bool) error {
 		}
 		return err
 	}
-	_, err := fmt.Fprintf(w, "%s  %s #%d  %-6s  %.3f  model %d (%s)\n", v.Time.Format(time.RFC3339), v.Station, v.Seq, v.Label, v.Probability,
+	where := ""
+	if v.Tiling != nil {
+		where = fmt.Sprintf("  at %.0f degrees", v.Tiling.Angle)
+	}
+	_, err := fmt.Fprintf(w, "%s  %s #%d  %-6s  %.3f%s  model %d (%s)\n", v.Time.Format(time.RFC3339), v.Station, v.Seq, v.Label, v.Probability, where,
 		v.ModelSerial, v.ModelHash)
 	return err
 }

@@ -61,7 +61,7 @@ func TestRealTires(t *testing.T) {
 	var photos []photo
 	for _, p := range set.Parts() {
 		for _, it := range p.Items {
-			photos = append(photos, cut(t, it, spec))
+			photos = append(photos, take(t, it, spec))
 		}
 	}
 	var sum float64
@@ -87,7 +87,7 @@ type photo struct {
 	whole        []byte
 }
 
-func cut(t *testing.T, it dataset.Item, spec preprocess.Spec) photo {
+func take(t *testing.T, it dataset.Item, spec preprocess.Spec) photo {
 	t.Helper()
 	f, err := imagefile.Read(it.Path)
 	if err != nil {

@@ -40,6 +40,39 @@ type Options struct {
 	Overlap float64 // of neighbouring tiles at least, share of a tile: what is shorter lies wholly in one of them
 }
 
+// DefaultTile is the usual Options.Tile of a view.
+func DefaultTile(v View) float64 {
+	if v == SideWall {
+		return 1
+	}
+	return 0.4
+}
+
+// Limits gives the smallest and the largest Options.Tile of a view.
+func Limits(v View) (low, high float64) {
+	if v == SideWall {
+		return 0.5, 2
+	}
+	return 0.2, 1
+}
+
+// MaxOverlap is the largest Options.Overlap.
+const MaxOverlap = 0.5
+
+// Validate refuses tiles that are too small, too large or overlap too much.
+func (o Options) Validate() error {
+	low, high := Limits(o.View)
+	switch {
+	case !(o.Tile >= low && o.Tile <= high):
+		return fmt.Errorf("tile %v of a %s is outside %v to %v", o.Tile, o.View, low, high)
+	case !(o.Overlap >= 0 && o.Overlap <= MaxOverlap):
+		return fmt.Errorf("overlap %v is outside 0 to %v", o.Overlap, MaxOverlap)
+	case !(o.Margin >= 0 && o.Margin <= 0.5):
+		return fmt.Errorf("margin %v is outside 0 to 0.5", o.Margin)
+	}
+	return nil
+}
+
 // MaxPieces bounds the pieces of a frame: each is a forward pass and stands in the verdict.
 const MaxPieces = 256
 
@@ -97,7 +130,7 @@ func (c *Cutter) Cut(f *frame.Frame, t locate.Tire) (Cut, error) {
 // tiles lays a grid over the square.
 func (c *Cutter) tiles(f *frame.Frame) error {
 	r := c.cut.Crop
-	side := max(1, int(math.Round(c.o.Tile*float64(min(r.Dx(), r.Dy())))))
+	side := max(1, int(math.Ceil(c.o.Tile*float64(min(r.Dx(), r.Dy())))))
 	nx, ny := c.count(r.Dx(), side), c.count(r.Dy(), side)
 	if nx*ny > MaxPieces {
 		return fmt.Errorf("%w: %d x %d of %d px, at most %d", ErrTooMany, nx, ny, side, MaxPieces)

@@ -5,10 +5,12 @@ import (
 	"image"
 	"math"
 	"testing"
+	"time"
 
 	"tirewatch/vision/cut"
 	"tirewatch/vision/frame"
 	"tirewatch/vision/locate"
+	"tirewatch/vision/preprocess"
 )
 
 // drawn is a dark ring on a bright belt, 640 x 480 px, and where it is.
@@ -138,5 +140,42 @@ func TestCutAllocatesNothing(t *testing.T) {
 		}); n > 0 {
 			t.Errorf("%s: %g allocations a frame", v, n)
 		}
+	}
+}
+
+// What a full HD frame of a tire costs until the network's bytes of all its pieces are made; a forward pass for each comes behind it. The fastest
+// call is what a shared machine cannot blur.
+func BenchmarkFullHD(b *testing.B) {
+	f := frame.NewGray(1920, 1080)
+	for i := range f.Pix {
+		r := math.Hypot(float64(i%1920)-960, float64(i/1920)-540)
+		f.Pix[i] = byte(150 + i%7)
+		if r < 515 && r >= 290 {
+			f.Pix[i] = byte(40 + i%7)
+		}
+	}
+	tire := locate.Tire{Centre: locate.Point{X: 960, Y: 540}, Radius: 515}
+	spec := preprocess.Thesis()
+	pix := make([]byte, spec.Size())
+	for _, v := range cut.Views {
+		b.Run(string(v), func(b *testing.B) {
+			c := cut.New(cut.Options{View: v, Margin: 0.02, Tile: cut.DefaultTile(v), Overlap: 0.25})
+			fastest, pieces := time.Hour, 0
+			for b.Loop() {
+				start := time.Now()
+				got, err := c.Cut(f, tire)
+				if err != nil {
+					b.Fatal(err)
+				}
+				for _, p := range got.Pieces {
+					if err := spec.Apply(pix, p.Frame, p.Region); err != nil {
+						b.Fatal(err)
+					}
+				}
+				fastest, pieces = min(fastest, time.Since(start)), len(got.Pieces)
+			}
+			b.ReportMetric(float64(fastest.Nanoseconds())/1e6, "min-ms/op")
+			b.ReportMetric(float64(pieces), "pieces")
+		})
 	}
 }

@@ -40,6 +40,8 @@ const (
 	ringGrid = 320
 	// maxRims is how many circles are looked at.
 	maxRims = 6
+	// minRise is what a circle around the outline's centre must rise at least, as a share of the strongest, to be looked at.
+	minRise = 0.12
 	// minRimStep is how much brighter than rubber the inner side must be, in the middle of all directions, grey levels.
 	minRimStep = 8
 	// maxRise is what a direction counts at most, grey levels over two cells: a lamp's reflection must not outvote the others.
@@ -91,7 +93,7 @@ func (l *Rings) wall(outer circle) (best wall, ok bool) {
 		wall
 		step, rise float32
 	}
-	var most float32
+	var most, strongest float32
 	for k := range found {
 		at := 0
 		for i, v := range l.rises {
@@ -99,6 +101,10 @@ func (l *Rings) wall(outer circle) (best wall, ok bool) {
 				at = i
 			}
 		}
+		if l.rises[at] < minRise*strongest {
+			break
+		}
+		strongest = max(strongest, l.rises[at])
 		clear(l.rises[max(0, at-far):min(n, at+far+1)])
 		found[k].wall = wall{outer.x, outer.y, outer.r, float32(first + at)}
 		found[k].step = found[k].inner().step(g)

@@ -20,7 +20,7 @@ import (
 // column is a ray from the outer circle to the inner one at the same angle; the two need not have one centre.
 //
 // All of it is integers: sine and cosine are a series in 30 bits, a place in the frame has 18 bits behind the point, and a pixel is mixed from
-// its four neighbours with 16-bit weights: some 45 instructions for each pixel of the strip. There is no assembly, because the forward
+// its four neighbours with 16-bit weights: on ARM 45 instructions for each pixel of the strip. There is no assembly, because the forward
 // passes over the strip's tiles execute many times as many on a station's CPU.
 
 // Circle is a circle in a frame, in sixteenths of a px: pixel (i, j) covers 16i to 16i+16.
@@ -112,7 +112,7 @@ func (u *Unwrapper) Unwrap(f *frame.Frame, r Ring, extra int) (*frame.Frame, err
 	s.Pix = grow(s.Pix, s.Stride*height)
 	for x, direction := range u.turn {
 		start, step := r.ray(direction, box.Min, height)
-		walk(s.Pix[x:], s.Stride, height, start, step, u.gray, box.Dx())
+		walk(s.Pix[x:(height-1)*s.Stride+x+1], s.Stride, start, step, u.gray, box.Dx())
 	}
 	for y := range height {
 		row := s.Pix[y*s.Stride:][:s.Width]
@@ -169,16 +169,16 @@ func (r Ring) ray(direction [2]int32, origin image.Point, height int) (start, st
 	return place(y<<32 + x), place(dy<<32 + dx)
 }
 
-// walk makes a column of the strip: height pixels, stride apart. gray has rows of w px.
-func walk(out []byte, stride, height int, at, step place, gray []byte, w int) {
-	for k := range height {
+// walk makes a column of the strip: every stride-th byte of out. gray has rows of w px.
+func walk(out []byte, stride int, at, step place, gray []byte, w int) {
+	for k := 0; k < len(out); k += stride {
 		i := int(at>>(32+placeBits))*w + int(uint32(at)>>placeBits)
 		fx, fy := int64(uint16(at>>(placeBits-16))), int64(uint16(at>>(32+placeBits-16)))
 		at += step
 		up, down := gray[i:i+2:i+2], gray[i+w:i+w+2:i+w+2]
 		a := int64(up[0])<<16 + (int64(up[1])-int64(up[0]))*fx
 		b := int64(down[0])<<16 + (int64(down[1])-int64(down[0]))*fx
-		out[k*stride] = byte((a<<16 + (b-a)*fy + 1<<31) >> 32)
+		out[k] = byte((a<<16 + (b-a)*fy + 1<<31) >> 32)
 	}
 }
 

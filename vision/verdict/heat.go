@@ -10,7 +10,7 @@ import (
 // HeatMap lays the scores of the tiles over the frame that they were cut from, and gives the part of it that shows the tire: from clear, where
 // nothing is suspected, through yellow to red, from threshold on. Where tiles overlap the larger score counts. The decisive tile has a white
 // border. frame may be nil: the tiles then lie on grey.
-func (p *Parts) HeatMap(frame image.Image, threshold float64) *image.RGBA {
+func (p *Tiling) HeatMap(frame image.Image, threshold float64) *image.RGBA {
 	area := p.area()
 	if frame != nil {
 		area = area.Intersect(frame.Bounds())
@@ -42,7 +42,7 @@ func (p *Parts) HeatMap(frame image.Image, threshold float64) *image.RGBA {
 const maxHeat = 1 << 12
 
 // area is the box around all tiles.
-func (p *Parts) area() (r image.Rectangle) {
+func (p *Tiling) area() (r image.Rectangle) {
 	for _, t := range p.Tiles {
 		r = r.Union(t.box())
 	}
@@ -52,7 +52,7 @@ func (p *Parts) area() (r image.Rectangle) {
 func (t Tile) box() image.Rectangle { return image.Rect(t.Crop[0], t.Crop[1], t.Crop[2], t.Crop[3]) }
 
 // at is the largest logit of the tiles that a pixel lies in, -Inf outside of all, and whether it lies on the border of the decisive one.
-func (p *Parts) at(x, y int) (heat float64, border bool) {
+func (p *Tiling) at(x, y int) (heat float64, border bool) {
 	heat = math.Inf(-1)
 	inside := p.inside(x, y)
 	for i, t := range p.Tiles {
@@ -66,7 +66,7 @@ func (p *Parts) at(x, y int) (heat float64, border bool) {
 }
 
 // inside tells whether a pixel lies in a tile, by at least so many px.
-func (p *Parts) inside(x, y int) func(t Tile, by int) bool {
+func (p *Tiling) inside(x, y int) func(t Tile, by int) bool {
 	if p.Ring == nil {
 		return func(t Tile, by int) bool { return image.Pt(x, y).In(t.box().Inset(by)) }
 	}

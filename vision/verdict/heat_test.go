@@ -11,8 +11,8 @@ import (
 )
 
 // sideWall is a ring in four quarters, of which the one at the right side of the picture is cracked.
-func sideWall() *verdict.Parts {
-	p := &verdict.Parts{View: "sidewall", Frame: 801, Worst: 1, Angle: 90, Ring: &verdict.Ring{
+func sideWall() *verdict.Tiling {
+	p := &verdict.Tiling{View: "sidewall", Frame: 801, Worst: 1, Angle: 90, Ring: &verdict.Ring{
 		Outer: verdict.Circle{X: 100, Y: 100, R: 90}, Inner: verdict.Circle{X: 100, Y: 100, R: 50}}}
 	for i, logit := range []float64{-4, 3, -1, -4} {
 		from := float64(90*i) + 315
@@ -26,7 +26,7 @@ func sideWall() *verdict.Parts {
 
 func TestPartsInBothEncodings(t *testing.T) {
 	v := example()
-	v.Parts = sideWall()
+	v.Tiling = sideWall()
 	for _, e := range []verdict.Encoding{verdict.JSON, verdict.MessagePack} {
 		b, err := v.Encode(e)
 		if err != nil {
@@ -68,7 +68,7 @@ func TestHeatMap(t *testing.T) {
 
 // Tiles of a picture that was cut in squares; the hotter of two that overlap counts.
 func TestHeatMapOfTiles(t *testing.T) {
-	p := &verdict.Parts{View: "tiles", Worst: 1, Tiles: []verdict.Tile{{Crop: [4]int{0, 0, 60, 60}, Logit: -5}, {Crop: [4]int{40, 0, 100, 60}, Logit: 2}}}
+	p := &verdict.Tiling{View: "tiles", Worst: 1, Tiles: []verdict.Tile{{Crop: [4]int{0, 0, 60, 60}, Logit: -5}, {Crop: [4]int{40, 0, 100, 60}, Logit: 2}}}
 	m := p.HeatMap(nil, 0.5)
 	if cold, both := m.RGBAAt(20, 30), m.RGBAAt(50, 30); cold.R > cold.B+10 || both.R < both.B+80 {
 		t.Errorf("cold %v, hot %v", cold, both)
@@ -78,7 +78,7 @@ func TestHeatMapOfTiles(t *testing.T) {
 // A verdict comes from outside: no numbers in it make a picture that the memory does not hold.
 func TestHeatMapOfNonsense(t *testing.T) {
 	for _, crop := range [][4]int{{0, 0, 1 << 40, 1 << 40}, {math.MinInt, 0, math.MaxInt, 5}, {}} {
-		p := &verdict.Parts{Worst: -7, Tiles: []verdict.Tile{{Crop: crop, Logit: math.NaN()}}}
+		p := &verdict.Tiling{Worst: -7, Tiles: []verdict.Tile{{Crop: crop, Logit: math.NaN()}}}
 		if b := p.HeatMap(nil, 0).Bounds(); !b.Empty() {
 			t.Errorf("%v: %v", crop, b)
 		}

@@ -53,9 +53,9 @@ type Verdict struct {
 	ModelSerial uint64 `msg:"model_serial" json:"model_serial"`
 	ModelHash   string `msg:"model_hash" json:"model_hash"` // SHA-256 of the bundle, first 16 hex digits
 
-	Trigger string `msg:"trigger,omitempty" json:"trigger,omitempty"` // what asked for it: presence, frame, photo-eye, command; missing: nothing did
-	Part    string `msg:"part,omitempty" json:"part,omitempty"`       // the part's name, as the trigger gave it
-	Parts   *Parts `msg:"parts,omitempty" json:"parts,omitempty"`     // where in the tire, when it is judged in tiles
+	Trigger string  `msg:"trigger,omitempty" json:"trigger,omitempty"` // what asked for it: presence, frame, photo-eye, command; missing: nothing did
+	Part    string  `msg:"part,omitempty" json:"part,omitempty"`       // the part's name, as the trigger gave it
+	Tiling  *Tiling `msg:"tiling,omitempty" json:"tiling,omitempty"`   // where in the tire, when it is judged in tiles
 
 	Image string   `msg:"image,omitempty" json:"image,omitempty"` // file name of a still image
 	Crop  string   `msg:"crop,omitempty" json:"crop,omitempty"`   // picture of the deciding frame beside the station's journal, if it is still there
@@ -69,9 +69,9 @@ type Vote struct {
 	Logit float64 `msg:"logit" json:"logit"` // the network's output before the sigmoid; of a tire in tiles the largest of them
 }
 
-// Parts are the tiles of the deciding frame, and which of them decided. The angle names a place of the tire as it lay in that frame: nobody knows
+// Tiling is what the tiles of the deciding frame say, and which of them decided. The angle names a place of the tire as it lay in that frame: nobody knows
 // how it is turned.
-type Parts struct {
+type Tiling struct {
 	View  string  `msg:"view" json:"view"`                     // "tiles" or "sidewall"
 	Frame uint64  `msg:"frame" json:"frame"`                   // the deciding frame: the one with the largest logit
 	Worst int     `msg:"worst" json:"worst"`                   // index of the tile with the largest logit

@@ -203,166 +203,6 @@ func (z Label) Msgsize() (s int) {
 }
 
 // MarshalMsg implements msgp.Marshaler
-func (z *Parts) MarshalMsg(b []byte) (o []byte, err error) {
-	o = msgp.Require(b, z.Msgsize())
-	// check for omitted fields
-	zb0001Len := uint32(6)
-	var zb0001Mask uint8 /* 6 bits */
-	_ = zb0001Mask
-	if z.Ring == nil {
-		zb0001Len--
-		zb0001Mask |= 0x10
-	}
-	// variable map header, size zb0001Len
-	o = append(o, 0x80|uint8(zb0001Len))
-
-	// skip if no fields are to be emitted
-	if zb0001Len != 0 {
-		// string "view"
-		o = append(o, 0xa4, 0x76, 0x69, 0x65, 0x77)
-		o = msgp.AppendString(o, z.View)
-		// string "frame"
-		o = append(o, 0xa5, 0x66, 0x72, 0x61, 0x6d, 0x65)
-		o = msgp.AppendUint64(o, z.Frame)
-		// string "worst"
-		o = append(o, 0xa5, 0x77, 0x6f, 0x72, 0x73, 0x74)
-		o = msgp.AppendInt(o, z.Worst)
-		// string "angle"
-		o = append(o, 0xa5, 0x61, 0x6e, 0x67, 0x6c, 0x65)
-		o = msgp.AppendFloat64(o, z.Angle)
-		if (zb0001Mask & 0x10) == 0 { // if not omitted
-			// string "ring"
-			o = append(o, 0xa4, 0x72, 0x69, 0x6e, 0x67)
-			if z.Ring == nil {
-				o = msgp.AppendNil(o)
-			} else {
-				o, err = z.Ring.MarshalMsg(o)
-				if err != nil {
-					err = msgp.WrapError(err, "Ring")
-					return
-				}
-			}
-		}
-		// string "tiles"
-		o = append(o, 0xa5, 0x74, 0x69, 0x6c, 0x65, 0x73)
-		o = msgp.AppendArrayHeader(o, uint32(len(z.Tiles)))
-		for za0001 := range z.Tiles {
-			o, err = z.Tiles[za0001].MarshalMsg(o)
-			if err != nil {
-				err = msgp.WrapError(err, "Tiles", za0001)
-				return
-			}
-		}
-	}
-	return
-}
-
-// UnmarshalMsg implements msgp.Unmarshaler
-func (z *Parts) UnmarshalMsg(bts []byte) (o []byte, err error) {
-	var field []byte
-	_ = field
-	var zb0001 uint32
-	zb0001, bts, err = msgp.ReadMapHeaderBytes(bts)
-	if err != nil {
-		err = msgp.WrapError(err)
-		return
-	}
-	for zb0001 > 0 {
-		zb0001--
-		field, bts, err = msgp.ReadMapKeyZC(bts)
-		if err != nil {
-			err = msgp.WrapError(err)
-			return
-		}
-		switch msgp.UnsafeString(field) {
-		case "view":
-			z.View, bts, err = msgp.ReadStringBytes(bts)
-			if err != nil {
-				err = msgp.WrapError(err, "View")
-				return
-			}
-		case "frame":
-			z.Frame, bts, err = msgp.ReadUint64Bytes(bts)
-			if err != nil {
-				err = msgp.WrapError(err, "Frame")
-				return
-			}
-		case "worst":
-			z.Worst, bts, err = msgp.ReadIntBytes(bts)
-			if err != nil {
-				err = msgp.WrapError(err, "Worst")
-				return
-			}
-		case "angle":
-			z.Angle, bts, err = msgp.ReadFloat64Bytes(bts)
-			if err != nil {
-				err = msgp.WrapError(err, "Angle")
-				return
-			}
-		case "ring":
-			if msgp.IsNil(bts) {
-				bts, err = msgp.ReadNilBytes(bts)
-				if err != nil {
-					return
-				}
-				z.Ring = nil
-			} else {
-				if z.Ring == nil {
-					z.Ring = new(Ring)
-				}
-				bts, err = z.Ring.UnmarshalMsg(bts)
-				if err != nil {
-					err = msgp.WrapError(err, "Ring")
-					return
-				}
-			}
-		case "tiles":
-			var zb0002 uint32
-			zb0002, bts, err = msgp.ReadArrayHeaderBytes(bts)
-			if err != nil {
-				err = msgp.WrapError(err, "Tiles")
-				return
-			}
-			if cap(z.Tiles) >= int(zb0002) {
-				z.Tiles = (z.Tiles)[:zb0002]
-			} else {
-				z.Tiles = make([]Tile, zb0002)
-			}
-			for za0001 := range z.Tiles {
-				bts, err = z.Tiles[za0001].UnmarshalMsg(bts)
-				if err != nil {
-					err = msgp.WrapError(err, "Tiles", za0001)
-					return
-				}
-			}
-		default:
-			bts, err = msgp.Skip(bts)
-			if err != nil {
-				err = msgp.WrapError(err)
-				return
-			}
-		}
-	}
-	o = bts
-	return
-}
-
-// Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
-func (z *Parts) Msgsize() (s int) {
-	s = 1 + 5 + msgp.StringPrefixSize + len(z.View) + 6 + msgp.Uint64Size + 6 + msgp.IntSize + 6 + msgp.Float64Size + 5
-	if z.Ring == nil {
-		s += msgp.NilSize
-	} else {
-		s += z.Ring.Msgsize()
-	}
-	s += 6 + msgp.ArrayHeaderSize
-	for za0001 := range z.Tiles {
-		s += z.Tiles[za0001].Msgsize()
-	}
-	return
-}
-
-// MarshalMsg implements msgp.Marshaler
 func (z *Ring) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
 	// map header, size 2
@@ -627,6 +467,166 @@ func (z *Tile) Msgsize() (s int) {
 }
 
 // MarshalMsg implements msgp.Marshaler
+func (z *Tiling) MarshalMsg(b []byte) (o []byte, err error) {
+	o = msgp.Require(b, z.Msgsize())
+	// check for omitted fields
+	zb0001Len := uint32(6)
+	var zb0001Mask uint8 /* 6 bits */
+	_ = zb0001Mask
+	if z.Ring == nil {
+		zb0001Len--
+		zb0001Mask |= 0x10
+	}
+	// variable map header, size zb0001Len
+	o = append(o, 0x80|uint8(zb0001Len))
+
+	// skip if no fields are to be emitted
+	if zb0001Len != 0 {
+		// string "view"
+		o = append(o, 0xa4, 0x76, 0x69, 0x65, 0x77)
+		o = msgp.AppendString(o, z.View)
+		// string "frame"
+		o = append(o, 0xa5, 0x66, 0x72, 0x61, 0x6d, 0x65)
+		o = msgp.AppendUint64(o, z.Frame)
+		// string "worst"
+		o = append(o, 0xa5, 0x77, 0x6f, 0x72, 0x73, 0x74)
+		o = msgp.AppendInt(o, z.Worst)
+		// string "angle"
+		o = append(o, 0xa5, 0x61, 0x6e, 0x67, 0x6c, 0x65)
+		o = msgp.AppendFloat64(o, z.Angle)
+		if (zb0001Mask & 0x10) == 0 { // if not omitted
+			// string "ring"
+			o = append(o, 0xa4, 0x72, 0x69, 0x6e, 0x67)
+			if z.Ring == nil {
+				o = msgp.AppendNil(o)
+			} else {
+				o, err = z.Ring.MarshalMsg(o)
+				if err != nil {
+					err = msgp.WrapError(err, "Ring")
+					return
+				}
+			}
+		}
+		// string "tiles"
+		o = append(o, 0xa5, 0x74, 0x69, 0x6c, 0x65, 0x73)
+		o = msgp.AppendArrayHeader(o, uint32(len(z.Tiles)))
+		for za0001 := range z.Tiles {
+			o, err = z.Tiles[za0001].MarshalMsg(o)
+			if err != nil {
+				err = msgp.WrapError(err, "Tiles", za0001)
+				return
+			}
+		}
+	}
+	return
+}
+
+// UnmarshalMsg implements msgp.Unmarshaler
+func (z *Tiling) UnmarshalMsg(bts []byte) (o []byte, err error) {
+	var field []byte
+	_ = field
+	var zb0001 uint32
+	zb0001, bts, err = msgp.ReadMapHeaderBytes(bts)
+	if err != nil {
+		err = msgp.WrapError(err)
+		return
+	}
+	for zb0001 > 0 {
+		zb0001--
+		field, bts, err = msgp.ReadMapKeyZC(bts)
+		if err != nil {
+			err = msgp.WrapError(err)
+			return
+		}
+		switch msgp.UnsafeString(field) {
+		case "view":
+			z.View, bts, err = msgp.ReadStringBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "View")
+				return
+			}
+		case "frame":
+			z.Frame, bts, err = msgp.ReadUint64Bytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Frame")
+				return
+			}
+		case "worst":
+			z.Worst, bts, err = msgp.ReadIntBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Worst")
+				return
+			}
+		case "angle":
+			z.Angle, bts, err = msgp.ReadFloat64Bytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Angle")
+				return
+			}
+		case "ring":
+			if msgp.IsNil(bts) {
+				bts, err = msgp.ReadNilBytes(bts)
+				if err != nil {
+					return
+				}
+				z.Ring = nil
+			} else {
+				if z.Ring == nil {
+					z.Ring = new(Ring)
+				}
+				bts, err = z.Ring.UnmarshalMsg(bts)
+				if err != nil {
+					err = msgp.WrapError(err, "Ring")
+					return
+				}
+			}
+		case "tiles":
+			var zb0002 uint32
+			zb0002, bts, err = msgp.ReadArrayHeaderBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Tiles")
+				return
+			}
+			if cap(z.Tiles) >= int(zb0002) {
+				z.Tiles = (z.Tiles)[:zb0002]
+			} else {
+				z.Tiles = make([]Tile, zb0002)
+			}
+			for za0001 := range z.Tiles {
+				bts, err = z.Tiles[za0001].UnmarshalMsg(bts)
+				if err != nil {
+					err = msgp.WrapError(err, "Tiles", za0001)
+					return
+				}
+			}
+		default:
+			bts, err = msgp.Skip(bts)
+			if err != nil {
+				err = msgp.WrapError(err)
+				return
+			}
+		}
+	}
+	o = bts
+	return
+}
+
+// Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
+func (z *Tiling) Msgsize() (s int) {
+	s = 1 + 5 + msgp.StringPrefixSize + len(z.View) + 6 + msgp.Uint64Size + 6 + msgp.IntSize + 6 + msgp.Float64Size + 5
+	if z.Ring == nil {
+		s += msgp.NilSize
+	} else {
+		s += z.Ring.Msgsize()
+	}
+	s += 6 + msgp.ArrayHeaderSize
+	for za0001 := range z.Tiles {
+		s += z.Tiles[za0001].Msgsize()
+	}
+	return
+}
+
+// MarshalMsg implements msgp.Marshaler
 func (z *Verdict) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
 	// check for omitted fields
@@ -645,7 +645,7 @@ func (z *Verdict) MarshalMsg(b []byte) (o []byte, err error) {
 		zb0001Len--
 		zb0001Mask |= 0x2000
 	}
-	if z.Parts == nil {
+	if z.Tiling == nil {
 		zb0001Len--
 		zb0001Mask |= 0x4000
 	}
@@ -718,14 +718,14 @@ func (z *Verdict) MarshalMsg(b []byte) (o []byte, err error) {
 			o = msgp.AppendString(o, z.Part)
 		}
 		if (zb0001Mask & 0x4000) == 0 { // if not omitted
-			// string "parts"
-			o = append(o, 0xa5, 0x70, 0x61, 0x72, 0x74, 0x73)
-			if z.Parts == nil {
+			// string "tiling"
+			o = append(o, 0xa6, 0x74, 0x69, 0x6c, 0x69, 0x6e, 0x67)
+			if z.Tiling == nil {
 				o = msgp.AppendNil(o)
 			} else {
-				o, err = z.Parts.MarshalMsg(o)
+				o, err = z.Tiling.MarshalMsg(o)
 				if err != nil {
-					err = msgp.WrapError(err, "Parts")
+					err = msgp.WrapError(err, "Tiling")
 					return
 				}
 			}
@@ -875,20 +875,20 @@ func (z *Verdict) UnmarshalMsg(bts []byte) (o []byte, err error) {
 				err = msgp.WrapError(err, "Part")
 				return
 			}
-		case "parts":
+		case "tiling":
 			if msgp.IsNil(bts) {
 				bts, err = msgp.ReadNilBytes(bts)
 				if err != nil {
 					return
 				}
-				z.Parts = nil
+				z.Tiling = nil
 			} else {
-				if z.Parts == nil {
-					z.Parts = new(Parts)
+				if z.Tiling == nil {
+					z.Tiling = new(Tiling)
 				}
-				bts, err = z.Parts.UnmarshalMsg(bts)
+				bts, err = z.Tiling.UnmarshalMsg(bts)
 				if err != nil {
-					err = msgp.WrapError(err, "Parts")
+					err = msgp.WrapError(err, "Tiling")
 					return
 				}
 			}
@@ -963,11 +963,11 @@ func (z *Verdict) Msgsize() (s int) {
 	for za0001 := range z.Votes {
 		s += z.Votes[za0001].Msgsize()
 	}
-	s += 13 + msgp.Uint64Size + 11 + msgp.StringPrefixSize + len(z.ModelHash) + 8 + msgp.StringPrefixSize + len(z.Trigger) + 5 + msgp.StringPrefixSize + len(z.Part) + 6
-	if z.Parts == nil {
+	s += 13 + msgp.Uint64Size + 11 + msgp.StringPrefixSize + len(z.ModelHash) + 8 + msgp.StringPrefixSize + len(z.Trigger) + 5 + msgp.StringPrefixSize + len(z.Part) + 7
+	if z.Tiling == nil {
 		s += msgp.NilSize
 	} else {
-		s += z.Parts.Msgsize()
+		s += z.Tiling.Msgsize()
 	}
 	s += 6 + msgp.StringPrefixSize + len(z.Image) + 5 + msgp.StringPrefixSize + len(z.Crop) + 3 + 1 + 7 + msgp.Float64Size + 11 + msgp.Float64Size + 8 + msgp.Float64Size
 	return

@@ -1,0 +1,271 @@
+package synth_test
+
+import (
+	"math"
+	"os"
+	"slices"
+	"testing"
+
+	"tirewatch/trainer"
+	"tirewatch/trainer/augment"
+	"tirewatch/trainer/checkpoint"
+	"tirewatch/trainer/each"
+	"tirewatch/trainer/metrics"
+	"tirewatch/trainer/nn"
+	"tirewatch/trainer/pixels"
+	"tirewatch/trainer/synth"
+	"tirewatch/vision/cut"
+	"tirewatch/vision/frame"
+	"tirewatch/vision/graph"
+	"tirewatch/vision/locate"
+	"tirewatch/vision/preprocess"
+)
+
+// wholeTire asks for TestWholeTire.
+const wholeTire = "TIREWATCH_WHOLE_TIRE"
+
+// The tires of TestWholeTire. Every other one has a hairline, 0.001 to 0.004 of the picture's side wide: 0.8 to 3 px of what the camera gives, 0.4
+// to 1.5 px of what the network sees of the whole tire.
+const (
+	wholeSize  = 760 // px
+	wholeTrain = 400
+	wholeVal   = 100
+	wholeTest  = 240
+	finest     = 0.001
+	widest     = 0.004
+)
+
+// wholeNet is the network of the thesis with fewer filters: it learns in minutes, and both views get the same.
+func wholeNet() *graph.Graph {
+	g := graph.Thesis()
+	for i := range g.Layers {
+		switch l := &g.Layers[i]; l.Name {
+		case "conv1", "conv2", "conv3", "dense1":
+			l.Filters = 32
+		case "dense2":
+			l.Filters = 16
+		}
+	}
+	return g
+}
+
+// wholeViews are compared.
+var wholeViews = [2]cut.Options{{View: cut.Tire, Margin: 0.02}, {View: cut.SideWall, Tile: 1, Overlap: 0.25}}
+
+// What tiles of the side wall are worth: one network is trained on whole tires, one on tiles of the same tires, both in as many steps. Then
+// other tires are ranked, at the threshold that rejects one sound tire in twenty.
+func TestWholeTire(t *testing.T) {
+	if os.Getenv(wholeTire) == "" {
+		t.Skip(wholeTire + " is not set: drawings and two trainings take a quarter of an hour (make whole-tire)")
+	}
+	const images = 60_000 // of each training
+	train, val := hairlines(t, 0, wholeTrain), hairlines(t, wholeTrain, wholeVal)
+	var nets [2]*nn.Net
+	for i, o := range wholeViews {
+		cfg := checkpoint.Config{Epochs: max(1, images/len(train[i])), Batch: 32, Rate: 0.001, Seed: 1, Validation: 0.2, Schedule: checkpoint.Cosine,
+			Augment: augment.Thesis(), CrackWeight: trainer.BalancedCrackWeight(train[i])}
+		tr, err := trainer.New(cfg, wholeNet(), preprocess.Thesis(), train[i], val[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tr.Run(t.Context(), trainer.Observer{}); err != nil {
+			t.Fatal(err)
+		}
+		h := tr.History()
+		last := h[len(h)-1]
+		t.Logf("%s: %d images, %d epochs, loss %.3f, on other tires %.3f, accuracy %.3f",
+			o.View, len(train[i]), len(h), last.TrainLoss, last.ValLoss, last.ValAccuracy)
+		if nets[i], err = tr.Best().Net(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if areas := rankHairlines(t, nets); !(areas[1] > areas[0]) {
+		t.Errorf("area under ROC %.3f with tiles of the side wall, %.3f with whole tires", areas[1], areas[0])
+	}
+}
+
+// viewer draws tires and cuts them in both ways; one for each processor.
+type viewer struct {
+	round *locate.Round
+	cuts  [2]*cut.Cutter
+	nets  [2]*nn.Predictor
+	pix   []byte
+}
+
+func newViewer() *viewer {
+	return &viewer{round: locate.NewRound(locate.RoundOptions{}), cuts: [2]*cut.Cutter{cut.New(wholeViews[0]), cut.New(wholeViews[1])},
+		pix: make([]byte, preprocess.Thesis().Size())}
+}
+
+// hair is a drawn tire, with no pieces where outline or rim are not found.
+type hair struct {
+	wall    synth.Wall
+	width   float64
+	cracked bool
+	cuts    [2]cut.Cut
+}
+
+// look draws tire i and cuts it.
+func (v *viewer) look(i int) hair {
+	h := hair{cracked: i%2 == 0}
+	_, share := math.Modf(float64(i/2) * 0.618034)
+	h.width = finest + (widest-finest)*share
+	img, wall := synth.DrawHairline(wholeSize, 21, i, h.width, h.cracked)
+	h.wall = wall
+	f := frame.FromImage(img)
+	found := v.round.Find(f)
+	if len(found) != 1 {
+		return h
+	}
+	for k := range h.cuts {
+		c, err := v.cuts[k].Cut(f, found[0])
+		if err != nil {
+			c.Pieces = nil
+		}
+		h.cuts[k] = c
+	}
+	return h
+}
+
+// shows tells whether a piece shows the crack: its middle and a quarter of its length to both sides.
+func shows(p cut.Piece, w synth.Wall) bool {
+	if p.To == 0 {
+		return true // the whole tire
+	}
+	half := w.Length / 4 / math.Hypot(w.CrackX-w.X, w.CrackY-w.Y) * 180 / math.Pi
+	at := math.Mod(w.CrackAngle-p.From+720, 360)
+	return at >= half && at <= p.To-p.From-half
+}
+
+// hairlines gives tires first to first+n-1, for both views: the whole of each, and of a cracked one all tiles that show the crack and three
+// others, of a sound one five. Tiles near a crack that do not show it are left out.
+func hairlines(t *testing.T, first, n int) (samples [2][]trainer.Sample) {
+	t.Helper()
+	spec := preprocess.Thesis()
+	all := make([][2][]trainer.Sample, n)
+	err := each.Run(t.Context(), n, func() (*viewer, error) { return newViewer(), nil }, func(v *viewer, k int) error {
+		h := v.look(first + k)
+		for view, c := range h.cuts {
+			sound, most := 0, 5
+			if h.cracked {
+				most = 3
+			}
+			for i := range c.Pieces {
+				p := c.Pieces[(i*7+k)%len(c.Pieces)] // not neighbours, where 7 does not divide them
+				crack := h.cracked && shows(p, h.wall)
+				near := h.cracked && math.Abs(math.Mod((p.From+p.To)/2-h.wall.CrackAngle+540, 360)-180) < 60
+				if !crack && (near || sound == most) {
+					continue
+				}
+				if !crack {
+					sound++
+				}
+				pix := make([]byte, spec.Size())
+				if err := spec.Apply(pix, p.Frame, p.Region); err != nil {
+					return err
+				}
+				all[k][view] = append(all[k][view], trainer.Sample{Pix: pixels.Of(pix), Crack: crack})
+			}
+		}
+		return nil
+	}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		for view := range samples {
+			samples[view] = append(samples[view], s[view]...)
+		}
+	}
+	return samples
+}
+
+// ranking is what a network makes of a tire: the score of its worst piece.
+type ranking struct {
+	logit, width float64
+	pieces       int
+	cracked      bool
+	there        bool // the worst piece is where the crack is, to half a tile
+}
+
+// rankHairlines judges tires that were not trained on and gives the areas under the ROC curves.
+func rankHairlines(t *testing.T, nets [2]*nn.Net) (areas [2]float64) {
+	t.Helper()
+	var all [2][]ranking
+	for view := range all {
+		all[view] = make([]ranking, wholeTest)
+	}
+	worker := func() (*viewer, error) {
+		v := newViewer()
+		v.nets = [2]*nn.Predictor{nets[0].NewPredictor(), nets[1].NewPredictor()}
+		return v, nil
+	}
+	err := each.Run(t.Context(), wholeTest, worker, func(v *viewer, k int) error {
+		h := v.look(wholeTrain + wholeVal + k)
+		for view, c := range h.cuts {
+			r := ranking{logit: math.Inf(-1), width: h.width, pieces: len(c.Pieces), cracked: h.cracked}
+			for i, p := range c.Pieces {
+				if err := preprocess.Thesis().Apply(v.pix, p.Frame, p.Region); err != nil {
+					return err
+				}
+				logit, err := v.nets[view].Logit(v.pix, nil)
+				if err != nil {
+					return err
+				}
+				if logit > r.logit {
+					off := math.Abs(math.Mod(c.Angle(i)-h.wall.CrackAngle+540, 360) - 180)
+					r.logit, r.there = logit, p.To > 0 && off <= (p.To-p.From)/2
+				}
+			}
+			all[view][k] = r
+		}
+		return nil
+	}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for view := range all {
+		areas[view] = tell(t, wholeViews[view].View, all[view])
+	}
+	return areas
+}
+
+// tell prints what a view finds, and gives its area under the ROC curve.
+func tell(t *testing.T, view cut.View, results []ranking) float64 {
+	var sound, scores []float64
+	var labels []bool
+	pieces := 0
+	for _, r := range results {
+		if r.pieces == 0 {
+			continue
+		}
+		pieces += r.pieces
+		scores, labels = append(scores, r.logit), append(labels, r.cracked)
+		if !r.cracked {
+			sound = append(sound, r.logit)
+		}
+	}
+	slices.Sort(sound)
+	threshold := sound[len(sound)*95/100]
+	area := metrics.ROCAUC(scores, labels)
+	t.Logf("%s: %d tires, %d without a decision, %.1f forward passes each; area under ROC %.3f; a logit above %.2f rejects 5 %% of the sound",
+		view, len(results), len(results)-len(scores), float64(pieces)/float64(len(scores)), area, threshold)
+	for _, b := range []struct{ from, to float64 }{{finest, 0.002}, {0.002, 0.003}, {0.003, widest}} {
+		n, found, there := 0, 0, 0
+		for _, r := range results {
+			if r.pieces == 0 || !r.cracked || r.width < b.from || r.width >= b.to {
+				continue
+			}
+			n++
+			if r.logit > threshold {
+				found++
+				if r.there {
+					there++
+				}
+			}
+		}
+		t.Logf("%s: cracks of %.2f to %.2f px in the frame: %d of %d found, %d of these by the tile that shows it",
+			view, b.from*wholeSize, b.to*wholeSize, found, n, there)
+	}
+	return area
+}
