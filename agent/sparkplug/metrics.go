@@ -43,6 +43,8 @@ var ofDevice = []metric[*verdict.Verdict]{
 	{"Verdict/Frames", spb.DataType_Int32, func(v *verdict.Verdict) any { return int32(len(v.Votes)) }},
 	{"Verdict/Model Serial", spb.DataType_UInt64, func(v *verdict.Verdict) any { return v.ModelSerial }},
 	{"Verdict/Model Hash", spb.DataType_String, func(v *verdict.Verdict) any { return v.ModelHash }},
+	{"Verdict/Trigger", spb.DataType_String, func(v *verdict.Verdict) any { return text(v.Trigger) }},
+	{"Verdict/Part", spb.DataType_String, func(v *verdict.Verdict) any { return text(v.Part) }},
 	{"Verdict/Image", spb.DataType_String, func(v *verdict.Verdict) any { return text(v.Image) }},
 	{"Verdict/Crop", spb.DataType_String, func(v *verdict.Verdict) any { return text(v.Crop) }},
 	{"Verdict/Forward", spb.DataType_Double, func(v *verdict.Verdict) any { return v.MS.Forward }},

@@ -38,10 +38,11 @@ func TestSparkplugHost(t *testing.T) {
 		}
 	}
 	current := h.until("DBIRTH", nil).Records[0].Values
+	whole := len(current)
 	for name, want := range map[string]any{
 		"Verdict/Sequence": 3.0, "Verdict/Label": "normal", "Verdict/Reject": false, "Verdict/Reason": nil, "Verdict/Probability": 0.1,
-		"Verdict/Threshold": 0.5, "Verdict/Frames": 0.0, "Verdict/Model Serial": 0.0, "Verdict/Model Hash": "", "Verdict/Image": nil,
-		"Verdict/Crop": nil, "Verdict/Forward": 0.0,
+		"Verdict/Threshold": 0.5, "Verdict/Frames": 0.0, "Verdict/Model Serial": 0.0, "Verdict/Model Hash": "", "Verdict/Trigger": nil,
+		"Verdict/Part": nil, "Verdict/Image": nil, "Verdict/Crop": nil, "Verdict/Forward": 0.0,
 	} {
 		if got, ok := current[name]; got != want || !ok {
 			t.Errorf("DBIRTH has %s = %v, want %v", name, got, want)
@@ -95,11 +96,11 @@ func TestSparkplugHost(t *testing.T) {
 	}
 	stop()
 	h.until("NDEATH", nil)
-	examine(t, h.seen, written)
+	examine(t, h.seen, written, whole)
 }
 
-// examine holds all that a host saw against what was stored.
-func examine(t *testing.T, seen []line, written uint64) {
+// examine holds all that a host saw against what was stored, each with so many metrics.
+func examine(t *testing.T, seen []line, written uint64, whole int) {
 	t.Helper()
 	got := map[uint64]int{}
 	next, sessions, live, replayed := -1, 0, uint64(0), uint64(0)
@@ -142,7 +143,7 @@ func examine(t *testing.T, seen []line, written uint64) {
 				t.Errorf("line %d: verdict %d after %d, historical %t", i, r.seq(), *order, r.Historical)
 			}
 			*order = r.seq()
-			if r.Values["Verdict/Label"] != "normal" || len(r.Values) != 12 {
+			if r.Values["Verdict/Label"] != "normal" || len(r.Values) != whole {
 				t.Errorf("line %d: verdict %v", i, r.Values)
 			}
 		}
