@@ -19,7 +19,7 @@ demo: deps-opencv
 	bin/tirewatch demo
 
 # Unit, property, golden, command and end-to-end tests; the last run the real agent against a real Mosquitto, and a
-# browser opens the report.
+# browser opens the report, a Sparkplug host and Node-RED read what stations send.
 test: deps-opencv deps-test deps-npm
 	REQUIRE_MOSQUITTO=1 REQUIRE_CHROMIUM=1 REQUIRE_NODE=1 go test -tags opencv -timeout 20m ./...
 
