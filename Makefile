@@ -73,8 +73,8 @@ real-tires:
 	TIREWATCH_REAL_TIRES='$(abspath $(TIRES))' go test -count=1 -timeout 3h -v -run '^TestRealTires$$' ./trainer/synth -args -real-seeds 3
 
 # What labels of a line's own tires bring: a network that was trained on drawn tires comes to a line with another look, some of the kept
-# pictures are labelled, exported and trained on, and tires that nobody labelled are judged before and after. Some ten minutes on two idle
-# cores.
+# pictures are labelled, exported and trained on, and tires that nobody labelled are judged before and after. Some minutes on two idle
+# cores, most of them for the network that it begins with.
 LINE_TIRES = 600
 LINE_LABELS = 60
 finetune-line:
