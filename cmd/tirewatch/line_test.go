@@ -99,7 +99,8 @@ type passage struct {
 }
 
 func (l *line) passage(tire synth.TruthTire) passage {
-	eye := float64(l.truth.Width)/2 + chord*0.4585*float64(l.truth.Height)
+	const radius = 0.4264 // heights, on average
+	eye := float64(l.truth.Width)/2 + chord*radius*float64(l.truth.Height)
 	start := float64(tire.CentreX - l.truth.Way[tire.CentreFrame])
 	at := func(edge float64) time.Duration { // when the edge, in px from the tire's centre, is at the eye
 		for f := 1; f < len(l.truth.Way); f++ {
