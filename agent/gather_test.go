@@ -61,9 +61,9 @@ func (b slowReel) Next(ctx context.Context) (*frame.Frame, error) {
 	return f, err
 }
 
-// at asks for the tire of a frame when it is there.
+// at asks for the tire of a frame half a frame before it.
 func (b *askedBench) at(frame int, part string) {
-	b.fire(time.Duration(frame+1)*perFrame, trigger.Trigger{Kind: trigger.PhotoEye, Part: part})
+	b.fire(time.Duration(frame+1)*perFrame-perFrame/2, trigger.Trigger{Kind: trigger.PhotoEye, Part: part})
 }
 
 // fire sends a trigger so long after the start; one without a time happens then.
@@ -219,14 +219,14 @@ func TestVerdictsComeInTime(t *testing.T) {
 		after  time.Duration // from the trigger to the decision
 	}{
 		// The tire is in the middle in frame 17; the frames around it are the best three, and 19 is no better.
-		{"tire in the middle", false, 2 * perFrame},
+		{"tire in the middle", false, 2*perFrame + perFrame/2},
 		{"silent camera", true, 400 * time.Millisecond},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newAskedBench(t, passing(60, steady(12), 0), 1)
 				var decided []time.Duration
-				asked := b.start.Add(18 * perFrame)
+				asked := b.start.Add(18*perFrame - perFrame/2)
 				b.o.Decided = func(_ *verdict.Verdict, middle time.Time) {
 					if len(decided) == 0 && !middle.Equal(asked) {
 						t.Errorf("in the middle %v after the trigger; want at once", middle.Sub(asked))
