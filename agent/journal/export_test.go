@@ -10,6 +10,9 @@ import (
 // Block is how many numbers are reserved at once.
 const Block = block
 
+// SearchStep is how many rows one step of a search passes.
+const SearchStep = searchStep
+
 // Environment lets a test stand between the journal and the disk.
 type Environment struct {
 	VFS       string

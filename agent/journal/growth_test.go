@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"context"
 	"database/sql"
 	"fmt"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"tirewatch/agent/journal"
+	"tirewatch/vision/verdict"
 )
 
 // grown makes a journal of n verdicts, of which the broker has all but the last 256.
@@ -49,6 +51,11 @@ func BenchmarkGrowth(b *testing.B) {
 		{"insert", func(j *journal.Journal) error { return j.Append(aVerdict()) }},
 		{"read64", func(j *journal.Journal) error { _, err := j.Pending(0, 64); return err }},
 		{"depth", func(j *journal.Journal) error { _, _, err := j.Depth(); return err }},
+		{"search50", func(j *journal.Journal) error {
+			q := journal.Query{From: aVerdict().Time, Label: verdict.Crack, Low: 0.9, High: 1, Limit: 50}
+			_, _, _, err := j.Search(context.Background(), q)
+			return err
+		}},
 	}
 	var journals []*journal.Journal
 	for _, n := range sizes {
@@ -101,6 +108,9 @@ func TestNothingIsScanned(t *testing.T) {
 		`UPDATE verdicts SET acked = 1 WHERE seq = 7 AND acked = 0`,
 		`SELECT seq FROM verdicts WHERE acked = 0 AND seq <= 7 ORDER BY seq`,
 		`DELETE FROM verdicts WHERE seq <= 3`,
+		`SELECT time, seq FROM verdicts WHERE (time, seq) < (9, 9) AND time >= 3 ORDER BY time DESC, seq DESC LIMIT 1 OFFSET 99`,
+		`SELECT seq, body FROM verdicts WHERE (time, seq) < (9, 9) AND (time, seq) >= (3, 3) AND label <> 'normal' AND ('a' = '' OR label = 'a')
+			AND probability BETWEEN 0 AND 1 ORDER BY time DESC, seq DESC LIMIT 50`,
 	} {
 		rows, err := db.Query("EXPLAIN QUERY PLAN " + query)
 		if err != nil {

@@ -29,6 +29,8 @@
 //	marks     ran          ms that the station has worked with this journal, one row for each hour of it
 //	          seq          the highest number at that time: sweep.go
 //	journal   station      whose verdicts these are, one row
+//
+// Two indexes make them quick to search: search.go.
 package journal
 
 import (

@@ -117,13 +117,13 @@ func TestFullDiskTakesPictures(t *testing.T) {
 		t.Skip("needs root, to mount a small file system")
 	}
 	dir := t.TempDir()
-	if err := syscall.Mount("none", dir, "tmpfs", 0, "size=2m"); err != nil {
+	if err := syscall.Mount("none", dir, "tmpfs", 0, "size=3m"); err != nil {
 		t.Skipf("cannot mount a small file system: %v", err)
 	}
 	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
 	path := filepath.Join(dir, "journal.db")
 	j := open(t, path)
-	for range 10 {
+	for range 15 {
 		withCrop(t, j, 100<<10)
 	}
 	f, err := os.Create(filepath.Join(dir, "ballast"))

@@ -223,6 +223,10 @@ func (j *Journal) open(version int, missing error) (err error) {
 	if err := j.prepare(version, missing); err != nil {
 		return errors.Join(err, j.db.Close())
 	}
+	// On a full disk searching is slow, which is no reason not to inspect.
+	if _, err := j.db.Exec(indexes); err != nil && !errors.Is(explain(j.path, err), ErrFull) {
+		return errors.Join(err, j.db.Close())
+	}
 	if err := j.loadCrops(); err != nil {
 		return errors.Join(fmt.Errorf("look through the pictures: %w", explainFile(err)), j.db.Close())
 	}

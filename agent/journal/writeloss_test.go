@@ -247,7 +247,7 @@ func live(t *testing.T, d *disk, n int) map[uint64]verdict.Verdict {
 			d.act(action{kind: acked, offset: int64(last)})
 		}
 		if v.Seq%100 == 0 {
-			sweep(t, j, journal.Limits{Bytes: 60 << 10, Age: day}, day)
+			sweep(t, j, journal.Limits{Bytes: 90 << 10, Age: day}, day)
 		}
 	}
 	recorder.Lock()
