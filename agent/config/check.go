@@ -98,11 +98,8 @@ func (r *reader) check(c *Config) {
 
 	r.mqtt(c.MQTT)
 	r.sparkplug(c.Sparkplug, c.MQTT)
-	if c.Metrics.Listen != "" {
-		_, port, err := net.SplitHostPort(c.Metrics.Listen)
-		_, portErr := strconv.ParseUint(port, 10, 16)
-		r.rule("metrics.listen", err == nil && portErr == nil, "%q is no address, want HOST:PORT like 127.0.0.1:9464, or \"\" for none", c.Metrics.Listen)
-	}
+	r.address("metrics.listen", c.Metrics.Listen, "127.0.0.1:9464")
+	r.page(c.Page)
 	oneOf(r, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(r, "log.format", c.Log.Format, "text", "json")
 }
@@ -156,8 +153,7 @@ func (r *reader) mqtt(m MQTT) {
 	for _, f := range []struct{ key, path string }{
 		{"mqtt.password_file", m.PasswordFile}, {"mqtt.ca_file", m.CAFile}, {"mqtt.cert_file", m.CertFile}, {"mqtt.key_file", m.KeyFile},
 	} {
-		name, ok := strings.CutPrefix(f.path, credential)
-		r.rule(f.key, !ok || name != "" && name == filepath.Base(name) && name != "." && name != "..", "%q names no credential, want credential:NAME", f.path)
+		r.credential(f.key, f.path)
 	}
 	r.rule("mqtt.password_file", m.PasswordFile == "" || m.Username != "", "needs mqtt.username")
 	r.rule("mqtt.cert_file", m.CertFile == "" || m.KeyFile != "", "needs mqtt.key_file")
@@ -186,6 +182,47 @@ func (r *reader) sparkplug(s Sparkplug, m MQTT) {
 
 func (r *reader) clientID(key, id string) {
 	r.rule(key, utf8.ValidString(id) && !strings.ContainsFunc(id, unicode.IsControl), "%q holds control characters", id)
+}
+
+// page refuses a page that the network reaches without a password or in the clear.
+func (r *reader) page(p Page) {
+	r.address("page.listen", p.Listen, "127.0.0.1:8080")
+	for _, f := range []struct{ key, path string }{
+		{"page.password_file", p.PasswordFile}, {"page.viewer_password_file", p.ViewerPasswordFile},
+		{"page.cert_file", p.CertFile}, {"page.key_file", p.KeyFile},
+	} {
+		r.credential(f.key, f.path)
+	}
+	r.rule("page.viewer_password_file", p.ViewerPasswordFile == "" || p.PasswordFile != "", "needs page.password_file, else nobody may change anything")
+	r.rule("page.cert_file", p.CertFile == "" || p.KeyFile != "", "needs page.key_file")
+	r.rule("page.key_file", p.KeyFile == "" || p.CertFile != "", "needs page.cert_file")
+	if p.Listen != "" && !p.Local() {
+		r.rule("page.listen", p.PasswordFile != "", "the network reaches %s, which needs page.password_file: `tirewatch-agent password` makes one; "+
+			"127.0.0.1:8080 needs none", p.Listen)
+		r.rule("page.listen", p.CertFile != "", "the network reaches %s, which needs page.cert_file and page.key_file, else passwords travel in the clear", p.Listen)
+	}
+	r.rule("page.shifts", len(p.Shifts) > 0 && len(p.Shifts) <= 24, "%d shifts, want 1 to 24 times of day", len(p.Shifts))
+	for i, s := range p.Shifts {
+		_, err := time.Parse(clockTime, s)
+		r.rule("page.shifts", err == nil && len(s) == len(clockTime), "%q is no time of day, want something like 06:00", s)
+		r.rule("page.shifts", i == 0 || s > p.Shifts[i-1], "%q is not after %q", s, p.Shifts[max(i, 1)-1])
+	}
+}
+
+// address wants HOST:PORT, or nothing.
+func (r *reader) address(key, address, example string) {
+	if address == "" {
+		return
+	}
+	_, port, err := net.SplitHostPort(address)
+	_, portErr := strconv.ParseUint(port, 10, 16)
+	r.rule(key, err == nil && portErr == nil, "%q is no address, want HOST:PORT like %s, or \"\" for none", address, example)
+}
+
+// credential wants a name where the path is one of systemd's.
+func (r *reader) credential(key, path string) {
+	name, ok := strings.CutPrefix(path, credential)
+	r.rule(key, !ok || name != "" && name == filepath.Base(name) && name != "." && name != "..", "%q names no credential, want credential:NAME", path)
 }
 
 // size wants at least low bytes.

@@ -1,6 +1,6 @@
 // Package config reads the station's configuration: one TOML file, one typed struct, whose field comments are the manual.
 //
-//	station.toml -> CONFIG -> camera, locate, trigger, models, journal, uplink
+//	station.toml -> CONFIG -> camera, locate, trigger, models, journal, uplink, page
 //
 // Everything that is wrong with a file is reported at once, each problem with its line. Newcomers need Load, and Example for a file
 // to start from. A file that names the station, the camera, the keys and the broker is enough: the rest has defaults.
@@ -11,6 +11,8 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,6 +34,7 @@ type Config struct {
 	MQTT      MQTT      `toml:"mqtt"`
 	Sparkplug Sparkplug `toml:"sparkplug"`
 	Metrics   Metrics   `toml:"metrics"`
+	Page      Page      `toml:"page"`
 	Log       Log       `toml:"log"`
 }
 
@@ -382,6 +385,45 @@ type Metrics struct {
 	Listen string `toml:"listen"`
 }
 
+// Page is the station's page for browsers: the live picture, verdicts, history, health, models.
+type Page struct {
+	// Listen is HOST:PORT; an empty text listens nowhere. Default 127.0.0.1:8080, which this machine alone can reach, and from elsewhere whoever may
+	// log in at it (ssh -L 8080:127.0.0.1:8080 STATION). An address that the network reaches needs PasswordFile, CertFile and KeyFile.
+	Listen string `toml:"listen"`
+	// PasswordFile is what `tirewatch-agent password` made of the password of those who may change something: region, models, labels of pictures.
+	// ViewerPasswordFile is the same for those who only look. Other users must be able neither to read nor to change these files. Without
+	// them everybody at this machine may do everything. "credential:NAME" is what systemd hands to the service under that name.
+	PasswordFile       string `toml:"password_file"`
+	ViewerPasswordFile string `toml:"viewer_password_file"`
+	// CertFile and KeyFile are the page's certificate, both or none. They are read at the start.
+	CertFile string `toml:"cert_file"`
+	KeyFile  string `toml:"key_file"`
+	// Shifts are the times of day, in the machine's time zone, at which a shift begins and counters start again. Default 06:00, 14:00 and 22:00.
+	Shifts []string `toml:"shifts"`
+}
+
+// Local says whether only this machine reaches the page.
+func (p Page) Local() bool {
+	host, _, err := net.SplitHostPort(p.Listen)
+	ip, ipErr := netip.ParseAddr(host)
+	return err == nil && (host == "localhost" || ipErr == nil && ip.IsLoopback())
+}
+
+// ShiftStarts are the checked Shifts, since midnight.
+func (p Page) ShiftStarts() (starts []time.Duration) {
+	for _, s := range p.Shifts {
+		t, err := time.Parse(clockTime, s)
+		if err != nil {
+			panic("internal error: unchecked shift: " + err.Error())
+		}
+		starts = append(starts, time.Duration(t.Hour())*time.Hour+time.Duration(t.Minute())*time.Minute)
+	}
+	return starts
+}
+
+// clockTime is how a time of day is written.
+const clockTime = "15:04"
+
 // Log is what the daemon says on standard error.
 type Log struct {
 	Level  string `toml:"level"`  // debug, info, warn or error. Default info.
@@ -401,6 +443,7 @@ func defaults() Config {
 		MQTT:      MQTT{Root: "tirewatch", Encoding: verdict.JSON, HealthPeriod: Duration(time.Minute)},
 		Sparkplug: Sparkplug{Device: "inspection", Overlap: Duration(2 * time.Minute)},
 		Metrics:   Metrics{Listen: "127.0.0.1:9464"},
+		Page:      Page{Listen: "127.0.0.1:8080", Shifts: []string{"06:00", "14:00", "22:00"}},
 		Log:       Log{Level: "info", Format: "text"},
 	}
 }
@@ -428,6 +471,7 @@ func (c *Config) derive(base string) {
 	for _, path := range []*string{
 		&c.Model.Dir, &c.Model.Initial, &c.Model.Revoked, &c.Model.Inbox, &c.Journal.Path,
 		&c.MQTT.PasswordFile, &c.MQTT.CAFile, &c.MQTT.CertFile, &c.MQTT.KeyFile,
+		&c.Page.PasswordFile, &c.Page.ViewerPasswordFile, &c.Page.CertFile, &c.Page.KeyFile,
 	} {
 		*path = resolve(base, *path)
 	}
@@ -452,7 +496,7 @@ const credential = "credential:"
 // ErrNoCredentials means that a credential is asked for outside of a service that has some.
 var ErrNoCredentials = errors.New("systemd handed no credentials to this process: the service's unit needs LoadCredential=, and by hand they cannot be read")
 
-// FilePath is where to read a file of the [mqtt] section: the path itself, or the place of a credential.
+// FilePath is where to read a file of the [mqtt] or [page] section: the path itself, or the place of a credential.
 func FilePath(path string) (string, error) {
 	name, ok := strings.CutPrefix(path, credential)
 	if !ok {

@@ -49,6 +49,7 @@ func TestMinimalFileGetsDefaults(t *testing.T) {
 		Sparkplug: config.Sparkplug{Group: "hamburg", Node: "line1-station3", Device: "inspection",
 			Overlap: config.Duration(2 * time.Minute), ClientID: "tirewatch-hamburg-line1-station3-sparkplug"},
 		Metrics: config.Metrics{Listen: "127.0.0.1:9464"},
+		Page:    config.Page{Listen: "127.0.0.1:8080", Shifts: []string{"06:00", "14:00", "22:00"}},
 		Log:     config.Log{Level: "info", Format: "text"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -62,7 +63,7 @@ func TestExampleShowsTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	optional := regexp.MustCompile(`(?m)^# (gpio|encoder|pulses|exposure|gain|white_balance|focus|region|initial|revoked|inbox|username|password_file|ca_file|cert_file|key_file) = .*\n`)
+	optional := regexp.MustCompile(`(?m)^# (gpio|encoder|pulses|exposure|gain|white_balance|focus|region|initial|revoked|inbox|username|password_file|viewer_password_file|ca_file|cert_file|key_file) = .*\n`)
 	commented := regexp.MustCompile(`(?m)^# (\w+ = )`)
 	text := commented.ReplaceAllString(optional.ReplaceAllString(config.Example(), ""), "$1")
 	uncommented, err := config.Parse([]byte(text), "station.toml")
@@ -143,7 +144,7 @@ func TestProblems(t *testing.T) {
 		}},
 		{"unknown section", minimal + "[mqt]\nbroker = \"x\"\n", []string{`s.toml:12: mqt: unknown section, did you mean "mqtt"?`}},
 		{"unknown word that resembles nothing", minimal + "[weather]\n", []string{
-			`s.toml:12: weather: unknown section, known are station, camera, locate, trigger, reject, model, journal, mqtt, sparkplug, metrics, log`}},
+			`s.toml:12: weather: unknown section, known are station, camera, locate, trigger, reject, model, journal, mqtt, sparkplug, metrics, page, log`}},
 		{"section written as a key", "log = \"debug\"\n" + minimal, []string{
 			"s.toml:1: log: is a section of its own: write [log] and its keys below"}},
 		{"not TOML", "[station\n", []string{"s.toml:1: expected ']' to close table name"}},
@@ -213,6 +214,16 @@ func TestProblems(t *testing.T) {
 			`s.toml:13: journal.crops: "some" is not accepted, want crack or review or all or off`,
 			`s.toml:14: journal.crops_uncertain: -1 is out of range, want 0 to 20`,
 			`s.toml:15: journal.crops_sample: 2 is out of range, want 0 to 1`}},
+		{"a page for the network without password and certificate", minimal + "[page]\nlisten = \"0.0.0.0:8443\"\n", []string{
+			"s.toml:13: page.listen: the network reaches 0.0.0.0:8443, which needs page.password_file: `tirewatch-agent password` makes one; 127.0.0.1:8080 needs none"}},
+		{"a page for the network in the clear", minimal + "[page]\nlisten = \":8443\"\npassword_file = \"p\"\n", []string{
+			"s.toml:13: page.listen: the network reaches :8443, which needs page.cert_file and page.key_file, else passwords travel in the clear"}},
+		{"a page without an operator, half a certificate, odd shifts", minimal + "[page]\nlisten = \"8080\"\nviewer_password_file = \"v\"\ncert_file = \"c\"\nshifts = [\"14:00\", \"6:00\"]\n", []string{
+			`s.toml:13: page.listen: "8080" is no address, want HOST:PORT like 127.0.0.1:8080, or "" for none`,
+			"s.toml:14: page.viewer_password_file: needs page.password_file, else nobody may change anything",
+			"s.toml:15: page.cert_file: needs page.key_file",
+			`s.toml:16: page.shifts: "6:00" is no time of day, want something like 06:00`}},
+		{"shifts in disorder", minimal + "[page]\nshifts = [\"14:00\", \"06:00\"]\n", []string{`s.toml:13: page.shifts: "06:00" is not after "14:00"`}},
 		{"sizes and ages out of range", minimal + "[journal]\nmax_size = \"1kB\"\nmax_age = \"-1h\"\n", []string{
 			`s.toml:13: journal.max_size: "1kB" is too small, want at least 1.0 MiB`,
 			`s.toml:14: journal.max_age: -1h is out of range, want 0s to 36500d`}},

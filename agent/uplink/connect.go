@@ -49,7 +49,7 @@ func clientOptions(cfg config.MQTT) (*mqtt.ClientOptions, error) {
 		SetKeepAlive(keepAlive).
 		SetPingTimeout(pingTimeout)
 	if cfg.PasswordFile != "" {
-		password, err := readPassword(cfg.PasswordFile)
+		password, err := config.ReadPassword(cfg.PasswordFile)
 		if err != nil {
 			return nil, err
 		}

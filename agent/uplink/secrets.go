@@ -4,55 +4,15 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"strings"
 
 	"tirewatch/agent/config"
 )
 
-// secretLimit bounds a password or key file. bytes
-const secretLimit = 1 << 20
-
 // CheckSecret says why a password or key file cannot be used.
 func CheckSecret(path string) error {
-	_, err := readSecret(path)
+	_, err := config.ReadSecret(path)
 	return err
-}
-
-// readSecret reads a file that other users can neither read nor change. Its content is never part of an error.
-func readSecret(path string) ([]byte, error) {
-	path, err := config.FilePath(path)
-	if err != nil {
-		return nil, err
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat() // of the open file: the name may mean another one by now
-	if err != nil {
-		return nil, err
-	}
-	if info.Mode().Perm()&0o006 != 0 {
-		return nil, fmt.Errorf("%s can be read or changed by every user of this machine: run chmod 600 %s, or 640 when its group is the agent's", path, path)
-	}
-	return io.ReadAll(io.LimitReader(f, secretLimit))
-}
-
-// readPassword returns the first line of a secret file.
-func readPassword(path string) (string, error) {
-	data, err := readSecret(path)
-	if err != nil {
-		return "", fmt.Errorf("password file: %w", err)
-	}
-	line, _, _ := strings.Cut(string(data), "\n")
-	line = strings.TrimSuffix(line, "\r")
-	if line == "" {
-		return "", fmt.Errorf("password file %s has an empty first line", path)
-	}
-	return line, nil
 }
 
 // readFile reads a file that is no secret.
@@ -67,7 +27,7 @@ func readFile(path string) ([]byte, error) {
 // readKeyPair reads the station's own certificate.
 func readKeyPair(certFile, keyFile string) (tls.Certificate, error) {
 	cert, certErr := readFile(certFile)
-	key, keyErr := readSecret(keyFile)
+	key, keyErr := config.ReadSecret(keyFile)
 	err := errors.Join(certErr, keyErr)
 	var pair tls.Certificate
 	if err == nil {
