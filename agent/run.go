@@ -19,6 +19,7 @@ import (
 	"tirewatch/agent/models"
 	"tirewatch/agent/review"
 	"tirewatch/agent/uplink"
+	"tirewatch/agent/web"
 	"tirewatch/vision/camera"
 	"tirewatch/vision/cut"
 	"tirewatch/vision/locate"
@@ -27,6 +28,7 @@ import (
 // RunOptions is what Run needs besides the configuration.
 type RunOptions struct {
 	Version      string        // of the program, for the broker
+	Config       string        // the file of the configuration, where the page keeps what it changes
 	DrainTimeout time.Duration // how long the end waits for the broker to acknowledge what is queued
 	Log          *slog.Logger
 }
@@ -81,6 +83,7 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 		return err
 	}
 	drain := func() {}
+	connected := func() bool { return false }
 	var gaps func(uint64, []uplink.Gap)
 	if cfg.MQTT.Enabled() {
 		part := monitor.Part("uplink", 2*uplink.ProgressPause)
@@ -96,7 +99,7 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 		background.Go(func() { publishModels(inner, publish, store, tell.set) })
 		background.Go(func() { obey(inner, u, store, out, log) })
 		tell.publish = append(tell.publish, u.PublishProblem)
-		gaps = u.PublishGaps
+		gaps, connected = u.PublishGaps, u.Connected
 		background.Go(func() { u.Run(inner) })
 		background.Go(func() { takeBundles(inner, u, store, log) })
 		drain = func() {
@@ -128,13 +131,19 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 			log.Warn("the camera did not close", "error", err)
 		}
 	}()
-	watch := &onlooker{metrics: counts, problem: tell.set, drifted: rejectOnDrift(store, log), log: log}
+	locator := newSteered(cfg, o.Config)
+	page := servePage(inner, &background, web.Options{
+		Page: cfg.Page, Station: cfg.Station.ID(), Version: o.Version, Journal: j, Models: store, Locate: locator, Margin: cfg.Locate.Margin,
+		Health: counts.Now, Problems: tell.all, Broker: func() (bool, bool) { return cfg.MQTT.Enabled(), connected() }, Log: log,
+	})
+	watch := &onlooker{metrics: counts, page: page, problem: tell.set, drifted: rejectOnDrift(store, log), log: log}
 	station := New(Options{
-		Source: frames, Locator: newLocator(cfg), Models: store, Journal: j,
+		Source: frames, Locator: locator, Models: store, Journal: j,
 		Each: cfg.Trigger.Mode == config.TriggerFrame, Frames: cfg.Trigger.Frames, Cut: cutOptions(cfg.Locate),
 		Rule: cfg.Trigger.Vote, Budget: cfg.Trigger.Budget.Std(), Live: picture.Source.Live(), Asked: out.asked(), Decided: out.decided,
 		Problem: tell.set, Progress: loop.Progress, Log: log, Looked: counts.Frame, Uncut: counts.Uncut,
 		Judged: func(j Judgement) { watch.judged(j); out.stored(j.Verdict, j.Middle) },
+		Show:   page.Show,
 		Keeps:  keeps(cfg),
 	})
 	defer context.AfterFunc(ctx, monitor.Stopping)()
@@ -198,14 +207,18 @@ func activeSerial(store *models.Store) uint64 {
 // learnEmpty is how many frames show the empty place to a station that waits for tires in a fixed region.
 const learnEmpty = 30
 
+// learnedFrames is how many frames show the empty place to a fixed region.
+func learnedFrames(cfg *config.Config) int {
+	if cfg.Trigger.Mode == config.TriggerPresence {
+		return learnEmpty
+	}
+	return 0
+}
+
 func newLocator(cfg *config.Config) locate.Locator {
 	if cfg.Locate.Mode == config.LocateRegion {
 		r := cfg.Locate.Region
-		learn := 0
-		if cfg.Trigger.Mode == config.TriggerPresence {
-			learn = learnEmpty
-		}
-		return locate.NewRegion(image.Rect(r[0], r[1], r[2], r[3]), learn)
+		return locate.NewRegion(image.Rect(r[0], r[1], r[2], r[3]), learnedFrames(cfg))
 	}
 	return locate.NewRound(locate.RoundOptions{MinDiameter: cfg.Locate.MinDiameter, MaxDiameter: cfg.Locate.MaxDiameter})
 }
@@ -252,6 +265,29 @@ func serveMetrics(ctx context.Context, background *sync.WaitGroup, m *metrics.Me
 	})
 }
 
+// servePage answers browsers until ctx ends. A station inspects with or without a page; nil is a page that nobody sees.
+func servePage(ctx context.Context, background *sync.WaitGroup, o web.Options) *web.Page {
+	if o.Page.Listen == "" {
+		return nil
+	}
+	page, err := web.New(o)
+	var s *web.Server
+	if err == nil {
+		s, err = page.Listen()
+	}
+	if err != nil {
+		o.Log.Error("the station has no page", "error", err)
+		return nil
+	}
+	o.Log.Info("the page is at " + s.URL())
+	background.Go(func() {
+		if err := s.Run(ctx); err != nil {
+			o.Log.Error("the station has no page any more", "error", err)
+		}
+	})
+	return page
+}
+
 // problems collects what keeps the parts of the station from working and tells it as one text.
 type problems struct {
 	publish []func(text string)
@@ -281,6 +317,13 @@ func (p *problems) set(part, text string) {
 	for _, f := range p.publish {
 		f(strings.Join(all, "; "))
 	}
+}
+
+// all gives them by part.
+func (p *problems) all() map[string]string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.texts)
 }
 
 // cameraPart names the camera among the station's problems.

@@ -74,7 +74,9 @@ type Options struct {
 	Progress func()                  // called whenever the loop is alive: the watchdog's proof
 	Looked   func()                  // told of each frame that was looked at; may be nil
 	Uncut    func()                  // told of each chosen frame that could not be cut into tiles; may be nil
-	Judged   func(Judgement)         // told of each verdict that is stored, in the loop's goroutine; may be nil
+	// Show is told of each frame and the tires in it, both valid until it returns; it must not block. May be nil.
+	Show   func(f *frame.Frame, tires []locate.Tire)
+	Judged func(Judgement) // told of each verdict that is stored, in the loop's goroutine; may be nil
 	// Decided is told of each verdict before it is stored, in the loop's goroutine, and when its tire was in the middle of the picture: what
 	// throws a tire off the belt waits for no disk. May be nil.
 	Decided func(v *verdict.Verdict, middle time.Time)
@@ -241,6 +243,9 @@ func (s *Station) inspect(ctx context.Context, f *frame.Frame) error {
 	start := time.Now()
 	tires := s.o.Locator.Find(f)
 	located := time.Since(start)
+	if s.o.Show != nil {
+		s.o.Show(f, tires)
+	}
 	defer s.compare()
 	if s.o.Each {
 		return s.still(ctx, f, tires, located)

@@ -7,6 +7,7 @@ import (
 	"tirewatch/agent/drift"
 	"tirewatch/agent/metrics"
 	"tirewatch/agent/models"
+	"tirewatch/agent/web"
 	"tirewatch/vision/preprocess"
 	"tirewatch/vision/verdict"
 )
@@ -14,6 +15,7 @@ import (
 // onlooker counts every verdict and compares it with what its model learned from. It belongs to the station loop's goroutine.
 type onlooker struct {
 	metrics *metrics.Metrics
+	page    *web.Page // may be nil
 	problem func(part, text string)
 	drifted func(m *models.Loaded, reason string) // told when an alarm is raised
 	log     *slog.Logger
@@ -26,9 +28,11 @@ type onlooker struct {
 // judged is a Station's Options.Judged.
 func (o *onlooker) judged(j Judgement) {
 	o.metrics.Verdict(j.Verdict)
-	if j.Typical == nil {
-		return // no decision says nothing about the pictures
+	if j.Typical == nil { // no decision says nothing about the pictures
+		o.page.Judged(j.Verdict, nil, 0)
+		return
 	}
+	o.page.Judged(j.Verdict, j.Pix, j.Model.Bundle.Spec.Width)
 	if o.model == nil || j.Model.Bundle != o.model.Bundle { // another model, another reference
 		o.metrics.NoDrift()
 		o.model, o.watch, o.alarms = j.Model, drift.New(j.Model.Bundle.Reference, drift.Defaults), map[string]string{}

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -42,4 +44,28 @@ func ReadPassword(path string) (string, error) {
 		return "", fmt.Errorf("password file %s has an empty first line", path)
 	}
 	return line, nil
+}
+
+// ReadFile reads a file that is no secret.
+func ReadFile(path string) ([]byte, error) {
+	path, err := FilePath(path)
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+}
+
+// ReadKeyPair reads a certificate and its key, which is a secret.
+func ReadKeyPair(certFile, keyFile string) (tls.Certificate, error) {
+	cert, certErr := ReadFile(certFile)
+	key, keyErr := ReadSecret(keyFile)
+	err := errors.Join(certErr, keyErr)
+	var pair tls.Certificate
+	if err == nil {
+		pair, err = tls.X509KeyPair(cert, key)
+	}
+	if err != nil {
+		return pair, fmt.Errorf("certificate %s with key %s: %w", certFile, keyFile, err)
+	}
+	return pair, nil
 }

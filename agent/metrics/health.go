@@ -11,6 +11,22 @@ import (
 // Health gives the figures of this moment for the health topic. Mean times are those since it was asked before, so it has one reader. The
 // error says that the queue cannot be read.
 func (m *Metrics) Health() (uplink.Health, error) {
+	h, err := m.Now()
+	if err != nil {
+		return h, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.verdicts > 0 {
+		n := float64(m.verdicts)
+		h.MS = &verdict.Duration{Locate: m.recent.Locate / n, Preprocess: m.recent.Preprocess / n, Forward: m.recent.Forward / n}
+		m.verdicts, m.recent = 0, verdict.Duration{}
+	}
+	return h, nil
+}
+
+// Now is Health without mean times, for any number of readers.
+func (m *Metrics) Now() (uplink.Health, error) {
 	n, oldest, err := m.sources.Queue.Depth()
 	if err != nil {
 		return uplink.Health{}, err
@@ -34,11 +50,6 @@ func (m *Metrics) Health() (uplink.Health, error) {
 	h.Triggers, h.TriggerErrors = byName(m.counts.triggers), byName(m.counts.faults)
 	if m.counts.sent+m.counts.missed > 0 {
 		h.Rejects = map[string]uint64{"sent": m.counts.sent, "missed": m.counts.missed}
-	}
-	if m.verdicts > 0 {
-		n := float64(m.verdicts)
-		h.MS = &verdict.Duration{Locate: m.recent.Locate / n, Preprocess: m.recent.Preprocess / n, Forward: m.recent.Forward / n}
-		m.verdicts, m.recent = 0, verdict.Duration{}
 	}
 	h.Drift = maps.Clone(m.drifts)
 	return h, nil

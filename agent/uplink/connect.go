@@ -92,7 +92,7 @@ func brokerURL(broker string) (*url.URL, error) {
 func tlsConfig(cfg config.MQTT, host string) (*tls.Config, error) {
 	t := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
 	if cfg.CAFile != "" {
-		pem, err := readFile(cfg.CAFile)
+		pem, err := config.ReadFile(cfg.CAFile)
 		if err != nil {
 			return nil, fmt.Errorf("read CA certificates: %w", err)
 		}
@@ -102,9 +102,9 @@ func tlsConfig(cfg config.MQTT, host string) (*tls.Config, error) {
 		}
 	}
 	if cfg.CertFile != "" {
-		pair, err := readKeyPair(cfg.CertFile, cfg.KeyFile)
+		pair, err := config.ReadKeyPair(cfg.CertFile, cfg.KeyFile)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("client %w", err)
 		}
 		t.Certificates = []tls.Certificate{pair}
 	}

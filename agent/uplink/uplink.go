@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -71,6 +72,8 @@ type Uplink struct {
 	keepAlive    time.Duration // see the constant
 	deaf         time.Duration // see deafness
 
+	connected atomic.Bool
+
 	mu      sync.Mutex
 	deafTo  time.Time     // guarded by mu; no bundles and commands until then
 	problem string        // guarded by mu
@@ -105,6 +108,9 @@ func (u *Uplink) Bundles() <-chan BundleMessage { return u.bundles }
 
 // Commands receives the commands that Options names. The receiver calls Reply once for each.
 func (u *Uplink) Commands() <-chan Command { return u.commands }
+
+// Connected says whether there is a connection to the broker.
+func (u *Uplink) Connected() bool { return u.connected.Load() }
 
 // PublishModel tells the broker which networks the station holds, now and after each reconnection. The answer to the last push is
 // the uplink's own and stays. It does not block; what it is given must not change afterwards.
@@ -226,9 +232,16 @@ const deafness = 10 * time.Minute
 // Run keeps the station connected and the queue moving until ctx ends, and then says goodbye. Nothing that a broker or a network does
 // ends it.
 func (u *Uplink) Run(ctx context.Context) {
-	l := line{cfg: u.cfg, log: u.log, pause: u.pause, progress: u.opts.Progress, adjust: u.adjust, session: u.session,
+	l := line{cfg: u.cfg, log: u.log, pause: u.pause, progress: u.opts.Progress, adjust: u.adjust, session: u.counted,
 		without: "no connection to the broker, verdicts wait in the journal"}
 	l.run(ctx)
+}
+
+// counted is session, for Connected.
+func (u *Uplink) counted(ctx context.Context, client mqtt.Client, lost <-chan error) error {
+	u.connected.Store(true)
+	defer u.connected.Store(false)
+	return u.session(ctx, client, lost)
 }
 
 // turnDeaf is called when a broker sent a packet that was too large.

@@ -1,0 +1,409 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"tirewatch/agent/config"
+	"tirewatch/agent/journal"
+	"tirewatch/agent/models"
+	"tirewatch/agent/uplink"
+	"tirewatch/vision/verdict"
+)
+
+// routes are all requests that the page knows, each with the least role that may make it.
+func (p *Page) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", p.index)
+	mux.HandleFunc("GET /login", p.loginPage)
+	mux.HandleFunc("POST /login", p.login)
+	mux.HandleFunc("POST /logout", p.logout)
+	mux.HandleFunc("GET /language/{tag}", p.language)
+	mux.HandleFunc("GET /static/{name}", p.static) // no secrets in it, and the log-in needs its style
+	for _, route := range []struct {
+		pattern string
+		least   role
+		answer  func(w http.ResponseWriter, r *http.Request) error
+	}{
+		{"GET /api/state", viewer, p.getState},
+		{"GET /api/live", viewer, p.getLive},
+		{"GET /api/verdicts", viewer, p.getVerdicts},
+		{"GET /api/crop/{seq}", viewer, p.getCrop},
+		{"GET /api/review", viewer, p.getReview},
+		{"POST /api/review", operator, p.postReview},
+		{"POST /api/locate", operator, p.postLocate},
+		{"POST /api/model/confirm", operator, p.postModel},
+		{"POST /api/model/rollback", operator, p.postModel},
+	} {
+		mux.HandleFunc(route.pattern, func(w http.ResponseWriter, r *http.Request) {
+			have := p.access.role(r)
+			var err error
+			switch {
+			case have == nobody:
+				err = &failure{http.StatusUnauthorized, "log_in", nil}
+			case have < route.least:
+				err = &failure{http.StatusForbidden, "only_operator", nil}
+			default:
+				p.looked.Store(p.o.Now().UnixNano())
+				err = route.answer(w, r)
+			}
+			if err != nil {
+				p.fail(w, r, err)
+			}
+		})
+	}
+	return mux
+}
+
+// failure is an answer that is an error. The page says code in the reader's language, and the error behind it as it is.
+type failure struct {
+	status int
+	code   string // of a message "error.CODE"
+	err    error
+}
+
+func (f *failure) Error() string { return fmt.Sprintf("%s: %v", f.code, f.err) }
+
+// fail answers with an error.
+func (p *Page) fail(w http.ResponseWriter, r *http.Request, err error) {
+	f, ok := errors.AsType[*failure](err)
+	if !ok {
+		f = &failure{http.StatusInternalServerError, "internal", err}
+	}
+	if f.status >= 500 {
+		p.o.Log.Error("page: a request failed", "path", r.URL.Path, "error", err)
+	}
+	body := struct {
+		Code   string `json:"code"`
+		Detail string `json:"detail,omitempty"`
+		Hint   string `json:"hint,omitempty"`
+	}{Code: f.code}
+	if f.err != nil {
+		body.Detail = f.err.Error()
+		var advice interface{ Hint() string }
+		if errors.As(f.err, &advice) {
+			body.Hint = advice.Hint()
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(f.status)
+	_ = json.NewEncoder(w).Encode(body) // the browser has gone
+}
+
+// wrong is a request that makes no sense.
+func wrong(format string, args ...any) error {
+	return &failure{http.StatusBadRequest, "request", fmt.Errorf(format, args...)}
+}
+
+func answer(w http.ResponseWriter, body any) error {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(body) // types of this package; what fails is the browser's connection
+	return nil
+}
+
+// read takes the body of a request.
+func read(r *http.Request, into any) error {
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return wrong("the body: %w", err)
+	}
+	return nil
+}
+
+// state is what the page shows beside the picture.
+type state struct {
+	Now      time.Time     `json:"now"`
+	Version  string        `json:"version"`
+	Role     string        `json:"role"`
+	Last     uint64        `json:"last"` // number of the latest verdict
+	Health   uplink.Health `json:"health"`
+	Problems []problem     `json:"problems"`
+	Broker   broker        `json:"broker"`
+	Model    modelState    `json:"model"`
+	Locate   locateState   `json:"locate"`
+	Shifts   []tally       `json:"shifts"`           // the present one first
+	Review   *int          `json:"review,omitempty"` // pictures that wait for a label
+}
+
+type problem struct {
+	Part string `json:"part"`
+	Text string `json:"text"`
+}
+
+type broker struct {
+	Named     bool `json:"named"`
+	Connected bool `json:"connected"`
+}
+
+type locateState struct {
+	Mode   string `json:"mode"`
+	Region []int  `json:"region"`
+	Learn  int    `json:"learn"` // frames of the empty place after a change
+}
+
+// modelState is the two slots and the probation.
+type modelState struct {
+	Active   *slot         `json:"active"`
+	Previous *slot         `json:"previous"`
+	Verdicts int           `json:"trial_verdicts"`
+	Of       int           `json:"trial_of"` // 0: no probation
+	Compared int           `json:"compared"`
+	Differ   int           `json:"disagreements"`
+	Ended    bool          `json:"ended"`
+	Last     *models.Event `json:"last"`
+}
+
+type slot struct {
+	Serial    uint64    `json:"serial"`
+	Hash      string    `json:"hash"`
+	Since     time.Time `json:"since"`
+	Created   time.Time `json:"created"`
+	Threshold float64   `json:"threshold"`
+	Kernel    string    `json:"kernel"`
+	NotAfter  time.Time `json:"not_after,omitzero"`
+}
+
+func newSlot(m *models.Loaded) *slot {
+	if m == nil {
+		return nil
+	}
+	b := m.Bundle
+	return &slot{b.Serial, b.ID(), m.Since, b.Created, b.Threshold, m.Runner.Kernel(), b.NotAfter}
+}
+
+func (p *Page) getState(w http.ResponseWriter, r *http.Request) error {
+	health, err := p.o.Health()
+	if err != nil {
+		return err
+	}
+	s := state{Now: p.o.Now(), Version: p.o.Version, Role: p.access.role(r).String(), Last: p.o.Journal.Next() - 1, Health: health,
+		Problems: []problem{}, Shifts: p.shifts.list()}
+	problems := p.o.Problems()
+	for _, part := range slices.Sorted(maps.Keys(problems)) {
+		s.Problems = append(s.Problems, problem{part, problems[part]})
+	}
+	s.Broker.Named, s.Broker.Connected = p.o.Broker()
+	shot := p.o.Models.Snapshot()
+	s.Model = modelState{Active: newSlot(shot.Active), Previous: newSlot(shot.Previous), Ended: shot.Ended, Last: shot.Last}
+	if t := shot.Trial; t != nil {
+		s.Model.Verdicts, s.Model.Of, s.Model.Compared, s.Model.Differ = t.Verdicts, t.Of, t.Compared, t.Disagreements
+	}
+	s.Locate.Mode, s.Locate.Region, s.Locate.Learn = p.o.Locate.Where()
+	if p.o.Review != nil {
+		_, n, err := p.o.Review.Next(0)
+		if err != nil {
+			return err
+		}
+		s.Review = &n
+	}
+	return answer(w, s)
+}
+
+// viewHeader carries what is drawn over a picture.
+const viewHeader = "Tirewatch-View"
+
+// getLive gives the next picture after number ?after=, or 204 when none comes for a while.
+func (p *Page) getLive(w http.ResponseWriter, r *http.Request) error {
+	after, err := number(r, "after", 0)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), longPoll)
+	defer cancel()
+	pic := p.live.next(ctx, after)
+	if pic == nil {
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	text, err := json.Marshal(pic.view)
+	if err != nil {
+		return err
+	}
+	w.Header().Set(viewHeader, string(text)) // numbers and labels, all ASCII
+	w.Header().Set("Content-Type", "image/jpeg")
+	_, _ = w.Write(pic.jpeg) // the browser has gone
+	return nil
+}
+
+// mostFound bounds a page of the history.
+const mostFound = 100
+
+// searching is how long a search may take until it answers with what it has.
+const searching = 5 * time.Second
+
+func (p *Page) getVerdicts(w http.ResponseWriter, r *http.Request) error {
+	q := journal.Query{High: 1, Limit: 50}
+	form := r.URL.Query()
+	for name, into := range map[string]*time.Time{"from": &q.From, "to": &q.To} {
+		if text := form.Get(name); text != "" {
+			t, err := time.Parse(time.RFC3339, text)
+			if err != nil {
+				return wrong("%s: %w", name, err)
+			}
+			*into = t
+		}
+	}
+	for name, into := range map[string]*float64{"low": &q.Low, "high": &q.High} {
+		if text := form.Get(name); text != "" {
+			x, err := strconv.ParseFloat(text, 64)
+			if err != nil || !(x >= 0 && x <= 1) {
+				return wrong("%s: %q is no probability", name, text)
+			}
+			*into = x
+		}
+	}
+	if q.Label = verdict.Label(form.Get("label")); q.Label != "" && !slices.Contains(verdict.Labels(), q.Label) {
+		return wrong("label: %q is none", q.Label)
+	}
+	limit, err := number(r, "limit", 50)
+	if err != nil || limit < 1 || limit > mostFound {
+		return wrong("limit: want 1 to %d", mostFound)
+	}
+	q.Limit = int(limit)
+	if text := form.Get("below"); text != "" {
+		if q.Below, err = journal.ParsePlace(text); err != nil {
+			return wrong("below: %w", err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), searching)
+	defer cancel()
+	found, end, more, err := p.o.Journal.Search(ctx, q)
+	if err != nil {
+		return err
+	}
+	body := struct {
+		Verdicts []verdict.Verdict `json:"verdicts"`
+		Below    string            `json:"below,omitempty"` // where the next page begins
+	}{Verdicts: found}
+	if more {
+		body.Below = end.String()
+	}
+	return answer(w, body)
+}
+
+// getCrop gives the picture of a verdict: of the last ones from memory, of older ones what the journal keeps.
+func (p *Page) getCrop(w http.ResponseWriter, r *http.Request) error {
+	seq, err := strconv.ParseUint(r.PathValue("seq"), 10, 63)
+	if err != nil {
+		return wrong("%w", err)
+	}
+	data, kind := p.recent.jpeg(seq), "image/jpeg"
+	if data == nil {
+		kind = "image/png"
+		if data, err = p.o.Journal.Crop(seq); errors.Is(err, fs.ErrNotExist) {
+			return &failure{http.StatusNotFound, "no_picture", nil}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Cache-Control", "private, max-age=3600")
+	_, _ = w.Write(data) // the browser has gone
+	return nil
+}
+
+// number is a whole number of the address.
+func number(r *http.Request, name string, without uint64) (uint64, error) {
+	text := r.URL.Query().Get(name)
+	if text == "" {
+		return without, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 63)
+	if err != nil {
+		return 0, wrong("%s: %w", name, err)
+	}
+	return n, nil
+}
+
+// postLocate moves the region, or lets the station search the outline again.
+func (p *Page) postLocate(w http.ResponseWriter, r *http.Request) error {
+	var want struct {
+		Mode   string `json:"mode"`
+		Region []int  `json:"region"`
+	}
+	if err := read(r, &want); err != nil {
+		return err
+	}
+	g := want.Region
+	switch {
+	case want.Mode == config.LocateRound && g == nil:
+	case want.Mode == config.LocateRegion && len(g) == 4 && slices.Min(g) >= 0 && slices.Max(g) <= 1<<14 && g[0] < g[2] && g[1] < g[3]:
+	default:
+		return wrong("want mode round, or mode region with [x0, y0, x1, y1]")
+	}
+	err := p.o.Locate.Move(want.Mode, g)
+	p.o.Log.Info("page: the place of the tire was changed", "mode", want.Mode, "region", g, "from", origin(r), "error", err)
+	if errors.As(err, new(*config.SaveError)) {
+		return &failure{http.StatusConflict, "not_kept", err}
+	}
+	if err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// postModel ends a probation well or goes back to the network before.
+func (p *Page) postModel(w http.ResponseWriter, r *http.Request) error {
+	act := p.o.Models.Confirm
+	if r.URL.Path == "/api/model/rollback" {
+		act = p.o.Models.Rollback
+	}
+	err := act()
+	p.o.Log.Info("page: model", "command", r.URL.Path, "from", origin(r), "error", err)
+	if err != nil {
+		return &failure{http.StatusConflict, "model", err}
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// mostReview bounds how many pictures of the queue a browser gets at once.
+const mostReview = 12
+
+var errNoReview = &failure{http.StatusNotFound, "no_review", nil}
+
+func (p *Page) getReview(w http.ResponseWriter, _ *http.Request) error {
+	if p.o.Review == nil {
+		return errNoReview
+	}
+	waiting, all, err := p.o.Review.Next(mostReview)
+	if err != nil {
+		return err
+	}
+	return answer(w, struct {
+		Waiting []verdict.Verdict `json:"waiting"`
+		All     int               `json:"all"`
+	}{waiting, all})
+}
+
+func (p *Page) postReview(w http.ResponseWriter, r *http.Request) error {
+	if p.o.Review == nil {
+		return errNoReview
+	}
+	var want struct {
+		Seq   uint64        `json:"seq"`
+		Label verdict.Label `json:"label"`
+	}
+	if err := read(r, &want); err != nil {
+		return err
+	}
+	if want.Label != "" && want.Label != verdict.Normal && want.Label != verdict.Crack {
+		return wrong("label: %q is none of a person's", want.Label)
+	}
+	if err := p.o.Review.Label(want.Seq, want.Label); err != nil {
+		return &failure{http.StatusConflict, "label", err}
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

@@ -1,0 +1,201 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"image"
+	"image/jpeg"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tirewatch/vision/frame"
+	"tirewatch/vision/locate"
+	"tirewatch/vision/verdict"
+)
+
+// live makes pictures of the newest frame for who looks.
+//
+// A browser asks for each picture anew and gets it when it is there: the browser sets the pace, and one that hangs asks for nothing, so that
+// nothing waits for it in memory. All that look share one picture. The loop is asked for a frame only while a browser waits; it copies the
+// pixels and goes on, and they are shrunk, measured and encoded in another goroutine that rests long enough to leave the processors to
+// the inspection.
+type live struct {
+	asked  chan struct{} // capacity 1: a browser waits for a picture
+	wanted atomic.Bool   // the loop shall hand the next frame over; then held belongs to it until it is back in fresh
+	fresh  chan struct{} // capacity 1: held is filled
+
+	held struct {
+		frame frame.Frame // with pixels of its own
+		tires []locate.Tire
+	}
+
+	mu      sync.Mutex
+	now     *picture      // guarded by mu; nil: none yet
+	changed chan struct{} // guarded by mu; closed and replaced with each picture
+	last    *verdict.Verdict
+}
+
+// picture is what a browser gets.
+type picture struct {
+	jpeg []byte
+	view view
+	made time.Time
+}
+
+// view is what the page draws over the picture and beside it. Coordinates are px of the frame.
+type view struct {
+	Picture uint64     `json:"picture"` // counts pictures from 1
+	Frame   uint64     `json:"frame"`   // of the source
+	Time    time.Time  `json:"time"`
+	Width   int        `json:"width"`
+	Height  int        `json:"height"`
+	Tires   []seenTire `json:"tires"`
+	Focus   float64    `json:"focus"`
+	Light   light      `json:"light"`
+	Verdict *score     `json:"verdict,omitempty"` // the latest
+}
+
+// seenTire is a tire in the frame, and what the network would be given of it.
+type seenTire struct {
+	X      float64 `json:"x"`
+	Y      float64 `json:"y"`
+	Radius float64 `json:"r"` // 0: a fixed region
+	Crop   [4]int  `json:"crop"`
+}
+
+// score is the short form of a verdict.
+type score struct {
+	Seq         uint64        `json:"seq"`
+	Label       verdict.Label `json:"label"`
+	Probability float64       `json:"probability"`
+	Threshold   float64       `json:"threshold"`
+	Time        time.Time     `json:"time"`
+}
+
+func newLive() *live {
+	return &live{asked: make(chan struct{}, 1), fresh: make(chan struct{}, 1), changed: make(chan struct{})}
+}
+
+// Show is told of each frame and the tires in it, in the loop's goroutine. It copies the frame when a browser waits for one, and does nothing
+// otherwise; it never blocks.
+func (p *Page) Show(f *frame.Frame, tires []locate.Tire) {
+	if p != nil {
+		p.live.show(f, tires)
+	}
+}
+
+func (l *live) show(f *frame.Frame, tires []locate.Tire) {
+	if !l.wanted.Load() || !l.wanted.CompareAndSwap(true, false) {
+		return
+	}
+	pix := append(l.held.frame.Pix[:0], f.Pix...)
+	l.held.frame = *f
+	l.held.frame.Pix = pix
+	l.held.tires = append(l.held.tires[:0], tires...)
+	l.fresh <- struct{}{} // there is room: it was taken out before a frame was wanted
+}
+
+func (l *live) judged(v *verdict.Verdict) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last = v
+}
+
+// Pace of the pictures.
+const (
+	// shortestPause lies between two pictures at least: eight a second are enough to turn a lens by.
+	shortestPause = 120 * time.Millisecond
+	// share is the part of all processors that pictures may take.
+	share = 0.03
+)
+
+// run makes pictures until ctx ends.
+func (l *live) run(ctx context.Context, margin float64) {
+	var small image.RGBA
+	for n := uint64(1); ; n++ {
+		if !l.await(ctx, l.asked) {
+			return
+		}
+		l.wanted.Store(true)
+		if !l.await(ctx, l.fresh) {
+			return
+		}
+		start := time.Now()
+		pic := l.make(&small, margin)
+		pic.view.Picture = n
+		l.mu.Lock()
+		if v := l.last; v != nil {
+			pic.view.Verdict = &score{v.Seq, v.Label, v.Probability, v.Threshold, v.Time}
+		}
+		l.now = pic
+		close(l.changed)
+		l.changed = make(chan struct{})
+		l.mu.Unlock()
+		rest := time.Duration(float64(time.Since(start)) / (share * float64(runtime.GOMAXPROCS(0))))
+		select {
+		case <-time.After(max(rest, shortestPause)):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (l *live) await(ctx context.Context, c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// make encodes and measures what is held.
+func (l *live) make(small *image.RGBA, margin float64) *picture {
+	f := &l.held.frame
+	v := view{Frame: f.Seq, Time: f.Time, Width: f.Width, Height: f.Height, Tires: []seenTire{}}
+	part := f.Bounds()
+	for i, t := range l.held.tires {
+		r := t.Crop(f.Bounds(), margin)
+		seen := seenTire{X: t.Centre.X, Y: t.Centre.Y, Radius: t.Radius, Crop: [4]int{r.Min.X, r.Min.Y, r.Max.X, r.Max.Y}}
+		if !t.Region.Empty() {
+			seen.Radius = 0
+		}
+		v.Tires = append(v.Tires, seen)
+		if i == 0 {
+			part = r
+		}
+	}
+	v.Focus, v.Light = measure(f, part)
+	shrink(small, f)
+	var out bytes.Buffer
+	if err := jpeg.Encode(&out, small, &jpeg.Options{Quality: 75}); err != nil {
+		panic("internal error: " + err.Error()) // a buffer takes everything, and cameras are smaller than JPEG's largest picture
+	}
+	return &picture{jpeg: out.Bytes(), view: v, made: time.Now()}
+}
+
+// stale is the age from which a picture is none of now: nobody looked meanwhile.
+const stale = 2 * time.Second
+
+// next waits for a picture that is newer than number after, nil when ctx ends before.
+func (l *live) next(ctx context.Context, after uint64) *picture {
+	for {
+		l.mu.Lock()
+		now, changed := l.now, l.changed
+		l.mu.Unlock()
+		if now != nil && now.view.Picture > after && time.Since(now.made) < stale {
+			return now
+		}
+		select {
+		case l.asked <- struct{}{}:
+		default:
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}

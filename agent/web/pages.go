@@ -1,0 +1,181 @@
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/text/language"
+)
+
+//go:embed static messages *.html
+var files embed.FS
+
+// The languages of the page; the first is for who reads none of them.
+var (
+	languages = []language.Tag{language.English, language.German, language.Indonesian}
+	matcher   = language.NewMatcher(languages)
+	catalogue = readCatalogue()
+	pages     = template.Must(template.ParseFS(files, "*.html"))
+	tags      = readTags()
+)
+
+// readCatalogue gives the messages by language and key. A test holds that each language has each key.
+func readCatalogue() map[string]map[string]string {
+	all := map[string]map[string]string{}
+	for _, tag := range languages {
+		data, err := files.ReadFile("messages/" + tag.String() + ".json")
+		var messages map[string]string
+		if err = errors.Join(err, json.Unmarshal(data, &messages)); err != nil {
+			panic("internal error: messages of " + tag.String() + ": " + err.Error())
+		}
+		all[tag.String()] = messages
+	}
+	return all
+}
+
+// readTags gives an entity tag for each embedded file, so that a browser asks and is told that it has it.
+func readTags() map[string]string {
+	tags := map[string]string{}
+	names, err := fs.Glob(files, "static/*")
+	if err != nil {
+		panic("internal error: " + err.Error()) // the pattern is ours
+	}
+	for _, name := range names {
+		data, err := files.ReadFile(name)
+		if err != nil {
+			panic("internal error: " + err.Error()) // it is embedded
+		}
+		sum := sha256.Sum256(data)
+		tags[strings.TrimPrefix(name, "static/")] = `"` + hex.EncodeToString(sum[:8]) + `"`
+	}
+	return tags
+}
+
+// languageCookie holds the language that was chosen by hand.
+const languageCookie = "tirewatch-language"
+
+// speak is the language of a request: the chosen one, or else what the browser asks for.
+func speak(r *http.Request) string {
+	var wish []language.Tag
+	if c, err := r.Cookie(languageCookie); err == nil {
+		if tag, err := language.Parse(c.Value); err == nil {
+			wish = append(wish, tag)
+		}
+	}
+	if asked, _, err := language.ParseAcceptLanguage(r.Header.Get("Accept-Language")); err == nil {
+		wish = append(wish, asked...)
+	}
+	_, i, _ := matcher.Match(wish...)
+	return languages[i].String()
+}
+
+// sheet is what the templates are filled with.
+type sheet struct {
+	Lang      string
+	Languages []string
+	Station   string
+	Role      string
+	Open      bool // nobody has to log in
+	Review    bool
+	Messages  map[string]string
+	Failed    string // key of a message: why the log-in failed
+}
+
+// T is the message of a key in the reader's language.
+func (s sheet) T(key string) string { return s.Messages[key] }
+
+func (p *Page) sheet(r *http.Request) sheet {
+	lang := speak(r)
+	s := sheet{Lang: lang, Station: p.o.Station, Role: p.access.role(r).String(), Open: p.access.open(), Review: p.o.Review != nil, Messages: catalogue[lang]}
+	for _, tag := range languages {
+		s.Languages = append(s.Languages, tag.String())
+	}
+	return s
+}
+
+func (p *Page) render(w http.ResponseWriter, status int, name string, s sheet) {
+	var out bytes.Buffer
+	if err := pages.ExecuteTemplate(&out, name, s); err != nil {
+		panic("internal error: " + err.Error()) // tests fill every template
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(out.Bytes()) // the browser has gone
+}
+
+func (p *Page) index(w http.ResponseWriter, r *http.Request) {
+	if p.access.role(r) == nobody {
+		http.Redirect(w, r, "/login", http.StatusSeeOther)
+		return
+	}
+	p.render(w, http.StatusOK, "index.html", p.sheet(r))
+}
+
+func (p *Page) loginPage(w http.ResponseWriter, r *http.Request) {
+	if p.access.role(r) != nobody {
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+		return
+	}
+	p.render(w, http.StatusOK, "login.html", p.sheet(r))
+}
+
+func (p *Page) login(w http.ResponseWriter, r *http.Request) {
+	if p.access.open() {
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+		return
+	}
+	s := p.sheet(r)
+	_, err := p.access.logIn(w, r, r.PostFormValue("password"))
+	switch {
+	case err == nil:
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+	case errors.Is(err, errTooMany):
+		s.Failed = "login.too_many"
+		w.Header().Set("Retry-After", "60")
+		p.render(w, http.StatusTooManyRequests, "login.html", s)
+	case errors.Is(err, errWrongPassword):
+		s.Failed = "login.wrong"
+		p.render(w, http.StatusUnauthorized, "login.html", s)
+	default:
+		s.Failed = "login.broken"
+		p.render(w, http.StatusServiceUnavailable, "login.html", s)
+	}
+}
+
+func (p *Page) logout(w http.ResponseWriter, r *http.Request) {
+	p.access.logOut(w, r)
+	http.Redirect(w, r, "/login", http.StatusSeeOther)
+}
+
+// language remembers a choice.
+func (p *Page) language(w http.ResponseWriter, r *http.Request) {
+	tag := r.PathValue("tag")
+	if catalogue[tag] == nil {
+		http.NotFound(w, r)
+		return
+	}
+	http.SetCookie(w, &http.Cookie{Name: languageCookie, Value: tag, Path: "/", HttpOnly: true, Secure: r.TLS != nil,
+		SameSite: http.SameSiteStrictMode, MaxAge: int((365 * 24 * time.Hour).Seconds())})
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+func (p *Page) static(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	tag := tags[name]
+	if tag == "" {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("ETag", tag)
+	w.Header().Set("Cache-Control", "no-cache") // asked for again, answered by the tag
+	http.ServeFileFS(w, r, files, "static/"+name)
+}

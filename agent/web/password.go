@@ -1,0 +1,104 @@
+package web
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/crypto/argon2"
+
+	"tirewatch/agent/config"
+)
+
+// Parameters of new hashes: Argon2id with 19 MiB, two passes and one lane, the least that OWASP's Password Storage Cheat Sheet names. A
+// board with 1 GB must be able to do it beside its inspection.
+const (
+	hashMemory = 19 << 10 // KiB
+	hashTime   = 2
+	hashLanes  = 1
+	hashSize   = 32 // bytes
+	saltSize   = 16 // bytes
+)
+
+// Lengths of a password. bytes
+const (
+	shortest = 10
+	longest  = 128
+)
+
+// Hash makes the line of a password file: Argon2id in the PHC string format (github.com/P-H-C/phc-string-format).
+func Hash(password string) (string, error) {
+	if len(password) < shortest || len(password) > longest {
+		return "", fmt.Errorf("a password of %d bytes, want %d to %d", len(password), shortest, longest)
+	}
+	salt := make([]byte, saltSize)
+	rand.Read(salt)
+	h := hash{memory: hashMemory, time: hashTime, lanes: hashLanes, salt: salt}
+	h.key = h.of(password)
+	return h.String(), nil
+}
+
+// hash is a line of a password file.
+type hash struct {
+	memory, time uint32
+	lanes        uint8
+	salt, key    []byte
+}
+
+func (h hash) String() string {
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, h.memory, h.time, h.lanes,
+		base64.RawStdEncoding.EncodeToString(h.salt), base64.RawStdEncoding.EncodeToString(h.key))
+}
+
+func (h hash) of(password string) []byte {
+	return argon2.IDKey([]byte(password), h.salt, h.time, h.memory, h.lanes, hashSize)
+}
+
+func (h hash) fits(password string) bool {
+	return subtle.ConstantTimeCompare(h.of(password), h.key) == 1
+}
+
+// errHash says nothing of the line: it may be a password that somebody wrote there.
+var errHash = errors.New("holds no password of `tirewatch-agent password`")
+
+// parseHash reads a line. What it asks for is bounded, so that no file makes a log-in take the machine's memory.
+func parseHash(line string) (h hash, err error) {
+	parts := strings.Split(line, "$")
+	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
+		return h, errHash
+	}
+	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &h.memory, &h.time, &h.lanes); err != nil {
+		return h, errHash
+	}
+	var saltErr, keyErr error
+	h.salt, saltErr = base64.RawStdEncoding.DecodeString(parts[4])
+	h.key, keyErr = base64.RawStdEncoding.DecodeString(parts[5])
+	ok := saltErr == nil && keyErr == nil && len(h.salt) >= 8 && len(h.key) == hashSize &&
+		h.memory >= 8<<10 && h.memory <= 256<<10 && h.time >= 1 && h.time <= 16 && h.lanes >= 1 && h.lanes <= 16
+	if !ok || h.String() != line {
+		return hash{}, errHash
+	}
+	return h, nil
+}
+
+// readHash reads a password file.
+func readHash(path string) (hash, error) {
+	line, err := config.ReadPassword(path)
+	if err != nil {
+		return hash{}, err
+	}
+	h, err := parseHash(line)
+	if err != nil {
+		return hash{}, fmt.Errorf("password file %s %w", path, err)
+	}
+	return h, nil
+}
+
+// CheckPasswordFile says why a password file cannot be used.
+func CheckPasswordFile(path string) error {
+	_, err := readHash(path)
+	return err
+}

@@ -1,0 +1,111 @@
+package web
+
+import (
+	"image"
+
+	"tirewatch/vision/frame"
+)
+
+// pictureWidth is what the page's picture has at most, px.
+const pictureWidth = 960
+
+// shrink draws the frame into dst, made smaller by a whole number: each point is the mean of its pixels.
+func shrink(dst *image.RGBA, f *frame.Frame) {
+	step := (f.Width + pictureWidth - 1) / pictureWidth
+	w, h := f.Width/step, max(f.Height/step, 1)
+	if dst.Rect.Dx() != w || dst.Rect.Dy() != h {
+		*dst = *image.NewRGBA(image.Rect(0, 0, w, h))
+	}
+	ch := f.Format.Channels()
+	r, g, b := 0, 0, 0 // places of the colours in a pixel
+	switch f.Format {
+	case frame.BGR:
+		r, g, b = 2, 1, 0
+	case frame.RGBA:
+		r, g, b = 0, 1, 2
+	}
+	rows := min(step, f.Height)
+	n := uint32(step * rows)
+	for y := range h {
+		out := dst.Pix[y*dst.Stride:][:4*w]
+		for x := range w {
+			var sr, sg, sb uint32
+			for k := range rows {
+				p := f.Pix[(y*step+k)*f.Stride+x*step*ch:][:step*ch]
+				for i := 0; i < len(p); i += ch {
+					sr, sg, sb = sr+uint32(p[i+r]), sg+uint32(p[i+g]), sb+uint32(p[i+b])
+				}
+			}
+			out[4*x], out[4*x+1], out[4*x+2], out[4*x+3] = uint8(sr/n), uint8(sg/n), uint8(sb/n), 255
+		}
+	}
+}
+
+// light is how bright a part of a frame is.
+type light struct {
+	Mean      float64          `json:"mean"`   // grey, 0 to 255
+	Dark      float64          `json:"dark"`   // share of pixels that are black
+	Bright    float64          `json:"bright"` // share of pixels that are white, where nothing is to be seen any more
+	Upper     int              `json:"upper"`  // grey below which 95 % lie
+	Histogram [histogram]int32 `json:"histogram"`
+}
+
+const histogram = 32 // bins
+
+// Greys from which a pixel counts as black and as white: noise leaves the ends of the scale by a few.
+const (
+	black = 4
+	white = 251
+)
+
+// measured is the side of the square in the middle of a part that is measured, px: the sharpness of a lens shows there as well, in a
+// hundredth of the time.
+const measured = 512
+
+// measure gives the sharpness of a part of the frame and how bright it is.
+//
+// Sharpness is the energy of the Laplacian (M. Subbarao, T. Choi, A. Nikzad: Focusing techniques, Optical Engineering 32, 1993), divided by the
+// variance of the grey levels, so that more light is not taken for better focus. It has no unit: the higher, the sharper, for one picture.
+func measure(f *frame.Frame, part image.Rectangle) (focus float64, l light) {
+	mid := part.Min.Add(part.Max).Div(2)
+	part = part.Intersect(image.Rect(mid.X-measured/2, mid.Y-measured/2, mid.X+measured/2, mid.Y+measured/2))
+	w, h := part.Dx(), part.Dy()
+	if w < 3 || h < 3 {
+		return 0, l
+	}
+	grey := f.Gray(nil, part)
+	var count [256]int32
+	for _, p := range grey {
+		count[p]++
+	}
+	n := float64(len(grey))
+	sum, squares, below := 0.0, 0.0, int32(0)
+	for v, k := range count {
+		sum += float64(v) * float64(k)
+		squares += float64(v) * float64(v) * float64(k)
+		l.Histogram[v*histogram/256] += k
+		if float64(below) < 0.95*n {
+			l.Upper = v
+		}
+		below += k
+		if v <= black {
+			l.Dark += float64(k) / n
+		}
+		if v >= white {
+			l.Bright += float64(k) / n
+		}
+	}
+	l.Mean = sum / n
+	var energy int64
+	for y := 1; y < h-1; y++ {
+		up, row, down := grey[(y-1)*w:][:w], grey[y*w:][:w], grey[(y+1)*w:][:w]
+		for x := 1; x < w-1; x++ {
+			d := int64(up[x]) + int64(down[x]) + int64(row[x-1]) + int64(row[x+1]) - 4*int64(row[x])
+			energy += d * d
+		}
+	}
+	if variance := squares - sum*sum/n; variance > 0 {
+		focus = 100 * float64(energy) / variance
+	}
+	return focus, l
+}

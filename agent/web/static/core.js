@@ -1,0 +1,114 @@
+// What all views use: messages, numbers and times in the reader's language, elements, requests.
+
+const messages = JSON.parse(document.getElementById('messages').textContent);
+export const lang = document.documentElement.lang;
+export const operator = document.body.dataset.role === 'operator';
+
+// t is the message of a key; {name} in it is replaced.
+export function t(key, values = {}) {
+  const text = messages[key];
+  if (text === undefined) throw new Error('no message ' + key);
+  return text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
+export const known = key => key in messages;
+export const $ = id => document.getElementById(id);
+
+// el makes an element: el('p.muted', {title: 'x'}, 'text', child). Values that are functions become listeners.
+export function el(what, attributes = {}, ...children) {
+  const [tag, ...classes] = what.split('.');
+  return fill(document.createElement(tag), classes, attributes, children);
+}
+
+// draw is el for SVG.
+export function draw(what, attributes = {}, ...children) {
+  const [tag, ...classes] = what.split('.');
+  return fill(document.createElementNS('http://www.w3.org/2000/svg', tag), classes, attributes, children);
+}
+
+function fill(e, classes, attributes, children) {
+  if (classes.length) e.setAttribute('class', classes.join(' '));
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === 'function') e.addEventListener(name, value);
+    else if (value !== undefined && value !== null && value !== false) e.setAttribute(name, value === true ? '' : value);
+  }
+  e.append(...children.filter(c => c !== null && c !== undefined));
+  return e;
+}
+
+export const icon = name => draw('svg.icon', {'aria-hidden': 'true'}, draw('use', {href: '#i-' + name}));
+
+const plain = new Intl.NumberFormat(lang);
+export const count = n => plain.format(n);
+export const fixed = (x, digits) => new Intl.NumberFormat(lang, {minimumFractionDigits: digits, maximumFractionDigits: digits}).format(x);
+// A score that is not quite 100 % must not be shown as 100 %.
+export const percent = (x, digits = 1) => {
+  const scale = 100 * 10 ** digits;
+  const shown = x > 0 && x < 1 ? Math.min(Math.max(Math.round(x * scale), 1), scale - 1) / scale : x;
+  return new Intl.NumberFormat(lang, {style: 'percent', minimumFractionDigits: digits, maximumFractionDigits: digits}).format(shown);
+};
+
+const clockFormat = new Intl.DateTimeFormat(lang, {hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false});
+const dateFormat = new Intl.DateTimeFormat(lang, {day: '2-digit', month: 'short', year: 'numeric'});
+export const clock = time => clockFormat.format(new Date(time));
+export const day = time => dateFormat.format(new Date(time));
+export const dayAndClock = time => day(time) + ', ' + clock(time);
+
+export function bytes(n) {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let i = 0;
+  for (; n >= 1000 && i < units.length - 1; i++) n /= 1000;
+  return fixed(n, n < 10 && i > 0 ? 1 : 0) + ' ' + units[i];
+}
+
+export function span(seconds) {
+  if (seconds < 90) return fixed(seconds, 0) + ' s';
+  if (seconds < 5400) return fixed(seconds / 60, 0) + ' min';
+  if (seconds < 48 * 3600) return fixed(seconds / 3600, 0) + ' h';
+  return fixed(seconds / 86400, 0) + ' d';
+}
+
+// A Refusal is an answer of the station that is an error.
+export class Refusal extends Error {
+  constructor(status, body) {
+    super(known('error.' + body.code) ? t('error.' + body.code) : body.code);
+    this.status = status;
+    this.detail = body.detail || '';
+    this.hint = body.hint || '';
+  }
+}
+
+async function checked(response) {
+  if (response.ok) return response;
+  if (response.status === 401) location.href = '/login';
+  let body = {code: 'internal', detail: response.status + ' ' + response.statusText};
+  if ((response.headers.get('Content-Type') || '').startsWith('application/json')) body = await response.json();
+  throw new Refusal(response.status, body);
+}
+
+export const get = (path, options) => fetch(path, options).then(checked);
+export const getJSON = path => get(path).then(r => r.json());
+export const post = (path, body) =>
+  fetch(path, {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)}).then(checked);
+
+// say shows what became of an action.
+export function say(where, text, kind = '') {
+  where.hidden = !text;
+  where.className = 'notice ' + kind;
+  where.textContent = text;
+}
+
+export function sayError(where, error) {
+  say(where, error.message, 'bad');
+  if (error.detail) where.append(el('span.detail', {lang: 'en'}, error.detail));
+  if (error.hint) where.append(el('span.detail', {lang: 'en'}, error.hint));
+}
+
+// ask wants a yes before something that is not taken back by a click.
+export function ask(text) {
+  const dialog = $('ask');
+  $('ask-text').textContent = text;
+  dialog.returnValue = 'no';
+  dialog.showModal();
+  return new Promise(resolve => dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), {once: true}));
+}

@@ -1,0 +1,63 @@
+// The first view: picture, verdict, the counters of the shift, the last tires.
+
+import {$, t, el, count, percent, getJSON, day} from './core.js';
+import {Stage, watch} from './picture.js';
+import {large, card} from './verdicts.js';
+
+const shownLast = 12;
+let stage, state = null, lastSeq = 0, fetching = false;
+
+export function begin() {
+  stage = new Stage($('live-stage'), t('live.picture'));
+  watch('live', async (url, view) => {
+    await stage.show(url, view);
+    if (!view) return;
+    stage.over.replaceChildren(...stage.outlines(view, state?.locate.mode === 'region' ? state.locate.region : null));
+    stage.score(view.verdict);
+    if (view.verdict) {
+      large($('verdict'), view.verdict);
+      last(view.verdict.seq);
+    }
+  });
+}
+
+// hours are those of the station, which may lie in another time zone than the reader.
+const hours = shift => shift.start.slice(11, 16) + '–' + shift.end.slice(11, 16);
+
+function figures(shift) {
+  const v = shift.verdicts;
+  const all = v.normal + v.crack + v.no_decision;
+  const rejected = v.crack + v.no_decision;
+  return [
+    ['inspected', count(all)], ['crack', count(v.crack)], ['no_decision', count(v.no_decision)],
+    ['trigger_errors', count(shift.trigger_errors)], ['reject_rate', all ? percent(rejected / all) : '–'],
+  ];
+}
+
+export function update(s) {
+  state = s;
+  const [present, ...earlier] = s.shifts;
+  $('shift-title').textContent = t('shift.title', {hours: hours(present)});
+  $('shift').replaceChildren(...figures(present).map(([name, value]) => el('div.figure.' + name, {}, el('dt', {}, t('shift.' + name)), el('dd', {}, value))));
+  $('earlier').hidden = earlier.length === 0;
+  $('shifts').replaceChildren(
+    el('thead', {}, el('tr', {}, el('th', {scope: 'col'}, t('shift.when')), ...figures(present).map(([name]) => el('th', {scope: 'col'}, t('shift.' + name))))),
+    el('tbody', {}, ...earlier.map(shift => el('tr', {}, el('th', {scope: 'row'}, `${day(shift.start)} ${hours(shift)}`),
+      ...figures(shift).map(([, value]) => el('td', {}, value))))));
+  if (s.last === 0) large($('verdict'), null);
+  last(s.last);
+}
+
+// last fetches the last tires when there is a new one.
+async function last(seq) {
+  if (seq === lastSeq || fetching) return;
+  fetching = true;
+  try {
+    const {verdicts} = await getJSON('/api/verdicts?limit=' + shownLast);
+    lastSeq = seq;
+    const known = new Map([...$('last').children].map(e => [e.dataset.seq, e]));
+    $('last').replaceChildren(...(verdicts || []).map(v => known.get(String(v.seq)) || card(v)));
+    if (verdicts?.length && !$('verdict').dataset.shown) large($('verdict'), verdicts[0]);
+  } catch { /* the state is asked for again in a moment, and says what is wrong */ }
+  fetching = false;
+}

@@ -1,0 +1,69 @@
+// The page: which view is shown, and the state of the station that all views share.
+
+import {$, t, el, getJSON, operator, say} from './core.js';
+import {lookAt} from './picture.js';
+import {partName} from './verdicts.js';
+import * as live from './live.js';
+import * as history from './history.js';
+import * as review from './review.js';
+import * as health from './health.js';
+import * as model from './model.js';
+import * as setup from './setup.js';
+
+const views = {live, history, review, health, model, setup};
+const pause = 2000; // ms between two looks at the state
+
+for (const e of document.querySelectorAll('.operator')) {
+  e.disabled = !operator;
+  if (!operator) e.title = t('error.only_operator');
+}
+$('language').addEventListener('change', event => { location.href = '/language/' + event.target.value; });
+
+function shown() {
+  const name = location.hash.slice(1);
+  return $(name) && views[name] ? name : 'live';
+}
+
+function open() {
+  const name = shown();
+  for (const view of Object.keys(views)) if ($(view)) $(view).hidden = view !== name;
+  for (const a of $('views').children) {
+    if (a.hash === '#' + name) a.setAttribute('aria-current', 'page');
+    else a.removeAttribute('aria-current');
+  }
+  lookAt(name);
+  views[name].open?.();
+  if (state) views[name].update?.(state);
+  scrollTo(0, 0);
+}
+
+let state = null;
+
+// condition says in the head of the page, whatever is open below, how the station is.
+function condition(s) {
+  const bad = s.problems.length > 0 || !s.model.active;
+  $('condition').className = 'condition ' + (bad ? 'bad' : 'good');
+  $('condition').textContent = !bad ? t('condition.good')
+    : s.problems.length > 0 ? t('condition.bad', {part: s.problems.map(p => partName(p.part)).join(', ')}) : t('health.no_model');
+}
+
+async function look() {
+  if (document.visibilityState === 'visible') {
+    try {
+      state = await getJSON('/api/state');
+      say($('trouble'), '');
+      condition(state);
+      views[shown()].update?.(state);
+    } catch (error) {
+      say($('trouble'), t('lost'), 'bad');
+      $('condition').className = 'condition bad';
+      $('condition').textContent = t('condition.lost');
+    }
+  }
+  setTimeout(look, pause);
+}
+
+for (const view of Object.keys(views)) if ($(view)) views[view].begin?.();
+addEventListener('hashchange', open);
+open();
+look();

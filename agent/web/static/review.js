@@ -1,0 +1,58 @@
+// The review queue: one picture at a time, the most uncertain first, labelled by a key or a button.
+
+import {$, t, el, getJSON, post, operator, say, sayError, count, percent} from './core.js';
+import {picture, facts} from './verdicts.js';
+
+let waiting = [], all = 0, busy = false;
+
+export function begin() {
+  for (const button of $('choices').children) {
+    button.disabled = !operator;
+    button.addEventListener('click', () => label(button.dataset.label));
+  }
+  document.addEventListener('keydown', event => {
+    if ($('review').hidden || event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input, select, dialog')) return;
+    const button = [...$('choices').children].find(b => b.dataset.key === event.key);
+    if (button && !button.disabled) {
+      event.preventDefault();
+      label(button.dataset.label);
+    }
+  });
+}
+
+export async function open() {
+  try {
+    const answer = await getJSON('/api/review');
+    waiting = answer.waiting || [];
+    all = answer.all;
+    show();
+  } catch (error) {
+    sayError($('review-said'), error);
+  }
+}
+
+function show() {
+  const v = waiting[0];
+  $('review-count').textContent = all === 0 ? t('review.done') : t('review.count', {n: count(all)});
+  $('choices').hidden = !v;
+  $('review-picture').replaceChildren(v ? picture(v, t('crop.of', {seq: v.seq})) : el('p.wait', {}, t('review.done')));
+  $('review-facts').replaceChildren(...(v ? facts(v).slice(0, 6) : []));
+  $('review').dataset.seq = v ? v.seq : '';
+}
+
+async function label(label) {
+  const v = waiting[0];
+  if (!v || busy) return;
+  busy = true;
+  try {
+    await post('/api/review', {seq: v.seq, label});
+    say($('review-said'), t('review.said', {seq: v.seq, label: label ? t('label.' + label) : t('review.neither')}), 'good');
+    waiting.shift();
+    all = Math.max(0, all - 1);
+    if (waiting.length === 0 && all > 0) await open();
+    else show();
+  } catch (error) {
+    sayError($('review-said'), error);
+  }
+  busy = false;
+}

@@ -1,0 +1,217 @@
+package web_test
+
+import (
+	"context"
+	"fmt"
+	"image/jpeg"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tirewatch/agent"
+	"tirewatch/agent/config"
+	"tirewatch/agent/journal"
+	"tirewatch/quantize/bundle"
+	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/trainer/synth"
+	"tirewatch/vision/verdict"
+)
+
+// patience bounds waiting for a thing that should come at once; it fails the test instead of hanging it.
+const patience = time.Minute
+
+// stationName is what the pages of the tests are called.
+const stationName = "hamburg/line1/station3"
+
+// aStation is a whole one that inspects drawn tires, over and over, with a page.
+type aStation struct {
+	dir string
+	url string
+	log *lockedLog
+}
+
+// lockedLog may be read while the station writes it.
+type lockedLog struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// freeAddress is one that nobody listens at.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// write makes a file of the test's folder.
+func write(t testing.TB, dir, name, text string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// furnish makes the files of a station: pictures, two models of which the second is on probation, and a journal of the last days.
+func furnish(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "tires"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 4 {
+		f, err := os.Create(filepath.Join(dir, "tires", fmt.Sprintf("%d.jpg", i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := jpeg.Encode(f, synth.Draw(synth.Side, 400, 7, i, i%2 == 1), nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := bundle.GenerateKey(filepath.Join(dir, "maker")); err != nil {
+		t.Fatal(err)
+	}
+	key, err := bundle.ReadPrivateKey(filepath.Join(dir, "maker"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for serial, name := range map[uint64]string{7: "first.tire", 8: "second.tire"} {
+		data, err := bundle.Encode(bundletest.Small(serial), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, dir, name, string(data))
+	}
+	remember(t, filepath.Join(dir, "journal.db"), 3000)
+	return dir
+}
+
+// remember fills a journal with verdicts of the last three days: most sound, some cracks, few without a decision.
+func remember(t testing.TB, path string, n int) {
+	t.Helper()
+	j, err := journal.Open(path, stationName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	rng := rand.New(rand.NewPCG(5, 6))
+	at := time.Now().Add(-72 * time.Hour)
+	for range n {
+		at = at.Add(72 * time.Hour / time.Duration(n+1))
+		v := &verdict.Verdict{Schema: verdict.SchemaVersion, Time: at.UTC(), Label: verdict.Normal, Threshold: 0.5, ModelSerial: 7,
+			ModelHash: "0123456789abcdef", MS: verdict.Duration{Locate: 1.9, Preprocess: 0.3, Forward: 0.5}}
+		logit := -5 + 1.5*rng.NormFloat64()
+		switch rng.IntN(40) {
+		case 0, 1:
+			logit = 4 + rng.NormFloat64()
+		case 2:
+			if rng.IntN(6) == 0 {
+				v.Label, v.Reason = verdict.NoDecision, "no frame within the budget"
+			}
+		}
+		v.Probability = verdict.Probability(logit)
+		if v.Label != verdict.NoDecision && v.Probability >= v.Threshold {
+			v.Label = verdict.Crack
+		}
+		v.Reject = v.Label.Reject()
+		v.Votes = []verdict.Vote{{Frame: 1, Crop: [4]int{0, 0, 400, 400}, Logit: logit}}
+		if err := j.Append(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// start runs a station in dir with what is added to its configuration, and gives its page.
+func start(t testing.TB, dir, more string) *aStation {
+	t.Helper()
+	address := freeAddress(t)
+	text := `# The station of a test.
+[station]
+site = "hamburg"
+line = "line1"
+name = "station3"
+
+[camera]
+source = "folder:tires" # drawn
+realtime = true
+fps = 10
+loop = true
+
+[model]
+keys = ["maker.pub"]
+initial = "first.tire"
+dir = "models"
+inbox = "inbox"
+
+[journal]
+path = "journal.db"
+
+[metrics]
+listen = ""
+
+[page]
+listen = "` + address + "\"\n" + more
+	path := write(t, dir, "station.toml", text)
+	cfg, err := config.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &aStation{dir: dir, url: "http://" + address, log: new(lockedLog)}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- agent.Run(ctx, cfg, agent.RunOptions{Version: "1.2.3", Config: path, Log: slog.New(slog.NewTextHandler(s.log, nil))})
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the station: %v", err)
+		}
+		if t.Failed() {
+			t.Logf("the station said:\n%s", tail(s.log.String(), 40))
+		}
+	})
+	s.await(t, "the page is at")
+	return s
+}
+
+// await waits until the station has said something.
+func (s *aStation) await(t testing.TB, text string) {
+	t.Helper()
+	for end := time.Now().Add(patience); !strings.Contains(s.log.String(), text); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the station never said %q:\n%s", text, tail(s.log.String(), 20))
+		}
+	}
+}
+
+func tail(text string, n int) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
