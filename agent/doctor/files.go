@@ -20,6 +20,7 @@ import (
 	"tirewatch/agent/models"
 	"tirewatch/agent/review"
 	"tirewatch/agent/uplink"
+	"tirewatch/agent/web"
 	"tirewatch/quantize/bundle"
 	"tirewatch/vision/camera"
 )
@@ -53,7 +54,7 @@ func Missing(cfg *config.Config) error {
 		note("model.inbox", isFolder(cfg.Model.Inbox))
 	}
 	note("journal.path", isFolder(filepath.Dir(cfg.Journal.Path)))
-	for _, s := range secretFiles(cfg.MQTT) {
+	for _, s := range secretFiles(cfg) {
 		if s.err != nil && !errors.Is(s.err, config.ErrNoCredentials) { // only the service can look at what systemd hands to it
 			note(s.key, s.err)
 		}
@@ -61,20 +62,23 @@ func Missing(cfg *config.Config) error {
 	return errors.Join(errs...)
 }
 
-// secretFile is a file of the [mqtt] section.
+// secretFile is a file of the [mqtt] or [page] section.
 type secretFile struct {
 	key, path string
 	err       error
 }
 
 // secretFiles tries the files that are named.
-func secretFiles(c config.MQTT) (named []secretFile) {
+func secretFiles(cfg *config.Config) (named []secretFile) {
+	c, page := cfg.MQTT, cfg.Page
 	for _, f := range []struct {
 		key, path string
 		check     func(path string) error
 	}{
 		{"mqtt.password_file", c.PasswordFile, uplink.CheckSecret}, {"mqtt.ca_file", c.CAFile, isReadable},
 		{"mqtt.cert_file", c.CertFile, isReadable}, {"mqtt.key_file", c.KeyFile, uplink.CheckSecret},
+		{"page.password_file", page.PasswordFile, web.CheckPasswordFile}, {"page.viewer_password_file", page.ViewerPasswordFile, web.CheckPasswordFile},
+		{"page.cert_file", page.CertFile, func(path string) error { _, err := config.ReadKeyPair(path, page.KeyFile); return err }},
 	} {
 		if f.path != "" {
 			named = append(named, secretFile{f.key, f.path, f.check(f.path)})
@@ -169,7 +173,7 @@ func isReadable(path string) error {
 
 // secrets looks at passwords, keys and certificates.
 func (d *doctor) secrets() {
-	named := secretFiles(d.cfg.MQTT)
+	named := secretFiles(d.cfg)
 	var bad, hidden []string
 	for _, s := range named {
 		switch {

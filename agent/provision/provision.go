@@ -78,12 +78,28 @@ func Write(path string, a Answers, force bool) error {
 		return fmt.Errorf("write configuration: %w", err)
 	}
 	for _, f := range files {
-		if err := durable.WriteFile(f.name, f.data, mode); err != nil {
+		if err := writeFor(folder, f); err != nil {
 			return err
 		}
-		if err := handOver(f.name, folder); err != nil { // root's own group is not the agent's
-			return fmt.Errorf("write %s: %w", f.name, err)
-		}
+	}
+	return nil
+}
+
+// WriteSecret replaces the file at path by one that the agent may read, as the folder's group, and no other user.
+func WriteSecret(path string, data []byte) error {
+	folder, err := os.Stat(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return writeFor(folder, file{path, data})
+}
+
+func writeFor(folder fs.FileInfo, f file) error {
+	if err := durable.WriteFile(f.name, f.data, mode); err != nil {
+		return err
+	}
+	if err := handOver(f.name, folder); err != nil { // root's own group is not the agent's
+		return fmt.Errorf("write %s: %w", f.name, err)
 	}
 	return nil
 }

@@ -152,6 +152,9 @@ func describe(w io.Writer, cfg *config.Config, model string) {
 	if cfg.Metrics.Listen != "" {
 		line("metrics", "http://%s/metrics", cfg.Metrics.Listen)
 	}
+	if cfg.Page.Listen != "" {
+		line("page", "%s", pageWords(cfg.Page))
+	}
 	line("pictures", "%s", pictureWords(cfg.Journal))
 	if !cfg.MQTT.Enabled() {
 		line("broker", "none: verdicts stay in the journal")
@@ -182,6 +185,21 @@ func pictureWords(j config.Journal) string {
 		return "none"
 	}
 	return fmt.Sprintf("of %s, at most %s", which, j.CropsMaxSize)
+}
+
+// pageWords says where the page is and who gets in.
+func pageWords(p config.Page) string {
+	scheme, who := "http", "whoever is logged in at this machine"
+	if p.CertFile != "" {
+		scheme = "https"
+	}
+	if p.PasswordFile != "" {
+		who = "with the password of an operator"
+	}
+	if p.ViewerPasswordFile != "" {
+		who += " or a viewer"
+	}
+	return fmt.Sprintf("%s://%s/ %s; shifts begin at %s", scheme, p.Listen, who, strings.Join(p.Shifts, ", "))
 }
 
 // ageWords says how long verdicts stay.

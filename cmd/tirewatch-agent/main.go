@@ -121,7 +121,7 @@ tirewatch-agent example prints a configuration with every key.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return withHint(&usageError{err}, c.CommandPath()+" --help shows the flags and examples")
 	})
-	root.AddCommand(newRunCmd(), newCheckCmd(), newSelftestCmd(), newExampleCmd(), newProvisionCmd(), newDoctorCmd(), newLampTestCmd(), newAlarmCmd(), newReviewCmd())
+	root.AddCommand(newRunCmd(), newCheckCmd(), newSelftestCmd(), newExampleCmd(), newProvisionCmd(), newDoctorCmd(), newLampTestCmd(), newAlarmCmd(), newReviewCmd(), newPasswordCmd())
 	for _, c := range root.Commands() {
 		if c.Args == nil {
 			c.Args = noArguments

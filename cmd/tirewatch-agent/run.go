@@ -39,7 +39,7 @@ A second signal ends the process at once. Nothing that is in the journal is lost
 				return err
 			}
 			log := newLogger(cmd.ErrOrStderr(), cfg.Log)
-			if err := agent.Run(cmd.Context(), cfg, agent.RunOptions{Version: version.String(), DrainTimeout: drain, Log: log}); err != nil {
+			if err := agent.Run(cmd.Context(), cfg, agent.RunOptions{Version: version.String(), Config: path, DrainTimeout: drain, Log: log}); err != nil {
 				return fmt.Errorf("station %s: %w", cfg.Station.ID(), err)
 			}
 			return nil
