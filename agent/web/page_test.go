@@ -1,0 +1,205 @@
+package web
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"io/fs"
+	"maps"
+	"math/big"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/text/language"
+
+	"tirewatch/agent/config"
+	"tirewatch/vision/verdict"
+)
+
+// certificate makes one for localhost.
+func certificate(t testing.TB, certFile, keyFile string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"localhost"}}
+	cert, err := x509.CreateCertificate(rand.Reader, &template, &template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, block := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: cert}, keyFile: {Type: "PRIVATE KEY", Bytes: secret}} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// used are the keys that templates and scripts ask for. A key that is put together ends in a dot.
+func used(t *testing.T) map[string]bool {
+	t.Helper()
+	keys := map[string]bool{}
+	patterns := []*regexp.Regexp{regexp.MustCompile(`\.T "([^"]+)"`), regexp.MustCompile(`'((?:[a-z]+\.)+[a-z_]+)'`), regexp.MustCompile(`\bt\('([^']+)'`),
+		regexp.MustCompile(`Failed = "([^"]+)"`)}
+	for _, glob := range []string{"*.html", "static/*.js", "pages.go"} {
+		names, err := fs.Glob(os.DirFS("."), glob)
+		if err != nil || len(names) == 0 {
+			t.Fatalf("%s: %v, %v", glob, names, err)
+		}
+		for _, name := range names {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, pattern := range patterns {
+				for _, m := range pattern.FindAllStringSubmatch(string(text), -1) {
+					keys[m[1]] = true
+				}
+			}
+		}
+	}
+	return keys
+}
+
+// Each language has each message, with the same places to fill in, and nothing that nobody says.
+func TestLanguagesAreComplete(t *testing.T) {
+	english := catalogue[language.English.String()]
+	place := regexp.MustCompile(`\{\w+\}`)
+	for lang, messages := range catalogue {
+		for key := range english {
+			if strings.TrimSpace(messages[key]) == "" {
+				t.Errorf("%s lacks %s", lang, key)
+			}
+			want, got := place.FindAllString(english[key], -1), place.FindAllString(messages[key], -1)
+			if slices.Sort(want); !slices.Equal(want, slices.Sorted(slices.Values(got))) {
+				t.Errorf("%s: %s has %v, want %v", lang, key, got, want)
+			}
+		}
+		if len(messages) != len(english) {
+			t.Errorf("%s has %d messages, English has %d", lang, len(messages), len(english))
+		}
+	}
+	keys := used(t)
+	prefixes := []string{}
+	for key := range keys {
+		if strings.HasSuffix(key, ".") {
+			prefixes = append(prefixes, key)
+		}
+	}
+	for key := range keys {
+		known := english[key] != "" || slices.Contains(prefixes, key)
+		if strings.Contains(key, ".") && !known && !strings.HasSuffix(key, ".js") && !strings.HasPrefix(key, "p.") {
+			if !elementName.MatchString(key) {
+				t.Errorf("%s is asked for and no message", key)
+			}
+		}
+	}
+	for key := range english {
+		if !keys[key] && !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(key, p) }) {
+			t.Errorf("nobody says %s", key)
+		}
+	}
+}
+
+// elementName is what el and draw of core.js take: a tag with its classes.
+var elementName = regexp.MustCompile(`^(span|p|div|li|ul|ol|svg|rect|circle|path|button|dl|h2)\.`)
+
+func TestLanguageOfTheReader(t *testing.T) {
+	p, _ := newPage(t, config.Page{Listen: "127.0.0.1:8080"})
+	for accept, want := range map[string]string{
+		"": "en", "de-AT,de;q=0.9,en;q=0.5": "de", "id": "id", "in": "id", "fr,id;q=0.3": "id", "ja": "en", "en-US": "en", "*;q=x": "en",
+	} {
+		v := visit(t, p)
+		answer := v.ask("GET", "/", "", func(r *http.Request) { r.Host = "localhost"; r.Header.Set("Accept-Language", accept) })
+		if got := answerText(t, answer); !strings.Contains(got, `<html lang="`+want+`">`) {
+			t.Errorf("%q gives another language than %s", accept, want)
+		}
+	}
+	v := visit(t, p)
+	here := func(r *http.Request) { r.Host = "localhost"; r.Header.Set("Accept-Language", "de") }
+	v.ask("GET", "/language/id", "", here)
+	if got := answerText(t, v.ask("GET", "/", "", here)); !strings.Contains(got, `<html lang="id">`) {
+		t.Error("the chosen language does not stay")
+	}
+}
+
+func answerText(t *testing.T, r *http.Response) string {
+	t.Helper()
+	var b strings.Builder
+	if err := r.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// firstPaint is what a browser may have to load before it shows the page, bytes. Nothing is compressed on the way.
+const firstPaint = 100_000
+
+func TestFirstPaint(t *testing.T) {
+	p, _ := newPage(t, config.Page{Listen: "127.0.0.1:8080"})
+	p.o.Review = noReview{} // the page with all its parts
+	for _, lang := range languages {
+		v := visit(t, p)
+		here := func(r *http.Request) { r.Host = "localhost"; r.Header.Set("Accept-Language", lang.String()) }
+		sum := len(answerText(t, v.ask("GET", "/", "", here)))
+		var names []string
+		for _, name := range slices.Sorted(maps.Keys(tags)) {
+			names = append(names, name)
+			sum += len(answerText(t, v.ask("GET", "/static/"+name, "", here)))
+		}
+		t.Logf("%s: %d bytes, headers included: the page and %s", lang, sum, strings.Join(names, ", "))
+		if sum >= firstPaint {
+			t.Errorf("%s: %d bytes, want less than %d", lang, sum, firstPaint)
+		}
+	}
+}
+
+// Files are asked for again and not sent again.
+func TestFilesAreSentOnce(t *testing.T) {
+	p, _ := newPage(t, config.Page{Listen: "127.0.0.1:8080"})
+	v := visit(t, p)
+	tag := v.ask("GET", "/static/page.css", "", func(r *http.Request) { r.Host = "localhost" }).Header.Get("ETag")
+	answer := v.ask("GET", "/static/page.css", "", func(r *http.Request) { r.Host = "localhost"; r.Header.Set("If-None-Match", tag) })
+	if tag == "" || answer.StatusCode != http.StatusNotModified {
+		t.Errorf("tag %q gives %d", tag, answer.StatusCode)
+	}
+}
+
+// Nothing in the page's files leads elsewhere, or would need what the policy forbids.
+func TestFilesStayHome(t *testing.T) {
+	elsewhere := regexp.MustCompile(`https?://[^\s'"]+|//[a-z]+\.[a-z]|style="|\son[a-z]+="|javascript:`)
+	for _, glob := range []string{"*.html", "static/*"} {
+		names, err := fs.Glob(files, glob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			text, err := files.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, found := range elsewhere.FindAllString(string(text), -1) {
+				if found != "http://www.w3.org/2000/svg" { // the name of SVG, which nobody fetches
+					t.Errorf("%s: %s", name, found)
+				}
+			}
+		}
+	}
+}
+
+// noReview is an empty queue.
+type noReview struct{}
+
+func (noReview) Next(int) ([]verdict.Verdict, int, error) { return nil, 0, nil }
+func (noReview) Label(uint64, verdict.Label) error        { return nil }

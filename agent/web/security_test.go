@@ -1,0 +1,487 @@
+package web
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"tirewatch/agent/config"
+	"tirewatch/agent/journal"
+	"tirewatch/agent/models"
+	"tirewatch/agent/uplink"
+	"tirewatch/vision/frame"
+	"tirewatch/vision/verdict"
+)
+
+// fake stands around a page: what the page may call is counted.
+type fake struct {
+	calls []string
+	clock time.Time
+}
+
+func (f *fake) Search(context.Context, journal.Query) ([]verdict.Verdict, journal.Place, bool, error) {
+	return nil, journal.Place{}, false, nil
+}
+func (f *fake) Count(time.Time, time.Time, uint64) (map[verdict.Label]int, error) { return nil, nil }
+func (f *fake) Crop(uint64) ([]byte, error)                                       { return nil, fs.ErrNotExist }
+func (f *fake) Next() uint64                                                      { return 1 }
+func (f *fake) Snapshot() models.Snapshot                                         { return models.Snapshot{} }
+func (f *fake) Confirm() error                                                    { f.calls = append(f.calls, "confirm"); return nil }
+func (f *fake) Rollback() error                                                   { f.calls = append(f.calls, "rollback"); return nil }
+func (f *fake) Where() (string, []int, int)                                       { return config.LocateRound, nil, 0 }
+func (f *fake) Move(mode string, region []int) error {
+	f.calls = append(f.calls, fmt.Sprint("move ", mode, region))
+	return nil
+}
+
+const (
+	operatorPassword = "the operator's words"
+	viewerPassword   = "the viewer's words"
+)
+
+// passwords makes the page's password files in dir.
+func passwords(t testing.TB, dir string) config.Page {
+	t.Helper()
+	c := config.Page{Listen: "0.0.0.0:8443", Shifts: []string{"06:00", "14:00", "22:00"},
+		PasswordFile: filepath.Join(dir, "page.password"), ViewerPasswordFile: filepath.Join(dir, "viewer.password")}
+	for path, password := range map[string]string{c.PasswordFile: operatorPassword, c.ViewerPasswordFile: viewerPassword} {
+		line, err := Hash(password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(line+"\n"), 0o640); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c
+}
+
+// newPage makes a page around a fake.
+func newPage(t testing.TB, c config.Page) (*Page, *fake) {
+	t.Helper()
+	if c.Shifts == nil {
+		c.Shifts = []string{"06:00", "14:00", "22:00"}
+	}
+	f := &fake{clock: time.Date(2026, 3, 5, 10, 0, 0, 0, time.UTC)}
+	p, err := New(Options{Page: c, Station: "a/b/c", Journal: f, Models: f, Locate: f, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return f.clock },
+		Health: func() (uplink.Health, error) { return uplink.Health{}, nil }, Problems: func() map[string]string { return nil },
+		Broker: func() (bool, bool) { return false, false }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, f
+}
+
+// visitor is a browser without a person: it keeps cookies.
+type visitor struct {
+	t       testing.TB
+	handler http.Handler
+	from    string
+	cookies map[string]*http.Cookie
+}
+
+func visit(t testing.TB, p *Page) *visitor {
+	return &visitor{t, p.Handler(), "192.0.2.1:999", map[string]*http.Cookie{}}
+}
+
+// ask sends a request; change may alter it.
+func (v *visitor) ask(method, path, body string, change func(*http.Request)) *http.Response {
+	v.t.Helper()
+	r := httptest.NewRequest(method, "https://station"+path, strings.NewReader(body))
+	r.RemoteAddr = v.from
+	if method == http.MethodPost {
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+	}
+	if strings.HasPrefix(path, "/login") {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for _, c := range v.cookies {
+		r.AddCookie(c)
+	}
+	if change != nil {
+		change(r)
+	}
+	w := httptest.NewRecorder()
+	v.handler.ServeHTTP(w, r)
+	for _, c := range w.Result().Cookies() {
+		v.cookies[c.Name] = c
+	}
+	return w.Result()
+}
+
+func (v *visitor) status(method, path, body string) int {
+	v.t.Helper()
+	return v.ask(method, path, body, nil).StatusCode
+}
+
+func (v *visitor) logIn(password string) int {
+	v.t.Helper()
+	return v.status("POST", "/login", "password="+password)
+}
+
+// requests are all that the page answers, by the least role that they need, and what a permitted one gives.
+var requests = []struct {
+	method, path, body string
+	least              role
+	want               int
+}{
+	{"GET", "/api/state", "", viewer, 200},
+	{"GET", "/api/verdicts", "", viewer, 200},
+	{"GET", "/api/crop/5", "", viewer, 404},
+	{"GET", "/api/review", "", viewer, 404},
+	{"POST", "/api/review", `{"seq": 5, "label": "crack"}`, operator, 404},
+	{"POST", "/api/locate", `{"mode": "round"}`, operator, 204},
+	{"POST", "/api/model/confirm", "{}", operator, 204},
+	{"POST", "/api/model/rollback", "{}", operator, 204},
+}
+
+// Without a password nobody gets anything; who looks changes nothing; an operator may do all of it.
+func TestAttackWithoutPassword(t *testing.T) {
+	p, f := newPage(t, passwords(t, t.TempDir()))
+	for role, password := range map[role]string{nobody: "", viewer: viewerPassword, operator: operatorPassword} {
+		v := visit(t, p)
+		if password != "" {
+			if got := v.logIn(password); got != http.StatusSeeOther {
+				t.Fatalf("%s: the log-in gives %d", role, got)
+			}
+		}
+		for _, r := range requests {
+			f.calls = nil
+			want := r.want
+			if role == nobody {
+				want = http.StatusUnauthorized
+			} else if role < r.least {
+				want = http.StatusForbidden
+			}
+			if got := v.status(r.method, r.path, r.body); got != want {
+				t.Errorf("%s: %s %s gives %d, want %d", role, r.method, r.path, got, want)
+			}
+			if want != r.want && len(f.calls) > 0 {
+				t.Errorf("%s: %s %s did %v", role, r.method, r.path, f.calls)
+			}
+		}
+		if got := v.status("GET", "/", ""); (got == http.StatusOK) != (role != nobody) {
+			t.Errorf("%s: the page gives %d", role, got)
+		}
+	}
+	v := visit(t, p)
+	if v.logIn(viewerPassword); v.status("POST", "/logout", "") != http.StatusSeeOther || v.status("GET", "/api/state", "") != http.StatusUnauthorized {
+		t.Error("who has logged out is still in")
+	}
+}
+
+// A wrong password costs time: five attempts a minute for an address, thirty for all of them. The right one is refused then as well, so that
+// nobody learns from the answer.
+func TestAttackGuessing(t *testing.T) {
+	p, f := newPage(t, passwords(t, t.TempDir()))
+	v := visit(t, p)
+	for i := range perAddress {
+		if got := v.logIn("guess"); got != http.StatusUnauthorized {
+			t.Fatalf("attempt %d gives %d", i, got)
+		}
+	}
+	if got := v.logIn(operatorPassword); got != http.StatusTooManyRequests {
+		t.Errorf("attempt %d gives %d", perAddress, got)
+	}
+	other := visit(t, p)
+	other.from = "192.0.2.2:1"
+	if got := other.logIn(operatorPassword); got != http.StatusSeeOther {
+		t.Errorf("the technician elsewhere gets %d", got)
+	}
+	for i := range fromAnybody {
+		other.from = fmt.Sprintf("[2001:db8:%x::%x]:1", i/perAddress, i+1)
+		other.logIn("guess")
+	}
+	other.from = "198.51.100.7:1"
+	if got := other.logIn("guess"); got != http.StatusTooManyRequests {
+		t.Errorf("one more of a botnet gets %d", got)
+	}
+	if n := len(p.access.attempts); n > fromAnybody {
+		t.Errorf("%d addresses are remembered", n)
+	}
+	f.clock = f.clock.Add(window)
+	if got := v.logIn(operatorPassword); got != http.StatusSeeOther {
+		t.Errorf("a minute later the right password gives %d", got)
+	}
+}
+
+// Another site's page in the same browser can send requests to the station, with its cookie where the browser lets it. None has an effect.
+func TestAttackCrossSite(t *testing.T) {
+	p, f := newPage(t, config.Page{Listen: "127.0.0.1:8080"}) // where nobody logs in
+	v := visit(t, p)
+	for name, headers := range map[string]map[string]string{
+		"a form of another site":   {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
+		"a sister site":            {"Sec-Fetch-Site": "same-site", "Origin": "http://127.0.0.1:9999"},
+		"a browser of before 2020": {"Origin": "https://evil.example"},
+		"a sandboxed frame":        {"Origin": "null"},
+	} {
+		for _, r := range requests {
+			if r.method != "POST" {
+				continue
+			}
+			answer := v.ask(r.method, r.path, r.body, func(r *http.Request) {
+				r.Host = "127.0.0.1:8080"
+				r.Header.Del("Sec-Fetch-Site")
+				for k, value := range headers {
+					r.Header.Set(k, value)
+				}
+			})
+			if answer.StatusCode != http.StatusForbidden || len(f.calls) > 0 {
+				t.Errorf("%s: %s gives %d, did %v", name, r.path, answer.StatusCode, f.calls)
+			}
+		}
+	}
+	answer := v.ask("POST", "/api/model/confirm", "{}", func(r *http.Request) { r.Host = "localhost:8080" })
+	if answer.StatusCode != http.StatusNoContent || len(f.calls) != 1 {
+		t.Errorf("the page itself gets %d, did %v", answer.StatusCode, f.calls)
+	}
+}
+
+// The cookie is for this station's own pages: no script reads it, no other site's request carries it, and over TLS it never goes in the clear.
+func TestAttackCookieTheft(t *testing.T) {
+	p, f := newPage(t, passwords(t, t.TempDir()))
+	v := visit(t, p)
+	v.logIn(operatorPassword)
+	c := v.cookies[cookie]
+	if c == nil || !c.HttpOnly || !c.Secure || c.SameSite != http.SameSiteStrictMode || c.Domain != "" || len(c.Value) < 26 {
+		t.Fatalf("cookie %+v", c)
+	}
+	f.clock = f.clock.Add(idle + time.Second)
+	if got := v.status("GET", "/api/state", ""); got != http.StatusUnauthorized {
+		t.Errorf("a session that was left alone for %v gives %d", idle, got)
+	}
+	for range mostSessions + 8 {
+		f.clock = f.clock.Add(window)
+		visit(t, p).logIn(viewerPassword)
+	}
+	if n := len(p.access.sessions); n > mostSessions {
+		t.Errorf("%d sessions are remembered", n)
+	}
+}
+
+// A name of the attacker's that is made to lead to 127.0.0.1 gives his page nothing.
+func TestAttackRebinding(t *testing.T) {
+	p, _ := newPage(t, config.Page{Listen: "127.0.0.1:8080"})
+	v := visit(t, p)
+	for host, want := range map[string]int{
+		"evil.example": 421, "evil.example:8080": 421, "127.0.0.1.evil.example": 421, "localhost.evil.example": 421, "192.168.1.5:8080": 421, "": 421,
+		"localhost": 200, "localhost:9000": 200, "127.0.0.1:8080": 200, "[::1]:8080": 200,
+	} {
+		if got := v.ask("GET", "/api/state", "", func(r *http.Request) { r.Host = host }).StatusCode; got != want {
+			t.Errorf("host %q gives %d, want %d", host, got, want)
+		}
+	}
+}
+
+// Every answer forbids scripts of others, frames, guessing of types and caching.
+func TestAttackInjection(t *testing.T) {
+	p, _ := newPage(t, passwords(t, t.TempDir()))
+	for _, path := range []string{"/", "/login", "/api/state", "/nothing", "/static/page.js"} {
+		h := visit(t, p).ask("GET", path, "", nil).Header
+		for name, want := range map[string]string{
+			"Content-Security-Policy": policy, "X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+			"Cross-Origin-Resource-Policy": "same-origin",
+		} {
+			if got := h.Get(name); got != want {
+				t.Errorf("%s: %s is %q", path, name, got)
+			}
+		}
+		if got := h.Get("Cache-Control"); got != "no-store" && path != "/static/page.js" {
+			t.Errorf("%s: Cache-Control is %q", path, got)
+		}
+	}
+	if strings.Contains(policy, "unsafe") {
+		t.Errorf("policy %s", policy)
+	}
+	p.o.Station = `<script>alert(1)</script>/"/x`
+	body, err := io.ReadAll(visit(t, p).ask("GET", "/login", "", nil).Body)
+	if err != nil || strings.Contains(string(body), "<script>alert") {
+		t.Errorf("a name becomes a script: %v", err)
+	}
+}
+
+// What is larger or other than the page sends is refused before it is used.
+func TestAttackMalformed(t *testing.T) {
+	p, f := newPage(t, config.Page{Listen: "127.0.0.1:8080"})
+	v := visit(t, p)
+	here := func(r *http.Request) { r.Host = "localhost" }
+	for _, body := range []string{
+		`{"mode": "region", "region": [` + strings.Repeat("1,", 1<<20) + `1]}`, `{"mode": "region", "region": [1, 2, 1, 3]}`, `{"mode": "region", "region": [-1, 2, 3, 4]}`,
+		`{"mode": "region"}`, `{"mode": "round", "region": [1, 2, 3, 4]}`, `{"mode": "region", "region": [1, 2, 3, 99999]}`, `{"mode": "x\n[model]"}`, `{"mode": "round", "keys": []}`, `[]`, ``,
+	} {
+		if got := v.ask("POST", "/api/locate", body, here).StatusCode; got != http.StatusBadRequest || len(f.calls) > 0 {
+			t.Errorf("%.60s gives %d, did %v", body, got, f.calls)
+		}
+	}
+	for _, query := range []string{"low=2", "low=NaN", "high=-1", "label=x' OR 1=1", "limit=0", "limit=101", "limit=-1", "from=yesterday", "below=1"} {
+		if got := v.ask("GET", "/api/verdicts?"+strings.ReplaceAll(query, " ", "%20"), "", here).StatusCode; got != http.StatusBadRequest {
+			t.Errorf("%s gives %d", query, got)
+		}
+	}
+	for _, path := range []string{"/api/crop/..%2f..%2fstation.toml", "/api/crop/-1", "/static/..%2fweb.go", "/static/", "/language/xx", "/language/..%2f"} {
+		if got := v.ask("GET", path, "", here).StatusCode; got < 400 {
+			t.Errorf("%s gives %d", path, got)
+		}
+	}
+}
+
+// A page does not start on password files that others read, or that hold anything else.
+func TestPasswordFiles(t *testing.T) {
+	for name, spoil := range map[string]func(path string) error{
+		"readable by all":         func(path string) error { return os.Chmod(path, 0o644) },
+		"gone":                    os.Remove,
+		"the password itself":     func(path string) error { return os.WriteFile(path, []byte(operatorPassword), 0o600) },
+		"a hash that takes a GiB": func(path string) error { return rewrite(path, "m=19456", "m=1048576") },
+		"a hash of no effort":     func(path string) error { return rewrite(path, "m=19456,t=2", "m=8,t=1") },
+		"another algorithm":       func(path string) error { return rewrite(path, "argon2id", "argon2i") },
+	} {
+		c := passwords(t, t.TempDir())
+		if err := spoil(c.PasswordFile); err != nil {
+			t.Fatal(err)
+		}
+		_, err := newAccess(c, time.Now, slog.New(slog.DiscardHandler))
+		if err == nil || strings.Contains(err.Error(), operatorPassword) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	p, _ := newPage(t, passwords(t, t.TempDir()))
+	line, err := Hash("another password")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(p.o.Page.PasswordFile, []byte(line), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if got := visit(t, p).logIn("another password"); got != http.StatusSeeOther {
+		t.Errorf("a changed password gives %d", got)
+	}
+}
+
+func rewrite(path, before, after string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(string(data), before) {
+		return errors.New(before + " is not in the file")
+	}
+	return os.WriteFile(path, []byte(strings.Replace(string(data), before, after, 1)), 0o600)
+}
+
+// serve runs a page behind its bounds.
+func serve(t testing.TB, p *Page) *Server {
+	t.Helper()
+	s, err := p.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// Browsers that hang ask for pictures and never read them. Their number is bounded, and so is what is kept for all of them; a browser that
+// comes when one is gone is answered.
+func TestAttackHangingBrowsers(t *testing.T) {
+	p, _ := newPage(t, config.Page{Listen: "127.0.0.1:0"})
+	s := serve(t, p)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	go func() { // a camera
+		f := frame.NewGray(640, 480)
+		for i := range f.Pix {
+			f.Pix[i] = byte(i * i >> 3)
+		}
+		for ctx.Err() == nil {
+			f.Seq++
+			p.Show(f, nil)
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	var hanging []net.Conn
+	for range 2 * mostConnections {
+		c, err := net.Dial("tcp", s.listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if err := c.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
+			t.Fatal(err)
+		}
+		for range 20 { // pipelined
+			if _, err := fmt.Fprintf(c, "GET /api/live HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		hanging = append(hanging, c)
+	}
+	time.Sleep(time.Second) // in which 96 browsers could take hundreds of pictures
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	grown := (int64(after.HeapAlloc) - int64(before.HeapAlloc)) >> 10
+	t.Logf("%d hanging browsers, %d let in: the heap grew by %d KiB", len(hanging), mostConnections, grown)
+	if grown > 8<<10 {
+		t.Errorf("hanging browsers hold %d KiB", grown)
+	}
+	for _, c := range hanging {
+		c.Close()
+	}
+	client := &http.Client{Timeout: 30 * time.Second}
+	answer, err := client.Get(s.URL() + "api/live")
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("a browser behind them: %v, %v", answer, err)
+	}
+	answer.Body.Close()
+}
+
+// On the network the page speaks TLS 1.2 or newer and nothing else.
+func TestAttackEavesdropping(t *testing.T) {
+	dir := t.TempDir()
+	c := passwords(t, dir)
+	c.Listen, c.CertFile, c.KeyFile = "127.0.0.1:0", filepath.Join(dir, "page.pem"), filepath.Join(dir, "page.key")
+	certificate(t, c.CertFile, c.KeyFile)
+	p, _ := newPage(t, c)
+	s := serve(t, p)
+	if !strings.HasPrefix(s.URL(), "https://") {
+		t.Errorf("it is at %s", s.URL())
+	}
+	for name, version := range map[string]uint16{"1.1": tls.VersionTLS11, "1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13} {
+		conn, err := tls.Dial("tcp", s.listener.Addr().String(), &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: version})
+		if (err == nil) != (version >= tls.VersionTLS12) {
+			t.Errorf("TLS %s: %v", name, err)
+		}
+		if err == nil {
+			conn.Close()
+		}
+	}
+	answer, err := http.Get("http://" + s.listener.Addr().String() + "/login")
+	if err == nil {
+		defer answer.Body.Close()
+		if answer.StatusCode != http.StatusBadRequest {
+			t.Errorf("in the clear: %s", answer.Status)
+		}
+	}
+}
