@@ -6,7 +6,7 @@ GO_BUILD = go build -tags '$(TAGS)' -trimpath
 
 .PHONY: all build demo test test-kernels lint fuzz clean deps-opencv deps-test test-peers \
 	test-peers-emulated bench-peers bench-arm64 bench-train bench-brickwork bench-build bench-tool real-tires whole-tire \
-	bench-journal bench-start torture soak attacks test-writeloss finetune-line line deps-npm
+	bench-journal bench-start bench-page screenshots torture soak attacks test-writeloss finetune-line line deps-npm
 
 all: build
 
@@ -25,7 +25,7 @@ test: deps-opencv deps-test deps-npm
 
 # The attacks of SECURITY.md and every power cut during an installation, with their counts.
 attacks: deps-test
-	REQUIRE_MOSQUITTO=1 go test -count=1 -v -run 'TestAttack|TestPowerCut' ./agent/models ./agent/uplink
+	REQUIRE_MOSQUITTO=1 go test -count=1 -v -run 'TestAttack|TestPowerCut' ./agent/models ./agent/uplink ./agent/web
 
 # The assembly of every instruction set: amd64's on this CPU, arm64's under qemu as two of the stations' cores. A kernel that was not
 # exercised fails the run.
@@ -102,6 +102,10 @@ fuzz:
 bench-journal: deps-test
 	go test -run '^$$' -bench Growth -benchtime 1x ./agent/journal
 	REQUIRE_MOSQUITTO=1 BENCH_DIR=$(or $(BENCH_DIR),$(CURDIR)) go test -run '^$$' -bench Drain -benchtime 1x ./agent/uplink
+
+# What a station keeps of its throughput while somebody looks at its page.
+bench-page:
+	go test -run '^$$' -bench Viewer -benchtime 1x ./agent/web
 
 # Every cut point of a journal's life of 1,000 verdicts: writes that were not synced are lost, kept or torn. Some minutes; a folder in
 # memory spares the disk (TMPDIR=/dev/shm).

@@ -9,34 +9,28 @@ import (
 // pictureWidth is what the page's picture has at most, px.
 const pictureWidth = 960
 
-// shrink draws the frame into dst, made smaller by a whole number: each point is the mean of its pixels.
-func shrink(dst *image.RGBA, f *frame.Frame) {
+// shrink draws the grey frame into dst, made smaller by a whole number: each point is the mean of its pixels.
+func shrink(dst *image.Gray, f *frame.Frame) {
 	step := (f.Width + pictureWidth - 1) / pictureWidth
 	w, h := f.Width/step, max(f.Height/step, 1)
 	if dst.Rect.Dx() != w || dst.Rect.Dy() != h {
-		*dst = *image.NewRGBA(image.Rect(0, 0, w, h))
-	}
-	ch := f.Format.Channels()
-	r, g, b := 0, 0, 0 // places of the colours in a pixel
-	switch f.Format {
-	case frame.BGR:
-		r, g, b = 2, 1, 0
-	case frame.RGBA:
-		r, g, b = 0, 1, 2
+		*dst = *image.NewGray(image.Rect(0, 0, w, h))
 	}
 	rows := min(step, f.Height)
 	n := uint32(step * rows)
+	sum := make([]uint32, w)
 	for y := range h {
-		out := dst.Pix[y*dst.Stride:][:4*w]
-		for x := range w {
-			var sr, sg, sb uint32
-			for k := range rows {
-				p := f.Pix[(y*step+k)*f.Stride+x*step*ch:][:step*ch]
-				for i := 0; i < len(p); i += ch {
-					sr, sg, sb = sr+uint32(p[i+r]), sg+uint32(p[i+g]), sb+uint32(p[i+b])
+		clear(sum)
+		for k := range rows {
+			row := f.Pix[(y*step+k)*f.Stride:][:w*step]
+			for x := range sum {
+				for _, p := range row[x*step:][:step] {
+					sum[x] += uint32(p)
 				}
 			}
-			out[4*x], out[4*x+1], out[4*x+2], out[4*x+3] = uint8(sr/n), uint8(sg/n), uint8(sb/n), 255
+		}
+		for x, s := range sum {
+			dst.Pix[y*dst.Stride+x] = uint8(s / n)
 		}
 	}
 }
@@ -73,7 +67,7 @@ func measure(f *frame.Frame, part image.Rectangle) (focus float64, l light) {
 	if w < 3 || h < 3 {
 		return 0, l
 	}
-	grey := f.Gray(nil, part)
+	grey := f.Gray(nil, part) // of a grey frame a copy without gaps
 	var count [256]int32
 	for _, p := range grey {
 		count[p]++

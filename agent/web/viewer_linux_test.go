@@ -1,0 +1,249 @@
+package web_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"image/jpeg"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"tirewatch/agent"
+	"tirewatch/agent/config"
+	"tirewatch/agent/journal"
+	"tirewatch/agent/models"
+	"tirewatch/agent/uplink"
+	"tirewatch/agent/web"
+	"tirewatch/quantize/bundle"
+	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/trainer/synth"
+	"tirewatch/vision/frame"
+	"tirewatch/vision/graph"
+	"tirewatch/vision/infer"
+	"tirewatch/vision/locate"
+	"tirewatch/vision/preprocess"
+)
+
+// reel is a film that is played over and over, as fast as it is looked at, in the colours of OpenCV.
+type reel struct {
+	frames []*frame.Frame
+	shown  frame.Frame
+	count  atomic.Uint64
+}
+
+// film draws a belt with tires.
+func film(t testing.TB) *reel {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "belt.avi")
+	if _, err := synth.WriteClip(t.Context(), path, synth.ClipOptions{Tires: 3, Seed: 3, CrackFraction: 0.3, Width: 1280, Height: 720}, nil); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &reel{}
+	for i := bytes.Index(data, []byte("movi")) + 4; i+8 < len(data) && string(data[i:i+4]) == "00dc"; {
+		n := int(binary.LittleEndian.Uint32(data[i+4:]))
+		img, err := jpeg.Decode(bytes.NewReader(data[i+8 : i+8+n]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rgba := frame.FromImage(img)
+		f := &frame.Frame{Width: rgba.Width, Height: rgba.Height, Stride: 3 * rgba.Width, Format: frame.BGR, Pix: make([]byte, 3*rgba.Width*rgba.Height)}
+		for k := range rgba.Width * rgba.Height {
+			f.Pix[3*k], f.Pix[3*k+1], f.Pix[3*k+2] = rgba.Pix[4*k+2], rgba.Pix[4*k+1], rgba.Pix[4*k]
+		}
+		r.frames = append(r.frames, f)
+		i += 8 + n + n%2
+	}
+	return r
+}
+
+func (r *reel) Next(ctx context.Context) (*frame.Frame, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	n := r.count.Add(1)
+	r.shown = *r.frames[int(n)%len(r.frames)]
+	r.shown.Seq, r.shown.Time = n, time.Now().UTC()
+	return &r.shown, nil
+}
+
+func (r *reel) Close() error { return nil }
+
+// BenchmarkViewer compares the frames that a station with the whole network looks at while nobody and while somebody looks at its page, in turns:
+// the medians of 80 ratios. control is the ratio of two turns without a viewer, which a busy machine moves as well. work-ratio is the processor's
+// time for a frame without and with a viewer, the viewer's own end included: what is left of the throughput when no core is idle, and
+// steadier. It fails below 95 %.
+func BenchmarkViewer(b *testing.B) {
+	log := slog.New(slog.DiscardHandler)
+	dir := b.TempDir()
+	store, err := models.Open(models.Options{Dir: filepath.Join(dir, "models"), Verify: models.Verifier(bundletest.Public(1), stationName, nil), Log: log})
+	if err != nil {
+		b.Fatal(err)
+	}
+	data, err := bundle.Encode(whole(b), bundletest.Key(1))
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := store.Install(data); err != nil {
+		b.Fatal(err)
+	}
+	j, err := journal.Open(filepath.Join(dir, "journal.db"), stationName)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer j.Close()
+	page, err := web.New(web.Options{
+		Page: config.Page{Listen: "127.0.0.1:0", Shifts: []string{"06:00"}}, Journal: j, Models: store, Locate: still{}, Log: log,
+		Health: func() (uplink.Health, error) { return uplink.Health{}, nil }, Problems: func() map[string]string { return nil },
+		Broker: func() (bool, bool) { return false, false },
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	server, err := page.Listen()
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	go server.Run(ctx)
+	r := film(b)
+	station := agent.New(agent.Options{
+		Source: r, Locator: locate.NewRound(locate.RoundOptions{}), Models: store, Journal: j, Frames: 5, Margin: 0.02,
+		Problem: func(part, text string) {}, Progress: func() {}, Log: log, Show: page.Show,
+		Judged: func(x agent.Judgement) { page.Judged(x.Verdict, x.Pix, x.Model.Bundle.Spec.Width) },
+	})
+	ended := make(chan error, 1)
+	go func() { ended <- station.Run(ctx) }()
+
+	const turn, rounds = 300 * time.Millisecond, 80
+	measure := func() (perSecond, cpu float64) {
+		begin, start, used := r.count.Load(), time.Now(), processor(b)
+		time.Sleep(turn)
+		n := float64(r.count.Load() - begin)
+		return n / time.Since(start).Seconds(), float64(processor(b)-used) / n
+	}
+	time.Sleep(turn)
+	var rate, ratios, control, work []float64
+	pictures := 0
+	for range rounds {
+		alone, cpuAlone := measure()
+		looking, leave := context.WithCancel(ctx)
+		left := make(chan int)
+		go func() { left <- look(looking, server.URL()) }()
+		time.Sleep(turn / 4) // the first picture is there
+		watched, cpuWatched := measure()
+		leave()
+		pictures += <-left
+		time.Sleep(turn / 4) // its last one is over
+		again, cpuAgain := measure()
+		mean := (alone + again) / 2 // so that what else the machine does meets both
+		rate, ratios, control = append(rate, mean), append(ratios, watched/mean), append(control, again/alone)
+		work = append(work, (cpuAlone+cpuAgain)/2/cpuWatched)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		b.Error(err)
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(median(rate), "frames/s")
+	b.ReportMetric(float64(pictures)/(rounds*(turn+turn/4).Seconds()), "pictures/s")
+	b.ReportMetric(median(control), "control")
+	b.ReportMetric(median(ratios), "ratio")
+	b.ReportMetric(median(work), "work-ratio")
+	if kept := median(work); kept < 0.95 {
+		b.Errorf("with a viewer %.1f %% of the processor's time goes into frames, want 95 %%", 100*kept)
+	}
+}
+
+// processor is the time that this process has used of all processors, ns.
+func processor(b *testing.B) int64 {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return u.Utime.Nano() + u.Stime.Nano()
+}
+
+func median(x []float64) float64 {
+	slices.Sort(x)
+	return x[len(x)/2]
+}
+
+// look does what the page's script does, until ctx ends, and gives the number of pictures.
+func look(ctx context.Context, url string) (pictures int) {
+	get := func(path string) (http.Header, error) {
+		r, err := http.NewRequestWithContext(ctx, "GET", url+path, nil)
+		if err != nil {
+			return nil, err
+		}
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return nil, err
+		}
+		defer answer.Body.Close()
+		if answer.StatusCode != http.StatusOK {
+			return nil, fmt.Errorf("%s: %s", path, answer.Status)
+		}
+		_, err = io.Copy(io.Discard, answer.Body)
+		return answer.Header, err
+	}
+	for _, path := range []string{"api/state", "api/verdicts?limit=12"} {
+		if _, err := get(path); err != nil {
+			return 0
+		}
+	}
+	var view struct{ Picture uint64 }
+	for {
+		header, err := get(fmt.Sprintf("api/live?after=%d", view.Picture))
+		if err == nil {
+			err = json.Unmarshal([]byte(header.Get("Tirewatch-View")), &view)
+		}
+		if err != nil {
+			return pictures
+		}
+		pictures++
+	}
+}
+
+// whole is a bundle of the network that stations have, its weights drawn at random.
+func whole(t testing.TB) *bundle.Bundle {
+	t.Helper()
+	b := bundletest.Small(1)
+	b.Model = bundletest.Model(*graph.Thesis(), 1)
+	b.Spec = preprocess.Thesis()
+	r, err := infer.NewRunner(&b.Model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range b.Golden {
+		b.Golden[i].Pix = make([]byte, b.Spec.Size())
+		for k := range b.Golden[i].Pix {
+			b.Golden[i].Pix[k] = byte(k * (i + 3) >> 4)
+		}
+		if b.Golden[i].Sum, err = r.Run(b.Golden[i].Pix); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b
+}
+
+// still is a place that does not move.
+type still struct{}
+
+func (still) Where() (string, []int, int) { return config.LocateRound, nil, 0 }
+func (still) Move(string, []int) error    { return nil }
