@@ -110,14 +110,18 @@ func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// until waits for a condition of the page, in JavaScript.
+// until waits for a condition of the page, in JavaScript. On the way from one page to another there is none to ask.
 func (b *tab) until(condition string) {
 	b.t.Helper()
-	poll := chromedp.Poll[bool](condition, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(patience))
-	if _, err := chromedp.Run(b.ctx, poll); err != nil {
-		text, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string](`document.body.innerText`))
-		b.t.Fatalf("never: %s: %v\nthe page says: %s", condition, err, text)
+	var err error
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(30 * time.Millisecond) {
+		var ok bool
+		if ok, err = chromedp.Run(b.ctx, chromedp.Evaluate[bool]("!!("+condition+")")); ok {
+			return
+		}
 	}
+	text, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string](`document.body.innerText`))
+	b.t.Fatalf("never: %s: %v\nthe page says: %s", condition, err, text)
 }
 
 // eval gives the value of an expression of the page.

@@ -75,12 +75,14 @@ func write(t testing.TB, dir, name, text string) string {
 	return path
 }
 
-// furnish makes the files of a station: pictures, two models of which the second is on probation, and a journal of the last days.
+// furnish makes the files of a station: pictures, a model and a journal of the last days.
 func furnish(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.Mkdir(filepath.Join(dir, "tires"), 0o700); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"tires", "inbox"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for i := range 4 {
 		f, err := os.Create(filepath.Join(dir, "tires", fmt.Sprintf("%d.jpg", i)))
@@ -101,13 +103,11 @@ func furnish(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for serial, name := range map[uint64]string{7: "first.tire", 8: "second.tire"} {
-		data, err := bundle.Encode(bundletest.Small(serial), key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		write(t, dir, name, string(data))
+	data, err := bundle.Encode(bundletest.Small(7), key)
+	if err != nil {
+		t.Fatal(err)
 	}
+	write(t, dir, "first.tire", string(data))
 	remember(t, filepath.Join(dir, "journal.db"), 3000)
 	return dir
 }

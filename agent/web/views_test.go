@@ -1,0 +1,390 @@
+package web_test
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"tirewatch/agent/config"
+	"tirewatch/agent/journal"
+	"tirewatch/agent/models"
+	"tirewatch/agent/uplink"
+	"tirewatch/agent/web"
+	"tirewatch/quantize/bundle"
+	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/vision/verdict"
+)
+
+// TestViews opens each view of a station that inspects drawn tires, and does on a telephone and at a desk what people do there.
+func TestViews(t *testing.T) {
+	b := browser(t)
+	s := start(t, furnish(t), "")
+	for i, size := range screens {
+		t.Run(size.name, func(t *testing.T) {
+			p := open(t, b, size, "en", "light", s.url)
+			p.t = t
+			t.Run("live", func(t *testing.T) { live(p.in(t)) })
+			t.Run("history", func(t *testing.T) { history(p.in(t)) })
+			t.Run("health", func(t *testing.T) { health(p.in(t)) })
+			t.Run("model", func(t *testing.T) { model(p.in(t), s, uint64(8+i)) })
+			t.Run("setup", func(t *testing.T) { setup(p.in(t), s) })
+		})
+	}
+}
+
+// in is the tab for another test.
+func (b *tab) in(t testing.TB) *tab { return &tab{t, b.ctx} }
+
+// visit goes to a view by its link.
+func (b *tab) visit(view string) {
+	b.t.Helper()
+	b.run(fmt.Sprintf(`document.querySelector('#views a[href="#%s"]').click()`, view))
+	b.until(fmt.Sprintf(`!document.getElementById('%s').hidden && document.querySelectorAll('main > section:not([hidden])').length === 1`, view))
+	if view != "live" && view != "setup" {
+		return
+	}
+	b.until(fmt.Sprintf(`document.querySelector('#%s-stage').dataset.picture > 0`, view))
+}
+
+func (b *tab) click(selector string) {
+	b.t.Helper()
+	b.until(fmt.Sprintf(`document.querySelector(%q) !== null`, selector))
+	b.run(fmt.Sprintf(`document.querySelector(%q).scrollIntoView({block: 'center'})`, selector)) // not below the bar of a telephone
+	b.do(chromedp.Click(selector, chromedp.NodeVisible))
+}
+
+// live: pictures follow one another, with outline and crop; the verdict, the counters and the last tires follow the belt.
+func live(b *tab) {
+	b.visit("live")
+	before := eval[int](b, `+document.querySelector('#live-stage').dataset.picture`)
+	b.until(fmt.Sprintf(`document.querySelector('#live-stage').dataset.picture > %d`, before+3))
+	b.until(`document.querySelector('#live-stage img').naturalWidth === 400`)
+	b.until(`document.querySelectorAll('#live-stage .outline').length === 1 && document.querySelectorAll('#live-stage .crop').length === 1`)
+	b.until(`/^#\d+ (Sound|Crack) [\d.]+%$/.test(document.querySelector('#live-stage .chip').textContent)`)
+	b.until(`/Crack from 50%/.test(document.querySelector('#verdict').innerText)`)
+	inspected := eval[string](b, `document.querySelector('.figure.inspected dd').textContent`)
+	b.until(fmt.Sprintf(`document.querySelector('.figure.inspected dd').textContent !== %q`, inspected))
+	b.until(`document.querySelectorAll('#shift .figure').length === 5 && /%$/.test(document.querySelector('.figure.reject_rate dd').textContent)`)
+	b.until(`document.querySelectorAll('#shifts tbody tr').length >= 8`) // three days of three shifts were in the journal
+	b.run(`document.querySelector('#last').scrollIntoView()`)
+	b.until(`[...document.querySelectorAll('#last img')].filter(i => i.naturalWidth > 0).length >= 6`)
+	newest := eval[int](b, `+document.querySelector('#last li').dataset.seq`)
+	b.until(fmt.Sprintf(`document.querySelector('#last li').dataset.seq > %d`, newest))
+	b.click("#last li:nth-child(3) button")
+	b.until(`document.querySelector('#detail').open && document.querySelector('#detail .votes li') !== null && document.querySelector('#detail img').naturalWidth > 0`)
+	b.click("#detail button")
+	b.until(`!document.querySelector('#detail').open`)
+}
+
+// history: a search narrows the list by verdict, score and time, and pages go on without a gap.
+func history(b *tab) {
+	b.visit("history")
+	b.until(`document.querySelectorAll('#results li').length === 30`)
+	b.click("#more")
+	b.until(`document.querySelectorAll('#results li').length === 60`)
+	seqs := eval[[]int](b, `[...document.querySelectorAll('#results li')].map(e => +e.dataset.seq)`)
+	if !slices.IsSortedFunc(seqs, func(a, b int) int { return b - a }) || len(slices.Compact(slices.Clone(seqs))) != 60 || seqs[0]-seqs[59] != 59 {
+		b.t.Errorf("pages give %v", seqs)
+	}
+	search := func(label, low, high, from, to string) {
+		b.t.Helper()
+		b.run(fmt.Sprintf(`for (const [name, value] of Object.entries({label: %q, low: %q, high: %q, from: %q, to: %q})) document.querySelector('#filters').elements[name].value = value`,
+			label, low, high, from, to))
+		b.run(`document.querySelector('#found').textContent = ''`)
+		b.click("#filters button")
+		b.until(`document.querySelector('#found').textContent !== ''`)
+	}
+	search("crack", "", "", "", "")
+	b.until(`document.querySelectorAll('#results li').length === 30 && document.querySelectorAll('#results .badge.crack').length === 30`)
+	search("", "90", "99.5", "", "")
+	scores := eval[[]float64](b, `[...document.querySelectorAll('#results .row > :last-child')].map(e => parseFloat(e.textContent))`)
+	if len(scores) == 0 || slices.Min(scores) < 90 || slices.Max(scores) > 99.5 {
+		b.t.Errorf("scores between 90 and 99.5 are %v", scores)
+	}
+	const local = "2006-01-02T15:04"
+	from, to := time.Now().Add(-50*time.Hour), time.Now().Add(-49*time.Hour)
+	search("", "", "", from.Format(local), to.Format(local))
+	n := eval[int](b, `document.querySelectorAll('#results li').length`)
+	if n < 20 || n > 60 { // 3000 verdicts in 72 hours
+		b.t.Errorf("%d verdicts in an hour", n)
+	}
+	search("no_decision", "99.9", "", "", "")
+	b.until(`document.querySelector('#found').textContent === 'No verdict fits.' && document.querySelector('#more').hidden`)
+	search("no_decision", "", "", "", "")
+	b.click("#results button")
+	b.until(`document.querySelector('#detail').open && /no frame within the budget/.test(document.querySelector('#detail').innerText)`)
+	b.do(chromedp.KeyEvent(kb.Escape))
+	b.until(`!document.querySelector('#detail').open`)
+	search("", "", "", "", "")
+}
+
+// health: each part with its figure.
+func health(b *tab) {
+	b.visit("health")
+	b.until(`document.querySelectorAll('#organs .tile').length === 8`)
+	b.until(`/frames\/s/.test(document.querySelector('[data-organ=camera]').innerText) && document.querySelector('[data-organ=camera]').classList.contains('good')`)
+	b.until(`/none set up/.test(document.querySelector('[data-organ=broker]').innerText) && /free/.test(document.querySelector('[data-organ=disk]').innerText)`)
+	b.until(`/Working/.test(document.querySelector('#condition').textContent) && /tirewatch 1.2.3/.test(document.querySelector('#version').textContent)`)
+}
+
+// model: a new network is on probation; it is confirmed, and then given up for the one before.
+func model(b *tab, s *aStation, serial uint64) {
+	b.visit("model")
+	before := eval[string](b, `document.querySelector('.slot .serial').textContent`)
+	key, err := bundle.ReadPrivateKey(filepath.Join(s.dir, "maker"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	data, err := bundle.Encode(bundletest.Small(serial), key)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	write(b.t, s.dir, "inbox/new.part", string(data))
+	name := fmt.Sprintf("inbox/%d.tire", serial)
+	if err := os.Rename(filepath.Join(s.dir, "inbox/new.part"), filepath.Join(s.dir, name)); err != nil {
+		b.t.Fatal(err)
+	}
+	b.until(fmt.Sprintf(`document.querySelector('.slot .serial').textContent === 'Serial %d' && !document.querySelector('#trial').hidden`, serial))
+	b.until(`/of 200 verdicts/.test(document.querySelector('#trial').innerText)`)
+	b.click("#confirm")
+	b.until(`document.querySelector('#ask').open`)
+	b.click("#ask button[value=no]")
+	b.until(`!document.querySelector('#ask').open && !document.querySelector('#trial').hidden`)
+	b.click("#confirm")
+	b.click("#ask button[value=yes]")
+	b.until(`document.querySelector('#model-said').textContent === 'The model is confirmed.' && document.querySelector('.tag.proven') !== null`)
+	b.click("#rollback")
+	b.click("#ask button[value=yes]")
+	b.until(fmt.Sprintf(`document.querySelector('#model-said').textContent === 'The model before judges again.' && document.querySelector('.slot .serial').textContent === %q`, before))
+}
+
+// setup: focus and light are measured; the region is dragged, typed and saved, holds at once and stands in the file beside its comments.
+func setup(b *tab, s *aStation) {
+	b.visit("setup")
+	b.until(`/best/.test(document.querySelector('#focus-now').textContent) && document.querySelectorAll('#histogram i').length === 32`)
+	b.until(`document.querySelector('#light-said').textContent === 'Well exposed.'`)
+	b.click("#place input[value=region]")
+	b.until(`document.querySelectorAll('#setup-stage .handle').length === 4`)
+	b.run(`for (const [name, value] of Object.entries({x0: 40, y0: 50, x1: 300, y1: 320})) {
+		const input = document.querySelector('#place').elements[name];
+		input.value = value;
+		input.dispatchEvent(new Event('input', {bubbles: true}));
+	}`)
+	b.run(`document.querySelector('#setup-stage').scrollIntoView({block: 'center'})`)
+	at := eval[[]float64](b, `(() => { const r = document.querySelector('#setup-stage').getBoundingClientRect(); return [r.left, r.top, r.width / 400] })()`)
+	point := func(x, y float64) (float64, float64) { return at[0] + x*at[2], at[1] + y*at[2] }
+	x0, y0 := point(300, 320)
+	x1, y1 := point(360, 380)
+	b.do(chromedp.DragAndDropXY(x0, y0, x1, y1, 5)) // the lower right corner
+	x0, y0 = point(200, 200)
+	x1, y1 = point(180, 190)
+	b.do(chromedp.DragAndDropXY(x0, y0, x1, y1, 5)) // all of it
+	region := eval[[]int](b, `['x0', 'y0', 'x1', 'y1'].map(name => +document.querySelector('#place').elements[name].value)`)
+	for i, want := range []int{20, 40, 340, 370} {
+		if d := region[i] - want; d < -3 || d > 3 {
+			b.t.Fatalf("dragged to %v, want about [20 40 340 370]", region)
+		}
+	}
+	b.click("#place button")
+	b.until(`/^Saved/.test(document.querySelector('#place-said').textContent)`)
+	cfg, err := config.Load(filepath.Join(s.dir, "station.toml"))
+	if err != nil || cfg.Locate.Mode != config.LocateRegion || !slices.Equal(cfg.Locate.Region, region) {
+		b.t.Errorf("the file has %v, %v; want %v", cfg, err, region)
+	}
+	text, err := os.ReadFile(filepath.Join(s.dir, "station.toml"))
+	if err != nil || !strings.Contains(string(text), "# The station of a test.") || !strings.Contains(string(text), "# drawn") {
+		b.t.Errorf("the comments are gone: %s", text)
+	}
+	b.visit("live")
+	b.until(fmt.Sprintf(`(() => { const r = document.querySelector('#live-stage .region'); return r && r.getAttribute('x') == %d && r.getAttribute('width') == %d })()`,
+		region[0], region[2]-region[0]))
+	b.until(`document.querySelectorAll('#live-stage .outline').length === 0`) // nobody searches any more
+	b.visit("setup")
+	b.click("#place input[value=round]")
+	b.click("#place button")
+	b.until(`/^Saved/.test(document.querySelector('#place-said').textContent)`)
+	b.until(`document.querySelectorAll('#setup-stage .outline').length === 1`)
+}
+
+// TestSettingThatCannotBeKept is the station of the package, whose service cannot write into /etc: the region holds now, and the page says what
+// to write where.
+func TestSettingThatCannotBeKept(t *testing.T) {
+	b := browser(t)
+	dir := furnish(t)
+	s := start(t, dir, "")
+	if err := os.Rename(filepath.Join(dir, "station.toml"), filepath.Join(dir, "elsewhere.toml")); err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, b, screens[0], "en", "light", s.url)
+	p.visit("setup")
+	p.click("#place input[value=region]")
+	p.click("#place button")
+	p.until(`/after a restart the old one holds again/.test(document.querySelector('#place-said').textContent)`)
+	p.until(`/mode = "region", region = \[/.test(document.querySelector('#place-said').textContent)`)
+}
+
+// TestLogIn: nobody sees anything before, a viewer changes nothing, an operator may, and who logs out is out.
+func TestLogIn(t *testing.T) {
+	b := browser(t)
+	dir := furnish(t)
+	for name, password := range map[string]string{"page.password": "of an operator", "viewer.password": "of a viewer"} {
+		line, err := web.Hash(password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, dir, name, line+"\n")
+	}
+	s := start(t, dir, "password_file = \"page.password\"\nviewer_password_file = \"viewer.password\"\n")
+	for _, size := range screens {
+		p := open(t, b, size, "de", "dark", s.url)
+		p.until(`location.pathname === '/login' && document.querySelector('#password') === document.activeElement`)
+		try := func(password string) {
+			t.Helper()
+			p.do(chromedp.SendKeys("#password", password+kb.Enter))
+		}
+		try("of nobody")
+		p.until(`document.querySelector('[role=alert]')?.textContent === 'Das Passwort stimmt nicht.'`)
+		try("of a viewer")
+		p.until(`location.pathname === '/' && document.body.dataset.role === 'viewer'`)
+		p.visit("model")
+		p.until(`document.querySelector('#confirm').disabled && document.querySelector('#rollback').disabled`)
+		p.visit("setup")
+		p.until(`document.querySelector('#place button').disabled`)
+		p.click("header form button")
+		p.until(`location.pathname === '/login'`)
+		try("of an operator")
+		p.until(`location.pathname === '/' && document.body.dataset.role === 'operator'`)
+		p.visit("setup")
+		p.until(`!document.querySelector('#place button').disabled`)
+		p.click("header form button")
+		p.until(`location.pathname === '/login'`)
+	}
+}
+
+// reviewed is a queue of three, as a station's learning would give it.
+type reviewed struct {
+	mu     sync.Mutex
+	queue  []verdict.Verdict
+	labels map[uint64]verdict.Label
+}
+
+func (r *reviewed) Next(n int) ([]verdict.Verdict, int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.queue[:min(n, len(r.queue))]), len(r.queue), nil
+}
+
+func (r *reviewed) Label(seq uint64, label verdict.Label) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.labels[seq] = label
+	r.queue = slices.DeleteFunc(r.queue, func(v verdict.Verdict) bool { return v.Seq == seq })
+	return nil
+}
+
+// TestReview labels by key and by button, the most uncertain first.
+func TestReview(t *testing.T) {
+	b := browser(t)
+	for _, size := range screens {
+		r := &reviewed{labels: map[uint64]verdict.Label{}}
+		for seq, probability := range map[uint64]float64{7: 0.5, 5: 0.45, 9: 0.6} {
+			r.queue = append(r.queue, verdict.Verdict{Seq: seq, Label: verdict.Normal, Probability: probability, Threshold: 0.5, Time: time.Now(),
+				Votes: []verdict.Vote{{Frame: 3}}})
+		}
+		slices.SortFunc(r.queue, func(a, b verdict.Verdict) int {
+			return slices.Index([]uint64{7, 5, 9}, a.Seq) - slices.Index([]uint64{7, 5, 9}, b.Seq)
+		})
+		url := reviewPage(t, r)
+		p := open(t, b, size, "en", "light", url)
+		p.visit("review")
+		p.until(`document.querySelector('#review').dataset.seq === '7' && document.querySelector('#review-count').textContent === '3 to review'`)
+		p.do(chromedp.KeyEvent("2"))
+		p.until(`document.querySelector('#review').dataset.seq === '5' && document.querySelector('#review-said').textContent === '#7: Crack'`)
+		p.click("#choices [data-label=normal]")
+		p.until(`document.querySelector('#review').dataset.seq === '9'`)
+		p.do(chromedp.KeyEvent("3"))
+		p.until(`document.querySelector('#review').dataset.seq === '' && document.querySelector('#choices').hidden`)
+		r.mu.Lock()
+		if got, want := fmt.Sprint(r.labels), fmt.Sprint(map[uint64]verdict.Label{7: verdict.Crack, 5: verdict.Normal, 9: ""}); got != want {
+			t.Errorf("%s: labels %s, want %s", size.name, got, want)
+		}
+		r.mu.Unlock()
+		// Tiles of a verdict are drawn over its picture, the hotter the surer.
+		p.run(`import('/static/verdicts.js').then(m => { window.heat = [...m.picture({seq: 1, label: 'crack', tiles: [
+			{crop: [100, 50, 200, 150], logit: 4}, {crop: [200, 50, 300, 150], logit: -4}]}, '').querySelectorAll('.heat rect')].map(r => r.getAttribute('x') + ' ' + r.getAttribute('fill-opacity')) })`)
+		p.until(`window.heat?.join() === '0 0.737,0.5 0.013'`)
+	}
+}
+
+// reviewPage is a page with a queue and nothing else.
+func reviewPage(t *testing.T, r web.Review) string {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	store, err := models.Open(models.Options{Dir: t.TempDir(), Verify: models.Verifier(bundletest.Public(1), stationName, nil), Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := journal.Open(filepath.Join(t.TempDir(), "journal.db"), stationName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { j.Close() })
+	page, err := web.New(web.Options{
+		Page: config.Page{Listen: freeAddress(t), Shifts: []string{"06:00"}}, Station: stationName, Journal: j, Models: store, Locate: still{}, Review: r, Log: log,
+		Health: func() (uplink.Health, error) { return uplink.Health{}, nil }, Problems: func() map[string]string { return nil },
+		Broker: func() (bool, bool) { return true, true },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := page.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	ctx := t.Context()
+	go func() { ended <- server.Run(ctx) }()
+	t.Cleanup(func() { <-ended })
+	return strings.TrimSuffix(server.URL(), "/")
+}
+
+// TestEveryView holds, in each language, on each screen and in both schemes, that nothing is wider than the screen, that everything that can be used
+// has a name and is large enough for a finger, and that nothing is in English by mistake.
+func TestEveryView(t *testing.T) {
+	b := browser(t)
+	s := start(t, furnish(t), "")
+	for _, size := range screens {
+		for i, language := range []string{"en", "de", "id"} {
+			p := open(t, b, size, language, []string{"light", "dark"}[i%2], s.url)
+			for _, view := range []string{"live", "history", "health", "model", "setup"} {
+				p.visit(view)
+				if wide := eval[int](p, `document.scrollingElement.scrollWidth - innerWidth`); wide > 0 {
+					t.Errorf("%s, %s, %s: %d px wider than the screen", size.name, language, view, wide)
+				}
+				if bad := eval[[]string](p, unnamed); len(bad) > 0 {
+					t.Errorf("%s, %s, %s: without a name: %v", size.name, language, view, bad)
+				}
+				if small := eval[[]string](p, tooSmall); len(small) > 0 {
+					t.Errorf("%s, %s, %s: too small for a finger: %v", size.name, language, view, small)
+				}
+			}
+		}
+	}
+}
+
+// unnamed are the visible controls and pictures that a screen reader could not name.
+const unnamed = `[...document.querySelectorAll('button, a, input, select, [role=meter], main svg[role=img], main img:not([alt])')].filter(e => e.checkVisibility()).filter(e =>
+	!(e.innerText || '').trim() && !e.getAttribute('aria-label') && !(e.labels && e.labels.length)).map(e => e.outerHTML.slice(0, 80))`
+
+// tooSmall are the visible controls with a side of less than 44 px, but for radio buttons, whose label counts.
+const tooSmall = `[...document.querySelectorAll('button, a, input:not([type=radio]), select, .modes label')].filter(e => e.checkVisibility() && !e.closest('dialog')).filter(e => {
+	const r = e.getBoundingClientRect(); return r.height < 43.5 || r.width < 43.5 }).map(e => e.outerHTML.slice(0, 80))`
