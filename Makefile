@@ -107,6 +107,12 @@ bench-journal: deps-test
 bench-page:
 	go test -run '^$$' -bench Viewer -benchtime 1x ./agent/web
 
+# The pictures of the README: the model and the film of `make demo`, which is kept in bin/demo, and the page in Chromium.
+screenshots: deps-opencv deps-test build
+	test -e bin/demo/model.tire || bin/tirewatch demo --dir bin/demo --tires 40
+	SCREENSHOTS=$(CURDIR)/agent/web/testdata SCREENSHOTS_DEMO=$(CURDIR)/bin/demo REQUIRE_CHROMIUM=1 \
+	  go test -tags opencv -count=1 -v -run '^TestScreenshots$$' ./agent/web
+
 # Every cut point of a journal's life of 1,000 verdicts: writes that were not synced are lost, kept or torn. Some minutes; a folder in
 # memory spares the disk (TMPDIR=/dev/shm).
 test-writeloss:

@@ -5,9 +5,11 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/pem"
 	"io/fs"
 	"maps"
+	"math"
 	"math/big"
 	"net/http"
 	"os"
@@ -203,3 +205,58 @@ type noReview struct{}
 
 func (noReview) Next(int) ([]verdict.Verdict, int, error) { return nil, 0, nil }
 func (noReview) Label(uint64, verdict.Label) error        { return nil }
+
+// Text on its ground has a contrast of 4.5 or more in both schemes (WCAG 2.2, success criterion 1.4.3).
+func TestContrast(t *testing.T) {
+	sheet, err := files.ReadFile("static/page.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	variable := regexp.MustCompile(`--([a-z_-]+): (#[0-9a-f]{3,6});`)
+	light, dark, ok := strings.Cut(string(sheet), "prefers-color-scheme: dark")
+	if !ok {
+		t.Fatal("there is one scheme only")
+	}
+	for name, text := range map[string]string{"light": light, "dark": dark} {
+		colours := map[string]string{}
+		for _, m := range variable.FindAllStringSubmatch(text, -1) {
+			colours[m[1]] = m[2]
+		}
+		for _, pair := range [][2]string{
+			{"text", "ground"}, {"text", "surface"}, {"text", "raised"}, {"muted", "ground"}, {"muted", "surface"}, {"muted", "raised"}, {"accent", "surface"}, {"on-accent", "accent"},
+			{"normal", "surface"}, {"crack", "surface"}, {"no_decision", "surface"}, {"normal", "normal-soft"}, {"crack", "crack-soft"}, {"no_decision", "no_decision-soft"},
+			{"muted", "crack-soft"}, {"muted", "no_decision-soft"}, {"text", "crack-soft"},
+		} {
+			if c := contrast(t, colours[pair[0]], colours[pair[1]]); c < 4.5 {
+				t.Errorf("%s: %s on %s has %.2f", name, pair[0], pair[1], c)
+			}
+		}
+	}
+}
+
+// contrast is that of WCAG 2.2 between two colours of a style sheet.
+func contrast(t *testing.T, a, b string) float64 {
+	luminance := func(colour string) float64 {
+		digits := strings.TrimPrefix(colour, "#")
+		if len(digits) == 3 {
+			digits = string([]byte{digits[0], digits[0], digits[1], digits[1], digits[2], digits[2]})
+		}
+		rgb, err := hex.DecodeString(digits)
+		if err != nil || len(rgb) != 3 {
+			t.Fatalf("%q is no colour", colour)
+		}
+		sum := 0.0
+		for i, weight := range []float64{0.2126, 0.7152, 0.0722} {
+			c := float64(rgb[i]) / 255
+			if c <= 0.04045 {
+				c /= 12.92
+			} else {
+				c = math.Pow((c+0.055)/1.055, 2.4)
+			}
+			sum += weight * c
+		}
+		return sum
+	}
+	x, y := luminance(a), luminance(b)
+	return (max(x, y) + 0.05) / (min(x, y) + 0.05)
+}

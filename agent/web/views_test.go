@@ -69,7 +69,7 @@ func live(b *tab) {
 	b.until(fmt.Sprintf(`document.querySelector('#live-stage').dataset.picture > %d`, before+3))
 	b.until(`document.querySelector('#live-stage img').naturalWidth === 400`)
 	b.until(`document.querySelectorAll('#live-stage .outline').length === 1 && document.querySelectorAll('#live-stage .crop').length === 1`)
-	b.until(`/^#\d+ (Sound|Crack) [\d.]+%$/.test(document.querySelector('#live-stage .chip').textContent)`)
+	b.until(`/^Last: #\d+ (Sound|Crack) [\d.]+%$/.test(document.querySelector('#live-stage .chip').textContent)`)
 	b.until(`/Crack from 50%/.test(document.querySelector('#verdict').innerText)`)
 	inspected := eval[string](b, `document.querySelector('.figure.inspected dd').textContent`)
 	b.until(fmt.Sprintf(`document.querySelector('.figure.inspected dd').textContent !== %q`, inspected))

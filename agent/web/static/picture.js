@@ -88,11 +88,12 @@ export class Stage {
     return shapes;
   }
 
+  // score names the last verdict. It is that of the tire before, while this one is still looked at.
   score(verdict) {
     this.chip.hidden = !verdict;
     if (!verdict) return;
     this.chip.className = 'chip ' + verdict.label;
-    this.chip.textContent = `#${verdict.seq} ${t('label.' + verdict.label)} ${verdict.label === 'no_decision' ? '' : percent(verdict.probability)}`;
+    this.chip.textContent = t('live.last', {verdict: `#${verdict.seq} ${t('label.' + verdict.label)}${verdict.label === 'no_decision' ? '' : ' ' + percent(verdict.probability)}`});
   }
 }
 

@@ -26,10 +26,12 @@ export function large(where, v) {
     return;
   }
   where.replaceChildren(
+    el('p.which', {}, t('verdict.which', {seq: v.seq, time: clock(v.time)})),
     el('p.word', {}, icon(v.label), t('label.' + v.label)),
+    picture(v, t('crop.of', {seq: v.seq})),
     el('p.spread', {}, el('span', {}, t('score')), el('strong', {}, v.label === 'no_decision' ? '–' : percent(v.probability))),
     scale(v),
-    el('p.spread.muted', {}, el('span', {}, t('threshold', {percent: percent(v.threshold, 0)})), el('span', {}, `#${v.seq} · ${clock(v.time)}`)));
+    el('p.muted', {}, t('threshold', {percent: percent(v.threshold, 0)})));
 }
 
 // tilesOf gives the heat map of a verdict as parts of its picture, each with the probability of a crack; none when it has no tiles.
