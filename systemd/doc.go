@@ -9,4 +9,5 @@
 //	journald.conf                -> /etc/systemd/journald.conf.d/tirewatch.conf, optional
 //	gpio.conf                    for stations with a photo-eye or an ejector; its head says where it goes
 //	credentials.conf             for stations whose secrets systemd keeps; its head says where it goes
+//	page.conf                    for stations whose page may write the configuration
 package systemd

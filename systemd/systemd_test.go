@@ -50,7 +50,7 @@ func directives(t *testing.T, unit string) map[string][]string {
 }
 
 func TestEveryLineIsExplained(t *testing.T) {
-	for _, path := range append(units(t), "tirewatch.sysusers", "tirewatch.tmpfiles", "journald.conf", "credentials.conf", "gpio.conf") {
+	for _, path := range append(units(t), "tirewatch.sysusers", "tirewatch.tmpfiles", "journald.conf", "credentials.conf", "gpio.conf", "page.conf") {
 		above := ""
 		for i, line := range lines(t, path) {
 			directive := line != "" && !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "[")

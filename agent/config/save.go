@@ -29,7 +29,7 @@ func (e *SaveError) Unwrap() error { return e.Err }
 func (e *SaveError) Hint() string {
 	lines := "write into [locate] of " + e.Path + ": " + strings.Join(e.Want, ", ")
 	if errors.Is(e.Err, fs.ErrPermission) || errors.Is(e.Err, errReadOnlyDisk) {
-		return lines + "; or let the service write its configuration: /usr/share/doc/tirewatch/page.conf"
+		return lines + "; or let the service write its configuration: /etc/tirewatch/examples/page.conf"
 	}
 	return lines
 }
