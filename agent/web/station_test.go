@@ -168,6 +168,8 @@ keys = ["maker.pub"]
 initial = "first.tire"
 dir = "models"
 inbox = "inbox"
+probation = 100000 # a slow machine must not confirm by itself what the test is about to
+probation_time = "0s"
 
 [journal]
 path = "journal.db"

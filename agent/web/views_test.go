@@ -154,7 +154,7 @@ func model(b *tab, s *aStation, serial uint64) {
 		b.t.Fatal(err)
 	}
 	b.until(fmt.Sprintf(`document.querySelector('.slot .serial').textContent === 'Serial %d' && !document.querySelector('#trial').hidden`, serial))
-	b.until(`/of 200 verdicts/.test(document.querySelector('#trial').innerText)`)
+	b.until(`/of 100,000 verdicts/.test(document.querySelector('#trial').innerText)`)
 	b.click("#confirm")
 	b.until(`document.querySelector('#ask').open`)
 	b.click("#ask button[value=no]")

@@ -108,7 +108,10 @@ export function sayError(where, error) {
 export function ask(text) {
   const dialog = $('ask');
   $('ask-text').textContent = text;
-  dialog.returnValue = 'no';
   dialog.showModal();
-  return new Promise(resolve => dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), {once: true}));
+  // Not the event close, which comes later, and may meet the next question.
+  return new Promise(resolve => {
+    dialog.querySelector('form').onsubmit = event => resolve(event.submitter.value === 'yes');
+    dialog.oncancel = () => resolve(false);
+  });
 }
