@@ -136,12 +136,13 @@ func (o *outside) command(c uplink.Command) {
 	o.trigger(t)
 }
 
-// asked are the options of a station that is asked for verdicts.
-func (o *outside) asked() Asked {
+// asked are the options of a station that is asked for verdicts. wrong is told when something was wrong with a trigger.
+func (o *outside) asked(wrong func(at time.Time)) Asked {
 	t := o.cfg.Trigger
 	return Asked{
 		Triggers: o.triggers, Delay: t.Delay.Std(), Window: t.Window.Std(), MinGap: t.MinGap.Std(),
-		Witness: o.cfg.Locate.Mode == config.LocateRound, Came: o.counts.Trigger, Fault: o.counts.TriggerFault,
+		Witness: o.cfg.Locate.Mode == config.LocateRound, Came: o.counts.Trigger,
+		Fault: func(f trigger.Fault) { o.counts.TriggerFault(f); wrong(time.Now()) },
 	}
 }
 

@@ -133,14 +133,14 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	}()
 	locator := newSteered(cfg, o.Config)
 	page := servePage(inner, &background, web.Options{
-		Page: cfg.Page, Station: cfg.Station.ID(), Version: o.Version, Journal: j, Models: store, Locate: locator, Margin: cfg.Locate.Margin,
+		Page: cfg.Page, Station: cfg.Station.ID(), Version: o.Version, Journal: j, Models: store, Locate: locator, Margin: cfg.Locate.Margin, Review: newReviewed(j, cfg),
 		Health: counts.Now, Problems: tell.all, Broker: func() (bool, bool) { return cfg.MQTT.Enabled(), connected() }, Log: log,
 	})
 	watch := &onlooker{metrics: counts, page: page, problem: tell.set, drifted: rejectOnDrift(store, log), log: log}
 	station := New(Options{
 		Source: frames, Locator: locator, Models: store, Journal: j,
 		Each: cfg.Trigger.Mode == config.TriggerFrame, Frames: cfg.Trigger.Frames, Cut: cutOptions(cfg.Locate),
-		Rule: cfg.Trigger.Vote, Budget: cfg.Trigger.Budget.Std(), Live: picture.Source.Live(), Asked: out.asked(), Decided: out.decided,
+		Rule: cfg.Trigger.Vote, Budget: cfg.Trigger.Budget.Std(), Live: picture.Source.Live(), Asked: out.asked(page.TriggerError), Decided: out.decided,
 		Problem: tell.set, Progress: loop.Progress, Log: log, Looked: counts.Frame, Uncut: counts.Uncut,
 		Judged: func(j Judgement) { watch.judged(j); out.stored(j.Verdict, j.Middle) },
 		Show:   page.Show,

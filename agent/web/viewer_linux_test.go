@@ -28,6 +28,7 @@ import (
 	"tirewatch/quantize/bundle"
 	"tirewatch/quantize/bundle/bundletest"
 	"tirewatch/trainer/synth"
+	"tirewatch/vision/cut"
 	"tirewatch/vision/frame"
 	"tirewatch/vision/graph"
 	"tirewatch/vision/infer"
@@ -123,7 +124,7 @@ func BenchmarkViewer(b *testing.B) {
 	go server.Run(ctx)
 	r := film(b)
 	station := agent.New(agent.Options{
-		Source: r, Locator: locate.NewRound(locate.RoundOptions{}), Models: store, Journal: j, Frames: 5, Margin: 0.02,
+		Source: r, Locator: locate.NewRound(locate.RoundOptions{}), Models: store, Journal: j, Frames: 5, Cut: cut.Options{Margin: 0.02},
 		Problem: func(part, text string) {}, Progress: func() {}, Log: log, Show: page.Show,
 		Judged: func(x agent.Judgement) { page.Judged(x.Verdict, x.Pix, x.Model.Bundle.Spec.Width) },
 	})

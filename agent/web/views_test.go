@@ -318,10 +318,15 @@ func TestReview(t *testing.T) {
 			t.Errorf("%s: labels %s, want %s", size.name, got, want)
 		}
 		r.mu.Unlock()
-		// Tiles of a verdict are drawn over its picture, the hotter the surer.
-		p.run(`import('/static/verdicts.js').then(m => { window.heat = [...m.picture({seq: 1, label: 'crack', tiles: [
-			{crop: [100, 50, 200, 150], logit: 4}, {crop: [200, 50, 300, 150], logit: -4}]}, '').querySelectorAll('.heat rect')].map(r => r.getAttribute('x') + ' ' + r.getAttribute('fill-opacity')) })`)
-		p.until(`window.heat?.join() === '0 0.737,0.5 0.013'`)
+		// Tiles of a verdict are drawn in a corner of its picture, the hotter the surer: a grid as it lies, a side wall as a ring.
+		p.run(`import('/static/verdicts.js').then(m => {
+			const shapes = tiling => [...m.picture({seq: 1, label: 'crack', tiling}, '').querySelectorAll('.heat > *')].map(s =>
+				[s.tagName, s.getAttribute('x') ?? s.getAttribute('d').split('A')[0], s.getAttribute('fill-opacity'), s.getAttribute('class')].join(' '));
+			window.heat = [
+				...shapes({worst: 0, tiles: [{crop: [100, 50, 200, 150], logit: 4}, {crop: [200, 50, 300, 150], logit: -4}]}),
+				...shapes({worst: 1, ring: {outer: {r: 200}, inner: {r: 100}}, tiles: [
+					{crop: [0, 0, 1, 1], to: 90, logit: -4}, {crop: [0, 0, 1, 1], from: 90, to: 180, logit: 4}]})] })`)
+		p.until(`window.heat?.join() === 'rect 100 0.984 worst,rect 200 0.116 ,path M0.000 -1.000 0.116 ,path M1.000 -0.000 0.984 worst'`)
 	}
 }
 

@@ -34,28 +34,40 @@ export function large(where, v) {
     el('p.muted', {}, t('threshold', {percent: percent(v.threshold, 0)})));
 }
 
-// tilesOf gives the heat map of a verdict as parts of its picture, each with the probability of a crack; none when it has no tiles.
-export function tilesOf(v) {
-  const tiles = (v.tiles || []).filter(tile => tile.crop);
+// heatMap draws the scores of a verdict's tiles, the hotter the surer: a side wall as a ring with 0 degrees at the top, else the grid. The worst
+// tile, whose picture is kept, has a border. null for a tire in one piece.
+export function heatMap(v) {
+  if (!v.tiling?.tiles?.length) return null;
+  const {tiles, worst, ring} = v.tiling;
+  const shapes = tiles.map((tile, i) => {
+    const score = 1 / (1 + Math.exp(-tile.logit));
+    const look = {'fill-opacity': (0.1 + 0.9 * score).toFixed(3), class: i === worst ? 'worst' : ''};
+    const [x0, y0, x1, y1] = tile.crop;
+    const shape = ring ? draw('path', {...look, d: sector(tile.from || 0, tile.to || 0, ring.inner.r / ring.outer.r)})
+      : draw('rect', {...look, x: x0, y: y0, width: x1 - x0, height: y1 - y0});
+    shape.append(draw('title', {}, percent(score)));
+    return shape;
+  });
   const left = Math.min(...tiles.map(tile => tile.crop[0])), top = Math.min(...tiles.map(tile => tile.crop[1]));
-  const width = Math.max(...tiles.map(tile => tile.crop[2])) - left, height = Math.max(...tiles.map(tile => tile.crop[3])) - top;
-  return tiles.map(({crop: [x0, y0, x1, y1], logit}) => ({
-    x: (x0 - left) / width, y: (y0 - top) / height, width: (x1 - x0) / width, height: (y1 - y0) / height, score: 1 / (1 + Math.exp(-logit)),
-  }));
+  const right = Math.max(...tiles.map(tile => tile.crop[2])), bottom = Math.max(...tiles.map(tile => tile.crop[3]));
+  return draw('svg.heat', {viewBox: ring ? '-1.05 -1.05 2.1 2.1' : [left, top, right - left, bottom - top].join(' '), role: 'img', 'aria-label': t('heat')}, ...shapes);
 }
 
-// picture is a crop with its heat map, or a sign that there is none.
+// sector is the outline of a piece of ring, angles in degrees from the top, clockwise; the outer radius is 1.
+function sector(from, to, inner) {
+  const at = (angle, r) => (r * Math.sin(angle * Math.PI / 180)).toFixed(3) + ' ' + (-r * Math.cos(angle * Math.PI / 180)).toFixed(3);
+  const large = to - from > 180 ? 1 : 0;
+  return `M${at(from, 1)}A1 1 0 ${large} 1 ${at(to, 1)}L${at(to, inner)}A${inner} ${inner} 0 ${large} 0 ${at(from, inner)}Z`;
+}
+
+// picture is a crop with its heat map in a corner, or a sign that there is none.
 export function picture(v, alt) {
   const frame = el('span.picture');
   const image = el('img', {alt, loading: 'lazy', src: '/api/crop/' + v.seq});
   image.addEventListener('error', () => frame.replaceChildren(el('span.missing', {title: t('crop.none')}, icon(v.label))));
   frame.append(image);
-  const tiles = tilesOf(v);
-  if (tiles.length) {
-    frame.append(draw('svg.heat', {viewBox: '0 0 1 1', preserveAspectRatio: 'none', role: 'img', 'aria-label': t('heat')},
-      ...tiles.map(({x, y, width, height, score}) => draw('rect', {x, y, width, height, 'fill-opacity': (0.75 * score).toFixed(3)},
-        draw('title', {}, percent(score))))));
-  }
+  const heat = heatMap(v);
+  if (heat) frame.append(heat);
   return frame;
 }
 

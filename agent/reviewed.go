@@ -1,0 +1,45 @@
+package agent
+
+import (
+	"tirewatch/agent/config"
+	"tirewatch/agent/journal"
+	"tirewatch/agent/review"
+	"tirewatch/agent/web"
+	"tirewatch/vision/verdict"
+)
+
+// reviewed shows the kept pictures to the page, as a web.Review.
+type reviewed struct{ queue *review.Queue }
+
+// newReviewed gives no queue where no pictures are kept.
+func newReviewed(j *journal.Journal, cfg *config.Config) web.Review {
+	if cfg.Journal.Crops == config.CropsOff {
+		return nil
+	}
+	return reviewed{review.Open(journal.CropFolder(j.Path()), cfg.Station.ID())}
+}
+
+// Next is web.Review's.
+func (r reviewed) Next(n int) (waiting []verdict.Verdict, all int, err error) {
+	counts, err := r.queue.Count()
+	if err != nil || n == 0 { // the page asks for the number every other second
+		return nil, counts.Waiting, err
+	}
+	pictures, err := r.queue.Next(n)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, p := range pictures {
+		waiting = append(waiting, verdict.Verdict{
+			Station: p.Station, Seq: p.Seq, Time: p.Time, Label: p.Verdict, Probability: p.Probability, Threshold: p.Threshold,
+			ModelSerial: p.ModelSerial, ModelHash: p.ModelHash,
+		})
+	}
+	return waiting, counts.Waiting, nil
+}
+
+// Label is web.Review's. A picture that shows neither leaves the queue, too.
+func (r reviewed) Label(seq uint64, label verdict.Label) error {
+	said := map[verdict.Label]review.Label{verdict.Crack: review.Crack, verdict.Normal: review.Normal, "": review.Unsure}
+	return r.queue.Label(seq, said[label])
+}
