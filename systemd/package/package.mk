@@ -91,6 +91,6 @@ reproducible: deb
 	@case '$(RELEASE)' in *+changed) echo "commit first: only a commit can be built twice" >&2; exit 1 ;; esac
 	rm -rf bin/again
 	git clone --quiet . bin/again
-	GOCACHE=$(CURDIR)/bin/again/cache $(MAKE) -C bin/again deb RELEASE='$(RELEASE)'
+	GOCACHE=$(CURDIR)/bin/again/bin/cache $(MAKE) -C bin/again deb RELEASE='$(RELEASE)'
 	for deb in bin/tirewatch*_*.deb; do sha256sum $$deb bin/again/$$deb; cmp $$deb bin/again/$$deb || exit 1; done
 	rm -rf bin/again
