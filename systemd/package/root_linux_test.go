@@ -70,6 +70,8 @@ func isolate(t *testing.T) {
 	t.Helper()
 	mount(t, "", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, "")
 	mount(t, "proc", "/proc", "proc", 0, "")
+	// mmdebstrap takes this along by a bind mount, which the kernel forbids here when somebody has mounted anything below it.
+	mount(t, "tmpfs", "/dev/shm", "tmpfs", 0, "")
 	e, foreign := emulators[*arch]
 	if *arch == runtime.GOARCH {
 		return
