@@ -4,7 +4,7 @@ go 1.26.0
 
 require (
 	github.com/yalue/onnxruntime_go v1.13.0
-	golang.org/x/sys v0.49.0
+	golang.org/x/sys v0.50.0
 	tirewatch v0.0.0
 )
 
@@ -28,7 +28,7 @@ require (
 	github.com/xtgo/set v1.0.0 // indirect
 	go4.org/unsafe/assume-no-moving-gc v0.0.0-20231121144256-b99613f794b6 // indirect
 	golang.org/x/image v0.47.0 // indirect
-	golang.org/x/text v0.43.0 // indirect
+	golang.org/x/text v0.44.0 // indirect
 	golang.org/x/xerrors v0.0.0-20200804184101-5ec99f83aff1 // indirect
 	gonum.org/v1/gonum v0.16.0 // indirect
 	gonum.org/v1/plot v0.17.0 // indirect
