@@ -191,8 +191,9 @@ func (c circle) overlaps(d circle) bool {
 	return dx*dx+dy*dy < r*r
 }
 
-// inside allows for the error of the measurement, one per cent of the diameter.
+// inside allows for the error of the measurement, three per cent of the diameter: of a tire that fills the height, a shadow takes the outline
+// that far outwards, and a tire that is inside in no frame would pass unseen.
 func (t Tire) inside(f *frame.Frame) bool {
-	r := 0.98 * t.Radius
+	r := 0.94 * t.Radius
 	return t.Centre.X >= r && t.Centre.Y >= r && t.Centre.X <= float64(f.Width)-r && t.Centre.Y <= float64(f.Height)-r
 }

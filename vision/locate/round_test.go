@@ -57,6 +57,9 @@ func TestRoundChoosesTires(t *testing.T) {
 		{"noise only", scene{noise: 60}, nil},
 		{"one tire", scene{discs: tire(480, 270, 200, belt)}, []Point{{480, 270}}},
 		{"weak contrast", scene{discs: []disc{{480, 270, 200, belt - 25, 2}}, noise: 6}, []Point{{480, 270}}},
+		// Shadows take the outline of a tire that fills the height a little over the edge: it must not pass unseen.
+		{"a tire that seems larger than the picture", scene{discs: []disc{{480, 258, 266, 38, 1}}}, []Point{{480, 258}}},
+		{"a tire that is cut", scene{discs: []disc{{480, 240, 266, 38, 1}}}, nil},
 		{"half a tire at the left", scene{discs: tire(0, 270, 200, belt)}, nil},
 		{"a tire with an eighth outside", scene{discs: tire(150, 270, 200, belt)}, nil},
 		{"a tire with a hair outside", scene{discs: tire(180, 270, 200, belt)}, nil},
