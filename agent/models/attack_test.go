@@ -359,7 +359,7 @@ func TestAttacksAreInTheTable(t *testing.T) {
 	}
 	named := regexp.MustCompile(`TestAttack\w+`).FindAllString(string(table), -1)
 	var exist []string
-	for _, pattern := range []string{"*_test.go", "../uplink/*_test.go"} {
+	for _, pattern := range []string{"*_test.go", "../uplink/*_test.go", "../web/*_test.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

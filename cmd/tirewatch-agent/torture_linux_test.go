@@ -111,7 +111,7 @@ func newTorture(t *testing.T, agent program, strace string) *torture {
 		"max_queued_messages 0", "max_inflight_messages 0")
 	config := strings.NewReplacer(`dir = "models"`, `dir = "state/models"`, `path = "journal.db"`, `path = "state/journal.db"`,
 		`source = "folder:tires"`, "source = \"folder:tires\"\nloop = true").
-		Replace(stationConfig("[mqtt]\nbroker = \"" + x.broker.URL() + "\"\n[log]\nlevel = \"warn\"\n[metrics]\nlisten = \"\"\n"))
+		Replace(stationConfig("[mqtt]\nbroker = \"" + x.broker.URL() + "\"\n[log]\nlevel = \"warn\"\n[metrics]\nlisten = \"\"\n[page]\nlisten = \"\"\n"))
 	if err := os.WriteFile(filepath.Join(x.dir, "station.toml"), []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}
