@@ -31,11 +31,32 @@ const (
 // ErrNoNote means that a picture says nothing of itself: a station of before kept it, or another program wrote it.
 var ErrNoNote = errors.New("the picture has no note")
 
+// compressor goes from one picture to the next: making one takes 1.5 MB. A sync.Pool would lose it to the collector, which is what it spares.
+var compressor = make(lent, 1)
+
+type lent chan *png.EncoderBuffer
+
+func (l lent) Get() *png.EncoderBuffer {
+	select {
+	case b := <-l:
+		return b
+	default:
+		return nil // Encode makes one
+	}
+}
+
+func (l lent) Put(b *png.EncoderBuffer) {
+	select {
+	case l <- b:
+	default: // another was given back first
+	}
+}
+
 // Encode makes the file of a picture of width px a row.
 func Encode(pix []byte, width int, p Picture) ([]byte, error) {
 	var plain bytes.Buffer
 	picture := &image.Gray{Pix: pix, Stride: width, Rect: image.Rect(0, 0, width, len(pix)/width)}
-	if err := (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&plain, picture); err != nil {
+	if err := (&png.Encoder{CompressionLevel: png.BestSpeed, BufferPool: compressor}).Encode(&plain, picture); err != nil {
 		return nil, err
 	}
 	note, err := json.Marshal(p)

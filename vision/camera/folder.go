@@ -46,7 +46,7 @@ func (s *folder) Next(ctx context.Context) (*frame.Frame, error) {
 		}
 		path := filepath.Join(s.dir, s.names[0])
 		s.names = s.names[1:]
-		f, err := imagefile.Read(path)
+		f, err := imagefile.ReadGray(path) // locators, networks and the page look at grey values only
 		if err != nil {
 			s.missed++
 			if s.skipped != nil {
