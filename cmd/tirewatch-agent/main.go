@@ -105,17 +105,8 @@ tirewatch-agent example prints a configuration with every key.`,
 		SilenceUsage:  true,
 
 		SuggestionsMinimumDistance: 2,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return cmd.Help()
-			}
-			hint := cmd.CommandPath() + " --help lists the commands"
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				hint = "did you mean " + cmd.CommandPath() + " " + near[0] + "?"
-			}
-			return withHint(&usageError{fmt.Errorf("unknown command %q", args[0])}, hint)
-		},
-		Args: cobra.ArbitraryArgs,
+		RunE:                       lists,
+		Args:                       cobra.ArbitraryArgs,
 	}
 	root.SetVersionTemplate("{{.Name}} version {{.Version}}")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
@@ -128,6 +119,18 @@ tirewatch-agent example prints a configuration with every key.`,
 		}
 	}
 	return root
+}
+
+// lists is what a command without a word says, and what one with a wrong word is told.
+func lists(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	hint := cmd.CommandPath() + " --help lists the commands"
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "did you mean " + cmd.CommandPath() + " " + near[0] + "?"
+	}
+	return withHint(&usageError{fmt.Errorf("unknown command %q", args[0])}, hint)
 }
 
 // noArguments refuses what is no flag.

@@ -33,16 +33,7 @@ Whoever knows tires says what they are, and the result is a data set for tirewat
   tirewatch train line1/ --finetune best.ckpt
 
 All of them may be used beside a running agent.`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return cmd.Help()
-			}
-			hint := cmd.CommandPath() + " --help lists the commands"
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				hint = "did you mean " + cmd.CommandPath() + " " + near[0] + "?"
-			}
-			return withHint(&usageError{fmt.Errorf("unknown command %q", args[0])}, hint)
-		},
+		RunE:                       lists,
 		Args:                       cobra.ArbitraryArgs,
 		SuggestionsMinimumDistance: 2,
 	}
