@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"periph.io/x/conn/v3/driver/driverreg"
 	"periph.io/x/conn/v3/gpio"
@@ -80,4 +81,20 @@ func Output(line string, l gpio.Level) (gpio.PinIO, error) {
 		return nil, &LineError{line, err}
 	}
 	return p, nil
+}
+
+// lookAgain is how often a line without edges is asked whether to go on.
+const lookAgain = time.Second
+
+// Wait waits for an edge of an Input for a second at most, and says whether one came. A line that fails does not block: then Wait sleeps, so that
+// who asks again and again takes no processor.
+func Wait(p gpio.PinIn) bool {
+	start := time.Now()
+	if p.WaitForEdge(lookAgain) {
+		return true
+	}
+	if time.Since(start) < lookAgain/2 {
+		time.Sleep(lookAgain)
+	}
+	return false
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"periph.io/x/conn/v3/gpio"
+
+	lines "tirewatch/agent/gpio"
 )
 
 // Encoder counts the pulses of the belt's way and remembers when they came: a decision is about a tire that was in the middle of the
@@ -20,12 +22,8 @@ type Encoder struct {
 	times []time.Time // of the newest pulses, the oldest first; guarded by mu
 }
 
-const (
-	// remembered is how many pulses back a tire may have been in the middle of the picture.
-	remembered = 8192
-	// lookAgain is how often a belt that stands is asked whether to go on.
-	lookAgain = time.Second
-)
+// remembered is how many pulses back a tire may have been in the middle of the picture.
+const remembered = 8192
 
 // NewEncoder counts the rising edges of a pin that was told to wait for them.
 func NewEncoder(pin gpio.PinIn) *Encoder { return &Encoder{pin: pin, moved: make(chan struct{}, 1)} }
@@ -33,11 +31,8 @@ func NewEncoder(pin gpio.PinIn) *Encoder { return &Encoder{pin: pin, moved: make
 // Run counts until ctx ends.
 func (e *Encoder) Run(ctx context.Context) {
 	for ctx.Err() == nil {
-		start := time.Now()
-		if e.pin.WaitForEdge(lookAgain) {
+		if lines.Wait(e.pin) {
 			e.pulse(time.Now())
-		} else if time.Since(start) < lookAgain/2 { // the line itself fails, and does not block
-			time.Sleep(lookAgain)
 		}
 	}
 }

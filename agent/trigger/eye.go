@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"periph.io/x/conn/v3/gpio"
+
+	lines "tirewatch/agent/gpio"
 )
 
 // Eye makes a trigger of each tire that a photo-eye sees.
@@ -15,19 +17,12 @@ type Eye struct {
 	Bounced  func() // told of each edge that was none of a tire's; may be nil
 }
 
-// lookAgain is how often a line without edges is asked whether to go on.
-const lookAgain = time.Second
-
 // Watch gives a trigger for each change to the active level that lasts, until ctx ends. Its time is that of the first edge, which the eye saw
 // the tire with: contacts bounce after it, and a spark on the line goes as it came.
 func (e *Eye) Watch(ctx context.Context, emit func(Trigger)) {
 	steady := e.Pin.Read()
 	for ctx.Err() == nil {
-		start := time.Now()
-		if !e.Pin.WaitForEdge(lookAgain) {
-			if time.Since(start) < lookAgain/2 { // the line itself fails, and does not block
-				time.Sleep(lookAgain)
-			}
+		if !lines.Wait(e.Pin) {
 			continue
 		}
 		first, edges := time.Now(), 1
