@@ -55,7 +55,7 @@ func openOutside(cfg *config.Config, linger time.Duration, counts *metrics.Metri
 		if err != nil {
 			return nil, err
 		}
-		options := reject.Options{Pin: pin, Active: level(r.Active), Width: r.Width.Std(), Delay: r.Delay.Std(), Pulses: r.Pulses, Linger: linger,
+		options := reject.Options{Pin: pin, Active: level(r.Active), Width: r.Width.Std(), Delay: r.Delay.Std(), Pulses: r.Pulses, Linger: linger, Prompt: true,
 			Sent: counts.RejectSent, Missed: func(order reject.Order, reason string) { o.missed(order.Part, order.Middle, reason) }, Log: log}
 		if r.Encoder != "" {
 			pin, err := lines.Input(r.Encoder, gpio.PullNoChange, gpio.RisingEdge)

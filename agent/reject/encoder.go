@@ -15,7 +15,7 @@ import (
 // picture a while ago. Its methods may be called from any goroutine.
 type Encoder struct {
 	pin   gpio.PinIn // waits for rising edges
-	moved chan struct{}
+	moved func()     // told of each pulse
 
 	mu    sync.Mutex
 	count uint64      // guarded by mu
@@ -26,7 +26,7 @@ type Encoder struct {
 const remembered = 8192
 
 // NewEncoder counts the rising edges of a pin that was told to wait for them.
-func NewEncoder(pin gpio.PinIn) *Encoder { return &Encoder{pin: pin, moved: make(chan struct{}, 1)} }
+func NewEncoder(pin gpio.PinIn) *Encoder { return &Encoder{pin: pin, moved: func() {}} }
 
 // Run counts until ctx ends.
 func (e *Encoder) Run(ctx context.Context) {
@@ -44,10 +44,7 @@ func (e *Encoder) pulse(at time.Time) {
 		e.times = append(e.times[:0], e.times[remembered:]...)
 	}
 	e.mu.Unlock()
-	select {
-	case e.moved <- struct{}{}:
-	default:
-	}
+	e.moved()
 }
 
 // Count is how many pulses have come.

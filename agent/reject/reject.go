@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"periph.io/x/conn/v3/gpio"
@@ -29,6 +30,10 @@ type Options struct {
 
 	Linger time.Duration // how long the end waits for tires that are still on their way to the ejector
 
+	// Prompt gives the goroutine of Run a thread of its own, with realtime priority where the system allows it. Without it pulses are as exact
+	// as the runtime's timers.
+	Prompt bool
+
 	Sent   func()                       // told of each pulse that began; may be nil
 	Missed func(o Order, reason string) // told of each that did not, in the goroutine of Run or Order; may be nil
 	Log    *slog.Logger
@@ -45,6 +50,9 @@ type Output struct {
 	o      Options
 	orders chan order
 	ended  chan struct{}
+
+	mu    sync.Mutex
+	alarm alarm // of Run; nil before it; guarded by mu
 }
 
 // order is an Order and when it is due; a test of the lamp is due at once.
@@ -57,7 +65,7 @@ type order struct {
 	count uint64 // of the encoder; then due is not known
 }
 
-// queue is how many orders may wait for the goroutine of Run, which takes them at once.
+// queue is how many orders may wait for the goroutine of Run.
 const queue = 64
 
 // New makes an output, whose pin must have its inactive level already.
@@ -68,7 +76,11 @@ func New(o Options) *Output {
 	if o.Missed == nil {
 		o.Missed = func(Order, string) {}
 	}
-	return &Output{o: o, orders: make(chan order, queue), ended: make(chan struct{})}
+	u := &Output{o: o, orders: make(chan order, queue), ended: make(chan struct{})}
+	if o.Encoder != nil {
+		o.Encoder.moved = u.wake
+	}
+	return u
 }
 
 // Order lets a tire be thrown off when it is at the ejector. It does not block.
@@ -86,6 +98,7 @@ func (u *Output) put(o order) {
 	}
 	select {
 	case u.orders <- o:
+		u.wake()
 	default:
 		u.missed(o, "too many at once")
 	}
@@ -95,49 +108,86 @@ func (u *Output) put(o order) {
 type work struct {
 	waiting []order
 	off     time.Time // when the pulse that is being given ends; zero: none is
+	over    time.Time // when Run gives up waiting; zero: it was not told to end
 }
 
 // Run gives the pulses until ctx ends, and then those of tires that are still on their way, as far as Options.Linger allows. It leaves
 // the pin inactive, however it ends.
 func (u *Output) Run(ctx context.Context) {
 	var w work
-	defer func() {
-		u.set(!u.o.Active)
-		close(u.ended)
-		for {
-			select {
-			case o := <-u.orders:
-				w.waiting = append(w.waiting, o)
-			default:
-				for _, o := range w.waiting {
-					u.missed(o, "the station stopped before the tire was at the ejector")
-				}
+	defer u.end(&w)
+	alarm := u.begin()
+	defer context.AfterFunc(ctx, u.wake)()
+	for {
+		u.takeAll(&w)
+		u.act(&w)
+		if ctx.Err() != nil {
+			now := time.Now()
+			if w.over.IsZero() {
+				w.over = now.Add(u.o.Linger)
+			}
+			if len(w.waiting) == 0 && w.off.IsZero() || !now.Before(w.over) {
 				return
 			}
 		}
-	}()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	var moved <-chan struct{} // the belt
-	if u.o.Encoder != nil {
-		moved = u.o.Encoder.moved
+		alarm.sleep(w.pause())
 	}
-	done := ctx.Done()
-	var over <-chan time.Time
-	for {
-		u.act(&w)
-		if done == nil && len(w.waiting) == 0 && w.off.IsZero() && len(u.orders) == 0 {
-			return
+}
+
+// begin sets the alarm up that wake needs.
+func (u *Output) begin() alarm {
+	a := newTimer()
+	if u.o.Prompt {
+		t, err := newThread(u.o.Log)
+		if err == nil {
+			a = t
+		} else {
+			u.o.Log.Warn("the ejector has no thread of its own: on a busy machine its pulses may begin late", "error", err)
 		}
-		timer.Reset(w.pause())
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.alarm = a
+	return a
+}
+
+// end leaves the pin inactive and reports the tires that are not thrown off any more.
+func (u *Output) end(w *work) {
+	u.set(!u.o.Active)
+	close(u.ended)
+	u.mu.Lock()
+	u.alarm.close()
+	u.alarm = nil
+	u.mu.Unlock()
+	for {
 		select {
 		case o := <-u.orders:
-			u.take(&w, o)
-		case <-timer.C:
-		case <-moved:
-		case <-done:
-			done, over = nil, time.After(u.o.Linger)
-		case <-over:
+			w.waiting = append(w.waiting, o)
+		default:
+			for _, o := range w.waiting {
+				u.missed(o, "the station stopped before the tire was at the ejector")
+			}
+			return
+		}
+	}
+}
+
+// wake lets Run look again at what is due.
+func (u *Output) wake() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.alarm != nil {
+		u.alarm.wake()
+	}
+}
+
+// takeAll takes the orders that wait.
+func (u *Output) takeAll(w *work) {
+	for {
+		select {
+		case o := <-u.orders:
+			u.take(w, o)
+		default:
 			return
 		}
 	}
@@ -202,6 +252,9 @@ func (w *work) pause() time.Duration {
 		if o.count == 0 {
 			pause = min(pause, time.Until(o.due))
 		}
+	}
+	if !w.over.IsZero() {
+		pause = min(pause, time.Until(w.over))
 	}
 	return max(pause, 0)
 }

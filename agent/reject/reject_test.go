@@ -118,6 +118,32 @@ func TestPulses(t *testing.T) {
 	}
 }
 
+// In a thread of its own, by the machine's clock: the pulses come in order and not before their time, and a waiting thread hears of a lamp test
+// and of the end.
+func TestPromptPulses(t *testing.T) {
+	pin := &timed{began: make(chan time.Time, 3)}
+	u := reject.New(reject.Options{Pin: pin, Active: gpio.High, Width: time.Hour, Delay: 30 * ms, Prompt: true, Log: quiet,
+		Missed: func(_ reject.Order, reason string) { t.Error(reason) }})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { u.Run(ctx); close(ended) }()
+	u.Test()
+	<-pin.began
+	first := time.Now().Add(2 * time.Second) // time enough for the busiest machine
+	u.Order(reject.Order{Middle: first.Add(100 * ms)})
+	u.Order(reject.Order{Middle: first})
+	for _, due := range []time.Time{first.Add(30 * ms), first.Add(130 * ms)} {
+		if at := <-pin.began; at.Before(due) {
+			t.Errorf("a pulse came %v early", due.Sub(at))
+		}
+	}
+	cancel()
+	<-ended
+	if pin.Read() != gpio.Low {
+		t.Error("the pin stays active")
+	}
+}
+
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 func TestOutputThatDoesNotWork(t *testing.T) {

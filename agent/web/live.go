@@ -132,7 +132,7 @@ func (l *live) run(ctx context.Context, margin float64) {
 		close(l.changed)
 		l.changed = make(chan struct{})
 		l.mu.Unlock()
-		rest := time.Duration(float64(time.Since(start)) / (share * float64(runtime.GOMAXPROCS(0))))
+		rest := time.Duration(float64(time.Since(start)) / (share * float64(runtime.NumCPU())))
 		select {
 		case <-time.After(max(rest, shortestPause)):
 		case <-ctx.Done():

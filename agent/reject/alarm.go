@@ -1,0 +1,35 @@
+package reject
+
+import "time"
+
+// alarm lets the goroutine of Run sleep until something is to be done. Another one may call wake.
+type alarm interface {
+	sleep(d time.Duration) // or until it is woken
+	wake()
+	close()
+}
+
+// timer is an alarm as exact as the runtime's timers, whose waits on Linux are in whole milliseconds.
+type timer struct {
+	*time.Timer
+	woken chan struct{}
+}
+
+func newTimer() alarm { return &timer{time.NewTimer(time.Hour), make(chan struct{}, 1)} }
+
+func (t *timer) sleep(d time.Duration) {
+	t.Reset(d)
+	select {
+	case <-t.C:
+	case <-t.woken:
+	}
+}
+
+func (t *timer) wake() {
+	select {
+	case t.woken <- struct{}{}:
+	default:
+	}
+}
+
+func (t *timer) close() { t.Stop() }
