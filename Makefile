@@ -51,7 +51,8 @@ soak: deps-opencv deps-test
 bench-start: deps-opencv deps-test
 	REQUIRE_MOSQUITTO=1 go test -tags opencv -run '^TestResidentMemory$$' -v -bench '^BenchmarkStart$$' -benchtime 10x ./cmd/tirewatch-agent | grep -E 'resident|processor|^Benchmark.*op|FAIL|^ok'
 
-# A rough line of 200 tires with every kind of trigger, bad photo-eyes and an ejector; votes beside single frames. `make test` has 40 tires.
+# A rough line of 200 tires with every kind of trigger, bad photo-eyes and an ejector; votes beside single frames. Ten minutes on two busy cores;
+# `make test` has 40 tires.
 TIRES_ON_LINE = 200
 line: deps-opencv
 	go test -tags opencv -count=1 -timeout 2h -run '^TestLine$$' -v ./cmd/tirewatch -line.tires $(TIRES_ON_LINE) -line.images 900 -line.epochs 16

@@ -161,7 +161,7 @@ for real tires. The same options give the same files.`,
 	f.StringVar(&view, "view", synth.CloseUp.String(), "closeup: a piece of rubber; side: a whole tire as the station crops it")
 	f.Uint64Var(&o.Seed, "seed", 1, "another number gives other tires")
 	f.Float64Var(&o.CrackFraction, "crack-fraction", 0.5, "share of cracked tires, 0 to 1")
-	f.BoolVar(&clip.Rough, "rough", false, "of a film: the belt changes its speed and stops, tires touch, lamps glare, a hand reaches in")
+	f.BoolVar(&clip.Rough, "rough", false, "of a film: the belt changes its speed and stops, tires touch, lamps glare, a hand reaches in, frames are torn")
 	f.StringVar(&video, "video", "", "film tires on a belt into this AVI file instead")
 	f.IntVar(&clip.Tires, "tires", 20, "number of tires in the film")
 	f.IntVar(&clip.FPS, "fps", 15, "frames per second of the film")

@@ -22,7 +22,8 @@ type ClipOptions struct {
 	// CrackFraction is the share of cracked tires, 0 to 1, rounded to whole tires.
 	CrackFraction float64
 	Quality       int // of the frames' JPEG, 1 to 100 (85)
-	// Rough films a belt as lines have them: it changes its speed and stops, tires touch, lamps glare, and now and then a hand reaches in.
+	// Rough films a belt as lines have them: it changes its speed and stops, tires touch, lamps glare, now and
+	// then a hand reaches in, and the camera loses parts of frames.
 	Rough bool
 }
 
@@ -88,9 +89,6 @@ func (o ClipOptions) timetable() timetable {
 	front := 0 // the last tire's left side in frame 0, px
 	for i, cracked := range shuffled(o.Tires, o.CrackFraction, newStream(o.Seed, 0, forLabels)) {
 		r := int(s.between(0.445, 0.472) * float32(o.Height))
-		if o.Rough {
-			r = r * 93 / 100 // who sets up a camera leaves room for shadows
-		}
 		gap := int(s.between(0.06, 0.5) * float32(o.Height))
 		if i == o.Tires/2 || s.chance(0.12) {
 			// Now and then the belt is empty for a second or more.

@@ -184,6 +184,34 @@ func TestTimetable(t *testing.T) {
 	}
 }
 
+// Some frames of a rough clip have rows of the frame before, noise and all; most have none.
+func TestTornFrames(t *testing.T) {
+	o := ClipOptions{Tires: 4, Seed: 2, Width: 340, Height: 200, FPS: 10, Rough: true}.withDefaults()
+	table := o.timetable()
+	sc := newScene(o, table)
+	found, before := 0, make([]uint8, len(sc.img.Y))
+	for f := range table.frames() {
+		img := sc.frame(f)
+		stale := 0
+		for y := range o.Height {
+			row := y * img.YStride
+			if bytes.Equal(img.Y[row:row+o.Width], before[row:row+o.Width]) {
+				stale++
+			}
+		}
+		if stale > 0 {
+			found++
+			if stale < o.Height/16-2 || stale > o.Height/2 {
+				t.Errorf("frame %d has %d rows of the frame before", f, stale)
+			}
+		}
+		copy(before, img.Y)
+	}
+	if found < table.frames()/25 || found > table.frames()/5 {
+		t.Errorf("%d of %d frames are torn", found, table.frames())
+	}
+}
+
 func TestClipIsTheSameTwice(t *testing.T) {
 	o := smallClip
 	o.Tires = 1

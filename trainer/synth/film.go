@@ -87,8 +87,9 @@ type scene struct {
 	sprites map[int]*sprite
 	img     *image.YCbCr
 	trouble []trouble
-	gain    []int32 // vignette, 1<<gainBits = 1, (height, width)
-	noise   []int8  // sensor noise, noiseSize samples and a frame's width more
+	before  *image.YCbCr // the finished frame before, of a rough clip
+	gain    []int32      // vignette, 1<<gainBits = 1, (height, width)
+	noise   []int8       // sensor noise, noiseSize samples and a frame's width more
 }
 
 const (
@@ -116,6 +117,7 @@ func newScene(o ClipOptions, table timetable) *scene {
 	}
 	if o.Rough {
 		sc.trouble = o.troubles(table.frames())
+		sc.before = image.NewYCbCr(sc.img.Rect, sc.img.SubsampleRatio)
 	}
 	// A station's lamp and exposure were set up by someone.
 	sc.shot.level, sc.shot.contrast = s.between(48, 70), s.between(0.95, 1.1)

@@ -18,6 +18,7 @@ const (
 	forBelt
 	forClip
 	forNoise
+	forTear
 )
 
 // stream is a random generator with the draws that pictures need.

@@ -24,6 +24,9 @@ func (sc *scene) frame(f int) *image.YCbCr {
 	}
 	sc.disturb(f)
 	sc.sense(f)
+	if sc.o.Rough {
+		sc.tear(f)
+	}
 	return sc.img
 }
 

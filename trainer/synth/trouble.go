@@ -54,6 +54,26 @@ func (sc *scene) disturb(f int) {
 	}
 }
 
+// A camera on a bus that is too busy loses packets, and the rows of which they were keep what the buffer held: the frame before. This share of
+// a rough clip's frames is torn like that.
+const torn = 0.1
+
+// tear gives some rows of frame f the picture of the frame before, and keeps the frame for the next.
+func (sc *scene) tear(f int) {
+	s := newStream(sc.o.Seed, uint64(f), forTear)
+	if f > 0 && s.chance(torn) {
+		first := s.count(0, sc.o.Height*3/4) &^ 1
+		last := min(sc.o.Height, first+s.count(sc.o.Height/16, sc.o.Height/2)) &^ 1
+		now, w := sc.img, sc.img.CStride
+		copy(now.Y[first*now.YStride:last*now.YStride], sc.before.Y[first*now.YStride:])
+		copy(now.Cb[first/2*w:last/2*w], sc.before.Cb[first/2*w:])
+		copy(now.Cr[first/2*w:last/2*w], sc.before.Cr[first/2*w:])
+	}
+	copy(sc.before.Y, sc.img.Y)
+	copy(sc.before.Cb, sc.img.Cb)
+	copy(sc.before.Cr, sc.img.Cr)
+}
+
 // glare adds light that washes all out in its middle.
 func (sc *scene) glare(cx, cy, size float32) {
 	for y := max(0, int(cy-3*size)); y < min(sc.o.Height, int(cy+3*size)); y++ {
