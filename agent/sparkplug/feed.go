@@ -42,7 +42,7 @@ type mark struct {
 	at  time.Time
 }
 
-// replayed is how many historical verdicts go into one message: about 10 kB.
+// replayed is how many historical verdicts go into one message: about 14 kB.
 const replayed = 50
 
 // begin starts a session: what is stored and does not count as delivered is history.

@@ -45,6 +45,9 @@ var ofDevice = []metric[*verdict.Verdict]{
 	{"Verdict/Model Hash", spb.DataType_String, func(v *verdict.Verdict) any { return v.ModelHash }},
 	{"Verdict/Trigger", spb.DataType_String, func(v *verdict.Verdict) any { return text(v.Trigger) }},
 	{"Verdict/Part", spb.DataType_String, func(v *verdict.Verdict) any { return text(v.Part) }},
+	{"Verdict/View", spb.DataType_String, tiled(func(t *verdict.Tiling) any { return t.View })},
+	{"Verdict/Tiles", spb.DataType_Int32, tiled(func(t *verdict.Tiling) any { return int32(len(t.Tiles)) })},
+	{"Verdict/Angle", spb.DataType_Double, tiled(func(t *verdict.Tiling) any { return t.Angle })},
 	{"Verdict/Image", spb.DataType_String, func(v *verdict.Verdict) any { return text(v.Image) }},
 	{"Verdict/Crop", spb.DataType_String, func(v *verdict.Verdict) any { return text(v.Crop) }},
 	{"Verdict/Forward", spb.DataType_Double, func(v *verdict.Verdict) any { return v.MS.Forward }},
@@ -64,6 +67,16 @@ func text(s string) any {
 		return nil
 	}
 	return s
+}
+
+// tiled is null for a tire that was judged whole. The tiles' scores stay on the plain topics: most hosts show no array.
+func tiled(value func(*verdict.Tiling) any) func(*verdict.Verdict) any {
+	return func(v *verdict.Verdict) any {
+		if v.Tiling == nil {
+			return nil
+		}
+		return value(v.Tiling)
+	}
 }
 
 // metrics makes those of table for v. Births name and type them; data has the alias alone.

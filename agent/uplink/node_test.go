@@ -123,10 +123,11 @@ func (h *hostApplication) until(kind string, ok func(l line) bool) line {
 }
 
 // untilVerdict reads until verdict seq has come as data.
-func (h *hostApplication) untilVerdict(seq uint64, historical bool) {
+func (h *hostApplication) untilVerdict(seq uint64, historical bool) (last record) {
 	h.t.Helper()
 	h.until("DDATA", func(l line) bool {
-		last := l.Records[len(l.Records)-1]
+		last = l.Records[len(l.Records)-1]
 		return last.seq() == seq && last.Historical == historical
 	})
+	return last
 }

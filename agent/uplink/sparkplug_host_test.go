@@ -7,6 +7,7 @@ import (
 	"tirewatch/agent/sparkplug"
 	"tirewatch/agent/uplink"
 	"tirewatch/agent/uplink/brokertest"
+	"tirewatch/vision/verdict"
 )
 
 // A host application of other people's packages sees every verdict across whatever happens to the station, the broker and itself.
@@ -42,7 +43,7 @@ func TestSparkplugHost(t *testing.T) {
 	for name, want := range map[string]any{
 		"Verdict/Sequence": 3.0, "Verdict/Label": "normal", "Verdict/Reject": false, "Verdict/Reason": nil, "Verdict/Probability": 0.1,
 		"Verdict/Threshold": 0.5, "Verdict/Frames": 0.0, "Verdict/Model Serial": 0.0, "Verdict/Model Hash": "", "Verdict/Trigger": nil,
-		"Verdict/Part": nil, "Verdict/Image": nil, "Verdict/Crop": nil, "Verdict/Forward": 0.0,
+		"Verdict/Part": nil, "Verdict/View": nil, "Verdict/Tiles": nil, "Verdict/Angle": nil, "Verdict/Image": nil, "Verdict/Crop": nil, "Verdict/Forward": 0.0,
 	} {
 		if got, ok := current[name]; got != want || !ok {
 			t.Errorf("DBIRTH has %s = %v, want %v", name, got, want)
@@ -52,13 +53,37 @@ func TestSparkplugHost(t *testing.T) {
 
 	add(300) // as they happen
 	h.untilVerdict(written, false)
+	addSideWall := func() {
+		t.Helper()
+		v := &verdict.Verdict{Schema: verdict.SchemaVersion, Time: time.Now().UTC(), Label: verdict.Normal,
+			Tiling: &verdict.Tiling{View: "sidewall", Worst: 2, Angle: 271.5, Tiles: make([]verdict.Tile, 15)}}
+		if err := j.Append(v); err != nil {
+			t.Fatal(err)
+		}
+		written++
+	}
+	checkSideWall := func(values map[string]any) {
+		t.Helper()
+		for name, want := range map[string]any{"Verdict/View": "sidewall", "Verdict/Tiles": 15.0, "Verdict/Angle": 271.5} {
+			if values[name] != want {
+				t.Errorf("a side wall has %s = %v, want %v", name, values[name], want)
+			}
+		}
+	}
+	addSideWall()
+	checkSideWall(h.untilVerdict(written, false).Values)
+	add(1)
+	if angle, ok := h.untilVerdict(written, false).Values["Verdict/Angle"]; angle != nil || !ok {
+		t.Errorf("a whole tire after a side wall has the angle %v", angle)
+	}
 
 	e.Tell(func(f *sparkplug.Facts) { f.CameraLost = true })
 	h.until("DDEATH", nil)
-	add(2)
+	add(1)
+	addSideWall()
 	e.Tell(func(f *sparkplug.Facts) { f.CameraLost = false })
-	h.until("DBIRTH", nil)
-	h.untilVerdict(written, true)
+	checkSideWall(h.until("DBIRTH", nil).Records[0].Values)
+	checkSideWall(h.untilVerdict(written, true).Values)
 
 	h.do("rebirth")
 	h.until("NBIRTH", nil)
