@@ -35,7 +35,15 @@ type Answers struct {
 	Key          string // the public key of whoever signs the bundles
 	Model        string // the first bundle; empty: one is pushed later
 	State        string // the folder of journal and models, on a data partition for instance; empty: the default
+
+	Trigger      string // what makes a verdict, as in trigger.mode; empty: photo-eye if there is one, else the default
+	PhotoEye     string // its GPIO line
+	Ejector      string // its GPIO line; empty: none
+	EjectorDelay string // from the middle of the picture to the ejector, like 1.2s; empty: a pulse comes at once
 }
+
+// UsesGPIO says whether the service must be let to the GPIO chips.
+func (a Answers) UsesGPIO() bool { return a.PhotoEye != "" || a.Ejector != "" }
 
 // ExistsError is a file that is there already and would be replaced.
 type ExistsError struct{ Path string }
@@ -161,6 +169,14 @@ func gather(path string, a Answers) (files []file, err error) {
 			return nil, fmt.Errorf("broker: %w", err)
 		}
 	}
+	for _, c := range []struct {
+		answer string
+		check  func(Answers) error
+	}{{"trigger", Trigger}, {"photo-eye", PhotoEye}, {"ejector", Ejector}, {"ejector's delay", EjectorDelay}} {
+		if err := c.check(a); err != nil {
+			return nil, fmt.Errorf("%s: %w", c.answer, err)
+		}
+	}
 
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
@@ -168,6 +184,7 @@ func gather(path string, a Answers) (files []file, err error) {
 	line("# What is not here has its default; `tirewatch-agent example` shows every key.")
 	line("\n[station]\nsite = %s\nline = %s\nname = %s", strconv.Quote(station.Site), strconv.Quote(station.Line), strconv.Quote(station.Name))
 	line("\n[camera]\n%s", cameraKey(a.Camera))
+	b.WriteString(beltSections(a))
 	line("\n[model]\n# Whose bundles this station accepts.\nkeys = [%q]", named.key)
 	if named.model != "" {
 		line("# What it starts with.\ninitial = %q", named.model)
@@ -212,6 +229,57 @@ func Camera(answer string) error { return tryKeys("camera.source", "[camera]\n"+
 // Broker says what is wrong with an answer about the broker.
 func Broker(answer string) error {
 	return tryKeys("mqtt.broker", "[mqtt]\nbroker = "+strconv.Quote(answer))
+}
+
+// beltSections are those of the configuration for the answers about trigger and ejector.
+func beltSections(a Answers) string {
+	var b strings.Builder
+	key := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(&b, "%s = %s\n", name, strconv.Quote(value))
+		}
+	}
+	if mode := a.mode(); mode != "" {
+		b.WriteString("\n[trigger]\n")
+		key("mode", mode)
+		key("gpio", a.PhotoEye)
+	}
+	if a.Ejector != "" {
+		b.WriteString("\n[reject]\n")
+		key("gpio", a.Ejector)
+		key("delay", a.EjectorDelay)
+	}
+	return b.String()
+}
+
+// mode is what makes a verdict; empty: the default.
+func (a Answers) mode() string {
+	if a.Trigger == "" && a.PhotoEye != "" {
+		return config.TriggerPhotoEye
+	}
+	return a.Trigger
+}
+
+// Trigger says what is wrong with the answer about the trigger, of which some need others.
+func Trigger(a Answers) error {
+	if a.PhotoEye != "" && a.mode() != config.TriggerPhotoEye {
+		return fmt.Errorf("%s uses no photo-eye", a.Trigger)
+	}
+	return tryKeys("trigger.mode", beltSections(a)+"[mqtt]\nbroker = "+strconv.Quote(a.Broker))
+}
+
+// PhotoEye says what is wrong with the answer about its line.
+func PhotoEye(a Answers) error { return tryKeys("trigger.gpio", beltSections(a)) }
+
+// Ejector says what is wrong with the answer about its line.
+func Ejector(a Answers) error { return tryKeys("reject.gpio", beltSections(a)) }
+
+// EjectorDelay says what is wrong with the answer about the way to the ejector.
+func EjectorDelay(a Answers) error {
+	if a.EjectorDelay != "" && a.Ejector == "" {
+		return errors.New("there is no ejector")
+	}
+	return tryKeys("reject.delay", beltSections(a))
 }
 
 // tryKeys gives what the configuration's own check says about one key.

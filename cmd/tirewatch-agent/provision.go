@@ -25,10 +25,15 @@ func newProvisionCmd() *cobra.Command {
 		Long: `Provision writes a station's configuration from flags, and asks on the terminal for what they leave
 open. Key, password, certificate and first model are copied beside the configuration, where the agent
 may read them. Nothing that is there is replaced without --force, and nothing is written before
-everything has been looked at. Then it checks the station.`,
+everything has been looked at. Then it checks the station.
+
+Without an answer a verdict is made for each tire that the camera sees pass, and nothing ejects a tire.
+For lines of GPIO chips it says how to open these to the service.`,
 		Example: `  sudo tirewatch-agent provision
   sudo tirewatch-agent provision --station hamburg/line1/station3 --camera usb \
-      --broker mqtts://broker --username station3 --password-file secret --key plant.key.pub --model first.tire`,
+      --broker mqtts://broker --username station3 --password-file secret --key plant.key.pub --model first.tire
+  sudo tirewatch-agent provision --station hamburg/line1/station3 --camera usb --key plant.key.pub --model first.tire \
+      --photo-eye GPIO17 --ejector GPIO27 --ejector-delay 1.2s`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			in, ok := cmd.InOrStdin().(*os.File)
 			if ok && term.IsTerminal(int(in.Fd())) {
@@ -41,6 +46,9 @@ everything has been looked at. Then it checks the station.`,
 			}
 			if err := provision.Write(path, a, force); err != nil {
 				return err
+			}
+			if a.UsesGPIO() {
+				fmt.Fprintf(cmd.ErrOrStderr(), "the GPIO chips are closed to the service until: %s\n", openChips)
 			}
 			fmt.Fprintf(cmd.ErrOrStderr(), "%s is written; the station does this:\n\n", path)
 			cfg, err := config.Load(path)
@@ -64,10 +72,17 @@ everything has been looked at. Then it checks the station.`,
 	f.StringVar(&a.CAFile, "ca-file", "", "a `file` with the certificate of the broker's authority")
 	f.StringVar(&a.Key, "key", "", "the public key `file` of whoever signs the models")
 	f.StringVar(&a.Model, "model", "", "the first model, a bundle `file`; without it one is pushed later")
+	f.StringVar(&a.Trigger, "trigger", "", "what makes a verdict: `presence`, photo-eye, command or frame")
+	f.StringVar(&a.PhotoEye, "photo-eye", "", "the GPIO `line` of the photo-eye, like GPIO17")
+	f.StringVar(&a.Ejector, "ejector", "", "the GPIO `line` of the ejector, like GPIO27")
+	f.StringVar(&a.EjectorDelay, "ejector-delay", "", "the `time` from the middle of the picture to the ejector, like 1.2s")
 	f.StringVar(&a.State, "state", "", "the `folder` of journal and models, if it is not /var/lib/tirewatch")
 	f.BoolVar(&force, "force", false, "replace what is there")
 	return cmd
 }
+
+// openChips lets the service to the chips.
+const openChips = "sudo install -D -m 644 /usr/share/doc/tirewatch-agent/systemd/gpio.conf -t /etc/systemd/system/tirewatch-agent.service.d/"
 
 // complete says which flags are missing where nobody can be asked.
 func complete(a provision.Answers) error {
@@ -76,6 +91,9 @@ func complete(a provision.Answers) error {
 		if f.value == "" {
 			missing = append(missing, f.flag)
 		}
+	}
+	if a.Trigger == config.TriggerPhotoEye && a.PhotoEye == "" {
+		missing = append(missing, "--photo-eye")
 	}
 	if len(missing) == 0 {
 		return nil
@@ -121,9 +139,16 @@ func (i *interview) ask(a *provision.Answers) error {
 			return err
 		}
 	}
-	if a.Broker == "" {
-		return nil
+	if a.Broker != "" {
+		if err := i.login(a); err != nil {
+			return err
+		}
 	}
+	return i.belt(a)
+}
+
+// login asks how the station logs in at the broker.
+func (i *interview) login(a *provision.Answers) error {
 	if err := i.one(question{flag: "username", answer: &a.Username, text: "User name at the broker (empty: none)"}); err != nil {
 		return err
 	}
@@ -135,6 +160,40 @@ func (i *interview) ask(a *provision.Answers) error {
 	fmt.Fprintln(i.out)
 	a.Password = string(password)
 	return err
+}
+
+// belt asks what is wired to the station.
+func (i *interview) belt(a *provision.Answers) error {
+	// beside checks an answer with those that stand already.
+	beside := func(answer *string, check func(provision.Answers) error) func(string) error {
+		return func(s string) error {
+			was := *answer
+			defer func() { *answer = was }()
+			*answer = s
+			return check(*a)
+		}
+	}
+	trigger := question{"trigger", &a.Trigger, "What makes a verdict: presence, photo-eye, command or frame (empty: presence, of a folder frame)",
+		beside(&a.Trigger, provision.Trigger), false}
+	eye := question{"photo-eye", &a.PhotoEye, "GPIO line of the photo-eye, like GPIO17", beside(&a.PhotoEye, provision.PhotoEye), true}
+	ejector := question{"ejector", &a.Ejector, "GPIO line of the ejector, like GPIO27 (empty: none)", beside(&a.Ejector, provision.Ejector), false}
+	delay := question{"ejector-delay", &a.EjectorDelay, "Time from the middle of the picture to the ejector, like 1.2s (empty: at once, for a lamp)",
+		beside(&a.EjectorDelay, provision.EjectorDelay), false}
+
+	if a.PhotoEye == "" {
+		if err := i.one(trigger); err != nil {
+			return err
+		}
+	}
+	if a.Trigger == config.TriggerPhotoEye {
+		if err := i.one(eye); err != nil {
+			return err
+		}
+	}
+	if err := i.one(ejector); err != nil || a.Ejector == "" {
+		return err
+	}
+	return i.one(delay)
 }
 
 func (i *interview) one(q question) error {
