@@ -8,6 +8,18 @@ import (
 	"tirewatch/agent/uplink"
 )
 
+// SparkplugNames are the station's names of a configuration.
+func SparkplugNames(c config.Sparkplug) sparkplug.Names {
+	return sparkplug.Names{Group: c.Group, Node: c.Node, Device: c.Device, Host: c.PrimaryHost}
+}
+
+// SparkplugLogin is that of mqtt under the session's own client id.
+func SparkplugLogin(cfg *config.Config) config.MQTT {
+	login := cfg.MQTT
+	login.ClientID = cfg.Sparkplug.ClientID
+	return login
+}
+
 // newEdgeNode prepares the Sparkplug session of a configuration.
 func newEdgeNode(cfg *config.Config, j *journal.Journal, o RunOptions, progress func()) *uplink.EdgeNode {
 	c := cfg.Sparkplug
@@ -15,11 +27,8 @@ func newEdgeNode(cfg *config.Config, j *journal.Journal, o RunOptions, progress 
 	if note != nil {
 		o.Log.Warn("Sparkplug begins anew", "error", note)
 	}
-	line := cfg.MQTT
-	line.ClientID = c.ClientID
-	return uplink.NewEdgeNode(line, sparkplug.New(sparkplug.Options{
-		Names:   sparkplug.Names{Group: c.Group, Node: c.Node, Device: c.Device, Host: c.PrimaryHost},
-		Station: cfg.Station.ID(), Version: o.Version, Overlap: c.Overlap.Std(), Queue: j, Memory: memory,
+	return uplink.NewEdgeNode(SparkplugLogin(cfg), sparkplug.New(sparkplug.Options{
+		Names: SparkplugNames(c), Station: cfg.Station.ID(), Version: o.Version, Overlap: c.Overlap.Std(), Queue: j, Memory: memory,
 	}), j.Watch(), o.Log, progress)
 }
 

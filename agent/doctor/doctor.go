@@ -1,9 +1,9 @@
 // Package doctor looks at everything that a station needs, one thing after the other, and says in plain words what it found and what to do.
 //
-//	configuration -> secrets, files, disk, journal, clock, model, camera, broker -> DOCTOR -> terminal, JSON, MQTT
+//	configuration -> secrets, files, disk, journal, clock, model, camera, broker, Sparkplug -> DOCTOR -> terminal, JSON, MQTT
 //
 // It may be used beside a running agent and does not disturb it: the journal is read without a lock, the camera is left to the agent,
-// and the broker sees a client of another name. Newcomers need Read and Examine; Model and Missing are for those who only want to know
+// and the broker sees another client id, which an access list may not know. Newcomers need Read and Examine; Model and Missing are for those who only want to know
 // whether a configuration fits the machine.
 package doctor
 
@@ -21,6 +21,7 @@ import (
 	"tirewatch/agent/health"
 	"tirewatch/agent/journal"
 	"tirewatch/agent/models"
+	"tirewatch/agent/sparkplug"
 	"tirewatch/agent/uplink"
 	"tirewatch/vision/camera"
 )
@@ -37,7 +38,7 @@ const (
 
 // Finding is what one look found.
 type Finding struct {
-	Look  string `json:"look"` // what was looked at: configuration, agent, secrets, files, disk, journal, clock, model, camera, broker, heat
+	Look  string `json:"look"` // what was looked at: configuration, agent, secrets, files, disk, journal, clock, heat, model, camera, broker, sparkplug
 	State State  `json:"state"`
 	Found string `json:"found"`        // in plain words
 	Do    string `json:"do,omitempty"` // what to do about it
@@ -222,28 +223,88 @@ func (d *doctor) camera(ctx context.Context) {
 	d.tell(Finding{"camera", OK, words, ""})
 }
 
-// broker logs in beside a running agent.
+// broker logs in, also for Sparkplug where that is wanted.
 func (d *doctor) broker(ctx context.Context) {
 	c := d.cfg.MQTT
 	if !c.Enabled() {
 		d.tell(Finding{"broker", OK, "none: verdicts stay in the journal", ""})
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, d.Patience)
+	// The looks before this one took their time. An agent has the journal before it uses its client ids.
+	seen, err := journal.Look(d.cfg.Journal.Path, d.cfg.Station.ID())
+	d.seen.InUse = d.seen.InUse || err == nil && seen.InUse
+
+	within, cancel := context.WithTimeout(ctx, d.Patience)
 	defer cancel()
-	err := uplink.Try(ctx, c, uplink.Topics{Root: c.Root, Station: d.cfg.Station.ID()})
+	if err := uplink.Try(within, d.login(c), uplink.Topics{Root: c.Root, Station: d.cfg.Station.ID()}); err != nil {
+		d.tell(d.refused("broker", err, "the broker's access list must let the station read and write below its own topic"))
+		return
+	}
+	d.tell(Finding{"broker", OK, c.Broker + " lets this station in", ""})
+	if d.cfg.Sparkplug.Enabled {
+		d.sparkplug(ctx)
+	}
+}
+
+// login is the station's own, unless an agent uses it.
+func (d *doctor) login(c config.MQTT) config.MQTT {
+	if d.seen.InUse {
+		return uplink.Aside(c)
+	}
+	return c
+}
+
+// refused is a broker that does not let the station in. access is what to do when it lets it in and forbids a topic.
+func (d *doctor) refused(look string, err error, access string) Finding {
 	refusal, known := errors.AsType[*uplink.ConnectError](err)
 	switch {
-	case err == nil:
-		d.tell(Finding{"broker", OK, c.Broker + " lets this station in", ""})
 	case errors.Is(err, config.ErrNoCredentials):
-		d.tell(Finding{"broker", Skipped, err.Error(), "systemctl start tirewatch-selfcheck looks as the service does"})
+		return Finding{look, Skipped, err.Error(), "systemctl start tirewatch-selfcheck looks as the service does"}
 	case known:
-		d.tell(Finding{"broker", Failed, fmt.Sprintf("broker %s: %s (%v)", refusal.Broker, refusal.Text, refusal.Err), refusal.Advice})
+		f := Finding{look, Failed, fmt.Sprintf("broker %s: %s (%v)", refusal.Broker, refusal.Text, refusal.Err), refusal.Advice}
+		if d.seen.InUse {
+			f.Found += ", tried under another client id than the running agent's, which it may let in"
+		}
+		return f
 	case errors.Is(err, uplink.ErrForbidden):
-		d.tell(Finding{"broker", Failed, err.Error(), "the broker's access list must let the station read and write below its own topic"})
+		return Finding{look, Failed, err.Error(), access}
+	}
+	return Finding{look, Failed, err.Error(), ""}
+}
+
+// sparkplug logs in as the Sparkplug session and looks whether the host that it waits for is there.
+func (d *doctor) sparkplug(ctx context.Context) {
+	names, c := agent.SparkplugNames(d.cfg.Sparkplug), d.login(agent.SparkplugLogin(d.cfg))
+	ctx, cancel := context.WithTimeout(ctx, d.Patience)
+	defer cancel()
+	state, err := uplink.TrySparkplug(ctx, c, names)
+	if err != nil {
+		f := d.refused("sparkplug", err, fmt.Sprintf("the broker's access list must let the station read and write spBv1.0/%s/+/%s/#, and read spBv1.0/STATE/#",
+			names.Group, names.Node))
+		if errors.As(err, new(*uplink.ConnectError)) { // name and password are those that were let in before
+			f.Do = "let the client id " + c.ClientID + " in, or set sparkplug.client_id to one that the broker lets in"
+		}
+		d.tell(f)
+		return
+	}
+	found := fmt.Sprintf("client id %s is let in as %s/%s", c.ClientID, names.Group, names.Node)
+	if names.Host == "" {
+		d.tell(Finding{"sparkplug", OK, found + ", which waits for no host", ""})
+		return
+	}
+	waits := "; until it is online the station keeps its verdicts back from Sparkplug"
+	online, at, err := sparkplug.ReadState(state)
+	since := time.UnixMilli(at).UTC().Format(time.RFC3339)
+	switch {
+	case state == nil:
+		d.tell(Finding{"sparkplug", Warning, fmt.Sprintf("%s; the primary host %s has left no STATE%s", found, names.Host, waits),
+			"start the host, or set sparkplug.primary_host to the id that it has"})
+	case err != nil:
+		d.tell(Finding{"sparkplug", Warning, fmt.Sprintf("%s; of the primary host: %v%s", found, err, waits), "the host must speak Sparkplug 3.0"})
+	case !online:
+		d.tell(Finding{"sparkplug", Warning, fmt.Sprintf("%s; the primary host %s is offline since %s%s", found, names.Host, since, waits), "start the host"})
 	default:
-		d.tell(Finding{"broker", Failed, err.Error(), ""})
+		d.tell(Finding{"sparkplug", OK, fmt.Sprintf("%s; the primary host %s is online since %s", found, names.Host, since), ""})
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"tirewatch/agent/config"
 	"tirewatch/agent/doctor"
 	"tirewatch/agent/journal"
+	"tirewatch/agent/uplink/brokertest"
 )
 
 // station is a configuration in a folder of its own, with keys appended.
@@ -93,6 +94,54 @@ func TestRunningAgent(t *testing.T) {
 		}
 		j.Close()
 		server.Close()
+	}
+}
+
+// Where Sparkplug is wanted, the doctor logs in as its session, too, and looks for the host that it waits for.
+func TestSparkplug(t *testing.T) {
+	open := brokertest.Start(t)
+	open.Retain("spBv1.0/STATE/scada", `{"online": true, "timestamp": 1748764800000}`)
+	open.Retain("spBv1.0/STATE/gone", `{"online": false, "timestamp": 1748764800000}`)
+	open.Retain("spBv1.0/STATE/old", "ONLINE")
+	picky := brokertest.Start(t, brokertest.Anonymous, "clientid_prefixes tirewatch-")
+	for _, c := range []struct {
+		broker *brokertest.Broker
+		keys   string
+		want   doctor.Finding
+	}{
+		{open, "enabled = false", doctor.Finding{}},
+		{open, "enabled = true", doctor.Finding{State: doctor.OK, Found: "client id tirewatch-a-b-c-sparkplug is let in as a/b-c, which waits for no host"}},
+		{open, "enabled = true\nprimary_host = \"scada\"", doctor.Finding{State: doctor.OK, Found: "the primary host scada is online since 2025-06-01T08:00:00Z"}},
+		{open, "enabled = true\nprimary_host = \"gone\"", doctor.Finding{State: doctor.Warning, Found: "the primary host gone is offline since 2025-06-01T08:00:00Z",
+			Do: "start the host"}},
+		{open, "enabled = true\nprimary_host = \"nobody\"", doctor.Finding{State: doctor.Warning, Found: "the primary host nobody has left no STATE",
+			Do: "set sparkplug.primary_host"}},
+		{open, "enabled = true\nprimary_host = \"old\"", doctor.Finding{State: doctor.Warning, Found: `malformed STATE message "ONLINE"`, Do: "Sparkplug 3.0"}},
+		{picky, "enabled = true", doctor.Finding{State: doctor.OK, Found: "is let in"}},
+		{picky, "enabled = true\nclient_id = \"another\"", doctor.Finding{State: doctor.Failed, Found: "broker " + picky.URL(), Do: "let the client id another in"}},
+	} {
+		cfg := station(t, "[mqtt]\nbroker = \""+c.broker.URL()+"\"\n[sparkplug]\n"+c.keys+"\n")
+		if f := look(t, cfg, doctor.Options{}, "sparkplug"); f.State != c.want.State || !strings.Contains(f.Found, c.want.Found) || !strings.Contains(f.Do, c.want.Do) {
+			t.Errorf("%s: %+v", c.keys, f)
+		}
+	}
+}
+
+// The broker sees the station's own client ids, but where an agent has them in use.
+func TestClientID(t *testing.T) {
+	id := "the-only-client-that-this-broker-lets-in." // what is tried beside an agent ends otherwise
+	broker := brokertest.Start(t, brokertest.Anonymous, "clientid_prefixes "+id)
+	cfg := station(t, "[mqtt]\nbroker = \""+broker.URL()+"\"\nclient_id = \""+id+"\"\n")
+	if f := look(t, cfg, doctor.Options{}, "broker"); f.State != doctor.OK {
+		t.Errorf("no agent runs: %+v", f)
+	}
+	j, err := journal.Open(cfg.Journal.Path, cfg.Station.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	if f := look(t, cfg, doctor.Options{}, "broker"); f.State != doctor.Failed || !strings.Contains(f.Found, "another client id than the running agent's") {
+		t.Errorf("an agent runs: %+v", f)
 	}
 }
 

@@ -36,7 +36,7 @@ type PushOptions struct {
 	Station string      // site/line/name
 }
 
-// knownWithin is how long a broker may take to hand out a retained status.
+// knownWithin is how long a broker may take to hand out what it has retained.
 const knownWithin = 3 * time.Second
 
 // Push sends a bundle to a station and waits until it answers or ctx ends. The answer is about these very bytes and newer than the

@@ -22,12 +22,12 @@ func newDoctorCmd() *cobra.Command {
 		Use:   "doctor --config FILE",
 		Short: "Examine a station and say what to do",
 		Long: `Doctor looks at everything that a station needs: configuration, secrets, files, disk, journal, clock,
-model, camera, broker. For each it says what it found, and what to do when something is wrong. The
-exit code is 1 when something keeps the station from working; warnings do not.
+model, camera, broker, Sparkplug. For each it says what it found, and what to do when something is
+wrong. The exit code is 1 when something keeps the station from working; warnings do not.
 
 It may be used beside a running agent: the camera is left to the agent, which is asked instead, and the
-broker sees a client of another name. Root looks as the user who owns the journal's folder, because
-root could read and open everything.`,
+broker sees another client id, which an access list may refuse where it lets the agent in. Root looks
+as the user who owns the journal's folder, because root could read and open everything.`,
 		Example: `  sudo tirewatch-agent doctor --config /etc/tirewatch/station.toml
   tirewatch-agent doctor --config /etc/tirewatch/station.toml --json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {

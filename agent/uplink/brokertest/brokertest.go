@@ -137,6 +137,15 @@ func (b *Broker) Retained(topic string) (string, error) {
 	return strings.TrimSuffix(string(out), "\n"), nil
 }
 
+// Retain leaves a message with the broker, by mosquitto_pub.
+func (b *Broker) Retain(topic, payload string) {
+	b.t.Helper()
+	out, err := exec.Command("mosquitto_pub", "-h", "127.0.0.1", "-p", fmt.Sprint(b.Port), "-q", "1", "-r", "-t", topic, "-m", payload).CombinedOutput()
+	if err != nil {
+		b.t.Fatalf("mosquitto_pub -t %s: %v\n%s", topic, err, out)
+	}
+}
+
 func (b *Broker) signal(s os.Signal) {
 	b.t.Helper()
 	if err := b.process.Process.Signal(s); err != nil {
