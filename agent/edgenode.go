@@ -34,10 +34,7 @@ func newEdgeNode(cfg *config.Config, j *journal.Journal, o RunOptions, progress 
 
 // tellModel puts the active model into the edge node's metrics.
 func tellModel(node *uplink.EdgeNode, store *models.Store) {
-	serial, hash := uint64(0), ""
-	if m, err := store.Active(); err == nil {
-		serial, hash = m.Bundle.Serial, m.Bundle.ID()
-	}
+	serial, hash := activeModel(store)
 	node.Tell(func(f *sparkplug.Facts) { f.ModelSerial, f.ModelHash = serial, hash })
 }
 

@@ -68,7 +68,7 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 		background.Go(func() { models.NewInbox(cfg.Model.Inbox, store, log).Run(inner) })
 	}
 	counts := metrics.New(o.Version, metrics.Sources{
-		Queue: j, Serial: func() uint64 { return activeSerial(store) }, Temperature: health.Temperature, Memory: health.Memory,
+		Queue: j, Serial: func() uint64 { serial, _ := activeModel(store); return serial }, Temperature: health.Temperature, Memory: health.Memory,
 		DiskFree: func() (uint64, bool) {
 			n, err := health.DiskFree(filepath.Dir(cfg.Journal.Path))
 			return n, err == nil
@@ -195,13 +195,13 @@ func newUplink(cfg *config.Config, j *journal.Journal, o RunOptions, health func
 	return u
 }
 
-// activeSerial is 0 without an active model.
-func activeSerial(store *models.Store) uint64 {
+// activeModel is 0 and empty without an active model.
+func activeModel(store *models.Store) (serial uint64, hash string) {
 	m, err := store.Active()
 	if err != nil {
-		return 0
+		return 0, ""
 	}
-	return m.Bundle.Serial
+	return m.Bundle.Serial, m.Bundle.ID()
 }
 
 // learnEmpty is how many frames show the empty place to a station that waits for tires in a fixed region.

@@ -3,11 +3,9 @@ package web_test
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"image"
 	"image/color"
 	"image/png"
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -15,9 +13,6 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
-
-	"tirewatch/agent"
-	"tirewatch/agent/config"
 )
 
 // TestScreenshots makes the pictures of the README: `make screenshots`. SCREENSHOTS is the folder that they go to, SCREENSHOTS_DEMO the one that
@@ -30,7 +25,7 @@ func TestScreenshots(t *testing.T) {
 	dir := t.TempDir()
 	remember(t, filepath.Join(dir, "journal.db"), 4200)
 	address := freeAddress(t)
-	path := write(t, dir, "station.toml", `
+	s := play(t, dir, address, `
 [station]
 site = "hamburg"
 line = "line1"
@@ -50,24 +45,6 @@ listen = ""
 [page]
 listen = "`+address+`"
 `)
-	cfg, err := config.Load(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := new(lockedLog)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() {
-		ended <- agent.Run(ctx, cfg, agent.RunOptions{Version: "1.2.3", Config: path, Log: slog.New(slog.NewTextHandler(log, nil))})
-	}()
-	defer func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	}()
-	s := &aStation{dir: dir, url: "http://" + address, log: log}
-	s.await(t, "the page is at")
 	b := browser(t)
 	for _, shot := range []struct {
 		name             string

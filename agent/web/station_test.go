@@ -17,6 +17,9 @@ import (
 	"tirewatch/agent"
 	"tirewatch/agent/config"
 	"tirewatch/agent/journal"
+	"tirewatch/agent/models"
+	"tirewatch/agent/uplink"
+	"tirewatch/agent/web"
 	"tirewatch/quantize/bundle"
 	"tirewatch/quantize/bundle/bundletest"
 	"tirewatch/trainer/synth"
@@ -151,7 +154,7 @@ func remember(t testing.TB, path string, n int) {
 func start(t testing.TB, dir, more string) *aStation {
 	t.Helper()
 	address := freeAddress(t)
-	text := `# The station of a test.
+	return play(t, dir, address, `# The station of a test.
 [station]
 site = "hamburg"
 line = "line1"
@@ -178,7 +181,12 @@ path = "journal.db"
 listen = ""
 
 [page]
-listen = "` + address + "\"\n" + more
+listen = "`+address+"\"\n"+more)
+}
+
+// play runs the station that text describes, whose page is at address.
+func play(t testing.TB, dir, address, text string) *aStation {
+	t.Helper()
 	path := write(t, dir, "station.toml", text)
 	cfg, err := config.Load(path)
 	if err != nil {
@@ -202,6 +210,56 @@ listen = "` + address + "\"\n" + more
 	s.await(t, "the page is at")
 	return s
 }
+
+// barePage is a page with an empty store and journal, and no station behind it.
+type barePage struct {
+	*web.Page
+	url     string
+	store   *models.Store
+	journal *journal.Journal
+}
+
+// bare makes one with a queue of pictures, nil for none.
+func bare(t testing.TB, r web.Review) *barePage {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	store, err := models.Open(models.Options{Dir: t.TempDir(), Verify: models.Verifier(bundletest.Public(1), stationName, nil), Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := journal.Open(filepath.Join(t.TempDir(), "journal.db"), stationName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { j.Close() })
+	page, err := web.New(web.Options{
+		Page: config.Page{Listen: "127.0.0.1:0", Shifts: []string{"06:00"}}, Station: stationName, Journal: j, Models: store, Locate: still{}, Review: r, Log: log,
+		Health: func() (uplink.Health, error) { return uplink.Health{}, nil }, Problems: func() map[string]string { return nil },
+		Broker: func() (bool, bool) { return false, false },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := page.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	ctx := t.Context()
+	go func() { ended <- server.Run(ctx) }()
+	t.Cleanup(func() {
+		if err := <-ended; err != nil {
+			t.Errorf("the page: %v", err)
+		}
+	})
+	return &barePage{page, strings.TrimSuffix(server.URL(), "/"), store, j}
+}
+
+// still is a place that does not move.
+type still struct{}
+
+func (still) Where() (string, []int, int) { return config.LocateRound, nil, 0 }
+func (still) Move(string, []int) error    { return nil }
 
 // await waits until the station has said something.
 func (s *aStation) await(t testing.TB, text string) {

@@ -20,11 +20,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tirewatch/agent"
-	"tirewatch/agent/config"
-	"tirewatch/agent/journal"
-	"tirewatch/agent/models"
-	"tirewatch/agent/uplink"
-	"tirewatch/agent/web"
 	"tirewatch/quantize/bundle"
 	"tirewatch/quantize/bundle/bundletest"
 	"tirewatch/trainer/synth"
@@ -89,44 +84,21 @@ func (r *reel) Close() error { return nil }
 // time for a frame without and with a viewer, the viewer's own end included: what is left of the throughput when no core is idle, and
 // steadier. It fails below 95 %.
 func BenchmarkViewer(b *testing.B) {
-	log := slog.New(slog.DiscardHandler)
-	dir := b.TempDir()
-	store, err := models.Open(models.Options{Dir: filepath.Join(dir, "models"), Verify: models.Verifier(bundletest.Public(1), stationName, nil), Log: log})
-	if err != nil {
-		b.Fatal(err)
-	}
+	p := bare(b, nil)
 	data, err := bundle.Encode(whole(b), bundletest.Key(1))
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, err := store.Install(data); err != nil {
-		b.Fatal(err)
-	}
-	j, err := journal.Open(filepath.Join(dir, "journal.db"), stationName)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer j.Close()
-	page, err := web.New(web.Options{
-		Page: config.Page{Listen: "127.0.0.1:0", Shifts: []string{"06:00"}}, Journal: j, Models: store, Locate: still{}, Log: log,
-		Health: func() (uplink.Health, error) { return uplink.Health{}, nil }, Problems: func() map[string]string { return nil },
-		Broker: func() (bool, bool) { return false, false },
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	server, err := page.Listen()
-	if err != nil {
+	if _, err := p.store.Install(data); err != nil {
 		b.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	go server.Run(ctx)
 	r := film(b)
 	station := agent.New(agent.Options{
-		Source: r, Locator: locate.NewRound(locate.RoundOptions{}), Models: store, Journal: j, Frames: 5, Cut: cut.Options{Margin: 0.02},
-		Problem: func(part, text string) {}, Progress: func() {}, Log: log, Show: page.Show,
-		Judged: func(x agent.Judgement) { page.Judged(x.Verdict, x.Pix, x.Model.Bundle.Spec.Width) },
+		Source: r, Locator: locate.NewRound(locate.RoundOptions{}), Models: p.store, Journal: p.journal, Frames: 5, Cut: cut.Options{Margin: 0.02},
+		Problem: func(part, text string) {}, Progress: func() {}, Log: slog.New(slog.DiscardHandler), Show: p.Show,
+		Judged: func(x agent.Judgement) { p.Judged(x.Verdict, x.Pix, x.Model.Bundle.Spec.Width) },
 	})
 	ended := make(chan error, 1)
 	go func() { ended <- station.Run(ctx) }()
@@ -145,7 +117,7 @@ func BenchmarkViewer(b *testing.B) {
 		alone, cpuAlone := measure()
 		looking, leave := context.WithCancel(ctx)
 		left := make(chan int)
-		go func() { left <- look(looking, server.URL()) }()
+		go func() { left <- look(looking, p.url) }()
 		time.Sleep(turn / 4) // the first picture is there
 		watched, cpuWatched := measure()
 		leave()
@@ -188,7 +160,7 @@ func median(x []float64) float64 {
 // look does what the page's script does, until ctx ends, and gives the number of pictures.
 func look(ctx context.Context, url string) (pictures int) {
 	get := func(path string) (http.Header, error) {
-		r, err := http.NewRequestWithContext(ctx, "GET", url+path, nil)
+		r, err := http.NewRequestWithContext(ctx, "GET", url+"/"+path, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -242,9 +214,3 @@ func whole(t testing.TB) *bundle.Bundle {
 	}
 	return b
 }
-
-// still is a place that does not move.
-type still struct{}
-
-func (still) Where() (string, []int, int) { return config.LocateRound, nil, 0 }
-func (still) Move(string, []int) error    { return nil }

@@ -2,7 +2,6 @@ package web_test
 
 import (
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,9 +14,6 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"tirewatch/agent/config"
-	"tirewatch/agent/journal"
-	"tirewatch/agent/models"
-	"tirewatch/agent/uplink"
 	"tirewatch/agent/web"
 	"tirewatch/quantize/bundle"
 	"tirewatch/quantize/bundle/bundletest"
@@ -303,8 +299,7 @@ func TestReview(t *testing.T) {
 		slices.SortFunc(r.queue, func(a, b verdict.Verdict) int {
 			return slices.Index([]uint64{7, 5, 9}, a.Seq) - slices.Index([]uint64{7, 5, 9}, b.Seq)
 		})
-		url := reviewPage(t, r)
-		p := open(t, b, size, "en", "light", url)
+		p := open(t, b, size, "en", "light", bare(t, r).url)
 		p.visit("review")
 		p.until(`document.querySelector('#review').dataset.seq === '7' && document.querySelector('#review-count').textContent === '3 to review'`)
 		p.do(chromedp.KeyEvent("2"))
@@ -328,38 +323,6 @@ func TestReview(t *testing.T) {
 					{crop: [0, 0, 1, 1], to: 90, logit: -4}, {crop: [0, 0, 1, 1], from: 90, to: 180, logit: 4}]})] })`)
 		p.until(`window.heat?.join() === 'rect 100 0.984 worst,rect 200 0.116 ,path M0.000 -1.000 0.116 ,path M1.000 -0.000 0.984 worst'`)
 	}
-}
-
-// reviewPage is a page with a queue and nothing else.
-func reviewPage(t *testing.T, r web.Review) string {
-	t.Helper()
-	log := slog.New(slog.DiscardHandler)
-	store, err := models.Open(models.Options{Dir: t.TempDir(), Verify: models.Verifier(bundletest.Public(1), stationName, nil), Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	j, err := journal.Open(filepath.Join(t.TempDir(), "journal.db"), stationName)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { j.Close() })
-	page, err := web.New(web.Options{
-		Page: config.Page{Listen: freeAddress(t), Shifts: []string{"06:00"}}, Station: stationName, Journal: j, Models: store, Locate: still{}, Review: r, Log: log,
-		Health: func() (uplink.Health, error) { return uplink.Health{}, nil }, Problems: func() map[string]string { return nil },
-		Broker: func() (bool, bool) { return true, true },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err := page.Listen()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	ctx := t.Context()
-	go func() { ended <- server.Run(ctx) }()
-	t.Cleanup(func() { <-ended })
-	return strings.TrimSuffix(server.URL(), "/")
 }
 
 // TestEveryView holds, in each language, on each screen and in both schemes, that nothing is wider than the screen, that everything that can be used
