@@ -96,8 +96,11 @@ func (l *memoryLog) String() string {
 }
 
 // wait returns when the log holds the text.
-func (l *memoryLog) wait(text string) {
-	for !strings.Contains(l.String(), text) {
+func (l *memoryLog) wait(text string) { l.waitAgain(text, 1) }
+
+// waitAgain returns when the log holds the text n times.
+func (l *memoryLog) waitAgain(text string, n int) {
+	for strings.Count(l.String(), text) < n {
 		<-l.written
 	}
 }
