@@ -134,7 +134,7 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	locator := newSteered(cfg, o.Config)
 	page := servePage(inner, &background, web.Options{
 		Page: cfg.Page, Station: cfg.Station.ID(), Version: o.Version, Journal: j, Models: store, Locate: locator, Margin: cfg.Locate.Margin, Review: newReviewed(j, cfg),
-		Health: counts.Now, Problems: tell.all, Broker: func() (bool, bool) { return cfg.MQTT.Enabled(), connected() }, Log: log,
+		Health: counts.Now, Problems: tell.all, Broker: func() (bool, bool) { return cfg.MQTT.Enabled(), connected() }, Memory: j.Path() + "-shifts", Log: log,
 	})
 	watch := &onlooker{metrics: counts, page: page, problem: tell.set, drifted: rejectOnDrift(store, log), log: log}
 	station := New(Options{

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -67,6 +68,11 @@ func (s *Server) URL() string { return s.scheme + "://" + s.listener.Addr().Stri
 
 // Run answers until ctx ends. What it returns is not fatal: a station works without its page.
 func (s *Server) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var remembering sync.WaitGroup
+	defer remembering.Wait()
+	defer cancel()
+	remembering.Go(func() { s.page.memory.run(ctx, s.page.shifts, s.page.o.Log) })
 	defer context.AfterFunc(ctx, func() { s.server.Close() })()
 	s.server.BaseContext = func(net.Listener) context.Context { return ctx }
 	go s.page.live.run(ctx, s.page.o.Margin)

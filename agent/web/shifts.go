@@ -9,7 +9,7 @@ import (
 )
 
 // shifts counts verdicts by shift: those from before the start of the agent come from the journal, once, and the others are added as they are
-// stored. So a page costs the database nothing, however often it is looked at.
+// stored. So a page costs the database nothing, however often it is looked at. What was wrong with triggers is in no verdict; memory keeps it.
 type shifts struct {
 	starts []time.Duration // since midnight, ascending
 	now    func() time.Time
@@ -71,10 +71,23 @@ func (s *shifts) count(t time.Time, l verdict.Label) {
 	s.at(t).Verdicts[l]++
 }
 
-func (s *shifts) triggerError(t time.Time) {
+func (s *shifts) addTriggerErrors(t time.Time, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.at(t).Triggers++
+	s.at(t).Triggers += n
+}
+
+// triggerErrors gives those of each shift that has some.
+func (s *shifts) triggerErrors() map[int64]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[int64]int{}
+	for start, c := range s.tally {
+		if c.Triggers > 0 {
+			all[start] = c.Triggers
+		}
+	}
+	return all
 }
 
 // load adds what the journal had before the start, the present shift first. The database is asked for an hour at a time.

@@ -72,7 +72,7 @@ func TestShiftCounters(t *testing.T) {
 	}
 	s.count(now, verdict.Normal)
 	s.count(now, verdict.NoDecision)
-	s.triggerError(now)
+	s.addTriggerErrors(now, 1)
 	if err := s.load(j); err != nil {
 		t.Fatal(err)
 	}

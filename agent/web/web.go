@@ -67,6 +67,7 @@ type Options struct {
 	Problems func() map[string]string       // by part: what keeps it from working
 	Broker   func() (named, connected bool) // named: there is one to send to
 	Margin   float64                        // around the outline, share of the diameter, as the crop is made
+	Memory   string                         // the file that keeps what was wrong with triggers
 
 	Log *slog.Logger
 	Now func() time.Time // nil: time.Now
@@ -79,6 +80,7 @@ type Page struct {
 	live   *live
 	shifts *shifts
 	recent *recent
+	memory *memory
 	looked atomic.Int64 // when somebody asked for something, Unix ns
 }
 
@@ -93,6 +95,9 @@ func New(o Options) (*Page, error) {
 	}
 	p := &Page{o: o, access: a, live: newLive(), recent: new(recent)}
 	p.shifts = newShifts(o.Page.ShiftStarts(), o.Journal.Next(), o.Now)
+	if p.memory, err = recall(o.Memory, p.shifts); err != nil {
+		o.Log.Warn("page: trigger errors are counted anew", "error", err)
+	}
 	return p, nil
 }
 
@@ -114,10 +119,9 @@ func (p *Page) Judged(v *verdict.Verdict, pix []byte, width int) {
 	}
 }
 
-// TriggerError counts a trigger that came late, twice or without a tire, or a tire without its trigger. It is counted since the start of the
-// agent, since no verdict stands in the journal for it.
+// TriggerError counts a trigger that came late, twice or without a tire, or a tire without its trigger. It waits for no disk.
 func (p *Page) TriggerError(at time.Time) {
 	if p != nil {
-		p.shifts.triggerError(at)
+		p.shifts.addTriggerErrors(at, 1)
 	}
 }

@@ -1,0 +1,92 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"time"
+
+	"tirewatch/vision/durable"
+)
+
+// rememberPause is how often it is noted on the card what was wrong with triggers: a crash forgets no more.
+const rememberPause = time.Minute
+
+// farFuture is behind every shift, Unix s.
+const farFuture = 1 << 40
+
+// memory is what the journal does not have of the shifts, a small JSON file beside it. It belongs to one goroutine.
+type memory struct {
+	path  string
+	write func(path string, data []byte, perm fs.FileMode) error
+	saved map[int64]int // what the file says
+}
+
+// noted is the file: how many triggers were wrong, by the Unix time of the shift's start.
+type noted struct {
+	TriggerErrors map[int64]int `json:"trigger_errors"`
+}
+
+// recall adds what the file at path has to the shifts, which may begin at other times by now. Without a file there is nothing to add.
+func recall(path string, s *shifts) (*memory, error) {
+	m := &memory{path: path, write: durable.WriteFile}
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, nil
+	}
+	var r noted
+	if err == nil {
+		err = json.Unmarshal(data, &r)
+	}
+	if err != nil {
+		return m, fmt.Errorf("read %s: %w", path, err)
+	}
+	for start, n := range r.TriggerErrors {
+		if start < 0 || start > farFuture || n < 1 {
+			return m, fmt.Errorf("read %s: %d trigger errors at %d make no sense", path, n, start)
+		}
+	}
+	for start, n := range r.TriggerErrors {
+		s.addTriggerErrors(time.Unix(start, 0), n)
+	}
+	m.saved = s.triggerErrors()
+	return m, nil
+}
+
+// save writes the file if it would change.
+func (m *memory) save(s *shifts) error {
+	now := s.triggerErrors()
+	if maps.Equal(now, m.saved) {
+		return nil
+	}
+	data, err := json.Marshal(noted{now})
+	if err != nil {
+		panic("internal error: " + err.Error())
+	}
+	if err := m.write(m.path, append(data, '\n'), 0o640); err != nil {
+		return fmt.Errorf("remember trigger errors in %s: %w", m.path, err)
+	}
+	m.saved = now
+	return nil
+}
+
+// run saves until ctx ends, and then once more.
+func (m *memory) run(ctx context.Context, s *shifts, log *slog.Logger) {
+	pause := time.NewTicker(rememberPause)
+	defer pause.Stop()
+	for over := false; !over; {
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			over = true
+		}
+		if err := m.save(s); err != nil {
+			log.Warn("page: after the next start trigger errors are missing", "error", err)
+		}
+	}
+}

@@ -1,0 +1,130 @@
+package web
+
+import (
+	"context"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"tirewatch/vision/durable"
+)
+
+var threeShifts = []time.Duration{6 * time.Hour, 14 * time.Hour, 22 * time.Hour}
+
+// What was noted is there after a crash, in its shift, also when shifts begin at other times by then.
+func TestMemoryAfterACrash(t *testing.T) {
+	here := zone(t, "Asia/Jakarta")
+	now := time.Date(2026, 3, 5, 15, 0, 0, 0, here)
+	path := filepath.Join(t.TempDir(), "journal.db-shifts")
+	begin := func(starts []time.Duration) (*shifts, *memory) {
+		t.Helper()
+		s := newShifts(starts, 1, func() time.Time { return now })
+		m, err := recall(path, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, m
+	}
+	s, m := begin(threeShifts)
+	s.addTriggerErrors(now.Add(-8*time.Hour), 2)
+	s.addTriggerErrors(now, 1)
+	if err := m.save(s); err != nil {
+		t.Fatal(err)
+	}
+	s.addTriggerErrors(now, 5) // within the minute before the crash
+
+	s, m = begin(threeShifts)
+	if list := s.list(); len(list) != 2 || list[0].Triggers != 1 || list[1].Triggers != 2 {
+		t.Errorf("after the crash the shifts have %+v", list)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.save(s); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("what had not changed was written")
+	}
+	s.addTriggerErrors(now, 1)
+	if err := m.save(s); err != nil {
+		t.Fatal(err)
+	}
+	s, _ = begin([]time.Duration{0})
+	if list := s.list(); len(list) != 1 || list[0].Triggers != 4 {
+		t.Errorf("with one shift a day there are %+v", list)
+	}
+}
+
+// A file that cannot be used is told of and keeps nothing from working; the next errors replace it.
+func TestMemoryDamaged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db-shifts")
+	for _, text := range []string{"", "{", `{"trigger_errors": {"a": 1}}`, `{"trigger_errors": {"-1": 1}}`, `{"trigger_errors": {"9223372036854775807": 1}}`,
+		`{"trigger_errors": {"1772690400": -1}}`} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := newShifts(threeShifts, 1, time.Now)
+		m, err := recall(path, s)
+		if err == nil || !strings.Contains(err.Error(), path) || len(s.triggerErrors()) > 0 {
+			t.Errorf("%q: %v, %v", text, err, s.triggerErrors())
+		}
+		s.addTriggerErrors(time.Now(), 1)
+		if err := m.save(s); err != nil {
+			t.Error(err)
+		}
+		again := newShifts(threeShifts, 1, time.Now)
+		if _, err := recall(path, again); err != nil || !maps.Equal(again.triggerErrors(), s.triggerErrors()) {
+			t.Errorf("after %q: %v, %v", text, err, again.triggerErrors())
+		}
+	}
+}
+
+// However many triggers are wrong, the card is written to once a minute, and not at all while none is.
+func TestMemorySparesTheCard(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db-shifts")
+	synctest.Test(t, func(t *testing.T) {
+		s := newShifts(threeShifts, 1, time.Now)
+		m, err := recall(path, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		writes := 0
+		m.write = func(path string, data []byte, perm fs.FileMode) error {
+			writes++
+			return durable.WriteFile(path, data, perm)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); m.run(ctx, s, slog.New(slog.DiscardHandler)) }()
+		for range 600 {
+			time.Sleep(time.Second)
+			s.addTriggerErrors(time.Now(), 10)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if writes > 11 {
+			t.Errorf("%d writes in ten minutes of errors and an hour without", writes)
+		}
+		s.addTriggerErrors(time.Now(), 1)
+		cancel()
+		<-ended
+		sum := 0
+		again := newShifts(threeShifts, 1, time.Now)
+		if _, err := recall(path, again); err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range again.triggerErrors() {
+			sum += n
+		}
+		if sum != 6001 {
+			t.Errorf("%d errors are noted at the end, want 6001", sum)
+		}
+	})
+}
