@@ -196,7 +196,7 @@ func TestSystemdAcceptsTheFiles(t *testing.T) {
 	analyze, folder := analyzer(t), installed(t)
 	for dropIn, of := range map[string][]string{
 		"credentials.conf": {unit, "tirewatch-selfcheck.service", "tirewatch-alarm.service"},
-		"gpio.conf":        {unit, "tirewatch-selfcheck.service"},
+		"gpio.conf":        {unit},
 	} {
 		text, err := os.ReadFile(dropIn)
 		if err != nil {
