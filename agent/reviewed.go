@@ -5,6 +5,7 @@ import (
 	"tirewatch/agent/journal"
 	"tirewatch/agent/review"
 	"tirewatch/agent/web"
+	"tirewatch/vision/cut"
 	"tirewatch/vision/verdict"
 )
 
@@ -16,7 +17,7 @@ func newReviewed(j *journal.Journal, cfg *config.Config) web.Review {
 	if cfg.Journal.Crops == config.CropsOff {
 		return nil
 	}
-	return reviewed{review.Open(journal.CropFolder(j.Path()), cfg.Station.ID())}
+	return reviewed{review.Open(journal.CropFolder(j.Path()), cfg.Station.ID(), cut.View(cfg.Locate.View))}
 }
 
 // Next is web.Review's.

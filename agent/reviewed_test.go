@@ -46,7 +46,7 @@ func TestPageReviewsKeptPictures(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	counts, err := review.Open(journal.CropFolder(j.Path()), cfg.Station.ID()).Count()
+	counts, err := review.Open(journal.CropFolder(j.Path()), cfg.Station.ID(), "").Count()
 	if want := (review.Counts{Waiting: 1, Crack: 1, Normal: 1, Unsure: 1}); err != nil || counts != want {
 		t.Errorf("%+v, %v; want %+v", counts, err, want)
 	}

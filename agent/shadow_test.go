@@ -166,7 +166,7 @@ func TestDisagreementsAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer j.Close()
-	queue := review.Open(journal.CropFolder(path), "a/b/c")
+	queue := review.Open(journal.CropFolder(path), "a/b/c", "")
 	kept := func() (n int) {
 		all, err := queue.Next(99)
 		if err != nil {

@@ -143,7 +143,7 @@ func TestLabelledPicturesStay(t *testing.T) {
 	}
 	label := func(seq uint64, l review.Label) {
 		t.Helper()
-		if err := review.Open(journal.CropFolder(path), station).Label(seq, l); err != nil { // as the command line beside the agent does
+		if err := review.Open(journal.CropFolder(path), station, "").Label(seq, l); err != nil { // as the command line beside the agent does
 			t.Fatal(err)
 		}
 	}
@@ -220,7 +220,7 @@ func TestLabelsOutliveTheDatabase(t *testing.T) {
 	withCrop(t, j, 10)
 	ack(t, j, 1, 2)
 	j.Close()
-	if err := review.Open(journal.CropFolder(path), station).Label(1, review.Crack); err != nil {
+	if err := review.Open(journal.CropFolder(path), station, "").Label(1, review.Crack); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(path, []byte("no database, but long enough to be taken for one that is damaged"), 0o640); err != nil {
@@ -243,7 +243,7 @@ func TestLabelsBesideRetention(t *testing.T) {
 	for range n {
 		withCrop(t, j, 1000)
 	}
-	q := review.Open(journal.CropFolder(path), station)
+	q := review.Open(journal.CropFolder(path), station, "")
 	var kept []uint64
 	var labelling sync.WaitGroup
 	labelling.Go(func() {

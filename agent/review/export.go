@@ -1,6 +1,7 @@
 package review
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,9 +11,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"tirewatch/vision/cut"
 	"tirewatch/vision/durable"
 )
 
@@ -29,6 +32,8 @@ import (
 type Manifest struct {
 	Station  string            `json:"station"`
 	Made     time.Time         `json:"made"`
+	View     cut.View          `json:"view"`     // what they show: whole tires, or tiles
+	LeftOut  int               `json:"left_out"` // labelled pictures that show something else
 	Pictures []ManifestPicture `json:"pictures"`
 }
 
@@ -60,7 +65,7 @@ func ExportName(p Picture) string {
 	return fmt.Sprintf("%s_%s_%s", station, p.Time.UTC().Format("20060102T150405Z"), FileName(p.Seq))
 }
 
-// Export writes the labelled pictures to dir, which must not exist or be empty, and marks them as exported, so that they are the first to
+// Export writes the labelled pictures that show what the network is shown to dir, which must not exist or be empty, and marks them as exported, so that they are the first to
 // go. fresh leaves out those that an earlier export has. After an error there is no data set; unmarked, which is no error, says
 // why pictures could not be marked.
 func (q *Queue) Export(ctx context.Context, dir string, fresh bool) (m Manifest, unmarked, err error) {
@@ -68,10 +73,16 @@ func (q *Queue) Export(ctx context.Context, dir string, fresh bool) (m Manifest,
 	if err != nil {
 		return m, nil, err
 	}
+	labelled := len(all)
+	all = slices.DeleteFunc(all, func(p Picture) bool { return !q.fits(p) })
+	m = Manifest{Station: q.station, Made: time.Now().UTC().Truncate(time.Second), View: cmp.Or(q.view, cut.Tire), LeftOut: labelled - len(all)}
 	if len(all) == 0 {
-		return m, nil, fmt.Errorf("export %s: %w", q.dir, ErrNothingLabelled)
+		err := fmt.Errorf("export %s: %w", q.dir, ErrNothingLabelled)
+		if m.LeftOut > 0 {
+			err = fmt.Errorf("%w but %d that do not show what the network is shown (locate.view = %q)", err, m.LeftOut, m.View)
+		}
+		return Manifest{}, nil, err
 	}
-	m = Manifest{Station: q.station, Made: time.Now().UTC().Truncate(time.Second)}
 	if err := q.write(ctx, filepath.Clean(dir), all, &m); err != nil {
 		return m, nil, fmt.Errorf("export to %s: %w", dir, err)
 	}

@@ -17,6 +17,7 @@ import (
 	"slices"
 	"time"
 
+	"tirewatch/vision/cut"
 	"tirewatch/vision/verdict"
 )
 
@@ -31,7 +32,8 @@ const (
 	Every        Reason = "every"        // all pictures are kept
 )
 
-// Picture is what the network saw of a tire, and what is known of it.
+// Picture is what the network saw of a tire, and what is known of it. Of a tire in tiles it is the worst tile, the one that decided. Where a tire could
+// not be cut into tiles it is the whole tire, which no network saw.
 type Picture struct {
 	Station     string        `json:"station"` // site/line/station
 	Seq         uint64        `json:"seq"`     // of the verdict
@@ -42,6 +44,7 @@ type Picture struct {
 	ModelSerial uint64        `json:"model_serial"`
 	ModelHash   string        `json:"model_hash"`
 	Why         []Reason      `json:"why"`
+	Shows       cut.View      `json:"shows"` // the whole tire, or a tile of this view; empty: a station of before kept the picture, of the whole tire
 
 	Label Label  `json:"-"` // what a person said
 	Path  string `json:"-"` // of the file
@@ -49,8 +52,12 @@ type Picture struct {
 
 // Of describes the picture of a verdict that is about to get the number seq, or has it.
 func Of(v *verdict.Verdict, station string, seq uint64, why []Reason) Picture {
+	shows := cut.Tire
+	if v.Tiling != nil {
+		shows = cut.View(v.Tiling.View)
+	}
 	return Picture{Station: station, Seq: seq, Time: v.Time.UTC(), Verdict: v.Label, Probability: v.Probability, Threshold: v.Threshold,
-		ModelSerial: v.ModelSerial, ModelHash: v.ModelHash, Why: why}
+		ModelSerial: v.ModelSerial, ModelHash: v.ModelHash, Why: why, Shows: shows}
 }
 
 // Doubt is how far the score is from the threshold, in logits: 0 is the least that a network can know.

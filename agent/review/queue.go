@@ -13,16 +13,17 @@ import (
 	"sync"
 	"time"
 
+	"tirewatch/vision/cut"
 	"tirewatch/vision/durable"
 )
 
-// Label is what a person says of a picture.
+// Label is what a person says of a picture: of a tile it is said of the tile, whatever else the tire has.
 type Label string
 
 const (
 	None   Label = ""       // not looked at: the picture waits
-	Crack  Label = "crack"  // the tire is cracked
-	Normal Label = "normal" // the tire is sound
+	Crack  Label = "crack"  // it shows a crack
+	Normal Label = "normal" // it shows none
 	Unsure Label = "unsure" // the picture does not say: it is not asked about again
 )
 
@@ -87,6 +88,7 @@ var ErrGone = errors.New("there is no picture of this verdict")
 type Queue struct {
 	dir     string
 	station string
+	view    cut.View
 
 	mu    sync.Mutex
 	known map[string]seen // by path; guarded by mu
@@ -99,10 +101,14 @@ type seen struct {
 	time time.Time
 }
 
-// Open gives the pictures of a station in dir, which need not exist yet.
-func Open(dir, station string) *Queue {
-	return &Queue{dir: dir, station: station, known: map[string]seen{}}
+// Open gives the pictures of a station in dir, which need not exist yet. view is what the station's network is shown: people are asked about
+// pictures of that and of nothing else, because a network that judges tiles must not learn from whole tires, nor the other way round.
+func Open(dir, station string, view cut.View) *Queue {
+	return &Queue{dir: dir, station: station, view: view, known: map[string]seen{}}
 }
+
+// fits says whether a picture shows what the network is shown.
+func (q *Queue) fits(p Picture) bool { return cmp.Or(p.Shows, cut.Tire) == cmp.Or(q.view, cut.Tire) }
 
 // Next gives the pictures that wait for a label, at most n, those that a person should look at first before the others: disagreements,
 // then the least certain, and in every fourth place one of the random sample.
@@ -111,6 +117,7 @@ func (q *Queue) Next(n int) ([]Picture, error) {
 	if err != nil {
 		return nil, err
 	}
+	all = slices.DeleteFunc(all, func(p Picture) bool { return !q.fits(p) })
 	slices.SortFunc(all, before)
 	return mix(all)[:min(n, len(all))], nil
 }
@@ -167,24 +174,30 @@ type Counts struct {
 	Normal   int `json:"normal"`
 	Unsure   int `json:"unsure"`
 	Exported int `json:"exported"`
+	Other    int `json:"other"` // not labelled and not asked about: they show something else than the network is shown
 }
 
 // Count counts them.
 func (q *Queue) Count() (c Counts, err error) {
 	for _, folder := range Folders {
-		n := 0
+		n, other := 0, 0
 		entries, err := q.entries(folder)
 		if err != nil {
 			return c, err
 		}
 		for _, e := range entries {
-			if _, ok := ParseFileName(e.Name()); ok {
-				n++
+			seq, ok := ParseFileName(e.Name())
+			if !ok {
+				continue
+			}
+			n++
+			if folder == "" && !q.fitsEntry(e, seq) {
+				other++
 			}
 		}
 		switch labelOf(folder) {
 		case None:
-			c.Waiting += n
+			c.Waiting, c.Other = n-other, other
 		case Crack:
 			c.Crack += n
 		case Normal:
@@ -286,6 +299,19 @@ func (q *Queue) list(folder string) (all []Picture, err error) {
 		all = append(all, q.read(filepath.Join(q.dir, folder, e.Name()), folder, seq, info))
 	}
 	return all, nil
+}
+
+// fitsEntry is fits for a file that waits. What a file shows never changes, so that its note is read once: the page counts every other second.
+func (q *Queue) fitsEntry(e fs.DirEntry, seq uint64) bool {
+	path := filepath.Join(q.dir, e.Name())
+	q.mu.Lock()
+	k, ok := q.known[path]
+	q.mu.Unlock()
+	if ok {
+		return q.fits(k.Picture)
+	}
+	info, err := e.Info()
+	return err != nil || q.fits(q.read(path, "", seq, info)) // labelled or deleted meanwhile
 }
 
 // maxKnown bounds the notes in memory; more are read again.

@@ -21,6 +21,7 @@ import (
 	"tirewatch/agent/review"
 	"tirewatch/trainer/dataset"
 	"tirewatch/trainer/pixels"
+	"tirewatch/vision/cut"
 	"tirewatch/vision/preprocess"
 	"tirewatch/vision/verdict"
 )
@@ -60,7 +61,7 @@ func keep(t *testing.T, dir string, pictures ...review.Picture) *review.Queue {
 			t.Fatal(err)
 		}
 	}
-	return review.Open(dir, station)
+	return review.Open(dir, station, cut.Tire)
 }
 
 func label(t *testing.T, q *review.Queue, l review.Label, seqs ...uint64) {
@@ -177,7 +178,7 @@ func TestQueue(t *testing.T) {
 	label(t, q, review.Unsure, 3)
 	label(t, q, review.None, 5)
 
-	other := review.Open(dir, station) // another process, or the next day
+	other := review.Open(dir, station, cut.Tire) // another process, or the next day
 	if got, want := next(t, other, 99), []uint64{5, 1, 6}; !slices.Equal(got, want) {
 		t.Errorf("queue %v; want %v", got, want)
 	}
@@ -367,6 +368,61 @@ func TestExport(t *testing.T) {
 	}
 }
 
+// A station whose network is shown tiles asks about tiles and exports tiles. Whole tires, which could not be cut or are of the time before, are kept,
+// counted and left out, also where somebody has labelled one.
+func TestTilesAndWholeTiresDoNotMix(t *testing.T) {
+	dir := t.TempDir()
+	of := func(seq uint64, v verdict.Verdict) review.Picture {
+		v.Time, v.Threshold = time.Date(2026, 3, 2, 6, int(seq), 0, 0, time.UTC), 0.5
+		return review.Of(&v, station, seq, []review.Reason{review.Rejected})
+	}
+	tiling := &verdict.Tiling{View: "sidewall"}
+	old := of(6, verdict.Verdict{Label: verdict.Crack, Probability: 0.9})
+	old.Shows = "" // of a station of before
+	keep(t, dir,
+		of(1, verdict.Verdict{Label: verdict.Crack, Probability: 0.9, Tiling: tiling}),
+		of(2, verdict.Verdict{Label: verdict.NoDecision, Reason: cut.ErrNoRing.Error()}),
+		of(3, verdict.Verdict{Label: verdict.NoDecision, Reason: "decided after 3s, the budget is 1s", Tiling: tiling}),
+		of(4, verdict.Verdict{Label: verdict.Crack, Probability: 0.9}),
+		of(5, verdict.Verdict{Label: verdict.Crack, Probability: 0.9, Tiling: &verdict.Tiling{View: "tiles"}}),
+		old)
+	for _, c := range []struct {
+		view cut.View
+		want []uint64
+	}{{cut.SideWall, []uint64{3, 1}}, {cut.Tiles, []uint64{5}}, {cut.Tire, []uint64{2, 6, 4}}, {"", []uint64{2, 6, 4}}} {
+		q := review.Open(dir, station, c.view)
+		if got := next(t, q, 99); !slices.Equal(got, c.want) {
+			t.Errorf("%q: queue %v; want %v", c.view, got, c.want)
+		}
+		for range 2 { // from the files, and from memory
+			n := len(c.want)
+			if got, err := review.Open(dir, station, c.view).Count(); err != nil || got != (review.Counts{Waiting: n, Other: 6 - n}) {
+				t.Errorf("%q: %+v, %v", c.view, got, err)
+			}
+			if got, err := q.Count(); err != nil || got != (review.Counts{Waiting: n, Other: 6 - n}) {
+				t.Errorf("%q: %+v, %v", c.view, got, err)
+			}
+		}
+	}
+	q := review.Open(dir, station, cut.SideWall)
+	label(t, q, review.Crack, 2)
+	_, _, err := q.Export(t.Context(), filepath.Join(dir, "whole"), false)
+	if !errors.Is(err, review.ErrNothingLabelled) || !strings.Contains(err.Error(), `but 1 that do not show what the network is shown (locate.view = "sidewall")`) {
+		t.Errorf("of whole tires alone: %v", err)
+	}
+	label(t, q, review.Crack, 1, 5)
+	m, unmarked, err := q.Export(t.Context(), filepath.Join(dir, "tiles"), false)
+	if err != nil || unmarked != nil {
+		t.Fatal(err, unmarked)
+	}
+	if m.View != cut.SideWall || m.LeftOut != 2 || len(m.Pictures) != 1 || m.Pictures[0].Seq != 1 {
+		t.Errorf("%+v", m)
+	}
+	if c, err := q.Count(); err != nil || c != (review.Counts{Waiting: 1, Crack: 3, Exported: 1, Other: 2}) {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
 // A failed export leaves nothing behind and marks nothing.
 func TestExportIsWholeOrNot(t *testing.T) {
 	dir := t.TempDir()
@@ -408,7 +464,7 @@ func TestAwkwardPlaces(t *testing.T) {
 	if got := review.ExportName(p); got != "a-b+c d+e-_20260302T060500Z_000000000005.png" {
 		t.Errorf("name %q", got)
 	}
-	q := review.Open(filepath.Join(t.TempDir(), "nowhere"), station)
+	q := review.Open(filepath.Join(t.TempDir(), "nowhere"), station, "")
 	if got := next(t, q, 9); got != nil {
 		t.Errorf("queue %v", got)
 	}

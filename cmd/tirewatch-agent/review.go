@@ -17,6 +17,7 @@ import (
 	"tirewatch/agent/doctor"
 	"tirewatch/agent/journal"
 	"tirewatch/agent/review"
+	"tirewatch/vision/cut"
 )
 
 func newReviewCmd() *cobra.Command {
@@ -25,12 +26,16 @@ func newReviewCmd() *cobra.Command {
 		Short: "Learn from the line: look at kept pictures, label them, export a data set",
 		Long: `A station keeps pictures from which the next network learns most (journal.crops = "review"): of rejected tires, of
 uncertain ones, of those that a model on probation and the one before judge differently, and a random sample.
-Whoever knows tires says what they are, and the result is a data set for tirewatch train:
+Whoever knows tires says what they show, and the result is a data set for tirewatch train:
 
   tirewatch-agent review list --config /etc/tirewatch/station.toml
   tirewatch-agent review label crack 812 815 --config /etc/tirewatch/station.toml
   tirewatch-agent review export line1/ --config /etc/tirewatch/station.toml
   tirewatch train line1/ --finetune best.ckpt
+
+Where the network is shown tiles (locate.view), a picture is the tile with the highest score, and so is its label: a tile that
+shows no crack is normal, whatever the rest of the tire has. Tires that could not be cut into tiles are kept whole, to see
+why; nobody is asked about them.
 
 All of them may be used beside a running agent.`,
 		RunE:                       lists,
@@ -47,7 +52,7 @@ func openReview(path string) (*review.Queue, *config.Config, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return review.Open(journal.CropFolder(cfg.Journal.Path), cfg.Station.ID()), cfg, nil
+	return review.Open(journal.CropFolder(cfg.Journal.Path), cfg.Station.ID(), cut.View(cfg.Locate.View)), cfg, nil
 }
 
 func newReviewListCmd() *cobra.Command {
@@ -112,6 +117,9 @@ func list(w io.Writer, c review.Counts, next []review.Picture) error {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "%d wait; labelled are %d crack and %d normal, of which an export has %d; %d unsure\n", c.Waiting, c.Crack, c.Normal, c.Exported, c.Unsure)
+	if err == nil && c.Other > 0 {
+		_, err = fmt.Fprintf(w, "%d are not asked about: they do not show what the network is shown, as tires that could not be cut into tiles\n", c.Other)
+	}
 	return err
 }
 
@@ -141,7 +149,8 @@ func newReviewLabelCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "label crack|normal|unsure|none NUMBER... --config FILE",
 		Short: "Say what pictures show",
-		Long: `Label says what the pictures of these verdicts show, whatever the network said. It may be said again; none takes
+		Long: `Label says what the pictures of these verdicts show, whatever the network said and whatever is known of the tire: the
+next network learns from the picture, which may be a tile without the crack. It may be said again; none takes
 a label back, and the picture waits again. Unsure pictures are asked about no more and are not exported.
 
 Root labels as the user who owns the journal's folder.`,
@@ -198,6 +207,9 @@ func newReviewExportCmd() *cobra.Command {
 comes from. DIR must be missing or empty; it appears when it is whole. The names tell station and time, so that
 tirewatch keeps what passed within ten minutes on one side of a split, also when several exports are merged.
 
+Pictures that do not show what the network is shown (locate.view) are left out and counted: a network that judges tiles
+learns nothing true from whole tires.
+
 The pictures stay at the station as long as there is room, but are the first to go.`,
 		Example: `  tirewatch-agent review export /media/stick/line1 --config station.toml
   tirewatch-agent review export /media/stick/monday --new --config station.toml`,
@@ -224,6 +236,9 @@ The pictures stay at the station as long as there is room, but are the first to 
 			}
 			if unmarked != nil {
 				fmt.Fprintf(cmd.ErrOrStderr(), "warning: the pictures are not marked as exported, and stay as if they were not: %v\n", unmarked)
+			}
+			if m.LeftOut > 0 {
+				fmt.Fprintf(cmd.ErrOrStderr(), "left out: %d labelled pictures that do not show what the network is shown (locate.view = %q)\n", m.LeftOut, m.View)
 			}
 			if n[review.Crack] == 0 || n[review.Normal] == 0 {
 				fmt.Fprintf(cmd.ErrOrStderr(), "warning: only one of crack and normal has pictures; to train, both must\n")

@@ -208,7 +208,7 @@ func TestLearnFromTheLine(t *testing.T) {
 	j.Close()
 
 	for _, way := range ways {
-		q := review.Open(journal.CropFolder(in("journal.db")), learnStation)
+		q := review.Open(journal.CropFolder(in("journal.db")), learnStation, "")
 		all, err := q.Next(tires)
 		if err != nil || len(all) != tires {
 			t.Fatalf("%d pictures wait, %v", len(all), err)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -117,6 +118,37 @@ broker = "%s"
 	}
 	if said := sub.await(t, "tirewatch/hamburg/line1/station3/status", `"offline"`); !strings.Contains(said, "stopped") {
 		t.Errorf("the station ended with %s", said)
+	}
+	exportTiles(t, agent, in("station.toml"), in("set"), len(truth.Tires), undecided)
+}
+
+// exportTiles labels all pictures, in the way of somebody who labels what was rejected too. The data set has the tiles alone: what was kept whole is not
+// asked about, and left out.
+func exportTiles(t *testing.T, agent, config, set string, tires, undecided int) {
+	t.Helper()
+	review := func(args ...string) string {
+		t.Helper()
+		out, err := exec.Command(agent, slices.Concat([]string{"review"}, args, []string{"--config", config})...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("review %q: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	said := review("list", "-n", "0")
+	if !strings.HasPrefix(said, fmt.Sprintf("%d wait;", tires-undecided)) || undecided > 0 != strings.Contains(said, fmt.Sprintf("\n%d are not asked about", undecided)) {
+		t.Errorf("the queue is %s", said)
+	}
+	for i := range tires {
+		review("label", []string{"crack", "normal"}[i%2], fmt.Sprint(i+1))
+	}
+	said = review("export", set)
+	left := fmt.Sprintf(`left out: %d labelled pictures that do not show what the network is shown (locate.view = "sidewall")`, undecided)
+	if undecided > 0 != strings.Contains(said, left) {
+		t.Errorf("export said %s", said)
+	}
+	exported, err := filepath.Glob(filepath.Join(set, "*", "*.png"))
+	if err != nil || len(exported) != tires-undecided {
+		t.Errorf("%d pictures of %d tires were exported, %v", len(exported), tires, err)
 	}
 }
 

@@ -58,7 +58,7 @@ type Verdict struct {
 	Tiling  *Tiling `msg:"tiling,omitempty" json:"tiling,omitempty"`   // where in the tire, when it is judged in tiles
 
 	Image string   `msg:"image,omitempty" json:"image,omitempty"` // file name of a still image
-	Crop  string   `msg:"crop,omitempty" json:"crop,omitempty"`   // picture of the deciding frame beside the station's journal, if it is still there
+	Crop  string   `msg:"crop,omitempty" json:"crop,omitempty"`   // picture of the frame or tile that decided, beside the station's journal if it is still there; a label moves it into a folder there
 	MS    Duration `msg:"ms" json:"ms"`                           // what each step took, of the deciding frame
 }
 
