@@ -8,10 +8,10 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"tirewatch/trainer/dataset"
 	"tirewatch/vision/cut"
 	"tirewatch/vision/durable"
 	"tirewatch/vision/imagefile"
@@ -26,13 +26,13 @@ func newDatasetCutCmd() *cobra.Command {
 		Use:   "cut DST IMAGE...",
 		Short: "Cut photographs of whole tires into tiles, as a station does",
 		Long: `A station with locate.view "sidewall" or "tiles" shows its network tiles of a tire, so that is what the network must be trained on.
-cut writes them into DST, 379 x 379 px each, as the network gets them: NAME-000.png of NAME.jpg, of a side wall by the angle
-of the tile's middle, in degrees from the top of the picture, clockwise.
+cut writes them into DST, 379 x 379 px each, as the network gets them: NAME~tile000.png of NAME.jpg, of a side wall by the
+angle of the tile's middle, in degrees from the top of the picture, clockwise.
 
 All tiles of a sound tire are sound. Those of a cracked one must be sorted by eye: many show no crack.
-Split the photographs first: neighbouring tiles overlap, and a tire belongs on one side of a split.`,
-		Example: `  tirewatch dataset cut tiles/training/normal split/training/normal/*.jpg
-  tirewatch dataset cut unsorted/ split/training/crack/*.jpg --view tiles --tile 0.3`,
+By the names, splits keep all tiles of a tire on one side, so they may be sorted into folders but not be given other names.`,
+		Example: `  tirewatch dataset cut tiles/normal photos/normal/*.jpg
+  tirewatch dataset cut unsorted/ photos/crack/*.jpg --view tiles --tile 0.3`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.View = cut.View(view)
@@ -60,13 +60,28 @@ func cutImages(cmd *cobra.Command, dst string, images []string, o cut.Options) e
 	if err := os.MkdirAll(dst, 0o755); err != nil {
 		return err
 	}
+	there, err := os.ReadDir(dst)
+	if err != nil {
+		return err
+	}
+	taken := map[string]bool{} // names of photographs that have tiles in dst
+	for _, e := range there {
+		if name, ok := dataset.TileOf(e.Name()); ok {
+			taken[name] = true
+		}
+	}
 	cutter, round := cut.New(o), locate.NewRound(locate.RoundOptions{})
 	tiles, failed := 0, 0
 	for _, name := range images {
 		if err := cmd.Context().Err(); err != nil {
 			return err
 		}
-		n, err := cutImage(dst, name, cutter, round, o.View)
+		of, _ := dataset.TileOf(dataset.TileName(name, 0))
+		n, err := 0, fmt.Errorf("%s: %s has tiles of a photograph with this name; name another folder", name, dst)
+		if !taken[of] {
+			n, err = cutImage(dst, name, cutter, round, o.View)
+		}
+		taken[of] = taken[of] || n > 0
 		tiles += n
 		if errors.As(err, new(*os.PathError)) && n > 0 {
 			return err // the disk, not the photograph
@@ -101,7 +116,6 @@ func cutImage(dst, name string, cutter *cut.Cutter, round *locate.Round, view cu
 	}
 	spec := preprocess.Thesis()
 	picture := image.NewGray(image.Rect(0, 0, spec.Width, spec.Height))
-	base := strings.TrimSuffix(filepath.Base(name), filepath.Ext(name))
 	for i, p := range c.Pieces {
 		if err := spec.Apply(picture.Pix, p.Frame, p.Region); err != nil {
 			return i, err
@@ -114,7 +128,7 @@ func cutImage(dst, name string, cutter *cut.Cutter, round *locate.Round, view cu
 		if view == cut.SideWall {
 			number = int(c.Angle(i))
 		}
-		if err := durable.WriteFile(filepath.Join(dst, fmt.Sprintf("%s-%03d.png", base, number)), data.Bytes(), 0o644); err != nil {
+		if err := durable.WriteFile(filepath.Join(dst, dataset.TileName(name, number)), data.Bytes(), 0o644); err != nil {
 			return i, err
 		}
 	}

@@ -75,7 +75,8 @@ func newDatasetSplitCmd() *cobra.Command {
 		Short: "Divide a data set into training and testing without leaks",
 		Long: `Divide all images of SRC into DST/training and DST/testing, with both classes in proportion. Near-duplicates, such
 as photographs of a run, crops of one photograph and mirrored or turned copies, stay together on one side. So do
-pictures that a station took within ten minutes, by the names that ` + "`tirewatch-agent review export`" + ` gives them.
+pictures that a station took within ten minutes and tiles of one tire, by the names that ` + "`tirewatch-agent review export`" + ` and
+` + "`tirewatch dataset cut`" + ` give them.
 
 SRC is only read; DST must be missing or empty. The same seed gives the same division.`,
 		Example: `  tirewatch dataset split photos/ split/
@@ -107,7 +108,7 @@ SRC is only read; DST must be missing or empty. The same seed gives the same div
 				fmt.Fprintf(out, "%-32s %5d normal %5d crack\n", filepath.Join(args[1], side.Name), n[dataset.Normal], n[dataset.Crack])
 			}
 			if d.Groups > 0 {
-				fmt.Fprintf(out, "%d near-duplicates and tires of one run in %d groups, each group on one side\n", d.Grouped, d.Groups)
+				fmt.Fprintf(out, "%d near-duplicates, tires of one run and tiles of one tire in %d groups, each group on one side\n", d.Grouped, d.Groups)
 			}
 			if d.Dropped > 0 {
 				fmt.Fprintf(out, "warning: %d pairs of near-duplicates were ignored so that no group exceeds %d images; some may be on both sides\n",

@@ -30,6 +30,9 @@ type Audit struct {
 	Runs   int `json:"runs"`        // of a station, with two images or more: see run.go
 	Parted int `json:"runs_parted"` // of these on more than one side
 
+	Tires       int `json:"tires"`        // photographs of which there are two tiles or more: see tile.go
+	TiresParted int `json:"tires_parted"` // of these on more than one side
+
 	Shortcuts []Shortcut `json:"shortcuts"` // what predicts the class although it is no crack
 
 	Warnings []string `json:"warnings"`
@@ -119,12 +122,16 @@ func Check(ctx context.Context, s *Set, progress func(done, total int)) (*Audit,
 			a.LargestOf = max(a.LargestOf, len(g))
 		}
 	}
-	for _, run := range stationRuns(photos) {
-		a.Runs++
-		if slices.ContainsFunc(run, func(i int) bool { return sideOf[i] != sideOf[run[0]] }) {
-			a.Parted++
+	parted := func(groups [][]int) (n int) {
+		for _, g := range groups {
+			if slices.ContainsFunc(g, func(i int) bool { return sideOf[i] != sideOf[g[0]] }) {
+				n++
+			}
 		}
+		return n
 	}
+	runs, tires := stationRuns(photos), tires(photos)
+	a.Runs, a.Parted, a.Tires, a.TiresParted = len(runs), parted(runs), len(tires), parted(tires)
 	a.Shortcuts = append(a.Shortcuts, shortcuts(photos)...)
 	a.judge(len(photos))
 	return a, nil
@@ -243,6 +250,9 @@ func (a *Audit) judge(total int) {
 	}
 	if a.Parted > 0 {
 		warn("%d of a station's %d runs are on different sides: test figures will be better than the truth; split again with: tirewatch dataset split", a.Parted, a.Runs)
+	}
+	if a.TiresParted > 0 {
+		warn("%d of %d tires in tiles have some on different sides: test figures will be better than the truth; split again with: tirewatch dataset split", a.TiresParted, a.Tires)
 	}
 	for _, s := range a.Shortcuts {
 		if s.Warn {

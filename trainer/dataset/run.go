@@ -94,11 +94,11 @@ func cut(stretch []shot) [][]shot {
 	return append(cut(stretch[:at]), cut(stretch[at:])...)
 }
 
-// together pairs the pictures of each run, so that no split parts them.
+// together pairs the pictures of each run and the tiles of each tire, so that no split parts them.
 func together(photos []photo) (found []pair) {
-	for _, run := range stationRuns(photos) {
-		for _, i := range run[1:] {
-			found = append(found, pair{a: min(run[0], i), b: max(run[0], i), overlap: overlap{corr: 1}, made: true})
+	for _, g := range append(stationRuns(photos), tires(photos)...) {
+		for _, i := range g[1:] {
+			found = append(found, pair{a: min(g[0], i), b: max(g[0], i), overlap: overlap{corr: 1}, made: true})
 		}
 	}
 	return found

@@ -100,3 +100,20 @@ func TestSplitKeepsRunsTogether(t *testing.T) {
 		t.Errorf("%d parted, warnings %q", a.Parted, a.Warnings)
 	}
 }
+
+// Tiles of one photograph are one tire, in whatever folder they are, split or enlarged since.
+func TestTiresOfTiles(t *testing.T) {
+	var photos []photo
+	for _, f := range []string{
+		"normal/" + TileName("photos/IMG 1.jpg", 45), "crack/" + TileName("IMG 1.jpeg", 360-24), "crack/IMG 1~tile072~aug1.png", "crack/IMG 1~tile072-2.png",
+		"crack/IMG 2~tile000.png", "normal/IMG 3.png", "crack/IMG 3.png", "normal/~tile000.png", "crack/~tile001.png",
+	} {
+		photos = append(photos, photo{item: Item{Path: filepath.FromSlash(f)}})
+	}
+	if got := fmt.Sprint(tires(photos)); got != "[[0 1 2 3]]" {
+		t.Errorf("%s", got)
+	}
+	if got := TileName("photos/IMG 1.jpg", 45); got != "IMG 1~tile045.png" {
+		t.Error(got)
+	}
+}

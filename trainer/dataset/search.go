@@ -11,7 +11,7 @@ type pair struct {
 	a, b int
 	overlap
 	exact bool // the files are equal byte for byte
-	made  bool // one was made from the other, or both are of one run of a station, as their names say
+	made  bool // one was made from the other, or both are of one run of a station or of one tire, as their names say
 }
 
 // certain tells whether the two belong together beyond doubt.

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Division is a list of images cut in two, with near-duplicates, and the pictures of one run of a station, on one side.
+// Division is a list of images cut in two, with near-duplicates, the pictures of one run of a station and the tiles of one tire on one side.
 type Division struct {
 	Keep     []Item  // the larger side, to train on; sorted by path
 	Hold     []Item  // the side held back; sorted by path
@@ -93,7 +93,7 @@ func choose(photos []photo, groups [][]int, seed uint64, share float64) ([]bool,
 	var aim [2]int
 	for c := range aim {
 		if groupsOf[c] < 2 {
-			return nil, fmt.Errorf("%w: %d readable %s images that are neither near-duplicates of each other nor of one run of a station, a split needs 2; add photographs",
+			return nil, fmt.Errorf("%w: %d readable %s images that are neither near-duplicates of each other nor of one run of a station or one tire, a split needs 2; add photographs",
 				ErrTooFew, groupsOf[c], Class(c))
 		}
 		aim[c] = min(max(int(math.Round(share*float64(total[c]))), 1), total[c]-1)

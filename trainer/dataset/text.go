@@ -38,6 +38,10 @@ func (a *Audit) Text() string {
 		line("")
 		line("%d runs of a station, tires within %.0f minutes of each other; a split keeps a run on one side", a.Runs, runLength.Minutes())
 	}
+	if a.Tires > 0 {
+		line("")
+		line("%d tires in tiles; a split keeps a tire on one side", a.Tires)
+	}
 	if len(a.Shortcuts) > 0 {
 		line("")
 		line("what predicts the class without a look at the picture (0.50 is chance)")
