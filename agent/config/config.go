@@ -178,7 +178,9 @@ type Trigger struct {
 	//	            {"id": "1", "command": "trigger", "part": "4711"}; "time" is when the part passed, in RFC 3339, by default now
 	// Default presence, for a folder of photographs frame.
 	Mode string `toml:"mode"`
-	// Frames is how many frames of a passing tire are scored, 1 to 100: those in which it is nearest to the middle of the picture. Default 5.
+	// Frames is how many frames of a passing tire are scored, 1 to 100: those in which it is nearest to the middle of the picture. Each is a forward
+	// pass when the tire has left, or one for each tile (locate.view), and meanwhile no frame is looked at: five frames of a side wall are some 75
+	// passes, so that 1 or 2 is sensible for tiles on a Pi. Default 5.
 	Frames int `toml:"frames"`
 	// Vote makes one score of these: "mean" of the logits, "majority" (the median: half of the frames show a crack) or "any" (the highest: one
 	// frame shows a crack). Default mean.
