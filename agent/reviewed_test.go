@@ -50,6 +50,10 @@ func TestPageReviewsKeptPictures(t *testing.T) {
 	if want := (review.Counts{Waiting: 1, Crack: 1, Normal: 1, Unsure: 1}); err != nil || counts != want {
 		t.Errorf("%+v, %v; want %+v", counts, err, want)
 	}
+	cfg.Locate.View = "sidewall" // from now on: what shows whole tires is not asked about
+	if waiting, all, err := newReviewed(j, cfg).Next(3); err != nil || len(waiting) != 0 || all != 0 {
+		t.Errorf("%d of %d wait, %v", len(waiting), all, err)
+	}
 	cfg.Journal.Crops = config.CropsOff
 	if newReviewed(j, cfg) != nil {
 		t.Error("a queue without pictures")

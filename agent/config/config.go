@@ -302,7 +302,7 @@ type Journal struct {
 	// while the station runs, so that a clock that jumps deletes nothing. Default 90d.
 	MaxAge Duration `toml:"max_age"`
 
-	// Crops says of which verdicts the picture is kept that the network saw, as a PNG beside the journal:
+	// Crops says of which verdicts the picture is kept that the network saw, of a tire in tiles the one that decided, as a PNG beside the journal:
 	//	crack    of rejected tires, which are what people ask about
 	//	review   also of those from which the next network learns most: uncertain ones, those that a model on probation and the one before
 	//	         judge differently, and a random sample
