@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"math"
+
 	"tirewatch/vision/verdict"
 )
 
@@ -15,7 +17,7 @@ type judgement struct {
 // delays none of them: what it costs is a forward pass for each crop, and until then the camera keeps the newest frame.
 func (s *Station) compare() {
 	for _, j := range s.judged {
-		label, err := s.shadowLabel(j.evidence)
+		label, worst, err := s.shadowLabel(j.evidence)
 		if err != nil {
 			s.o.Log.Warn("the model before cannot judge a tire, it is not compared", "error", err)
 		}
@@ -23,6 +25,9 @@ func (s *Station) compare() {
 		differs := compared && label != j.verdict.Label
 		if differs {
 			s.o.Log.Info("the models disagree", "seq", j.verdict.Seq, "probation", j.verdict.Label, "before", label)
+			if j.verdict.Tiling != nil && label == verdict.Crack && j.shown.why == nil {
+				j.shown.pix = worst // no picture was kept: a person is asked about the tile in question, not about another sound one
+			}
 			s.saveDisagreement(j.verdict, j.shown) // before it is counted
 		}
 		s.o.Models.Judged(j.evidence.model, compared, differs)
@@ -31,13 +36,15 @@ func (s *Station) compare() {
 	s.judged = s.judged[:0]
 }
 
-// shadowLabel is what the model before makes of a tire's crops; empty when there is none, or nothing to judge.
-func (s *Station) shadowLabel(e *evidence) (verdict.Label, error) {
+// shadowLabel is what the model before makes of a tire's crops; empty when there is none, or nothing to judge. worst is the piece with its largest
+// logit, in the bytes of the active model.
+func (s *Station) shadowLabel(e *evidence) (label verdict.Label, worst []byte, err error) {
 	m := e.model.Shadow
 	if m == nil {
-		return "", nil
+		return "", nil, nil
 	}
 	var votes []verdict.Vote
+	largest := math.Inf(-1)
 	for _, c := range e.crops {
 		pix := c.pix
 		if e.apart {
@@ -46,15 +53,18 @@ func (s *Station) shadowLabel(e *evidence) (verdict.Label, error) {
 		if len(pix) == 0 {
 			continue
 		}
-		logits, worst, err := runPieces(&m.Bundle.Model, m.Runner, pix)
+		logits, at, err := runPieces(&m.Bundle.Model, m.Runner, pix)
 		if err != nil {
-			return "", err
+			return "", nil, err
 		}
-		votes = append(votes, verdict.Vote{Logit: logits[worst]})
+		votes = append(votes, verdict.Vote{Logit: logits[at]})
+		if logits[at] > largest {
+			largest, worst = logits[at], c.pix[at]
+		}
 	}
 	if len(votes) == 0 {
-		return "", nil
+		return "", nil, nil
 	}
-	label, _ := verdict.Policy{Threshold: m.Bundle.Threshold, Rule: s.o.Rule}.Decide(votes)
-	return label, nil
+	label, _ = verdict.Policy{Threshold: m.Bundle.Threshold, Rule: s.o.Rule}.Decide(votes)
+	return label, worst, nil
 }

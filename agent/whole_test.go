@@ -24,14 +24,17 @@ import (
 )
 
 // darkness is a network that calls crack what is darker than rubber: a logit is how many grey levels the mean lies below 58.
-func darkness(serial uint64) *bundle.Bundle {
+func darkness(serial uint64) *bundle.Bundle { return levels(serial, -1, 58) }
+
+// levels is a network whose logit is a mean over the picture: sign times the grey level, and bias.
+func levels(serial uint64, sign int8, bias int32) *bundle.Bundle {
 	b := bundletest.Small(serial)
 	const side = 40
 	b.Spec.Width, b.Spec.Height = side, side
 	b.Model = infer.Model{
 		Graph: graph.Graph{Input: graph.Shape{H: side, W: side, C: 1}, Layers: []graph.Layer{
 			{Kind: graph.Flatten, Name: "flatten"}, {Kind: graph.Dense, Name: "dense", Filters: 1, Activation: graph.Sigmoid}}},
-		Layers:     []infer.Layer{{Name: "dense", W: bytes.Repeat([]byte{255}, side*side), Bias: []int32{58 * side * side}}}, // 255 is -1
+		Layers:     []infer.Layer{{Name: "dense", W: bytes.Repeat([]byte{byte(sign)}, side*side), Bias: []int32{bias * side * side}}},
 		LogitScale: 1.0 / (side * side),
 	}
 	r, err := infer.NewRunner(&b.Model)
@@ -89,9 +92,14 @@ func (s *shown) Find(*frame.Frame) []locate.Tire {
 
 // watching is a station that is shown frames, each a tire of its own, and cuts them. The model before, which judges alike, is its shadow.
 func watching(t *testing.T, o cut.Options, frames ...*frame.Frame) *bench {
+	return shadowed(t, darkness(1), darkness(2), o, frames...)
+}
+
+// shadowed is watching with two models: the one before, and the one on probation.
+func shadowed(t *testing.T, before, active *bundle.Bundle, o cut.Options, frames ...*frame.Frame) *bench {
 	b := newBench(t, nil)
-	for serial := uint64(1); serial <= 2; serial++ {
-		data, err := bundle.Encode(darkness(serial), bundletest.Key(1))
+	for _, m := range []*bundle.Bundle{before, active} {
+		data, err := bundle.Encode(m, bundletest.Key(1))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,15 +155,40 @@ func TestSideWallNamesTheAngle(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		dark, pix := 0, img.(*image.Gray).Pix
-		for _, level := range pix {
-			if level < 20 {
-				dark++
-			}
-		}
-		if dark < len(pix)/100 {
+		if !showsCrack(img) {
 			t.Errorf("the picture of the crack at %g degrees does not show it", angles[i])
 		}
+	}
+}
+
+// showsCrack says whether a hundredth of the picture is black.
+func showsCrack(img image.Image) bool {
+	dark, pix := 0, img.(*image.Gray).Pix
+	for _, level := range pix {
+		if level < 20 {
+			dark++
+		}
+	}
+	return dark >= len(pix)/100
+}
+
+// Where only the model before sees a crack, the picture that people are asked about is the tile in which it does.
+func TestDisagreementShowsTheTileInQuestion(t *testing.T) {
+	blind := levels(2, 1, -70) // its worst tile is the brightest, and sound
+	b := shadowed(t, darkness(1), blind, sideWall, wheel(1, 133, true))
+	b.o.Keeps.Disagreements = true
+	if err := b.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if v := b.verdicts[0]; v.Label != verdict.Normal || v.Crop != "" || len(b.pictures) != 1 {
+		t.Fatalf("%+v, %d pictures", v, len(b.pictures))
+	}
+	img, err := png.Decode(bytes.NewReader(b.pictures[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !showsCrack(img) {
+		t.Error("the kept tile shows no crack")
 	}
 }
 

@@ -32,8 +32,8 @@ const (
 	Every        Reason = "every"        // all pictures are kept
 )
 
-// Picture is what the network saw of a tire, and what is known of it. Of a tire in tiles it is the worst tile, the one that decided. Where a tire could
-// not be cut into tiles it is the whole tire, which no network saw.
+// Picture is what the network saw of a tire, and what is known of it. Of a tire in tiles it is the worst tile, the one that decided; where
+// only the model before saw a crack, that model's worst. Where a tire could not be cut into tiles it is the whole tire, which no network saw.
 type Picture struct {
 	Station     string        `json:"station"` // site/line/station
 	Seq         uint64        `json:"seq"`     // of the verdict
