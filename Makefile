@@ -81,8 +81,8 @@ LINE_LABELS = 60
 finetune-line:
 	go test -count=1 -timeout 3h -v -run '^TestLearnFromTheLine$$' ./cmd/tirewatch -learn.tires $(LINE_TIRES) -learn.label $(LINE_LABELS)
 
-# What tiles of the side wall are worth on drawn hairlines: two trainings on the same tires, whole and in tiles, then the recall of both. A quarter
-# of an hour on two busy cores.
+# What tiles of the side wall are worth on drawn hairlines: one network goes on in two trainings, on whole tires and on tiles, then the recall of both. A
+# quarter of an hour on two busy cores.
 whole-tire:
 	TIREWATCH_WHOLE_TIRE=1 go test -count=1 -timeout 3h -v -run '^(TestWholeTire|TestWallIsFound)$$' ./trainer/synth
 
