@@ -65,9 +65,9 @@ func ExportName(p Picture) string {
 	return fmt.Sprintf("%s_%s_%s", station, p.Time.UTC().Format("20060102T150405Z"), FileName(p.Seq))
 }
 
-// Export writes the labelled pictures that show what the network is shown to dir, which must not exist or be empty, and marks them as exported, so that they are the first to
-// go. fresh leaves out those that an earlier export has. After an error there is no data set; unmarked, which is no error, says
-// why pictures could not be marked.
+// Export writes the labelled pictures that show what the network is shown to dir, which must not exist or be empty, and marks them as exported, so
+// that they are the first to go. fresh leaves out those that an earlier export has. After an error there is no data set; unmarked, which is
+// no error, says why pictures could not be marked.
 func (q *Queue) Export(ctx context.Context, dir string, fresh bool) (m Manifest, unmarked, err error) {
 	all, err := q.Labelled(!fresh)
 	if err != nil {
