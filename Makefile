@@ -82,9 +82,10 @@ finetune-line:
 	go test -count=1 -timeout 3h -v -run '^TestLearnFromTheLine$$' ./cmd/tirewatch -learn.tires $(LINE_TIRES) -learn.label $(LINE_LABELS)
 
 # What tiles of the side wall are worth on drawn hairlines: one network goes on in two trainings, on whole tires and on tiles, then the recall of both. A
-# quarter of an hour on two busy cores.
+# quarter of an hour on two busy cores; WHOLE_TIRES=2 learns from twice as many tires.
+WHOLE_TIRES = 1
 whole-tire:
-	TIREWATCH_WHOLE_TIRE=1 go test -count=1 -timeout 3h -v -run '^(TestWholeTire|TestWallIsFound)$$' ./trainer/synth
+	TIREWATCH_WHOLE_TIRE=$(WHOLE_TIRES) go test -count=1 -timeout 3h -v -run '^(TestWholeTire|TestWallIsFound)$$' ./trainer/synth
 
 # Programs and packages of stations: cross, agent-arm64, deb, test-package, reproducible.
 include systemd/package/package.mk

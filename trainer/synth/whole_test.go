@@ -4,6 +4,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strconv"
 	"testing"
 
 	"tirewatch/trainer"
@@ -21,20 +22,26 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// wholeTire asks for TestWholeTire.
+// wholeTire asks for TestWholeTire: 1, or a multiple of all that the networks learn from.
 const wholeTire = "TIREWATCH_WHOLE_TIRE"
+
+// How much they learn from.
+var (
+	wholeTimes, _ = strconv.Atoi(os.Getenv(wholeTire))
+	wholeTrain    = 1200 * wholeTimes
+	wholeTiled    = 400 * wholeTimes    // of these are trained on in tiles: some four images each
+	wholeImages   = 60_000 * wholeTimes // of each of the two trainings
+)
 
 // The tires of TestWholeTire. Every other one that is judged has a hairline, 0.001 to 0.004 of the picture's side wide: 0.8 to 3 px of what the camera
 // gives, 0.4 to 1.5 px of what the network sees of the whole tire. Those that are trained on have cracks up to three times as wide, too.
 const (
-	wholeSize  = 760 // px
-	wholeTrain = 1200
-	wholeTiled = 400 // of these are trained on in tiles: some four images each
-	wholeVal   = 100
-	wholeTest  = 240
-	finest     = 0.001
-	widest     = 0.004
-	coarsest   = 0.012
+	wholeSize = 760 // px
+	wholeVal  = 100
+	wholeTest = 240
+	finest    = 0.001
+	widest    = 0.004
+	coarsest  = 0.012
 )
 
 // wholeNet is the network of the thesis with fewer filters: it learns in minutes, and both views get the same.
@@ -62,13 +69,19 @@ var wholeViews = [2]cut.Options{{View: cut.Tire, Margin: 0.02}, {View: cut.SideW
 //	whole tire           0.776            9 of 39         13 of 40        30 of 40                    2 of 240
 //	tiles of side wall   0.822            15 of 36        22 of 37        33 of 36      66 of 70      24 of 240
 //
-// Tires without a decision are in none of these counts; at a station they are rejected besides. Without the first network the whole tires teach nothing
-// in as many steps, also with cracks of all these widths: the loss stays that of guessing.
+// and with 2 for TIREWATCH_WHOLE_TIRE, from twice as many tires, in twice as many steps:
+//
+//	whole tire           0.871            12 of 40        30 of 40        37 of 40                    0 of 240
+//	tiles of side wall   0.856            13 of 37        23 of 37        27 of 33      62 of 63      18 of 240
+//
+// So tiles learn from fewer tires and tell where the crack is; with enough of them whole tires are no worse. 16 tiles of a sound tire have 16 chances
+// to be wrong, and the camera gives only twice the pixels that the network sees of the whole tire. Tires without a decision are in none of the counts; at
+// a station they are rejected besides. Without the first network whole tires teach nothing in as many steps, also with cracks of all these widths:
+// the loss stays that of guessing.
 func TestWholeTire(t *testing.T) {
-	if os.Getenv(wholeTire) == "" {
+	if wholeTimes < 1 {
 		t.Skip(wholeTire + " is not set: drawings and three trainings take a quarter of an hour (make whole-tire)")
 	}
-	const images = 60_000 // of each of the two trainings
 	cfg := checkpoint.Config{Epochs: 24, Batch: 16, Rate: 0.001, Seed: 1, Validation: 0.2, Schedule: checkpoint.Cosine, Augment: augment.Thesis()}
 	usual, usualVal := usualCracks(t, 0, 900), usualCracks(t, 900, 100)
 	first := learn(t, "usual cracks", usual, usualVal, func() (*trainer.Trainer, error) {
@@ -77,7 +90,7 @@ func TestWholeTire(t *testing.T) {
 	train, val := hairlines(t, 0, wholeTrain), hairlines(t, wholeTrain, wholeVal)
 	var nets [2]*nn.Net
 	for i, o := range wholeViews {
-		cfg.Epochs, cfg.Batch, cfg.CrackWeight = max(1, images/len(train[i])), 32, trainer.BalancedCrackWeight(train[i])
+		cfg.Epochs, cfg.Batch, cfg.CrackWeight = max(1, wholeImages/len(train[i])), 32, trainer.BalancedCrackWeight(train[i])
 		best := learn(t, string(o.View), train[i], val[i], func() (*trainer.Trainer, error) {
 			return trainer.FineTune(cfg, first, train[i], val[i])
 		})
@@ -86,8 +99,10 @@ func TestWholeTire(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if areas := rankHairlines(t, nets); !(areas[1] > areas[0]) {
-		t.Errorf("area under ROC %.3f with tiles of the side wall, %.3f with whole tires", areas[1], areas[0])
+	for i, area := range rankHairlines(t, nets) {
+		if area < 0.7 {
+			t.Errorf("%s: the network has not learned, or the comparison means nothing", wholeViews[i].View)
+		}
 	}
 }
 
