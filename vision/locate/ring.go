@@ -22,7 +22,7 @@ type Ring struct{ Outer, Inner Circle }
 //
 // Shadows beside a tire and inside its hole are soft and lie askew: in one direction they may be stronger than the edge, as a circle they are
 // not. So circles are not fitted to edges here, as Round does; they are moved to where the sum of their rises is largest, both around one centre,
-// since a shadow draws the two to opposite sides. Around the hole lie more circles: ribs and bands of the wall, the lip of a wheel. The rim's
+// since a shadow draws the two to opposite sides. Where the nearest such place is no sharp one, all places around are tried. Around the hole lie more circles: ribs and bands of the wall, the lip of a wheel. The rim's
 // edge is the outermost of those whose two sides differ much. It is for one goroutine.
 type Rings struct {
 	grid  grid
@@ -48,8 +48,12 @@ const (
 	maxRise = 15
 	// far is the reach of a shadow's rise, cells.
 	far = 6
-	// maxOff is how far the rim's centre may lie beside the outline's, as a share of the outline's radius.
-	maxOff = 0.04
+	// minRimLeft is what of the brightest step inside must be left at the rim's edge: in a hole, shadow may lie between the two.
+	minRimLeft = 0.2
+	// sure is what both circles rise together, of twice maxRise at most, where they are edges nearly all around.
+	sure = 24
+	// maxOff is how far the centre may lie beside the outline's, as a share of the outline's radius: a shadow draws outlines so far.
+	maxOff = 0.1
 )
 
 // NewRings makes a finder.
@@ -117,10 +121,7 @@ func (l *Rings) wall(outer circle) (best wall, ok bool) {
 		if !divides(w.step) {
 			continue
 		}
-		w.sharpen(g)
-		w.step = w.inner().step(g)
-		off := abs(w.x-outer.x) + abs(w.y-outer.y)
-		if w.rim >= minRim*w.outer && w.rim <= maxRim*w.outer && off <= maxOff*outer.r && divides(w.step) {
+		if w.wall, ok = l.settle(w.wall, outer, max(minRimStep, minRimLeft*most)); ok {
 			w.rise = w.inner().rise(g, -1)
 			sharpest = max(sharpest, w.rise)
 		}
@@ -133,17 +134,107 @@ func (l *Rings) wall(outer circle) (best wall, ok bool) {
 	return best, sharpest > 0
 }
 
+// settle sharpens a wall that is roughly where it should be. A shadow may have drawn it so far away that the edges are out of sight from there:
+// unless both circles end on surely sharp ones, the best place in the neighbourhood is tried, too. ok is false where neither is a side wall.
+func (l *Rings) settle(start wall, outer circle, least float32) (best wall, ok bool) {
+	best = start
+	best.sharpen(&l.grid)
+	ok = l.fits(best, outer, least)
+	rise := best.rise(&l.grid)
+	if rise >= sure {
+		return best, ok
+	}
+	other := l.around(start)
+	other.sharpen(&l.grid)
+	if l.fits(other, outer, least) && (!ok || other.rise(&l.grid) > rise) {
+		return other, true
+	}
+	return best, ok
+}
+
+// fits tells whether a wall may belong to the outline, with a rim whose inner side is brighter by least.
+func (l *Rings) fits(w wall, outer circle, least float32) bool {
+	return w.rim >= minRim*w.outer && w.rim <= maxRim*w.outer && abs(w.x-outer.x)+abs(w.y-outer.y) <= maxOff*outer.r && w.inner().step(&l.grid) >= least
+}
+
+// How far from its outline a tire is looked for, as shares of the radius. A shadow makes outlines larger and hardly ever smaller.
+const (
+	aroundCentre = 0.06
+	aroundRim    = 0.06
+	inOfOutline  = 0.05
+	outOfOutline = 0.02
+)
+
+// around gives the wall around start whose rise is largest, to two cells.
+func (l *Rings) around(start wall) wall {
+	const apart = 2 // cells between centres
+	cells := func(share float32) int { return int(share*start.outer + 0.5) }
+	reach, best, most := cells(aroundCentre), start, float32(-1)
+	for dy := -reach; dy <= reach; dy += apart {
+		for dx := -reach; dx <= reach; dx += apart {
+			x, y := start.x+float32(dx), start.y+float32(dy)
+			outer, v := l.grid.steepest(x, y, start.outer, cells(inOfOutline), cells(outOfOutline), 1)
+			rim, u := l.grid.steepest(x, y, start.rim, cells(aroundRim), cells(aroundRim), -1)
+			if v+u > most {
+				most, best = v+u, wall{x, y, outer, rim}
+			}
+		}
+	}
+	return best
+}
+
+// maxAround is the longest way along a ray that steepest looks at, cells.
+const maxAround = 64
+
+// steepest is the circle around (x, y) with the largest rise, of those whose radius is at most in cells smaller than r or out cells larger, in
+// whole cells; three neighbours count together, since the centre is not exact.
+func (g *grid) steepest(x, y, r float32, in, out int, sign float32) (radius, rise float32) {
+	const every = 2 // directions
+	n := min(in+out+1, maxAround-2*far)
+	first := r - float32(in)
+	var v, sum [maxAround]float32
+	for i := 0; i < rays; i += every {
+		d, seen := directions[i], 0
+		for ; seen < n+2*far; seen++ {
+			at := first + float32(seen-far)
+			p, ok := g.at(x+d.x*at, y+d.y*at)
+			if !ok {
+				break
+			}
+			v[seen] = p
+		}
+		for k := range n {
+			if m := k + far; m+far < seen {
+				sum[k] += rising(v[m-1], v[m+1], v[m-far], v[m+far], sign)
+			}
+		}
+	}
+	for k := 1; k < n-1; k++ {
+		if mean := (sum[k-1] + 2*sum[k] + sum[k+1]) / 4; mean > rise {
+			radius, rise = first+float32(k), mean
+		}
+	}
+	return radius, rise * every / rays
+}
+
+// rising is what one direction counts: by how much the picture brightens over the two cells from a to b, beyond what it does from c to d, far
+// to both sides. sign -1 is for darkening.
+func rising(a, b, c, d, sign float32) float32 {
+	return max(-maxRise, min(maxRise, sign*(b-a-(d-c)/far)))
+}
+
 // rise is by how much the picture brightens across the circle, outwards for sign 1 and inwards for -1, beyond what it brightens around
 // there anyway: the mean over all directions, grey levels over two cells.
 func (c circle) rise(g *grid, sign float32) float32 {
 	var sum float32
 	for _, d := range directions {
-		at := func(r float32) float32 {
-			v, _ := g.at(c.x+d.x*(c.r+r), c.y+d.y*(c.r+r))
-			return v
+		at := func(r float32) (float32, bool) { return g.at(c.x+d.x*(c.r+r), c.y+d.y*(c.r+r)) }
+		if outside, ok := at(far); ok { // all of it is in the picture
+			inside, _ := at(-far)
+			a, _ := at(-1)
+			b, _ := at(1)
+			sum += rising(a, b, inside, outside, sign)
 		}
-		sharp, soft := at(1)-at(-1), at(far)-at(-far)
-		sum += max(-maxRise, min(maxRise, sign*(sharp-soft/far)))
 	}
 	return sum / rays
 }
