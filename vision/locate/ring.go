@@ -2,6 +2,7 @@ package locate
 
 import (
 	"image"
+	"math"
 	"slices"
 
 	"tirewatch/vision/frame"
@@ -18,15 +19,25 @@ type Ring struct{ Outer, Inner Circle }
 
 // Rings finds the side wall of a tire whose outline Round has found.
 //
-//	outline -> fine grid of the tire -> rises towards the middle, by radius -> the best, both circles sharpened together -> the outermost sharp one
+//	outline -> fine grid of the tire -> rises along rays -> the best pairs of circles around one centre, by the rim's radius -> sharpened -> the outermost sharp one
 //
 // Shadows beside a tire and inside its hole are soft and lie askew: in one direction they may be stronger than the edge, as a circle they are
-// not. So circles are not fitted to edges here, as Round does; they are moved to where the sum of their rises is largest, both around one centre,
-// since a shadow draws the two to opposite sides. Where the nearest such place is no sharp one, all places around are tried. Around the hole lie more circles: ribs and bands of the wall, the lip of a wheel. The rim's
-// edge is the outermost of those whose two sides differ much. It is for one goroutine.
+// not. So circles are not fitted to edges here, as Round does; they are sought where the sum of their rises is largest, both around one centre,
+// since a shadow draws the two to opposite sides. All centres near the outline's are tried, because the outline may be that shadow's. Around the
+// hole lie more circles: ribs and bands of the wall, the lip of a wheel. The rim's edge is the outermost of those whose two sides differ much. It
+// is for one goroutine.
 type Rings struct {
 	grid  grid
-	rises []float32 // by radius, around the outline's centre
+	ray   []float32 // brightness along one ray
+	rises []float32 // (rays, radii) around the outline's centre, outwards
+	sums  []float32 // by radius, around another centre
+	pairs []pair    // by radius of the rim
+}
+
+// pair is a wall with the sum of its rises.
+type pair struct {
+	wall
+	sum float32
 }
 
 // Where a rim's edge may lie, as shares of the outline's radius: from a tractor's tire to the lowest profile.
@@ -40,20 +51,19 @@ const (
 	ringGrid = 320
 	// maxRims is how many circles are looked at.
 	maxRims = 6
-	// minRise is what a circle around the outline's centre must rise at least, as a share of the strongest, to be looked at.
-	minRise = 0.12
+	// minRimRise is what the rim's edge must rise at least, grey levels over two cells: what rises less is a shadow's end.
+	minRimRise = 2
 	// minRimStep is how much brighter than rubber the inner side must be, in the middle of all directions, grey levels.
 	minRimStep = 8
 	// maxRise is what a direction counts at most, grey levels over two cells: a lamp's reflection must not outvote the others.
 	maxRise = 15
 	// far is the reach of a shadow's rise, cells.
 	far = 6
-	// minRimLeft is what of the brightest step inside must be left at the rim's edge: in a hole, shadow may lie between the two.
-	minRimLeft = 0.2
-	// sure is what both circles rise together, of twice maxRise at most, where they are edges nearly all around.
-	sure = 24
-	// maxOff is how far the centre may lie beside the outline's, as a share of the outline's radius: a shadow draws outlines so far.
-	maxOff = 0.1
+	// maxOff is how far the tire's centre may lie beside the outline's, as a share of the outline's radius, and maxShrink and maxGrow how
+	// much smaller and larger the tire may be: Round errs outwards, where the shadow is. Further inside lie grooves of the shoulder.
+	maxOff, maxShrink, maxGrow = 0.07, 0.045, 0.02
+	// maxSharpen is how much further sharpen may lead, as a share of the outline's radius.
+	maxSharpen = 0.005
 )
 
 // NewRings makes a finder.
@@ -88,29 +98,24 @@ func (c circle) inFrame(box image.Rectangle, step float64) Circle {
 // wall gives the side wall of an outline.
 func (l *Rings) wall(outer circle) (best wall, ok bool) {
 	g := &l.grid
-	first, n := int(minRim*outer.r), int(maxRim*outer.r)-int(minRim*outer.r)
-	l.rises = grow(l.rises, n)
-	for i := range l.rises {
-		l.rises[i] = circle{x: outer.x, y: outer.y, r: float32(first + i)}.rise(g, -1)
-	}
+	l.search(outer)
 	var found [maxRims]struct {
 		wall
 		step, rise float32
 	}
-	var most, strongest float32
+	var most float32
 	for k := range found {
 		at := 0
-		for i, v := range l.rises {
-			if v > l.rises[at] {
+		for i := range l.pairs {
+			if l.pairs[i].sum > l.pairs[at].sum {
 				at = i
 			}
 		}
-		if l.rises[at] < minRise*strongest {
+		if l.pairs[at].sum <= 0 {
 			break
 		}
-		strongest = max(strongest, l.rises[at])
-		clear(l.rises[max(0, at-far):min(n, at+far+1)])
-		found[k].wall = wall{outer.x, outer.y, outer.r, float32(first + at)}
+		found[k].wall = l.pairs[at].wall
+		clear(l.pairs[max(0, at-far):min(len(l.pairs), at+far+1)])
 		found[k].step = found[k].inner().step(g)
 		most = max(most, found[k].step)
 	}
@@ -121,9 +126,15 @@ func (l *Rings) wall(outer circle) (best wall, ok bool) {
 		if !divides(w.step) {
 			continue
 		}
-		if w.wall, ok = l.settle(w.wall, outer, max(minRimStep, minRimLeft*most)); ok {
-			w.rise = w.inner().rise(g, -1)
-			sharpest = max(sharpest, w.rise)
+		w.sharpen(g)
+		w.step = w.inner().step(g)
+		off := abs(w.x-outer.x) + abs(w.y-outer.y)
+		if w.outer < (1-maxShrink-maxSharpen)*outer.r || w.rim < minRim*w.outer || w.rim > maxRim*w.outer || off > 1.5*maxOff*outer.r || !divides(w.step) {
+			continue
+		}
+		if rise := w.inner().rise(g, -1); rise >= minRimRise {
+			w.rise = rise
+			sharpest = max(sharpest, rise)
 		}
 	}
 	for _, w := range found {
@@ -134,107 +145,83 @@ func (l *Rings) wall(outer circle) (best wall, ok bool) {
 	return best, sharpest > 0
 }
 
-// settle sharpens a wall that is roughly where it should be. A shadow may have drawn it so far away that the edges are out of sight from there:
-// unless both circles end on surely sharp ones, the best place in the neighbourhood is tried, too. ok is false where neither is a side wall.
-func (l *Rings) settle(start wall, outer circle, least float32) (best wall, ok bool) {
-	best = start
-	best.sharpen(&l.grid)
-	ok = l.fits(best, outer, least)
-	rise := best.rise(&l.grid)
-	if rise >= sure {
-		return best, ok
+// search fills l.pairs: for each radius of a rim the pair of circles whose rises are largest together, over all centres near the outline's. Where
+// another centre's circle crosses a ray of the outline's centre is taken to the first order, to the cell: sharpen does the rest.
+func (l *Rings) search(outer circle) {
+	const every = 2 // cells between centres
+	off := int(maxOff * outer.r / every)
+	first := int(minRim*outer.r) - off*every - 1
+	n := int((1+maxGrow)*outer.r) + off*every + 2 - first
+	l.measure(outer, first, n)
+	span := func(from, to float32) (int, int) { return int(from * outer.r), int(to*outer.r) - int(from*outer.r) }
+	firstOuter, outers := span(1-maxShrink, 1+maxGrow)
+	firstRim, rims := span(minRim, maxRim)
+	l.sums, l.pairs = grow(l.sums, max(outers, rims)), grow(l.pairs, rims)
+	clear(l.pairs)
+	around := func(x, y float32, radius, radii int) []float32 { // the sums for some radii from the first
+		sums := l.sums[:radii]
+		clear(sums)
+		for i, d := range directions {
+			at := i*n + radius - first + int(math.Round(float64(x*d.x+y*d.y)))
+			for k, v := range l.rises[at:][:radii] {
+				sums[k] += v
+			}
+		}
+		return sums
 	}
-	other := l.around(start)
-	other.sharpen(&l.grid)
-	if l.fits(other, outer, least) && (!ok || other.rise(&l.grid) > rise) {
-		return other, true
-	}
-	return best, ok
-}
-
-// fits tells whether a wall may belong to the outline, with a rim whose inner side is brighter by least.
-func (l *Rings) fits(w wall, outer circle, least float32) bool {
-	return w.rim >= minRim*w.outer && w.rim <= maxRim*w.outer && abs(w.x-outer.x)+abs(w.y-outer.y) <= maxOff*outer.r && w.inner().step(&l.grid) >= least
-}
-
-// How far from its outline a tire is looked for, as shares of the radius. A shadow makes outlines larger and hardly ever smaller.
-const (
-	aroundCentre = 0.06
-	aroundRim    = 0.06
-	inOfOutline  = 0.05
-	outOfOutline = 0.02
-)
-
-// around gives the wall around start whose rise is largest, to two cells.
-func (l *Rings) around(start wall) wall {
-	const apart = 2 // cells between centres
-	cells := func(share float32) int { return int(share*start.outer + 0.5) }
-	reach, best, most := cells(aroundCentre), start, float32(-1)
-	for dy := -reach; dy <= reach; dy += apart {
-		for dx := -reach; dx <= reach; dx += apart {
-			x, y := start.x+float32(dx), start.y+float32(dy)
-			outer, v := l.grid.steepest(x, y, start.outer, cells(inOfOutline), cells(outOfOutline), 1)
-			rim, u := l.grid.steepest(x, y, start.rim, cells(aroundRim), cells(aroundRim), -1)
-			if v+u > most {
-				most, best = v+u, wall{x, y, outer, rim}
+	for iy := -off; iy <= off; iy++ {
+		for ix := -off; ix <= off; ix++ {
+			if ix*ix+iy*iy > off*off {
+				continue
+			}
+			x, y := float32(ix*every), float32(iy*every)
+			at, top := 0, float32(0)
+			for k, v := range around(x, y, firstOuter, outers) {
+				if v > top {
+					at, top = k, v
+				}
+			}
+			for k, v := range around(x, y, firstRim, rims) {
+				if v < 0 && top-v > l.pairs[k].sum {
+					l.pairs[k] = pair{wall{outer.x + x, outer.y + y, float32(firstOuter + at), float32(firstRim + k)}, top - v}
+				}
 			}
 		}
 	}
-	return best
 }
 
-// maxAround is the longest way along a ray that steepest looks at, cells.
-const maxAround = 64
-
-// steepest is the circle around (x, y) with the largest rise, of those whose radius is at most in cells smaller than r or out cells larger, in
-// whole cells; three neighbours count together, since the centre is not exact.
-func (g *grid) steepest(x, y, r float32, in, out int, sign float32) (radius, rise float32) {
-	const every = 2 // directions
-	n := min(in+out+1, maxAround-2*far)
-	first := r - float32(in)
-	var v, sum [maxAround]float32
-	for i := 0; i < rays; i += every {
-		d, seen := directions[i], 0
-		for ; seen < n+2*far; seen++ {
-			at := first + float32(seen-far)
-			p, ok := g.at(x+d.x*at, y+d.y*at)
-			if !ok {
-				break
-			}
-			v[seen] = p
+// measure fills l.rises: what rise sums, for n radii from the first.
+func (l *Rings) measure(c circle, first, n int) {
+	l.rises, l.ray = grow(l.rises, rays*n), grow(l.ray, n+2*far)
+	for i, d := range directions {
+		for k := range l.ray {
+			r := float32(first + k - far)
+			l.ray[k] = l.grid.near(c.x+d.x*r, c.y+d.y*r)
 		}
 		for k := range n {
-			if m := k + far; m+far < seen {
-				sum[k] += rising(v[m-1], v[m+1], v[m-far], v[m+far], sign)
-			}
+			v := l.ray[k:][:2*far+1]
+			l.rises[i*n+k] = bound(v[far+1] - v[far-1] - (v[2*far]-v[0])/far)
 		}
 	}
-	for k := 1; k < n-1; k++ {
-		if mean := (sum[k-1] + 2*sum[k] + sum[k+1]) / 4; mean > rise {
-			radius, rise = first+float32(k), mean
-		}
-	}
-	return radius, rise * every / rays
 }
 
-// rising is what one direction counts: by how much the picture brightens over the two cells from a to b, beyond what it does from c to d, far
-// to both sides. sign -1 is for darkening.
-func rising(a, b, c, d, sign float32) float32 {
-	return max(-maxRise, min(maxRise, sign*(b-a-(d-c)/far)))
+// near is at, where the border goes on beyond the grid: what is not seen is no edge.
+func (g *grid) near(x, y float32) float32 {
+	v, _ := g.at(max(0, min(x, float32(g.w)-1.01)), max(0, min(y, float32(g.h)-1.01)))
+	return v
 }
+
+// bound is what one direction counts.
+func bound(rise float32) float32 { return max(-maxRise, min(maxRise, rise)) }
 
 // rise is by how much the picture brightens across the circle, outwards for sign 1 and inwards for -1, beyond what it brightens around
 // there anyway: the mean over all directions, grey levels over two cells.
 func (c circle) rise(g *grid, sign float32) float32 {
 	var sum float32
 	for _, d := range directions {
-		at := func(r float32) (float32, bool) { return g.at(c.x+d.x*(c.r+r), c.y+d.y*(c.r+r)) }
-		if outside, ok := at(far); ok { // all of it is in the picture
-			inside, _ := at(-far)
-			a, _ := at(-1)
-			b, _ := at(1)
-			sum += rising(a, b, inside, outside, sign)
-		}
+		at := func(r float32) float32 { return g.near(c.x+d.x*(c.r+r), c.y+d.y*(c.r+r)) }
+		sharp, soft := at(1)-at(-1), at(far)-at(-far)
+		sum += bound(sign * (sharp - soft/far))
 	}
 	return sum / rays
 }
@@ -257,7 +244,7 @@ var moves = [...]wall{
 // sharpen moves the wall to where its rise is largest.
 func (w *wall) sharpen(g *grid) {
 	best := w.rise(g)
-	for _, step := range [...]float32{3, 1, 0.5, 0.25} {
+	for _, step := range [...]float32{1, 0.5, 0.25} {
 		for range 8 {
 			moved := false
 			for _, d := range moves {
