@@ -130,7 +130,8 @@ type Locate struct {
 	Mode string `toml:"mode"`
 	// Region is [x0, y0, x1, y1] in px of the frame, x1 and y1 excluded. Mode region needs it.
 	Region []int `toml:"region"`
-	// MinDiameter and MaxDiameter bound the tire's outline, as a share of the frame's height. Defaults 0.3 and 1.
+	// MinDiameter and MaxDiameter bound the tire's outline, as a share of the frame's height. Just below the smallest tire of the line is best:
+	// on a belt as dark as rubber a wheel could else be taken for its tire. Defaults 0.3 and 1.
 	MinDiameter float64 `toml:"min_diameter"`
 	MaxDiameter float64 `toml:"max_diameter"`
 	// Margin is added around the outline, as a share of its diameter. Default 0.02.

@@ -11,7 +11,8 @@ import (
 )
 
 // TestWallIsFound looks for both circles of drawn side walls, of empty tires and of such with a wheel in them. Most are right to one per cent of
-// the diameter; the inner lip of a wheel and heavy shadows draw some off. Black wheels are not found. `make whole-tire` has more of them; those of
+// the diameter; the inner lip of a wheel and heavy shadows draw some off. Black wheels are not found. On a belt as dark as rubber a wheel may be
+// taken for the tire; it has no rim then. `make whole-tire` has more of them; those of
 // the seeds from 31 on were not looked at while the search was made.
 func TestWallIsFound(t *testing.T) {
 	sets := []struct {
@@ -22,7 +23,7 @@ func TestWallIsFound(t *testing.T) {
 		sets = sets[:1]
 	}
 	round, rings := locate.NewRound(locate.RoundOptions{}), locate.NewRings()
-	tires, found, precise, worst := 0, 0, 0, 0.0
+	tires, found, precise, mistaken, worst := 0, 0, 0, 0, 0.0
 	for _, set := range sets {
 		tires += set.tires
 		for i := range set.tires {
@@ -31,6 +32,9 @@ func TestWallIsFound(t *testing.T) {
 			outlines := round.Find(f)
 			if len(outlines) != 1 {
 				continue
+			}
+			if outlines[0].Radius < 0.8*want.Outer {
+				mistaken++
 			}
 			ring, ok := rings.Find(f, outlines[0])
 			if !ok {
@@ -49,8 +53,8 @@ func TestWallIsFound(t *testing.T) {
 			worst = max(worst, worse)
 		}
 	}
-	t.Logf("%d of %d found, %d to one per cent of the diameter; the worst is off by %.1f %%", found, tires, precise, 100*worst)
-	if found*100 < 91*tires || precise*100 < 93*found || worst > 0.032 {
-		t.Error("want 91 % found, 93 % of them to one per cent, none off by more than 3.2")
+	t.Logf("%d of %d found, %d to one per cent of the diameter; the worst is off by %.1f %%; %d outlines were a wheel's or a groove's", found, tires, precise, 100*worst, mistaken)
+	if found*100 < 91*tires || precise*100 < 93*found || worst > 0.032 || mistaken*100 > tires {
+		t.Error("want 91 % found, 93 % of them to one per cent, none off by more than 3.2, 1 % of the outlines mistaken at most")
 	}
 }
