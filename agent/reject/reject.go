@@ -48,11 +48,11 @@ type Order struct {
 // Output is one ejector. Its methods may be called from any goroutine; the pin belongs to the goroutine of Run.
 type Output struct {
 	o      Options
-	orders chan order
-	ended  chan struct{}
+	orders chan order // which Run looks into without a lock: it waits for no goroutine of a lower priority
 
 	mu    sync.Mutex
-	alarm alarm // of Run; nil before it; guarded by mu
+	alarm alarm // of Run; nil before it and after; guarded by mu
+	ended bool  // guarded by mu
 }
 
 // order is an Order and when it is due; a test of the lamp is due at once.
@@ -65,8 +65,8 @@ type order struct {
 	count uint64 // of the encoder; then due is not known
 }
 
-// queue is how many orders may wait for the goroutine of Run.
-const queue = 64
+// maxOrders is how many orders may wait for the goroutine of Run.
+const maxOrders = 64
 
 // New makes an output, whose pin must have its inactive level already.
 func New(o Options) *Output {
@@ -76,7 +76,7 @@ func New(o Options) *Output {
 	if o.Missed == nil {
 		o.Missed = func(Order, string) {}
 	}
-	u := &Output{o: o, orders: make(chan order, queue), ended: make(chan struct{})}
+	u := &Output{o: o, orders: make(chan order, maxOrders)}
 	if o.Encoder != nil {
 		o.Encoder.moved = u.wake
 	}
@@ -90,18 +90,27 @@ func (u *Output) Order(o Order) { u.put(order{Order: o}) }
 func (u *Output) Test() { u.put(order{test: true}) }
 
 func (u *Output) put(o order) {
-	select {
-	case <-u.ended:
-		u.missed(o, "the output is off")
-		return
-	default:
+	if why := u.queue(o); why != "" {
+		u.missed(o, why)
+	}
+}
+
+// queue hands an order to Run, or says why not.
+func (u *Output) queue(o order) (why string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.ended {
+		return "the output is off"
 	}
 	select {
 	case u.orders <- o:
-		u.wake()
 	default:
-		u.missed(o, "too many at once")
+		return "too many at once"
 	}
+	if u.alarm != nil {
+		u.alarm.wake()
+	}
+	return ""
 }
 
 // work is what the goroutine of Run has in hand.
@@ -154,10 +163,9 @@ func (u *Output) begin() alarm {
 // end leaves the pin inactive and reports the tires that are not thrown off any more.
 func (u *Output) end(w *work) {
 	u.set(!u.o.Active)
-	close(u.ended)
 	u.mu.Lock()
 	u.alarm.close()
-	u.alarm = nil
+	u.alarm, u.ended = nil, true
 	u.mu.Unlock()
 	for {
 		select {
