@@ -67,12 +67,12 @@ var wholeViews = [2]cut.Options{{View: cut.Tire, Margin: 0.02}, {View: cut.SideW
 //
 //	                     area under ROC   0.8 to 1.5 px   1.5 to 2.3 px   2.3 to 3 px   right place   no decision
 //	whole tire           0.776            9 of 39         13 of 40        30 of 40                    2 of 240
-//	tiles of side wall   0.822            15 of 36        22 of 37        33 of 36      66 of 70      24 of 240
+//	tiles of side wall   0.813            11 of 36        21 of 36        33 of 37      62 of 65      22 of 240
 //
 // and with 2 for TIREWATCH_WHOLE_TIRE, from twice as many tires, in twice as many steps:
 //
 //	whole tire           0.871            12 of 40        30 of 40        37 of 40                    0 of 240
-//	tiles of side wall   0.856            13 of 37        23 of 37        27 of 33      62 of 63      18 of 240
+//	tiles of side wall   0.875            13 of 37        27 of 39        33 of 35      72 of 73      13 of 240
 //
 // So tiles learn from fewer tires and tell where the crack is; with enough of them whole tires are no worse. 16 tiles of a sound tire have 16 chances
 // to be wrong, and the camera gives only twice the pixels that the network sees of the whole tire. Tires without a decision are in none of the counts; at
