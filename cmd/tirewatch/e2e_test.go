@@ -88,10 +88,7 @@ func TestFromTrainingToVerdicts(t *testing.T) {
 		t.Errorf("verify printed %q", out)
 	}
 
-	agent := in("tirewatch-agent")
-	if out, err := exec.Command("go", "build", "-tags", "opencv", "-o", agent, "tirewatch/cmd/tirewatch-agent").CombinedOutput(); err != nil {
-		t.Fatalf("build the agent: %v\n%s", err, out)
-	}
+	agent := buildAgent(t, dir)
 	config := fmt.Sprintf(`
 [station]
 site = "hamburg"
@@ -153,4 +150,14 @@ broker = "mqtt://127.0.0.1:%d"
 			t.Errorf("%q is not in the station's state:\n%s", want, out)
 		}
 	}
+}
+
+// buildAgent builds the agent into dir.
+func buildAgent(t *testing.T, dir string) (path string) {
+	t.Helper()
+	path = filepath.Join(dir, "tirewatch-agent")
+	if out, err := exec.Command("go", "build", "-tags", "opencv", "-o", path, "tirewatch/cmd/tirewatch-agent").CombinedOutput(); err != nil {
+		t.Fatalf("build the agent: %v\n%s", err, out)
+	}
+	return path
 }

@@ -46,10 +46,7 @@ func TestSideWallsOnABelt(t *testing.T) {
 	if err := bundle.Write(in("model.tire"), b, key); err != nil {
 		t.Fatal(err)
 	}
-	agent := in("tirewatch-agent")
-	if out, err := exec.Command("go", "build", "-tags", "opencv", "-o", agent, "tirewatch/cmd/tirewatch-agent").CombinedOutput(); err != nil {
-		t.Fatalf("build the agent: %v\n%s", err, out)
-	}
+	agent := buildAgent(t, dir)
 	config := fmt.Sprintf(`
 [station]
 site = "hamburg"
