@@ -17,8 +17,9 @@ import (
 // rememberPause is how often it is noted on the card what was wrong with triggers: a crash forgets no more.
 const rememberPause = time.Minute
 
-// farFuture is behind every shift, Unix s.
-const farFuture = 1 << 40
+// farAway is behind every shift, Unix s, and as long before 1970 it is before every one: a board without a clock starts there, and the shift may have begun
+// the day before.
+const farAway = 1 << 40
 
 // memory is what the journal does not have of the shifts, a small JSON file beside it. It belongs to one goroutine.
 type memory struct {
@@ -47,7 +48,7 @@ func recall(path string, s *shifts) (*memory, error) {
 		return m, fmt.Errorf("read %s: %w", path, err)
 	}
 	for start, n := range r.TriggerErrors {
-		if start < 0 || start > farFuture || n < 1 {
+		if start < -farAway || start > farAway || n < 1 {
 			return m, fmt.Errorf("read %s: %d trigger errors at %d make no sense", path, n, start)
 		}
 	}

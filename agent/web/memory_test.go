@@ -62,10 +62,30 @@ func TestMemoryAfterACrash(t *testing.T) {
 	}
 }
 
+// A board without a clock may start in 1970, in a shift that began the year before; what it notes then costs the others nothing.
+func TestMemoryWithoutAClock(t *testing.T) {
+	zone(t, "Asia/Jakarta")
+	path := filepath.Join(t.TempDir(), "journal.db-shifts")
+	s := newShifts(threeShifts, 1, time.Now)
+	m, err := recall(path, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.addTriggerErrors(time.Unix(60, 0), 3)
+	s.addTriggerErrors(time.Now(), 4)
+	if err := m.save(s); err != nil {
+		t.Fatal(err)
+	}
+	again := newShifts(threeShifts, 1, time.Now)
+	if _, err := recall(path, again); err != nil || !maps.Equal(again.triggerErrors(), s.triggerErrors()) {
+		t.Errorf("%v, %v are noted of %v", err, again.triggerErrors(), s.triggerErrors())
+	}
+}
+
 // A file that cannot be used is told of and keeps nothing from working; the next errors replace it.
 func TestMemoryDamaged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db-shifts")
-	for _, text := range []string{"", "{", `{"trigger_errors": {"a": 1}}`, `{"trigger_errors": {"-1": 1}}`, `{"trigger_errors": {"9223372036854775807": 1}}`,
+	for _, text := range []string{"", "{", `{"trigger_errors": {"a": 1}}`, `{"trigger_errors": {"-9223372036854775807": 1}}`, `{"trigger_errors": {"9223372036854775807": 1}}`,
 		`{"trigger_errors": {"1772690400": -1}}`} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
