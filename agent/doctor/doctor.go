@@ -274,7 +274,8 @@ func (d *doctor) refused(look string, err error, access string) Finding {
 
 // sparkplug logs in as the Sparkplug session and looks whether the host that it waits for is there.
 func (d *doctor) sparkplug(ctx context.Context) {
-	names, c := agent.SparkplugNames(d.cfg.Sparkplug), d.login(agent.SparkplugLogin(d.cfg))
+	names, own := agent.SparkplugNames(d.cfg.Sparkplug), agent.SparkplugLogin(d.cfg)
+	c := d.login(own)
 	ctx, cancel := context.WithTimeout(ctx, d.Patience)
 	defer cancel()
 	state, err := uplink.TrySparkplug(ctx, c, names)
@@ -282,7 +283,7 @@ func (d *doctor) sparkplug(ctx context.Context) {
 		f := d.refused("sparkplug", err, fmt.Sprintf("the broker's access list must let the station read and write spBv1.0/%s/+/%s/#, and read spBv1.0/STATE/#",
 			names.Group, names.Node))
 		if errors.As(err, new(*uplink.ConnectError)) { // name and password are those that were let in before
-			f.Do = "let the client id " + c.ClientID + " in, or set sparkplug.client_id to one that the broker lets in"
+			f.Do = "let the client id " + own.ClientID + " in, or set sparkplug.client_id to one that the broker lets in"
 		}
 		d.tell(f)
 		return

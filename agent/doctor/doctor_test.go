@@ -143,6 +143,14 @@ func TestClientID(t *testing.T) {
 	if f := look(t, cfg, doctor.Options{}, "broker"); f.State != doctor.Failed || !strings.Contains(f.Found, "another client id than the running agent's") {
 		t.Errorf("an agent runs: %+v", f)
 	}
+
+	// Nobody is told to let in what was tried for once.
+	broker = brokertest.Start(t, brokertest.Anonymous, "clientid_prefixes tirewatch-a-b-c")
+	cfg.MQTT.Broker, cfg.MQTT.ClientID = broker.URL(), "tirewatch-a-b-c"
+	cfg.Sparkplug.Enabled, cfg.Sparkplug.Group, cfg.Sparkplug.Node, cfg.Sparkplug.ClientID = true, "a", "b-c", "the-session"
+	if f := look(t, cfg, doctor.Options{}, "sparkplug"); f.State != doctor.Failed || !strings.HasPrefix(f.Do, "let the client id the-session in") {
+		t.Errorf("an agent runs: %+v", f)
+	}
 }
 
 // Files that an agent left which was started as root are named, as the agent's user sees them. The test runs itself as that user.
