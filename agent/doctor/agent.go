@@ -14,6 +14,10 @@ import (
 
 // agent asks a running agent what it knows of itself, which is more than can be seen from outside.
 func (d *doctor) agent(ctx context.Context) {
+	if d.shut {
+		d.tell(Finding{"agent", Skipped, "this user cannot see whether it is running", "run this with sudo"})
+		return
+	}
 	if !d.seen.InUse {
 		d.tell(Finding{"agent", OK, "is not running: everything can be looked at", ""})
 		return

@@ -73,6 +73,7 @@ type doctor struct {
 	Options
 	cfg  *config.Config
 	seen journal.Seen // by the look at the journal
+	shut bool         // this user may not look at the journal: an agent may be running
 	tell func(Finding)
 }
 
@@ -107,7 +108,7 @@ func Examine(ctx context.Context, cfg *config.Config, o Options, tell func(Findi
 func (d *doctor) journal() {
 	path := d.cfg.Journal.Path
 	seen, err := journal.Look(path, d.cfg.Station.ID())
-	d.seen = seen
+	d.seen, d.shut = seen, errors.Is(err, journal.ErrReadOnly)
 	f := Finding{Look: "journal", State: OK}
 	switch {
 	case errors.As(err, new(*journal.DamagedError)):
@@ -246,9 +247,9 @@ func (d *doctor) broker(ctx context.Context) {
 	}
 }
 
-// login is the station's own, unless an agent uses it.
+// login is the station's own, unless an agent uses it or may be using it.
 func (d *doctor) login(c config.MQTT) config.MQTT {
-	if d.seen.InUse {
+	if d.seen.InUse || d.shut {
 		return uplink.Aside(c)
 	}
 	return c
@@ -262,7 +263,7 @@ func (d *doctor) refused(look string, err error, access string) Finding {
 		return Finding{look, Skipped, err.Error(), "systemctl start tirewatch-selfcheck looks as the service does"}
 	case known:
 		f := Finding{look, Failed, fmt.Sprintf("broker %s: %s (%v)", refusal.Broker, refusal.Text, refusal.Err), refusal.Advice}
-		if d.seen.InUse {
+		if d.seen.InUse || d.shut {
 			f.Found += ", tried under another client id than the running agent's, which it may let in"
 		}
 		return f

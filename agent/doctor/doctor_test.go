@@ -1,6 +1,7 @@
 package doctor_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -153,6 +154,69 @@ func TestClientID(t *testing.T) {
 	}
 }
 
+// Who may not look at the journal does not throw a running agent out at the broker.
+func TestStranger(t *testing.T) {
+	const nobody = 65534
+	id := "the-only-client-that-this-broker-lets-in." // what is tried beside an agent ends otherwise
+	if path := os.Getenv("DOCTOR_STATION"); path != "" {
+		cfg, read := doctor.Read(path)
+		if read.State != doctor.OK {
+			t.Fatal(read)
+		}
+		if name, err := doctor.Become(filepath.Join(filepath.Dir(path), "nobodys")); err != nil || os.Geteuid() != nobody {
+			t.Fatalf("became %q, uid %d, %v", name, os.Geteuid(), err)
+		}
+		if f := look(t, cfg, doctor.Options{}, "agent"); f.State != doctor.Skipped {
+			t.Errorf("%+v", f)
+		}
+		if f := look(t, cfg, doctor.Options{}, "broker"); f.State != doctor.Failed || !strings.Contains(f.Found, "another client id than the running agent's") {
+			t.Errorf("%+v", f)
+		}
+		return
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	broker := brokertest.Start(t, brokertest.Anonymous, "clientid_prefixes "+id)
+	cfg := station(t, "[mqtt]\nbroker = \""+broker.URL()+"\"\nclient_id = \""+id+"\"\n")
+	folder := filepath.Dir(cfg.Journal.Path)
+	openTo(t, folder)
+	nobodys := filepath.Join(folder, "nobodys")
+	if err := errors.Join(os.Mkdir(nobodys, 0o700), os.Chown(nobodys, nobody, nobody)); err != nil {
+		t.Fatal(err)
+	}
+	j, err := journal.Open(cfg.Journal.Path, cfg.Station.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	again(t, "DOCTOR_STATION="+filepath.Join(folder, "station.toml"))
+}
+
+// openTo lets others look into a folder of the test's.
+func openTo(t *testing.T, folder string) {
+	t.Helper()
+	for dir := folder; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// again runs the test in a process of its own, which may become another user.
+func again(t *testing.T, env string) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), env)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // Files that an agent left which was started as root are named, as the agent's user sees them. The test runs itself as that user.
 func TestFilesOfRoot(t *testing.T) {
 	const nobody = 65534
@@ -179,23 +243,11 @@ func TestFilesOfRoot(t *testing.T) {
 	if err := os.WriteFile(cfg.Journal.Path, nil, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	for dir := folder; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) { // others may look into the test's folders
-		if err := os.Chmod(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
+	openTo(t, folder)
 	for _, path := range []string{folder, filepath.Join(folder, "station.toml")} {
 		if err := os.Chown(path, nobody, nobody); err != nil {
 			t.Fatal(err)
 		}
 	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(self, "-test.run=^TestFilesOfRoot$", "-test.v")
-	cmd.Env = append(os.Environ(), "DOCTOR_FOLDER="+folder)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
+	again(t, "DOCTOR_FOLDER="+folder)
 }
