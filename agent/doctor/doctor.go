@@ -2,9 +2,9 @@
 //
 //	configuration -> secrets, files, disk, journal, clock, model, camera, broker, Sparkplug -> DOCTOR -> terminal, JSON, MQTT
 //
-// It may be used beside a running agent and does not disturb it: the journal is read without a lock, the camera is left to the agent,
-// and the broker sees another client id, which an access list may not know. Newcomers need Read and Examine; Model and Missing are for those who only want to know
-// whether a configuration fits the machine.
+// It may be used beside a running agent of the same machine and does not disturb it: the journal is read without a lock, the camera is left to
+// the agent, and the broker sees another client id, which an access list may not know. Newcomers need Read and Examine; Model and Missing are
+// for those who only want to know whether a configuration fits the machine.
 package doctor
 
 import (
