@@ -82,6 +82,31 @@ func TestMemoryWithoutAClock(t *testing.T) {
 	}
 }
 
+// What a clock noted that ran a month ahead does not hide the present when it is set right.
+func TestMemoryOfAClockAhead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.db-shifts")
+	now := time.Date(2026, 3, 5, 15, 0, 0, 0, zone(t, "Europe/Berlin"))
+	s := newShifts(threeShifts, 1, func() time.Time { return now })
+	m, err := recall(path, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for day := range 2 * shownShifts {
+		s.addTriggerErrors(now.AddDate(0, 0, 30+day), 1)
+	}
+	if err := m.save(s); err != nil {
+		t.Fatal(err)
+	}
+	again := newShifts(threeShifts, 1, func() time.Time { return now })
+	if _, err := recall(path, again); err != nil {
+		t.Fatal(err)
+	}
+	again.addTriggerErrors(now, 2)
+	if list := again.list(); len(list) != 1 || list[0].Triggers != 2 {
+		t.Errorf("the shifts are %+v", list)
+	}
+}
+
 // A file that cannot be used is told of and keeps nothing from working; the next errors replace it.
 func TestMemoryDamaged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db-shifts")

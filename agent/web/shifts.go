@@ -54,12 +54,15 @@ func (s *shifts) at(t time.Time) *tally {
 	if c == nil {
 		c = &tally{Start: start, End: end, Verdicts: map[verdict.Label]int{}}
 		s.tally[start.Unix()] = c
-		if len(s.tally) > shownShifts { // the oldest go; a clock that jumps to and fro cannot fill the memory
-			oldest := start.Unix()
+		if len(s.tally) > shownShifts { // the farthest goes; a clock that jumps to and fro cannot fill the memory, nor what it left push the present out
+			from := func(k int64) int64 { return max(k-start.Unix(), start.Unix()-k) }
+			farthest := start.Unix()
 			for k := range s.tally {
-				oldest = min(oldest, k)
+				if from(k) > from(farthest) {
+					farthest = k
+				}
 			}
-			delete(s.tally, oldest)
+			delete(s.tally, farthest)
 		}
 	}
 	return c
