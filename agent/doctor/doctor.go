@@ -2,8 +2,8 @@
 //
 //	configuration -> secrets, files, disk, journal, clock, model, camera, broker, Sparkplug -> DOCTOR -> terminal, JSON, MQTT
 //
-// It may be used beside a running agent of the same machine and does not disturb it: the journal is read without a lock, the camera is left to
-// the agent, and the broker sees another client id, which an access list may not know. Newcomers need Read and Examine; Model and Missing are
+// It may be used beside a running agent and does not disturb it: the journal is read without a lock, the camera is left to the agent, and the
+// broker sees another client id, which an access list may not know. Newcomers need Read and Examine; Model and Missing are
 // for those who only want to know whether a configuration fits the machine.
 package doctor
 
@@ -235,9 +235,12 @@ func (d *doctor) broker(ctx context.Context) {
 	seen, err := journal.Look(d.cfg.Journal.Path, d.cfg.Station.ID())
 	d.seen.InUse = d.seen.InUse || err == nil && seen.InUse
 
-	within, cancel := context.WithTimeout(ctx, d.Patience)
-	defer cancel()
-	if err := uplink.Try(within, d.login(c), uplink.Topics{Root: c.Root, Station: d.cfg.Station.ID()}); err != nil {
+	err = d.login(c, func(c config.MQTT) error {
+		within, cancel := context.WithTimeout(ctx, d.Patience)
+		defer cancel()
+		return uplink.Try(within, c, uplink.Topics{Root: c.Root, Station: d.cfg.Station.ID()})
+	})
+	if err != nil {
 		d.tell(d.refused("broker", err, "the broker's access list must let the station read and write below its own topic"))
 		return
 	}
@@ -247,13 +250,18 @@ func (d *doctor) broker(ctx context.Context) {
 	}
 }
 
-// login is the station's own, unless an agent uses it or may be using it.
-func (d *doctor) login(c config.MQTT) config.MQTT {
-	if d.seen.InUse || d.shut {
-		return uplink.Aside(c)
+// login tries a client id that nobody has: a broker throws out whoever has the one that comes, and the agent may run on another machine. Where
+// that is refused it tries the station's own, unless an agent uses it or may be using it.
+func (d *doctor) login(c config.MQTT, try func(config.MQTT) error) error {
+	err := try(uplink.Aside(c))
+	if !uplink.Refused(err) || d.beside() {
+		return err
 	}
-	return c
+	return try(c)
 }
+
+// beside says whether an agent runs here, or may run.
+func (d *doctor) beside() bool { return d.seen.InUse || d.shut }
 
 // refused is a broker that does not let the station in. access is what to do when it lets it in and forbids a topic.
 func (d *doctor) refused(look string, err error, access string) Finding {
@@ -263,7 +271,8 @@ func (d *doctor) refused(look string, err error, access string) Finding {
 		return Finding{look, Skipped, err.Error(), "systemctl start tirewatch-selfcheck looks as the service does"}
 	case known:
 		f := Finding{look, Failed, fmt.Sprintf("broker %s: %s (%v)", refusal.Broker, refusal.Text, refusal.Err), refusal.Advice}
-		if d.seen.InUse || d.shut {
+		if d.beside() && uplink.Refused(err) {
+			f.State = Warning
 			f.Found += ", tried under another client id than the running agent's, which it may let in"
 		}
 		return f
@@ -276,10 +285,13 @@ func (d *doctor) refused(look string, err error, access string) Finding {
 // sparkplug logs in as the Sparkplug session and looks whether the host that it waits for is there.
 func (d *doctor) sparkplug(ctx context.Context) {
 	names, own := agent.SparkplugNames(d.cfg.Sparkplug), agent.SparkplugLogin(d.cfg)
-	c := d.login(own)
-	ctx, cancel := context.WithTimeout(ctx, d.Patience)
-	defer cancel()
-	state, err := uplink.TrySparkplug(ctx, c, names)
+	var state []byte
+	err := d.login(own, func(c config.MQTT) (err error) {
+		within, cancel := context.WithTimeout(ctx, d.Patience)
+		defer cancel()
+		state, err = uplink.TrySparkplug(within, c, names)
+		return err
+	})
 	if err != nil {
 		f := d.refused("sparkplug", err, fmt.Sprintf("the broker's access list must let the station read and write spBv1.0/%s/+/%s/#, and read spBv1.0/STATE/#",
 			names.Group, names.Node))
@@ -289,7 +301,7 @@ func (d *doctor) sparkplug(ctx context.Context) {
 		d.tell(f)
 		return
 	}
-	found := fmt.Sprintf("client id %s is let in as %s/%s", c.ClientID, names.Group, names.Node)
+	found := fmt.Sprintf("edge node %s/%s is let in", names.Group, names.Node)
 	if names.Host == "" {
 		d.tell(Finding{"sparkplug", OK, found + ", which waits for no host", ""})
 		return

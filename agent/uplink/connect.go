@@ -156,6 +156,11 @@ func (e *ConnectError) cause() string {
 	return text
 }
 
+// Refused tells whether the broker was there and did not let the client in, for its name, password or client id.
+func Refused(err error) bool {
+	return errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword) || errors.Is(err, packets.ErrorRefusedNotAuthorised) || errors.Is(err, packets.ErrorRefusedIDRejected)
+}
+
 // explain says in a technician's words why there is no connection and what can be done.
 func explain(cfg config.MQTT, err error) error {
 	var (

@@ -18,7 +18,7 @@ func Aside(cfg config.MQTT) config.MQTT {
 	return cfg
 }
 
-// Try connects as the station would and asks for the topic that every station reads. It publishes nothing. Beside a running agent cfg must be
+// Try connects as the station would and asks for the topic that every station reads. It publishes nothing. Where an agent may run cfg must be
 // Aside.
 func Try(ctx context.Context, cfg config.MQTT, topics Topics) error {
 	_, err := try(ctx, cfg, topics.Command(), "")

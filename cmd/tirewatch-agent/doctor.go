@@ -26,9 +26,9 @@ model, camera, broker, Sparkplug. For each it says what it found, and what to do
 wrong. The exit code is 1 when something keeps the station from working; warnings do not.
 
 It may be used beside a running agent: the camera is left to the agent, which is asked instead, and the
-broker sees another client id, which an access list may refuse where it lets the agent in. On another
-machine with the same configuration it cannot know of the agent, and takes its place at the broker for a
-moment. Root looks as the user who owns the journal's folder, because root could read and open everything.`,
+broker sees another client id. Where the broker refuses that and no agent is seen, the station's own is
+tried: on another machine with the same configuration it takes the agent's place for a moment then. Root
+looks as the user who owns the journal's folder, because root could read and open everything.`,
 		Example: `  sudo tirewatch-agent doctor --config /etc/tirewatch/station.toml
   tirewatch-agent doctor --config /etc/tirewatch/station.toml --json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
