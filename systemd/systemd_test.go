@@ -3,6 +3,7 @@ package systemd_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"tirewatch/agent/config"
+	"tirewatch/agent/reject"
 )
 
 const unit = "tirewatch-agent.service"
@@ -125,6 +127,13 @@ func TestStartLimit(t *testing.T) {
 	retry := directives(t, "tirewatch-retry.timer")
 	if again := seconds(t, retry["OnActiveSec"][0]); again <= interval || retry["Unit"][0] != unit {
 		t.Errorf("%v starts after %v s, the limit counts for %v s", retry["Unit"], again, interval)
+	}
+}
+
+// The ejector's thread may have the priority that it asks for.
+func TestEjectorPriority(t *testing.T) {
+	if limit := directives(t, "gpio.conf")["LimitRTPRIO"]; !slices.Equal(limit, []string{fmt.Sprint(reject.Priority)}) {
+		t.Errorf("gpio.conf allows %v, the ejector asks for %d", limit, reject.Priority)
 	}
 }
 

@@ -208,6 +208,7 @@ func (d *doctor) files() {
 	var bad []string
 	paths := []string{
 		d.cfg.Journal.Path, d.cfg.Journal.Path + "-wal", d.cfg.Journal.Path + "-shm", d.cfg.Journal.Path + "-numbers", d.cfg.Journal.Path + "-lock",
+		d.cfg.Journal.Path + "-shifts", d.cfg.Journal.Path + "-sparkplug",
 	}
 	inModels, err := filepath.Glob(filepath.Join(globSafe(d.cfg.Model.Dir), "*"))
 	if err != nil {

@@ -2,6 +2,9 @@ package reject
 
 import "time"
 
+// Priority is the realtime priority of a prompt output, the lowest but a few: interrupts of the kernel, at 50, go before.
+const Priority = 10
+
 // alarm lets the goroutine of Run sleep until something is to be done. Another one may call wake.
 type alarm interface {
 	sleep(d time.Duration) // or until it is woken

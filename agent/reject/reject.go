@@ -48,7 +48,7 @@ type Order struct {
 // Output is one ejector. Its methods may be called from any goroutine; the pin belongs to the goroutine of Run.
 type Output struct {
 	o      Options
-	orders chan order // which Run looks into without a lock: it waits for no goroutine of a lower priority
+	orders chan order // which Run looks into without waiting for whoever gives an order
 
 	mu    sync.Mutex
 	alarm alarm // of Run; nil before it and after; guarded by mu
@@ -92,7 +92,9 @@ func (u *Output) Test() { u.put(order{test: true}) }
 func (u *Output) put(o order) {
 	if why := u.queue(o); why != "" {
 		u.missed(o, why)
+		return
 	}
+	u.wake()
 }
 
 // queue hands an order to Run, or says why not.
@@ -106,9 +108,6 @@ func (u *Output) queue(o order) (why string) {
 	case u.orders <- o:
 	default:
 		return "too many at once"
-	}
-	if u.alarm != nil {
-		u.alarm.wake()
 	}
 	return ""
 }

@@ -16,9 +16,6 @@ type thread struct {
 	event int // an eventfd
 }
 
-// priority is the lowest but a few of the realtime ones: interrupts of the kernel, at 50, go before.
-const priority = 10
-
 // newThread makes the calling goroutine's thread its own. The thread ends with the goroutine. Go's scheduler gets one more slot to run goroutines
 // in, so that the thread does not wait until one that computes gives its slot up, which takes 10 ms.
 func newThread(log *slog.Logger) (alarm, error) {
@@ -27,9 +24,9 @@ func newThread(log *slog.Logger) (alarm, error) {
 		return nil, os.NewSyscallError("eventfd", err)
 	}
 	runtime.LockOSThread()
-	fifo := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Flags: unix.SCHED_FLAG_RESET_ON_FORK, Priority: priority}
+	fifo := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Flags: unix.SCHED_FLAG_RESET_ON_FORK, Priority: Priority}
 	if err := unix.SchedSetAttr(0, &fifo, 0); err != nil {
-		log.Warn("the ejector has no realtime priority: on a busy machine its pulses may begin some milliseconds late (the unit's drop-in gpio.conf gives it)", "error", err)
+		log.Warn("the ejector has no realtime priority: on a busy machine its pulses may begin some milliseconds late (the unit's drop-in gpio.conf allows it, a kernel with CONFIG_RT_GROUP_SCHED may not)", "error", err)
 	}
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
 	return &thread{fd}, nil

@@ -72,7 +72,7 @@ For lines of GPIO chips it says how to open these to the service.`,
 	f.StringVar(&a.CAFile, "ca-file", "", "a `file` with the certificate of the broker's authority")
 	f.StringVar(&a.Key, "key", "", "the public key `file` of whoever signs the models")
 	f.StringVar(&a.Model, "model", "", "the first model, a bundle `file`; without it one is pushed later")
-	f.StringVar(&a.Trigger, "trigger", "", "what makes a verdict: `presence`, photo-eye, command or frame")
+	f.StringVar(&a.Trigger, "trigger", "", "what makes a verdict, the `mode`: presence, photo-eye, command or frame")
 	f.StringVar(&a.PhotoEye, "photo-eye", "", "the GPIO `line` of the photo-eye, like GPIO17")
 	f.StringVar(&a.Ejector, "ejector", "", "the GPIO `line` of the ejector, like GPIO27")
 	f.StringVar(&a.EjectorDelay, "ejector-delay", "", "the `time` from the middle of the picture to the ejector, like 1.2s")

@@ -148,8 +148,8 @@ func (l *Rings) wall(outer circle) (best wall, ok bool) {
 // search fills l.pairs: for each radius of a rim the pair of circles whose rises are largest together, over all centres near the outline's. Where
 // another centre's circle crosses a ray of the outline's centre is taken to the first order, to the cell: sharpen does the rest.
 func (l *Rings) search(outer circle) {
-	const every = 2 // cells between centres
-	off := int(maxOff * outer.r / every)
+	const every = 2                                    // cells between centres
+	off := min(int(maxOff*outer.r/every), ringGrid/32) // an outline that the frame cuts may be larger than the grid
 	first := int(minRim*outer.r) - off*every - 1
 	n := int((1+maxGrow)*outer.r) + off*every + 2 - first
 	l.measure(outer, first, n)
