@@ -44,7 +44,7 @@ type Picture struct {
 	ModelSerial uint64        `json:"model_serial"`
 	ModelHash   string        `json:"model_hash"`
 	Why         []Reason      `json:"why"`
-	Shows       cut.View      `json:"shows"` // the whole tire, or a tile of this view; empty: a station of before kept the picture, of the whole tire
+	Shows       cut.View      `json:"shows"` // the whole tire, or a tile of this view; empty, of a station of before this field: taken for the whole tire
 
 	Label Label  `json:"-"` // what a person said
 	Path  string `json:"-"` // of the file

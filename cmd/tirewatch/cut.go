@@ -77,7 +77,7 @@ func cutImages(cmd *cobra.Command, dst string, images []string, o cut.Options) e
 			return err
 		}
 		of, _ := dataset.TileOf(dataset.TileName(name, 0))
-		n, err := 0, fmt.Errorf("%s: %s has tiles of a photograph with this name; name another folder", name, dst)
+		n, err := 0, fmt.Errorf("%s: %s has tiles of a photograph with this name already; name another folder, or delete what an earlier run left", name, dst)
 		if !taken[of] {
 			n, err = cutImage(dst, name, cutter, round, o.View)
 		}
