@@ -76,9 +76,9 @@ func used(t *testing.T) map[string]bool {
 
 // Each language has each message, with the same places to fill in, and nothing that nobody says.
 func TestLanguagesAreComplete(t *testing.T) {
-	english := catalogue[language.English.String()]
+	english := catalogue()[language.English.String()]
 	place := regexp.MustCompile(`\{\w+\}`)
-	for lang, messages := range catalogue {
+	for lang, messages := range catalogue() {
 		for key := range english {
 			if strings.TrimSpace(messages[key]) == "" {
 				t.Errorf("%s lacks %s", lang, key)
@@ -156,7 +156,7 @@ func TestFirstPaint(t *testing.T) {
 		here := func(r *http.Request) { r.Host = "localhost"; r.Header.Set("Accept-Language", lang.String()) }
 		sum := len(answerText(t, v.ask("GET", "/", "", here)))
 		var names []string
-		for _, name := range slices.Sorted(maps.Keys(tags)) {
+		for _, name := range slices.Sorted(maps.Keys(tags())) {
 			names = append(names, name)
 			sum += len(answerText(t, v.ask("GET", "/static/"+name, "", here)))
 		}

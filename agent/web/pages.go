@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/text/language"
@@ -23,9 +24,13 @@ var files embed.FS
 var (
 	languages = []language.Tag{language.English, language.German, language.Indonesian}
 	matcher   = language.NewMatcher(languages)
-	catalogue = readCatalogue()
-	pages     = template.Must(template.ParseFS(files, "*.html"))
-	tags      = readTags()
+)
+
+// What is made of the files, for the first who asks: most commands of the program have no page.
+var (
+	catalogue = sync.OnceValue(readCatalogue)
+	pages     = sync.OnceValue(func() *template.Template { return template.Must(template.ParseFS(files, "*.html")) })
+	tags      = sync.OnceValue(readTags)
 )
 
 // readCatalogue gives the messages by language and key. A test holds that each language has each key.
@@ -95,7 +100,7 @@ func (s sheet) T(key string) string { return s.Messages[key] }
 
 func (p *Page) sheet(r *http.Request) sheet {
 	lang := speak(r)
-	s := sheet{Lang: lang, Station: p.o.Station, Role: p.access.role(r).String(), Open: p.access.open(), Review: p.o.Review != nil, Messages: catalogue[lang]}
+	s := sheet{Lang: lang, Station: p.o.Station, Role: p.access.role(r).String(), Open: p.access.open(), Review: p.o.Review != nil, Messages: catalogue()[lang]}
 	for _, tag := range languages {
 		s.Languages = append(s.Languages, tag.String())
 	}
@@ -104,7 +109,7 @@ func (p *Page) sheet(r *http.Request) sheet {
 
 func (p *Page) render(w http.ResponseWriter, status int, name string, s sheet) {
 	var out bytes.Buffer
-	if err := pages.ExecuteTemplate(&out, name, s); err != nil {
+	if err := pages().ExecuteTemplate(&out, name, s); err != nil {
 		panic("internal error: " + err.Error()) // tests fill every template
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -159,7 +164,7 @@ func (p *Page) logout(w http.ResponseWriter, r *http.Request) {
 // language remembers a choice.
 func (p *Page) language(w http.ResponseWriter, r *http.Request) {
 	tag := r.PathValue("tag")
-	if catalogue[tag] == nil {
+	if catalogue()[tag] == nil {
 		http.NotFound(w, r)
 		return
 	}
@@ -170,7 +175,7 @@ func (p *Page) language(w http.ResponseWriter, r *http.Request) {
 
 func (p *Page) static(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
-	tag := tags[name]
+	tag := tags()[name]
 	if tag == "" {
 		http.NotFound(w, r)
 		return
