@@ -22,6 +22,7 @@ import (
 	"tirewatch/agent/web"
 	"tirewatch/vision/camera"
 	"tirewatch/vision/cut"
+	"tirewatch/vision/hint"
 	"tirewatch/vision/locate"
 )
 
@@ -347,9 +348,8 @@ func (p *problems) camera(e camera.Event, log *slog.Logger) {
 		return
 	}
 	attrs := []any{"error", e.Err, "retry", e.Retry}
-	var advice interface{ Hint() string }
-	if errors.As(e.Err, &advice) && advice.Hint() != "" {
-		attrs = append(attrs, "hint", advice.Hint())
+	if advice := hint.Of(e.Err); advice != "" {
+		attrs = append(attrs, "hint", advice)
 	}
 	log.Error("the camera is down, opening it again until it works", attrs...)
 }

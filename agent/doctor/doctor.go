@@ -24,6 +24,7 @@ import (
 	"tirewatch/agent/sparkplug"
 	"tirewatch/agent/uplink"
 	"tirewatch/vision/camera"
+	"tirewatch/vision/hint"
 )
 
 // State is how a look ended.
@@ -193,7 +194,7 @@ func (d *doctor) camera(ctx context.Context) {
 		err = camera.Check(o.Source)
 	}
 	if err != nil {
-		d.tell(Finding{"camera", Failed, err.Error(), hint(err)})
+		d.tell(Finding{"camera", Failed, err.Error(), hint.Of(err)})
 		return
 	}
 	if d.seen.InUse && o.Source.Live() {
@@ -209,7 +210,7 @@ func (d *doctor) camera(ctx context.Context) {
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = fmt.Errorf("open %s: no picture within %v", o.Source, d.Patience)
 		}
-		d.tell(Finding{"camera", Failed, err.Error(), hint(err)})
+		d.tell(Finding{"camera", Failed, err.Error(), hint.Of(err)})
 		return
 	}
 	words := fmt.Sprintf("%s gave a picture of %d x %d px", o.Source, f.Width, f.Height)
@@ -320,15 +321,4 @@ func (d *doctor) sparkplug(ctx context.Context) {
 	default:
 		d.tell(Finding{"sparkplug", OK, fmt.Sprintf("%s; the primary host %s is online since %s", found, names.Host, since), ""})
 	}
-}
-
-// hint is the advice that an error brings along.
-func hint(err error) string {
-	if h, ok := errors.AsType[interface {
-		error
-		Hint() string
-	}](err); ok {
-		return h.Hint()
-	}
-	return ""
 }

@@ -16,6 +16,7 @@ import (
 	"tirewatch/agent/journal"
 	"tirewatch/agent/models"
 	"tirewatch/agent/uplink"
+	"tirewatch/vision/hint"
 	"tirewatch/vision/verdict"
 )
 
@@ -87,11 +88,7 @@ func (p *Page) fail(w http.ResponseWriter, r *http.Request, err error) {
 		Hint   string `json:"hint,omitempty"`
 	}{Code: f.code}
 	if f.err != nil {
-		body.Detail = f.err.Error()
-		var advice interface{ Hint() string }
-		if errors.As(f.err, &advice) {
-			body.Hint = advice.Hint()
-		}
+		body.Detail, body.Hint = f.err.Error(), hint.Of(f.err)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(f.status)

@@ -20,6 +20,7 @@ import (
 	"tirewatch/agent/config"
 	"tirewatch/cmd/internal/version"
 	"tirewatch/vision/camera"
+	"tirewatch/vision/hint"
 )
 
 func main() {
@@ -75,9 +76,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	for line := range strings.Lines(err.Error()) {
 		fmt.Fprintf(stderr, "tirewatch-agent: error: %s\n", strings.TrimSuffix(line, "\n"))
 	}
-	var h interface{ Hint() string }
-	if errors.As(err, &h) && h.Hint() != "" {
-		fmt.Fprintf(stderr, "tirewatch-agent: hint: %s\n", h.Hint())
+	if advice := hint.Of(err); advice != "" {
+		fmt.Fprintf(stderr, "tirewatch-agent: hint: %s\n", advice)
 	}
 	var u *usageError
 	if errors.As(err, &u) {

@@ -1,0 +1,25 @@
+package hint_test
+
+import (
+	"errors"
+	"fmt"
+
+	"tirewatch/vision/hint"
+)
+
+// lensError is an error that knows what to do.
+type lensError struct{}
+
+func (lensError) Error() string { return "the picture is black" }
+func (lensError) Hint() string  { return "take the cap off" }
+
+func ExampleOf() {
+	err := fmt.Errorf("look at the camera: %w", lensError{})
+	fmt.Println(err)
+	fmt.Println(hint.Of(err))
+	fmt.Printf("%q\n", hint.Of(errors.New("another")))
+	// Output:
+	// look at the camera: the picture is black
+	// take the cap off
+	// ""
+}
