@@ -165,17 +165,13 @@ func (u *Output) end(w *work) {
 	u.mu.Lock()
 	u.alarm.close()
 	u.alarm, u.ended = nil, true
+	close(u.orders) // queue gives none any more
 	u.mu.Unlock()
-	for {
-		select {
-		case o := <-u.orders:
-			w.waiting = append(w.waiting, o)
-		default:
-			for _, o := range w.waiting {
-				u.missed(o, "the station stopped before the tire was at the ejector")
-			}
-			return
-		}
+	for o := range u.orders {
+		w.waiting = append(w.waiting, o)
+	}
+	for _, o := range w.waiting {
+		u.missed(o, "the station stopped before the tire was at the ejector")
 	}
 }
 
