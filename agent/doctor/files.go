@@ -19,7 +19,6 @@ import (
 	"tirewatch/agent/journal"
 	"tirewatch/agent/models"
 	"tirewatch/agent/review"
-	"tirewatch/agent/uplink"
 	"tirewatch/agent/web"
 	"tirewatch/quantize/bundle"
 	"tirewatch/vision/camera"
@@ -75,8 +74,8 @@ func secretFiles(cfg *config.Config) (named []secretFile) {
 		key, path string
 		check     func(path string) error
 	}{
-		{"mqtt.password_file", c.PasswordFile, uplink.CheckSecret}, {"mqtt.ca_file", c.CAFile, isReadable},
-		{"mqtt.cert_file", c.CertFile, isReadable}, {"mqtt.key_file", c.KeyFile, uplink.CheckSecret},
+		{"mqtt.password_file", c.PasswordFile, isSecret}, {"mqtt.ca_file", c.CAFile, isReadable},
+		{"mqtt.cert_file", c.CertFile, isReadable}, {"mqtt.key_file", c.KeyFile, isSecret},
 		{"page.password_file", page.PasswordFile, web.CheckPasswordFile}, {"page.viewer_password_file", page.ViewerPasswordFile, web.CheckPasswordFile},
 		{"page.cert_file", page.CertFile, func(path string) error { _, err := config.ReadKeyPair(path, page.KeyFile); return err }},
 	} {
@@ -169,6 +168,11 @@ func isReadable(path string) error {
 		return err
 	}
 	return f.Close()
+}
+
+func isSecret(path string) error {
+	_, err := config.ReadSecret(path)
+	return err
 }
 
 // secrets looks at passwords, keys and certificates.
