@@ -232,11 +232,7 @@ func (d *doctor) broker(ctx context.Context) {
 		d.tell(Finding{"broker", OK, "none: verdicts stay in the journal", ""})
 		return
 	}
-	// The looks before this one took their time. An agent has the journal before it uses its client ids.
-	seen, err := journal.Look(d.cfg.Journal.Path, d.cfg.Station.ID())
-	d.seen.InUse = d.seen.InUse || err == nil && seen.InUse
-
-	err = d.login(c, func(c config.MQTT) error {
+	err := d.login(c, func(c config.MQTT) error {
 		within, cancel := context.WithTimeout(ctx, d.Patience)
 		defer cancel()
 		return uplink.Try(within, c, uplink.Topics{Root: c.Root, Station: d.cfg.Station.ID()})
@@ -256,6 +252,11 @@ func (d *doctor) broker(ctx context.Context) {
 func (d *doctor) login(c config.MQTT, try func(config.MQTT) error) error {
 	err := try(uplink.Aside(c))
 	if !uplink.Refused(err) || d.beside() {
+		return err
+	}
+	// All looks before this took their time. An agent has the journal before it uses its client ids.
+	if seen, lookErr := journal.Look(d.cfg.Journal.Path, d.cfg.Station.ID()); lookErr == nil && seen.InUse {
+		d.seen.InUse = true
 		return err
 	}
 	return try(c)
