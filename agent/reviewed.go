@@ -20,15 +20,17 @@ func newReviewed(j *journal.Journal, cfg *config.Config) web.Review {
 	return reviewed{review.Open(journal.CropFolder(j.Path()), cfg.Station.ID(), cut.View(cfg.Locate.View))}
 }
 
-// Next is web.Review's.
-func (r reviewed) Next(n int) (waiting []verdict.Verdict, all int, err error) {
+// Waiting is web.Review's.
+func (r reviewed) Waiting() (int, error) {
 	counts, err := r.queue.Count()
-	if err != nil || n == 0 { // the page asks for the number every other second
-		return nil, counts.Waiting, err
-	}
+	return counts.Waiting, err
+}
+
+// Next is web.Review's.
+func (r reviewed) Next(n int) (waiting []verdict.Verdict, err error) {
 	pictures, err := r.queue.Next(n)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	for _, p := range pictures {
 		waiting = append(waiting, verdict.Verdict{
@@ -36,7 +38,7 @@ func (r reviewed) Next(n int) (waiting []verdict.Verdict, all int, err error) {
 			ModelSerial: p.ModelSerial, ModelHash: p.ModelHash,
 		})
 	}
-	return waiting, counts.Waiting, nil
+	return waiting, nil
 }
 
 // Label is web.Review's. A picture that shows neither leaves the queue, too.

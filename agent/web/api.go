@@ -196,7 +196,7 @@ func (p *Page) getState(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.Locate.Mode, s.Locate.Region, s.Locate.Learn = p.o.Locate.Where()
 	if p.o.Review != nil {
-		_, n, err := p.o.Review.Next(0)
+		n, err := p.o.Review.Waiting()
 		if err != nil {
 			return err
 		}
@@ -374,7 +374,11 @@ func (p *Page) getReview(w http.ResponseWriter, _ *http.Request) error {
 	if p.o.Review == nil {
 		return errNoReview
 	}
-	waiting, all, err := p.o.Review.Next(mostReview)
+	all, err := p.o.Review.Waiting()
+	if err != nil {
+		return err
+	}
+	waiting, err := p.o.Review.Next(mostReview)
 	if err != nil {
 		return err
 	}

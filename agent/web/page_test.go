@@ -203,8 +203,9 @@ func TestFilesStayHome(t *testing.T) {
 // noReview is an empty queue.
 type noReview struct{}
 
-func (noReview) Next(int) ([]verdict.Verdict, int, error) { return nil, 0, nil }
-func (noReview) Label(uint64, verdict.Label) error        { return nil }
+func (noReview) Waiting() (int, error)               { return 0, nil }
+func (noReview) Next(int) ([]verdict.Verdict, error) { return nil, nil }
+func (noReview) Label(uint64, verdict.Label) error   { return nil }
 
 // Text on its ground has a contrast of 4.5 or more in both schemes (WCAG 2.2, success criterion 1.4.3).
 func TestContrast(t *testing.T) {

@@ -273,10 +273,16 @@ type reviewed struct {
 	labels map[uint64]verdict.Label
 }
 
-func (r *reviewed) Next(n int) ([]verdict.Verdict, int, error) {
+func (r *reviewed) Waiting() (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Clone(r.queue[:min(n, len(r.queue))]), len(r.queue), nil
+	return len(r.queue), nil
+}
+
+func (r *reviewed) Next(n int) ([]verdict.Verdict, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.queue[:min(n, len(r.queue))]), nil
 }
 
 func (r *reviewed) Label(seq uint64, label verdict.Label) error {

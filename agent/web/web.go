@@ -47,8 +47,10 @@ type Locate interface {
 
 // Review is the queue of pictures that wait for a person's label.
 type Review interface {
-	// Next gives at most n of them, the most uncertain first, and how many there are.
-	Next(n int) (waiting []verdict.Verdict, all int, err error)
+	// Waiting is how many there are.
+	Waiting() (int, error)
+	// Next gives at most n of them, the most uncertain first.
+	Next(n int) ([]verdict.Verdict, error)
 	// Label takes one off the queue; label is verdict.Normal or verdict.Crack, or empty for a picture that shows neither.
 	Label(seq uint64, label verdict.Label) error
 }
