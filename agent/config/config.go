@@ -11,8 +11,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -404,28 +402,6 @@ type Page struct {
 	// Shifts are the times of day, in the machine's time zone, at which a shift begins and counters start again. Default 06:00, 14:00 and 22:00.
 	Shifts []string `toml:"shifts"`
 }
-
-// Local says whether only this machine reaches the page.
-func (p Page) Local() bool {
-	host, _, err := net.SplitHostPort(p.Listen)
-	ip, ipErr := netip.ParseAddr(host)
-	return err == nil && (host == "localhost" || ipErr == nil && ip.IsLoopback())
-}
-
-// ShiftStarts are the checked Shifts, since midnight.
-func (p Page) ShiftStarts() (starts []time.Duration) {
-	for _, s := range p.Shifts {
-		t, err := time.Parse(clockTime, s)
-		if err != nil {
-			panic("internal error: unchecked shift: " + err.Error())
-		}
-		starts = append(starts, time.Duration(t.Hour())*time.Hour+time.Duration(t.Minute())*time.Minute)
-	}
-	return starts
-}
-
-// clockTime is how a time of day is written.
-const clockTime = "15:04"
 
 // Log is what the daemon says on standard error.
 type Log struct {
