@@ -76,12 +76,14 @@ func cutImages(cmd *cobra.Command, dst string, images []string, o cut.Options) e
 		if err := cmd.Context().Err(); err != nil {
 			return err
 		}
-		of, _ := dataset.TileOf(dataset.TileName(name, 0))
-		n, err := 0, fmt.Errorf("%s: %s has tiles of a photograph with this name already; name another folder, or delete what an earlier run left", name, dst)
-		if !taken[of] {
+		tire, _ := dataset.TileOf(dataset.TileName(name, 0)) // as it is read from the names in dst, whatever the photograph is called
+		n, err := 0, error(nil)
+		if taken[tire] {
+			err = fmt.Errorf("%s: %s has tiles of a photograph with this name already; name another folder, or delete what an earlier run left", name, dst)
+		} else {
 			n, err = cutImage(dst, name, cutter, round, o.View)
+			taken[tire] = n > 0
 		}
-		taken[of] = taken[of] || n > 0
 		tiles += n
 		if errors.As(err, new(*os.PathError)) && n > 0 {
 			return err // the disk, not the photograph
