@@ -64,8 +64,8 @@ lint:
 	go tool staticcheck ./...
 	go mod tidy -diff
 	@command -v gcc >/dev/null || .ci/need gcc
-	go -C vision/bench vet .
-	go -C vision/bench mod tidy -diff
+	go -C bench vet .
+	go -C bench mod tidy -diff
 
 # How near the drawings come to photographs: trains on drawn close-ups alone, with three seeds, and ranks patches of the photographs in
 # TIRES, a folder with crack/ and normal/. Half an hour on two idle cores.
@@ -120,7 +120,7 @@ screenshots: deps-opencv deps-test build
 test-writeloss:
 	WRITELOSS_VERDICTS=1000 go test -count=1 -timeout 2h -run TestPowerCuts -v ./agent/journal
 
-# Other runtimes and frameworks beside ours: vision/bench, a module of its own. ONNX Runtime comes as a library inside an npm package; 1.20.1 is
+# Other runtimes and frameworks beside ours: bench, a module of its own. ONNX Runtime comes as a library inside an npm package; 1.20.1 is
 # the last whose arm64 library runs under Debian's qemu.
 BENCH = $(CURDIR)/bin/bench
 ORT_X64 = $(BENCH)/ort-1.30.0
@@ -134,13 +134,13 @@ ARM64_CGO = CGO_ENABLED=1 GOARCH=arm64 CC=aarch64-linux-gnu-gcc
 # probabilities, and so have the networks that we import. The losses of a training are PyTorch's.
 test-peers: $(ORT_X64)/node_modules/.package-lock.json
 	@.ci/need python3-torch python3-numpy
-	ORT_LIBRARY=$(ORT_X64_LIBRARY) REQUIRE_TORCH=1 go -C vision/bench test -count=1 -timeout 30m -v .
+	ORT_LIBRARY=$(ORT_X64_LIBRARY) REQUIRE_TORCH=1 go -C bench test -count=1 -timeout 30m -v .
 
 # The same on CPUs that are not at hand, under qemu and with fewer images: NEON, NEON with dot product, AVX2 without VNNI.
 test-peers-emulated: $(ORT_X64)/node_modules/.package-lock.json $(ORT_ARM64)/node_modules/.package-lock.json
 	@.ci/need gcc qemu-user gcc-aarch64-linux-gnu libstdc++6-arm64-cross
-	go -C vision/bench test -c -o $(BENCH)/exact .
-	$(ARM64_CGO) go -C vision/bench test -c -o $(BENCH)/exact-arm64 .
+	go -C bench test -c -o $(BENCH)/exact .
+	$(ARM64_CGO) go -C bench test -c -o $(BENCH)/exact-arm64 .
 	for core in cortex-a72 cortex-a76; do \
 	  ORT_LIBRARY=$(ORT_ARM64_LIBRARY) QEMU_LD_PREFIX=/usr/aarch64-linux-gnu qemu-aarch64 -cpu $$core $(BENCH)/exact-arm64 -test.v -test.short || exit 1; \
 	done
@@ -149,14 +149,14 @@ test-peers-emulated: $(ORT_X64)/node_modules/.package-lock.json $(ORT_ARM64)/nod
 # Times on this machine: about two minutes, all runtimes in turns.
 bench-peers: $(ORT_X64)/node_modules/.package-lock.json bench-build
 	@.ci/need g++ libdnnl-dev
-	g++ -O2 -std=c++17 -Wall -Wextra -o $(BENCH)/onednn vision/bench/onednn/onednn.cpp -ldnnl
+	g++ -O2 -std=c++17 -Wall -Wextra -o $(BENCH)/onednn bench/onednn/onednn.cpp -ldnnl
 	ORT_LIBRARY=$(ORT_X64_LIBRARY) $(BENCH)/bench peers $(BENCH)
 
 # Instructions for one image on two ARM cores under qemu, and the cycles of the inner loops by llvm-mca's models.
 bench-arm64: $(ORT_ARM64)/node_modules/.package-lock.json bench-build
 	@.ci/need gcc qemu-user gcc-aarch64-linux-gnu libstdc++6-arm64-cross llvm-19
-	gcc -O2 -Wall -Wextra -shared -fPIC -o $(BENCH)/icount.so vision/bench/icount/icount.c
-	$(ARM64_CGO) go -C vision/bench build -o $(BENCH)/bench-arm64 .
+	gcc -O2 -Wall -Wextra -shared -fPIC -o $(BENCH)/icount.so bench/icount/icount.c
+	$(ARM64_CGO) go -C bench build -o $(BENCH)/bench-arm64 .
 	ORT_LIBRARY=$(ORT_ARM64_LIBRARY) QEMU_LD_PREFIX=/usr/aarch64-linux-gnu $(BENCH)/bench arm64 $(BENCH)
 	$(BENCH)/bench loops $(BENCH)/bench-arm64
 
@@ -165,8 +165,8 @@ bench-arm64: $(ORT_ARM64)/node_modules/.package-lock.json bench-build
 ROUNDS = 5
 bench-train: build bench-tool
 	@.ci/need g++ libdnnl-dev python3-torch python3-numpy
-	g++ -O2 -std=c++17 -Wall -Wextra -o $(BENCH)/onednn-train vision/bench/onednn/train.cpp -ldnnl
-	$(BENCH)/bench training $(BENCH)/training vision/bench/torch $(ROUNDS)
+	g++ -O2 -std=c++17 -Wall -Wextra -o $(BENCH)/onednn-train bench/onednn/train.cpp -ldnnl
+	$(BENCH)/bench training $(BENCH)/training bench/torch $(ROUNDS)
 	$(BENCH)/bench endtoend bin/tirewatch $(BENCH)/endtoend
 
 # Photographs of one crack problem, BRICKWORK=DIR with crack and normal: 50 epochs on the first 200 of each class, tested on the rest, by
@@ -176,14 +176,14 @@ bench-brickwork: build bench-tool
 	@.ci/need python3-torch python3-numpy python3-pil
 	@[ -n "$(BRICKWORK)" ] || { echo "make bench-brickwork BRICKWORK=DIR: DIR holds crack and normal, 250 photographs each" >&2; exit 1; }
 	rm -rf $(BENCH)/brickwork
-	$(BENCH)/bench rival bin/tirewatch vision/bench/torch $(BRICKWORK) $(BENCH)/brickwork/last $(TRAIN_FLAGS)
+	$(BENCH)/bench rival bin/tirewatch bench/torch $(BRICKWORK) $(BENCH)/brickwork/last $(TRAIN_FLAGS)
 	$(BENCH)/bench folds groups bin/tirewatch $(BRICKWORK) $(BENCH)/brickwork/folds $(TRAIN_FLAGS)
 
 bench-build: bench-tool
 	$(BENCH)/bench make $(BENCH)
 
 bench-tool:
-	go -C vision/bench build -o $(BENCH)/bench .
+	go -C bench build -o $(BENCH)/bench .
 
 $(BENCH)/ort-%/node_modules/.package-lock.json:
 	@command -v npm >/dev/null || .ci/need npm

@@ -13,7 +13,7 @@ import (
 
 	"tirewatch/agent/models"
 	"tirewatch/agent/trigger"
-	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/vision/bundle/bundletest"
 	"tirewatch/vision/frame"
 	"tirewatch/vision/locate"
 	"tirewatch/vision/verdict"

@@ -24,8 +24,8 @@ import (
 	"tirewatch/agent/config"
 	"tirewatch/agent/uplink"
 	"tirewatch/agent/uplink/brokertest"
-	"tirewatch/quantize/bundle"
-	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/vision/bundle"
+	"tirewatch/vision/bundle/bundletest"
 	"tirewatch/vision/verdict"
 )
 

@@ -20,9 +20,9 @@ import (
 	"tirewatch/agent/review"
 	"tirewatch/agent/uplink"
 	"tirewatch/agent/web"
+	"tirewatch/internal/hint"
 	"tirewatch/vision/camera"
 	"tirewatch/vision/cut"
-	"tirewatch/vision/hint"
 	"tirewatch/vision/locate"
 )
 

@@ -8,8 +8,8 @@ import (
 	"tirewatch/agent/journal"
 	"tirewatch/agent/models"
 	"tirewatch/agent/review"
-	"tirewatch/quantize/bundle"
-	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/vision/bundle"
+	"tirewatch/vision/bundle/bundletest"
 	"tirewatch/vision/infer"
 	"tirewatch/vision/verdict"
 )

@@ -10,7 +10,7 @@ import (
 	"tirewatch/agent/config"
 	"tirewatch/agent/models"
 	"tirewatch/agent/uplink"
-	"tirewatch/quantize/bundle"
+	"tirewatch/vision/bundle"
 )
 
 // Commands that a station obeys.

@@ -10,8 +10,8 @@ import (
 
 	"tirewatch/agent/metrics"
 	"tirewatch/agent/models"
-	"tirewatch/quantize/bundle"
-	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/vision/bundle"
+	"tirewatch/vision/bundle/bundletest"
 	"tirewatch/vision/preprocess"
 	"tirewatch/vision/verdict"
 )

@@ -13,8 +13,8 @@ import (
 
 	"tirewatch/agent/models"
 	"tirewatch/agent/review"
-	"tirewatch/quantize/bundle"
-	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/vision/bundle"
+	"tirewatch/vision/bundle/bundletest"
 	"tirewatch/vision/cut"
 	"tirewatch/vision/frame"
 	"tirewatch/vision/graph"

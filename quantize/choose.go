@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"math"
 
-	"tirewatch/quantize/bundle"
+	"tirewatch/internal/each"
 	"tirewatch/quantize/calibrate"
 	"tirewatch/quantize/convert"
 	"tirewatch/quantize/report"
 	"tirewatch/trainer/checkpoint"
-	"tirewatch/trainer/each"
+	"tirewatch/vision/bundle"
 	"tirewatch/vision/graph"
 	"tirewatch/vision/infer"
 )

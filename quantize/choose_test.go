@@ -5,13 +5,13 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"tirewatch/quantize/bundle"
-	"tirewatch/quantize/bundle/bundletest"
 	"tirewatch/quantize/calibrate"
 	"tirewatch/quantize/convert"
 	"tirewatch/quantize/report"
 	"tirewatch/trainer/checkpoint"
 	"tirewatch/trainer/nn"
+	"tirewatch/vision/bundle"
+	"tirewatch/vision/bundle/bundletest"
 )
 
 // Ranges at a third of what they should be cut off much and shift every layer's mean. Bias correction takes the shift of the logit away

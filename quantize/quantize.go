@@ -13,11 +13,11 @@ import (
 	"slices"
 	"time"
 
-	"tirewatch/quantize/bundle"
 	"tirewatch/quantize/calibrate"
 	"tirewatch/quantize/report"
 	"tirewatch/trainer/checkpoint"
 	"tirewatch/trainer/metrics"
+	"tirewatch/vision/bundle"
 	"tirewatch/vision/infer"
 	"tirewatch/vision/verdict"
 )

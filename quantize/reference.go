@@ -3,7 +3,7 @@ package quantize
 import (
 	"math"
 
-	"tirewatch/quantize/bundle"
+	"tirewatch/vision/bundle"
 	"tirewatch/vision/preprocess"
 	"tirewatch/vision/verdict"
 )

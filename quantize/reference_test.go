@@ -4,7 +4,7 @@ import (
 	"math"
 	"testing"
 
-	"tirewatch/quantize/bundle"
+	"tirewatch/vision/bundle"
 )
 
 // Three images of 2 x 1 px; the second is judged cracked.

@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"tirewatch/internal/durable"
 	"tirewatch/trainer/checkpoint"
-	"tirewatch/vision/durable"
 )
 
 // RunDir is a run folder: everything that a training leaves behind.

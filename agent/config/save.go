@@ -12,7 +12,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2/unstable"
 
-	"tirewatch/vision/durable"
+	"tirewatch/internal/durable"
 )
 
 // SaveError is a change that could not be written into the file; the running station may have taken it all the same.

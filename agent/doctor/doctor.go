@@ -23,8 +23,8 @@ import (
 	"tirewatch/agent/models"
 	"tirewatch/agent/sparkplug"
 	"tirewatch/agent/uplink"
+	"tirewatch/internal/hint"
 	"tirewatch/vision/camera"
-	"tirewatch/vision/hint"
 )
 
 // State is how a look ended.

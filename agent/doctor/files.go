@@ -20,7 +20,7 @@ import (
 	"tirewatch/agent/models"
 	"tirewatch/agent/review"
 	"tirewatch/agent/web"
-	"tirewatch/quantize/bundle"
+	"tirewatch/vision/bundle"
 	"tirewatch/vision/camera"
 )
 

@@ -11,7 +11,7 @@ import (
 	"fmt"
 	"math"
 
-	"tirewatch/quantize/bundle"
+	"tirewatch/vision/bundle"
 	"tirewatch/vision/verdict"
 )
 

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"tirewatch/quantize/bundle"
+	"tirewatch/vision/bundle"
 	"tirewatch/vision/verdict"
 )
 

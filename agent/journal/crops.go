@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"tirewatch/agent/review"
-	"tirewatch/vision/durable"
+	"tirewatch/internal/durable"
 )
 
 // Crops are pictures beside the journal: what the network saw of a tire, for the person who has to explain a verdict or to say whether it

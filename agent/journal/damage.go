@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"tirewatch/vision/durable"
+	"tirewatch/internal/durable"
 )
 
 // A database that contradicts itself is replaced in steps, each of which may be the last before a power cut; the next start goes on:

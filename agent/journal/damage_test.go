@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"tirewatch/agent/journal"
-	"tirewatch/vision/durable"
+	"tirewatch/internal/durable"
 )
 
 // aside lists the damaged files that are kept, without their logs.

@@ -4,7 +4,7 @@ import (
 	"io/fs"
 	"os"
 
-	"tirewatch/vision/durable"
+	"tirewatch/internal/durable"
 )
 
 // Block is how many numbers are reserved at once.

@@ -8,7 +8,7 @@ import (
 	"os"
 	"time"
 
-	"tirewatch/vision/durable"
+	"tirewatch/internal/durable"
 )
 
 // Seen is what can be seen of a journal from outside.

@@ -12,7 +12,7 @@ import (
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
-	"tirewatch/vision/durable"
+	"tirewatch/internal/durable"
 )
 
 // Open opens the journal of station at path, or creates it when there is no file; the folder must exist. The file is checked before

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"tirewatch/quantize/bundle"
-	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/vision/bundle"
+	"tirewatch/vision/bundle/bundletest"
 )
 
 // The attacks that TUF and Uptane name, as far as they apply to a station: SECURITY.md has the table. Each test is one row of it.

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"tirewatch/vision/durable"
+	"tirewatch/internal/durable"
 )
 
 // Kind says what happened to a network.

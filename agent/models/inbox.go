@@ -14,8 +14,8 @@ import (
 	"syscall"
 	"time"
 
-	"tirewatch/quantize/bundle"
-	"tirewatch/vision/durable"
+	"tirewatch/internal/durable"
+	"tirewatch/vision/bundle"
 )
 
 // Inbox is a folder that bundles are copied into: the way in for a station without a network, by a USB stick. A bundle is tried when it

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"testing"
 
-	"tirewatch/quantize/bundle"
+	"tirewatch/vision/bundle"
 )
 
 // newInbox watches a folder beside the station's.

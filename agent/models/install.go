@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"tirewatch/quantize/bundle"
+	"tirewatch/vision/bundle"
 )
 
 // Install takes a bundle from outside: it is verified and tried, written to the idle slot, and becomes active, on probation if there

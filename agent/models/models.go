@@ -30,8 +30,8 @@ import (
 	"sync"
 	"time"
 
-	"tirewatch/quantize/bundle"
-	"tirewatch/vision/durable"
+	"tirewatch/internal/durable"
+	"tirewatch/vision/bundle"
 	"tirewatch/vision/infer"
 )
 

@@ -11,9 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	"tirewatch/quantize/bundle"
-	"tirewatch/quantize/bundle/bundletest"
-	"tirewatch/vision/durable"
+	"tirewatch/internal/durable"
+	"tirewatch/vision/bundle"
+	"tirewatch/vision/bundle/bundletest"
 )
 
 const station = "plant/line/1"

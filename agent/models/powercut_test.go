@@ -9,9 +9,9 @@ import (
 	"slices"
 	"testing"
 
-	"tirewatch/quantize/bundle"
-	"tirewatch/quantize/bundle/bundletest"
-	"tirewatch/vision/durable/durabletest"
+	"tirewatch/internal/durable/durabletest"
+	"tirewatch/vision/bundle"
+	"tirewatch/vision/bundle/bundletest"
 )
 
 // powercut is one thing that a station does with its networks while the power goes.

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"tirewatch/quantize/bundle"
-	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/vision/bundle"
+	"tirewatch/vision/bundle/bundletest"
 )
 
 // rig is a station's models with a clock and a log of a test's own.

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"tirewatch/quantize/bundle"
+	"tirewatch/vision/bundle"
 )
 
 // ErrNoModel says that a station has no network that it could use.

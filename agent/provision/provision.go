@@ -19,8 +19,8 @@ import (
 	"strings"
 
 	"tirewatch/agent/config"
-	"tirewatch/quantize/bundle"
-	"tirewatch/vision/durable"
+	"tirewatch/internal/durable"
+	"tirewatch/vision/bundle"
 )
 
 // Answers are what a technician knows of a new station. Files are copied beside the configuration, where the agent may read them.

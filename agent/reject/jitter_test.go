@@ -12,7 +12,7 @@ import (
 	"periph.io/x/conn/v3/gpio/gpiotest"
 
 	"tirewatch/agent/reject"
-	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/vision/bundle/bundletest"
 	"tirewatch/vision/graph"
 	"tirewatch/vision/infer"
 )

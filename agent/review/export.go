@@ -15,8 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"tirewatch/internal/durable"
 	"tirewatch/vision/cut"
-	"tirewatch/vision/durable"
 )
 
 // An export is a data set:

@@ -13,8 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"tirewatch/internal/durable"
 	"tirewatch/vision/cut"
-	"tirewatch/vision/durable"
 )
 
 // Label is what a person says of a picture: of a tile it is said of the tile, whatever else the tire has.

@@ -8,7 +8,7 @@ import (
 	"os"
 	"sync"
 
-	"tirewatch/vision/durable"
+	"tirewatch/internal/durable"
 )
 
 // Memory is what must outlive the process, a small JSON file beside the journal. Its methods may be called from any goroutine.

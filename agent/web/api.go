@@ -16,7 +16,7 @@ import (
 	"tirewatch/agent/journal"
 	"tirewatch/agent/models"
 	"tirewatch/agent/uplink"
-	"tirewatch/vision/hint"
+	"tirewatch/internal/hint"
 	"tirewatch/vision/verdict"
 )
 

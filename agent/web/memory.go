@@ -11,7 +11,7 @@ import (
 	"os"
 	"time"
 
-	"tirewatch/vision/durable"
+	"tirewatch/internal/durable"
 )
 
 // rememberPause is how often it is noted on the card what was wrong with triggers: a crash forgets no more.

@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"tirewatch/vision/durable"
+	"tirewatch/internal/durable"
 )
 
 var threeShifts = []time.Duration{6 * time.Hour, 14 * time.Hour, 22 * time.Hour}

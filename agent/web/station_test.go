@@ -20,9 +20,9 @@ import (
 	"tirewatch/agent/models"
 	"tirewatch/agent/uplink"
 	"tirewatch/agent/web"
-	"tirewatch/quantize/bundle"
-	"tirewatch/quantize/bundle/bundletest"
 	"tirewatch/trainer/synth"
+	"tirewatch/vision/bundle"
+	"tirewatch/vision/bundle/bundletest"
 	"tirewatch/vision/verdict"
 )
 

@@ -20,9 +20,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tirewatch/agent"
-	"tirewatch/quantize/bundle"
-	"tirewatch/quantize/bundle/bundletest"
 	"tirewatch/trainer/synth"
+	"tirewatch/vision/bundle"
+	"tirewatch/vision/bundle/bundletest"
 	"tirewatch/vision/cut"
 	"tirewatch/vision/frame"
 	"tirewatch/vision/graph"

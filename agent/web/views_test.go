@@ -15,8 +15,8 @@ import (
 
 	"tirewatch/agent/config"
 	"tirewatch/agent/web"
-	"tirewatch/quantize/bundle"
-	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/vision/bundle"
+	"tirewatch/vision/bundle/bundletest"
 	"tirewatch/vision/verdict"
 )
 

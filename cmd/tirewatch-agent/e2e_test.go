@@ -19,8 +19,8 @@ import (
 	"tirewatch/agent/journal"
 	"tirewatch/agent/uplink"
 	"tirewatch/agent/uplink/brokertest"
-	"tirewatch/quantize/bundle"
-	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/vision/bundle"
+	"tirewatch/vision/bundle/bundletest"
 	"tirewatch/vision/verdict"
 )
 

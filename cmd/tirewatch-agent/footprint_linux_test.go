@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"tirewatch/agent/uplink/brokertest"
-	"tirewatch/quantize/bundle"
-	"tirewatch/quantize/bundle/bundletest"
 	"tirewatch/trainer/synth"
+	"tirewatch/vision/bundle"
+	"tirewatch/vision/bundle/bundletest"
 	"tirewatch/vision/graph"
 )
 

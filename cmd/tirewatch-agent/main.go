@@ -19,8 +19,8 @@ import (
 
 	"tirewatch/agent/config"
 	"tirewatch/cmd/internal/version"
+	"tirewatch/internal/hint"
 	"tirewatch/vision/camera"
-	"tirewatch/vision/hint"
 )
 
 func main() {

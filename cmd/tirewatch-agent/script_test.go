@@ -13,8 +13,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"tirewatch/agent/journal"
-	"tirewatch/quantize/bundle"
-	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/vision/bundle"
+	"tirewatch/vision/bundle/bundletest"
 )
 
 func TestMain(m *testing.M) {

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tirewatch/agent/models"
-	"tirewatch/quantize/bundle"
+	"tirewatch/vision/bundle"
 	"tirewatch/vision/infer"
 )
 

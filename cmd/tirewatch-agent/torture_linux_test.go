@@ -20,8 +20,8 @@ import (
 	_ "modernc.org/sqlite" // the journal is looked at by other code than its own
 
 	"tirewatch/agent/uplink/brokertest"
-	"tirewatch/quantize/bundle"
-	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/vision/bundle"
+	"tirewatch/vision/bundle/bundletest"
 	"tirewatch/vision/verdict"
 )
 

@@ -11,9 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tirewatch/internal/durable"
 	"tirewatch/trainer/dataset"
 	"tirewatch/vision/cut"
-	"tirewatch/vision/durable"
 	"tirewatch/vision/imagefile"
 	"tirewatch/vision/locate"
 	"tirewatch/vision/preprocess"

@@ -8,11 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tirewatch/quantize/bundle"
+	"tirewatch/internal/durable"
 	"tirewatch/quantize/npz"
 	"tirewatch/quantize/onnx"
 	"tirewatch/trainer/checkpoint"
-	"tirewatch/vision/durable"
+	"tirewatch/vision/bundle"
 	"tirewatch/vision/preprocess"
 )
 

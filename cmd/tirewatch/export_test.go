@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"tirewatch/quantize/bundle"
-	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/vision/bundle"
+	"tirewatch/vision/bundle/bundletest"
 )
 
 // Both kinds of model become ONNX, and the file says how its image is made.

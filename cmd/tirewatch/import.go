@@ -11,11 +11,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"tirewatch/cmd/internal/version"
-	"tirewatch/quantize/bundle"
 	"tirewatch/quantize/npz"
 	"tirewatch/quantize/onnx"
 	"tirewatch/trainer/checkpoint"
 	"tirewatch/trainer/nn"
+	"tirewatch/vision/bundle"
 	"tirewatch/vision/graph"
 	"tirewatch/vision/preprocess"
 )

@@ -2,65 +2,113 @@ package main
 
 import (
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// goList gives the words that `go list` prints, with the tag that lets OpenCV in, so that nothing hides behind it.
-func goList(t *testing.T, args ...string) []string {
+// floors is the import rule: a package may import its own group and those on lower floors. Groups of one floor do not
+// know each other, except that quantize may import trainer.
+var floors = [][]string{
+	{"internal"},
+	{"vision"},
+	{"trainer", "quantize", "agent"},
+	{"cmd", "bench", "firmware-config", "systemd"},
+}
+
+// importAllowed tells whether a package of one top-level folder may import, directly or not, a package of another.
+func importAllowed(from, to string) bool {
+	floor := func(name string) int {
+		return slices.IndexFunc(floors, func(names []string) bool { return slices.Contains(names, name) })
+	}
+	return from == to || floor(to) >= 0 && floor(to) < floor(from) || from == "quantize" && to == "trainer"
+}
+
+// onlyImporter names the one package that imports a heavy library; a name that ends with / covers all below it.
+var onlyImporter = map[string]string{
+	"gocv.io/x/gocv":                      "tirewatch/vision/camera",
+	"github.com/eclipse/paho.mqtt.golang": "tirewatch/agent/uplink",
+	"gorgonia.org/":                       "tirewatch/trainer/",
+}
+
+func matches(pattern, path string) bool {
+	return pattern == path || strings.HasSuffix(pattern, "/") && strings.HasPrefix(path+"/", pattern)
+}
+
+// packages lists the packages of both modules as `path: imports`. The tag lets OpenCV in, so that nothing hides behind it.
+func packages(t *testing.T, format string) map[string][]string {
 	t.Helper()
-	cmd := exec.Command("go", append([]string{"list", "-tags", "opencv"}, args...)...)
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v: %v", cmd, err)
+	lists := map[string][]string{}
+	for _, module := range []string{"../..", "../../bench"} {
+		cmd := exec.Command("go", "list", "-tags", "opencv", "-f", "{{.ImportPath}} {{join "+format+" \" \"}}", "./...")
+		cmd.Dir = filepath.FromSlash(module)
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%v in %s: %v", cmd, module, err)
+		}
+		for line := range strings.Lines(string(out)) {
+			words := strings.Fields(line)
+			lists[words[0]] = words[1:]
+		}
 	}
-	return strings.Fields(string(out))
+	return lists
 }
 
-// Imports point one way: vision < trainer < quantize < agent < cmd.
-func TestImportsPointOneWay(t *testing.T) {
-	order := []string{"vision", "trainer", "quantize", "agent", "cmd"}
-	for i, folder := range order {
-		for _, dep := range goList(t, "-deps", "tirewatch/"+folder+"/...") {
-			for _, above := range order[i+1:] {
-				if strings.HasPrefix(dep, "tirewatch/"+above+"/") || dep == "tirewatch/"+above {
-					t.Errorf("%s depends on %s", folder, dep)
+// topFolder is trainer for tirewatch/trainer/nn, and empty for a package of another module.
+func topFolder(path string) string {
+	rest, ours := strings.CutPrefix(path, "tirewatch/")
+	if !ours {
+		return ""
+	}
+	folder, _, _ := strings.Cut(rest, "/")
+	return folder
+}
+
+func TestImportsPointDown(t *testing.T) {
+	for path, deps := range packages(t, ".Deps") {
+		for _, dep := range deps {
+			if to := topFolder(dep); to != "" && !importAllowed(topFolder(path), to) {
+				t.Errorf("%s depends on %s, which is not below it", path, dep)
+			}
+		}
+	}
+}
+
+func TestHeavyLibrariesHaveOneImporter(t *testing.T) {
+	for path, imports := range packages(t, ".Imports") {
+		for _, dep := range imports {
+			for library, importer := range onlyImporter {
+				if matches(library, dep) && !matches(importer, path) {
+					t.Errorf("%s imports %s, only %s may", path, dep, importer)
 				}
 			}
 		}
 	}
 }
 
-// Heavy packages stay where they belong.
-func TestImportsStayInTheirPlace(t *testing.T) {
+// The rule itself tells the wings apart.
+func TestImportRule(t *testing.T) {
 	for _, c := range []struct {
-		where  string   // whose dependencies
-		banned []string // prefixes of import paths
+		from, to string
+		want     bool
 	}{
-		{"tirewatch/cmd/tirewatch-agent", []string{"tirewatch/trainer", "gorgonia.org/"}},
-		{"tirewatch/quantize/bundle", []string{"tirewatch/trainer", "gorgonia.org/"}},
-		{"tirewatch/cmd/tirewatch", []string{"gocv.io/"}},
-		{"tirewatch/trainer/...", []string{"gocv.io/", "github.com/eclipse/paho.mqtt.golang"}},
-		{"tirewatch/quantize/...", []string{"gocv.io/", "github.com/eclipse/paho.mqtt.golang"}},
+		{"vision", "internal", true},
+		{"vision", "vision", true},
+		{"internal", "vision", false},
+		{"quantize", "trainer", true},
+		{"trainer", "quantize", false},
+		{"agent", "trainer", false},
+		{"agent", "quantize", false},
+		{"trainer", "agent", false},
+		{"cmd", "agent", true},
+		{"bench", "quantize", true},
+		{"agent", "cmd", false},
+		{"cmd", "bench", false},
+		{"vision", "elsewhere", false},
 	} {
-		for _, dep := range goList(t, "-deps", c.where) {
-			for _, b := range c.banned {
-				if strings.HasPrefix(dep, b) {
-					t.Errorf("%s depends on %s", c.where, dep)
-				}
-			}
-		}
-	}
-	for dep, allowed := range map[string][]string{
-		"gocv.io/x/gocv":                      {"tirewatch/vision/camera", "tirewatch/vision/locate"},
-		"github.com/eclipse/paho.mqtt.golang": {"tirewatch/agent/uplink"},
-	} {
-		for _, line := range strings.Split(strings.Join(goList(t, "-f", "{{.ImportPath}}:{{join .Imports \",\"}}", "tirewatch/..."), "\n"), "\n") {
-			pkg, imports, _ := strings.Cut(line, ":")
-			if slices.Contains(strings.Split(imports, ","), dep) && !slices.Contains(allowed, pkg) {
-				t.Errorf("%s imports %s, allowed are %v", pkg, dep, allowed)
-			}
+		if got := importAllowed(c.from, c.to); got != c.want {
+			t.Errorf("%s imports %s: allowed %v, want %v", c.from, c.to, got, c.want)
 		}
 	}
 }

@@ -10,9 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tirewatch/quantize/bundle"
 	"tirewatch/quantize/report"
 	"tirewatch/trainer/checkpoint"
+	"tirewatch/vision/bundle"
 	"tirewatch/vision/graph"
 	"tirewatch/vision/preprocess"
 )

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tirewatch/quantize/bundle"
+	"tirewatch/vision/bundle"
 )
 
 func newKeygenCmd() *cobra.Command {

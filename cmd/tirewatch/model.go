@@ -7,10 +7,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tirewatch/quantize/bundle"
+	"tirewatch/internal/each"
 	"tirewatch/trainer"
 	"tirewatch/trainer/checkpoint"
-	"tirewatch/trainer/each"
+	"tirewatch/vision/bundle"
 	"tirewatch/vision/infer"
 	"tirewatch/vision/preprocess"
 	"tirewatch/vision/verdict"

@@ -16,14 +16,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"tirewatch/cmd/internal/version"
+	"tirewatch/internal/durable"
 	"tirewatch/quantize"
-	"tirewatch/quantize/bundle"
 	"tirewatch/quantize/calibrate"
 	"tirewatch/quantize/report"
 	"tirewatch/trainer/checkpoint"
 	"tirewatch/trainer/dataset"
 	"tirewatch/trainer/pixels"
-	"tirewatch/vision/durable"
+	"tirewatch/vision/bundle"
 	"tirewatch/vision/preprocess"
 )
 

@@ -15,10 +15,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"tirewatch/quantize"
-	"tirewatch/quantize/bundle"
-	"tirewatch/quantize/bundle/bundletest"
 	"tirewatch/trainer/checkpoint"
 	"tirewatch/trainer/nn"
+	"tirewatch/vision/bundle"
+	"tirewatch/vision/bundle/bundletest"
 	"tirewatch/vision/preprocess"
 )
 

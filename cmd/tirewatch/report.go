@@ -9,12 +9,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tirewatch/quantize/bundle"
 	quantreport "tirewatch/quantize/report"
 	"tirewatch/trainer"
 	"tirewatch/trainer/augment"
 	"tirewatch/trainer/checkpoint"
 	"tirewatch/trainer/report"
+	"tirewatch/vision/bundle"
 )
 
 // reportTraining writes the report of a training's best weights on the validation images, also of a training that was

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"tirewatch/vision/durable"
+	"tirewatch/internal/durable"
 )
 
 // hintError carries a line that tells what to do about the error.

@@ -17,9 +17,9 @@ import (
 	"time"
 
 	"tirewatch/agent/uplink/brokertest"
-	"tirewatch/quantize/bundle"
-	"tirewatch/quantize/bundle/bundletest"
 	"tirewatch/trainer/synth"
+	"tirewatch/vision/bundle"
+	"tirewatch/vision/bundle/bundletest"
 	"tirewatch/vision/cut"
 	"tirewatch/vision/graph"
 	"tirewatch/vision/infer"

@@ -12,7 +12,7 @@ import (
 	"fmt"
 	"math"
 
-	"tirewatch/trainer/each"
+	"tirewatch/internal/each"
 )
 
 // Float is the float network. observe, when not nil, gets the activations of each trained layer, counted from 0, that

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"math"
 
-	"tirewatch/trainer/each"
+	"tirewatch/internal/each"
 )
 
 // Method says how the range of a layer, the activation that becomes 255, is found.

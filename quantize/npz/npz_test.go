@@ -17,9 +17,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"tirewatch/quantize/bundle/bundletest"
 	"tirewatch/quantize/npz"
 	"tirewatch/trainer/nn"
+	"tirewatch/vision/bundle/bundletest"
 	"tirewatch/vision/graph"
 )
 

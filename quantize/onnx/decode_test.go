@@ -10,8 +10,8 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"tirewatch/quantize/bundle/bundletest"
 	"tirewatch/quantize/onnx"
+	"tirewatch/vision/bundle/bundletest"
 )
 
 // No file that lost its end is a smaller valid one, wherever it was cut.

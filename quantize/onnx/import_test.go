@@ -10,9 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"tirewatch/quantize/bundle/bundletest"
 	"tirewatch/quantize/onnx"
 	"tirewatch/trainer/nn"
+	"tirewatch/vision/bundle/bundletest"
 	"tirewatch/vision/graph"
 )
 

@@ -13,9 +13,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"tirewatch/quantize/bundle/bundletest"
 	"tirewatch/quantize/onnx"
 	"tirewatch/trainer/nn"
+	"tirewatch/vision/bundle/bundletest"
 	"tirewatch/vision/graph"
 	"tirewatch/vision/infer"
 )
@@ -82,7 +82,7 @@ func randomPixels(n int, rng *rand.Rand) []byte {
 var exports = map[string]func(*infer.Model) (*onnx.Model, error){"qlinear": onnx.Int8, "qdq": onnx.Int8QDQ}
 
 // The exported graphs, carried out by the definitions of their operators, give the runner's sum. The interpreter adds in float64, where nothing
-// that QDQ has between its pairs comes near to rounding; float32 is held by ONNX Runtime in vision/bench.
+// that QDQ has between its pairs comes near to rounding; float32 is held by ONNX Runtime in bench.
 func TestInt8IsTheIntegerLaw(t *testing.T) {
 	for form, export := range exports {
 		for name, g := range networks {

@@ -15,7 +15,7 @@ import (
 // What is exact: all weights, biases and scales, and every activation where the runtime puts integer kernels in the place of the pairs.
 // Then its sums are the station's. What is to rounding: a runtime that computes the Conv and Gemm in float32, as ONNX writes it. Each
 // product byte * weight * Mult is rounded, and so are the sums; an activation whose exact value is as good as in the middle between two bytes may
-// become the other one. vision/bench measures it: 173 of 186 images have the same sum all the same, the others are up to 1.5 % of the range
+// become the other one. bench measures it: 173 of 186 images have the same sum all the same, the others are up to 1.5 % of the range
 // of sums off. A verdict differs where the probability is that close to the threshold.
 //
 // There is no Relu: QuantizeLinear saturates at byte 0, which stands for 0.

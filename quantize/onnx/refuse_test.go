@@ -8,10 +8,10 @@ import (
 	"slices"
 	"testing"
 
-	"tirewatch/quantize/bundle/bundletest"
 	"tirewatch/quantize/onnx"
 	"tirewatch/quantize/onnx/onnxtest"
 	"tirewatch/trainer/nn"
+	"tirewatch/vision/bundle/bundletest"
 )
 
 // exported is a small float file to spoil.

@@ -12,10 +12,10 @@ import (
 	"math"
 	"slices"
 
-	"tirewatch/quantize/bundle"
+	"tirewatch/internal/each"
 	"tirewatch/quantize/calibrate"
 	"tirewatch/quantize/convert"
-	"tirewatch/trainer/each"
+	"tirewatch/vision/bundle"
 	"tirewatch/vision/infer"
 	"tirewatch/vision/verdict"
 )

@@ -9,9 +9,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"tirewatch/quantize/bundle"
 	"tirewatch/quantize/calibrate"
 	"tirewatch/quantize/report"
+	"tirewatch/vision/bundle"
 	"tirewatch/vision/graph"
 	"tirewatch/vision/infer"
 )

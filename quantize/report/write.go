@@ -6,9 +6,9 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"tirewatch/quantize/bundle"
 	"tirewatch/trainer/metrics"
 	"tirewatch/trainer/report"
+	"tirewatch/vision/bundle"
 )
 
 // WriteChoice shows a person what the bundle's threshold does and what the images prove; nothing when it was not chosen for a budget.

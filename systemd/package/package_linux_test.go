@@ -29,9 +29,9 @@ import (
 	"tirewatch/agent/config"
 	"tirewatch/agent/uplink"
 	"tirewatch/agent/uplink/brokertest"
-	"tirewatch/quantize/bundle"
-	"tirewatch/quantize/bundle/bundletest"
 	"tirewatch/trainer/synth"
+	"tirewatch/vision/bundle"
+	"tirewatch/vision/bundle/bundletest"
 	"tirewatch/vision/graph"
 	"tirewatch/vision/verdict"
 )

@@ -28,13 +28,13 @@ import (
 	"slices"
 	"time"
 
+	"tirewatch/internal/durable"
+	"tirewatch/internal/wire"
 	"tirewatch/trainer/augment"
 	"tirewatch/trainer/nn"
 	"tirewatch/trainer/optim"
-	"tirewatch/vision/durable"
 	"tirewatch/vision/graph"
 	"tirewatch/vision/preprocess"
-	"tirewatch/vision/wire"
 )
 
 //go:generate go tool msgp -io=false -tests=false

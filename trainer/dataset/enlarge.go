@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"tirewatch/trainer/each"
-	"tirewatch/vision/durable"
+	"tirewatch/internal/durable"
+	"tirewatch/internal/each"
 	"tirewatch/vision/frame"
 	"tirewatch/vision/imagefile"
 )

@@ -9,7 +9,7 @@ import (
 	"io"
 	"os"
 
-	"tirewatch/trainer/each"
+	"tirewatch/internal/each"
 	"tirewatch/trainer/pixels"
 	"tirewatch/vision/frame"
 	"tirewatch/vision/imagefile"

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"tirewatch/vision/durable"
+	"tirewatch/internal/durable"
 )
 
 // ErrNotEmpty says that the folder for a new data set already holds something.

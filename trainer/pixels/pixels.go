@@ -16,7 +16,7 @@ import (
 	"sync"
 	"syscall"
 
-	"tirewatch/vision/durable"
+	"tirewatch/internal/durable"
 )
 
 // Image is one preprocessed image, wherever it is kept. The zero value is an image of no bytes.

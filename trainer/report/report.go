@@ -11,11 +11,11 @@ import (
 	"os"
 	"path/filepath"
 
+	"tirewatch/internal/durable"
 	"tirewatch/trainer/checkpoint"
 	"tirewatch/trainer/metrics"
 	"tirewatch/trainer/nn"
 	"tirewatch/trainer/pixels"
-	"tirewatch/vision/durable"
 )
 
 // Report is what there is to show.

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"sort"
 
-	"tirewatch/vision/durable"
+	"tirewatch/internal/durable"
 )
 
 // ClipOptions says which clip WriteClip films. Zeroes of the sizes and rates mean the defaults in brackets.

@@ -11,7 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"tirewatch/trainer/each"
+	"tirewatch/internal/each"
 )
 
 // The names of the classes, which are also the folders of a data set.

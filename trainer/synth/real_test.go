@@ -9,11 +9,11 @@ import (
 	"path/filepath"
 	"testing"
 
+	"tirewatch/internal/each"
 	"tirewatch/trainer"
 	"tirewatch/trainer/augment"
 	"tirewatch/trainer/checkpoint"
 	"tirewatch/trainer/dataset"
-	"tirewatch/trainer/each"
 	"tirewatch/trainer/metrics"
 	"tirewatch/trainer/nn"
 	"tirewatch/trainer/pixels"

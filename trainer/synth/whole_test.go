@@ -7,10 +7,10 @@ import (
 	"strconv"
 	"testing"
 
+	"tirewatch/internal/each"
 	"tirewatch/trainer"
 	"tirewatch/trainer/augment"
 	"tirewatch/trainer/checkpoint"
-	"tirewatch/trainer/each"
 	"tirewatch/trainer/metrics"
 	"tirewatch/trainer/nn"
 	"tirewatch/trainer/pixels"

@@ -13,7 +13,7 @@ import (
 	"slices"
 	"time"
 
-	"tirewatch/vision/wire"
+	"tirewatch/internal/wire"
 )
 
 //go:generate go tool msgp -io=false -tests=false

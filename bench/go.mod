@@ -1,4 +1,4 @@
-module tirewatch/vision/bench
+module tirewatch/bench
 
 go 1.26.0
 
@@ -38,4 +38,4 @@ require (
 	gorgonia.org/vecf64 v0.9.0 // indirect
 )
 
-replace tirewatch => ../..
+replace tirewatch => ..

@@ -15,7 +15,7 @@ import (
 	"runtime"
 	"strings"
 
-	"tirewatch/vision/durable"
+	"tirewatch/internal/durable"
 )
 
 // Keys are text files that a person recognises: lines that open with # are comments, the first other line is the word

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"tirewatch/quantize/bundle"
-	"tirewatch/quantize/bundle/bundletest"
+	"tirewatch/vision/bundle"
+	"tirewatch/vision/bundle/bundletest"
 )
 
 func TestGeneratedKeysSignAndVerify(t *testing.T) {

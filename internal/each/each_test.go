@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"testing"
 
-	"tirewatch/trainer/each"
+	"tirewatch/internal/each"
 )
 
 func TestEveryIndexOnce(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"tirewatch/quantize/bundle"
+	"tirewatch/vision/bundle"
 	"tirewatch/vision/graph"
 	"tirewatch/vision/infer"
 	"tirewatch/vision/preprocess"

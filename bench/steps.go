@@ -12,8 +12,8 @@ import (
 	"slices"
 	"time"
 
+	"tirewatch/internal/each"
 	"tirewatch/trainer"
-	"tirewatch/trainer/each"
 	"tirewatch/trainer/nn"
 	"tirewatch/vision/graph"
 )

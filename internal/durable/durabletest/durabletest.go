@@ -19,7 +19,7 @@ import (
 	"slices"
 	"testing"
 
-	"tirewatch/vision/durable"
+	"tirewatch/internal/durable"
 )
 
 // Recorder is a durable.FS for one flat folder that remembers what is done. It does it too, so that the program goes on.

@@ -12,9 +12,9 @@ import (
 	"os"
 	"time"
 
-	"tirewatch/vision/wire"
+	"tirewatch/internal/wire"
 
-	"tirewatch/vision/durable"
+	"tirewatch/internal/durable"
 )
 
 // MaxSize bounds a bundle file, in bytes: the thesis network takes 0.8 MiB, golden inputs included. Nothing larger is

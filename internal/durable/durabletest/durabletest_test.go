@@ -5,8 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"tirewatch/vision/durable"
-	"tirewatch/vision/durable/durabletest"
+	"tirewatch/internal/durable"
+	"tirewatch/internal/durable/durabletest"
 )
 
 // careless is how a program should not replace a file: something of it is left out.

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"tirewatch/vision/hint"
+	"tirewatch/internal/hint"
 )
 
 // lensError is an error that knows what to do.

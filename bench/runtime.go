@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"tirewatch/quantize/bundle"
+	"tirewatch/vision/bundle"
 	"tirewatch/vision/infer"
 )
 

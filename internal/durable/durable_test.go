@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"tirewatch/vision/durable"
+	"tirewatch/internal/durable"
 )
 
 // names lists a folder, hidden files too.

@@ -170,7 +170,7 @@ func TestFloatEqualsONNXRuntime(t *testing.T) {
 
 // Files that PyTorch wrote, in ONNX Runtime, in our network, and in PyTorch itself.
 func TestPyTorchFilesEqualONNXRuntime(t *testing.T) {
-	const folder = "../../quantize/onnx/testdata"
+	const folder = "../quantize/onnx/testdata"
 	text, err := os.ReadFile(filepath.Join(folder, "torch.json"))
 	if err != nil {
 		t.Fatal(err)

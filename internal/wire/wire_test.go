@@ -7,7 +7,7 @@ import (
 
 	"github.com/tinylib/msgp/msgp"
 
-	"tirewatch/vision/wire"
+	"tirewatch/internal/wire"
 )
 
 func TestCheck(t *testing.T) {
