@@ -16,7 +16,8 @@ import (
 	"tirewatch/vision/locate"
 )
 
-// TestFilmedTires holds search and tracker against the truth of a filmed clip, through the same video decoding as at the station.
+// TestFilmedTires holds search and tracker against the truth of a filmed clip, through the same
+// video decoding as at the station.
 func TestFilmedTires(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "belt.avi")
 	truth, err := synth.WriteClip(t.Context(), path, synth.ClipOptions{Tires: 6, Seed: 5, CrackFraction: 0.5}, nil)
@@ -50,7 +51,8 @@ func TestFilmedTires(t *testing.T) {
 				t.Errorf("frame %d: found %+v where no tire is", i, got)
 				continue
 			}
-			// Two per cent of the diameter: where a shadow is as dark as the tire, it belongs to the outline.
+			// Two per cent of the diameter: where a shadow is as dark as the tire, it belongs to
+			// the outline.
 			limit := 0.04 * float64(tire.Radius)
 			off := got.Centre.Sub(locate.Point{X: x, Y: float64(tire.CentreY)}).Len()
 			if off > limit || math.Abs(got.Radius-float64(tire.Radius)) > limit {
@@ -69,7 +71,8 @@ func TestFilmedTires(t *testing.T) {
 	}
 }
 
-// at gives the tire that stands near x in the frame, and its true place: tires move by a constant number of pixels a frame.
+// at gives the tire that stands near x in the frame, and its true place: tires move by a constant
+// number of pixels a frame.
 func at(truth synth.Truth, frame int, x float64) (synth.TruthTire, float64, bool) {
 	perFrame := speed(truth)
 	for _, tire := range truth.Tires {
@@ -81,7 +84,8 @@ func at(truth synth.Truth, frame int, x float64) (synth.TruthTire, float64, bool
 	return synth.TruthTire{}, 0, false
 }
 
-// speed finds the belt's speed in px a frame: the one that explains in which frames each tire is wholly visible.
+// speed finds the belt's speed in px a frame: the one that explains in which frames each tire is
+// wholly visible.
 func speed(truth synth.Truth) float64 {
 	for s := 1; ; s++ {
 		if !slices.ContainsFunc(truth.Tires, func(t synth.TruthTire) bool {

@@ -38,7 +38,8 @@ func tellModel(node *uplink.EdgeNode, store *models.Store) {
 	node.Tell(func(f *sparkplug.Facts) { f.ModelSerial, f.ModelHash = serial, hash })
 }
 
-// tellProblems keeps the edge node, by its Tell, informed of what keeps the station from working. Without its camera the device is dead.
+// tellProblems keeps the edge node, by its Tell, informed of what keeps the station from working.
+// Without its camera the device is dead.
 func tellProblems(node func(change func(f *sparkplug.Facts)), tell *problems) {
 	tell.publish = append(tell.publish, func(text string) { node(func(f *sparkplug.Facts) { f.Problem = text }) })
 	tell.changed = append(tell.changed, func(part string, is bool) {

@@ -18,8 +18,9 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// evidence is what is kept of a tire until its verdict: the network's bytes of the chosen frames. The forward pass waits until the
-// tire has left, so that it runs on the best frames and on no other.
+// evidence is what is kept of a tire until its verdict: the network's bytes of the chosen frames.
+// The forward pass waits until the tire has left, so that it runs on the best frames and on no
+// other.
 type evidence struct {
 	model *models.Loaded
 	apart bool   // the shadow reads other bytes than the model
@@ -28,7 +29,8 @@ type evidence struct {
 	failed error // why there is nothing to judge by
 }
 
-// crop is one frame of a tire as the network sees it: in one piece, or in tiles. A tire whose rim was not found has none.
+// crop is one frame of a tire as the network sees it: in one piece, or in tiles. A tire whose rim
+// was not found has none.
 type crop struct {
 	seq    uint64   // of the frame
 	pix    [][]byte // by piece, Spec.Size() bytes each
@@ -131,7 +133,8 @@ func corners(r image.Rectangle) [4]int { return [4]int{r.Min.X, r.Min.Y, r.Max.X
 // tenths keeps a payload short: nothing in a frame is known better.
 func tenths(v float64) float64 { return math.Round(10*v) / 10 }
 
-// runPieces runs a network over the pieces of a crop, at least one. The frame's logit is the largest: one cracked tile makes a cracked tire.
+// runPieces runs a network over the pieces of a crop, at least one. The frame's logit is the
+// largest: one cracked tile makes a cracked tire.
 func runPieces(m *infer.Model, r *infer.Runner, pix [][]byte) (logits []float64, worst int, err error) {
 	for i, p := range pix {
 		sum, err := r.Run(p)
@@ -153,11 +156,13 @@ type deciding struct {
 	logit   float64 // of typical
 }
 
-// score makes the verdict that the crops give. A tire in one piece is seen best in the frame in which it is nearest to the middle; in
-// tiles, in the frame with the worst tile: it decides. samples belong to the crops of e, in the same order.
+// score makes the verdict that the crops give. A tire in one piece is seen best in the frame in
+// which it is nearest to the middle; in tiles, in the frame with the worst tile: it decides.
+// samples belong to the crops of e, in the same order.
 func (s *Station) score(e *evidence, samples []Sample) (*verdict.Verdict, deciding, error) {
 	b := e.model.Bundle
-	v := &verdict.Verdict{Threshold: b.Threshold, ModelSerial: b.Serial, ModelHash: b.ID(), Votes: []verdict.Vote{}} // none is [] in JSON, not null
+	// none is [] in JSON, not null
+	v := &verdict.Verdict{Threshold: b.Threshold, ModelSerial: b.Serial, ModelHash: b.ID(), Votes: []verdict.Vote{}}
 	var best *crop
 	var rank float64
 	var d deciding
@@ -206,7 +211,8 @@ func (c *crop) decide(logits []float64, worst int) {
 	p.Worst, p.Angle = worst, c.angles[worst]
 }
 
-// buffer gives n bytes, reused where possible: a station would else make garbage by the megabyte with each tire.
+// buffer gives n bytes, reused where possible: a station would else make garbage by the megabyte
+// with each tire.
 func (s *Station) buffer(n int) []byte {
 	for i, b := range s.free {
 		if len(b) == n {

@@ -18,16 +18,18 @@ type Asked struct {
 	Delay    time.Duration          // from a trigger to its tire in the middle of the picture
 	Window   time.Duration          // how long a trigger waits for its tire after that
 	MinGap   time.Duration          // what follows a trigger sooner is a double
-	// Witness lets the tracker tell tires apart: a second trigger for one is known, and so is a tire without a trigger. A fixed region
-	// shows no tire come and go.
+	// Witness lets the tracker tell tires apart: a second trigger for one is known, and so is a
+	// tire without a trigger. A fixed region shows no tire come and go.
 	Witness bool
 
-	Came  func(trigger.Kind)  // told of each trigger, in the loop's goroutine; may be nil
-	Fault func(trigger.Fault) // told of what is wrong with triggers, in the loop's goroutine; may be nil
+	Came func(trigger.Kind) // told of each trigger, in the loop's goroutine; may be nil
+	// told of what is wrong with triggers, in the loop's goroutine; may be nil
+	Fault func(trigger.Fault)
 }
 
-// gather is a trigger whose tire is being looked for. Where the tracker is the witness, it claims the tire that is nearest to the middle of the
-// picture, once, and gets the verdict on all that was seen of it, before the trigger too.
+// gather is a trigger whose tire is being looked for. Where the tracker is the witness, it claims
+// the tire that is nearest to the middle of the picture, once, and gets the verdict on all that was
+// seen of it, before the trigger too.
 type gather struct {
 	trigger.Trigger
 	opens, closes time.Time
@@ -38,19 +40,21 @@ type gather struct {
 
 // asked is what the loop knows of triggers. It belongs to the goroutine of Run.
 type asked struct {
-	gathers   []*gather
-	last      time.Time   // of the latest trigger that was no double
-	alone     []time.Time // when tires were in the middle that no trigger has come for; the last few
-	faultless int         // triggers in a row that found their tire
+	gathers []*gather
+	last    time.Time // of the latest trigger that was no double
+	// when tires were in the middle that no trigger has come for; the last few
+	alone     []time.Time
+	faultless int // triggers in a row that found their tire
 	timer     *time.Timer
 }
 
 const (
 	rememberAlone = 16 // tires that a late trigger may still be for
-	// faultlessAgain is how many triggers in a row must find their tires until the photo-eye counts as mended.
+	// faultlessAgain is how many triggers in a row must find their tires until the photo-eye counts
+	// as mended.
 	faultlessAgain = 10
-	// atMiddle is how near to the middle, in diameters, a claimed tire is the one that the next trigger is for. Of two tires that
-	// touch, one is that near.
+	// atMiddle is how near to the middle, in diameters, a claimed tire is the one that the next
+	// trigger is for. Of two tires that touch, one is that near.
 	atMiddle = 0.5
 )
 
@@ -131,8 +135,9 @@ func (s *Station) gather(ctx context.Context, f *frame.Frame, tires []locate.Tir
 	return nil
 }
 
-// claim looks for the trigger's tire among those of the latest frame. It says whether there is nothing more to wait for: the tire moves
-// away from the middle, so that one more frame was none of its best, or it is another trigger's.
+// claim looks for the trigger's tire among those of the latest frame. It says whether there is
+// nothing more to wait for: the tire moves away from the middle, so that one more frame was none of
+// its best, or it is another trigger's.
 func (s *Station) claim(g *gather, takes []Take) (complete bool) {
 	if g.track == nil {
 		t, offset := s.tracker.Nearest()
@@ -184,7 +189,8 @@ func (s *Station) dismiss(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// close ends a gather: with a verdict, or with the news that its tire has one. why says why no tire can come any more; empty: the window is over.
+// close ends a gather: with a verdict, or with the news that its tire has one. why says why no tire
+// can come any more; empty: the window is over.
 func (s *Station) close(ctx context.Context, g *gather, why string) error {
 	s.asked.gathers = slices.DeleteFunc(s.asked.gathers, func(o *gather) bool { return o == g })
 	if t := g.track; t != nil {
@@ -227,8 +233,9 @@ func (s *Station) answer(ctx context.Context, t *Track, e *evidence) error {
 	return s.close(ctx, s.asked.gathers[i], "")
 }
 
-// unasked judges a tire that has passed without a trigger: it is not to blame, and must not go on unseen. One that has not reached the middle was
-// taken off the belt, or its trigger is still to come.
+// unasked judges a tire that has passed without a trigger: it is not to blame, and must not go on
+// unseen. One that has not reached the middle was taken off the belt, or its trigger is still to
+// come.
 func (s *Station) unasked(ctx context.Context, t *Track, e *evidence) error {
 	if !s.tracker.Passed(t) {
 		s.release(e)

@@ -19,7 +19,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// askedBench is a station that is asked for its verdicts, in the time of synctest: a frame comes every 40 ms.
+// askedBench is a station that is asked for its verdicts, in the time of synctest: a frame comes
+// every 40 ms.
 type askedBench struct {
 	*bench
 	triggers chan trigger.Trigger
@@ -211,14 +212,16 @@ func TestTriggersAreAnswered(t *testing.T) {
 	})
 }
 
-// The verdict comes when nothing can make it better, and at the end of the window whatever the camera does.
+// The verdict comes when nothing can make it better, and at the end of the window whatever the
+// camera does.
 func TestVerdictsComeInTime(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		silent bool
 		after  time.Duration // from the trigger to the decision
 	}{
-		// The tire is in the middle in frame 17; the frames around it are the best three, and 19 is no better.
+		// The tire is in the middle in frame 17; the frames around it are the best three, and 19 is
+		// no better.
 		{"tire in the middle", false, 2*perFrame + perFrame/2},
 		{"silent camera", true, 400 * time.Millisecond},
 	} {
@@ -276,7 +279,8 @@ func TestMissingTriggersAreToldUntilTheyComeAgain(t *testing.T) {
 	})
 }
 
-// A fixture holds tire after tire at one place: each trigger is one tire, and the frames of its window are the votes.
+// A fixture holds tire after tire at one place: each trigger is one tire, and the frames of its
+// window are the votes.
 func TestTriggersInAFixedRegion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := film(make([][]float64, 60))
@@ -400,7 +404,8 @@ func (m broken) Wait(ctx context.Context) (*models.Loaded, error) {
 	return &models.Loaded{Bundle: b, Runner: loaded.Runner}, nil
 }
 
-// A network that fails gives no decision on the tire in hand, and then ends the station: that counts against it.
+// A network that fails gives no decision on the tire in hand, and then ends the station: that
+// counts against it.
 func TestNetworkThatFails(t *testing.T) {
 	b := newBench(t, passing(60, steady(12), 0, -150), 1)
 	b.o.Models = broken{b.store}

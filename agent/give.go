@@ -12,16 +12,18 @@ import (
 
 // cause is what a verdict answers.
 type cause struct {
-	kind   trigger.Kind
-	part   string
-	image  string      // file name of a still image
-	middle time.Time   // when the tire is in the middle of the picture; zero: when the deciding frame was taken
+	kind  trigger.Kind
+	part  string
+	image string // file name of a still image
+	// when the tire is in the middle of the picture; zero: when the deciding frame was taken
+	middle time.Time
 	since  time.Time   // what the budget counts from; zero: the latest frame
 	reply  func(error) // may be nil
 }
 
-// conclude scores the crops, decides, and stores the verdict. samples belong to the crops of e, in the same order. What cannot be judged
-// gets no decision; the error of a network that fails ends the station all the same, so that it counts against a model on probation.
+// conclude scores the crops, decides, and stores the verdict. samples belong to the crops of e, in
+// the same order. What cannot be judged gets no decision; the error of a network that fails ends
+// the station all the same, so that it counts against a model on probation.
 func (s *Station) conclude(ctx context.Context, e *evidence, c cause, samples []Sample) error {
 	if e == nil { // told to stop while it waited for a model
 		e = &evidence{failed: errNoModel}
@@ -72,7 +74,8 @@ func (s *Station) undecided(ctx context.Context, c cause, reason string) error {
 	return nil
 }
 
-// give completes a verdict, lets the reject output act on it and stores it. crop keeps its picture and gives the name.
+// give completes a verdict, lets the reject output act on it and stores it. crop keeps its picture
+// and gives the name.
 func (s *Station) give(ctx context.Context, v *verdict.Verdict, c cause, crop func() string) error {
 	v.Schema, v.Trigger, v.Part, v.Image = verdict.SchemaVersion, string(c.kind), c.part, c.image
 	v.Reject = v.Label.Reject()

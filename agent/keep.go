@@ -13,10 +13,12 @@ import (
 	"tirewatch/agent/uplink"
 )
 
-// publishedGaps is how many of the newest gaps stand in the status: it is retained, and must stay small.
+// publishedGaps is how many of the newest gaps stand in the status: it is retained, and must stay
+// small.
 const publishedGaps = 8
 
-// tellJournal says what the journal found at its start and what is known to be missing at the broker. publish may be nil.
+// tellJournal says what the journal found at its start and what is known to be missing at the
+// broker. publish may be nil.
 func tellJournal(j *journal.Journal, tell *problems, publish func(lost uint64, gaps []uplink.Gap), log *slog.Logger) {
 	if j.Created() {
 		log.Warn("a new journal begins", "path", j.Path(), "next", j.Next())
@@ -32,7 +34,8 @@ func tellJournal(j *journal.Journal, tell *problems, publish func(lost uint64, g
 	publishGaps(j, publish, log)
 }
 
-// clockProblem says what is wrong with the time at the start. Order and retention need no clock; certificates and the readers of a verdict do.
+// clockProblem says what is wrong with the time at the start. Order and retention need no clock;
+// certificates and the readers of a verdict do.
 func clockProblem(j *journal.Journal, now time.Time) string {
 	var last time.Time
 	if newest, err := j.Recent(1); err == nil && len(newest) > 0 {
@@ -75,8 +78,8 @@ func publishGaps(j *journal.Journal, publish func(lost uint64, gaps []uplink.Gap
 	publish(lost, told)
 }
 
-// whileWhole gives a context that also ends when the journal is found damaged at work: whoever finds it, the station must stop, because the
-// next start repairs it.
+// whileWhole gives a context that also ends when the journal is found damaged at work: whoever
+// finds it, the station must stop, because the next start repairs it.
 func whileWhole(ctx context.Context, j *journal.Journal, log *slog.Logger) (context.Context, context.CancelFunc) {
 	out, cancel := context.WithCancel(ctx)
 	go func() {

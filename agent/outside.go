@@ -94,7 +94,8 @@ func (o *outside) run(ctx context.Context, background *sync.WaitGroup) {
 		background.Go(func() { o.eye.Watch(ctx, func(t trigger.Trigger) { o.trigger(t) }) })
 	}
 	if o.encoder != nil {
-		encoding, stop := context.WithCancel(context.WithoutCancel(ctx)) // tires under way are counted to the end
+		// tires under way are counted to the end
+		encoding, stop := context.WithCancel(context.WithoutCancel(ctx))
 		background.Go(func() { o.encoder.Run(encoding) })
 		background.Go(func() { defer stop(); o.output.Run(ctx) })
 	} else if o.output != nil {
@@ -136,7 +137,8 @@ func (o *outside) command(c uplink.Command) {
 	o.trigger(t)
 }
 
-// asked are the options of a station that is asked for verdicts. wrong is told when something was wrong with a trigger.
+// asked are the options of a station that is asked for verdicts. wrong is told when something was
+// wrong with a trigger.
 func (o *outside) asked(wrong func(at time.Time)) Asked {
 	t := o.cfg.Trigger
 	return Asked{
@@ -170,8 +172,8 @@ func (o *outside) stored(v *verdict.Verdict, middle time.Time) {
 	}
 }
 
-// missed reports a tire that should have been thrown off the belt and was not. It stays among the problems until the agent starts anew: somebody
-// must have looked for the tire.
+// missed reports a tire that should have been thrown off the belt and was not. It stays among the
+// problems until the agent starts anew: somebody must have looked for the tire.
 func (o *outside) missed(part string, middle time.Time, reason string) {
 	o.counts.RejectMissed()
 	if part != "" {

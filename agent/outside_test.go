@@ -92,7 +92,8 @@ func (p *plc) publish(topic, payload string) {
 	}
 }
 
-// A whole station between a photo-eye or a PLC and an ejector, with a real broker and simulated lines.
+// A whole station between a photo-eye or a PLC and an ejector, with a real broker and simulated
+// lines.
 func TestFromTriggerToEjector(t *testing.T) {
 	broker := brokertest.Start(t)
 	eye := &gpiotest.Pin{N: "TEST_EYE", Num: 9011, EdgesChan: make(chan gpio.Level)}

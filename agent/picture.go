@@ -14,7 +14,8 @@ type exhibit struct {
 	why   []review.Reason // it was kept
 }
 
-// savePicture keeps the picture of the verdict that is stored next, if there is a reason to, and returns its name.
+// savePicture keeps the picture of the verdict that is stored next, if there is a reason to, and
+// returns its name.
 func (s *Station) savePicture(v *verdict.Verdict, p *exhibit) string {
 	if s.o.Keeps == nil {
 		return ""
@@ -26,8 +27,9 @@ func (s *Station) savePicture(v *verdict.Verdict, p *exhibit) string {
 	return s.encodePicture(v, seq, p, s.o.Journal.SaveCrop)
 }
 
-// saveDisagreement keeps the picture of a stored verdict that the model before does not agree with. The verdict has left with what was known
-// then, and waits for no shadow; the picture says the rest. A crash in between leaves a tire that was neither counted nor compared.
+// saveDisagreement keeps the picture of a stored verdict that the model before does not agree with.
+// The verdict has left with what was known then, and waits for no shadow; the picture says the
+// rest. A crash in between leaves a tire that was neither counted nor compared.
 func (s *Station) saveDisagreement(v *verdict.Verdict, p *exhibit) {
 	if s.o.Keeps == nil || !s.o.Keeps.Disagreements {
 		return
@@ -36,7 +38,8 @@ func (s *Station) saveDisagreement(v *verdict.Verdict, p *exhibit) {
 	s.encodePicture(v, v.Seq, p, func(png []byte) (string, error) { return s.o.Journal.SaveCropOf(v.Seq, png) })
 }
 
-// encodePicture hands the file of a picture to save. A picture that cannot be kept holds no verdict up.
+// encodePicture hands the file of a picture to save. A picture that cannot be kept holds no verdict
+// up.
 func (s *Station) encodePicture(v *verdict.Verdict, seq uint64, p *exhibit, save func(png []byte) (string, error)) (name string) {
 	data, err := review.Encode(p.pix, p.width, review.Of(v, s.o.Keeps.Station, seq, p.why))
 	if err == nil {

@@ -7,8 +7,9 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// pump waits for the camera in a goroutine of its own, because Next blocks as long as a camera is silent. A frame and its pixels belong
-// to the station's loop from the moment that it comes until the loop asks for the next: nothing is read ahead.
+// pump waits for the camera in a goroutine of its own, because Next blocks as long as a camera is
+// silent. A frame and its pixels belong to the station's loop from the moment that it comes until
+// the loop asks for the next: nothing is read ahead.
 type pump struct {
 	grabbed chan grabbed
 	next    chan struct{} // the loop is done with the frame

@@ -16,8 +16,9 @@ const (
 	lastStorePause  = 15 * time.Second
 )
 
-// record stores the verdict. While the journal fails nothing is inspected: a tire that passes unjudged must be noticed, so the
-// station says so, loudly and in its status, and tries until the journal works again or ctx ends.
+// record stores the verdict. While the journal fails nothing is inspected: a tire that passes
+// unjudged must be noticed, so the station says so, loudly and in its status, and tries until the
+// journal works again or ctx ends.
 func (s *Station) record(ctx context.Context, v *verdict.Verdict) error {
 	for pause, failed := firstStorePause, false; ; pause = min(2*pause, lastStorePause) {
 		err := s.o.Journal.Append(v)
@@ -46,7 +47,8 @@ func (s *Station) record(ctx context.Context, v *verdict.Verdict) error {
 	}
 }
 
-// lost puts a verdict that could not be stored into the log, whole, so that a person can still find it.
+// lost puts a verdict that could not be stored into the log, whole, so that a person can still find
+// it.
 func (s *Station) lost(v *verdict.Verdict, err error) error {
 	text, encodeErr := v.Encode(verdict.JSON)
 	s.o.Log.Error("VERDICT NOT STORED", "verdict", string(text), "error", errors.Join(err, encodeErr))

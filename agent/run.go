@@ -28,14 +28,17 @@ import (
 
 // RunOptions is what Run needs besides the configuration.
 type RunOptions struct {
-	Version      string        // of the program, for the broker
-	Config       string        // the file of the configuration, where the page keeps what it changes
-	DrainTimeout time.Duration // how long the end waits for the broker to acknowledge what is queued
+	Version string // of the program, for the broker
+	// the file of the configuration, where the page keeps what it changes
+	Config string
+	// how long the end waits for the broker to acknowledge what is queued
+	DrainTimeout time.Duration
 	Log          *slog.Logger
 }
 
-// Run builds the station of a configuration and works until ctx ends or a finite source does. Then the tires in the picture get
-// their verdicts and the queue is sent as far as DrainTimeout allows; the rest stays in the journal for the next start.
+// Run builds the station of a configuration and works until ctx ends or a finite source does. Then
+// the tires in the picture get their verdicts and the queue is sent as far as DrainTimeout allows;
+// the rest stays in the journal for the next start.
 func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	log := o.Log
 	monitor := health.New(log)
@@ -113,7 +116,8 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	}
 	tellJournal(j, tell, gaps, log)
 	background.Go(func() { keepJournal(inner, cfg.Journal, j, tell, gaps, log) })
-	belt, stopBelt := context.WithCancel(inner) // ends with the loop: tires under way to the ejector are still thrown off
+	// ends with the loop: tires under way to the ejector are still thrown off
+	belt, stopBelt := context.WithCancel(inner)
 	defer stopBelt()
 	out.run(belt, &background)
 	frames := camera.NewReopening(camera.ReopenOptions{
@@ -205,7 +209,8 @@ func activeModel(store *models.Store) (serial uint64, hash string) {
 	return m.Bundle.Serial, m.Bundle.ID()
 }
 
-// learnEmpty is how many frames show the empty place to a station that waits for tires in a fixed region.
+// learnEmpty is how many frames show the empty place to a station that waits for tires in a fixed
+// region.
 const learnEmpty = 30
 
 // learnedFrames is how many frames show the empty place to a fixed region.
@@ -239,7 +244,8 @@ func CameraOptions(c config.Camera, log *slog.Logger) (camera.Options, error) {
 	}, err
 }
 
-// rejectOnDrift gives up a model on probation that the pictures or scores of the line drift away from; a model that is believed stays.
+// rejectOnDrift gives up a model on probation that the pictures or scores of the line drift away
+// from; a model that is believed stays.
 func rejectOnDrift(store *models.Store, log *slog.Logger) func(m *models.Loaded, reason string) {
 	return func(m *models.Loaded, reason string) {
 		if active, err := store.Active(); err != nil || active.Bundle != m.Bundle {
@@ -266,7 +272,8 @@ func serveMetrics(ctx context.Context, background *sync.WaitGroup, m *metrics.Me
 	})
 }
 
-// servePage answers browsers until ctx ends. A station inspects with or without a page; nil is a page that nobody sees.
+// servePage answers browsers until ctx ends. A station inspects with or without a page; nil is a
+// page that nobody sees.
 func servePage(ctx context.Context, background *sync.WaitGroup, o web.Options) *web.Page {
 	if o.Page.Listen == "" {
 		return nil
@@ -330,7 +337,8 @@ func (p *problems) all() map[string]string {
 // cameraPart names the camera among the station's problems.
 const cameraPart = "camera"
 
-// camera notes that the camera went or came. The same failure is logged once and not at each attempt.
+// camera notes that the camera went or came. The same failure is logged once and not at each
+// attempt.
 func (p *problems) camera(e camera.Event, log *slog.Logger) {
 	text := ""
 	if e.Err != nil {

@@ -13,8 +13,9 @@ type judgement struct {
 	shown    *exhibit
 }
 
-// compare lets the model before judge the tires that a model on probation has judged. It comes behind the verdicts of a frame and
-// delays none of them: what it costs is a forward pass for each crop, and until then the camera keeps the newest frame.
+// compare lets the model before judge the tires that a model on probation has judged. It comes
+// behind the verdicts of a frame and delays none of them: what it costs is a forward pass for each
+// crop, and until then the camera keeps the newest frame.
 func (s *Station) compare() {
 	for _, j := range s.judged {
 		label, worst, err := s.shadowLabel(j.evidence)
@@ -26,7 +27,9 @@ func (s *Station) compare() {
 		if differs {
 			s.o.Log.Info("the models disagree", "seq", j.verdict.Seq, "probation", j.verdict.Label, "before", label)
 			if j.verdict.Tiling != nil && label == verdict.Crack && j.shown.why == nil {
-				j.shown.pix = worst // no picture was kept: a person is asked about the tile in question, not about another sound one
+				// no picture was kept: a person is asked about the tile in question, not about
+				// another sound one
+				j.shown.pix = worst
 			}
 			s.saveDisagreement(j.verdict, j.shown) // before it is counted
 		}
@@ -36,8 +39,8 @@ func (s *Station) compare() {
 	s.judged = s.judged[:0]
 }
 
-// shadowLabel is what the model before makes of a tire's crops; empty when there is none, or nothing to judge. worst is the piece with its largest
-// logit, in the bytes of the active model.
+// shadowLabel is what the model before makes of a tire's crops; empty when there is none, or
+// nothing to judge. worst is the piece with its largest logit, in the bytes of the active model.
 func (s *Station) shadowLabel(e *evidence) (label verdict.Label, worst []byte, err error) {
 	m := e.model.Shadow
 	if m == nil {

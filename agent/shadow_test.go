@@ -31,7 +31,8 @@ func (o *order) Append(v *verdict.Verdict) error {
 	return o.bench.Append(v)
 }
 
-// TestShadowJudgesTheSameTires puts model 2 on probation beside model 1 and computes by hand what model 1 says.
+// TestShadowJudgesTheSameTires puts model 2 on probation beside model 1 and computes by hand what
+// model 1 says.
 func TestShadowJudgesTheSameTires(t *testing.T) {
 	for name, change := range map[string]func(*bundle.Bundle){
 		"with the same preprocessing": func(*bundle.Bundle) {},
@@ -142,8 +143,8 @@ func (o *told) Judged(m *models.Loaded, compared, differs bool) {
 	o.Models.Judged(m, compared, differs)
 }
 
-// The picture of a tire on which model and shadow differ is on the disk before the difference is counted, and a start finds it there, though
-// its verdict was sound, sure and long stored.
+// The picture of a tire on which model and shadow differ is on the disk before the difference is
+// counted, and a start finds it there, though its verdict was sound, sure and long stored.
 func TestDisagreementsAreKept(t *testing.T) {
 	var tires film
 	for i := range 12 {

@@ -2,9 +2,10 @@
 //
 //	camera -> locate -> track -> crop, preprocess -> int8 forward -> vote -> journal -> uplink
 //
-// One goroutine carries a frame from the camera to the journal; another does nothing but wait for the camera, whose silence must not
-// keep a tire that was asked for from its verdict. Bundles that are pushed are tried beside it and take effect with the
-// next tire. A verdict exists when the journal has it, and only then is it sent. Newcomers need Run, which builds a whole station from
+// One goroutine carries a frame from the camera to the journal; another does nothing but wait for
+// the camera, whose silence must not keep a tire that was asked for from its verdict. Bundles that
+// are pushed are tried beside it and take effect with the next tire. A verdict exists when the
+// journal has it, and only then is it sent. Newcomers need Run, which builds a whole station from
 // its configuration, and Station.Run, the loop itself.
 package agent
 
@@ -27,7 +28,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// FatalError ends the station: the process cannot work on, and its supervisor starts it anew. Everything else is retried inside.
+// FatalError ends the station: the process cannot work on, and its supervisor starts it anew.
+// Everything else is retried inside.
 type FatalError struct{ Err error }
 
 func (e *FatalError) Error() string { return e.Err.Error() }
@@ -37,7 +39,8 @@ func (e *FatalError) Unwrap() error { return e.Err }
 type Models interface {
 	// Wait returns the active network as soon as there is one.
 	Wait(ctx context.Context) (*models.Loaded, error)
-	// Judged is told of each verdict of m. compared: its shadow judged the tire too; differs: with another label.
+	// Judged is told of each verdict of m. compared: its shadow judged the tire too; differs: with
+	// another label.
 	Judged(m *models.Loaded, compared, differs bool)
 }
 
@@ -60,38 +63,49 @@ type Options struct {
 	Models  Models
 	Journal Journal
 
-	Each   bool        // each frame is a tire of its own; else tires are followed through the frames
+	// each frame is a tire of its own; else tires are followed through the frames
+	Each   bool
 	Frames int         // of a tire that are scored, at most
 	Cut    cut.Options // what the network is shown of a frame
 	Rule   verdict.Rule
-	Live   bool          // the belt does not wait: a tire that passes while there is no model gets no decision
-	Budget time.Duration // from the trigger, or the last frame, to the decision; beyond it there is none. 0: any
-	Asked  Asked         // triggers from outside; none: tires ask for themselves
+	// the belt does not wait: a tire that passes while there is no model gets no decision
+	Live bool
+	// from the trigger, or the last frame, to the decision; beyond it there is none. 0: any
+	Budget time.Duration
+	Asked  Asked // triggers from outside; none: tires ask for themselves
 
 	Keeps *review.Policy // of which verdicts the picture is kept; nil for none
 
-	Problem  func(part, text string) // told what keeps a part of the station from working, and "" when it works again
-	Progress func()                  // called whenever the loop is alive: the watchdog's proof
-	Looked   func()                  // told of each frame that was looked at; may be nil
-	Uncut    func()                  // told of each chosen frame that could not be cut into tiles; may be nil
-	// Show is told of each frame and the tires in it, both valid until it returns; it must not block. May be nil.
-	Show   func(f *frame.Frame, tires []locate.Tire)
-	Judged func(Judgement) // told of each verdict that is stored, in the loop's goroutine; may be nil
-	// Decided is told of each verdict before it is stored, in the loop's goroutine, and when its tire was in the middle of the picture: what
-	// throws a tire off the belt waits for no disk. May be nil.
+	// told what keeps a part of the station from working, and "" when it works again
+	Problem  func(part, text string)
+	Progress func() // called whenever the loop is alive: the watchdog's proof
+	Looked   func() // told of each frame that was looked at; may be nil
+	// told of each chosen frame that could not be cut into tiles; may be nil
+	Uncut func()
+	// Show is told of each frame and the tires in it, both valid until it returns; it must not
+	// block. May be nil.
+	Show func(f *frame.Frame, tires []locate.Tire)
+	// told of each verdict that is stored, in the loop's goroutine; may be nil
+	Judged func(Judgement)
+	// Decided is told of each verdict before it is stored, in the loop's goroutine, and when its
+	// tire was in the middle of the picture: what throws a tire off the belt waits for no disk. May
+	// be nil.
 	Decided func(v *verdict.Verdict, middle time.Time)
 	Log     *slog.Logger
 }
 
-// Judgement is a verdict that is stored, with what it rests on. No decision rests on nothing: Model and Pix are nil then.
+// Judgement is a verdict that is stored, with what it rests on. No decision rests on nothing: Model
+// and Pix are nil then.
 type Judgement struct {
 	Verdict *verdict.Verdict
 	Middle  time.Time // when the tire was in the middle of the picture
 	Model   *models.Loaded
-	Pix     []byte // the deciding crop, or the decisive tile, as the network saw it; valid until Judged returns
+	// the deciding crop, or the decisive tile, as the network saw it; valid until Judged returns
+	Pix []byte
 
-	// Typical is what statistics compare with the images that the model was tested on, and Logit its score: the deciding crop and the
-	// mean of all frames, or a tile that no score chose. nil without a decision.
+	// Typical is what statistics compare with the images that the model was tested on, and Logit
+	// its score: the deciding crop and the mean of all frames, or a tile that no score chose. nil
+	// without a decision.
 	Typical []byte
 	Logit   float64
 }
@@ -104,10 +118,11 @@ type Station struct {
 	seen    map[*Track]*evidence // of tires that wait for their verdict
 	size    image.Point          // of the latest frame, px
 	free    [][]byte             // buffers for crops
-	judged  []judgement          // tires whose verdict is stored and that the shadow has not seen yet
-	noCrops bool                 // the last picture could not be kept
-	noModel bool                 // there was no model when one was needed last
-	latest  time.Time            // of the latest frame
+	// tires whose verdict is stored and that the shadow has not seen yet
+	judged  []judgement
+	noCrops bool      // the last picture could not be kept
+	noModel bool      // there was no model when one was needed last
+	latest  time.Time // of the latest frame
 	asked   asked
 }
 
@@ -119,8 +134,8 @@ func New(o Options) *Station {
 // lastChance is how long a station that is told to stop tries to store the verdicts in hand.
 const lastChance = 5 * time.Second
 
-// Run works until the source ends or ctx does, and returns nil for both. Tires that are in the picture then get their verdicts. The
-// error is a *FatalError.
+// Run works until the source ends or ctx does, and returns nil for both. Tires that are in the
+// picture then get their verdicts. The error is a *FatalError.
 func (s *Station) Run(ctx context.Context) error {
 	// What is being stored outlives ctx a little: a verdict in hand must not be lost to a stop.
 	store, cancel := linger(ctx, lastChance)
@@ -154,7 +169,8 @@ func (s *Station) step(ctx context.Context, p *pump) error {
 		if g.err != nil {
 			return g.err
 		}
-		if err := s.takeTriggers(ctx); err != nil { // a frame may have waited beside the trigger that it belongs to
+		// a frame may have waited beside the trigger that it belongs to
+		if err := s.takeTriggers(ctx); err != nil {
 			return err
 		}
 		if err := s.inspect(ctx, g.frame); err != nil {
@@ -188,7 +204,8 @@ const idle = 5 * time.Second
 // errNoModel says that a belt which does not wait has no model.
 var errNoModel = errors.New("no model is installed")
 
-// model gives the active network. Where the belt waits, so does it: no frame is read meanwhile, and the images of a folder wait as well.
+// model gives the active network. Where the belt waits, so does it: no frame is read meanwhile, and
+// the images of a folder wait as well.
 func (s *Station) model(ctx context.Context) (*models.Loaded, error) {
 	for {
 		s.o.Progress()
@@ -267,8 +284,8 @@ func (s *Station) inspect(ctx context.Context, f *frame.Frame) error {
 	return s.gather(ctx, f, tires, takes, located)
 }
 
-// still judges a frame that is a tire of its own. Where no outline is found the whole picture is the tire, as in the photographs that
-// networks are trained on.
+// still judges a frame that is a tire of its own. Where no outline is found the whole picture is
+// the tire, as in the photographs that networks are trained on.
 func (s *Station) still(ctx context.Context, f *frame.Frame, tires []locate.Tire, located time.Duration) error {
 	tire := locate.Tire{Region: f.Bounds()}
 	if len(tires) > 0 {
@@ -331,7 +348,8 @@ func (s *Station) keep(ctx context.Context, t Take, f *frame.Frame, located time
 	return s.crop(e, t.Slot, f, t.Track.Samples[t.Slot].Tire, located)
 }
 
-// newEvidence begins a tire with the network that is active now; it stays with it to the end. A belt that does not wait may have none.
+// newEvidence begins a tire with the network that is active now; it stays with it to the end. A
+// belt that does not wait may have none.
 func (s *Station) newEvidence(ctx context.Context) (*evidence, error) {
 	m, err := s.model(ctx) // it may have been revoked
 	if err == errNoModel {

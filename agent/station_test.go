@@ -49,7 +49,8 @@ type bench struct {
 
 var t0 = time.Date(2024, 6, 1, 12, 0, 0, 0, time.UTC)
 
-// newBench makes a station that watches the film. The tires of a film are shades of grey, so that crops differ.
+// newBench makes a station that watches the film. The tires of a film are shades of grey, so that
+// crops differ.
 func newBench(t *testing.T, f film, serials ...uint64) *bench {
 	t.Helper()
 	b := &bench{film: f}
@@ -415,7 +416,8 @@ func TestBrokenFrameIsPassedOver(t *testing.T) {
 	}
 }
 
-// The picture of a verdict is what the network saw of the frame that decided; one that cannot be kept holds nothing up.
+// The picture of a verdict is what the network saw of the frame that decided; one that cannot be
+// kept holds nothing up.
 func TestPicturesAreKept(t *testing.T) {
 	b := newBench(t, passing(80, steady(12), 0, -150, -300), 1)
 	b.o.Keeps = &review.Policy{Every: true}

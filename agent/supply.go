@@ -66,7 +66,8 @@ func openModels(cfg *config.Config, log *slog.Logger) (*models.Store, error) {
 	return store, nil
 }
 
-// outdated says that a bundle was good once: a station that has had others since works on without it, and waits for a new one.
+// outdated says that a bundle was good once: a station that has had others since works on without
+// it, and waits for a new one.
 func outdated(err error) bool {
 	return errors.As(err, new(*models.SerialError)) || errors.As(err, new(*models.GivenUpError)) ||
 		errors.As(err, new(*models.RevokedError)) || errors.As(err, new(*models.ExpiredError))
@@ -106,7 +107,8 @@ func publishModel(u *uplink.Uplink, store *models.Store) {
 	u.PublishModel(newModelState(store.Snapshot()))
 }
 
-// publishModels calls publish when the models change, until ctx ends, and tells of a model that is past its end.
+// publishModels calls publish when the models change, until ctx ends, and tells of a model that is
+// past its end.
 func publishModels(ctx context.Context, publish func(), store *models.Store, problem func(part, text string)) {
 	for {
 		select {
@@ -123,7 +125,8 @@ func publishModels(ctx context.Context, publish func(), store *models.Store, pro
 	}
 }
 
-// takeBundles installs what is pushed, one bundle after the other, until ctx ends. The store logs what becomes of each.
+// takeBundles installs what is pushed, one bundle after the other, until ctx ends. The store logs
+// what becomes of each.
 func takeBundles(ctx context.Context, u *uplink.Uplink, store *models.Store, log *slog.Logger) {
 	for {
 		select {

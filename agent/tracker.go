@@ -10,11 +10,12 @@ import (
 	"tirewatch/vision/locate"
 )
 
-// Tracker follows tires through the frames, so that each one that passes gets exactly one verdict, and says which frames of it
-// are worth a look. It knows places and times only: no pixels, no clock.
+// Tracker follows tires through the frames, so that each one that passes gets exactly one verdict,
+// and says which frames of it are worth a look. It knows places and times only: no pixels, no
+// clock.
 //
-// The belt must carry a tire less than half its diameter from frame to frame. Slower is better; standing still, going
-// on and creeping back a little are all the same tire.
+// The belt must carry a tire less than half its diameter from frame to frame. Slower is better;
+// standing still, going on and creeping back a little are all the same tire.
 type Tracker struct {
 	samples int // per tire at most
 
@@ -51,28 +52,33 @@ type Sample struct {
 	Offset float64 // of the tire from the middle of the picture, in diameters
 }
 
-// Take tells the caller to keep the crop of a tire in the present frame, in place of what the slot held before.
+// Take tells the caller to keep the crop of a tire in the present frame, in place of what the slot
+// held before.
 type Take struct {
 	Track *Track
 	Slot  int // index into Track.Samples
 }
 
 const (
-	// missedAtBorder is how many frames without a tire that should be past the border by now mean that it has left, and
-	// missedInside is the same for one that should still be in view, where a hand or a reflection may hide it.
+	// missedAtBorder is how many frames without a tire that should be past the border by now mean
+	// that it has left, and missedInside is the same for one that should still be in view, where a
+	// hand or a reflection may hide it.
 	missedAtBorder = 3
 	missedInside   = 10
-	// confirmFrames is in how many frames a tire must have been found: what was seen once may be a reflection.
+	// confirmFrames is in how many frames a tire must have been found: what was seen once may be a
+	// reflection.
 	confirmFrames = 2
-	// longGap is a pause of the camera after which nobody knows what became of the tires in the picture: they get
-	// their verdicts, and what is seen next is new. An inspection must rather ask twice than overlook a tire.
+	// longGap is a pause of the camera after which nobody knows what became of the tires in the
+	// picture: they get their verdicts, and what is seen next is new. An inspection must rather ask
+	// twice than overlook a tire.
 	longGap = 3 * time.Second
-	// spacing is how far apart two samples of a tire must be, in diameters: the same view twice tells nothing new.
+	// spacing is how far apart two samples of a tire must be, in diameters: the same view twice
+	// tells nothing new.
 	spacing = 0.02
 )
 
-// How a tire may move between two frames in which it was found, in diameters. Half a diameter is the limit at which the tire
-// behind a touching one is as near as the tire itself.
+// How a tire may move between two frames in which it was found, in diameters. Half a diameter is
+// the limit at which the tire behind a touching one is as near as the tire itself.
 const (
 	maxAhead  = 0.5  // beyond where its speed brings it
 	maxBehind = 0.2  // against the belt
@@ -84,7 +90,8 @@ const (
 // NewTracker makes a tracker that chooses at most so many frames of each tire.
 func NewTracker(samples int) *Tracker { return &Tracker{samples: max(1, samples)} }
 
-// Step takes the tires that were found in the next frame. It gives the crops to keep and the tires that have left, oldest first.
+// Step takes the tires that were found in the next frame. It gives the crops to keep and the tires
+// that have left, oldest first.
 func (t *Tracker) Step(v View, tires []locate.Tire) (takes []Take, left []*Track) {
 	if t.view.Size != (image.Point{}) && (v.Size != t.view.Size || v.Time.Sub(t.view.Time) > longGap) {
 		left = t.End()
@@ -108,7 +115,8 @@ func (t *Tracker) Step(v View, tires []locate.Tire) (takes []Take, left []*Track
 	return takes, left
 }
 
-// End gives the tires that are still in the picture and forgets them: at the end of a stream and when the station stops.
+// End gives the tires that are still in the picture and forgets them: at the end of a stream and
+// when the station stops.
 func (t *Tracker) End() []*Track {
 	left := t.tracks
 	t.tracks = nil
@@ -125,7 +133,8 @@ func (t *Tracker) patience(tr *Track) int {
 	return missedInside
 }
 
-// Nearest is the tire of the latest frame that is nearest to the middle of the picture, and how far from it, in diameters; nil without one.
+// Nearest is the tire of the latest frame that is nearest to the middle of the picture, and how far
+// from it, in diameters; nil without one.
 func (t *Tracker) Nearest() (nearest *Track, offset float64) {
 	for _, tr := range t.tracks {
 		if tr.seq != t.view.Seq {
@@ -161,8 +170,8 @@ type sighting struct {
 	tire  locate.Tire
 }
 
-// assign gives each tire of the frame to the track that it fits best; the rest begin new tracks, those further along the
-// belt first.
+// assign gives each tire of the frame to the track that it fits best; the rest begin new tracks,
+// those further along the belt first.
 func (t *Tracker) assign(tires []locate.Tire) []sighting {
 	type pair struct {
 		sighting
@@ -212,7 +221,8 @@ func (t *Tracker) begin(tire locate.Tire) *Track {
 	return tr
 }
 
-// fits tells whether the tire can be the tracked one in this frame, and how far it is from where it was expected, in diameters.
+// fits tells whether the tire can be the tracked one in this frame, and how far it is from where it
+// was expected, in diameters.
 func (t *Tracker) fits(tr *Track, tire locate.Tire) (cost float64, ok bool) {
 	diameter := 2 * tr.tire.Radius
 	if math.Abs(tire.Radius-tr.tire.Radius) > maxGrowth*tr.tire.Radius {
@@ -238,7 +248,8 @@ func (t *Tracker) move(tr *Track, tire locate.Tire) {
 	tr.speed = tire.Centre.Sub(tr.tire.Centre).Scale(1 / frames)
 	tr.tire, tr.seq, tr.missed = tire, t.view.Seq, 0
 	tr.Seen++
-	// A belt that stands keeps its direction; the jitter of the search does not count as a movement.
+	// A belt that stands keeps its direction; the jitter of the search does not count as a
+	// movement.
 	step := tr.speed.Scale(1 / (2 * tire.Radius))
 	if step.Len() >= jitter {
 		if t.flow == (locate.Point{}) {
@@ -248,8 +259,9 @@ func (t *Tracker) move(tr *Track, tire locate.Tire) {
 	}
 }
 
-// choose decides whether this frame of the tire is among the best n: nearest to the middle of the picture, where the lens is
-// sharpest and the tire is seen from straight above, and not the same view as another one.
+// choose decides whether this frame of the tire is among the best n: nearest to the middle of the
+// picture, where the lens is sharpest and the tire is seen from straight above, and not the same
+// view as another one.
 func (tr *Track) choose(n int, v View, tire locate.Tire) (Take, bool) {
 	diameter := 2 * tire.Radius
 	s := Sample{Tire: tire, Seq: v.Seq, Offset: v.offset(tire)}

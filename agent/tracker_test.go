@@ -10,7 +10,8 @@ import (
 	"tirewatch/vision/locate"
 )
 
-// Tires of the tests are 100 px wide in a picture of 400 x 120 px. A tire is wholly visible with its centre at 50 to 350.
+// Tires of the tests are 100 px wide in a picture of 400 x 120 px. A tire is wholly visible with
+// its centre at 50 to 350.
 const (
 	testRadius = 50
 	testWidth  = 400
@@ -19,7 +20,8 @@ const (
 // film holds the centres that the search finds, frame by frame.
 type film [][]float64
 
-// passing films tires whose centres start at the given places and move by what step gives for each frame.
+// passing films tires whose centres start at the given places and move by what step gives for each
+// frame.
 func passing(frames int, step func(frame int) float64, starts ...float64) film {
 	var f film
 	moved := 0.0
@@ -186,7 +188,8 @@ func TestStandingTireIsLookedAtOnce(t *testing.T) {
 	}
 }
 
-// TestTrackerOnRandomBelts lets tires pass at random speeds and distances, with frames in which the search fails.
+// TestTrackerOnRandomBelts lets tires pass at random speeds and distances, with frames in which the
+// search fails.
 func TestTrackerOnRandomBelts(t *testing.T) {
 	for seed := range uint64(500) {
 		rng := rand.New(rand.NewPCG(seed, 3))

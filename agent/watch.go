@@ -12,7 +12,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// onlooker counts every verdict and compares it with what its model learned from. It belongs to the station loop's goroutine.
+// onlooker counts every verdict and compares it with what its model learned from. It belongs to the
+// station loop's goroutine.
 type onlooker struct {
 	metrics *metrics.Metrics
 	page    *web.Page // may be nil

@@ -16,7 +16,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// Whoever watches is told of every stored verdict, with the very bytes that the deciding vote was computed from.
+// Whoever watches is told of every stored verdict, with the very bytes that the deciding vote was
+// computed from.
 func TestJudgedIsToldOfEachVerdict(t *testing.T) {
 	b := newBench(t, film{{150}, {160}, {170}, {}, {}, {}, {}, {}, {}, {}}, 7)
 	var told []verdict.Verdict
@@ -44,7 +45,8 @@ func TestJudgedIsToldOfEachVerdict(t *testing.T) {
 	}
 }
 
-// Dark pictures raise one alarm, which says what to look for and reaches whoever decides about the model; another model starts afresh.
+// Dark pictures raise one alarm, which says what to look for and reaches whoever decides about the
+// model; another model starts afresh.
 func TestDriftIsTold(t *testing.T) {
 	b := bundletest.Small(7)
 	b.Reference = &bundle.Reference{Brightness: bundle.Statistic{N: 100, Mean: 120, SD: 10}}

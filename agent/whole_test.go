@@ -23,7 +23,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// darkness is a network that calls crack what is darker than rubber: a logit is how many grey levels the mean lies below 58.
+// darkness is a network that calls crack what is darker than rubber: a logit is how many grey
+// levels the mean lies below 58.
 func darkness(serial uint64) *bundle.Bundle { return levels(serial, -1, 58) }
 
 // levels is a network whose logit is a mean over the picture: sign times the grey level, and bias.
@@ -50,7 +51,8 @@ func levels(serial uint64, sign int8, bias int32) *bundle.Bundle {
 	return b
 }
 
-// wheel is frame n of a tire in the middle of 640 x 480 px, cracked at an angle unless that is negative. Without a rim the hole is closed.
+// wheel is frame n of a tire in the middle of 640 x 480 px, cracked at an angle unless that is
+// negative. Without a rim the hole is closed.
 func wheel(n int, degrees float64, rim bool) *frame.Frame {
 	f := frame.NewGray(640, 480)
 	f.Seq, f.Time = uint64(n), t0.Add(time.Duration(n)*40*time.Millisecond)
@@ -90,7 +92,8 @@ func (s *shown) Find(*frame.Frame) []locate.Tire {
 	return []locate.Tire{{Centre: locate.Point{X: 320, Y: 240}, Radius: 200, Score: 1}}
 }
 
-// watching is a station that is shown frames, each a tire of its own, and cuts them. The model before, which judges alike, is its shadow.
+// watching is a station that is shown frames, each a tire of its own, and cuts them. The model
+// before, which judges alike, is its shadow.
 func watching(t *testing.T, o cut.Options, frames ...*frame.Frame) *bench {
 	return shadowed(t, darkness(1), darkness(2), o, frames...)
 }
@@ -115,7 +118,8 @@ func shadowed(t *testing.T, before, active *bundle.Bundle, o cut.Options, frames
 
 var sideWall = cut.Options{View: cut.SideWall, Tile: 1, Overlap: 0.25}
 
-// A crack is found where it is: the verdict's angle is right to half a tile, and the picture that is kept shows it.
+// A crack is found where it is: the verdict's angle is right to half a tile, and the picture that
+// is kept shows it.
 func TestSideWallNamesTheAngle(t *testing.T) {
 	angles := []float64{0, 47, 90, 133, 201, 285.5, 359}
 	var frames []*frame.Frame
@@ -172,7 +176,8 @@ func showsCrack(img image.Image) bool {
 	return dark >= len(pix)/100
 }
 
-// Where only the model before sees a crack, the picture that people are asked about is the tile in which it does.
+// Where only the model before sees a crack, the picture that people are asked about is the tile in
+// which it does.
 func TestDisagreementShowsTheTileInQuestion(t *testing.T) {
 	blind := levels(2, 1, -70) // its worst tile is the brightest, and sound
 	b := shadowed(t, darkness(1), blind, sideWall, wheel(1, 133, true))
@@ -195,7 +200,8 @@ func TestDisagreementShowsTheTileInQuestion(t *testing.T) {
 // Tiles over the square around the tire: the decisive one contains the crack.
 func TestTilesNameTheTile(t *testing.T) {
 	b := watching(t, cut.Options{View: cut.Tiles, Margin: 0.02, Tile: 0.4, Overlap: 0.25}, wheel(1, 120, true))
-	// To this network belt is sounder than rubber, so that no tile with much belt can be the worst: the sound tire tells what the crack adds.
+	// To this network belt is sounder than rubber, so that no tile with much belt can be the worst:
+	// the sound tire tells what the crack adds.
 	sound := watching(t, b.o.Cut, wheel(1, -1, true))
 	for _, s := range []*bench{b, sound} {
 		if err := s.Run(t.Context()); err != nil {
@@ -216,7 +222,8 @@ func TestTilesNameTheTile(t *testing.T) {
 	}
 }
 
-// A tire whose rim is nowhere to be seen was not inspected: it is rejected, says why, and its picture is kept.
+// A tire whose rim is nowhere to be seen was not inspected: it is rejected, says why, and its
+// picture is kept.
 func TestNoRimIsNoDecision(t *testing.T) {
 	b := watching(t, sideWall, wheel(1, 30, false))
 	uncut, told := 0, 0
@@ -245,7 +252,8 @@ func TestNoRimIsNoDecision(t *testing.T) {
 	}
 }
 
-// Frames of one tire without a rim are passed over; the others decide, and the one that shows the crack best tells where it is.
+// Frames of one tire without a rim are passed over; the others decide, and the one that shows the
+// crack best tells where it is.
 func TestFramesWithoutRimArePassedOver(t *testing.T) {
 	b := watching(t, sideWall)
 	m, err := b.store.Active()

@@ -15,8 +15,9 @@ import (
 	"tirewatch/vision/kernel"
 )
 
-// cores are the processors that qemu plays: Cortex-A72 stands for NEON alone (Pi 4; A53 and A57 alike), A76 for NEON with dot product
-// (Pi 5; Orin's A78AE alike). Under -cpu cortex-a72 a dot product is an illegal instruction, so a wrong choice shows.
+// cores are the processors that qemu plays: Cortex-A72 stands for NEON alone (Pi 4; A53 and A57
+// alike), A76 for NEON with dot product (Pi 5; Orin's A78AE alike). Under -cpu cortex-a72 a dot
+// product is an illegal instruction, so a wrong choice shows.
 var cores = []string{"cortex-a72", "cortex-a76"}
 
 // counted are the runs to count on each core.
@@ -27,8 +28,9 @@ var counted = []struct{ name, runtime, body string }{
 	{"ONNX Runtime int8", "ort", ""},
 }
 
-// arm64 prints the instructions of one inference: those of a process that makes few inferences and of one that makes two more, subtracted
-// and halved. Loading, packing and qemu's own start cancel out.
+// arm64 prints the instructions of one inference: those of a process that makes few inferences and
+// of one that makes two more, subtracted and halved. Loading, packing and qemu's own start cancel
+// out.
 func arm64(w io.Writer, dir string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "million instructions an image\t%s\n", strings.Join(cores, "\t"))

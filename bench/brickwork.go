@@ -16,8 +16,9 @@ import (
 	"tirewatch/trainer/metrics"
 )
 
-// The training that is compared: so many images of each class, in the order of their file names, are trained on for so many epochs. Those
-// behind them test, which is harder than a random choice where neighbouring files are pieces of one photograph.
+// The training that is compared: so many images of each class, in the order of their file names,
+// are trained on for so many epochs. Those behind them test, which is harder than a random choice
+// where neighbouring files are pieces of one photograph.
 const (
 	trainedOn      = 200
 	trainingEpochs = 50
@@ -34,15 +35,19 @@ func (o outcome) String() string {
 	return fmt.Sprintf("accuracy %.4f  precision %.4f  recall %.4f  of %d images  %.1f s", o.accuracy, o.precision, o.recall, o.images, o.took.Seconds())
 }
 
-// technician trains and evaluates by the program that is shipped, on folders as they lie on a technician's disk.
+// technician trains and evaluates by the program that is shipped, on folders as they lie on a
+// technician's disk.
 type technician struct {
-	tirewatch string   // the program
-	out       string   // folder of data sets made of links, runs with their reports, and logs; what stands there is not replaced
-	flags     []string // of tirewatch train, behind our own
+	tirewatch string // the program
+	// folder of data sets made of links, runs with their reports, and logs; what stands there is
+	// not replaced
+	out   string
+	flags []string // of tirewatch train, behind our own
 }
 
-// train trains on some images and evaluates on others, in a folder of that name. The clock runs from the start of the first program to
-// the end of the second: reading, searching near-duplicates and writing the report are part of a coffee break.
+// train trains on some images and evaluates on others, in a folder of that name. The clock runs
+// from the start of the first program to the end of the second: reading, searching near-duplicates
+// and writing the report are part of a coffee break.
 func (t *technician) train(name string, training, testing []dataset.Item) (o outcome, err error) {
 	set, run := filepath.Join(t.out, name, "photos"), filepath.Join(t.out, name, "run")
 	if err := link(filepath.Join(set, "training"), training); err != nil {
@@ -68,7 +73,8 @@ func (t *technician) train(name string, training, testing []dataset.Item) (o out
 	return o, nil
 }
 
-// run calls tirewatch and returns what it printed. What it says while it works is appended to the log beside the run.
+// run calls tirewatch and returns what it printed. What it says while it works is appended to the
+// log beside the run.
 func (t *technician) run(name string, args ...string) ([]byte, error) {
 	path := filepath.Join(t.out, name, "log")
 	log, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)

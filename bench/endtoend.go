@@ -23,8 +23,9 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// The training that is measured from one end to the other: close-ups of 640 px as JPEG, which is what a station's camera or a scaled
-// photograph brings, of which train holds back a fifth for validation.
+// The training that is measured from one end to the other: close-ups of 640 px as JPEG, which is
+// what a station's camera or a scaled photograph brings, of which train holds back a fifth for
+// validation.
 const (
 	endImages = 640
 	endSide   = 640 // px
@@ -42,8 +43,9 @@ type course struct {
 	end    time.Duration // the report
 }
 
-// endToEnd compares `tirewatch train` on a data set on disk with the bare loop: the same photographs as often, for steps and for
-// validation, on the same number of cores, but ready in memory. Both run in turns.
+// endToEnd compares `tirewatch train` on a data set on disk with the bare loop: the same
+// photographs as often, for steps and for validation, on the same number of cores, but ready in
+// memory. Both run in turns.
 func endToEnd(w io.Writer, tirewatch, dir string) error {
 	photos := filepath.Join(dir, "photos")
 	if _, err := os.Stat(photos); os.IsNotExist(err) {
@@ -140,7 +142,8 @@ func spread(of func(round int) float64, format string) string {
 	return fmt.Sprintf(strings.ReplaceAll("F (F to F)", "F", format), v[len(v)/2], v[0], v[len(v)-1])
 }
 
-// trainOnce runs the command and listens to its lines: one with a loss comes when an epoch is over, others while a slow one runs.
+// trainOnce runs the command and listens to its lines: one with a loss comes when an epoch is over,
+// others while a slow one runs.
 func trainOnce(tirewatch, photos, run string) (c course, err error) {
 	if err := os.RemoveAll(run); err != nil {
 		return c, err
@@ -198,7 +201,8 @@ func firstEpoch(path string) (time.Duration, error) {
 	return time.Duration(s * float64(time.Second)), err
 }
 
-// loopOnce runs the bare loop as often as trainOnce trains: batches of the same sizes, and a forward pass for each validation image.
+// loopOnce runs the bare loop as often as trainOnce trains: batches of the same sizes, and a
+// forward pass for each validation image.
 func loopOnce(s sampleSet) (all, steps time.Duration, err error) {
 	l, err := freshLoop(s, true)
 	if err != nil {

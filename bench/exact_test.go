@@ -42,9 +42,11 @@ func runners(t *testing.T, m *infer.Model) map[string]*infer.Runner {
 	return rs
 }
 
-// saturates tells whether ONNX Runtime departs from ONNX on this CPU. Without VNNI its x86 kernels multiply with VPMADDUBSW, which adds
-// two products of a byte and a weight in 16 bits and saturates: 255*127 + 255*127 is not 64770 but 32767. Weights of up to 64 cannot reach
-// that, so there it is exact again. Source: "Quantize ONNX models" in ONNX Runtime's documentation, on reduce_range.
+// saturates tells whether ONNX Runtime departs from ONNX on this CPU. Without VNNI its x86 kernels
+// multiply with VPMADDUBSW, which adds two products of a byte and a weight in 16 bits and
+// saturates: 255*127 + 255*127 is not 64770 but 32767. Weights of up to 64 cannot reach that, so
+// there it is exact again. Source: "Quantize ONNX models" in ONNX Runtime's documentation, on
+// reduce_range.
 var saturates = runtime.GOARCH == "amd64" && !cpu.X86.HasAVX512VNNI && !cpu.X86.HasAVXVNNI
 
 // The largest weights of a model, in either direction.
@@ -136,8 +138,9 @@ func channelsFirst(x []uint8, s graph.Shape) []uint8 {
 	return out
 }
 
-// randomModel fills a graph with weights of every size up to the largest, and multipliers that spread the activations over their range. The logit
-// is the sum itself, which float32 holds exactly up to 2^24.
+// randomModel fills a graph with weights of every size up to the largest, and multipliers that
+// spread the activations over their range. The logit is the sum itself, which float32 holds exactly
+// up to 2^24.
 func randomModel(g *graph.Graph, largest int, rng *rand.Rand) *infer.Model {
 	steps, err := g.Plan()
 	if err != nil {
@@ -205,7 +208,8 @@ func images(rng *rand.Rand) [][]byte {
 	return out
 }
 
-// thesisModels are thesis networks: one made by the quantizer, one whose weights fill their range, one with smaller weights.
+// thesisModels are thesis networks: one made by the quantizer, one whose weights fill their range,
+// one with smaller weights.
 var thesisModels = sync.OnceValue(func() map[string]*infer.Model {
 	c, err := randomCheckpoint()
 	if err != nil {
@@ -260,7 +264,8 @@ func TestThesisEqualsONNXRuntime(t *testing.T) {
 	}
 }
 
-// So is every activation on the way, here by the specification of the operators, on the full region of every layer.
+// So is every activation on the way, here by the specification of the operators, on the full region
+// of every layer.
 func TestEveryActivationEqualsONNXRuntime(t *testing.T) {
 	for name, m := range thesisModels() {
 		t.Run(name, func(t *testing.T) {
@@ -335,7 +340,8 @@ func activations(m *infer.Model, steps []graph.Step, x []uint8) []activation {
 	return out
 }
 
-// Other networks too: both paddings, odd windows and strides, several channels, orders that flatten changes.
+// Other networks too: both paddings, odd windows and strides, several channels, orders that flatten
+// changes.
 func TestRandomNetworksEqualONNXRuntime(t *testing.T) {
 	networks := uint64(150)
 	if testing.Short() {

@@ -54,7 +54,8 @@ func newFloatPeer(t *testing.T, m *onnx.Model, output string, white float32) *fl
 	return p
 }
 
-// run gives the first image's outputs. A file for a batch of several gets the image in each place. One channel is the same in every order.
+// run gives the first image's outputs. A file for a batch of several gets the image in each place.
+// One channel is the same in every order.
 func (p *floatPeer) run(t *testing.T, pix []byte) []float32 {
 	t.Helper()
 	batch := int(p.shape[0])
@@ -78,7 +79,8 @@ func (p *floatPeer) run(t *testing.T, pix []byte) []float32 {
 	return slices.Clone(all[:len(all)/batch])
 }
 
-// trained is a thesis network that learned from a few drawn tires: weights as they are in use, and probabilities that spread.
+// trained is a thesis network that learned from a few drawn tires: weights as they are in use, and
+// probabilities that spread.
 func trained(t *testing.T) *nn.Net {
 	t.Helper()
 	samples := func(from, n int) []trainer.Sample {
@@ -112,11 +114,13 @@ func logitOf(t *testing.T, net *nn.Net, pix []byte) float64 {
 	return logit
 }
 
-// floatTolerance is what probabilities in float32 may differ by, whose sums are added in another order.
+// floatTolerance is what probabilities in float32 may differ by, whose sums are added in another
+// order.
 const floatTolerance = 1e-5
 
-// The trainer's float network has ONNX Runtime's probabilities on drawn tires, by way of our export and of every form in which Keras and
-// PyTorch write the same network. Each of these files, read back, has them too.
+// The trainer's float network has ONNX Runtime's probabilities on drawn tires, by way of our export
+// and of every form in which Keras and PyTorch write the same network. Each of these files, read
+// back, has them too.
 func TestFloatEqualsONNXRuntime(t *testing.T) {
 	requireORT(t)
 	if testing.Short() {

@@ -17,8 +17,8 @@ var divisions = map[string]func(items []dataset.Item) ([][]dataset.Item, error){
 	"blocks": byBlocks,
 }
 
-// byGroups cuts as `tirewatch dataset split` does: at random, near-duplicates in one fold, both classes in proportion. A fifth is held
-// back, then a quarter of the rest, and so on.
+// byGroups cuts as `tirewatch dataset split` does: at random, near-duplicates in one fold, both
+// classes in proportion. A fifth is held back, then a quarter of the rest, and so on.
 func byGroups(items []dataset.Item) (parts [][]dataset.Item, err error) {
 	for left := folds; left > 1; left-- {
 		d, err := dataset.Divide(context.Background(), items, seed, 1/float64(left), nil)
@@ -30,7 +30,8 @@ func byGroups(items []dataset.Item) (parts [][]dataset.Item, err error) {
 	return append(parts, items), nil
 }
 
-// byBlocks cuts each class into runs of neighbouring files. Where those are pieces of one photograph, a fold is other photographs.
+// byBlocks cuts each class into runs of neighbouring files. Where those are pieces of one
+// photograph, a fold is other photographs.
 func byBlocks(items []dataset.Item) ([][]dataset.Item, error) {
 	parts := make([][]dataset.Item, folds)
 	of := dataset.Count(items)
@@ -43,7 +44,8 @@ func byBlocks(items []dataset.Item) ([][]dataset.Item, error) {
 	return parts, nil
 }
 
-// crossValidate trains once for each fold of the photographs in dir, on all others, and prints what was reached on the fold.
+// crossValidate trains once for each fold of the photographs in dir, on all others, and prints what
+// was reached on the fold.
 func crossValidate(w io.Writer, t *technician, division, dir string) error {
 	divide, ok := divisions[division]
 	if !ok {

@@ -11,8 +11,9 @@ import (
 	"text/tabwriter"
 )
 
-// models are llvm-mca's pictures of the cores. LLVM gives the Cortex-A72 the scheduling model of the A57, which has the same pipelines; it has
-// none for the A76, and the Neoverse N1 is that core in a server.
+// models are llvm-mca's pictures of the cores. LLVM gives the Cortex-A72 the scheduling model of
+// the A57, which has the same pipelines; it has none for the A76, and the Neoverse N1 is that core
+// in a server.
 var models = []struct{ name, cpu string }{
 	{"Cortex-A72", "cortex-a72"},
 	{"Cortex-A76", "neoverse-n1"},
@@ -21,8 +22,9 @@ var models = []struct{ name, cpu string }{
 // kernelPackage is where the assembly is; its symbols end in .abi0.
 const kernelPackage = "tirewatch/vision/kernel."
 
-// loops prints how many cycles llvm-mca sees in a turn of each innermost loop of the kernels: the limit that the pipelines set
-// when nothing waits, and the simulated figure with all dependences. Caches are not part of it.
+// loops prints how many cycles llvm-mca sees in a turn of each innermost loop of the kernels: the
+// limit that the pipelines set when nothing waits, and the simulated figure with all dependences.
+// Caches are not part of it.
 func loops(w io.Writer, binary string) error {
 	symbols, err := assembly(binary)
 	if err != nil {

@@ -13,13 +13,16 @@ import (
 // torchEnv says that PyTorch is there and has to be used.
 const torchEnv = "REQUIRE_TORCH"
 
-// The losses of three epochs are PyTorch's: the same weights, the same batches, no dropout, Keras' form of Adam on both sides
-// (torch/thesis.py says how). Each side rounds in its own order, and Adam's first steps are as long for a tiny gradient as for a large
-// one, so the two drift apart, with the length of a step.
+// The losses of three epochs are PyTorch's: the same weights, the same batches, no dropout, Keras'
+// form of Adam on both sides (torch/thesis.py says how). Each side rounds in its own order, and
+// Adam's first steps are as long for a tiny gradient as for a large one, so the two drift apart,
+// with the length of a step.
 //
-// The weights are those of a training that has begun to tell tires apart, and the place matters. Fresh weights stand on a saddle: the
-// gradients of both classes cancel, Adam blows up what rounding left of them, and after twelve steps of 16 images PyTorch in float32 is
-// 7e-4 away from PyTorch in float64, ours 1.1e-3. After twice as many warm steps the loss is near 0.1, and with Keras' rate one step drifts by 6e-4.
+// The weights are those of a training that has begun to tell tires apart, and the place matters.
+// Fresh weights stand on a saddle: the gradients of both classes cancel, Adam blows up what
+// rounding left of them, and after twelve steps of 16 images PyTorch in float32 is 7e-4 away from
+// PyTorch in float64, ours 1.1e-3. After twice as many warm steps the loss is near 0.1, and with
+// Keras' rate one step drifts by 6e-4.
 func TestLossesAreTorchs(t *testing.T) {
 	if os.Getenv(torchEnv) == "" {
 		t.Skipf("%s is not set: make test-peers installs PyTorch", torchEnv)

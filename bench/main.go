@@ -1,5 +1,6 @@
-// Command bench measures tirewatch beside what others wrote, on the thesis network: the int8 forward pass beside other runtimes, with the
-// same weights and the same image, and training beside oneDNN and PyTorch, from the same weights on the same batch.
+// Command bench measures tirewatch beside what others wrote, on the thesis network: the int8
+// forward pass beside other runtimes, with the same weights and the same image, and training beside
+// oneDNN and PyTorch, from the same weights on the same batch.
 //
 //	bench make DIR                      the network in every form: bundle, ONNX, oneDNN's arrays, pixels
 //	bench time RUNTIME DIR THREADS      time inferences in this process
@@ -16,8 +17,9 @@
 //	bench rival TIREWATCH SCRIPTS DIR OUT [FLAG...]      the same, and PyTorch on the same photographs
 //	bench folds groups|blocks TIREWATCH DIR OUT [FLAG...]  5-fold cross-validation; FLAG goes to tirewatch train
 //
-// `make bench-peers`, `bench-arm64`, `bench-train` and `bench-brickwork` install what is needed and call it. It is a module of its own,
-// so that neither ONNX Runtime nor cgo is anywhere near the product, and it stands above all packages: nothing imports it.
+// `make bench-peers`, `bench-arm64`, `bench-train` and `bench-brickwork` install what is needed and
+// call it. It is a module of its own, so that neither ONNX Runtime nor cgo is anywhere near the
+// product, and it stands above all packages: nothing imports it.
 package main
 
 import (

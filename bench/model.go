@@ -23,7 +23,8 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// The files of a measurement. All hold the same network; weights are random, the speed of a dense network does not depend on them.
+// The files of a measurement. All hold the same network; weights are random, the speed of a dense
+// network does not depend on them.
 const (
 	bundleFile = "model.tire"
 	int8File   = "int8.onnx"
@@ -112,11 +113,13 @@ func drawnPixels(i int) []byte {
 	return pix
 }
 
-// arrays lays the model out for onednn/onednn.cpp, which knows the thesis network: for each trained layer the weights (outC, kh,
-// kw, inC) as int8, the biases as int32 and the multipliers as float32, then the logit's multiplier; little endian.
+// arrays lays the model out for onednn/onednn.cpp, which knows the thesis network: for each trained
+// layer the weights (outC, kh, kw, inC) as int8, the biases as int32 and the multipliers as
+// float32, then the logit's multiplier; little endian.
 func arrays(m *infer.Model) []byte {
 	var b bytes.Buffer
-	put := func(v any) { binary.Write(&b, binary.LittleEndian, v) } // a bytes.Buffer takes everything
+	// a bytes.Buffer takes everything
+	put := func(v any) { binary.Write(&b, binary.LittleEndian, v) }
 	for _, l := range m.Layers {
 		put(l.W)
 		put(l.Bias)

@@ -10,7 +10,8 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// ortEnv names ONNX Runtime's library. Version 1.13.0 of the binding speaks interface 20, which every ONNX Runtime from 1.20 on has.
+// ortEnv names ONNX Runtime's library. Version 1.13.0 of the binding speaks interface 20, which
+// every ONNX Runtime from 1.20 on has.
 const ortEnv = "ORT_LIBRARY"
 
 // startORT loads the library. It is used for one model, and the process ends with it.

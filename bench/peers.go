@@ -28,7 +28,8 @@ type contender struct {
 	why    string   // it cannot run here
 }
 
-// timing is what a program prints: milliseconds of an inference or of a step of training, and what it computed.
+// timing is what a program prints: milliseconds of an inference or of a step of training, and what
+// it computed.
 type timing struct {
 	median, best float64
 	runs         int
@@ -37,7 +38,8 @@ type timing struct {
 
 const rounds = 9
 
-// contenders are the runtimes in question, the fastest body of ours first. Each runs in a process of its own: their thread pools do not meet.
+// contenders are the runtimes in question, the fastest body of ours first. Each runs in a process
+// of its own: their thread pools do not meet.
 func contenders(dir string) ([]*contender, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -65,7 +67,8 @@ func contenders(dir string) ([]*contender, error) {
 		ours(kernel.Bodies()[0], 2), oneDNN(2), timed("ONNX Runtime int8", "ort", 2)), nil
 }
 
-// environment is ours without what ties OpenBLAS, below PyTorch, to the kernels of another CPU, and with source folders left clean.
+// environment is ours without what ties OpenBLAS, below PyTorch, to the kernels of another CPU, and
+// with source folders left clean.
 func environment() []string {
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
 		return strings.HasPrefix(v, "OPENBLAS_CORETYPE=") || strings.HasPrefix(v, "OPENBLAS_L2_SIZE=")
@@ -105,8 +108,8 @@ func peers(w io.Writer, dir string) error {
 	return table(w, all)
 }
 
-// inTurns runs all contenders so many times. The order turns round with every round, so that nobody always follows the same neighbour.
-// Ours, the first, must not fail.
+// inTurns runs all contenders so many times. The order turns round with every round, so that nobody
+// always follows the same neighbour. Ours, the first, must not fail.
 func inTurns(all []*contender, rounds int) error {
 	order := slices.Clone(all)
 	for round := range rounds {
@@ -160,7 +163,8 @@ func table(w io.Writer, all []*contender) error {
 	return nil
 }
 
-// ratio compares two contenders round by round, c's time in parts of other's, and then the fastest inferences of both.
+// ratio compares two contenders round by round, c's time in parts of other's, and then the fastest
+// inferences of both.
 func ratio(c, other *contender) string {
 	if c == other || len(other.rounds) == 0 {
 		return "-"
@@ -186,7 +190,8 @@ func middle(ts []timing, f func(timing) float64) float64 {
 	return v[len(v)/2]
 }
 
-// sameLogit is how far two logits of the same sum may lie apart, in parts of them: we multiply sum and scale in float64, others in float32.
+// sameLogit is how far two logits of the same sum may lie apart, in parts of them: we multiply sum
+// and scale in float64, others in float32.
 const sameLogit = 1e-6
 
 // sameLogits makes sure that everyone computed the same network.

@@ -9,7 +9,8 @@ import (
 	"tirewatch/vision/infer"
 )
 
-// qdqModels are models whose sums a QDQ file can be held to: where ONNX Runtime's kernels saturate, those with weights of 7 bits alone.
+// qdqModels are models whose sums a QDQ file can be held to: where ONNX Runtime's kernels saturate,
+// those with weights of 7 bits alone.
 func qdqModels() map[string]*infer.Model {
 	models := map[string]*infer.Model{}
 	for name, m := range thesisModels() {
@@ -20,7 +21,8 @@ func qdqModels() map[string]*infer.Model {
 	return models
 }
 
-// ONNX Runtime puts integer kernels in the place of the pairs. Then the QDQ form has the station's sums to the last bit, as QLinearConv has.
+// ONNX Runtime puts integer kernels in the place of the pairs. Then the QDQ form has the station's
+// sums to the last bit, as QLinearConv has.
 func TestQDQEqualsONNXRuntime(t *testing.T) {
 	for name, m := range qdqModels() {
 		p := newPeerOf(t, onnx.Int8QDQ, m)
@@ -44,8 +46,9 @@ func TestQDQEqualsONNXRuntime(t *testing.T) {
 	}
 }
 
-// A runtime that computes the Conv and Gemm themselves rounds on the way. ONNX Runtime does so where their results are outputs too, so that
-// no other kernel may stand in their place. Most sums are the same even so, and the others differ by a small part of what the images do.
+// A runtime that computes the Conv and Gemm themselves rounds on the way. ONNX Runtime does so
+// where their results are outputs too, so that no other kernel may stand in their place. Most sums
+// are the same even so, and the others differ by a small part of what the images do.
 func TestQDQInFloat32(t *testing.T) {
 	for name, m := range qdqModels() {
 		steps, err := m.Graph.Plan()

@@ -12,8 +12,8 @@ import (
 // python is Debian's, which its python3-torch is for; another may be first in the path.
 const python = "/usr/bin/python3"
 
-// memoryKept makes glibc keep what was freed, in huge pages. As it comes it gives large arrays back to the system, and PyTorch, which asks
-// anew in every step, spends its time in page faults.
+// memoryKept makes glibc keep what was freed, in huge pages. As it comes it gives large arrays back
+// to the system, and PyTorch, which asks anew in every step, spends its time in page faults.
 var memoryKept = []string{
 	"MALLOC_MMAP_MAX_=0", "MALLOC_TRIM_THRESHOLD_=30000000000", "MALLOC_TOP_PAD_=1000000000", "GLIBC_TUNABLES=glibc.malloc.hugetlb=1",
 }
@@ -25,11 +25,12 @@ func torchProgram(env []string, script string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// asItComesEpochs is how long PyTorch trains as it comes: all epochs would take an hour, and one takes as long as another.
+// asItComesEpochs is how long PyTorch trains as it comes: all epochs would take an hour, and one
+// takes as long as another.
 const asItComesEpochs = 2
 
-// rival trains by PyTorch what last trains, twice: as it comes for a few epochs, for its pace, and with memory kept for all. Both are timed
-// from start to end, as ours is.
+// rival trains by PyTorch what last trains, twice: as it comes for a few epochs, for its pace, and
+// with memory kept for all. Both are timed from start to end, as ours is.
 func rival(w io.Writer, ours outcome, scripts, dir, out string) error {
 	script := filepath.Join(scripts, "brickwork.py")
 	train := func(env []string, epochs int) (o outcome, err error) {

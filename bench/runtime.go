@@ -69,14 +69,16 @@ func (o *ours) Run() (err error) {
 
 func (o *ours) Logit() float64 { return o.model.Logit(o.sum) }
 
-// How long one process is timed. Others run in turns with it, so that a machine that slows down slows all of them.
+// How long one process is timed. Others run in turns with it, so that a machine that slows down
+// slows all of them.
 const (
 	warmUp    = 150 * time.Millisecond
 	timedSpan = 500 * time.Millisecond
 	fewest    = 5 // inferences
 )
 
-// timeRuntime prints the median and the smallest time of an inference in ms, their number, and the logit.
+// timeRuntime prints the median and the smallest time of an inference in ms, their number, and the
+// logit.
 func timeRuntime(name, dir, threads string) error {
 	n, err := positive(threads)
 	if err != nil {

@@ -20,9 +20,10 @@ import (
 
 // The files that all frameworks start their training from.
 const (
-	weightFile    = "weights.bin" // float32, little endian: weights (outC, kh, kw, inC) and biases of each layer in turn
-	trainingFile  = "pixels.bin"  // drawn tires as preprocess makes them, one behind the other
-	labelFile     = "labels.bin"  // a byte each: 1 for a crack
+	// float32, little endian: weights (outC, kh, kw, inC) and biases of each layer in turn
+	weightFile    = "weights.bin"
+	trainingFile  = "pixels.bin" // drawn tires as preprocess makes them, one behind the other
+	labelFile     = "labels.bin" // a byte each: 1 for a crack
 	trainingBatch = 64
 )
 
@@ -137,7 +138,8 @@ func newBareLoop(s sampleSet, params []nn.Param, dropout bool) (*bareLoop, error
 	return l, nil
 }
 
-// step trains on the images from..to and returns their mean loss before it. A random stream for each image is what a training makes too.
+// step trains on the images from..to and returns their mean loss before it. A random stream for
+// each image is what a training makes too.
 func (l *bareLoop) step(from, to int) float64 {
 	drop := l.rng.Uint64()
 	loss, _, err := l.stepper.Step(to-from, func(_, i int, _ []float32) (trainer.Example, error) {
@@ -149,14 +151,16 @@ func (l *bareLoop) step(from, to int) float64 {
 	return loss / float64(to-from)
 }
 
-// How long one process is timed on training. PyTorch as it comes takes a quarter of a minute for a step.
+// How long one process is timed on training. PyTorch as it comes takes a quarter of a minute for a
+// step.
 const (
 	stepSpan    = 3 * time.Second
 	fewestSteps = 2
 )
 
-// timeSteps times steps on the whole batch of dir and prints the median and the smallest time in ms, their number, and the loss of the
-// second step without dropout, by which others see that it is the same training.
+// timeSteps times steps on the whole batch of dir and prints the median and the smallest time in
+// ms, their number, and the loss of the second step without dropout, by which others see that it is
+// the same training.
 func timeSteps(dir, threads string) error {
 	n, err := positive(threads)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"text/tabwriter"
 )
 
-// trainingContenders are the frameworks in question, ours first. dir has the files of drawFiles, onednn/train.cpp is built beside this
-// program, scripts is the folder torch.
+// trainingContenders are the frameworks in question, ours first. dir has the files of drawFiles,
+// onednn/train.cpp is built beside this program, scripts is the folder torch.
 func trainingContenders(dir, scripts string) ([]*contender, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -34,7 +34,8 @@ func trainingContenders(dir, scripts string) ([]*contender, error) {
 	return all, nil
 }
 
-// training runs all frameworks in turns, writes a table of their speeds and makes sure that they trained alike.
+// training runs all frameworks in turns, writes a table of their speeds and makes sure that they
+// trained alike.
 func training(w io.Writer, dir, scripts string, rounds int) error {
 	if err := drawFiles(dir, trainingBatch); err != nil {
 		return err

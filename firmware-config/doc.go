@@ -1,2 +1,3 @@
-// Package firmware holds what a device needs around the agent, and the tests that keep it true. README.md says which file goes where.
+// Package firmware holds what a device needs around the agent, and the tests that keep it true.
+// README.md says which file goes where.
 package firmware

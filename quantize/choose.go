@@ -22,7 +22,8 @@ type candidate struct {
 	model  *infer.Model
 }
 
-// choose makes the candidates of the job, tries each on the calibration images and takes the best, with what was tried.
+// choose makes the candidates of the job, tries each on the calibration images and takes the best,
+// with what was tried.
 func (j *Job) choose(ctx context.Context, c *checkpoint.Checkpoint, newFloat func() calibrate.Float) (*candidate, []bundle.Trial, int, error) {
 	images := j.Calibration.Pix
 	candidates, err := j.candidates(ctx, c, newFloat)
@@ -148,7 +149,8 @@ func try(ctx context.Context, newFloat func() calibrate.Float, candidates []*can
 	return trials, nil
 }
 
-// best is the trial with the highest agreement, then with the smallest error of the logit; of equals the first, which is the simplest.
+// best is the trial with the highest agreement, then with the smallest error of the logit; of
+// equals the first, which is the simplest.
 func best(trials []bundle.Trial) int {
 	best := 0
 	for i, t := range trials {
@@ -159,7 +161,8 @@ func best(trials []bundle.Trial) int {
 	return best
 }
 
-// correct copies the candidate and corrects its biases layer by layer, the first first: each is measured with those before it corrected.
+// correct copies the candidate and corrects its biases layer by layer, the first first: each is
+// measured with those before it corrected.
 func correct(ctx context.Context, c *checkpoint.Checkpoint, newFloat func() calibrate.Float, from *candidate, images [][]byte, progress func(Step, int) func(int)) (*candidate, error) {
 	model, err := convert.Convert(&c.Graph, c.Params, from.ranges)
 	if err != nil {
@@ -189,7 +192,8 @@ func correct(ctx context.Context, c *checkpoint.Checkpoint, newFloat func() cali
 	return &candidate{from.method, from.ranges, model}, nil
 }
 
-// inputShapes gives the input of each trained layer: the whole image for the first, the live region for the others.
+// inputShapes gives the input of each trained layer: the whole image for the first, the live region
+// for the others.
 func inputShapes(g *graph.Graph) ([]graph.Shape, error) {
 	steps, err := g.Plan()
 	if err != nil {
@@ -207,7 +211,8 @@ func inputShapes(g *graph.Graph) ([]graph.Shape, error) {
 	return shapes, nil
 }
 
-// fixed is the unit of the sums of float activations: 2^-32 of their range. Integers sum to the same in any order.
+// fixed is the unit of the sums of float activations: 2^-32 of their range. Integers sum to the
+// same in any order.
 const fixed = 1 << 32
 
 // floatMeans gives the mean input of each trained layer in the float network.

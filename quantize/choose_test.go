@@ -14,8 +14,9 @@ import (
 	"tirewatch/vision/bundle/bundletest"
 )
 
-// Ranges at a third of what they should be cut off much and shift every layer's mean. Bias correction takes the shift of the logit away
-// on the images that it was measured on: that is its definition, as no ReLU stands behind the last layer.
+// Ranges at a third of what they should be cut off much and shift every layer's mean. Bias
+// correction takes the shift of the logit away on the images that it was measured on: that is its
+// definition, as no ReLU stands behind the last layer.
 func TestCorrectTakesTheMeanErrorAway(t *testing.T) {
 	g := bundletest.Graph()
 	net, err := nn.New(&g, rand.New(rand.NewPCG(3, 3)))

@@ -1,5 +1,5 @@
-// Package quantize makes a bundle from a checkpoint: the int8 network that a station runs, with the proof that it still
-// is the network that was trained.
+// Package quantize makes a bundle from a checkpoint: the int8 network that a station runs, with the
+// proof that it still is the network that was trained.
 //
 //	train -> checkpoint -> QUANTIZE (calibrate, convert, report) -> bundle -> push
 //
@@ -23,11 +23,13 @@ import (
 )
 
 var (
-	// ErrTooFewImages says that there are not enough images to calibrate on or to take golden inputs from.
+	// ErrTooFewImages says that there are not enough images to calibrate on or to take golden
+	// inputs from.
 	ErrTooFewImages = errors.New("too few images")
 	// ErrOneClass says that the calibration images do not show both classes.
 	ErrOneClass = errors.New("calibration images of one class only")
-	// ErrNotHeldOut says that a threshold was to be chosen from images that the network was trained on.
+	// ErrNotHeldOut says that a threshold was to be chosen from images that the network was trained
+	// on.
 	ErrNotHeldOut = errors.New("no testing images to choose the threshold from")
 )
 
@@ -59,12 +61,15 @@ type Images struct {
 // Job is all that Quantize needs beside the checkpoint.
 type Job struct {
 	Calibration Images
-	Evaluation  Images // when empty, the calibration images are evaluated on, and the bundle says so
+	// when empty, the calibration images are evaluated on, and the bundle says so
+	Evaluation Images
 
-	Method         calibrate.Method // empty: the best of all on the calibration images
-	BiasCorrection bool             // try to correct the biases too, and keep that when it is better
-	Budget         *metrics.Budget  // chooses the threshold from the scores on Evaluation; nil: the checkpoint's
-	Force          bool             // accept less than MinAgreement
+	Method calibrate.Method // empty: the best of all on the calibration images
+	// try to correct the biases too, and keep that when it is better
+	BiasCorrection bool
+	// chooses the threshold from the scores on Evaluation; nil: the checkpoint's
+	Budget *metrics.Budget
+	Force  bool // accept less than MinAgreement
 
 	Serial     uint64
 	Target     string    // stations, see bundle.Bundle
@@ -85,8 +90,9 @@ const (
 	StepCompare   Step = "compare"
 )
 
-// Quantize measures the activations on the calibration images, converts the weights to integers, compares the networks and
-// returns the bundle, not yet signed. The same job makes the same bundle. A network that lost too much is an *AgreementError.
+// Quantize measures the activations on the calibration images, converts the weights to integers,
+// compares the networks and returns the bundle, not yet signed. The same job makes the same bundle.
+// A network that lost too much is an *AgreementError.
 func Quantize(ctx context.Context, c *checkpoint.Checkpoint, job Job) (*bundle.Bundle, error) {
 	eval := job.Evaluation
 	heldOut := len(eval.Pix) > 0
@@ -183,8 +189,8 @@ func (j *Job) progress(step Step, of int) func(done int) {
 	return func(done int) { j.Progress(step, done, of) }
 }
 
-// goldenInputs takes the first images of each class in turn, as far as there are any of it, and computes their sums with
-// a fresh Runner.
+// goldenInputs takes the first images of each class in turn, as far as there are any of it, and
+// computes their sums with a fresh Runner.
 func goldenInputs(m *infer.Model, images Images) ([]bundle.Golden, error) {
 	r, err := infer.NewRunner(m)
 	if err != nil {
@@ -201,7 +207,8 @@ func goldenInputs(m *infer.Model, images Images) ([]bundle.Golden, error) {
 	return golden, nil
 }
 
-// pickGolden chooses bundle.MinGolden images, half of each class; where one class has too few, the other fills up.
+// pickGolden chooses bundle.MinGolden images, half of each class; where one class has too few, the
+// other fills up.
 func pickGolden(crack []bool) []int {
 	var of [2][]int // normal, crack
 	for i, c := range crack {

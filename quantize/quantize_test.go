@@ -234,11 +234,13 @@ func TestBiasCorrection(t *testing.T) {
 	}
 }
 
-// The threshold lies between scores of the int8 network, the one that the station runs, and the evaluation is the one at it.
+// The threshold lies between scores of the int8 network, the one that the station runs, and the
+// evaluation is the one at it.
 func TestBudget(t *testing.T) {
 	j := job()
 	j.Budget = &metrics.Budget{Side: metrics.Escape, Limit: 0.25}
-	for i, c := range j.Evaluation.Crack { // it scores the darker third lower: let the others be the cracks
+	// it scores the darker third lower: let the others be the cracks
+	for i, c := range j.Evaluation.Crack {
 		j.Evaluation.Crack[i] = !c
 	}
 	b, err := quantize.Quantize(t.Context(), small(t), j)
@@ -257,7 +259,8 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// A network whose border runs through the middle of the images' scores agrees on few of them: it is refused, unless forced.
+// A network whose border runs through the middle of the images' scores agrees on few of them: it is
+// refused, unless forced.
 func TestAgreement(t *testing.T) {
 	ck, j := small(t), job()
 	j.Force = false
@@ -291,8 +294,8 @@ func TestAgreement(t *testing.T) {
 	}
 }
 
-// Pools that the float network does not fuse, behind dropout, or with padding: both networks show the same layers, and the biases can
-// be corrected.
+// Pools that the float network does not fuse, behind dropout, or with padding: both networks show
+// the same layers, and the biases can be corrected.
 func TestEveryPool(t *testing.T) {
 	ck, j := small(t), job()
 	ck.Graph.Layers = []graph.Layer{
@@ -321,7 +324,8 @@ func TestEveryPool(t *testing.T) {
 		}
 	}
 
-	// A pool behind a pool stands between two trained layers: such a network is quantized, but its biases are not corrected.
+	// A pool behind a pool stands between two trained layers: such a network is quantized, but its
+	// biases are not corrected.
 	ck.Graph.Layers[4].Kernel, ck.Graph.Layers[4].Stride = 1, 1
 	ck.Graph.Layers[4].Padding = graph.Same
 	ck.Graph.Layers = slices.Insert(ck.Graph.Layers, 5, graph.Layer{Kind: graph.MaxPool2D, Name: "pool3", Kernel: 2, Stride: 2, Padding: graph.Valid})

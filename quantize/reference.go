@@ -8,7 +8,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// reference describes the images and the int8 logits of the evaluation, so that a station notices when its own leave them.
+// reference describes the images and the int8 logits of the evaluation, so that a station notices
+// when its own leave them.
 func reference(images Images, logits []float64, width int, threshold float64) *bundle.Reference {
 	var brightness, sharpness, normal, crack moments
 	policy := verdict.Policy{Threshold: threshold}

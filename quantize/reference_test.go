@@ -12,7 +12,8 @@ func TestReference(t *testing.T) {
 	images := Images{Pix: [][]byte{{10, 10}, {20, 40}, {30, 30}}, Crack: make([]bool, 3)}
 	got := reference(images, []float64{-2, 3, -4}, 2, 0.5)
 	want := bundle.Reference{
-		Brightness:  bundle.Statistic{N: 3, Mean: 70. / 3, SD: math.Sqrt(400. / 3)}, // of 10, 30, 30
+		// of 10, 30, 30
+		Brightness:  bundle.Statistic{N: 3, Mean: 70. / 3, SD: math.Sqrt(400. / 3)},
 		Sharpness:   bundle.Statistic{N: 3, Mean: 10. / 3, SD: math.Sqrt(100. / 3)}, // of 0, 10, 0
 		NormalLogit: bundle.Statistic{N: 2, Mean: -3, SD: math.Sqrt2},
 		CrackLogit:  bundle.Statistic{N: 1, Mean: 3},

@@ -75,7 +75,8 @@ func TestUnitFitsTheAgent(t *testing.T) {
 			t.Errorf("%s=%s, want %s", key, got, want)
 		}
 	}
-	for _, key := range []string{"PrivateDevices", "MemoryDenyWriteExecute", "PrivateUsers", "ProcSubset"} { // the unit says what each would break
+	// the unit says what each would break
+	for _, key := range []string{"PrivateDevices", "MemoryDenyWriteExecute", "PrivateUsers", "ProcSubset"} {
 		if value, ok := d[key]; ok {
 			t.Errorf("%s=%s keeps the agent from its camera", key, value)
 		}
@@ -84,7 +85,8 @@ func TestUnitFitsTheAgent(t *testing.T) {
 		if got := directives(t, unit)["DeviceAllow"]; !slices.Contains(got, "char-video4linux rw") || !slices.Contains(got, "char-media rw") {
 			t.Errorf("%s: DeviceAllow=%v keeps it from cameras", unit, got)
 		}
-		// systemd looks the names up in /proc/devices at the start of the unit, where they are once the module is loaded.
+		// systemd looks the names up in /proc/devices at the start of the unit, where they are once
+		// the module is loaded.
 		if got := directives(t, unit); !slices.Contains(got["Wants"], "modprobe@videodev.service") || !slices.Contains(got["After"], "modprobe@videodev.service") {
 			t.Errorf("%s: a camera that is plugged in later cannot be opened", unit)
 		}
@@ -105,8 +107,9 @@ func seconds(t *testing.T, span string) float64 {
 	return n
 }
 
-// The start limit must leave room for the model store, which gives a new network up after so many bad ends and then works with the one before;
-// it must be reached by hangs that only the watchdog ends; and the next attempt must come when systemd counts from zero again.
+// The start limit must leave room for the model store, which gives a new network up after so many
+// bad ends and then works with the one before; it must be reached by hangs that only the watchdog
+// ends; and the next attempt must come when systemd counts from zero again.
 func TestStartLimit(t *testing.T) {
 	station, err := config.Parse([]byte(config.Example()), "station.toml")
 	if err != nil {

@@ -8,8 +8,9 @@ type drawn struct {
 	pass  int // counts from 1; the random numbers of the showing belong to it
 }
 
-// passes is the endless row of images that batches are cut from: pass after pass, each shuffled anew. A place in it is
-// a number, so a resumed training needs no more than the count of its batches. Without steps per epoch a pass is an epoch.
+// passes is the endless row of images that batches are cut from: pass after pass, each shuffled
+// anew. A place in it is a number, so a resumed training needs no more than the count of its
+// batches. Without steps per epoch a pass is an epoch.
 type passes struct {
 	seed  uint64
 	n     int // images in a pass
@@ -46,8 +47,8 @@ func count(samples []Sample) (n [2]int) {
 	return n
 }
 
-// BalancedCrackWeight is the checkpoint.Config.CrackWeight with which both classes count the same in sum, as "balanced" does in
-// other tools.
+// BalancedCrackWeight is the checkpoint.Config.CrackWeight with which both classes count the same
+// in sum, as "balanced" does in other tools.
 func BalancedCrackWeight(train []Sample) float64 {
 	n := count(train)
 	if n[1] == 0 {
@@ -56,8 +57,8 @@ func BalancedCrackWeight(train []Sample) float64 {
 	return float64(n[0]) / float64(n[1])
 }
 
-// classWeights gives what a sound and a cracked tire count, when a crack counts ratio times as much. The mean over the images is 1, so
-// that a learning rate means the same with any ratio.
+// classWeights gives what a sound and a cracked tire count, when a crack counts ratio times as
+// much. The mean over the images is 1, so that a learning rate means the same with any ratio.
 func classWeights(train []Sample, ratio float64) [2]float64 {
 	if ratio == 0 || ratio == 1 {
 		return [2]float64{1, 1}

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// The row of images does not depend on how it is cut: batches of any size, from any place, find the same images.
+// The row of images does not depend on how it is cut: batches of any size, from any place, find the
+// same images.
 func TestPassesAreOneRow(t *testing.T) {
 	const n = 7
 	whole := (&passes{seed: 3, n: n}).draw(0, 5*n)
@@ -34,7 +35,8 @@ func TestPassesAreOneRow(t *testing.T) {
 			}
 		}
 	}
-	if got := (&passes{seed: 3, n: n}).draw(30, 3); !slices.Equal(got, whole[30:33]) { // as after a resume
+	// as after a resume
+	if got := (&passes{seed: 3, n: n}).draw(30, 3); !slices.Equal(got, whole[30:33]) {
 		t.Errorf("from the middle: %v, want %v", got, whole[30:33])
 	}
 }

@@ -32,7 +32,8 @@ func start(t *testing.T, epochs int, change func(*checkpoint.Config)) *trainer.T
 	return tr
 }
 
-// The thesis counts 36 batches of 64 an epoch where a pass has 18: an epoch is what was asked for, not a pass.
+// The thesis counts 36 batches of 64 an epoch where a pass has 18: an epoch is what was asked for,
+// not a pass.
 func TestStepsPerEpoch(t *testing.T) {
 	batches, images := 0, 0
 	var last *checkpoint.Checkpoint
@@ -46,7 +47,8 @@ func TestStepsPerEpoch(t *testing.T) {
 	if batches != 2*13 || images != 13*16 || last.Optimizer.Steps != 26 {
 		t.Errorf("%d batches, %d images an epoch, %d steps; want 26, 208 and 26", batches, images, last.Optimizer.Steps)
 	}
-	// Seven batches are a pass of 100 images and 12 of the next one: almost the same training, but not cut short.
+	// Seven batches are a pass of 100 images and 12 of the next one: almost the same training, but
+	// not cut short.
 	epochs, _ := history(t, start(t, 2, func(c *checkpoint.Config) { c.StepsPerEpoch = 7 }))
 	passes, _ := history(t, newTrainer(t, 2))
 	if d := math.Abs(epochs[0].TrainLoss - passes[0].TrainLoss); d == 0 || d > 0.05 {
@@ -170,7 +172,8 @@ func everything(c *checkpoint.Config) {
 
 const killedEpochs = 40
 
-// Kill -9 at any moment, again and again, and the training ends with the weights of one that was left alone.
+// Kill -9 at any moment, again and again, and the training ends with the weights of one that was
+// left alone.
 func TestKilledAtAnyMoment(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	rng := rand.New(rand.NewPCG(uint64(os.Getpid()), 1))
@@ -186,7 +189,8 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		// It tells of every batch, and before and after each save; it dies after a random one of these words.
+		// It tells of every batch, and before and after each save; it dies after a random one of
+		// these words.
 		words, life := bufio.NewScanner(out), rng.IntN(60)
 		for words.Scan() && words.Text() != "done" {
 			if life--; life == 0 {

@@ -55,7 +55,8 @@ func CreateRun(dir string) (*RunDir, error) {
 	return r, nil
 }
 
-// OpenRun opens the run folder of a training to resume, with its last checkpoint and, when an epoch ended, its best.
+// OpenRun opens the run folder of a training to resume, with its last checkpoint and, when an epoch
+// ended, its best.
 func OpenRun(dir string) (r *RunDir, last, best *checkpoint.Checkpoint, err error) {
 	if _, err := os.Stat(filepath.Join(dir, "last.ckpt")); err != nil {
 		return nil, nil, nil, fmt.Errorf("%s: %w: %v", dir, ErrNoRun, err)
@@ -107,8 +108,8 @@ func (r *RunDir) WriteConfig(c checkpoint.Config) error {
 	return durable.WriteFile(r.path("config.json"), append(data, '\n'), 0o644)
 }
 
-// Save writes the checkpoints and the metrics. The last checkpoint goes last: it names the best epoch, whose file then exists,
-// and the metrics can be made from it again.
+// Save writes the checkpoints and the metrics. The last checkpoint goes last: it names the best
+// epoch, whose file then exists, and the metrics can be made from it again.
 func (r *RunDir) Save(last, best *checkpoint.Checkpoint) error {
 	if best != nil {
 		if err := checkpoint.Write(r.BestPath(), best); err != nil {

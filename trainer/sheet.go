@@ -12,7 +12,8 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// The sheet's measures: sheetRows images, each with its first sheetShowings showings beside it; the larger side of each is sheetCell px.
+// The sheet's measures: sheetRows images, each with its first sheetShowings showings beside it; the
+// larger side of each is sheetCell px.
 const (
 	sheetRows     = 6
 	sheetShowings = 7
@@ -20,9 +21,9 @@ const (
 	sheetGap      = 4
 )
 
-// AugmentationSheet draws a page of samples: in each row on the left a training image as it is, beside it what the network is shown
-// of it in the first passes. These are the very pictures of a training with cfg, not similar ones. Cracked and sound
-// tires take turns.
+// AugmentationSheet draws a page of samples: in each row on the left a training image as it is,
+// beside it what the network is shown of it in the first passes. These are the very pictures of a
+// training with cfg, not similar ones. Cracked and sound tires take turns.
 func AugmentationSheet(cfg checkpoint.Config, spec preprocess.Spec, train []Sample) (*image.Gray, error) {
 	rows := sheetImages(train)
 	cell := image.Pt(sheetCell*spec.Width/max(spec.Width, spec.Height), sheetCell*spec.Height/max(spec.Width, spec.Height))
@@ -64,7 +65,8 @@ func sheetImages(train []Sample) []int {
 	return picked
 }
 
-// shrink draws w x h pixels, values 0 to 1, into dst, each of its pixels the mean of those that fall on it; a small picture grows instead.
+// shrink draws w x h pixels, values 0 to 1, into dst, each of its pixels the mean of those that
+// fall on it; a small picture grows instead.
 func shrink(dst *image.Gray, pixels []float32, w, h int) {
 	size := dst.Rect.Size()
 	for y := range size.Y {

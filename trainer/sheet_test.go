@@ -11,9 +11,11 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// The sheet shows images as they are and, beside them, other ones; without augmentation a row is one picture eight times.
+// The sheet shows images as they are and, beside them, other ones; without augmentation a row is
+// one picture eight times.
 func TestAugmentationSheet(t *testing.T) {
-	// Tiles of 160 px and gaps of 4, as sheet.go draws them; images of that size are neither shrunk nor grown.
+	// Tiles of 160 px and gaps of 4, as sheet.go draws them; images of that size are neither shrunk
+	// nor grown.
 	wide := preprocess.Spec{Width: 160, Height: 80, Filter: preprocess.FilterTriangle}
 	var train []trainer.Sample
 	for i := range 9 {

@@ -10,8 +10,9 @@ import (
 	"tirewatch/trainer/optim"
 )
 
-// Stepper is the innermost loop of a training: it runs a batch forward and backward on all cores, and Adam takes one step. A Trainer
-// holds one; it stands alone so that a measurement or a comparison runs the same code on images of its own. It is owned by one goroutine.
+// Stepper is the innermost loop of a training: it runs a batch forward and backward on all cores,
+// and Adam takes one step. A Trainer holds one; it stands alone so that a measurement or a
+// comparison runs the same code on images of its own. It is owned by one goroutine.
 type Stepper struct {
 	Adam *optim.Adam
 
@@ -26,8 +27,9 @@ type stepWorker struct {
 	image []float32 // live part of one image
 }
 
-// shards is the number of parts that a batch is cut into. Each part sums its gradients in the order of its images, and the
-// parts are added in order, so the result does not depend on how many cores compute them.
+// shards is the number of parts that a batch is cut into. Each part sums its gradients in the order
+// of its images, and the parts are added in order, so the result does not depend on how many cores
+// compute them.
 const shards = 16
 
 // part is what one shard of a batch contributes.
@@ -58,9 +60,10 @@ func NewStepper(net *nn.Net) *Stepper {
 	return s
 }
 
-// Step takes one step of the optimizer on n examples. get makes example i, in x or in memory of its own; it is called for several i at
-// a time, each on another core, counted from 0 to below GOMAXPROCS. Step returns the sum of the losses and how many examples were
-// classified right, as seen in training. After an error of get the weights are as they were.
+// Step takes one step of the optimizer on n examples. get makes example i, in x or in memory of its
+// own; it is called for several i at a time, each on another core, counted from 0 to below
+// GOMAXPROCS. Step returns the sum of the losses and how many examples were classified right, as
+// seen in training. After an error of get the weights are as they were.
 func (s *Stepper) Step(n int, get func(core, i int, x []float32) (Example, error)) (loss float64, right int, err error) {
 	parallel(len(s.workers), shards, func(core, shard int) {
 		w, p := &s.workers[core], &s.parts[shard]

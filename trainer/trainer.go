@@ -2,9 +2,10 @@
 //
 //	images -> split -> augment -> TRAIN -> checkpoint -> calibrate, quantize -> signed bundle
 //
-// The training of the thesis: Adam, binary cross-entropy, dropout, batches of 64, every image augmented afresh in every
-// epoch, and the weights kept that do best on validation images. The same configuration and images give the same
-// weights, whatever the number of cores, and an interrupted training resumes as if it had not been.
+// The training of the thesis: Adam, binary cross-entropy, dropout, batches of 64, every image
+// augmented afresh in every epoch, and the weights kept that do best on validation images. The same
+// configuration and images give the same weights, whatever the number of cores, and an interrupted
+// training resumes as if it had not been.
 //
 // Newcomers need New, FineTune or Resume, then Trainer.Run.
 package trainer
@@ -64,8 +65,8 @@ func New(cfg checkpoint.Config, g *graph.Graph, spec preprocess.Spec, train, val
 	return start(state, net, train, val)
 }
 
-// FineTune starts a training from the weights of a checkpoint of the same network and preprocessing, on other images as a rule.
-// cfg.Frozen names the layers that keep their weights.
+// FineTune starts a training from the weights of a checkpoint of the same network and
+// preprocessing, on other images as a rule. cfg.Frozen names the layers that keep their weights.
 func FineTune(cfg checkpoint.Config, from *checkpoint.Checkpoint, train, val []Sample) (*Trainer, error) {
 	net, err := from.Net()
 	if err != nil {
@@ -75,8 +76,8 @@ func FineTune(cfg checkpoint.Config, from *checkpoint.Checkpoint, train, val []S
 	return start(state, net, train, val)
 }
 
-// Resume continues a training from its last checkpoint, on the same images. best is the best checkpoint so far, nil when there
-// is none yet.
+// Resume continues a training from its last checkpoint, on the same images. best is the best
+// checkpoint so far, nil when there is none yet.
 func Resume(last, best *checkpoint.Checkpoint, train, val []Sample) (*Trainer, error) {
 	net, err := last.Net()
 	if err != nil {
@@ -116,7 +117,8 @@ func start(state *checkpoint.Checkpoint, net *nn.Net, train, val []Sample) (*Tra
 // ErrTooFew marks a data set that nothing can be learned from.
 var ErrTooFew = errors.New("too few images")
 
-// checkSamples requires both classes in both parts: without them neither the loss nor the accuracy means anything.
+// checkSamples requires both classes in both parts: without them neither the loss nor the accuracy
+// means anything.
 func checkSamples(spec preprocess.Spec, train, val []Sample) error {
 	for _, p := range []struct {
 		name    string
@@ -138,14 +140,16 @@ func checkSamples(spec preprocess.Spec, train, val []Sample) error {
 	return nil
 }
 
-// maxLoss is the mean loss, nats, from which a training counts as exploded. Guessing costs 0.7; a network that is wrong by 10,000 is
-// surer of its errors than any that can be mended, long before a number overflows.
+// maxLoss is the mean loss, nats, from which a training counts as exploded. Guessing costs 0.7; a
+// network that is wrong by 10,000 is surer of its errors than any that can be mended, long before a
+// number overflows.
 const maxLoss = 1e4
 
 // exploded tells whether a sum of losses over n images is no number or beyond maxLoss.
 func exploded(loss float64, n int) bool { return !(loss <= maxLoss*float64(n)) }
 
-// DivergedError says that the loss exploded or a weight is no number any more: the weights are lost, the best checkpoint is not.
+// DivergedError says that the loss exploded or a weight is no number any more: the weights are
+// lost, the best checkpoint is not.
 type DivergedError struct {
 	Epoch int
 	Rate  float64
@@ -155,13 +159,15 @@ func (e *DivergedError) Error() string {
 	return fmt.Sprintf("training diverged in epoch %d at learning rate %g: the loss exploded or a weight is no number any more", e.Epoch, e.Rate)
 }
 
-// Observer is told how a training proceeds. Batch and Epoch are called on the goroutine of Run. Any field may be nil.
+// Observer is told how a training proceeds. Batch and Epoch are called on the goroutine of Run. Any
+// field may be nil.
 type Observer struct {
 	Batch func(epoch, images, of int)         // after each batch: images of the epoch done
 	Epoch func(e checkpoint.Epoch, best bool) // after each epoch
 
-	// Save is called after each epoch, and when ctx ends; best is nil when unchanged. It runs beside the next epoch, one call at a time,
-	// and never after Run returned. Its error ends the training; nothing is saved after it.
+	// Save is called after each epoch, and when ctx ends; best is nil when unchanged. It runs
+	// beside the next epoch, one call at a time, and never after Run returned. Its error ends the
+	// training; nothing is saved after it.
 	Save func(last, best *checkpoint.Checkpoint) error
 }
 
@@ -171,8 +177,8 @@ func (t *Trainer) Stalled() bool {
 	return patience > 0 && t.state.Epoch-t.state.BestEpoch >= patience
 }
 
-// Run trains until all epochs are done, the patience is at its end, or ctx ends. When ctx ends it saves the place inside the epoch and
-// returns ctx's error.
+// Run trains until all epochs are done, the patience is at its end, or ctx ends. When ctx ends it
+// saves the place inside the epoch and returns ctx's error.
 func (t *Trainer) Run(ctx context.Context, o Observer) error {
 	for t.state.Epoch < t.state.Config.Epochs && !t.Stalled() {
 		err := t.epoch(ctx, o)
@@ -247,7 +253,8 @@ func (t *Trainer) epoch(ctx context.Context, o Observer) error {
 	return t.save(o, better)
 }
 
-// betterThan compares two epochs by validation accuracy and, where a small validation set gives the same, by loss.
+// betterThan compares two epochs by validation accuracy and, where a small validation set gives the
+// same, by loss.
 func betterThan(a, b checkpoint.Epoch) bool {
 	if a.ValAccuracy != b.ValAccuracy {
 		return a.ValAccuracy > b.ValAccuracy
@@ -255,9 +262,11 @@ func betterThan(a, b checkpoint.Epoch) bool {
 	return a.ValLoss < b.ValLoss
 }
 
-// save takes a checkpoint and begins to hand it to the observer; saved and saveFailed tell how that ended. The training goes on meanwhile: it
-// works on memory of its own, and killed before the checkpoint is on the disk it resumes from the one before and comes to the same weights. It
-// returns the error of the save before, which must have ended well: a last checkpoint may not name a best one that was never written.
+// save takes a checkpoint and begins to hand it to the observer; saved and saveFailed tell how that
+// ended. The training goes on meanwhile: it works on memory of its own, and killed before the
+// checkpoint is on the disk it resumes from the one before and comes to the same weights. It
+// returns the error of the save before, which must have ended well: a last checkpoint may not name
+// a best one that was never written.
 func (t *Trainer) save(o Observer, better bool) error {
 	if err := t.saved(); err != nil {
 		return err
@@ -290,7 +299,8 @@ func (t *Trainer) saved() error {
 	return err
 }
 
-// saveFailed returns the error of a save that has ended, so that a full disk is told of at once and not at the end of a long epoch.
+// saveFailed returns the error of a save that has ended, so that a full disk is told of at once and
+// not at the end of a long epoch.
 func (t *Trainer) saveFailed() error {
 	select {
 	case err := <-t.saving: // never, when it is nil
@@ -310,8 +320,8 @@ func copyParams(ps []nn.Param) []nn.Param {
 	return out
 }
 
-// batch takes one step of the optimizer on the drawn images. It returns the sum of their losses and how many
-// were classified right, as seen in training. After an error the weights are as they were.
+// batch takes one step of the optimizer on the drawn images. It returns the sum of their losses and
+// how many were classified right, as seen in training. After an error the weights are as they were.
 func (t *Trainer) batch(images []drawn) (loss float64, right int, err error) {
 	return t.stepper.Step(len(images), func(core, i int, x []float32) (Example, error) { return t.example(core, x, images[i]) })
 }
@@ -328,7 +338,8 @@ func (t *Trainer) example(core int, x []float32, d drawn) (Example, error) {
 	return Example{X: x, Crack: s.Crack, Weight: t.weights[class(s)], RNG: rng}, nil
 }
 
-// Validate gives the mean loss and the accuracy on the validation images with the weights as they are.
+// Validate gives the mean loss and the accuracy on the validation images with the weights as they
+// are.
 func (t *Trainer) Validate() (loss, accuracy float64, err error) {
 	loss, right, err := t.validate()
 	return loss / float64(len(t.val)), float64(right) / float64(len(t.val)), err
@@ -358,7 +369,8 @@ func (t *Trainer) validate() (loss float64, right int, err error) {
 	return loss, right, nil
 }
 
-// Purposes of random streams: each use of randomness has a stream of its own, so that none depends on how often another was asked.
+// Purposes of random streams: each use of randomness has a stream of its own, so that none depends
+// on how often another was asked.
 const (
 	streamInit = iota + 1
 	streamShuffle

@@ -42,7 +42,8 @@ func tiny() *graph.Graph {
 	}}
 }
 
-// drawn makes n images of noise, every other one with a dark line across it: a crack in any direction.
+// drawn makes n images of noise, every other one with a dark line across it: a crack in any
+// direction.
 func drawn(n int, seed uint64) []trainer.Sample {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	samples := make([]trainer.Sample, n)
@@ -101,8 +102,8 @@ func history(t *testing.T, tr *trainer.Trainer) (epochs []checkpoint.Epoch, last
 	return epochs, last
 }
 
-// Ten losses guard the whole trainer: initial weights, shuffling, augmentation, dropout, gradients and Adam. A tolerance is left for
-// CPUs without fused multiply-add.
+// Ten losses guard the whole trainer: initial weights, shuffling, augmentation, dropout, gradients
+// and Adam. A tolerance is left for CPUs without fused multiply-add.
 func TestTenFixedLosses(t *testing.T) {
 	want := []float64{0.682792, 0.653915, 0.632060, 0.571480, 0.511427, 0.448987, 0.419939, 0.325170, 0.266140, 0.199111}
 	epochs, _ := history(t, newTrainer(t, 10))
@@ -194,7 +195,8 @@ func TestLostImages(t *testing.T) {
 	}
 }
 
-// A training that is stopped inside an epoch and resumed from its file ends with the weights of one that never stopped.
+// A training that is stopped inside an epoch and resumed from its file ends with the weights of one
+// that never stopped.
 func TestResumeIsExact(t *testing.T) {
 	_, want := history(t, newTrainer(t, 3))
 
@@ -241,8 +243,8 @@ func TestResumeIsExact(t *testing.T) {
 	}
 }
 
-// A checkpoint is written while the next epoch trains, yet never two at a time, and Run has not returned before the last is. What was handed
-// to Save does not change under it.
+// A checkpoint is written while the next epoch trains, yet never two at a time, and Run has not
+// returned before the last is. What was handed to Save does not change under it.
 func TestSaveBesideTraining(t *testing.T) {
 	var want []*checkpoint.Checkpoint
 	if err := newTrainer(t, 3).Run(t.Context(), trainer.Observer{Save: func(last, _ *checkpoint.Checkpoint) error {
@@ -291,8 +293,8 @@ func TestSaveBesideTraining(t *testing.T) {
 	}
 }
 
-// A checkpoint that could not be written ends the training in the next epoch, and nothing is written after it: not when Ctrl-C
-// comes at the same time, either.
+// A checkpoint that could not be written ends the training in the next epoch, and nothing is
+// written after it: not when Ctrl-C comes at the same time, either.
 func TestFailedSaveEndsTraining(t *testing.T) {
 	broken := errors.New("the disk is gone")
 	for name, stop := range map[string]bool{"alone": false, "with Ctrl-C": true} {
@@ -317,7 +319,8 @@ func TestFailedSaveEndsTraining(t *testing.T) {
 			},
 		})
 		cancel()
-		if !errors.Is(err, broken) || saves != 2 || ended > 3 { // 3 when word of the error came late
+		// 3 when word of the error came late
+		if !errors.Is(err, broken) || saves != 2 || ended > 3 {
 			t.Errorf("%s: error %v after %d saves and %d epochs, want the disk's after 2 and 2", name, err, saves, ended)
 		}
 	}

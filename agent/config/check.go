@@ -24,8 +24,8 @@ var fourCC = regexp.MustCompile(`^[0-9A-Za-z]{4}$`)
 // maxName bounds one level of a topic, so that whole topics stay far below MQTT's 65535 bytes.
 const maxName = 64
 
-// check reports every value that the station could not work with. It looks at the text only: whether files and devices exist is
-// found out where they are opened.
+// check reports every value that the station could not work with. It looks at the text only:
+// whether files and devices exist is found out where they are opened.
 func (r *reader) check(c *Config) {
 	r.name("station.site", c.Station.Site)
 	r.name("station.line", c.Station.Line)

@@ -57,7 +57,8 @@ func TestMinimalFileGetsDefaults(t *testing.T) {
 	}
 }
 
-// The example states the defaults in comments. Uncommenting them must change nothing, so that they cannot drift from the code.
+// The example states the defaults in comments. Uncommenting them must change nothing, so that they
+// cannot drift from the code.
 func TestExampleShowsTheDefaults(t *testing.T) {
 	asShipped, err := config.Parse([]byte(config.Example()), "station.toml")
 	if err != nil {

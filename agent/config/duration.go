@@ -10,7 +10,8 @@ import (
 // Duration is a length of time, written like "90s", "30m", "1h30m" or "90d".
 type Duration time.Duration
 
-// Day is the unit that package time leaves out because of daylight saving. A station's day has 24 hours of work.
+// Day is the unit that package time leaves out because of daylight saving. A station's day has 24
+// hours of work.
 const Day = Duration(24 * time.Hour)
 
 // Std is the duration of the standard library.

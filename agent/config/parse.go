@@ -33,7 +33,8 @@ func (p Problem) Error() string {
 	return where + ": " + p.Text
 }
 
-// Problems is everything that is wrong in a file, in the order of its lines; what is missing comes last.
+// Problems is everything that is wrong in a file, in the order of its lines; what is missing comes
+// last.
 type Problems []Problem
 
 func (ps Problems) Error() string {
@@ -55,12 +56,14 @@ func (r *reader) problem(key, format string, args ...any) {
 	r.problems = append(r.problems, Problem{r.file, r.lines[key], key, fmt.Sprintf(format, args...)})
 }
 
-// broken says whether key already has a problem, so that a second one about the same value is not reported.
+// broken says whether key already has a problem, so that a second one about the same value is not
+// reported.
 func (r *reader) broken(key string) bool {
 	return slices.ContainsFunc(r.problems, func(p Problem) bool { return p.Key == key })
 }
 
-// Parse reads a configuration from memory. name stands in messages, and its folder is what relative paths are relative to.
+// Parse reads a configuration from memory. name stands in messages, and its folder is what relative
+// paths are relative to.
 func Parse(data []byte, name string) (*Config, error) {
 	r := &reader{file: name}
 	var tree map[string]any
@@ -96,7 +99,8 @@ func inFileOrder(a, b Problem) int {
 	return cmp.Compare(a.Key, b.Key)
 }
 
-// fill decodes the tree into the sections of c key by key, because a decoder of the whole file would stop at its first wrong value.
+// fill decodes the tree into the sections of c key by key, because a decoder of the whole file
+// would stop at its first wrong value.
 func (r *reader) fill(c reflect.Value, tree map[string]any) {
 	for section, value := range tree {
 		field, ok := fieldOf(c, section)

@@ -13,7 +13,8 @@ const (
 // Presets are all of them.
 var Presets = []string{PresetUSB, PresetPiCSI, PresetJetsonCSI, PresetRTSP}
 
-// expand fills in what the preset says and the file does not. A tire needs 379 px after cropping: 720 lines leave room around it.
+// expand fills in what the preset says and the file does not. A tire needs 379 px after cropping:
+// 720 lines leave room around it.
 func (r *reader) expand(c *Camera) {
 	open := func(key string) bool { _, given := r.lines["camera."+key]; return !given }
 	size := func(width, height, fps int) {
@@ -50,8 +51,9 @@ func (r *reader) expand(c *Camera) {
 	}
 }
 
-// bgr ends a pipeline as OpenCV takes it. appsink keeps the newest frame only, because an old one would show a tire that has passed
-// already, and gives it at once instead of at its time of display.
+// bgr ends a pipeline as OpenCV takes it. appsink keeps the newest frame only, because an old one
+// would show a tire that has passed already, and gives it at once instead of at its time of
+// display.
 const bgr = "video/x-raw,format=BGR ! appsink drop=true max-buffers=1 sync=false"
 
 // caps asks for a size and a rate, as far as they are known.

@@ -15,7 +15,8 @@ import (
 	"tirewatch/internal/durable"
 )
 
-// SaveError is a change that could not be written into the file; the running station may have taken it all the same.
+// SaveError is a change that could not be written into the file; the running station may have taken
+// it all the same.
 type SaveError struct {
 	Path string
 	Want []string // the lines that should be in section [locate]
@@ -34,8 +35,9 @@ func (e *SaveError) Hint() string {
 	return lines
 }
 
-// SaveLocate writes mode and, unless it is nil, region into section [locate] of the file at path. Nothing else in the file changes, comments least
-// of all, and a power cut leaves the old file or the new one. The error is a *SaveError.
+// SaveLocate writes mode and, unless it is nil, region into section [locate] of the file at path.
+// Nothing else in the file changes, comments least of all, and a power cut leaves the old file or
+// the new one. The error is a *SaveError.
 func SaveLocate(path, mode string, region []int) error {
 	type change struct{ key, value string }
 	changes := []change{{"mode", fmt.Sprintf("%q", mode)}}
@@ -87,8 +89,9 @@ func SaveLocate(path, mode string, region []int) error {
 	return failed
 }
 
-// set gives a document in which key of section has the value, and nothing else is other than it was. A key that is not there yet comes below the
-// comment that shows its default, or else below the head of the section.
+// set gives a document in which key of section has the value, and nothing else is other than it
+// was. A key that is not there yet comes below the comment that shows its default, or else below
+// the head of the section.
 func set(text []byte, section, key, value string) ([]byte, error) {
 	var p unstable.Parser
 	p.Reset(text)

@@ -12,7 +12,8 @@ import (
 	"tirewatch/agent/config"
 )
 
-// TestSaveLocate changes two keys of files that people write in different ways, and nothing beside them.
+// TestSaveLocate changes two keys of files that people write in different ways, and nothing beside
+// them.
 func TestSaveLocate(t *testing.T) {
 	for name, c := range map[string]struct{ old, want string }{
 		"keys that are there": {

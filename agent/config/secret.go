@@ -12,7 +12,8 @@ import (
 // secretLimit bounds a password or key file. bytes
 const secretLimit = 1 << 20
 
-// ReadSecret reads a file that other users can neither read nor change. Its content is never part of an error.
+// ReadSecret reads a file that other users can neither read nor change. Its content is never part
+// of an error.
 func ReadSecret(path string) ([]byte, error) {
 	path, err := FilePath(path)
 	if err != nil {

@@ -47,7 +47,8 @@ func askAgent(ctx context.Context, listen string) (parts []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() { // it listens everywhere, here too
+	// it listens everywhere, here too
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)

@@ -1,10 +1,12 @@
-// Package doctor looks at everything that a station needs, one thing after the other, and says in plain words what it found and what to do.
+// Package doctor looks at everything that a station needs, one thing after the other, and says in
+// plain words what it found and what to do.
 //
 //	configuration -> secrets, files, disk, journal, clock, model, camera, broker, Sparkplug -> DOCTOR -> terminal, JSON, MQTT
 //
-// It may be used beside a running agent and does not disturb it: the journal is read without a lock, the camera is left to the agent, and the
-// broker sees another client id, which an access list may not know. Newcomers need Read and Examine; Model and Missing are
-// for those who only want to know whether a configuration fits the machine.
+// It may be used beside a running agent and does not disturb it: the journal is read without a
+// lock, the camera is left to the agent, and the broker sees another client id, which an access
+// list may not know. Newcomers need Read and Examine; Model and Missing are for those who only want
+// to know whether a configuration fits the machine.
 package doctor
 
 import (
@@ -39,7 +41,9 @@ const (
 
 // Finding is what one look found.
 type Finding struct {
-	Look  string `json:"look"` // what was looked at: configuration, agent, secrets, files, disk, journal, clock, heat, model, camera, broker, sparkplug
+	// what was looked at: configuration, agent, secrets, files, disk, journal, clock, heat, model,
+	// camera, broker, sparkplug
+	Look  string `json:"look"`
 	State State  `json:"state"`
 	Found string `json:"found"`        // in plain words
 	Do    string `json:"do,omitempty"` // what to do about it
@@ -47,13 +51,15 @@ type Finding struct {
 
 // Options are what a look needs of the machine; the zero value asks the real one.
 type Options struct {
-	Patience     time.Duration                     // with camera and broker; 0: half a minute
-	Now          func() time.Time                  // nil: time.Now
-	Synchronised func() (yes, known bool)          // whether a time server has set the clock; nil: the kernel is asked
+	Patience time.Duration    // with camera and broker; 0: half a minute
+	Now      func() time.Time // nil: time.Now
+	// whether a time server has set the clock; nil: the kernel is asked
+	Synchronised func() (yes, known bool)
 	Heat         func() (celsius float64, ok bool) // nil: the hottest sensor
 }
 
-// Read loads a configuration. What is wrong with it is a finding, and then there is nothing else to look at.
+// Read loads a configuration. What is wrong with it is a finding, and then there is nothing else to
+// look at.
 func Read(path string) (*config.Config, Finding) {
 	cfg, err := config.Load(path)
 	if err == nil {
@@ -78,7 +84,8 @@ type doctor struct {
 	tell func(Finding)
 }
 
-// Examine looks at everything and tells each finding as soon as there is one. It takes as long as camera and broker do.
+// Examine looks at everything and tells each finding as soon as there is one. It takes as long as
+// camera and broker do.
 func Examine(ctx context.Context, cfg *config.Config, o Options, tell func(Finding)) {
 	if o.Patience == 0 {
 		o.Patience = 30 * time.Second
@@ -133,7 +140,8 @@ func (d *doctor) journal() {
 	d.tell(f)
 }
 
-// clock looks whether the time can be right. Order and retention need no clock; certificates and readers of a verdict do.
+// clock looks whether the time can be right. Order and retention need no clock; certificates and
+// readers of a verdict do.
 func (d *doctor) clock() {
 	now := d.Now().UTC()
 	shows := "the clock shows " + now.Format(time.RFC3339)
@@ -247,14 +255,16 @@ func (d *doctor) broker(ctx context.Context) {
 	}
 }
 
-// login tries a client id that nobody has: a broker throws out whoever has the one that comes, and the agent may run on another machine. Where
-// that is refused it tries the station's own, unless an agent uses it or may be using it.
+// login tries a client id that nobody has: a broker throws out whoever has the one that comes, and
+// the agent may run on another machine. Where that is refused it tries the station's own, unless an
+// agent uses it or may be using it.
 func (d *doctor) login(c config.MQTT, try func(config.MQTT) error) error {
 	err := try(uplink.Aside(c))
 	if !uplink.Refused(err) || d.beside() {
 		return err
 	}
-	// All looks before this took their time. An agent has the journal before it uses its client ids.
+	// All looks before this took their time. An agent has the journal before it uses its client
+	// ids.
 	if seen, lookErr := journal.Look(d.cfg.Journal.Path, d.cfg.Station.ID()); lookErr == nil && seen.InUse {
 		d.seen.InUse = true
 		return err
@@ -265,7 +275,8 @@ func (d *doctor) login(c config.MQTT, try func(config.MQTT) error) error {
 // beside says whether an agent runs here, or may run.
 func (d *doctor) beside() bool { return d.seen.InUse || d.shut }
 
-// refused is a broker that does not let the station in. access is what to do when it lets it in and forbids a topic.
+// refused is a broker that does not let the station in. access is what to do when it lets it in and
+// forbids a topic.
 func (d *doctor) refused(look string, err error, access string) Finding {
 	refusal, known := errors.AsType[*uplink.ConnectError](err)
 	switch {
@@ -297,7 +308,8 @@ func (d *doctor) sparkplug(ctx context.Context) {
 	if err != nil {
 		f := d.refused("sparkplug", err, fmt.Sprintf("the broker's access list must let the station read and write spBv1.0/%s/+/%s/#, and read spBv1.0/STATE/#",
 			names.Group, names.Node))
-		if errors.As(err, new(*uplink.ConnectError)) { // name and password are those that were let in before
+		// name and password are those that were let in before
+		if errors.As(err, new(*uplink.ConnectError)) {
 			f.Do = "let the client id " + own.ClientID + " in, or set sparkplug.client_id to one that the broker lets in"
 		}
 		d.tell(f)

@@ -100,7 +100,8 @@ func TestRunningAgent(t *testing.T) {
 	}
 }
 
-// Where Sparkplug is wanted, the doctor logs in as its session, too, and looks for the host that it waits for.
+// Where Sparkplug is wanted, the doctor logs in as its session, too, and looks for the host that it
+// waits for.
 func TestSparkplug(t *testing.T) {
 	open := brokertest.Start(t)
 	open.Retain("spBv1.0/STATE/scada", `{"online": true, "timestamp": 1748764800000}`)
@@ -130,10 +131,12 @@ func TestSparkplug(t *testing.T) {
 	}
 }
 
-// The broker sees the station's own client ids only where it lets no other in, and not where an agent has them in use. Then nobody knows whether the
-// agent is let in, which is no failure of the station.
+// The broker sees the station's own client ids only where it lets no other in, and not where an
+// agent has them in use. Then nobody knows whether the agent is let in, which is no failure of the
+// station.
 func TestClientID(t *testing.T) {
-	id := "the-only-client-that-this-broker-lets-in." // what is tried beside an agent ends otherwise
+	// what is tried beside an agent ends otherwise
+	id := "the-only-client-that-this-broker-lets-in."
 	broker := brokertest.Start(t, brokertest.Anonymous, "clientid_prefixes "+id)
 	cfg := station(t, "[mqtt]\nbroker = \""+broker.URL()+"\"\nclient_id = \""+id+"\"\n")
 	if f := look(t, cfg, doctor.Options{}, "broker"); f.State != doctor.OK {
@@ -177,7 +180,8 @@ func TestElsewhere(t *testing.T) {
 // Who may not look at the journal does not throw a running agent out at the broker.
 func TestStranger(t *testing.T) {
 	const nobody = 65534
-	id := "the-only-client-that-this-broker-lets-in." // what is tried beside an agent ends otherwise
+	// what is tried beside an agent ends otherwise
+	id := "the-only-client-that-this-broker-lets-in."
 	if path := os.Getenv("DOCTOR_STATION"); path != "" {
 		cfg, read := doctor.Read(path)
 		if read.State != doctor.OK {
@@ -237,7 +241,8 @@ func again(t *testing.T, env string) {
 	}
 }
 
-// Files that an agent left which was started as root are named, as the agent's user sees them. The test runs itself as that user.
+// Files that an agent left which was started as root are named, as the agent's user sees them. The
+// test runs itself as that user.
 func TestFilesOfRoot(t *testing.T) {
 	const nobody = 65534
 	if folder := os.Getenv("DOCTOR_FOLDER"); folder != "" {

@@ -24,7 +24,8 @@ import (
 	"tirewatch/vision/camera"
 )
 
-// Missing is everything that the configuration names and that is not there or cannot be used, but for the model.
+// Missing is everything that the configuration names and that is not there or cannot be used, but
+// for the model.
 func Missing(cfg *config.Config) error {
 	var errs []error
 	note := func(key string, err error) {
@@ -54,7 +55,8 @@ func Missing(cfg *config.Config) error {
 	}
 	note("journal.path", isFolder(filepath.Dir(cfg.Journal.Path)))
 	for _, s := range secretFiles(cfg) {
-		if s.err != nil && !errors.Is(s.err, config.ErrNoCredentials) { // only the service can look at what systemd hands to it
+		// only the service can look at what systemd hands to it
+		if s.err != nil && !errors.Is(s.err, config.ErrNoCredentials) {
 			note(s.key, s.err)
 		}
 	}
@@ -88,8 +90,8 @@ func secretFiles(cfg *config.Config) (named []secretFile) {
 
 const nothingYet = "none yet: the station waits until one is pushed"
 
-// Model says with which network a station of this configuration starts. The golden inputs are run on the way. That there is none yet is
-// no error.
+// Model says with which network a station of this configuration starts. The golden inputs are run
+// on the way. That there is none yet is no error.
 func Model(cfg *config.Config) (words string, err error) {
 	words, _, err = inspectModel(cfg)
 	if words == nothingYet {
@@ -98,7 +100,8 @@ func Model(cfg *config.Config) (words string, err error) {
 	return words, err
 }
 
-// inspectModel gives words, what the store found wrong on the way to its network, and why there is none.
+// inspectModel gives words, what the store found wrong on the way to its network, and why there is
+// none.
 func inspectModel(cfg *config.Config) (words string, notes []string, err error) {
 	var heard notebook
 	o, err := agent.ModelOptions(cfg, slog.New(&heard))
@@ -114,7 +117,8 @@ func inspectModel(cfg *config.Config) (words string, notes []string, err error) 
 		}
 		return words, heard.lines, nil
 	}
-	if cfg.Model.Initial == "" && err == models.ErrNoModel { // more than this sentinel says that there is one, and what is wrong with it
+	// more than this sentinel says that there is one, and what is wrong with it
+	if cfg.Model.Initial == "" && err == models.ErrNoModel {
 		return nothingYet, nil, err
 	}
 	if cfg.Model.Initial == "" || !errors.Is(err, models.ErrNoModel) {
@@ -207,7 +211,8 @@ func ownershipAdvice(path string) string {
 	return "sudo chown -R tirewatch:tirewatch " + filepath.Dir(path) + "; start the agent with systemctl, not as root"
 }
 
-// files looks whether the agent can change what it keeps: an agent that was once started as root leaves files that it cannot.
+// files looks whether the agent can change what it keeps: an agent that was once started as root
+// leaves files that it cannot.
 func (d *doctor) files() {
 	var bad []string
 	paths := []string{
@@ -239,7 +244,8 @@ func globSafe(path string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
-// reserve is the room below which a station is about to stop: some minutes of verdicts, the log of a database, a new bundle. bytes
+// reserve is the room below which a station is about to stop: some minutes of verdicts, the log of
+// a database, a new bundle. bytes
 const reserve = 64 << 20
 
 // disk looks for room, and whether a file can be made at all: a worn card turns read-only.

@@ -12,12 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// synchronised asks the kernel, which knows it from whichever program sets the clock: systemd-timesyncd, chrony or ntpd.
+// synchronised asks the kernel, which knows it from whichever program sets the clock:
+// systemd-timesyncd, chrony or ntpd.
 func synchronised() (yes, known bool) {
 	var t unix.Timex // no mode: it is read only
 	state, err := unix.Adjtimex(&t)
 	if err != nil {
-		return askTimedated() // the sandbox of the self-check forbids the call, since it could set the clock too
+		// the sandbox of the self-check forbids the call, since it could set the clock too
+		return askTimedated()
 	}
 	return state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0, true
 }
@@ -29,8 +31,9 @@ func askTimedated() (yes, known bool) {
 	return answer == "yes", err == nil && (answer == "yes" || answer == "no")
 }
 
-// Become makes root the user who owns the folder, for good, with the groups of that user. To root every file is readable and every camera
-// opens, so what root sees says nothing about the agent. Another user stays who it is; it returns the new user's name, or "".
+// Become makes root the user who owns the folder, for good, with the groups of that user. To root
+// every file is readable and every camera opens, so what root sees says nothing about the agent.
+// Another user stays who it is; it returns the new user's name, or "".
 func Become(folder string) (name string, err error) {
 	info, err := os.Stat(folder)
 	if err != nil || os.Geteuid() != 0 {

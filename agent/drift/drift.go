@@ -1,10 +1,11 @@
-// Package drift notices when the station sees other pictures than its model learned from: a dirty lens, a dead lamp, a moved camera, another
-// kind of tire.
+// Package drift notices when the station sees other pictures than its model learned from: a dirty
+// lens, a dead lamp, a moved camera, another kind of tire.
 //
 //	verdict, crop -> DRIFT -> alarm (status, metrics, log)
 //
-// It compares rolling means of the latest verdicts with the reference in the model's bundle. One odd tire is no drift; that the mean of
-// hundreds lies where hardly a single image of the reference lay is. Newcomers need New and Watch.Observe.
+// It compares rolling means of the latest verdicts with the reference in the model's bundle. One
+// odd tire is no drift; that the mean of hundreds lies where hardly a single image of the reference
+// lay is. Newcomers need New and Watch.Observe.
 package drift
 
 import (
@@ -17,18 +18,22 @@ import (
 
 // Options bound what counts as drift.
 type Options struct {
-	Window int     // verdicts that the rolling means cover
-	Least  int     // of a statistic before it is judged
-	Limit  float64 // distance of the means that raises the alarm, in standard deviations of a single image of the reference
+	Window int // verdicts that the rolling means cover
+	Least  int // of a statistic before it is judged
+	// distance of the means that raises the alarm, in standard deviations of a single image of the
+	// reference
+	Limit float64
 }
 
 // Defaults suit a line that makes some hundred verdicts an hour.
 var Defaults = Options{Window: 200, Least: 50, Limit: 2}
 
-// clip is what a single value counts at most, in standard deviations: a winsorised mean, which a handful of odd pictures cannot move far.
+// clip is what a single value counts at most, in standard deviations: a winsorised mean, which a
+// handful of odd pictures cannot move far.
 const clip = 4
 
-// calm is the share of the limit below which an alarm ends, so that a mean at the limit does not ring all day.
+// calm is the share of the limit below which an alarm ends, so that a mean at the limit does not
+// ring all day.
 const calm = 0.8
 
 // Names of the statistics.
@@ -83,7 +88,8 @@ type roll struct {
 	next    int
 }
 
-// New starts with the reference of a bundle; statistics that it lacks are not watched, without one none is.
+// New starts with the reference of a bundle; statistics that it lacks are not watched, without one
+// none is.
 func New(ref *bundle.Reference, o Options) *Watch {
 	w := &Watch{o: o}
 	if ref == nil {
@@ -100,7 +106,8 @@ func New(ref *bundle.Reference, o Options) *Watch {
 	return w
 }
 
-// Observe takes a verdict and gives the statistics that it moved and of which there are enough values.
+// Observe takes a verdict and gives the statistics that it moved and of which there are enough
+// values.
 func (w *Watch) Observe(v Observation) []Finding {
 	values := map[string]float64{Brightness: v.Brightness, Sharpness: v.Sharpness, NormalScore: v.Logit}
 	if v.Label == verdict.Crack {

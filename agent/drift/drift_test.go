@@ -16,7 +16,8 @@ var reference = &bundle.Reference{
 	CrackLogit:  bundle.Statistic{N: 1, Mean: 5}, // one value has no deviation: not watched
 }
 
-// line gives verdicts like those of the reference, one in thirty a crack, dimmed by a number of grey levels.
+// line gives verdicts like those of the reference, one in thirty a crack, dimmed by a number of
+// grey levels.
 func line(rng *rand.Rand, dim float64) Observation {
 	o := Observation{Brightness: 110 + 12*rng.NormFloat64() - dim, Sharpness: 9 + 2*rng.NormFloat64(), Logit: -6 + 1.5*rng.NormFloat64(), Label: verdict.Normal}
 	if rng.IntN(30) == 0 {
@@ -40,7 +41,8 @@ func changes(w *Watch, from, to int, next func(i int) Observation) (raised, ende
 	return raised, ended, text
 }
 
-// A day of ordinary tires rings no alarm; a lamp that dies does within a window, once, and ends after it is mended.
+// A day of ordinary tires rings no alarm; a lamp that dies does within a window, once, and ends
+// after it is mended.
 func TestDeadLamp(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	w := New(reference, Defaults)

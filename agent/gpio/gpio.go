@@ -2,8 +2,9 @@
 //
 //	photo-eye, encoder -> GPIO -> trigger, reject -> GPIO -> ejector, lamp
 //
-// It goes through the kernel's /dev/gpiochip*, which every board has, and through no driver of one board's registers. Newcomers need Open; tests
-// put a gpiotest.Pin into periph's register under a name of its own.
+// It goes through the kernel's /dev/gpiochip*, which every board has, and through no driver of one
+// board's registers. Newcomers need Open; tests put a gpiotest.Pin into periph's register under a
+// name of its own.
 package gpio
 
 import (
@@ -86,8 +87,8 @@ func Output(line string, l gpio.Level) (gpio.PinIO, error) {
 // lookAgain is how often a line without edges is asked whether to go on.
 const lookAgain = time.Second
 
-// Wait waits for an edge of an Input for a second at most, and says whether one came. A line that fails does not block: then Wait sleeps, so that
-// who asks again and again takes no processor.
+// Wait waits for an edge of an Input for a second at most, and says whether one came. A line that
+// fails does not block: then Wait sleeps, so that who asks again and again takes no processor.
 func Wait(p gpio.PinIn) bool {
 	start := time.Now()
 	if p.WaitForEdge(lookAgain) {

@@ -2,7 +2,8 @@ package health
 
 import "time"
 
-// ClockState is what a time says of the clock that it comes from. A computer without a battery begins in 1970 or where it was switched off.
+// ClockState is what a time says of the clock that it comes from. A computer without a battery
+// begins in 1970 or where it was switched off.
 type ClockState int
 
 const (

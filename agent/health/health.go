@@ -1,8 +1,11 @@
-// Package health tells systemd how the station is: that it is ready, that it is alive, that it stops.
+// Package health tells systemd how the station is: that it is ready, that it is alive, that it
+// stops.
 //
-// systemd restarts a service of type notify whose watchdog is not fed (WatchdogSec=). The station feeds it only while each of its parts makes
-// progress, so that a process that hangs in a driver counts as dead although it runs: it is restarted after one to two times
-// WatchdogSec. A minute is the least: opening a network camera may take that long. Newcomers need New, Monitor.Run and Monitor.Part.
+// systemd restarts a service of type notify whose watchdog is not fed (WatchdogSec=). The station
+// feeds it only while each of its parts makes progress, so that a process that hangs in a driver
+// counts as dead although it runs: it is restarted after one to two times WatchdogSec. A minute is
+// the least: opening a network camera may take that long. Newcomers need New, Monitor.Run and
+// Monitor.Part.
 package health
 
 import (
@@ -16,7 +19,8 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// Monitor speaks to systemd. Without systemd it does nothing. Its methods may be called from any goroutine.
+// Monitor speaks to systemd. Without systemd it does nothing. Its methods may be called from any
+// goroutine.
 type Monitor struct {
 	log      *slog.Logger
 	watchdog time.Duration // 0: systemd does not watch
@@ -27,7 +31,8 @@ type Monitor struct {
 	parts []*Part // guarded by mu
 }
 
-// Part is a part of the station that must show progress: the frame loop, the uplink. Its methods may be called from any goroutine.
+// Part is a part of the station that must show progress: the frame loop, the uplink. Its methods
+// may be called from any goroutine.
 type Part struct {
 	name  string
 	limit time.Duration // of silence; 0: the watchdog's own
@@ -54,7 +59,8 @@ func New(log *slog.Logger) *Monitor {
 	return m
 }
 
-// Part adds a part, which is alive now and hangs when it makes no progress for limit; 0 stands for the time that systemd waits.
+// Part adds a part, which is alive now and hangs when it makes no progress for limit; 0 stands for
+// the time that systemd waits.
 func (m *Monitor) Part(name string, limit time.Duration) *Part {
 	p := &Part{name: name, limit: limit, start: m.start}
 	p.Progress()

@@ -56,7 +56,8 @@ func TestWithoutSystemd(t *testing.T) {
 	}
 }
 
-// TestWatchdogIsFedOnlyWithProgress runs a loop that works for two minutes, hangs for two and works again.
+// TestWatchdogIsFedOnlyWithProgress runs a loop that works for two minutes, hangs for two and works
+// again.
 func TestWatchdogIsFedOnlyWithProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer

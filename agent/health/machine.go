@@ -11,7 +11,8 @@ import (
 // thermalZones are the sensors of Linux, millidegrees Celsius in each file.
 const thermalZones = "/sys/class/thermal/thermal_zone*/temp"
 
-// Temperature is that of the hottest sensor of this machine, degrees Celsius, and false where there is none.
+// Temperature is that of the hottest sensor of this machine, degrees Celsius, and false where there
+// is none.
 func Temperature() (float64, bool) { return hottest(thermalZones) }
 
 func hottest(pattern string) (celsius float64, ok bool) {
@@ -31,7 +32,8 @@ func hottest(pattern string) (celsius float64, ok bool) {
 	return celsius, ok
 }
 
-// Memory is what this process holds of the machine's memory, bytes, OpenCV's included. False on systems that are not Linux.
+// Memory is what this process holds of the machine's memory, bytes, OpenCV's included. False on
+// systems that are not Linux.
 func Memory() (uint64, bool) {
 	data, err := os.ReadFile("/proc/self/statm") // see proc(5): size, resident, ... in pages
 	if err != nil {

@@ -16,13 +16,14 @@ import (
 	"tirewatch/internal/durable"
 )
 
-// Crops are pictures beside the journal: what the network saw of a tire, for the person who has to explain a verdict or to say whether it
-// was right. Each is a file of the folder journal.db-crops that is durable before the row that names it, so that a row never names
-// what was not there. The other way round is repaired: a picture without a row goes at the next start. A picture that is missing is no error,
-// because pictures go first when room is needed.
+// Crops are pictures beside the journal: what the network saw of a tire, for the person who has to
+// explain a verdict or to say whether it was right. Each is a file of the folder journal.db-crops
+// that is durable before the row that names it, so that a row never names what was not there. The
+// other way round is repaired: a picture without a row goes at the next start. A picture that is
+// missing is no error, because pictures go first when room is needed.
 //
-// People label pictures by moving them into folders of that folder, with or without the agent (agent/review). What lies there is theirs: it
-// needs no row, and only the want of room takes it.
+// People label pictures by moving them into folders of that folder, with or without the agent
+// (agent/review). What lies there is theirs: it needs no row, and only the want of room takes it.
 
 // shelf is one folder of pictures.
 type shelf struct {
@@ -46,12 +47,13 @@ func CropFolder(path string) string { return path + "-crops" }
 
 func (j *Journal) cropFolder() string { return CropFolder(j.path) }
 
-// SaveCrop stores the picture of the verdict that is appended next and returns what its field Crop should say. A second picture before that
-// replaces the first, so the goroutine that saves is the one that appends. The verdict does not depend on it: after an error there is
-// no picture.
+// SaveCrop stores the picture of the verdict that is appended next and returns what its field Crop
+// should say. A second picture before that replaces the first, so the goroutine that saves is the
+// one that appends. The verdict does not depend on it: after an error there is no picture.
 func (j *Journal) SaveCrop(png []byte) (name string, err error) { return j.SaveCropOf(j.Next(), png) }
 
-// SaveCropOf is SaveCrop for a verdict that is stored already, of which more is known than was then. It replaces the picture.
+// SaveCropOf is SaveCrop for a verdict that is stored already, of which more is known than was
+// then. It replaces the picture.
 func (j *Journal) SaveCropOf(seq uint64, png []byte) (name string, err error) {
 	j.cropMu.Lock()
 	defer j.cropMu.Unlock()
@@ -86,8 +88,8 @@ func (s *shelf) put(c crop) {
 	s.bytes += c.size
 }
 
-// loadCrops lists the folders, and removes what no row can name from where nobody has labelled anything. Files that are not the journal's
-// are left alone.
+// loadCrops lists the folders, and removes what no row can name from where nobody has labelled
+// anything. Files that are not the journal's are left alone.
 func (j *Journal) loadCrops() error {
 	j.cropMu.Lock()
 	defer j.cropMu.Unlock()
@@ -126,7 +128,8 @@ func (j *Journal) listCrops() error {
 	for i := range j.shelves {
 		s := &j.shelves[i]
 		dir := filepath.Join(j.cropFolder(), s.folder)
-		s.changed, s.crops, s.bytes = modified(dir), nil, 0 // the time first: what changes meanwhile is seen the next time
+		// the time first: what changes meanwhile is seen the next time
+		s.changed, s.crops, s.bytes = modified(dir), nil, 0
 		if time.Since(s.changed) < coarse {
 			s.changed = time.Time{}
 		}
@@ -147,10 +150,12 @@ func (j *Journal) listCrops() error {
 	return nil
 }
 
-// coarse is how exact times of files are at least: two changes may have one time, so that a folder that has just changed is listed again.
+// coarse is how exact times of files are at least: two changes may have one time, so that a folder
+// that has just changed is listed again.
 const coarse = 2 * time.Second
 
-// labelledAnew says whether pictures came to a label, or went from it, since the folders were listed. The caller holds cropMu.
+// labelledAnew says whether pictures came to a label, or went from it, since the folders were
+// listed. The caller holds cropMu.
 func (j *Journal) labelledAnew() bool {
 	return slices.ContainsFunc(j.shelves, func(s shelf) bool {
 		return s.folder != "" && !s.changed.Equal(modified(filepath.Join(j.cropFolder(), s.folder)))
@@ -179,8 +184,9 @@ func (j *Journal) sweepCrops(l Limits) (int, error) {
 	return j.dropCrops(uint64(lowest), limit, step)
 }
 
-// dropCrops removes pictures, at most most of them: those of verdicts below lowest that nobody has labelled, and of all together what is
-// above limit bytes, folder by folder and in each the oldest first. It returns how many.
+// dropCrops removes pictures, at most most of them: those of verdicts below lowest that nobody has
+// labelled, and of all together what is above limit bytes, folder by folder and in each the oldest
+// first. It returns how many.
 func (j *Journal) dropCrops(lowest uint64, limit int64, most int) (n int, err error) {
 	j.cropMu.Lock()
 	defer j.cropMu.Unlock()
@@ -198,7 +204,8 @@ func (j *Journal) dropCrops(lowest uint64, limit int64, most int) (n int, err er
 		for n < most && len(s.crops) > 0 && (bytes > limit || s.folder == "" && s.crops[0].seq < lowest) {
 			c := s.crops[0]
 			err := os.Remove(filepath.Join(j.cropFolder(), s.folder, review.FileName(c.seq)))
-			if err != nil && !errors.Is(err, fs.ErrNotExist) { // somebody may have removed it by hand
+			// somebody may have removed it by hand
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return n, fmt.Errorf("delete an old picture: %w", explainFile(err))
 			}
 			bytes -= c.size

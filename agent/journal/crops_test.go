@@ -99,7 +99,8 @@ func TestPicturesWithinLimits(t *testing.T) {
 	}
 }
 
-// A picture that cannot be written leaves neither a file nor a hole in the numbers, whether or not some of it reached the disk.
+// A picture that cannot be written leaves neither a file nor a hole in the numbers, whether or not
+// some of it reached the disk.
 func TestPictureCannotBeWritten(t *testing.T) {
 	for name, persisted := range map[string]bool{"not written": false, "written but reported as failed": true} {
 		t.Run(name, func(t *testing.T) {
@@ -134,7 +135,8 @@ func TestPictureCannotBeWritten(t *testing.T) {
 	}
 }
 
-// What a person has labelled goes after all that nobody looked at, what an export has goes first; a label needs neither the agent nor a row.
+// What a person has labelled goes after all that nobody looked at, what an export has goes first; a
+// label needs neither the agent nor a row.
 func TestLabelledPicturesStay(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	j := open(t, path)
@@ -143,7 +145,8 @@ func TestLabelledPicturesStay(t *testing.T) {
 	}
 	label := func(seq uint64, l review.Label) {
 		t.Helper()
-		if err := review.Open(journal.CropFolder(path), station, "").Label(seq, l); err != nil { // as the command line beside the agent does
+		// as the command line beside the agent does
+		if err := review.Open(journal.CropFolder(path), station, "").Label(seq, l); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -190,7 +193,8 @@ func move(t *testing.T, path, from, to string) {
 	}
 }
 
-// A picture of a verdict that is stored already is none that the next start removes; a second one replaces it.
+// A picture of a verdict that is stored already is none that the next start removes; a second one
+// replaces it.
 func TestPictureBehindItsVerdict(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	j := open(t, path)
@@ -235,7 +239,8 @@ func TestLabelsOutliveTheDatabase(t *testing.T) {
 	}
 }
 
-// Labels, retention and new tires at once: each label is kept or refused because the picture had gone before.
+// Labels, retention and new tires at once: each label is kept or refused because the picture had
+// gone before.
 func TestLabelsBesideRetention(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	j := open(t, path)

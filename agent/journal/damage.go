@@ -13,7 +13,8 @@ import (
 	"tirewatch/internal/durable"
 )
 
-// A database that contradicts itself is replaced in steps, each of which may be the last before a power cut; the next start goes on:
+// A database that contradicts itself is replaced in steps, each of which may be the last before a
+// power cut; the next start goes on:
 //
 //	1. the numbers' file gets Floor and the name under which the damaged file is kept   (condemn)
 //	2. journal.db-wal, -shm and at last journal.db get that name                        (setAside)
@@ -22,13 +23,15 @@ import (
 //
 // Found aside without journal.db: step 3 is due. Found both: step 4.
 
-// kept is how many damaged files stay for examination. Each can be as large as a journal, so that there must be an end.
+// kept is how many damaged files stay for examination. Each can be as large as a journal, so that
+// there must be an end.
 const kept = 2
 
 // asideMark stands before the time in the name of a damaged file.
 const asideMark = ".damaged-"
 
-// fail explains an error of a database at work. Damage is remembered in the numbers' file, so that the next start repairs it.
+// fail explains an error of a database at work. Damage is remembered in the numbers' file, so that
+// the next start repairs it.
 func (j *Journal) fail(err error) error {
 	err = explain(j.path, err)
 	damage, ok := errors.AsType[*DamagedError](err)
@@ -39,7 +42,8 @@ func (j *Journal) fail(err error) error {
 	defer j.numbersMu.Unlock()
 	if j.damage == nil {
 		j.damage = damage
-		if failed := j.sentence(damage, nil); failed != nil { // then the next start finds the damage for itself
+		// then the next start finds the damage for itself
+		if failed := j.sentence(damage, nil); failed != nil {
 			j.damage = errors.Join(damage, failed)
 		}
 		close(j.damaged)
@@ -47,8 +51,8 @@ func (j *Journal) fail(err error) error {
 	return err
 }
 
-// Damaged is closed when the database was found damaged at work. Nothing can be stored any more: the process must end, and Open
-// repairs at the next start.
+// Damaged is closed when the database was found damaged at work. Nothing can be stored any more:
+// the process must end, and Open repairs at the next start.
 func (j *Journal) Damaged() <-chan struct{} { return j.damaged }
 
 // Damage is what closed Damaged.
@@ -116,7 +120,8 @@ func (j *Journal) recover() error {
 	return j.prune()
 }
 
-// setAside is step 2. The database itself goes last: as long as it is there, its log is read with it or not at all.
+// setAside is step 2. The database itself goes last: as long as it is there, its log is read with
+// it or not at all.
 func (j *Journal) setAside(aside string) error {
 	for _, suffix := range []string{"-shm", "-wal", ""} {
 		if err := j.env.rename(j.path+suffix, aside+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -134,7 +139,8 @@ func (j *Journal) rebuild(aside string, floor uint64) (gap Gap, saved int, err e
 			return gap, 0, explainFile(err)
 		}
 	}
-	// Nothing of it counts before the rename, so it needs no journal of its own, and one fsync at the end.
+	// Nothing of it counts before the rename, so it needs no journal of its own, and one fsync at
+	// the end.
 	db, err := j.connect(temp, "rwc", "auto_vacuum(INCREMENTAL)", "journal_mode(OFF)", "synchronous(OFF)")
 	if err != nil {
 		return gap, 0, err
@@ -160,8 +166,9 @@ func syncFile(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// fill makes a journal with the rows of the queue that can still be read in aside, and the gaps that it knew. Acknowledged rows are not
-// copied: the broker has them, and so has the file that is kept.
+// fill makes a journal with the rows of the queue that can still be read in aside, and the gaps
+// that it knew. Acknowledged rows are not copied: the broker has them, and so has the file that is
+// kept.
 func (j *Journal) fill(db *sql.DB, aside string, floor uint64) (gap Gap, saved int, err error) {
 	tx, err := db.Begin()
 	if err != nil {

@@ -32,7 +32,8 @@ func aside(t *testing.T, path string) []string {
 	return names
 }
 
-// rest makes a journal of n verdicts, of which the broker has taken the first acked, as a clean end leaves it: all in one file.
+// rest makes a journal of n verdicts, of which the broker has taken the first acked, as a clean end
+// leaves it: all in one file.
 func rest(t *testing.T, n int, acked uint64) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "journal.db")
@@ -59,8 +60,8 @@ func next(t *testing.T, j *journal.Journal) uint64 {
 	return v.Seq
 }
 
-// A damaged journal is kept as it was, byte for byte, the numbers go on above everything that was ever used, and what can be read of
-// the queue is saved.
+// A damaged journal is kept as it was, byte for byte, the numbers go on above everything that was
+// ever used, and what can be read of the queue is saved.
 func TestDamagedJournalIsKeptAside(t *testing.T) {
 	const n, acked = 200, 50
 	tests := []struct {
@@ -135,7 +136,8 @@ func TestDamagedJournalIsKeptAside(t *testing.T) {
 	}
 }
 
-// The power may go after each step of the repair. The next start goes on, keeps the same file, and saves the same rows.
+// The power may go after each step of the repair. The next start goes on, keeps the same file, and
+// saves the same rows.
 func TestRepairIsInterrupted(t *testing.T) {
 	cut := errors.New("the power is gone")
 	for stop := 0; ; stop++ {
@@ -206,7 +208,8 @@ func TestFewDamagedFilesAreKept(t *testing.T) {
 	}
 }
 
-// A file that gets damaged while the agent works takes nothing more, says so, and the next start repairs it.
+// A file that gets damaged while the agent works takes nothing more, says so, and the next start
+// repairs it.
 func TestDamageAtWork(t *testing.T) {
 	path := rest(t, 2000, 0)
 	j := open(t, path)
@@ -233,7 +236,8 @@ func TestDamageAtWork(t *testing.T) {
 func TestRottenRow(t *testing.T) {
 	path := rest(t, 5, 0)
 	execSQL(t, path, "UPDATE verdicts SET body = zeroblob(9) WHERE seq = 1")
-	execSQL(t, path, "UPDATE verdicts SET crc = (SELECT crc FROM verdicts WHERE seq = 5) WHERE seq IN (2, 4)") // whole, but another's
+	// whole, but another's
+	execSQL(t, path, "UPDATE verdicts SET crc = (SELECT crc FROM verdicts WHERE seq = 5) WHERE seq IN (2, 4)")
 	j := open(t, path)
 	if got := pending(t, j, 0, 1); len(got) != 1 || got[0] != 3 {
 		t.Errorf("pending: %v, want 3", got)

@@ -19,7 +19,8 @@ var (
 	ErrNotJournal = errors.New("the file is a database, but no journal")
 )
 
-// DamagedError is a file whose content contradicts itself or cannot be read. The next Open keeps it aside and goes on in a new one.
+// DamagedError is a file whose content contradicts itself or cannot be read. The next Open keeps it
+// aside and goes on in a new one.
 type DamagedError struct {
 	Path   string
 	Detail string
@@ -39,8 +40,8 @@ func (e *VersionError) Error() string {
 	return fmt.Sprintf("the file has schema %d, this program knows up to %d: run the newer agent that wrote it", e.Have, e.Know)
 }
 
-// StationError is a journal of another station. Its queue would be sent under the wrong name, and its numbers continue the other
-// station's.
+// StationError is a journal of another station. Its queue would be sent under the wrong name, and
+// its numbers continue the other station's.
 type StationError struct {
 	Path       string
 	Have, Want string
@@ -50,7 +51,8 @@ func (e *StationError) Error() string {
 	return fmt.Sprintf("it belongs to station %s, this is %s: set journal.path to a file of its own", e.Have, e.Want)
 }
 
-// explain turns the codes of SQLite that callers and technicians can act on into errors of this package.
+// explain turns the codes of SQLite that callers and technicians can act on into errors of this
+// package.
 func explain(path string, err error) error {
 	failure, ok := errors.AsType[*sqlite.Error](err)
 	if !ok {

@@ -6,14 +6,15 @@ import (
 	"time"
 )
 
-// Gap is a run of numbers that the broker may never get, and why. Gaps are kept in the journal and published, so that a receiver
-// can tell a known loss from an unknown one.
+// Gap is a run of numbers that the broker may never get, and why. Gaps are kept in the journal and
+// published, so that a receiver can tell a known loss from an unknown one.
 type Gap struct {
-	First uint64    `json:"first"`
-	Last  uint64    `json:"last"`
-	Lost  uint64    `json:"lost,omitempty"` // verdicts that were not delivered; 0: not known, perhaps none
-	Why   string    `json:"why"`
-	Time  time.Time `json:"time"` // when it was noticed, by the station's clock
+	First uint64 `json:"first"`
+	Last  uint64 `json:"last"`
+	// verdicts that were not delivered; 0: not known, perhaps none
+	Lost uint64    `json:"lost,omitempty"`
+	Why  string    `json:"why"`
+	Time time.Time `json:"time"` // when it was noticed, by the station's clock
 }
 
 func (g Gap) String() string {
@@ -24,8 +25,8 @@ func (g Gap) String() string {
 	return fmt.Sprintf("numbers %d to %d: %s verdicts not delivered: %s", g.First, g.Last, lost, g.Why)
 }
 
-// insertGap notes a gap. One that begins where the last of the same cause ended makes that one longer, so that a long loss in small
-// steps is one gap. The same gap twice is noted once.
+// insertGap notes a gap. One that begins where the last of the same cause ended makes that one
+// longer, so that a long loss in small steps is one gap. The same gap twice is noted once.
 func insertGap(tx *sql.Tx, g Gap) error {
 	n, err := affected(tx.Exec(`UPDATE gaps SET last = ?, lost = lost + ?, time = ?
 		WHERE rowid = (SELECT max(rowid) FROM gaps) AND last = ? AND why = ? AND lost > 0`,
@@ -38,7 +39,8 @@ func insertGap(tx *sql.Tx, g Gap) error {
 	return err
 }
 
-// Gaps returns how many verdicts were lost for the broker as far as that is known, and the newest n gaps, the newest first.
+// Gaps returns how many verdicts were lost for the broker as far as that is known, and the newest n
+// gaps, the newest first.
 func (j *Journal) Gaps(n int) (lost uint64, newest []Gap, err error) {
 	defer func() {
 		if err != nil {

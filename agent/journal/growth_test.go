@@ -38,9 +38,9 @@ func grown(t testing.TB, n int) string {
 	return path
 }
 
-// BenchmarkGrowth times what happens for each verdict in journals of growing size. Rounds alternate, so that what else the machine
-// does meets all sizes; fsync is left out, because its time is the disk's and hides the rest. The largest may take half as long
-// again as the smallest.
+// BenchmarkGrowth times what happens for each verdict in journals of growing size. Rounds
+// alternate, so that what else the machine does meets all sizes; fsync is left out, because its
+// time is the disk's and hides the rest. The largest may take half as long again as the smallest.
 func BenchmarkGrowth(b *testing.B) {
 	sizes := []int{1_000, 100_000, 1_000_000}
 	type operation struct {

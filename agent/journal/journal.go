@@ -3,8 +3,9 @@
 //	verdict -> JOURNAL -> uplink -> broker
 //	              ^----- acknowledged
 //
-// A verdict counts from the moment Append returns: it has its sequence number and survives a power cut. The rows that are not yet
-// acknowledged are the queue; nothing else in the program remembers what still has to be sent. Newcomers need Open and Append.
+// A verdict counts from the moment Append returns: it has its sequence number and survives a power
+// cut. The rows that are not yet acknowledged are the queue; nothing else in the program remembers
+// what still has to be sent. Newcomers need Open and Append.
 //
 // These names lie in the journal's folder:
 //
@@ -108,7 +109,8 @@ type Journal struct {
 	notes   []string
 	logGap  string // why verdicts that were stored may be missing, "" for none; see log.go
 
-	mu     sync.Mutex      // is held while a verdict is stored, never while a transaction of another method is open
+	// is held while a verdict is stored, never while a transaction of another method is open
+	mu     sync.Mutex
 	last   uint64          // guarded by mu; the highest number in use
 	queued int             // guarded by mu; rows with acked = 0
 	others []chan struct{} // guarded by mu; those of Watch
@@ -143,7 +145,8 @@ func (j *Journal) Next() uint64 {
 	return j.last + 1
 }
 
-// Notes are what Open found that a person must know: a damaged file, numbers that were skipped. Usually there are none.
+// Notes are what Open found that a person must know: a damaged file, numbers that were skipped.
+// Usually there are none.
 func (j *Journal) Notes() []string { return j.notes }
 
 // Close gives the file free. Verdicts need no Close to be safe.
@@ -151,8 +154,9 @@ func (j *Journal) Close() error {
 	if j.closed.Swap(true) {
 		return nil
 	}
-	// Noted before SQLite removes its log: killed in between, the next start finds a log that it did not need. When it cannot be noted, on a full
-	// disk, the next start takes the log for lost and skips numbers.
+	// Noted before SQLite removes its log: killed in between, the next start finds a log that it
+	// did not need. When it cannot be noted, on a full disk, the next start takes the log for lost
+	// and skips numbers.
 	err := errors.Join(j.inUse(false), j.db.Close())
 	j.unlock()
 	if err != nil {
@@ -161,8 +165,9 @@ func (j *Journal) Close() error {
 	return nil
 }
 
-// Append gives v the station and its next number and stores it. When it returns nil the verdict survives a power cut; after an error
-// there is no row, v keeps the number it had, and the next Append may succeed: ErrFull when the disk is full.
+// Append gives v the station and its next number and stores it. When it returns nil the verdict
+// survives a power cut; after an error there is no row, v keeps the number it had, and the next
+// Append may succeed: ErrFull when the disk is full.
 func (j *Journal) Append(v *verdict.Verdict) error {
 	row := *v
 	row.Station, row.Seq = j.station, 0
@@ -205,7 +210,8 @@ func (j *Journal) callKeeper() { ring(j.grown) }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// checksum is what makes a row that rotted on the card noticed: SQLite checks the structure of its pages and not their content.
+// checksum is what makes a row that rotted on the card noticed: SQLite checks the structure of its
+// pages and not their content.
 func checksum(seq uint64, body []byte) int64 {
 	number := binary.BigEndian.AppendUint64(nil, seq)
 	return int64(crc32.Update(crc32.Checksum(number, castagnoli), castagnoli, body))

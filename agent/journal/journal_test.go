@@ -150,7 +150,8 @@ func TestWatchAndAfter(t *testing.T) {
 }
 
 func TestReopenKeepsNumbersAndQueue(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "a journal?#%41.db") // characters that mean something in a database URI
+	// characters that mean something in a database URI
+	path := filepath.Join(t.TempDir(), "a journal?#%41.db")
 	j := open(t, path)
 	if !j.Created() {
 		t.Error("a new journal was not reported")
@@ -188,7 +189,8 @@ func TestUnsendableVerdictIsRefused(t *testing.T) {
 	}
 }
 
-// A random history of appends, acknowledgements and reopenings must always show the queue that a plain list shows.
+// A random history of appends, acknowledgements and reopenings must always show the queue that a
+// plain list shows.
 func TestQueueEqualsAList(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -296,7 +298,8 @@ func child(part, path string) *exec.Cmd {
 	return cmd
 }
 
-// childAppend appends until it is killed, and prints a line for each verdict that Append has reported as stored.
+// childAppend appends until it is killed, and prints a line for each verdict that Append has
+// reported as stored.
 func childAppend(path string) {
 	j, err := journal.Open(path, station)
 	if err != nil {
@@ -324,7 +327,8 @@ func childOpen(path string) {
 	}
 }
 
-// A killed agent leaves every verdict that it was told is stored, without a gap, and the next run goes on counting.
+// A killed agent leaves every verdict that it was told is stored, without a gap, and the next run
+// goes on counting.
 func TestKilledWhileAppending(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	stored := uint64(0)

@@ -19,9 +19,11 @@ type KeepOptions struct {
 const (
 	// keepEvery is the time between two looks at the limits when nothing calls for one.
 	keepEvery = time.Minute
-	// keepAfter is how many appends call for a look: what a fast belt writes above the limit meanwhile is some hundred kilobytes.
+	// keepAfter is how many appends call for a look: what a fast belt writes above the limit
+	// meanwhile is some hundred kilobytes.
 	keepAfter = 1024
-	// rest times the duration of a step is the pause after it, so that the database is free for appends four fifths of the time.
+	// rest times the duration of a step is the pause after it, so that the database is free for
+	// appends four fifths of the time.
 	rest = 4
 )
 

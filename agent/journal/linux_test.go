@@ -57,7 +57,8 @@ func TestReadOnlyFolder(t *testing.T) {
 	}
 }
 
-// On a full disk verdicts are refused and nothing is lost; with room again the numbers go on without a gap.
+// On a full disk verdicts are refused and nothing is lost; with room again the numbers go on
+// without a gap.
 func TestFullDisk(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to mount a small file system")

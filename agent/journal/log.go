@@ -9,25 +9,28 @@ import (
 	"os"
 )
 
-// SQLite reads its write-ahead log up to the first frame whose checksum does not fit and takes the rest for the unfinished end of a power
-// cut. When a frame in the middle has rotted, every verdict behind it vanishes without an error, quick_check is content, and their
-// numbers would be given again. The same holds for a log that is gone. So the log is looked at before SQLite does.
+// SQLite reads its write-ahead log up to the first frame whose checksum does not fit and takes the
+// rest for the unfinished end of a power cut. When a frame in the middle has rotted, every verdict
+// behind it vanishes without an error, quick_check is content, and their numbers would be given
+// again. The same holds for a log that is gone. So the log is looked at before SQLite does.
 //
 //	header  magic 0x377f0682 or ..83 (4), version (4), page size (4), checkpoint (4), salts (8), checksums (8)
 //	frame   page (4), size of the database after a commit, else 0 (4), salts (8), checksums (8), the page
 //
-// All numbers are big endian. Checksums run on from frame to frame; the salts change when the log begins again at its start, so
-// frames of an earlier round are told by them. Source: "WAL-mode File Format", sqlite.org/walformat.html.
+// All numbers are big endian. Checksums run on from frame to frame; the salts change when the log
+// begins again at its start, so frames of an earlier round are told by them. Source: "WAL-mode File
+// Format", sqlite.org/walformat.html.
 const (
 	logHeader   = 32
 	frameHeader = 24
 )
 
-// logLost says why verdicts that were stored may be missing from the log, "" when they are not. unclean says that the last run did not end
-// with Close, so that there must be a log.
+// logLost says why verdicts that were stored may be missing from the log, "" when they are not.
+// unclean says that the last run did not end with Close, so that there must be a log.
 //
-// A power cut leaves the frames of one transaction, the one that was being written. Two or more that follow one another behind a broken frame
-// were synced and are lost. A single one cannot be told from the power cut, and is taken for it.
+// A power cut leaves the frames of one transaction, the one that was being written. Two or more
+// that follow one another behind a broken frame were synced and are lost. A single one cannot be
+// told from the power cut, and is taken for it.
 func (j *Journal) logLost(unclean bool) (why string, err error) {
 	f, err := os.Open(j.path + "-wal")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -40,7 +43,8 @@ func (j *Journal) logLost(unclean bool) (why string, err error) {
 		return "", err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.Size() == 0 && unclean { // an interrupted start has made another
+	// an interrupted start has made another
+	if info, err := f.Stat(); err == nil && info.Size() == 0 && unclean {
 		return "the write-ahead log is gone", nil
 	}
 	commits, err := commitsBehindBreak(f)
@@ -53,9 +57,11 @@ func (j *Journal) logLost(unclean bool) (why string, err error) {
 	return "", nil
 }
 
-// commitsBehindBreak counts the transactions of the log's present round that SQLite is not going to find. Only those count together whose frames
-// continue one another's checksums. A start after a power cut writes over the unfinished transaction from its first frame on, and when it is
-// cut short as well, the rest of the first still stands behind it: ends of two transactions, of which neither was ever finished.
+// commitsBehindBreak counts the transactions of the log's present round that SQLite is not going to
+// find. Only those count together whose frames continue one another's checksums. A start after a
+// power cut writes over the unfinished transaction from its first frame on, and when it is cut
+// short as well, the rest of the first still stands behind it: ends of two transactions, of which
+// neither was ever finished.
 func commitsBehindBreak(r io.Reader) (int, error) {
 	header := make([]byte, logHeader)
 	if _, err := io.ReadFull(r, header); err != nil {

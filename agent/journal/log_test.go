@@ -10,7 +10,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// A log that lost what was synced must not make numbers come again, and one that a power cut left unfinished is no loss.
+// A log that lost what was synced must not make numbers come again, and one that a power cut left
+// unfinished is no loss.
 func TestLostLog(t *testing.T) {
 	const frame = 24 + 4096
 	flip := func(at func(size int) int) func(t *testing.T, log string) {
@@ -58,8 +59,9 @@ func TestLostLog(t *testing.T) {
 	}
 }
 
-// Killed while it stores a verdict of many pages, started, and killed again while it stores a shorter one in the same place: what stands behind the
-// second is what is left of the first, and nothing that was stored is lost. (Found by make torture after 1,484 kills.)
+// Killed while it stores a verdict of many pages, started, and killed again while it stores a
+// shorter one in the same place: what stands behind the second is what is left of the first, and
+// nothing that was stored is lost. (Found by make torture after 1,484 kills.)
 func TestKilledTwiceIsNoLoss(t *testing.T) {
 	const frame = 24 + 4096
 	long := aVerdict()
@@ -102,7 +104,8 @@ func logSize(t *testing.T, path string) int {
 	return int(info.Size())
 }
 
-// killedIn starts on the journal at path, stores v and is killed; the journal that it leaves is another one.
+// killedIn starts on the journal at path, stores v and is killed; the journal that it leaves is
+// another one.
 func killedIn(t *testing.T, path string, v *verdict.Verdict) string {
 	t.Helper()
 	j := open(t, path)
@@ -134,7 +137,8 @@ func TestLostLogAndNumbers(t *testing.T) {
 	}
 }
 
-// The log goes at a clean end, and that is no loss. Neither is a log of an earlier round behind the present one.
+// The log goes at a clean end, and that is no loss. Neither is a log of an earlier round behind the
+// present one.
 func TestLogOfManyRounds(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	want := uint64(1)

@@ -15,15 +15,16 @@ import (
 type Seen struct {
 	Exists bool
 	InUse  bool // an agent has it open; nothing below is known
-	// Unclean says that the last agent did not close it: what its log holds shows only to the next Open, and the rest is not known.
+	// Unclean says that the last agent did not close it: what its log holds shows only to the next
+	// Open, and the rest is not known.
 	Unclean  bool
 	Verdicts int
 	Waiting  int       // verdicts that the broker has not taken
 	Newest   time.Time // of the newest verdict; zero: there is none
 }
 
-// Look examines a journal and leaves no trace: it takes no lock that an agent would run into but for an instant, and makes no file, which
-// would belong to whoever looks. Errors are those of Open.
+// Look examines a journal and leaves no trace: it takes no lock that an agent would run into but
+// for an instant, and makes no file, which would belong to whoever looks. Errors are those of Open.
 func Look(path, station string) (Seen, error) {
 	j := &Journal{path: path, station: station, env: environment{writeFile: durable.WriteFile, rename: os.Rename}}
 	seen, err := j.seen()
@@ -53,7 +54,8 @@ func (j *Journal) seen() (s Seen, err error) {
 		return s, nil
 	}
 	found, err := j.glance()
-	if busy, heldErr := j.held(); heldErr == nil && busy { // it started meanwhile: what was read may be a mixture
+	// it started meanwhile: what was read may be a mixture
+	if busy, heldErr := j.held(); heldErr == nil && busy {
 		return Seen{Exists: true, InUse: true}, nil
 	}
 	found.Exists = true

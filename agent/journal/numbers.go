@@ -12,25 +12,31 @@ import (
 	"time"
 )
 
-// numbers is the file journal.db-numbers, the second place that knows which numbers are used up. It is replaced as a whole, before
-// the first number of a block is used, so each number that was ever given away is at most Reserved:
+// numbers is the file journal.db-numbers, the second place that knows which numbers are used up. It
+// is replaced as a whole, before the first number of a block is used, so each number that was ever
+// given away is at most Reserved:
 //
 //	1 ......... last  . . . . . Reserved
 //	in the database   promised  never used
 //
-// While the database is whole, its own last number counts and nothing is skipped. When the database is damaged, gone or older than this
-// file, Floor is set to Reserved and the next verdict is Floor+1: a gap of less than a block, which is noted, and never a repeat. A
-// receiver would throw a repeated number away as one that it has already.
+// While the database is whole, its own last number counts and nothing is skipped. When the database
+// is damaged, gone or older than this file, Floor is set to Reserved and the next verdict is
+// Floor+1: a gap of less than a block, which is noted, and never a repeat. A receiver would throw a
+// repeated number away as one that it has already.
 type numbers struct {
 	Station  string `json:"station"`
 	Reserved uint64 `json:"reserved"`
-	Floor    uint64 `json:"floor"`             // numbers up to here are not used again, whatever the database says
-	Salvage  string `json:"salvage,omitempty"` // name of the damaged file whose rows are to be saved; see damage.go
-	InUse    bool   `json:"in_use,omitempty"`  // opened and not closed: there must be a write-ahead log
-	CRC      uint32 `json:"crc"`               // CRC-32C of this object with crc 0
+	// numbers up to here are not used again, whatever the database says
+	Floor uint64 `json:"floor"`
+	// name of the damaged file whose rows are to be saved; see damage.go
+	Salvage string `json:"salvage,omitempty"`
+	// opened and not closed: there must be a write-ahead log
+	InUse bool   `json:"in_use,omitempty"`
+	CRC   uint32 `json:"crc"` // CRC-32C of this object with crc 0
 }
 
-// block is how many numbers are reserved at once: the file is written as rarely, and a gap is at most as long.
+// block is how many numbers are reserved at once: the file is written as rarely, and a gap is at
+// most as long.
 const block = 1024
 
 // errNumbers marks a numbers' file that cannot be believed.
@@ -106,8 +112,8 @@ func (j *Journal) inUse(open bool) error {
 	return j.writeNumbers(n)
 }
 
-// settle decides with which number the journal goes on, after the database was opened. used is the highest number that the
-// database knows.
+// settle decides with which number the journal goes on, after the database was opened. used is the
+// highest number that the database knows.
 func (j *Journal) settle(used uint64, missing error, upgraded bool) (*Gap, error) {
 	n := j.numbers
 	known := max(used, n.Floor)
@@ -140,8 +146,9 @@ func (j *Journal) settle(used uint64, missing error, upgraded bool) (*Gap, error
 	return gap, nil
 }
 
-// afresh is a floor for the case that the journal and its numbers' file are damaged both: the clock in milliseconds is above any number
-// that a station can have reached by counting, and again later. It must show a time of this program's life.
+// afresh is a floor for the case that the journal and its numbers' file are damaged both: the clock
+// in milliseconds is above any number that a station can have reached by counting, and again later.
+// It must show a time of this program's life.
 func afresh(now time.Time) (uint64, error) {
 	if now.Before(clockFloor) {
 		return 0, fmt.Errorf("%w: which numbers are used is not known, and the clock, from which to go on, shows %s: set the clock and start again",

@@ -15,10 +15,11 @@ import (
 	"tirewatch/internal/durable"
 )
 
-// Open opens the journal of station at path, or creates it when there is no file; the folder must exist. The file is checked before
-// anything is written. A file that contradicts itself is kept aside under another name and the numbers go on in a new one, which
-// Notes tells; a file that another program or station needs stays as it is: *VersionError, *StationError, ErrNotJournal, ErrInUse,
-// ErrReadOnly.
+// Open opens the journal of station at path, or creates it when there is no file; the folder must
+// exist. The file is checked before anything is written. A file that contradicts itself is kept
+// aside under another name and the numbers go on in a new one, which Notes tells; a file that
+// another program or station needs stays as it is: *VersionError, *StationError, ErrNotJournal,
+// ErrInUse, ErrReadOnly.
 func Open(path, station string) (*Journal, error) {
 	return openIn(environment{writeFile: durable.WriteFile, rename: os.Rename}, path, station)
 }
@@ -37,7 +38,8 @@ func openIn(env environment, path, station string) (*Journal, error) {
 	return j, nil
 }
 
-// begin finds out in which state the files are, repairs what can be repaired, and opens the database.
+// begin finds out in which state the files are, repairs what can be repaired, and opens the
+// database.
 func (j *Journal) begin() error {
 	missing := j.loadNumbers()
 	if missing != nil && !errors.Is(missing, fs.ErrNotExist) && !errors.Is(missing, errNumbers) {
@@ -73,7 +75,8 @@ func (j *Journal) begin() error {
 	if err := j.open(version, missing); err != nil {
 		return err
 	}
-	// On a full disk there is no mark, and a log that vanishes would go unnoticed. That is no reason not to inspect.
+	// On a full disk there is no mark, and a log that vanishes would go unnoticed. That is no
+	// reason not to inspect.
 	_ = j.inUse(true)
 	return nil
 }
@@ -114,7 +117,8 @@ func (j *Journal) look() (version int, err error) {
 	return version, err
 }
 
-// rollBack lets SQLite take an unfinished change of a rollback journal back, which a connection that cannot write cannot do.
+// rollBack lets SQLite take an unfinished change of a rollback journal back, which a connection
+// that cannot write cannot do.
 func (j *Journal) rollBack() error {
 	db, err := j.connect(j.path, "rw")
 	if err != nil {
@@ -134,7 +138,8 @@ func (j *Journal) dsn(path, mode string, pragmas ...string) (string, error) {
 		return "", err
 	}
 	query := url.Values{"mode": {mode}, "_pragma": pragmas}
-	if mode == immutable { // SQLite then makes neither log nor index beside the file, and takes no lock
+	// SQLite then makes neither log nor index beside the file, and takes no lock
+	if mode == immutable {
 		query.Set("mode", "ro")
 		query.Set("immutable", "1")
 	}
@@ -159,7 +164,8 @@ func (j *Journal) connect(path, mode string, pragmas ...string) (*sql.DB, error)
 	return db, nil
 }
 
-// inspect reads the existing file through a connection that cannot write. It returns schema 0 when there is none in it yet.
+// inspect reads the existing file through a connection that cannot write. It returns schema 0 when
+// there is none in it yet.
 func (j *Journal) inspect() (version int, err error) {
 	db, err := j.connect(j.path, "ro")
 	if err != nil {

@@ -9,14 +9,16 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// Pending returns unacknowledged verdicts with numbers above after, at most limit, in the order of their numbers. A row that cannot be
-// read any more leaves the queue and is counted as lost: it must not hold up all those behind it.
+// Pending returns unacknowledged verdicts with numbers above after, at most limit, in the order of
+// their numbers. A row that cannot be read any more leaves the queue and is counted as lost: it
+// must not hold up all those behind it.
 func (j *Journal) Pending(after uint64, limit int) ([]verdict.Verdict, error) {
 	found, bad, err := j.read(`SELECT seq, body, crc FROM verdicts WHERE acked = 0 AND seq > ? ORDER BY seq LIMIT ?`, int64(after), limit)
 	if err == nil && len(bad) > 0 {
 		err = j.giveUp(bad)
 		if err == nil && len(found) == 0 {
-			return j.Pending(bad[len(bad)-1], limit) // an empty answer would mean that the queue ends here
+			// an empty answer would mean that the queue ends here
+			return j.Pending(bad[len(bad)-1], limit)
 		}
 	}
 	return found, err
@@ -28,8 +30,9 @@ func (j *Journal) Recent(n int) ([]verdict.Verdict, error) {
 	return found, err
 }
 
-// After returns verdicts with numbers above seq, acknowledged or not, at most limit, in the order of their numbers. Rows that cannot be read are
-// passed over; an empty answer means that there is none.
+// After returns verdicts with numbers above seq, acknowledged or not, at most limit, in the order
+// of their numbers. Rows that cannot be read are passed over; an empty answer means that there is
+// none.
 func (j *Journal) After(seq uint64, limit int) ([]verdict.Verdict, error) {
 	found, bad, err := j.read(`SELECT seq, body, crc FROM verdicts WHERE seq > ? ORDER BY seq LIMIT ?`, int64(seq), limit)
 	if err == nil && len(found) == 0 && len(bad) > 0 {
@@ -96,7 +99,8 @@ func (j *Journal) giveUp(seqs []uint64) error {
 	})
 }
 
-// MarkAcked takes verdicts off the queue, all of seqs or, after an error, none. Unknown and repeated numbers are no error.
+// MarkAcked takes verdicts off the queue, all of seqs or, after an error, none. Unknown and
+// repeated numbers are no error.
 func (j *Journal) MarkAcked(seqs ...uint64) error {
 	return j.change("acknowledge in", func(tx *sql.Tx) (int64, error) {
 		mark, err := tx.Prepare(`UPDATE verdicts SET acked = 1 WHERE seq = ? AND acked = 0`)
@@ -146,7 +150,8 @@ func affected(r sql.Result, err error) (int64, error) {
 	return r.RowsAffected()
 }
 
-// Depth is the length of the queue and the time of its oldest verdict, zero when it is empty. It costs the same for any length.
+// Depth is the length of the queue and the time of its oldest verdict, zero when it is empty. It
+// costs the same for any length.
 func (j *Journal) Depth() (n int, oldest time.Time, err error) {
 	var first sql.NullInt64
 	err = j.db.QueryRow(`SELECT (SELECT time FROM verdicts WHERE acked = 0 ORDER BY seq LIMIT 1)`).Scan(&first)

@@ -9,8 +9,9 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// salvage reads what it can of a damaged database: forwards to the first damaged page, backwards to the last one, and number by
-// number between them. A row counts when it decodes, is this station's and fits its checksum; of doubtful content nothing is sent.
+// salvage reads what it can of a damaged database: forwards to the first damaged page, backwards to
+// the last one, and number by number between them. A row counts when it decodes, is this station's
+// and fits its checksum; of doubtful content nothing is sent.
 type salvage struct {
 	station string
 	floor   uint64 // no number is above
@@ -28,8 +29,9 @@ type row struct {
 	body []byte
 }
 
-// misses is after how many numbers without a row the look-ups one by one give up. A lost inner page of the tree hides some four
-// thousand rows; a file in which nothing can be found should not hold up the start for minutes.
+// misses is after how many numbers without a row the look-ups one by one give up. A lost inner page
+// of the tree hides some four thousand rows; a file in which nothing can be found should not hold
+// up the start for minutes.
 const misses = 8192
 
 func (s *salvage) run(db *sql.DB) {
@@ -55,7 +57,8 @@ func (s *salvage) run(db *sql.DB) {
 	s.gaps(db)
 }
 
-// scan takes rows until the database has no more or cannot go on. It returns the last number that it saw, 0 for none.
+// scan takes rows until the database has no more or cannot go on. It returns the last number that
+// it saw, 0 for none.
 func (s *salvage) scan(db *sql.DB, which string) (last uint64, whole bool) {
 	rows, err := db.Query(`SELECT seq, acked, body, ` + s.crc + ` FROM verdicts NOT INDEXED WHERE ` + which)
 	if err != nil {

@@ -14,9 +14,10 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// indexes serve Search and Count, which read nothing but them until a row is found. Most verdicts say normal and most searches ask for the
-// others, so those have an index of their own, which costs a normal tire nothing. No schema is newer for them: a program that does not know
-// them keeps them up to date all the same.
+// indexes serve Search and Count, which read nothing but them until a row is found. Most verdicts
+// say normal and most searches ask for the others, so those have an index of their own, which costs
+// a normal tire nothing. No schema is newer for them: a program that does not know them keeps them
+// up to date all the same.
 const indexes = `
 CREATE INDEX IF NOT EXISTS found ON verdicts (time, seq, label, probability);
 CREATE INDEX IF NOT EXISTS rejected ON verdicts (time, seq, label, probability) WHERE label <> 'normal';`
@@ -53,15 +54,17 @@ func ParsePlace(s string) (p Place, err error) {
 	return p, nil
 }
 
-// searchStep is how many rows of an index one step of Search passes at most. Between two steps the database is free for an append, so that the
-// longest search holds up a verdict for some milliseconds only. The first steps are short: mostly they are enough.
+// searchStep is how many rows of an index one step of Search passes at most. Between two steps the
+// database is free for an append, so that the longest search holds up a verdict for some
+// milliseconds only. The first steps are short: mostly they are enough.
 const (
 	firstStep  = 256
 	searchStep = 8192
 )
 
-// Search gives the verdicts that fit, the latest first, and the place behind the last of them; more says that there may be others below it.
-// When ctx ends, what was found until then is the answer, with more.
+// Search gives the verdicts that fit, the latest first, and the place behind the last of them; more
+// says that there may be others below it. When ctx ends, what was found until then is the answer,
+// with more.
 func (j *Journal) Search(ctx context.Context, q Query) (found []verdict.Verdict, end Place, more bool, err error) {
 	end = q.Below
 	if end == (Place{}) {
@@ -76,7 +79,8 @@ func (j *Journal) Search(ctx context.Context, q Query) (found []verdict.Verdict,
 	}
 	kind := ""
 	if q.Label != "" && q.Label != verdict.Normal {
-		kind = ` AND label <> 'normal'` // the words of the index's condition, by which SQLite knows it
+		// the words of the index's condition, by which SQLite knows it
+		kind = ` AND label <> 'normal'`
 	}
 	for step := firstStep; ctx.Err() == nil; step = min(2*step, searchStep) {
 		floor, last, err := j.stepBelow(end, low, kind, step)
@@ -102,7 +106,8 @@ func (j *Journal) Search(ctx context.Context, q Query) (found []verdict.Verdict,
 	return found, end, true, nil
 }
 
-// stepBelow gives where the step of so many rows that begins below end ends, and whether it is the last above the time low.
+// stepBelow gives where the step of so many rows that begins below end ends, and whether it is the
+// last above the time low.
 func (j *Journal) stepBelow(end Place, low int64, kind string, step int) (floor Place, last bool, err error) {
 	rows, err := j.db.Query(`SELECT time, seq FROM verdicts WHERE (time, seq) < (?, ?) AND time >= ?`+kind+`
 		ORDER BY time DESC, seq DESC LIMIT 1 OFFSET ?`, end.MS, int64(end.Seq), low, step-1)
@@ -124,7 +129,8 @@ func (j *Journal) stepBelow(end Place, low int64, kind string, step int) (floor 
 	return floor, false, nil
 }
 
-// Count says how many verdicts of each label there are from from on and before to, with numbers below next.
+// Count says how many verdicts of each label there are from from on and before to, with numbers
+// below next.
 func (j *Journal) Count(from, to time.Time, next uint64) (map[verdict.Label]int, error) {
 	rows, err := j.db.Query(`SELECT label, count(*) FROM verdicts WHERE time >= ? AND time < ? AND +seq < ? GROUP BY label`,
 		from.UnixMilli(), to.UnixMilli(), int64(next))
@@ -147,7 +153,8 @@ func (j *Journal) Count(from, to time.Time, next uint64) (map[verdict.Label]int,
 	return counts, nil
 }
 
-// Crop reads the picture of a verdict, a PNG, wherever a label has put it; fs.ErrNotExist when there is none any more.
+// Crop reads the picture of a verdict, a PNG, wherever a label has put it; fs.ErrNotExist when
+// there is none any more.
 func (j *Journal) Crop(seq uint64) ([]byte, error) {
 	p, err := review.Open(j.cropFolder(), j.station, "").Picture(seq)
 	if errors.Is(err, review.ErrGone) {

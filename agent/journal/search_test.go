@@ -15,7 +15,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// scattered is a journal whose clock jumped now and then, and its verdicts in the order of their numbers.
+// scattered is a journal whose clock jumped now and then, and its verdicts in the order of their
+// numbers.
 func scattered(t *testing.T, n int) (*journal.Journal, []verdict.Verdict) {
 	t.Helper()
 	j, err := journal.OpenIn(journal.Environment{NoSync: true}, filepath.Join(t.TempDir(), "journal.db"), station)

@@ -18,12 +18,15 @@ const whyBudget = "the journal reached max_size before the broker took them"
 
 // Constants of retention.
 const (
-	// step is how many rows one Sweep deletes at most. Its transaction lasts a few milliseconds, which is what an append may have to wait.
+	// step is how many rows one Sweep deletes at most. Its transaction lasts a few milliseconds,
+	// which is what an append may have to wait.
 	step = 256
-	// markEvery is how often the age is written down. What was not written is counted again after a start: verdicts live longer, never shorter.
+	// markEvery is how often the age is written down. What was not written is counted again after a
+	// start: verdicts live longer, never shorter.
 	markEvery = time.Hour
-	// slack is how much of the file may lie idle before it shrinks. Idle pages are used by the next appends and cost nothing; giving each
-	// back at once would move pages on the card for every tire.
+	// slack is how much of the file may lie idle before it shrinks. Idle pages are used by the next
+	// appends and cost nothing; giving each back at once would move pages on the card for every
+	// tire.
 	slack = 4 << 20
 	// shrink is how many pages one Sweep gives back.
 	shrink = 64
@@ -37,14 +40,18 @@ type Swept struct {
 	More    bool // there is more to do
 }
 
-// Sweep does one small step of retention. ran is how long the station has worked since the call before.
+// Sweep does one small step of retention. ran is how long the station has worked since the call
+// before.
 //
-// Rows go in the order of their numbers and never from the middle. Acknowledged ones go by age and by size; one that is not
-// acknowledged goes only when the journal is above Limits.Bytes and nothing older can go, and is then counted in a gap.
+// Rows go in the order of their numbers and never from the middle. Acknowledged ones go by age and
+// by size; one that is not acknowledged goes only when the journal is above Limits.Bytes and
+// nothing older can go, and is then counted in a gap.
 //
-// No clock is asked for the age, because clocks jump: a card computer starts in 1970 or at its last shutdown, and one wrong answer of a
-// time server would make all rows old at once. The time that the station ran is added up, and each hour it is written down which
-// number it had reached. A station that is switched off at night therefore keeps its verdicts for longer than the calendar says.
+// No clock is asked for the age, because clocks jump: a card computer starts in 1970 or at its last
+// shutdown, and one wrong answer of a time server would make all rows old at once. The time that
+// the station ran is added up, and each hour it is written down which number it had reached. A
+// station that is switched off at night therefore keeps its verdicts for longer than the calendar
+// says.
 func (j *Journal) Sweep(l Limits, ran time.Duration) (Swept, error) {
 	var swept Swept
 	j.mu.Lock()
@@ -78,14 +85,16 @@ func (j *Journal) Sweep(l Limits, ran time.Duration) (Swept, error) {
 	return swept, err
 }
 
-// due finds the number up to which rows go now, 0 for none. forced says that some of these are not acknowledged.
+// due finds the number up to which rows go now, 0 for none. forced says that some of these are not
+// acknowledged.
 func (j *Journal) due(tx *sql.Tx, l Limits, last uint64, ran time.Duration) (due uint64, forced bool, err error) {
 	aged, err := j.aged(tx, l.Age, last, ran)
 	if err != nil {
 		return 0, false, err
 	}
 	var pages, idle, size, lowest, end, open int64
-	// end is the last row of a step that begins at the lowest; open is the oldest that is not acknowledged.
+	// end is the last row of a step that begins at the lowest; open is the oldest that is not
+	// acknowledged.
 	if err := tx.QueryRow(`SELECT page_count, freelist_count, page_size,
 		coalesce((SELECT min(seq) FROM verdicts), 0),
 		coalesce((SELECT max(seq) FROM (SELECT seq FROM verdicts ORDER BY seq LIMIT ?)), 0),
@@ -112,7 +121,8 @@ func (j *Journal) due(tx *sql.Tx, l Limits, last uint64, ran time.Duration) (due
 	return due, forced, nil
 }
 
-// aged adds ran to the age of everything and returns the number up to which verdicts are older than age.
+// aged adds ran to the age of everything and returns the number up to which verdicts are older than
+// age.
 func (j *Journal) aged(tx *sql.Tx, age time.Duration, last uint64, ran time.Duration) (uint64, error) {
 	j.ran += ran
 	if j.ran >= markEvery {
@@ -169,8 +179,8 @@ func loseUpTo(tx *sql.Tx, due uint64) (lost int, err error) {
 	return lost, nil
 }
 
-// giveBack shrinks the file a little when much of it lies idle, as after a long outage. A file of schema 1 was not made for that: its idle
-// pages are used again, and it stays as long as it is.
+// giveBack shrinks the file a little when much of it lies idle, as after a long outage. A file of
+// schema 1 was not made for that: its idle pages are used again, and it stays as long as it is.
 func (j *Journal) giveBack() (more bool, err error) {
 	var pages, idle, size, mode int64
 	if err := j.db.QueryRow(`SELECT page_count, freelist_count, page_size, auto_vacuum
@@ -180,7 +190,8 @@ func (j *Journal) giveBack() (more bool, err error) {
 	if mode != incremental || idle*size <= slack+(pages-idle)*size/8 {
 		return false, nil
 	}
-	rows, err := j.db.Query(fmt.Sprintf(`PRAGMA incremental_vacuum(%d)`, shrink)) // works as far as its rows are read
+	// works as far as its rows are read
+	rows, err := j.db.Query(fmt.Sprintf(`PRAGMA incremental_vacuum(%d)`, shrink))
 	if err != nil {
 		return false, fmt.Errorf("shrink journal %s: %w", j.path, j.fail(err))
 	}

@@ -76,7 +76,8 @@ func all(t *testing.T, j *journal.Journal) []uint64 {
 	return seqs
 }
 
-// Verdicts go by age when the broker has them, and the age is what the station has worked: the clock may say what it wants.
+// Verdicts go by age when the broker has them, and the age is what the station has worked: the
+// clock may say what it wants.
 func TestAge(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	j := open(t, path)
@@ -112,8 +113,8 @@ func TestAge(t *testing.T) {
 	}
 }
 
-// Above the size the broker's verdicts go first, and all of them, before a single one of the queue does; then the oldest of the queue,
-// counted.
+// Above the size the broker's verdicts go first, and all of them, before a single one of the queue
+// does; then the oldest of the queue, counted.
 func TestSize(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	fill(t, path, 8000)
@@ -153,7 +154,8 @@ func TestSize(t *testing.T) {
 	}
 }
 
-// After a long outage much of the file lies idle, and it gets shorter; a little idleness is left alone.
+// After a long outage much of the file lies idle, and it gets shorter; a little idleness is left
+// alone.
 func TestShrink(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	fill(t, path, 40_000)
@@ -179,7 +181,8 @@ func TestShrink(t *testing.T) {
 	}
 }
 
-// A random history of appends, acknowledgements, sweeps and reopenings: what leaves the queue was acknowledged or is counted.
+// A random history of appends, acknowledgements, sweeps and reopenings: what leaves the queue was
+// acknowledged or is counted.
 func TestNothingLeavesUncounted(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

@@ -13,11 +13,12 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// A VFS is SQLite's own door to the disk: every byte that it writes goes through the functions of one table. recordingVFS is the
-// ordinary one with its own open, write, truncate, sync, close and delete, which note what is done and then do it.
+// A VFS is SQLite's own door to the disk: every byte that it writes goes through the functions of
+// one table. recordingVFS is the ordinary one with its own open, write, truncate, sync, close and
+// delete, which note what is done and then do it.
 //
-// modernc.org/sqlite is SQLite translated to Go. A C function pointer is there the word that a Go func variable consists of, and a C
-// struct is memory behind a uintptr.
+// modernc.org/sqlite is SQLite translated to Go. A C function pointer is there the word that a Go
+// func variable consists of, and a C struct is memory behind a uintptr.
 const recordingVFS = "tirewatch-recording"
 
 // recorder is told what the VFS does.
@@ -136,7 +137,8 @@ func recordTruncate(tls *libc.TLS, file uintptr, size int64) int32 {
 func recordSync(tls *libc.TLS, file uintptr, flags int32) int32 {
 	m := behind(file, func(name string) {
 		recorder.sync(name)
-		if strings.HasSuffix(name, "-wal") || strings.HasSuffix(name, "-journal") { // SQLite syncs the folder with a new log
+		// SQLite syncs the folder with a new log
+		if strings.HasSuffix(name, "-wal") || strings.HasSuffix(name, "-journal") {
 			recorder.syncFolder()
 		}
 	})

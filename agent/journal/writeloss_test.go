@@ -20,8 +20,9 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// disk is a folder on a card whose writes reach the flash when fsync returns, and before that in any order, in part or not at all. It
-// keeps the order in which things were done, so that the power can be cut after each.
+// disk is a folder on a card whose writes reach the flash when fsync returns, and before that in
+// any order, in part or not at all. It keeps the order in which things were done, so that the power
+// can be cut after each.
 type disk struct {
 	done []action
 }
@@ -67,7 +68,8 @@ type inode struct {
 	open []action // after the last fsync
 }
 
-// content applies what keep lets pass of the open writes. keep returns how many bytes of a write of n reach the flash.
+// content applies what keep lets pass of the open writes. keep returns how many bytes of a write of
+// n reach the flash.
 func (f *inode) content(keep func(n int) int) []byte {
 	b := slices.Clone(f.safe)
 	for _, a := range f.open {
@@ -87,7 +89,8 @@ func (f *inode) content(keep func(n int) int) []byte {
 
 // flash is the state of a disk in one moment.
 type flash struct {
-	names []map[string]*inode // what the folder may be: the synced one first, then one for each change after it
+	// what the folder may be: the synced one first, then one for each change after it
+	names []map[string]*inode
 }
 
 func (s *flash) step(a action) {
@@ -123,7 +126,8 @@ func (s *flash) step(a action) {
 func everything(n int) int { return n }
 func nothing(int) int      { return -1 }
 
-// lose writes into dir what a power cut leaves: nothing that was not synced, everything, or a random part of it with torn sectors.
+// lose writes into dir what a power cut leaves: nothing that was not synced, everything, or a
+// random part of it with torn sectors.
 func (s *flash) lose(t *testing.T, dir string, how int, r *rand.Rand) {
 	t.Helper()
 	names, keep := s.names[0], nothing
@@ -153,10 +157,12 @@ func (s *flash) lose(t *testing.T, dir string, how int, r *rand.Rand) {
 	}
 }
 
-// The power is cut at every point of a journal's life: after each write, fsync and rename. Whatever part of the writes that were not synced
-// is lost, the journal opens, is sound without repair, has every verdict whose Append had returned, as it was, and gives no number twice.
+// The power is cut at every point of a journal's life: after each write, fsync and rename. Whatever
+// part of the writes that were not synced is lost, the journal opens, is sound without repair, has
+// every verdict whose Append had returned, as it was, and gives no number twice.
 //
-// WRITELOSS_VERDICTS=1000 tries every cut point (make test-writeloss); without it, some of the cuts of a shorter life.
+// WRITELOSS_VERDICTS=1000 tries every cut point (make test-writeloss); without it, some of the cuts
+// of a shorter life.
 func TestPowerCuts(t *testing.T) {
 	verdicts, stride := 420, 23
 	if n, err := strconv.Atoi(os.Getenv("WRITELOSS_VERDICTS")); err == nil {
@@ -169,7 +175,8 @@ func TestPowerCuts(t *testing.T) {
 	stored := live(t, life, verdicts)
 
 	state := &flash{names: []map[string]*inode{{}}}
-	done, beyond, mayGo := uint64(0), uint64(0), uint64(0) // appended; MarkAcked returned up to; was called up to
+	// appended; MarkAcked returned up to; was called up to
+	done, beyond, mayGo := uint64(0), uint64(0), uint64(0)
 	cuts, kinds := 0, map[actionKind]int{}
 	for i, a := range life.done {
 		state.step(a)
@@ -204,7 +211,8 @@ func TestPowerCuts(t *testing.T) {
 	}
 }
 
-// live works with a journal and records it: pictures, appends, acknowledgements in batches, retention.
+// live works with a journal and records it: pictures, appends, acknowledgements in batches,
+// retention.
 func live(t *testing.T, d *disk, n int) map[uint64]verdict.Verdict {
 	t.Helper()
 	record(t, d)
@@ -289,7 +297,8 @@ func survives(t *testing.T, path string, stored map[uint64]verdict.Verdict, done
 			return false
 		}
 	}
-	for seq := mayGo + 1; seq <= done; seq++ { // what may be acknowledged may be deleted by retention
+	// what may be acknowledged may be deleted by retention
+	for seq := mayGo + 1; seq <= done; seq++ {
 		if !found[seq] {
 			t.Errorf("verdict %d is lost", seq)
 			return false

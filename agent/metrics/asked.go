@@ -34,7 +34,8 @@ func (a *asked) Describe(out chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect is part of prometheus.Collector. A queue that cannot be read shows as an error of the scrape, not as an empty one.
+// Collect is part of prometheus.Collector. A queue that cannot be read shows as an error of the
+// scrape, not as an empty one.
 func (a *asked) Collect(out chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value)

@@ -8,8 +8,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// Health gives the figures of this moment for the health topic. Mean times are those since it was asked before, so it has one reader. The
-// error says that the queue cannot be read.
+// Health gives the figures of this moment for the health topic. Mean times are those since it was
+// asked before, so it has one reader. The error says that the queue cannot be read.
 func (m *Metrics) Health() (uplink.Health, error) {
 	h, err := m.Now()
 	if err != nil {

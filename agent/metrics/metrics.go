@@ -4,7 +4,8 @@
 //	journal, sensors ---------------------^       \-> uplink, topic health
 //	(asked at each scrape)
 //
-// Names follow Prometheus' rules: base units, _total for counters. Newcomers need New, the methods that count, Handler and Health.
+// Names follow Prometheus' rules: base units, _total for counters. Newcomers need New, the methods
+// that count, Handler and Health.
 package metrics
 
 import (
@@ -21,7 +22,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// Sources are asked when somebody wants to know. Those of the machine give false where nobody measures it.
+// Sources are asked when somebody wants to know. Those of the machine give false where nobody
+// measures it.
 type Sources struct {
 	Queue interface {
 		// Depth is how many verdicts wait for the broker, and since when; journal.Journal has it.
@@ -45,9 +47,10 @@ type Metrics struct {
 	drift   *prometheus.GaugeVec     // by statistic
 	alarm   *prometheus.GaugeVec     // by statistic
 
-	mu       sync.Mutex
-	counts   counts                  // guarded by mu
-	recent   verdict.Duration        // guarded by mu; sums of the verdicts since Health was asked, ms
+	mu     sync.Mutex
+	counts counts // guarded by mu
+	// guarded by mu; sums of the verdicts since Health was asked, ms
+	recent   verdict.Duration
 	verdicts int                     // guarded by mu; how many these are
 	drifts   map[string]uplink.Drift // guarded by mu; by statistic
 }
@@ -78,7 +81,8 @@ func New(version string, sources Sources) *Metrics {
 			Name: "tirewatch_verdict_frames", Help: "Frames that were scored for a verdict.", Buckets: []float64{1, 2, 3, 5, 8, 13, 21}}),
 		steps: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "tirewatch_step_seconds", Help: "Time of each step from frame to verdict, of the deciding frame.",
-			Buckets: prometheus.ExponentialBuckets(100e-6, 2, 14)}, []string{"step"}), // 0.1 ms to 0.8 s
+			// 0.1 ms to 0.8 s
+			Buckets: prometheus.ExponentialBuckets(100e-6, 2, 14)}, []string{"step"}),
 		problem: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "tirewatch_problem", Help: "1 for each part that keeps the station from working as it should."}, []string{"part"}),
 		drift: prometheus.NewGaugeVec(prometheus.GaugeOpts{

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Server answers scrapes. The listener stands when Listen has returned, so that a wrong address is an error of
-// the start.
+// Server answers scrapes. The listener stands when Listen has returned, so that a wrong address is
+// an error of the start.
 type Server struct {
 	listener net.Listener
 	server   *http.Server

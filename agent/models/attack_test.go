@@ -18,7 +18,8 @@ import (
 	"tirewatch/vision/bundle/bundletest"
 )
 
-// The attacks that TUF and Uptane name, as far as they apply to a station: SECURITY.md has the table. Each test is one row of it.
+// The attacks that TUF and Uptane name, as far as they apply to a station: SECURITY.md has the
+// table. Each test is one row of it.
 
 // signedBy signs the small bundle with another key.
 func signedBy(t *testing.T, key byte, serial uint64, change ...func(*bundle.Bundle)) []byte {
@@ -34,7 +35,8 @@ func signedBy(t *testing.T, key byte, serial uint64, change ...func(*bundle.Bund
 	return data
 }
 
-// refuses checks that a bundle is refused with an error that want accepts, and that the station works on as it did.
+// refuses checks that a bundle is refused with an error that want accepts, and that the station
+// works on as it did.
 func (r *rig) refuses(what string, data []byte, want func(error) bool) {
 	r.t.Helper()
 	before := r.Snapshot()
@@ -52,8 +54,8 @@ func is(target error) func(error) bool { return func(err error) bool { return er
 // as is true for errors of a type.
 func as[E error](err error) bool { _, ok := errors.AsType[E](err); return ok }
 
-// TestAttackArbitrarySoftware offers what no trusted key signed, among it a good bundle with each of its bits turned over and cut off
-// at each of its bytes.
+// TestAttackArbitrarySoftware offers what no trusted key signed, among it a good bundle with each
+// of its bits turned over and cut off at each of its bytes.
 func TestAttackArbitrarySoftware(t *testing.T) {
 	r := newRig(t)
 	r.Store.log = slog.New(slog.DiscardHandler)
@@ -116,7 +118,8 @@ func TestAttackRollback(t *testing.T) {
 	old("repaired")
 }
 
-// TestAttackFreeze keeps a station at an old model. The bundle's end comes, and the station says so; one past its end is not taken.
+// TestAttackFreeze keeps a station at an old model. The bundle's end comes, and the station says
+// so; one past its end is not taken.
 func TestAttackFreeze(t *testing.T) {
 	until := func(end time.Time) func(*bundle.Bundle) { return func(b *bundle.Bundle) { b.NotAfter = end } }
 	r := newRig(t)
@@ -141,8 +144,8 @@ func TestAttackFreeze(t *testing.T) {
 	}
 }
 
-// TestAttackClock replays bundles after a reboot of a board without a clock, which starts in 1970, and after the clock was set by
-// somebody else.
+// TestAttackClock replays bundles after a reboot of a board without a clock, which starts in 1970,
+// and after the clock was set by somebody else.
 func TestAttackClock(t *testing.T) {
 	until := func(end time.Time) func(*bundle.Bundle) { return func(b *bundle.Bundle) { b.NotAfter = end } }
 	for name, clock := range map[string]time.Time{
@@ -202,7 +205,8 @@ func TestAttackWrongTarget(t *testing.T) {
 	}
 }
 
-// TestAttackKeyCompromise revokes a key and a bundle, at a start and while the station works, and rotates keys.
+// TestAttackKeyCompromise revokes a key and a bundle, at a start and while the station works, and
+// rotates keys.
 func TestAttackKeyCompromise(t *testing.T) {
 	list := filepath.Join(t.TempDir(), "revoked")
 	write := func(text string) { must(t, os.WriteFile(list, []byte(text), 0o600)) }
@@ -328,7 +332,8 @@ func TestAttackKeyCompromise(t *testing.T) {
 	})
 }
 
-// TestAttackFloodOfBundles replays an old bundle again and again. Refusals are cheap for the card: a line each ten seconds.
+// TestAttackFloodOfBundles replays an old bundle again and again. Refusals are cheap for the card:
+// a line each ten seconds.
 func TestAttackFloodOfBundles(t *testing.T) {
 	const flood = 3000
 	r := newRig(t)
@@ -351,7 +356,8 @@ func TestAttackFloodOfBundles(t *testing.T) {
 	t.Logf("%d bundles in a minute: %d lines, %d bytes written", flood, lines, r.journal.size-before)
 }
 
-// TestAttacksAreInTheTable holds SECURITY.md to the tests: each named there exists, and each that exists is named there.
+// TestAttacksAreInTheTable holds SECURITY.md to the tests: each named there exists, and each that
+// exists is named there.
 func TestAttacksAreInTheTable(t *testing.T) {
 	table, err := os.ReadFile("../../SECURITY.md")
 	if err != nil {

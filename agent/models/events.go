@@ -15,17 +15,19 @@ import (
 type Kind string
 
 const (
-	Installed   Kind = "installed"    // in use and believed: there was none before, or probation is off
+	// in use and believed: there was none before, or probation is off
+	Installed   Kind = "installed"
 	OnProbation Kind = "on_probation" // in use and watched
 	Confirmed   Kind = "confirmed"    // its probation ended well
 	FellBack    Kind = "fell_back"    // in use again, because the one after it failed
-	Removed     Kind = "removed"      // revoked with nothing in its place: the station has no network
-	Expired     Kind = "expired"      // past its end, and still in use
-	Refused     Kind = "refused"      // a bundle that was not let in
+	// revoked with nothing in its place: the station has no network
+	Removed Kind = "removed"
+	Expired Kind = "expired" // past its end, and still in use
+	Refused Kind = "refused" // a bundle that was not let in
 )
 
-// Event is a line of the event log. N counts the transitions of the station's whole life, those that change state.json; what changes
-// nothing there has none.
+// Event is a line of the event log. N counts the transitions of the station's whole life, those
+// that change state.json; what changes nothing there has none.
 type Event struct {
 	N      uint64    `json:"n,omitempty"`
 	Time   time.Time `json:"time"` // of the station's clock, UTC
@@ -47,7 +49,8 @@ func (s *Store) event(kind Kind, about *Loaded, reason string) Event {
 	return e
 }
 
-// refusalPause bounds how often a refusal is written: whoever floods a station with bundles must not wear its card out.
+// refusalPause bounds how often a refusal is written: whoever floods a station with bundles must
+// not wear its card out.
 const refusalPause = 10 * time.Second
 
 // record makes an event known: to the log, to the file and to whoever asked for it. turn is held.

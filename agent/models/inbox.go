@@ -18,13 +18,15 @@ import (
 	"tirewatch/vision/bundle"
 )
 
-// Inbox is a folder that bundles are copied into: the way in for a station without a network, by a USB stick. A bundle is tried when it
-// has been still for a while and is then renamed, so that whoever copied it sees what became of it:
+// Inbox is a folder that bundles are copied into: the way in for a station without a network, by a
+// USB stick. A bundle is tried when it has been still for a while and is then renamed, so that
+// whoever copied it sees what became of it:
 //
 //	NAME.tire.accepted      it is the active one
 //	NAME.tire.refused       it is not, and NAME.tire.refused.txt says why
 //
-// The folder may be missing, or come and go with the stick. All of it belongs to the goroutine of Run.
+// The folder may be missing, or come and go with the stick. All of it belongs to the goroutine of
+// Run.
 type Inbox struct {
 	dir   string
 	store *Store
@@ -41,8 +43,8 @@ type arrival struct {
 	done    bool // nothing is to be done until it changes
 }
 
-// How often the inbox is looked at, and for how many looks a file must be still. One that is cut off may be on its way from a slow
-// stick: it has more time.
+// How often the inbox is looked at, and for how many looks a file must be still. One that is cut
+// off may be on its way from a slow stick: it has more time.
 const (
 	inboxPause   = 2 * time.Second
 	stillLooks   = 2
@@ -81,7 +83,8 @@ func (b *Inbox) Look() {
 	b.said = ""
 	there := map[string]bool{}
 	for _, e := range entries {
-		// Links and pipes could lead anywhere or never end; hidden files are what copying programs call unfinished ones.
+		// Links and pipes could lead anywhere or never end; hidden files are what copying programs
+		// call unfinished ones.
 		if !e.Type().IsRegular() || filepath.Ext(e.Name()) != ".tire" || strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
@@ -131,12 +134,14 @@ func (b *Inbox) rename(from, to string) error {
 	return os.Rename(filepath.Join(b.dir, from), filepath.Join(b.dir, to))
 }
 
-// install reads a file that must still be what the folder said, and no more of it than a bundle may have.
+// install reads a file that must still be what the folder said, and no more of it than a bundle may
+// have.
 func (b *Inbox) install(name string, info fs.FileInfo) (*Loaded, error) {
 	if info.Size() > bundle.MaxSize {
 		return nil, &RefusedError{fmt.Errorf("%w: %d MiB, the limit is %d", bundle.ErrTooLarge, info.Size()>>20, bundle.MaxSize>>20)}
 	}
-	f, err := os.OpenFile(filepath.Join(b.dir, name), os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may be a pipe by now
+	// it may be a pipe by now
+	f, err := os.OpenFile(filepath.Join(b.dir, name), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("read model: %w", err)
 	}

@@ -97,7 +97,8 @@ func TestInboxWaitsForACopy(t *testing.T) {
 	}
 }
 
-// TestAttackTrapsInTheInbox: what is no plain file of a bundle's size is not opened or not read: a pipe would hold the agent for ever.
+// TestAttackTrapsInTheInbox: what is no plain file of a bundle's size is not opened or not read: a
+// pipe would hold the agent for ever.
 func TestAttackTrapsInTheInbox(t *testing.T) {
 	r := newRig(t)
 	b := newInbox(t, r)

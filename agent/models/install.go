@@ -9,10 +9,11 @@ import (
 	"tirewatch/vision/bundle"
 )
 
-// Install takes a bundle from outside: it is verified and tried, written to the idle slot, and becomes active, on probation if there
-// was a network before. The bundle that is active already is taken without a change. After an error the station works on with what
-// it had: a *RefusedError, which holds one of this package's or package bundle's errors, says that the bundle is at fault; others mean
-// that the folder could not be written.
+// Install takes a bundle from outside: it is verified and tried, written to the idle slot, and
+// becomes active, on probation if there was a network before. The bundle that is active already is
+// taken without a change. After an error the station works on with what it had: a *RefusedError,
+// which holds one of this package's or package bundle's errors, says that the bundle is at fault;
+// others mean that the folder could not be written.
 func (s *Store) Install(data []byte) (*Loaded, error) {
 	m, err := s.install(data)
 	if err == nil {
@@ -44,8 +45,9 @@ func (s *Store) install(data []byte) (*Loaded, error) {
 	if err := s.acceptable(m); err != nil {
 		return nil, &RefusedError{err}
 	}
-	// The slot that is written is the idle one, and on probation that one holds the only network that has proven itself. So the station
-	// goes back to it first, and the newcomer takes the place of the other newcomer.
+	// The slot that is written is the idle one, and on probation that one holds the only network
+	// that has proven itself. So the station goes back to it first, and the newcomer takes the
+	// place of the other newcomer.
 	if s.live != nil && s.reserve != nil {
 		if err := s.fallBack(fmt.Sprintf("serial %d came before its probation ended", b.Serial)); err != nil {
 			return nil, err

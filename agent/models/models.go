@@ -3,9 +3,11 @@
 //	push, inbox -> verify, self-test -> idle slot -> switch -> probation beside the old one -> confirmed
 //	                    refused                                    fall back
 //
-// A bundle is written to the slot that is not in use; then one small file, which names the active slot, is replaced. A power cut at
-// any moment leaves the old network or the new one. The new one judges from the next tire on and is on probation: the old one looks at the
-// same crops in its shadow, and takes over again when the new one fails. Newcomers need Open, Store.Install and Store.Work.
+// A bundle is written to the slot that is not in use; then one small file, which names the active
+// slot, is replaced. A power cut at any moment leaves the old network or the new one. The new one
+// judges from the next tire on and is on probation: the old one looks at the same crops in its
+// shadow, and takes over again when the new one fails. Newcomers need Open, Store.Install and
+// Store.Work.
 //
 //	DIR/a.tire          a bundle, as it was signed
 //	DIR/b.tire          another one
@@ -13,8 +15,9 @@
 //	DIR/events.jsonl    what happened to the networks, a line each: see Event
 //	DIR/events.1.jsonl  older lines
 //
-// The floor is the highest serial that was ever installed: an old bundle, however well signed, is not let in again from outside. Going
-// back is a matter of the station alone, which has kept the network that it goes back to.
+// The floor is the highest serial that was ever installed: an old bundle, however well signed, is
+// not let in again from outside. Going back is a matter of the station alone, which has kept the
+// network that it goes back to.
 package models
 
 import (
@@ -35,12 +38,14 @@ import (
 	"tirewatch/vision/infer"
 )
 
-// Loaded is a network that is ready to judge. It does not change: another state of the station is another Loaded.
+// Loaded is a network that is ready to judge. It does not change: another state of the station is
+// another Loaded.
 type Loaded struct {
 	Bundle *bundle.Bundle
 	Runner *infer.Runner // for one goroutine: the station loop's
 	Since  time.Time     // when it was installed, UTC
-	Shadow *Loaded       // the proven network that looks at the same tires while this one is on probation; nil otherwise
+	// the proven network that looks at the same tires while this one is on probation; nil otherwise
+	Shadow *Loaded
 }
 
 // alone is m without a shadow.
@@ -58,13 +63,15 @@ func (m *Loaded) beside(shadow *Loaded) *Loaded {
 
 // Options are what a Store works with.
 type Options struct {
-	Dir       string
-	Verify    func(data []byte) (*Loaded, error) // of every bundle, at every start: see Verifier
-	Revoked   *Revocations                       // watched while the station works; nil: nothing is revoked
+	Dir    string
+	Verify func(data []byte) (*Loaded, error) // of every bundle, at every start: see Verifier
+	// watched while the station works; nil: nothing is revoked
+	Revoked   *Revocations
 	Probation Probation
 	Latency   time.Duration // that a forward pass may take on this CPU, median; 0: any
 
-	Event func(Event) // told of every event once it is durable; may be nil. It must neither block nor call the store
+	// told of every event once it is durable; may be nil. It must neither block nor call the store
+	Event func(Event)
 	Log   *slog.Logger
 
 	Now     func() time.Time                     // nil: time.Now
@@ -84,8 +91,9 @@ type Store struct {
 	state state      // what the folder says; guarded by turn
 	write func(path string, data []byte, perm fs.FileMode) error
 
-	mu      sync.Mutex    // never held while writing: the station loop asks for Active
-	slot    string        // of active; differs from state.Active after a fallback at the start; changed under turn and mu
+	mu sync.Mutex // never held while writing: the station loop asks for Active
+	// of active; differs from state.Active after a fallback at the start; changed under turn and mu
+	slot    string
 	active  *Loaded       // nil: none; changed under turn and mu
 	reserve *Loaded       // of the other slot, to go back to; nil: none; changed under turn and mu
 	why     error         // why there is none; changed under turn and mu
@@ -101,10 +109,13 @@ type state struct {
 	Hash   string `json:"hash"`   // of the bundle in it
 	Floor  uint64 `json:"floor"`  // highest serial ever installed
 
-	Seen    time.Time `json:"seen,omitzero"`       // the latest time that a plausible clock showed, UTC
-	Trial   *trial    `json:"probation,omitempty"` // of the active bundle
-	GivenUp *GivenUp  `json:"given_up,omitempty"`  // the last bundle that the station went back from
-	Last    *Event    `json:"last,omitempty"`      // the transition that led here, so that it reaches the event log even after a power cut
+	// the latest time that a plausible clock showed, UTC
+	Seen  time.Time `json:"seen,omitzero"`
+	Trial *trial    `json:"probation,omitempty"` // of the active bundle
+	// the last bundle that the station went back from
+	GivenUp *GivenUp `json:"given_up,omitempty"`
+	// the transition that led here, so that it reaches the event log even after a power cut
+	Last *Event `json:"last,omitempty"`
 }
 
 var slots = [...]string{"a", "b"}
@@ -138,9 +149,10 @@ func newStore(o Options) *Store {
 	return s
 }
 
-// Open loads the active network from the folder, which it creates when it is missing. A network that cannot be loaded is reported and
-// the one in the other slot takes its place, and one that took the agent down too often on probation is given up. A store without any
-// network is open, too: Active says why, and Install cures it.
+// Open loads the active network from the folder, which it creates when it is missing. A network
+// that cannot be loaded is reported and the one in the other slot takes its place, and one that
+// took the agent down too often on probation is given up. A store without any network is open, too:
+// Active says why, and Install cures it.
 func Open(o Options) (*Store, error) {
 	if err := os.MkdirAll(o.Dir, 0o750); err != nil {
 		return nil, fmt.Errorf("open models: %w", err)
@@ -166,7 +178,8 @@ func Open(o Options) (*Store, error) {
 	return s, nil
 }
 
-// Inspect says what a station would work with, and changes nothing: another process may own the folder.
+// Inspect says what a station would work with, and changes nothing: another process may own the
+// folder.
 func Inspect(o Options) (Snapshot, error) {
 	s := newStore(o)
 	if err := s.readState(); err != nil {
@@ -179,7 +192,8 @@ func Inspect(o Options) (Snapshot, error) {
 	return s.Snapshot(), s.why
 }
 
-// readState reads state.json. Without a usable one the slots speak for themselves: the floor then rises to what choose finds.
+// readState reads state.json. Without a usable one the slots speak for themselves: the floor then
+// rises to what choose finds.
 func (s *Store) readState() error {
 	data, err := os.ReadFile(s.statePath())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -195,8 +209,9 @@ func (s *Store) readState() error {
 	return nil
 }
 
-// choose makes one slot's network active: the recorded one, else the other one; without a record the one with the higher serial. One that
-// was given up is never chosen. It returns why a slot's network cannot be used.
+// choose makes one slot's network active: the recorded one, else the other one; without a record
+// the one with the higher serial. One that was given up is never chosen. It returns why a slot's
+// network cannot be used.
 func (s *Store) choose() error {
 	var found [2]*Loaded
 	var reasons []error
@@ -340,7 +355,8 @@ type change struct {
 	reason  string
 }
 
-// move makes a change: first on disk, then in memory, then known. Nothing has changed after an error.
+// move makes a change: first on disk, then in memory, then known. Nothing has changed after an
+// error.
 func (s *Store) move(c change) error {
 	e := s.event(c.kind, c.about, c.reason)
 	if s.state.Last != nil {

@@ -203,8 +203,9 @@ func TestDamagedFolders(t *testing.T) {
 	}
 }
 
-// TestEveryWriteMayFail lets each write of an installation fail in two ways: nothing reached the disk, and everything did but
-// an error was reported. The running station keeps its network; after a restart one of the two works.
+// TestEveryWriteMayFail lets each write of an installation fail in two ways: nothing reached the
+// disk, and everything did but an error was reported. The running station keeps its network; after
+// a restart one of the two works.
 func TestEveryWriteMayFail(t *testing.T) {
 	broken := errors.New("disk failure")
 	for _, before := range []uint64{0, 1, 2} { // serials installed before

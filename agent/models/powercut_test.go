@@ -62,10 +62,11 @@ var powercuts = []powercut{
 		before: []uint64{1, 2}, after: 2, floor: 1, trial: []uint64{2}},
 }
 
-// TestPowerCut does each of these things once and then opens every folder that may be found when the power goes at any step of it, with
-// what was not synced lost, torn or kept in every combination. And as power comes back badly, it goes once more during that start, at
-// every step. Always a network that was fully verified works, the old one or the new one; a new one is never believed unwatched;
-// and the floor never falls.
+// TestPowerCut does each of these things once and then opens every folder that may be found when
+// the power goes at any step of it, with what was not synced lost, torn or kept in every
+// combination. And as power comes back badly, it goes once more during that start, at every step.
+// Always a network that was fully verified works, the old one or the new one; a new one is never
+// believed unwatched; and the floor never falls.
 func TestPowerCut(t *testing.T) {
 	for _, c := range powercuts {
 		t.Run(c.name, func(t *testing.T) {
@@ -111,7 +112,8 @@ type cutter struct {
 	images, second int
 }
 
-// open starts a station on an image and checks what works. again lets the power go once more at every step of the start.
+// open starts a station on an image and checks what works. again lets the power go once more at
+// every step of the start.
 func (l *cutter) open(image durabletest.Image, done bool, where string, again bool) {
 	l.t.Helper()
 	dir := filepath.Join(l.t.TempDir(), "models")

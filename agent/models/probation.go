@@ -7,20 +7,23 @@ import (
 	"time"
 )
 
-// Probation says what a new network must do to be believed. While it lasts the old one is kept ready, looks at the same tires, and
-// takes over when the new one fails.
+// Probation says what a new network must do to be believed. While it lasts the old one is kept
+// ready, looks at the same tires, and takes over when the new one fails.
 //
 //	installed --> on probation --Verdicts, or Time and a tenth of Verdicts, or Confirm--> confirmed
 //	                   |
 //	                   +--Crashes, self-test at a start, MaxDisagreement, Reject, Rollback, revoked--> the old one again
 type Probation struct {
-	Verdicts        int           // that it ends after; 0: a new network is believed at once
-	Time            time.Duration // of work that it ends after, once a tenth of Verdicts were given; 0: only Verdicts count
-	Crashes         int           // of the agent that are too many; 0: they do not matter
-	MaxDisagreement float64       // share of tires that both judge differently that is too much; 0: it is reported only
+	Verdicts int // that it ends after; 0: a new network is believed at once
+	// of work that it ends after, once a tenth of Verdicts were given; 0: only Verdicts count
+	Time    time.Duration
+	Crashes int // of the agent that are too many; 0: they do not matter
+	// share of tires that both judge differently that is too much; 0: it is reported only
+	MaxDisagreement float64
 }
 
-// least is how many verdicts say anything at all: time alone proves nothing on a belt that stands still.
+// least is how many verdicts say anything at all: time alone proves nothing on a belt that stands
+// still.
 func (p Probation) least() int { return max(1, p.Verdicts/10) }
 
 // Counts are what happened on a probation.
@@ -40,13 +43,14 @@ type Progress struct {
 type trial struct {
 	Counts
 	Elapsed time.Duration `json:"elapsed_ns"` // of work
-	// Starts counts the agent's starts that have not come to a good end, the running one included. It is written before the network is
-	// used, so that a network that takes the process down leaves a trace of it.
+	// Starts counts the agent's starts that have not come to a good end, the running one included.
+	// It is written before the network is used, so that a network that takes the process down
+	// leaves a trace of it.
 	Starts int `json:"starts"`
 }
 
-// GivenUp is a network that the station went back from. It does not come in again: who wants another try signs it anew with a higher
-// serial.
+// GivenUp is a network that the station went back from. It does not come in again: who wants
+// another try signs it anew with a higher serial.
 type GivenUp struct {
 	Hash   string `json:"hash"`
 	Serial uint64 `json:"serial"`
@@ -66,14 +70,16 @@ var (
 	ErrNothingBack = errors.New("there is no earlier model to go back to")
 )
 
-// settle takes up the probation that the last process left, or ends it. why is what choose found wrong. turn is held.
+// settle takes up the probation that the last process left, or ends it. why is what choose found
+// wrong. turn is held.
 func (s *Store) settle(why error) {
 	t := s.state.Trial
 	switch {
 	case s.active == nil:
 		return
 	case s.slot != s.state.Active && s.state.Active != "" && t == nil:
-		// Not made durable: should it be the memory or the disk that failed for a moment, the next start has the better network again.
+		// Not made durable: should it be the memory or the disk that failed for a moment, the next
+		// start has the better network again.
 		s.record(s.event(FellBack, s.active, why.Error()))
 		return
 	case t == nil:
@@ -100,7 +106,8 @@ func (s *Store) settle(why error) {
 	s.active = s.active.beside(s.reserve)
 }
 
-// retreat falls back at a start, even when the disk does not take the record: the next write brings it.
+// retreat falls back at a start, even when the disk does not take the record: the next write brings
+// it.
 func (s *Store) retreat(reason string) {
 	if err := s.fallBack(reason); err != nil {
 		s.log.Error("the fall-back is not recorded, the disk does not take it", "error", err)
@@ -110,8 +117,8 @@ func (s *Store) retreat(reason string) {
 	}
 }
 
-// abandon records that the network on probation was gone when the agent started; the proven one is active already. Its serial is the
-// floor: it was the last that came in.
+// abandon records that the network on probation was gone when the agent started; the proven one is
+// active already. Its serial is the floor: it was the last that came in.
 func (s *Store) abandon(hash string, serial uint64, reason string) {
 	next := change{state: s.state, slot: s.slot, active: s.active, reserve: nil, kind: FellBack, about: s.active, reason: reason}
 	next.state.Active, next.state.Hash, next.state.Trial = s.slot, s.active.Bundle.ID(), nil
@@ -156,15 +163,17 @@ func (s *Store) Confirm() error {
 	return s.confirm("confirmed by command")
 }
 
-// Rollback goes back to the network before the active one, on probation or not. Without one it is ErrNothingBack.
+// Rollback goes back to the network before the active one, on probation or not. Without one it is
+// ErrNothingBack.
 func (s *Store) Rollback() error {
 	s.turn.Lock()
 	defer s.turn.Unlock()
 	return s.fallBack("rolled back by command")
 }
 
-// Reject falls back because something outside does not trust the network on probation, such as an alarm about drift. A proven network
-// is not rejected, ErrNoTrial: then it is the camera or the tires that have changed.
+// Reject falls back because something outside does not trust the network on probation, such as an
+// alarm about drift. A proven network is not rejected, ErrNoTrial: then it is the camera or the
+// tires that have changed.
 func (s *Store) Reject(reason string) error {
 	s.turn.Lock()
 	defer s.turn.Unlock()
@@ -174,8 +183,8 @@ func (s *Store) Reject(reason string) error {
 	return s.fallBack(reason)
 }
 
-// Judged counts a verdict of m. compared says whether m.Shadow judged the tire too, differs whether its label is another one. It
-// neither waits nor writes: what follows from it is Work's.
+// Judged counts a verdict of m. compared says whether m.Shadow judged the tire too, differs whether
+// its label is another one. It neither waits nor writes: what follows from it is Work's.
 func (s *Store) Judged(m *Loaded, compared, differs bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -219,14 +228,16 @@ func (s *Store) Run(ctx context.Context) {
 	}
 }
 
-// Work does what is due: it ends a probation, takes revoked networks away, and notes how far the time has come.
+// Work does what is due: it ends a probation, takes revoked networks away, and notes how far the
+// time has come.
 func (s *Store) Work() error {
 	s.turn.Lock()
 	defer s.turn.Unlock()
 	return errors.Join(s.revoke(), s.advance(), s.noteTime())
 }
 
-// advance ends the probation when its time has come, and writes down how far it has come at each tenth.
+// advance ends the probation when its time has come, and writes down how far it has come at each
+// tenth.
 func (s *Store) advance() error {
 	s.mu.Lock()
 	if s.live == nil {
@@ -234,7 +245,8 @@ func (s *Store) advance() error {
 		return nil
 	}
 	t := *s.live
-	t.Elapsed += max(0, s.o.Now().Sub(s.began)) // by the monotonic clock: what sets the time does not matter
+	// by the monotonic clock: what sets the time does not matter
+	t.Elapsed += max(0, s.o.Now().Sub(s.began))
 	s.mu.Unlock()
 	p := s.o.Probation
 	switch share := float64(t.Disagreements) / float64(max(1, t.Compared)); {
@@ -263,7 +275,8 @@ func (s *Store) advance() error {
 	return nil
 }
 
-// revoke reads the revocation list again and acts on it. While it cannot be read the last one counts.
+// revoke reads the revocation list again and acts on it. While it cannot be read the last one
+// counts.
 func (s *Store) revoke() error {
 	_, unreadable := s.o.Revoked.Reload()
 	if s.reserve != nil && s.o.Revoked.Check(s.reserve.Bundle) != nil {
@@ -290,11 +303,12 @@ func (s *Store) revoke() error {
 	return s.move(none)
 }
 
-// timePause is how often the time is written down: often enough that a reboot loses little, seldom enough to spare a card.
+// timePause is how often the time is written down: often enough that a reboot loses little, seldom
+// enough to spare a card.
 const timePause = time.Hour
 
-// noteTime keeps the latest time seen, and says once when the active network has ended. It works on: a belt without inspection is
-// worse than one with an old network.
+// noteTime keeps the latest time seen, and says once when the active network has ended. It works
+// on: a belt without inspection is worse than one with an old network.
 func (s *Store) noteTime() error {
 	now := s.time(nil)
 	if s.active != nil && !s.ended {

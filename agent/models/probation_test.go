@@ -88,7 +88,8 @@ func (r *rig) work() {
 	}
 }
 
-// want checks which serial judges, which one its shadow is and which one rollback goes to; 0 stands for none.
+// want checks which serial judges, which one its shadow is and which one rollback goes to; 0 stands
+// for none.
 func (r *rig) want(active, shadow, previous uint64) {
 	r.t.Helper()
 	number := func(m *Loaded) uint64 {
@@ -118,7 +119,8 @@ func (r *rig) kinds() (k []Kind) {
 	return k
 }
 
-// check holds what is true after every test: transitions are numbered without a gap, told once, and in the file in this order.
+// check holds what is true after every test: transitions are numbered without a gap, told once, and
+// in the file in this order.
 func (r *rig) check() {
 	var told, written []uint64
 	for _, e := range r.events {
@@ -337,7 +339,8 @@ func TestLatencyBudget(t *testing.T) {
 		t.Errorf("got %v; want *LatencyError", err)
 	}
 	r.want(1, 0, 0)
-	r.Store.o.Measure, r.Store.o.Latency = Median, 1 // the real measurement: nothing runs in a nanosecond
+	// the real measurement: nothing runs in a nanosecond
+	r.Store.o.Measure, r.Store.o.Latency = Median, 1
 	if _, err := r.Install(bytesOf(t, 2)); !errors.As(err, &slow) || slow.Took <= 0 {
 		t.Errorf("got %v; want *LatencyError", err)
 	}

@@ -19,7 +19,8 @@ import (
 // ErrNoModel says that a station has no network that it could use.
 var ErrNoModel = errors.New("no model is installed")
 
-// RefusedError says that a bundle is at fault and not the station: another attempt with the same bytes ends in the same way.
+// RefusedError says that a bundle is at fault and not the station: another attempt with the same
+// bytes ends in the same way.
 type RefusedError struct{ Err error }
 
 func (e *RefusedError) Error() string { return e.Err.Error() }
@@ -75,8 +76,9 @@ func (e *LatencyError) Error() string {
 	return fmt.Sprintf("a forward pass takes %v on this CPU, model.latency_budget is %v", e.Took.Round(10*time.Microsecond), e.Budget)
 }
 
-// Verifier returns what a store tries every bundle with: the signature by one of the trusted keys, whether the bundle or its key is
-// revoked, whether it is made for this station and this board, and the golden inputs on this CPU. revoked may be nil.
+// Verifier returns what a store tries every bundle with: the signature by one of the trusted keys,
+// whether the bundle or its key is revoked, whether it is made for this station and this board, and
+// the golden inputs on this CPU. revoked may be nil.
 func Verifier(trusted []ed25519.PublicKey, station string, revoked *Revocations) func(data []byte) (*Loaded, error) {
 	return func(data []byte) (*Loaded, error) {
 		b, err := bundle.Decode(data, trusted)
@@ -100,8 +102,9 @@ func Verifier(trusted []ed25519.PublicKey, station string, revoked *Revocations)
 	}
 }
 
-// Revocations are the keys and bundles that a station refuses although they are signed: a text file beside the configuration, which
-// only root can write. The station reads it at its start and whenever it has changed.
+// Revocations are the keys and bundles that a station refuses although they are signed: a text file
+// beside the configuration, which only root can write. The station reads it at its start and
+// whenever it has changed.
 //
 //	# why and when
 //	key 0123456789abcdef        what `tirewatch keygen` printed
@@ -127,8 +130,8 @@ func ReadRevocations(path string) (*Revocations, error) {
 // maxRevocations bounds the file, bytes.
 const maxRevocations = 1 << 20
 
-// Reload reads the file again and says whether it holds something else. After an error the list is as it was: a list that became
-// unreadable must not let in what it kept out.
+// Reload reads the file again and says whether it holds something else. After an error the list is
+// as it was: a list that became unreadable must not let in what it kept out.
 func (r *Revocations) Reload() (changed bool, err error) {
 	if r == nil {
 		return false, nil
@@ -193,12 +196,14 @@ func (r *Revocations) Check(b *bundle.Bundle) error {
 	return nil
 }
 
-// plausible is how far a clock may be ahead of the youngest thing that the station has seen signed, years.
+// plausible is how far a clock may be ahead of the youngest thing that the station has seen signed,
+// years.
 const plausible = 20
 
-// time is what the station believes that the time is, for the end of a bundle: the clock, unless it is before something that was
-// certainly later, or absurdly far behind it. A clock in 1970 therefore neither stops a station nor makes an old bundle young, and
-// who turns the clock back gains nothing. b is a verified bundle at hand, or nil. turn is held.
+// time is what the station believes that the time is, for the end of a bundle: the clock, unless it
+// is before something that was certainly later, or absurdly far behind it. A clock in 1970
+// therefore neither stops a station nor makes an old bundle young, and who turns the clock back
+// gains nothing. b is a verified bundle at hand, or nil. turn is held.
 func (s *Store) time(b *bundle.Bundle) time.Time {
 	low := s.state.Seen
 	for _, m := range []*Loaded{s.active, s.reserve, {Bundle: b}} {

@@ -2,8 +2,8 @@
 //
 //	flags, terminal -> Answers -> PROVISION -> station.toml, maker.pub, password, ca.pem, initial.tire
 //
-// Everything is looked at before anything is written, and the configuration is written last: a station is either provisioned or still
-// without one. Newcomers need Answers and Write.
+// Everything is looked at before anything is written, and the configuration is written last: a
+// station is either provisioned or still without one. Newcomers need Answers and Write.
 package provision
 
 import (
@@ -23,7 +23,8 @@ import (
 	"tirewatch/vision/bundle"
 )
 
-// Answers are what a technician knows of a new station. Files are copied beside the configuration, where the agent may read them.
+// Answers are what a technician knows of a new station. Files are copied beside the configuration,
+// where the agent may read them.
 type Answers struct {
 	Station      string // SITE/LINE/NAME
 	Camera       string // a preset or a source, as in camera.preset and camera.source
@@ -34,12 +35,15 @@ type Answers struct {
 	CAFile       string // who issued the broker's certificate; empty: the system's authorities
 	Key          string // the public key of whoever signs the bundles
 	Model        string // the first bundle; empty: one is pushed later
-	State        string // the folder of journal and models, on a data partition for instance; empty: the default
+	// the folder of journal and models, on a data partition for instance; empty: the default
+	State string
 
-	Trigger      string // what makes a verdict, as in trigger.mode; empty: photo-eye if there is one, else the default
-	PhotoEye     string // its GPIO line
-	Ejector      string // its GPIO line; empty: none
-	EjectorDelay string // from the middle of the picture to the ejector, like 1.2s; empty: a pulse comes at once
+	// what makes a verdict, as in trigger.mode; empty: photo-eye if there is one, else the default
+	Trigger  string
+	PhotoEye string // its GPIO line
+	Ejector  string // its GPIO line; empty: none
+	// from the middle of the picture to the ejector, like 1.2s; empty: a pulse comes at once
+	EjectorDelay string
 }
 
 // UsesGPIO says whether the service must be let to the GPIO chips.
@@ -65,7 +69,8 @@ type file struct {
 // mode lets root write and the agent's group read. The folder of the configuration has that group.
 const mode = 0o640
 
-// Write makes the configuration at path, which must be in an existing folder. What is there already stays, ExistsError, unless force is set.
+// Write makes the configuration at path, which must be in an existing folder. What is there already
+// stays, ExistsError, unless force is set.
 func Write(path string, a Answers, force bool) error {
 	files, err := gather(path, a)
 	if err != nil {
@@ -93,7 +98,8 @@ func Write(path string, a Answers, force bool) error {
 	return nil
 }
 
-// WriteSecret replaces the file at path by one that the agent may read, as the folder's group, and no other user.
+// WriteSecret replaces the file at path by one that the agent may read, as the folder's group, and
+// no other user.
 func WriteSecret(path string, data []byte) error {
 	folder, err := os.Stat(filepath.Dir(path))
 	if err != nil {
@@ -161,7 +167,8 @@ func gather(path string, a Answers) (files []file, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := Camera(a.Camera); err != nil { // the check of the whole would name lines of a file that nobody has
+	// the check of the whole would name lines of a file that nobody has
+	if err := Camera(a.Camera); err != nil {
 		return nil, fmt.Errorf("camera: %w", err)
 	}
 	if a.Broker != "" {

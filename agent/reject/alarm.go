@@ -2,7 +2,8 @@ package reject
 
 import "time"
 
-// Priority is the realtime priority of a prompt output, the lowest but a few: interrupts of the kernel, at 50, go before.
+// Priority is the realtime priority of a prompt output, the lowest but a few: interrupts of the
+// kernel, at 50, go before.
 const Priority = 10
 
 // alarm lets the goroutine of Run sleep until something is to be done. Another one may call wake.
@@ -12,7 +13,8 @@ type alarm interface {
 	close()
 }
 
-// timer is an alarm as exact as the runtime's timers, whose waits on Linux are in whole milliseconds.
+// timer is an alarm as exact as the runtime's timers, whose waits on Linux are in whole
+// milliseconds.
 type timer struct {
 	*time.Timer
 	woken chan struct{}

@@ -11,8 +11,9 @@ import (
 	lines "tirewatch/agent/gpio"
 )
 
-// Encoder counts the pulses of the belt's way and remembers when they came: a decision is about a tire that was in the middle of the
-// picture a while ago. Its methods may be called from any goroutine.
+// Encoder counts the pulses of the belt's way and remembers when they came: a decision is about a
+// tire that was in the middle of the picture a while ago. Its methods may be called from any
+// goroutine.
 type Encoder struct {
 	pin   gpio.PinIn // waits for rising edges
 	moved func()     // told of each pulse
@@ -54,8 +55,8 @@ func (e *Encoder) Count() uint64 {
 	return e.count
 }
 
-// At is how many had come at a time. Longer ago than remembered is taken for the oldest that is: the tire's pulse then comes late and not early,
-// unless it is missed.
+// At is how many had come at a time. Longer ago than remembered is taken for the oldest that is:
+// the tire's pulse then comes late and not early, unless it is missed.
 func (e *Encoder) At(t time.Time) uint64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -30,7 +30,8 @@ func (p *timed) Out(l gpio.Level) error {
 	return p.Pin.Out(l)
 }
 
-// BenchmarkJitter says how far behind its time a pulse begins, alone and beside the network at full rate.
+// BenchmarkJitter says how far behind its time a pulse begins, alone and beside the network at full
+// rate.
 func BenchmarkJitter(b *testing.B) {
 	for _, c := range []struct {
 		name   string

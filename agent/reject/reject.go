@@ -2,9 +2,10 @@
 //
 //	station loop -> REJECT -> GPIO: ejector, lamp
 //
-// A pulse is due when the tire is at the ejector: some time after it was in the middle of the picture, or some pulses of an encoder at
-// the belt after it. Several tires may be under way between the two. One whose decision comes too late is never pulsed for: the pulse would hit
-// the tire behind it. Newcomers need New, Output.Run and Output.Order.
+// A pulse is due when the tire is at the ejector: some time after it was in the middle of the
+// picture, or some pulses of an encoder at the belt after it. Several tires may be under way
+// between the two. One whose decision comes too late is never pulsed for: the pulse would hit the
+// tire behind it. Newcomers need New, Output.Run and Output.Order.
 package reject
 
 import (
@@ -23,19 +24,22 @@ type Options struct {
 	Pin    gpio.PinOut
 	Active gpio.Level    // of a pulse
 	Width  time.Duration // of a pulse
-	Delay  time.Duration // from the middle of the picture to the ejector; 0: at once. For a belt without an encoder
+	// from the middle of the picture to the ejector; 0: at once. For a belt without an encoder
+	Delay time.Duration
 
 	Encoder *Encoder // counts the belt's way; nil: there is none
 	Pulses  int      // of the encoder, from the middle of the picture to the ejector
 
-	Linger time.Duration // how long the end waits for tires that are still on their way to the ejector
+	// how long the end waits for tires that are still on their way to the ejector
+	Linger time.Duration
 
-	// Prompt gives the goroutine of Run a thread of its own, with realtime priority where the system allows it. Without it pulses are as exact
-	// as the runtime's timers.
+	// Prompt gives the goroutine of Run a thread of its own, with realtime priority where the
+	// system allows it. Without it pulses are as exact as the runtime's timers.
 	Prompt bool
 
-	Sent   func()                       // told of each pulse that began; may be nil
-	Missed func(o Order, reason string) // told of each that did not, in the goroutine of Run or Order; may be nil
+	Sent func() // told of each pulse that began; may be nil
+	// told of each that did not, in the goroutine of Run or Order; may be nil
+	Missed func(o Order, reason string)
 	Log    *slog.Logger
 }
 
@@ -45,7 +49,8 @@ type Order struct {
 	Part   string
 }
 
-// Output is one ejector. Its methods may be called from any goroutine; the pin belongs to the goroutine of Run.
+// Output is one ejector. Its methods may be called from any goroutine; the pin belongs to the
+// goroutine of Run.
 type Output struct {
 	o      Options
 	orders chan order // which Run looks into without waiting for whoever gives an order
@@ -119,8 +124,8 @@ type work struct {
 	over    time.Time // when Run gives up waiting; zero: it was not told to end
 }
 
-// Run gives the pulses until ctx ends, and then those of tires that are still on their way, as far as Options.Linger allows. It leaves
-// the pin inactive, however it ends.
+// Run gives the pulses until ctx ends, and then those of tires that are still on their way, as far
+// as Options.Linger allows. It leaves the pin inactive, however it ends.
 func (u *Output) Run(ctx context.Context) {
 	var w work
 	defer u.end(&w)

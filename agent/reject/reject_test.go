@@ -44,8 +44,9 @@ func TestPulses(t *testing.T) {
 		delay  time.Duration
 		active gpio.Level
 		linger time.Duration
-		stop   time.Duration                               // after the start
-		run    func(middle func(at int), u *reject.Output) // orders; middle says that a tire was there at that ms, and is decided on now
+		stop   time.Duration // after the start
+		// orders; middle says that a tire was there at that ms, and is decided on now
+		run    func(middle func(at int), u *reject.Output)
 		want   []string
 		missed int
 	}{
@@ -118,8 +119,8 @@ func TestPulses(t *testing.T) {
 	}
 }
 
-// In a thread of its own, by the machine's clock: the pulses come in order and not before their time, and a waiting thread hears of a lamp test
-// and of the end.
+// In a thread of its own, by the machine's clock: the pulses come in order and not before their
+// time, and a waiting thread hears of a lamp test and of the end.
 func TestPromptPulses(t *testing.T) {
 	pin := &timed{began: make(chan time.Time, 3)}
 	u := reject.New(reject.Options{Pin: pin, Active: gpio.High, Width: time.Hour, Delay: 30 * ms, Prompt: true, Log: quiet,
@@ -161,8 +162,9 @@ func TestOutputThatDoesNotWork(t *testing.T) {
 	})
 }
 
-// The belt gives a pulse each 10 ms, stands from 200 to 1200 ms, and goes on with a pulse each 5 ms. A tire in the middle at 100 ms (pulse 10)
-// with the ejector 30 pulses away is there with pulse 40: the 20th after the stop.
+// The belt gives a pulse each 10 ms, stands from 200 to 1200 ms, and goes on with a pulse each 5
+// ms. A tire in the middle at 100 ms (pulse 10) with the ejector 30 pulses away is there with pulse
+// 40: the 20th after the stop.
 func TestEncoder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()

@@ -10,14 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// thread is an alarm of the kernel's own, in a thread that goes before all others of the machine where the unit allows it: the forward pass, the
-// page and other programs do not hold a pulse up.
+// thread is an alarm of the kernel's own, in a thread that goes before all others of the machine
+// where the unit allows it: the forward pass, the page and other programs do not hold a pulse up.
 type thread struct {
 	event int // an eventfd
 }
 
-// newThread makes the calling goroutine's thread its own. The thread ends with the goroutine. Go's scheduler gets one more slot to run goroutines
-// in, so that the thread does not wait until one that computes gives its slot up, which takes 10 ms.
+// newThread makes the calling goroutine's thread its own. The thread ends with the goroutine. Go's
+// scheduler gets one more slot to run goroutines in, so that the thread does not wait until one
+// that computes gives its slot up, which takes 10 ms.
 func newThread(log *slog.Logger) (alarm, error) {
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err != nil {
@@ -34,7 +35,8 @@ func newThread(log *slog.Logger) (alarm, error) {
 
 func (t *thread) sleep(d time.Duration) {
 	limit := unix.NsecToTimespec(int64(d))
-	if n, _ := unix.Ppoll([]unix.PollFd{{Fd: int32(t.event), Events: unix.POLLIN}}, &limit, nil); n > 0 { // a signal may end it early
+	// a signal may end it early
+	if n, _ := unix.Ppoll([]unix.PollFd{{Fd: int32(t.event), Events: unix.POLLIN}}, &limit, nil); n > 0 {
 		var count [8]byte
 		unix.Read(t.event, count[:])
 	}

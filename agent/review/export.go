@@ -25,8 +25,9 @@ import (
 //	DIR/normal/...
 //	DIR/manifest.json                a Manifest
 //
-// The files are the station's own, byte for byte. Station and time stand in their names, because trainer/dataset keeps what a station took
-// within minutes on one side of a split, also after several exports were merged.
+// The files are the station's own, byte for byte. Station and time stand in their names, because
+// trainer/dataset keeps what a station took within minutes on one side of a split, also after
+// several exports were merged.
 
 // Manifest says where the pictures of an export come from.
 type Manifest struct {
@@ -65,9 +66,10 @@ func ExportName(p Picture) string {
 	return fmt.Sprintf("%s_%s_%s", station, p.Time.UTC().Format("20060102T150405Z"), FileName(p.Seq))
 }
 
-// Export writes the labelled pictures that show what the network is shown to dir, which must not exist or be empty, and marks them as exported, so
-// that they are the first to go. fresh leaves out those that an earlier export has. After an error there is no data set; unmarked, which is
-// no error, says why pictures could not be marked.
+// Export writes the labelled pictures that show what the network is shown to dir, which must not
+// exist or be empty, and marks them as exported, so that they are the first to go. fresh leaves out
+// those that an earlier export has. After an error there is no data set; unmarked, which is no
+// error, says why pictures could not be marked.
 func (q *Queue) Export(ctx context.Context, dir string, fresh bool) (m Manifest, unmarked, err error) {
 	all, err := q.Labelled(!fresh)
 	if err != nil {
@@ -88,7 +90,8 @@ func (q *Queue) Export(ctx context.Context, dir string, fresh bool) (m Manifest,
 	}
 	for _, p := range all {
 		if to := place(p.Label, true); filepath.Dir(p.Path) != filepath.Join(q.dir, to) {
-			if err := q.move(p, to); err != nil && !errors.Is(err, ErrGone) && unmarked == nil { // a person has labelled it anew
+			// a person has labelled it anew
+			if err := q.move(p, to); err != nil && !errors.Is(err, ErrGone) && unmarked == nil {
 				unmarked = err
 			}
 		}
@@ -142,7 +145,8 @@ func (q *Queue) write(ctx context.Context, dir string, all []Picture, m *Manifes
 	if err := durable.WriteFile(filepath.Join(temp, "manifest.json"), append(text, '\n'), 0o644); err != nil {
 		return err
 	}
-	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) { // an empty folder may stand there
+	// an empty folder may stand there
+	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err := os.Rename(temp, dir); err != nil {

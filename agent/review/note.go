@@ -13,7 +13,8 @@ import (
 	"os"
 )
 
-// A picture is a grey PNG of the network's bytes. What is known of it is a text in the file, before the pixels:
+// A picture is a grey PNG of the network's bytes. What is known of it is a text in the file, before
+// the pixels:
 //
 //	signature (8)  IHDR chunk (25)  iTXt chunk  IDAT ...
 //
@@ -28,10 +29,12 @@ const (
 	maxNote   = 4096 // bytes of a file in which its note ends
 )
 
-// ErrNoNote means that a picture says nothing of itself: a station of before kept it, or another program wrote it.
+// ErrNoNote means that a picture says nothing of itself: a station of before kept it, or another
+// program wrote it.
 var ErrNoNote = errors.New("the picture has no note")
 
-// compressor goes from one picture to the next: making one takes 1.5 MB. A sync.Pool would lose it to the collector, which is what it spares.
+// compressor goes from one picture to the next: making one takes 1.5 MB. A sync.Pool would lose it
+// to the collector, which is what it spares.
 var compressor = make(lent, 1)
 
 type lent chan *png.EncoderBuffer

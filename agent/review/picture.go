@@ -1,11 +1,13 @@
-// Package review learns from the line: it says of which tires the picture is kept, puts those first that a person should look at, and
-// makes a data set of what people said.
+// Package review learns from the line: it says of which tires the picture is kept, puts those first
+// that a person should look at, and makes a data set of what people said.
 //
 //	verdict -> REVIEW: keep? -> picture beside the journal -> a person's label -> export -> tirewatch train --finetune
 //
-// The queue is a folder, and a label is the folder that the picture lies in: a rename is whole or did not happen, waits for no lock that
-// the agent holds on its journal, and survives a damaged one. So the page of the station, the command line beside it and a person with a
-// file manager do the same. What is known of a picture is written in it (note.go). Newcomers need Policy.Why, Open and Queue.Next.
+// The queue is a folder, and a label is the folder that the picture lies in: a rename is whole or
+// did not happen, waits for no lock that the agent holds on its journal, and survives a damaged
+// one. So the page of the station, the command line beside it and a person with a file manager do
+// the same. What is known of a picture is written in it (note.go). Newcomers need Policy.Why, Open
+// and Queue.Next.
 package review
 
 import (
@@ -32,19 +34,23 @@ const (
 	Every        Reason = "every"        // all pictures are kept
 )
 
-// Picture is what the network saw of a tire, and what is known of it. Of a tire in tiles it is the worst tile, the one that decided; where
-// only the model before saw a crack, that model's worst. Where a tire could not be cut into tiles it is the whole tire, which no network saw.
+// Picture is what the network saw of a tire, and what is known of it. Of a tire in tiles it is the
+// worst tile, the one that decided; where only the model before saw a crack, that model's worst.
+// Where a tire could not be cut into tiles it is the whole tire, which no network saw.
 type Picture struct {
-	Station     string        `json:"station"` // site/line/station
-	Seq         uint64        `json:"seq"`     // of the verdict
-	Time        time.Time     `json:"time"`    // of the verdict, UTC
-	Verdict     verdict.Label `json:"verdict"` // empty: a station of before kept the picture, and only Station, Seq and Time are known
+	Station string    `json:"station"` // site/line/station
+	Seq     uint64    `json:"seq"`     // of the verdict
+	Time    time.Time `json:"time"`    // of the verdict, UTC
+	// empty: a station of before kept the picture, and only Station, Seq and Time are known
+	Verdict     verdict.Label `json:"verdict"`
 	Probability float64       `json:"probability"`
 	Threshold   float64       `json:"threshold"`
 	ModelSerial uint64        `json:"model_serial"`
 	ModelHash   string        `json:"model_hash"`
 	Why         []Reason      `json:"why"`
-	Shows       cut.View      `json:"shows"` // the whole tire, or a tile of this view; empty, of a station of before this field: taken for the whole tire
+	// the whole tire, or a tile of this view; empty, of a station of before this field: taken for
+	// the whole tire
+	Shows cut.View `json:"shows"`
 
 	Label Label  `json:"-"` // what a person said
 	Path  string `json:"-"` // of the file
@@ -60,7 +66,8 @@ func Of(v *verdict.Verdict, station string, seq uint64, why []Reason) Picture {
 		ModelSerial: v.ModelSerial, ModelHash: v.ModelHash, Why: why, Shows: shows}
 }
 
-// Doubt is how far the score is from the threshold, in logits: 0 is the least that a network can know.
+// Doubt is how far the score is from the threshold, in logits: 0 is the least that a network can
+// know.
 func (p Picture) Doubt() float64 {
 	switch p.Verdict {
 	case "":
@@ -71,15 +78,17 @@ func (p Picture) Doubt() float64 {
 	return math.Abs(logit(p.Probability) - logit(p.Threshold))
 }
 
-// logit is the inverse of the logistic function. Thresholds of 0 and 1 are far away, not infinitely.
+// logit is the inverse of the logistic function. Thresholds of 0 and 1 are far away, not
+// infinitely.
 func logit(p float64) float64 {
 	const least = 1e-9
 	p = min(max(p, least), 1-least)
 	return math.Log(p / (1 - p))
 }
 
-// before orders pictures by what a person should look at first: where two models disagree one of them is wrong, then what the network was
-// least sure of (D. Lewis, W. Gale, "A sequential algorithm for training text classifiers", 1994), then the newest.
+// before orders pictures by what a person should look at first: where two models disagree one of
+// them is wrong, then what the network was least sure of (D. Lewis, W. Gale, "A sequential
+// algorithm for training text classifiers", 1994), then the newest.
 func before(a, b Picture) int {
 	first := func(p Picture) int {
 		if slices.Contains(p.Why, Disagreement) {
@@ -92,14 +101,16 @@ func before(a, b Picture) int {
 
 // Policy says which pictures are kept. The zero value keeps those of rejected tires.
 type Policy struct {
-	Station       string
-	Band          float64 // logits around the threshold in which a score is uncertain; 0 keeps none for that
+	Station string
+	// logits around the threshold in which a score is uncertain; 0 keeps none for that
+	Band          float64
 	Share         float64 // of all tires, drawn at random
 	Disagreements bool    // between a model on probation and the one before
 	Every         bool    // all pictures
 }
 
-// Why gives the reasons to keep the picture of a verdict that gets the number seq; none says not to.
+// Why gives the reasons to keep the picture of a verdict that gets the number seq; none says not
+// to.
 func (p Policy) Why(v *verdict.Verdict, seq uint64) (why []Reason) {
 	if v.Label.Reject() {
 		why = append(why, Rejected)
@@ -116,7 +127,8 @@ func (p Policy) Why(v *verdict.Verdict, seq uint64) (why []Reason) {
 	return why
 }
 
-// draws decides by a hash of the number, so that no restart and no order of tires biases the sample.
+// draws decides by a hash of the number, so that no restart and no order of tires biases the
+// sample.
 func (p Policy) draws(seq uint64) bool {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", p.Station, seq))
 	return float64(binary.BigEndian.Uint64(sum[:])>>11) < p.Share*(1<<53)

@@ -17,7 +17,8 @@ import (
 	"tirewatch/vision/cut"
 )
 
-// Label is what a person says of a picture: of a tile it is said of the tile, whatever else the tire has.
+// Label is what a person says of a picture: of a tile it is said of the tile, whatever else the
+// tire has.
 type Label string
 
 const (
@@ -33,8 +34,8 @@ const (
 //	crack/000000000013.png     a person said so
 //	exported/crack/...         the same, and an export has it
 //
-// They stand in the order in which their pictures go when room is needed: what an export has is safe elsewhere, and what a person has
-// said is worth more than what nobody has looked at.
+// They stand in the order in which their pictures go when room is needed: what an export has is
+// safe elsewhere, and what a person has said is worth more than what nobody has looked at.
 var Folders = []string{"exported/crack", "exported/normal", "", "unsure", "crack", "normal"}
 
 // place is the folder of a label.
@@ -57,8 +58,8 @@ func ParseFileName(name string) (seq uint64, ok bool) {
 	return seq, err == nil && name == FileName(seq)
 }
 
-// MakeFolders makes what is missing of the folder of pictures. The agent calls it, so that all of it belongs to the agent's user, whoever
-// labels.
+// MakeFolders makes what is missing of the folder of pictures. The agent calls it, so that all of
+// it belongs to the agent's user, whoever labels.
 func MakeFolders(dir string) error {
 	made := false
 	for _, folder := range slices.Concat([]string{"", "exported"}, Folders) {
@@ -83,8 +84,8 @@ func MakeFolders(dir string) error {
 // ErrGone means that a station has no picture of a verdict: none was kept, or room was needed.
 var ErrGone = errors.New("there is no picture of this verdict")
 
-// Queue is a station's folder of pictures, beside a running agent or in it. Its methods may be called from any goroutine, and any number
-// of processes may have the same folder.
+// Queue is a station's folder of pictures, beside a running agent or in it. Its methods may be
+// called from any goroutine, and any number of processes may have the same folder.
 type Queue struct {
 	dir     string
 	station string
@@ -101,8 +102,9 @@ type seen struct {
 	time time.Time
 }
 
-// Open gives the pictures of a station in dir, which need not exist yet. view is what the station's network is shown: people are asked about
-// pictures of that and of nothing else, because a network that judges tiles must not learn from whole tires, nor the other way round.
+// Open gives the pictures of a station in dir, which need not exist yet. view is what the station's
+// network is shown: people are asked about pictures of that and of nothing else, because a network
+// that judges tiles must not learn from whole tires, nor the other way round.
 func Open(dir, station string, view cut.View) *Queue {
 	return &Queue{dir: dir, station: station, view: view, known: map[string]seen{}}
 }
@@ -110,8 +112,9 @@ func Open(dir, station string, view cut.View) *Queue {
 // fits says whether a picture shows what the network is shown.
 func (q *Queue) fits(p Picture) bool { return cmp.Or(p.Shows, cut.Tire) == cmp.Or(q.view, cut.Tire) }
 
-// Next gives the pictures that wait for a label, at most n, those that a person should look at first before the others: disagreements,
-// then the least certain, and in every fourth place one of the random sample.
+// Next gives the pictures that wait for a label, at most n, those that a person should look at
+// first before the others: disagreements, then the least certain, and in every fourth place one of
+// the random sample.
 func (q *Queue) Next(n int) ([]Picture, error) {
 	all, err := q.list("")
 	if err != nil {
@@ -125,8 +128,9 @@ func (q *Queue) Next(n int) ([]Picture, error) {
 // sampleEach is how often the random sample has its turn in the queue.
 const sampleEach = 4
 
-// mix gives every fourth place to a picture that was kept at random only, the newest first. The least certain tires are often all of one
-// kind, cracks that are half seen, and a network that learns from nothing else says so always.
+// mix gives every fourth place to a picture that was kept at random only, the newest first. The
+// least certain tires are often all of one kind, cracks that are half seen, and a network that
+// learns from nothing else says so always.
 func mix(sorted []Picture) []Picture {
 	var drawn, rest []Picture
 	for _, p := range sorted {
@@ -149,7 +153,8 @@ func mix(sorted []Picture) []Picture {
 	return mixed
 }
 
-// Labelled gives the pictures with a label, in the order of their numbers; those that an export has only if exported.
+// Labelled gives the pictures with a label, in the order of their numbers; those that an export has
+// only if exported.
 func (q *Queue) Labelled(exported bool) (all []Picture, err error) {
 	for _, l := range []Label{Crack, Normal} {
 		for _, e := range []bool{false, true} {
@@ -174,7 +179,8 @@ type Counts struct {
 	Normal   int `json:"normal"`
 	Unsure   int `json:"unsure"`
 	Exported int `json:"exported"`
-	Other    int `json:"other"` // not labelled and not asked about: they show something else than the network is shown
+	// not labelled and not asked about: they show something else than the network is shown
+	Other int `json:"other"`
 }
 
 // Count counts them.
@@ -236,7 +242,8 @@ func (q *Queue) find(seq uint64) (Picture, error) {
 	return Picture{}, ErrGone
 }
 
-// Label notes what a person says of a picture, durably. It may be said again, and None takes it back: the picture waits again.
+// Label notes what a person says of a picture, durably. It may be said again, and None takes it
+// back: the picture waits again.
 func (q *Queue) Label(seq uint64, l Label) error {
 	if !slices.Contains([]Label{None, Crack, Normal, Unsure}, l) {
 		return fmt.Errorf("label picture %d: unknown label %q", seq, l)
@@ -301,7 +308,8 @@ func (q *Queue) list(folder string) (all []Picture, err error) {
 	return all, nil
 }
 
-// fitsEntry is fits for a file that waits. What a file shows never changes, so that its note is read once: the page counts every other second.
+// fitsEntry is fits for a file that waits. What a file shows never changes, so that its note is
+// read once: the page counts every other second.
 func (q *Queue) fitsEntry(e fs.DirEntry, seq uint64) bool {
 	path := filepath.Join(q.dir, e.Name())
 	q.mu.Lock()

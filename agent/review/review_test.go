@@ -117,7 +117,8 @@ func TestWhyPicturesAreKept(t *testing.T) {
 	}
 }
 
-// The sample is the same after any restart, has the share that was asked for, also among neighbours, and differs between stations.
+// The sample is the same after any restart, has the share that was asked for, also among
+// neighbours, and differs between stations.
 func TestSample(t *testing.T) {
 	sound := &verdict.Verdict{Label: verdict.Normal, Probability: 0.001, Threshold: 0.5}
 	draw := func(station string, from, to uint64) (seqs []uint64) {
@@ -149,7 +150,8 @@ func TestSample(t *testing.T) {
 	}
 }
 
-// Disagreements come first, then what the network was least sure of, then what nothing is known of; a label takes a picture out, and back.
+// Disagreements come first, then what the network was least sure of, then what nothing is known of;
+// a label takes a picture out, and back.
 func TestQueue(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "journal.db-crops")
 	sure, unsure, below := aPicture(1, 0.999, review.Rejected), aPicture(2, 0.52, review.Uncertain), aPicture(3, 0.4, review.Uncertain)
@@ -161,7 +163,8 @@ func TestQueue(t *testing.T) {
 	if err := png.Encode(&plain, image.NewGray(image.Rect(0, 0, 9, 9))); err != nil {
 		t.Fatal(err)
 	}
-	for name, data := range map[string][]byte{review.FileName(6): plain.Bytes(), "7.png": nil, "README": nil} { // 6 of a station of before
+	// 6 of a station of before
+	for name, data := range map[string][]byte{review.FileName(6): plain.Bytes(), "7.png": nil, "README": nil} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o640); err != nil {
 			t.Fatal(err)
 		}
@@ -202,7 +205,8 @@ func TestQueue(t *testing.T) {
 	if err := q.Label(1, "creck"); err == nil || errors.Is(err, review.ErrGone) {
 		t.Errorf("of an unknown label: %v", err)
 	}
-	for path, want := range map[string]review.Label{"crack/": review.Crack, "": review.None} { // a person with a file manager
+	// a person with a file manager
+	for path, want := range map[string]review.Label{"crack/": review.Crack, "": review.None} {
 		if err := os.Rename(filepath.Join(dir, "unsure", review.FileName(3)), filepath.Join(dir, path, review.FileName(3))); err != nil {
 			t.Fatal(err)
 		}
@@ -213,7 +217,8 @@ func TestQueue(t *testing.T) {
 	}
 }
 
-// Every fourth picture is one that was kept at random, whatever the network made of it, until there are none.
+// Every fourth picture is one that was kept at random, whatever the network made of it, until there
+// are none.
 func TestSampleHasItsTurn(t *testing.T) {
 	var pictures []review.Picture
 	for seq := uint64(1); seq <= 10; seq++ {
@@ -231,7 +236,8 @@ func TestSampleHasItsTurn(t *testing.T) {
 	}
 }
 
-// A picture is a PNG for every program, and its note says what is known of it; notes that rotted or were made up are none.
+// A picture is a PNG for every program, and its note says what is known of it; notes that rotted or
+// were made up are none.
 func TestNote(t *testing.T) {
 	p := aPicture(12, 0.25, review.Uncertain, review.Sample)
 	p.Station = "werk ä/bånd/ス"
@@ -284,7 +290,8 @@ func FuzzParseNote(f *testing.F) {
 	})
 }
 
-// What people said becomes a data set that the trainer opens, whose pixels are the network's own bytes, and whose runs stay together.
+// What people said becomes a data set that the trainer opens, whose pixels are the network's own
+// bytes, and whose runs stay together.
 func TestExport(t *testing.T) {
 	dir := t.TempDir()
 	q := keep(t, filepath.Join(dir, "crops"), aPicture(1, 0.9, review.Rejected), aPicture(2, 0.5, review.Uncertain), aPicture(30, 0.1, review.Sample),
@@ -351,11 +358,13 @@ func TestExport(t *testing.T) {
 			t.Errorf("%s does not train on the bytes that were judged: %v", images[i].Path, err)
 		}
 	}
-	if a, err := dataset.Check(t.Context(), set, nil); err != nil || a.Runs != 1 { // of 1 and 2, a minute apart
+	// of 1 and 2, a minute apart
+	if a, err := dataset.Check(t.Context(), set, nil); err != nil || a.Runs != 1 {
 		t.Errorf("%d runs, %v", a.Runs, err)
 	}
 
-	// What an export has is marked, and comes again unless only what is new is asked for; a person may still change it.
+	// What an export has is marked, and comes again unless only what is new is asked for; a person
+	// may still change it.
 	if c, err := q.Count(); err != nil || c != (review.Counts{Waiting: 1, Crack: 2, Normal: 1, Unsure: 1, Exported: 3}) {
 		t.Errorf("%+v, %v", c, err)
 	}
@@ -368,8 +377,9 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// A station whose network is shown tiles asks about tiles and exports tiles. Whole tires, which could not be cut or are of the time before, are kept,
-// counted and left out, also where somebody has labelled one.
+// A station whose network is shown tiles asks about tiles and exports tiles. Whole tires, which
+// could not be cut or are of the time before, are kept, counted and left out, also where somebody
+// has labelled one.
 func TestTilesAndWholeTiresDoNotMix(t *testing.T) {
 	dir := t.TempDir()
 	of := func(seq uint64, v verdict.Verdict) review.Picture {
@@ -435,7 +445,8 @@ func TestExportIsWholeOrNot(t *testing.T) {
 	if _, _, err := q.Export(t.Context(), full, false); !errors.Is(err, review.ErrNotEmpty) {
 		t.Errorf("into a folder with something in it: %v", err)
 	}
-	broken := filepath.Join(dir, "crops", "crack", review.FileName(2)) // a folder where a picture should be cannot be read
+	// a folder where a picture should be cannot be read
+	broken := filepath.Join(dir, "crops", "crack", review.FileName(2))
 	if err := os.Mkdir(broken, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -468,7 +479,8 @@ func TestAwkwardPlaces(t *testing.T) {
 	if got := next(t, q, 9); got != nil {
 		t.Errorf("queue %v", got)
 	}
-	dir := filepath.Join(t.TempDir(), "crops") // of an agent of before, which made no folders for labels
+	// of an agent of before, which made no folders for labels
+	dir := filepath.Join(t.TempDir(), "crops")
 	q = keep(t, dir, p)
 	for _, name := range []string{"crack", "normal", "unsure"} {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil {

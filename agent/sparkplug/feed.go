@@ -8,7 +8,8 @@ import (
 
 // Verdicts is where they are stored; journal.Journal is one.
 type Verdicts interface {
-	// After returns verdicts with numbers above seq, at most limit, in order, acknowledged on the plain topics or not.
+	// After returns verdicts with numbers above seq, at most limit, in order, acknowledged on the
+	// plain topics or not.
 	After(seq uint64, limit int) ([]verdict.Verdict, error)
 	// Recent returns the last n, the newest first.
 	Recent(n int) ([]verdict.Verdict, error)
@@ -16,9 +17,10 @@ type Verdicts interface {
 	Next() uint64
 }
 
-// feed decides which verdicts leave next, and which count as delivered. DDATA has QoS 0: nobody acknowledges it, and what was written into
-// a connection that then broke may be lost. So a verdict counts as delivered when the session has held for a while, the overlap, after it was
-// sent. What is above that is sent again in the next session, as historical.
+// feed decides which verdicts leave next, and which count as delivered. DDATA has QoS 0: nobody
+// acknowledges it, and what was written into a connection that then broke may be lost. So a verdict
+// counts as delivered when the session has held for a while, the overlap, after it was sent. What
+// is above that is sent again in the next session, as historical.
 //
 //	 delivered        past        until        live
 //	-----|---- again ---|---- to do --|---- sent --|---- to come
@@ -61,8 +63,8 @@ func (f *feed) resume() {
 	f.live = f.until
 }
 
-// next returns what is to be sent now: one verdict as it happens, before any of history. An empty answer means that all is sent, or that history
-// has to wait.
+// next returns what is to be sent now: one verdict as it happens, before any of history. An empty
+// answer means that all is sent, or that history has to wait.
 func (f *feed) next(history bool, now time.Time) (found []verdict.Verdict, historical bool, err error) {
 	if found, err = f.queue.After(f.live, 1); err != nil {
 		return nil, false, err
@@ -102,8 +104,8 @@ func (f *feed) mark(now time.Time) {
 // blind is the longest time between two calls of settle in which a break would have been noticed.
 const blind = 30 * time.Second
 
-// settle lets count as delivered what was sent long enough ago. It is to be called often: a process that stood still does not know whether its
-// connection did, so nothing counts for the time before.
+// settle lets count as delivered what was sent long enough ago. It is to be called often: a process
+// that stood still does not know whether its connection did, so nothing counts for the time before.
 func (f *feed) settle(now time.Time) {
 	if !f.settled.IsZero() && now.Sub(f.settled) > blind {
 		for i := range f.sent {

@@ -5,7 +5,8 @@ import (
 	"fmt"
 )
 
-// host is the primary host application, as its STATE messages tell. It outlives connections: a broker may have kept an old one of them.
+// host is the primary host application, as its STATE messages tell. It outlives connections: a
+// broker may have kept an old one of them.
 type host struct {
 	known  bool  // a message was accepted
 	latest int64 // timestamp of the latest accepted message, Unix ms
@@ -25,7 +26,8 @@ func ReadState(payload []byte) (online bool, timestamp int64, err error) {
 	return *m.Online, *m.Timestamp, nil
 }
 
-// receive takes a STATE message. It returns false for one that is older than what is known, and for one that makes no sense an error.
+// receive takes a STATE message. It returns false for one that is older than what is known, and for
+// one that makes no sense an error.
 func (h *host) receive(payload []byte) (accepted bool, err error) {
 	online, at, err := ReadState(payload)
 	switch {

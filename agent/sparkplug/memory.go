@@ -11,7 +11,8 @@ import (
 	"tirewatch/internal/durable"
 )
 
-// Memory is what must outlive the process, a small JSON file beside the journal. Its methods may be called from any goroutine.
+// Memory is what must outlive the process, a small JSON file beside the journal. Its methods may be
+// called from any goroutine.
 type Memory struct {
 	path string
 
@@ -30,8 +31,9 @@ type remembered struct {
 
 func (r remembered) valid() bool { return r.BdSeq >= -1 && r.BdSeq <= 255 }
 
-// OpenMemory reads the file at path. Without one, bdSeq begins at 0 and the verdicts up to last, which nobody has asked for yet, stay where
-// they are. note tells a person of a file that could not be used; the station begins as without one.
+// OpenMemory reads the file at path. Without one, bdSeq begins at 0 and the verdicts up to last,
+// which nobody has asked for yet, stay where they are. note tells a person of a file that could not
+// be used; the station begins as without one.
 func OpenMemory(path string, last uint64) (m *Memory, note error) {
 	m = &Memory{path: path, kept: remembered{BdSeq: -1, Delivered: last}, saved: remembered{BdSeq: -2}}
 	data, err := os.ReadFile(path)
@@ -60,7 +62,8 @@ func (m *Memory) next() uint8 {
 	return uint8(m.kept.BdSeq + 1) // after 255 comes 0
 }
 
-// use notes on disk that a CONNECT with this bdSeq goes out. After an error it is used all the same, and the file may be one behind.
+// use notes on disk that a CONNECT with this bdSeq goes out. After an error it is used all the
+// same, and the file may be one behind.
 func (m *Memory) use(bdSeq uint8) error {
 	m.mu.Lock()
 	m.kept.BdSeq = int(bdSeq)

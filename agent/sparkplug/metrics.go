@@ -16,7 +16,8 @@ const (
 	rebirthName = "Node Control/Rebirth"
 )
 
-// metric is one line of a birth certificate. Its alias is its place in the table of all metrics, from 1.
+// metric is one line of a birth certificate. Its alias is its place in the table of all metrics,
+// from 1.
 type metric[T any] struct {
 	name  string
 	kind  spb.DataType
@@ -32,7 +33,8 @@ var ofNode = []metric[facts]{
 	{"Model/Hash", spb.DataType_String, func(f facts) any { return text(f.ModelHash) }},
 }
 
-// ofDevice are the metrics of a verdict, all in each DDATA: they belong together. Before the first verdict they are null.
+// ofDevice are the metrics of a verdict, all in each DDATA: they belong together. Before the first
+// verdict they are null.
 var ofDevice = []metric[*verdict.Verdict]{
 	{"Verdict/Sequence", spb.DataType_UInt64, func(v *verdict.Verdict) any { return v.Seq }},
 	{"Verdict/Label", spb.DataType_String, func(v *verdict.Verdict) any { return string(v.Label) }},
@@ -69,7 +71,8 @@ func text(s string) any {
 	return s
 }
 
-// tiled is null for a tire that was judged whole. The tiles' scores stay on the plain topics: most hosts show no array.
+// tiled is null for a tire that was judged whole. The tiles' scores stay on the plain topics: most
+// hosts show no array.
 func tiled(value func(*verdict.Tiling) any) func(*verdict.Verdict) any {
 	return func(v *verdict.Verdict) any {
 		if v.Tiling == nil {
@@ -129,7 +132,8 @@ func bdSeqMetric(n uint8, at time.Time) *spb.Payload_Metric {
 	}
 }
 
-// rebirthMetric is how a host learns that it may ask for a birth. The specification wants it without an alias.
+// rebirthMetric is how a host learns that it may ask for a birth. The specification wants it
+// without an alias.
 func rebirthMetric(at time.Time) *spb.Payload_Metric {
 	return &spb.Payload_Metric{
 		Name: proto.String(rebirthName), Timestamp: proto.Uint64(stamp(at)), Datatype: proto.Uint32(uint32(spb.DataType_Boolean)),

@@ -1,6 +1,7 @@
 package sparkplug
 
-// Names are the station's in the plant's Sparkplug namespace. Group and Node together are unique at the broker.
+// Names are the station's in the plant's Sparkplug namespace. Group and Node together are unique at
+// the broker.
 type Names struct {
 	Group  string
 	Node   string

@@ -1,13 +1,14 @@
-// Package sparkplug makes the station an edge node of Sparkplug B 3.0, beside its plain topics: the state machine and its payloads, without
-// a connection.
+// Package sparkplug makes the station an edge node of Sparkplug B 3.0, beside its plain topics: the
+// state machine and its payloads, without a connection.
 //
 //	journal -> SPARKPLUG -> uplink -> broker -> SCADA
 //	                ^---- NCMD, STATE ----'
 //
-// The station is the edge node; the camera with its network is its one device, and each verdict a DDATA. A session begins with NBIRTH and
-// DBIRTH and ends with NDEATH, which also stands as the connection's will; bdSeq pairs the two. Verdicts that a host may have missed are sent
-// again as historical: feed.go has the rule. The plain topics stay the durable way: theirs are acknowledged. Newcomers need New; the
-// order of calls is that of uplink.EdgeNode.
+// The station is the edge node; the camera with its network is its one device, and each verdict a
+// DDATA. A session begins with NBIRTH and DBIRTH and ends with NDEATH, which also stands as the
+// connection's will; bdSeq pairs the two. Verdicts that a host may have missed are sent again as
+// historical: feed.go has the rule. The plain topics stay the durable way: theirs are acknowledged.
+// Newcomers need New; the order of calls is that of uplink.EdgeNode.
 package sparkplug
 
 import (
@@ -87,11 +88,13 @@ func (n *Node) Will(now time.Time) Message {
 	return n.death(now)
 }
 
-// Opening is called when the CONNECT packet with that will is about to leave. A connection that is refused before does not count. It may be called
-// from another goroutine, while none of the other methods are.
+// Opening is called when the CONNECT packet with that will is about to leave. A connection that is
+// refused before does not count. It may be called from another goroutine, while none of the other
+// methods are.
 func (n *Node) Opening() error { return n.feed.memory.use(n.bdSeq) }
 
-// Begin is called when the subscriptions stand. It returns the births, unless they have to wait for the primary host.
+// Begin is called when the subscriptions stand. It returns the births, unless they have to wait for
+// the primary host.
 func (n *Node) Begin(f Facts, now time.Time) ([]Message, error) {
 	n.facts.Facts = f
 	if n.names.Host != "" && !n.host.online {
@@ -103,8 +106,9 @@ func (n *Node) Begin(f Facts, now time.Time) ([]Message, error) {
 // ErrHostOffline ends a session: the primary host has gone.
 var ErrHostOffline = errors.New("the primary host is offline, verdicts wait in the journal")
 
-// State takes a message on Names.State: births when the host came, and when it went during a session ErrHostOffline with the death, after which
-// the connection must end. Another error is a message that makes no sense and changes nothing.
+// State takes a message on Names.State: births when the host came, and when it went during a
+// session ErrHostOffline with the death, after which the connection must end. Another error is a
+// message that makes no sense and changes nothing.
 func (n *Node) State(payload []byte, now time.Time) ([]Message, error) {
 	accepted, err := n.host.receive(payload)
 	switch {
@@ -171,8 +175,8 @@ func (n *Node) Update(f Facts, now time.Time) ([]Message, error) {
 	return out, nil
 }
 
-// Next returns the next DDATA, or nil when there is none. Of history it is one message, and only when the caller wants it: a broker drops what a
-// host cannot take in time.
+// Next returns the next DDATA, or nil when there is none. Of history it is one message, and only
+// when the caller wants it: a broker drops what a host cannot take in time.
 func (n *Node) Next(history bool, now time.Time) (m *Message, historical bool, err error) {
 	n.feed.settle(now)
 	if !n.device {
@@ -196,7 +200,8 @@ func (n *Node) Next(history bool, now time.Time) (m *Message, historical bool, e
 	return &data, historical, nil
 }
 
-// End returns the death, which the broker must have before an intended DISCONNECT. Without births there is none.
+// End returns the death, which the broker must have before an intended DISCONNECT. Without births
+// there is none.
 func (n *Node) End(now time.Time) []Message {
 	if !n.born {
 		return nil
@@ -205,7 +210,8 @@ func (n *Node) End(now time.Time) []Message {
 	return []Message{n.death(now)}
 }
 
-// Lost is called when a connection has ended, in whatever way. What was sent just before will be sent again.
+// Lost is called when a connection has ended, in whatever way. What was sent just before will be
+// sent again.
 func (n *Node) Lost(now time.Time) error {
 	n.feed.settle(now)
 	n.feed.sent = nil

@@ -71,7 +71,8 @@ func (s *stand) connect() {
 	}
 }
 
-// sent is what leaves now, like "2 3 (1)": numbers as they happen, historical ones of one message in brackets.
+// sent is what leaves now, like "2 3 (1)": numbers as they happen, historical ones of one message
+// in brackets.
 func (s *stand) sent() string {
 	s.t.Helper()
 	var all []string
@@ -133,7 +134,8 @@ func TestVerdictsAsTheyHappen(t *testing.T) {
 	s.want("")
 }
 
-// What a connection took in its last two minutes may be lost in it, so it is sent again; what is older is not.
+// What a connection took in its last two minutes may be lost in it, so it is sent again; what is
+// older is not.
 func TestReplayAfterABreak(t *testing.T) {
 	s := newStand(t)
 	s.connect()
@@ -154,7 +156,8 @@ func TestReplayAfterABreak(t *testing.T) {
 	s.want("6 (3 4 5)")
 }
 
-// A process that stood still, as under a debugger or on a board that ran out of memory, does not know what became of its connection meanwhile.
+// A process that stood still, as under a debugger or on a board that ran out of memory, does not
+// know what became of its connection meanwhile.
 func TestReplayAfterStandingStill(t *testing.T) {
 	s := newStand(t)
 	s.connect()
@@ -197,8 +200,8 @@ func TestNothingFromBeforeTheFirstSession(t *testing.T) {
 	s.want("4")
 }
 
-// A long history comes in pieces, and what happens meanwhile does not wait for its end. Broken off in between, it goes on with the next session
-// from where two minutes were over.
+// A long history comes in pieces, and what happens meanwhile does not wait for its end. Broken off
+// in between, it goes on with the next session from where two minutes were over.
 func TestLongReplay(t *testing.T) {
 	s := newStand(t)
 	s.add(120)
@@ -314,10 +317,11 @@ func TestMemory(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "memory")
 	for text, want := range map[string]remembered{
 		`{"bd_seq": 255, "delivered": 40}`: {255, 40},
-		`{"bd_seq": 3, "delivered": 400}`:  {3, 50}, // of a journal that is gone: its numbers would never be reached
-		`{"bd_seq": 256}`:                  {-1, 50},
-		`{"bd_seq": `:                      {-1, 50},
-		``:                                 {-1, 50},
+		// of a journal that is gone: its numbers would never be reached
+		`{"bd_seq": 3, "delivered": 400}`: {3, 50},
+		`{"bd_seq": 256}`:                 {-1, 50},
+		`{"bd_seq": `:                     {-1, 50},
+		``:                                {-1, 50},
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -334,7 +338,8 @@ func TestMemory(t *testing.T) {
 	if note != nil || m.next() != 0 {
 		t.Errorf("without a file: %v, bdSeq %d", note, m.next())
 	}
-	m.path = filepath.Join(path, "nowhere") // a disk that does not take it: the number is used all the same
+	// a disk that does not take it: the number is used all the same
+	m.path = filepath.Join(path, "nowhere")
 	if err := m.use(0); err == nil || !strings.Contains(err.Error(), "remember Sparkplug's numbers") || m.next() != 1 {
 		t.Errorf("%v, next %d", err, m.next())
 	}
@@ -377,7 +382,8 @@ func TestHostState(t *testing.T) {
 	}
 }
 
-// Texts that are not UTF-8, such as the names of files, are made so: a host would throw the whole message away.
+// Texts that are not UTF-8, such as the names of files, are made so: a host would throw the whole
+// message away.
 func TestTextIsUTF8(t *testing.T) {
 	m := newMetric(ofNode[0], 1, "caf\xe9.jpg", start, true)
 	if got := m.GetStringValue(); got != "caf\uFFFD.jpg" {

@@ -17,8 +17,9 @@ type Eye struct {
 	Bounced  func() // told of each edge that was none of a tire's; may be nil
 }
 
-// Watch gives a trigger for each change to the active level that lasts, until ctx ends. Its time is that of the first edge, which the eye saw
-// the tire with: contacts bounce after it, and a spark on the line goes as it came.
+// Watch gives a trigger for each change to the active level that lasts, until ctx ends. Its time is
+// that of the first edge, which the eye saw the tire with: contacts bounce after it, and a spark on
+// the line goes as it came.
 func (e *Eye) Watch(ctx context.Context, emit func(Trigger)) {
 	steady := e.Pin.Read()
 	for ctx.Err() == nil {

@@ -2,8 +2,8 @@
 //
 //	photo-eye on a GPIO, MQTT command -> TRIGGER -> station loop: gather frames, vote, one verdict
 //
-// A tire gets one verdict, whatever its triggers do: come twice, late or not at all. Newcomers need Trigger, what the station loop
-// gets, and Eye, which makes triggers of a photo-eye's edges.
+// A tire gets one verdict, whatever its triggers do: come twice, late or not at all. Newcomers need
+// Trigger, what the station loop gets, and Eye, which makes triggers of a photo-eye's edges.
 package trigger
 
 import (
@@ -28,7 +28,8 @@ type Trigger struct {
 	Time time.Time // when the tire was at the photo-eye
 	Part string    // the PLC's name for it; may be empty
 
-	// Reply is told once what became of it: nil when its verdict is stored, or why it gets none. It does not block; nil: nobody asks.
+	// Reply is told once what became of it: nil when its verdict is stored, or why it gets none. It
+	// does not block; nil: nobody asks.
 	Reply func(err error)
 }
 

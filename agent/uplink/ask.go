@@ -21,8 +21,8 @@ func (e *CommandError) Error() string {
 	return fmt.Sprintf("station %s did not %s: %s", e.Station, e.Command, e.Reason)
 }
 
-// Ask sends a command to a station and waits until it is done or ctx ends. Errors: *CommandError, ErrUnknownStation, ErrOffline,
-// ErrNoAnswer, ErrForbidden, or why there is no connection.
+// Ask sends a command to a station and waits until it is done or ctx ends. Errors: *CommandError,
+// ErrUnknownStation, ErrOffline, ErrNoAnswer, ErrForbidden, or why there is no connection.
 func Ask(ctx context.Context, opts PushOptions, command string) error {
 	if err := ask(ctx, opts, command); err != nil {
 		return fmt.Errorf("%s: %w", command, err)
@@ -86,7 +86,8 @@ type Known struct {
 	Station string      `json:"station"`
 	Status  *Status     `json:"status"`
 	Model   *ModelState `json:"model"`
-	Health  *Health     `json:"health,omitempty"` // the last figures that it sent; nil: it sends none, or this client may not read them
+	// the last figures that it sent; nil: it sends none, or this client may not read them
+	Health *Health `json:"health,omitempty"`
 }
 
 // Inquire returns what the broker knows of a station, which may be offline.

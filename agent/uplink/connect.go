@@ -22,13 +22,16 @@ import (
 // Limits of one connection.
 const (
 	connectTimeout = 10 * time.Second
-	writeTimeout   = 3 * time.Second  // also how long paho holds on to a message when the connection breaks in that moment
-	keepAlive      = 30 * time.Second // a broker calls a silent station lost after one and a half of it
-	pingTimeout    = 10 * time.Second
+	// also how long paho holds on to a message when the connection breaks in that moment
+	writeTimeout = 3 * time.Second
+	// a broker calls a silent station lost after one and a half of it
+	keepAlive   = 30 * time.Second
+	pingTimeout = 10 * time.Second
 )
 
-// clientOptions prepares one connection. Files are read anew each time, so that a changed password or certificate needs no restart.
-// paho gets nothing to remember: it neither reconnects nor resumes, and the session at the broker ends with the connection.
+// clientOptions prepares one connection. Files are read anew each time, so that a changed password
+// or certificate needs no restart. paho gets nothing to remember: it neither reconnects nor
+// resumes, and the session at the broker ends with the connection.
 func clientOptions(cfg config.MQTT) (*mqtt.ClientOptions, error) {
 	broker, err := brokerURL(cfg.Broker)
 	if err != nil {
@@ -111,7 +114,8 @@ func tlsConfig(cfg config.MQTT, host string) (*tls.Config, error) {
 	return t, nil
 }
 
-// connect opens a connection. lost receives at most one error, when the open connection ends by itself.
+// connect opens a connection. lost receives at most one error, when the open connection ends by
+// itself.
 func connect(ctx context.Context, cfg config.MQTT, adjust func(*mqtt.ClientOptions)) (client mqtt.Client, lost <-chan error, err error) {
 	o, err := clientOptions(cfg)
 	if err != nil {
@@ -139,7 +143,9 @@ func connect(ctx context.Context, cfg config.MQTT, adjust func(*mqtt.ClientOptio
 // ConnectError is why there is no connection.
 type ConnectError struct {
 	Broker string
-	Text   string // what is wrong, the same for the same cause, while Err may name a port that differs in each attempt
+	// what is wrong, the same for the same cause, while Err may name a port that differs in each
+	// attempt
+	Text   string
 	Advice string // what to look at; may be empty
 	Err    error
 }
@@ -156,7 +162,8 @@ func (e *ConnectError) cause() string {
 	return text
 }
 
-// Refused tells whether the broker was there and did not let the client in, for its name, password or client id.
+// Refused tells whether the broker was there and did not let the client in, for its name, password
+// or client id.
 func Refused(err error) bool {
 	return errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword) || errors.Is(err, packets.ErrorRefusedNotAuthorised) || errors.Is(err, packets.ErrorRefusedIDRejected)
 }

@@ -17,8 +17,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// outage makes a journal in which n verdicts wait. They are copies of one, because a hundred thousand appends would wait for as many
-// fsyncs.
+// outage makes a journal in which n verdicts wait. They are copies of one, because a hundred
+// thousand appends would wait for as many fsyncs.
 func outage(t testing.TB, dir string, n int) *journal.Journal {
 	t.Helper()
 	path := filepath.Join(dir, "journal.db")
@@ -57,8 +57,9 @@ func passed() *verdict.Verdict {
 // generous is a broker that drops nothing for a listener that is slower than the station.
 var generous = []string{brokertest.Anonymous, "max_queued_messages 0", "max_inflight_messages 0"}
 
-// drained lets a broker appear after an outage of n verdicts, while new tires keep passing. It returns how long the queue of the outage took
-// and how long each append did before and meanwhile, and checks that the broker hands everything on, in order.
+// drained lets a broker appear after an outage of n verdicts, while new tires keep passing. It
+// returns how long the queue of the outage took and how long each append did before and meanwhile,
+// and checks that the broker hands everything on, in order.
 func drained(t testing.TB, dir string, n int) (took time.Duration, before, meanwhile []time.Duration) {
 	t.Helper()
 	broker := brokertest.Start(t, generous...)
@@ -125,8 +126,8 @@ func TestDrainAfterAnOutage(t *testing.T) {
 	t.Logf("%d verdicts were stored meanwhile", len(meanwhile))
 }
 
-// BenchmarkDrain is an outage of 72 hours: 100,000 verdicts wait. They must leave at 2,000 a second or more. BENCH_DIR names a folder on
-// the disk to be measured.
+// BenchmarkDrain is an outage of 72 hours: 100,000 verdicts wait. They must leave at 2,000 a second
+// or more. BENCH_DIR names a folder on the disk to be measured.
 func BenchmarkDrain(b *testing.B) {
 	const n = 100_000
 	dir := b.TempDir()

@@ -17,7 +17,8 @@ import (
 )
 
 const (
-	// replayPause lies between two messages of history, which are 50 verdicts each: a broker drops what a host cannot take in time.
+	// replayPause lies between two messages of history, which are 50 verdicts each: a broker drops
+	// what a host cannot take in time.
 	replayPause = 50 * time.Millisecond
 	// rememberPause is how often it is noted on the card which verdicts count as delivered.
 	rememberPause = time.Minute
@@ -25,7 +26,8 @@ const (
 	maxStates = 16
 )
 
-// EdgeNode is the station's Sparkplug session: a connection of its own, with its own client id and will.
+// EdgeNode is the station's Sparkplug session: a connection of its own, with its own client id and
+// will.
 type EdgeNode struct {
 	cfg      config.MQTT
 	node     *sparkplug.Node
@@ -42,8 +44,8 @@ type EdgeNode struct {
 	facts sparkplug.Facts // guarded by mu
 }
 
-// NewEdgeNode prepares the session; Run makes it work. cfg is the connection with the session's own client id, wake receives when a verdict was
-// stored, progress is as Options.Progress.
+// NewEdgeNode prepares the session; Run makes it work. cfg is the connection with the session's own
+// client id, wake receives when a verdict was stored, progress is as Options.Progress.
 func NewEdgeNode(cfg config.MQTT, node *sparkplug.Node, wake <-chan struct{}, log *slog.Logger, progress func()) *EdgeNode {
 	return &EdgeNode{cfg: cfg, node: node, wake: wake, log: log, progress: progress,
 		changed: make(chan struct{}, 1), pause: firstPause, replayPause: replayPause}
@@ -73,7 +75,8 @@ func (e *EdgeNode) Run(ctx context.Context) {
 	l.run(ctx)
 }
 
-// adjust leaves the death with the broker. The number in it is used up when the CONNECT leaves, which is when a connection stands.
+// adjust leaves the death with the broker. The number in it is used up when the CONNECT leaves,
+// which is when a connection stands.
 func (e *EdgeNode) adjust(o *mqtt.ClientOptions) {
 	will := e.node.Will(time.Now())
 	o.SetBinaryWill(will.Topic, will.Payload, will.QoS, false)
@@ -89,7 +92,8 @@ func (e *EdgeNode) adjust(o *mqtt.ClientOptions) {
 	})
 }
 
-// edgeSession is the time of one connection. It is owned by the goroutine of Run, but for its channels.
+// edgeSession is the time of one connection. It is owned by the goroutine of Run, but for its
+// channels.
 type edgeSession struct {
 	*EdgeNode
 	client mqtt.Client
@@ -104,7 +108,8 @@ func (e *EdgeNode) session(ctx context.Context, client mqtt.Client, lost <-chan 
 	s := &edgeSession{EdgeNode: e, client: client, lost: lost,
 		states: make(chan []byte, maxStates), rebirth: make(chan struct{}, 1), flooded: make(chan struct{}, 1)}
 	err := s.run(ctx)
-	for _, m := range e.node.End(time.Now()) { // before a DISCONNECT, which makes the broker forget the will
+	// before a DISCONNECT, which makes the broker forget the will
+	for _, m := range e.node.End(time.Now()) {
 		client.Publish(m.Topic, m.QoS, false, m.Payload).WaitTimeout(goodbye)
 	}
 	client.Disconnect(uint(goodbye.Milliseconds()))
@@ -167,7 +172,8 @@ func (s *edgeSession) run(ctx context.Context) error {
 	}
 }
 
-// subscribe asks for commands and for the state of the primary host, before the births. A broker that forbids commands still gets the verdicts.
+// subscribe asks for commands and for the state of the primary host, before the births. A broker
+// that forbids commands still gets the verdicts.
 func (s *edgeSession) subscribe(ctx context.Context) error {
 	names := s.node.Names()
 	filters := map[string]byte{names.Command(): 1}
@@ -211,7 +217,8 @@ func (s *edgeSession) receive(_ mqtt.Client, m mqtt.Message) {
 	}
 }
 
-// state takes what the primary host says. The death that a host's leaving brings is sent by session's end.
+// state takes what the primary host says. The death that a host's leaving brings is sent by
+// session's end.
 func (s *edgeSession) state(payload []byte) error {
 	was := s.node.Born()
 	births, err := s.node.State(payload, time.Now())
@@ -228,7 +235,8 @@ func (s *edgeSession) state(payload []byte) error {
 	return s.send(births, nil)
 }
 
-// sendData sends every new verdict, and one message of history if that may be. It returns whether it did.
+// sendData sends every new verdict, and one message of history if that may be. It returns whether
+// it did.
 func (s *edgeSession) sendData(ctx context.Context, history bool) (replayed bool, err error) {
 	for ctx.Err() == nil {
 		m, historical, err := s.node.Next(history, time.Now())
@@ -248,7 +256,8 @@ func (s *edgeSession) sendData(ctx context.Context, history bool) (replayed bool
 	return false, nil
 }
 
-// send publishes in order and waits until each is written, so that a slow network slows the station's reading and not fills its memory.
+// send publishes in order and waits until each is written, so that a slow network slows the
+// station's reading and not fills its memory.
 func (s *edgeSession) send(messages []sparkplug.Message, err error) error {
 	if err != nil {
 		return err

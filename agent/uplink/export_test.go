@@ -10,7 +10,8 @@ func (u *Uplink) Hasten(pause, ackTimeout time.Duration) {
 // HastenJournal shortens the waiting for a journal that fails.
 func (u *Uplink) HastenJournal(pause time.Duration) { u.journalPause = pause }
 
-// HastenDeafness shortens the time without bundles and commands, and the patience with a broker that says nothing.
+// HastenDeafness shortens the time without bundles and commands, and the patience with a broker
+// that says nothing.
 func (u *Uplink) HastenDeafness(deaf, keepAlive time.Duration) { u.deaf, u.keepAlive = deaf, keepAlive }
 
 // Hasten shortens the waiting of an edge node for a test.

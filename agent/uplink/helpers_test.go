@@ -48,7 +48,8 @@ func appendN(t testing.TB, j *journal.Journal, n int) {
 	}
 }
 
-// run works an uplink or an edge node until the returned function, or the end of the test, stops it.
+// run works an uplink or an edge node until the returned function, or the end of the test, stops
+// it.
 func run(t testing.TB, u interface{ Run(context.Context) }) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup

@@ -131,8 +131,8 @@ func allocated() uint64 {
 	return m.TotalAlloc
 }
 
-// TestAttackEndlessData announces more than anybody wants, at every moment of a connection. The station hangs up before it makes
-// room for it, and its verdicts get through afterwards.
+// TestAttackEndlessData announces more than anybody wants, at every moment of a connection. The
+// station hangs up before it makes room for it, and its verdicts get through afterwards.
 func TestAttackEndlessData(t *testing.T) {
 	sizes := []struct {
 		name   string
@@ -198,7 +198,8 @@ func TestAttackEndlessData(t *testing.T) {
 	}
 }
 
-// TestAttackRetainedMessage leaves a message at a real broker that is too large for any station: it would come with each subscription.
+// TestAttackRetainedMessage leaves a message at a real broker that is too large for any station: it
+// would come with each subscription.
 func TestAttackRetainedMessage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("sends 66 MiB")
@@ -235,7 +236,8 @@ func TestDeafnessEnds(t *testing.T) {
 	}
 }
 
-// TestAttackSlowRetrieval lets a bundle drip so that nothing else passes. The station notices that its pings are not answered.
+// TestAttackSlowRetrieval lets a bundle drip so that nothing else passes. The station notices that
+// its pings are not answered.
 func TestAttackSlowRetrieval(t *testing.T) {
 	h := newHostile(t)
 	j := newJournal(t)
@@ -267,8 +269,8 @@ func TestAttackSlowRetrieval(t *testing.T) {
 	drain(t, u)
 }
 
-// TestAttackFloodOfCommands sends commands from a broker that acknowledges no reply. The station loses replies rather than memory, and
-// obeys when it is over.
+// TestAttackFloodOfCommands sends commands from a broker that acknowledges no reply. The station
+// loses replies rather than memory, and obeys when it is over.
 func TestAttackFloodOfCommands(t *testing.T) {
 	const flood = 30_000
 	h := newHostile(t)
@@ -330,7 +332,8 @@ func TestAttackFloodOfCommands(t *testing.T) {
 	p.publish(topics.Command(), 1, []byte(`{"id": "last", "command": "confirm"}`))
 	p.ack(func(m *packets.PublishPacket) bool {
 		if m.TopicName == topics.CommandReply() && !bytes.Contains(m.Payload, []byte(`"last"`)) {
-			p.publish(topics.Command(), 1, []byte(`{"id": "last", "command": "confirm"}`)) // the queue was full
+			// the queue was full
+			p.publish(topics.Command(), 1, []byte(`{"id": "last", "command": "confirm"}`))
 		}
 		return m.TopicName == topics.CommandReply() && bytes.Contains(m.Payload, []byte(`{"id":"last","command":"confirm","ok":true`))
 	})

@@ -11,16 +11,16 @@ import (
 	"golang.org/x/net/proxy"
 )
 
-// paho makes room for a whole packet as soon as it has read its length, which may be 256 MiB, and a broken or hostile broker may announce
-// one after the other. So the connection itself counts: it follows the packets and ends where one is announced that is longer than anything
-// we take.
+// paho makes room for a whole packet as soon as it has read its length, which may be 256 MiB, and a
+// broken or hostile broker may announce one after the other. So the connection itself counts: it
+// follows the packets and ends where one is announced that is longer than anything we take.
 //
 //	byte 0     kind and flags
 //	byte 1..4  length of the rest, 7 bits each, the lowest first; bit 7: another byte follows
 //	...        the rest
 
-// maxPacket bounds what a broker may send in one piece, bytes: a bundle, its topic, and enough above that a bundle that is a little too
-// large is refused with a reason.
+// maxPacket bounds what a broker may send in one piece, bytes: a bundle, its topic, and enough
+// above that a bundle that is a little too large is refused with a reason.
 const maxPacket = MaxBundle + 1<<20
 
 // PacketSizeError ends a connection whose other side announces a packet that nobody wants.
@@ -33,7 +33,8 @@ func (e *PacketSizeError) Error() string {
 	return fmt.Sprintf("the broker sends a packet of %d bytes, accepted are at most %d", e.Size, maxPacket)
 }
 
-// boundedConn is a connection that ends before too large a packet. Its state belongs to the goroutine that reads.
+// boundedConn is a connection that ends before too large a packet. Its state belongs to the
+// goroutine that reads.
 type boundedConn struct {
 	net.Conn
 	tell   func() // called once, when it ends
@@ -89,8 +90,8 @@ func (c *boundedConn) header(b byte) error {
 	return nil
 }
 
-// opener makes connections as paho would, and bounds them. tell is called when one ends for that: of what paho reports, the reason
-// is not always part.
+// opener makes connections as paho would, and bounds them. tell is called when one ends for that:
+// of what paho reports, the reason is not always part.
 func opener(tell func()) mqtt.OpenConnectionFunc {
 	return func(broker *url.URL, o mqtt.ClientOptions) (net.Conn, error) {
 		conn, err := proxy.FromEnvironmentUsing(o.Dialer).Dial("tcp", broker.Host)

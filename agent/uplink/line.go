@@ -27,11 +27,14 @@ type line struct {
 	pause    time.Duration // before the second attempt, see firstPause
 	progress func()
 	adjust   func(*mqtt.ClientOptions)
-	session  func(ctx context.Context, client mqtt.Client, lost <-chan error) error // works until ctx or the connection ends, and says why
-	without  string                                                                 // what it means to have none, for the log
+	// works until ctx or the connection ends, and says why
+	session func(ctx context.Context, client mqtt.Client, lost <-chan error) error
+	// what it means to have none, for the log
+	without string
 }
 
-// run works until ctx ends. A failure is logged when it begins and when its cause changes, not at each attempt.
+// run works until ctx ends. A failure is logged when it begins and when its cause changes, not at
+// each attempt.
 func (l *line) run(ctx context.Context) {
 	pause, logged := l.pause, ""
 	for ctx.Err() == nil {
@@ -57,7 +60,8 @@ func (l *line) run(ctx context.Context) {
 			logged = cause
 			l.log.Warn(l.without, "error", err)
 		}
-		// Half of the pause is random, so that a hall full of stations does not come back in one moment.
+		// Half of the pause is random, so that a hall full of stations does not come back in one
+		// moment.
 		select {
 		case <-time.After(pause/2 + rand.N(pause/2)):
 		case <-ctx.Done():

@@ -8,27 +8,32 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// Status says whether a station is there. It is retained, so whoever subscribes learns it at once; all as JSON.
+// Status says whether a station is there. It is retained, so whoever subscribes learns it at once;
+// all as JSON.
 type Status struct {
-	State   State     `json:"state"`
-	Since   time.Time `json:"since,omitzero"`    // when State began; the broker's word for a lost station has none
+	State State `json:"state"`
+	// when State began; the broker's word for a lost station has none
+	Since   time.Time `json:"since,omitzero"`
 	Reason  string    `json:"reason,omitempty"`  // why it is offline
 	Version string    `json:"version,omitempty"` // of the agent
 	Model   string    `json:"model,omitempty"`   // hash of the active bundle
-	Problem string    `json:"problem,omitempty"` // what keeps an online station from working, such as a lost camera
+	// what keeps an online station from working, such as a lost camera
+	Problem string `json:"problem,omitempty"`
 
-	// What the broker never got, since the station's first verdict. A receiver that misses numbers finds them here, or has lost them itself.
+	// What the broker never got, since the station's first verdict. A receiver that misses numbers
+	// finds them here, or has lost them itself.
 	Lost uint64 `json:"lost,omitempty"` // verdicts, as far as their number is known
 	Gaps []Gap  `json:"gaps,omitempty"` // the newest ones, the newest first
 }
 
 // Gap is a run of sequence numbers of which some or all never reach the broker.
 type Gap struct {
-	First uint64    `json:"first"`
-	Last  uint64    `json:"last"`
-	Lost  uint64    `json:"lost,omitempty"` // verdicts in it that were not delivered; absent when that is not known
-	Why   string    `json:"why"`
-	Time  time.Time `json:"time"` // when the station noticed
+	First uint64 `json:"first"`
+	Last  uint64 `json:"last"`
+	// verdicts in it that were not delivered; absent when that is not known
+	Lost uint64    `json:"lost,omitempty"`
+	Why  string    `json:"why"`
+	Time time.Time `json:"time"` // when the station noticed
 }
 
 // State of a station, seen from the broker.
@@ -46,22 +51,27 @@ const (
 	ReasonFailed  = "failed to start" // and how often and why: systemd has given up for now
 )
 
-// Health is how a station fares, in figures; what is wrong in words stands in Status. Counts are those since the agent started. It is sent every
-// mqtt.health_period and retained, so whoever subscribes sees the latest: Time says how old it is.
+// Health is how a station fares, in figures; what is wrong in words stands in Status. Counts are
+// those since the agent started. It is sent every mqtt.health_period and retained, so whoever
+// subscribes sees the latest: Time says how old it is.
 type Health struct {
-	Time           time.Time         `json:"time"`
-	Since          time.Time         `json:"since"` // when the agent started
-	Frames         uint64            `json:"frames"`
-	Verdicts       map[string]uint64 `json:"verdicts"`                 // by label
-	Triggers       map[string]uint64 `json:"triggers,omitempty"`       // by kind
-	TriggerErrors  map[string]uint64 `json:"trigger_errors,omitempty"` // by what was wrong: double, late, missing, bounce
-	Rejects        map[string]uint64 `json:"rejects,omitempty"`        // that the output gave, and those that it missed: sent, missed
+	Time     time.Time         `json:"time"`
+	Since    time.Time         `json:"since"` // when the agent started
+	Frames   uint64            `json:"frames"`
+	Verdicts map[string]uint64 `json:"verdicts"`           // by label
+	Triggers map[string]uint64 `json:"triggers,omitempty"` // by kind
+	// by what was wrong: double, late, missing, bounce
+	TriggerErrors map[string]uint64 `json:"trigger_errors,omitempty"`
+	// that the output gave, and those that it missed: sent, missed
+	Rejects        map[string]uint64 `json:"rejects,omitempty"`
 	CameraRestarts uint64            `json:"camera_restarts"`
 	ModelSerial    uint64            `json:"model_serial"` // 0: no model judges yet
-	Queued         int               `json:"queued"`       // verdicts that wait for the broker's acknowledgement
-	OldestS        float64           `json:"oldest_s"`     // age of the oldest of them, s
+	// verdicts that wait for the broker's acknowledgement
+	Queued  int     `json:"queued"`
+	OldestS float64 `json:"oldest_s"` // age of the oldest of them, s
 
-	// MS are mean times of the verdicts since the message before, of their deciding frames, ms; absent when there was none.
+	// MS are mean times of the verdicts since the message before, of their deciding frames, ms;
+	// absent when there was none.
 	MS *verdict.Duration `json:"ms,omitempty"`
 
 	// Absent where this machine does not tell.
@@ -69,7 +79,8 @@ type Health struct {
 	MemoryBytes   *uint64  `json:"memory_bytes,omitempty"`    // resident, of the agent
 	DiskFreeBytes *uint64  `json:"disk_free_bytes,omitempty"` // where the journal is
 
-	Drift map[string]Drift `json:"drift,omitempty"` // by statistic; empty when the model's bundle has no reference
+	// by statistic; empty when the model's bundle has no reference
+	Drift map[string]Drift `json:"drift,omitempty"`
 }
 
 // Drift is how far a rolling mean lies from the model's reference.
@@ -80,11 +91,13 @@ type Drift struct {
 
 // ModelState says which networks a station holds and what became of the last pushed bundle.
 type ModelState struct {
-	Active    *ModelRef   `json:"active"`              // what verdicts come from; null before the first bundle
+	// what verdicts come from; null before the first bundle
+	Active    *ModelRef   `json:"active"`
 	Candidate *Candidate  `json:"candidate,omitempty"` // the active one, while it is on probation
 	Previous  *ModelRef   `json:"previous,omitempty"`  // what the command rollback goes back to
 	Last      *ModelEvent `json:"last,omitempty"`      // what led here
-	Answer    *Answer     `json:"answer,omitempty"`    // to the last pushed bundle since the agent started
+	// to the last pushed bundle since the agent started
+	Answer *Answer `json:"answer,omitempty"`
 }
 
 // Candidate is a bundle on probation and how far it has come.
@@ -112,8 +125,9 @@ type ModelRef struct {
 	Since  time.Time `json:"since"`
 }
 
-// Answer is what a station says to a pushed bundle. Time and Count together never repeat, so an answer that was retained
-// before a push differs from the answer to it even when it is about the same bundle.
+// Answer is what a station says to a pushed bundle. Time and Count together never repeat, so an
+// answer that was retained before a push differs from the answer to it even when it is about the
+// same bundle.
 type Answer struct {
 	Hash     string    `json:"hash"` // of the bytes that were pushed
 	Accepted bool      `json:"accepted"`
@@ -134,7 +148,8 @@ type Command struct {
 	Reply func(err error) `json:"-"` // to be called once; nil means done. It does not block.
 }
 
-// Reject says that a tire must leave the belt. It is sent at once or never: a PLC that gets it late would throw another tire off.
+// Reject says that a tire must leave the belt. It is sent at once or never: a PLC that gets it late
+// would throw another tire off.
 type Reject struct {
 	Station string        `json:"station"`
 	Seq     uint64        `json:"seq"`    // of the verdict
@@ -160,7 +175,8 @@ type BundleMessage struct {
 	Data []byte
 	Hash string // BundleHash(Data)
 
-	Reply func(err error) // to be called once, after PublishModel; nil accepts the bundle. It does not block.
+	// to be called once, after PublishModel; nil accepts the bundle. It does not block.
+	Reply func(err error)
 }
 
 // MaxBundle bounds a pushed bundle. bytes

@@ -13,8 +13,8 @@ import (
 // npm is where `make deps-npm` puts the packages that the station is tested against.
 const npm = "../../bin/npm/node_modules"
 
-// nodeScript prepares a program of Node.js that may require these packages. The test is skipped without them, or fails when REQUIRE_NODE=1 is
-// set.
+// nodeScript prepares a program of Node.js that may require these packages. The test is skipped
+// without them, or fails when REQUIRE_NODE=1 is set.
 func nodeScript(t *testing.T, needs, script string, args ...string) *exec.Cmd {
 	t.Helper()
 	modules, err := filepath.Abs(npm)

@@ -99,14 +99,16 @@ func (n *nodeRED) shows(texts ...string) {
 		if missing == "" {
 			return
 		}
-		if end, ok := n.t.Deadline(); ok && time.Until(end) < 10*time.Second { // say what is missing before the test is killed
+		// say what is missing before the test is killed
+		if end, ok := n.t.Deadline(); ok && time.Until(end) < 10*time.Second {
 			n.t.Fatalf("%s lacks %q:\n%s", n.page, missing, body)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 }
 
-// The example of firmware-config: what a station's uplink sends stands on Node-RED's page, each tire once.
+// The example of firmware-config: what a station's uplink sends stands on Node-RED's page, each
+// tire once.
 func TestNodeREDShowsVerdicts(t *testing.T) {
 	broker := brokertest.Start(t)
 	red := newNodeRED(t, broker)

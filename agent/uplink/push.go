@@ -39,8 +39,9 @@ type PushOptions struct {
 // knownWithin is how long a broker may take to hand out what it has retained.
 const knownWithin = 3 * time.Second
 
-// Push sends a bundle to a station and waits until it answers or ctx ends. The answer is about these very bytes and newer than the
-// push. Errors: *RefusedError, ErrUnknownStation, ErrOffline, ErrNoAnswer, ErrForbidden, or why there is no connection.
+// Push sends a bundle to a station and waits until it answers or ctx ends. The answer is about
+// these very bytes and newer than the push. Errors: *RefusedError, ErrUnknownStation, ErrOffline,
+// ErrNoAnswer, ErrForbidden, or why there is no connection.
 func Push(ctx context.Context, opts PushOptions, data []byte) (*Answer, error) {
 	answer, err := push(ctx, opts, data)
 	if err != nil {
@@ -72,7 +73,8 @@ func push(ctx context.Context, opts PushOptions, data []byte) (*Answer, error) {
 	return p.send(ctx, data)
 }
 
-// pushing is a push under way. All of it is owned by the goroutine of push, but for messages, which paho fills.
+// pushing is a push under way. All of it is owned by the goroutine of push, but for messages, which
+// paho fills.
 type pushing struct {
 	PushOptions
 	client   mqtt.Client
@@ -85,8 +87,9 @@ type pushing struct {
 	health *Health     // the last that came
 }
 
-// learn waits for what the broker has retained about the station. The broker sends what it retained for one subscription before it looks at
-// the next, so the status comes last. Figures are a courtesy: a broker may keep them from this client.
+// learn waits for what the broker has retained about the station. The broker sends what it retained
+// for one subscription before it looks at the next, so the status comes last. Figures are a
+// courtesy: a broker may keep them from this client.
 func (p *pushing) learn(ctx context.Context) error {
 	topics := Topics{p.MQTT.Root, p.Station}
 	handle := func(_ mqtt.Client, m mqtt.Message) {

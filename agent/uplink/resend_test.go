@@ -15,12 +15,13 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// faultyBroker is a broker that takes verdicts and can do so badly. For each connection it asks script what to do.
+// faultyBroker is a broker that takes verdicts and can do so badly. For each connection it asks
+// script what to do.
 type faultyBroker struct {
 	t      *testing.T
 	listen net.Listener
-	// script returns for the nth verdict of the cth connection, both from 0, whether it is acknowledged and whether the connection is
-	// cut then.
+	// script returns for the nth verdict of the cth connection, both from 0, whether it is
+	// acknowledged and whether the connection is cut then.
 	script func(c, n int) (ack, cut bool)
 	forbid bool // every subscription
 
@@ -103,7 +104,8 @@ func (b *faultyBroker) talk(c int, conn net.Conn) {
 	}
 }
 
-// check holds the law: within a connection numbers rise without a gap, and none leaves the queue that was not acknowledged.
+// check holds the law: within a connection numbers rise without a gap, and none leaves the queue
+// that was not acknowledged.
 func (b *faultyBroker) check(last uint64) {
 	b.t.Helper()
 	b.mu.Lock()
@@ -127,11 +129,13 @@ func TestBrokenConnections(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
-	type fault struct{ at, silent int } // cut at the nth verdict, acknowledge none from the silentth on
+	// cut at the nth verdict, acknowledge none from the silentth on
+	type fault struct{ at, silent int }
 	var faults []fault
 	for range 8 {
 		at := r.IntN(100)
-		silent := at - r.IntN(min(at+1, 60)) // less than the window, or the cut would never be reached
+		// less than the window, or the cut would never be reached
+		silent := at - r.IntN(min(at+1, 60))
 		faults = append(faults, fault{at, silent})
 	}
 	b := newFaultyBroker(t, func(c, n int) (ack, cut bool) {
@@ -152,7 +156,8 @@ func TestBrokenConnections(t *testing.T) {
 	b.check(800)
 }
 
-// A broker that stays connected and acknowledges nothing more is given up, and a new connection goes on.
+// A broker that stays connected and acknowledges nothing more is given up, and a new connection
+// goes on.
 func TestSilentBroker(t *testing.T) {
 	b := newFaultyBroker(t, func(c, n int) (ack, cut bool) { return c > 0 || n < 5, false })
 	j := newJournal(t)

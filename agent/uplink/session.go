@@ -14,8 +14,8 @@ import (
 const (
 	// inFlight bounds the verdicts that are published and not yet acknowledged.
 	inFlight = 64
-	// ackTimeout is how long an acknowledgement may take before the connection counts as broken: paho has been seen to leave a token
-	// open for ever.
+	// ackTimeout is how long an acknowledgement may take before the connection counts as broken:
+	// paho has been seen to leave a token open for ever.
 	ackTimeout = 30 * time.Second
 	// journalPause lies between attempts when the journal cannot be read or marked.
 	journalPause = 5 * time.Second
@@ -42,12 +42,13 @@ type session struct {
 	more    bool     // the journal may hold numbers above last
 	marking []uint64 // acknowledged by the broker and not yet marked in the journal
 
-	// The last of each that is not acknowledged yet; nil: none. The next waits for it, so that a broker that acknowledges nothing cannot
-	// make paho collect them.
+	// The last of each that is not acknowledged yet; nil: none. The next waits for it, so that a
+	// broker that acknowledges nothing cannot make paho collect them.
 	reply, state, health mqtt.Token
 }
 
-// session works until the connection or ctx ends. It returns why the connection is of no use any more.
+// session works until the connection or ctx ends. It returns why the connection is of no use any
+// more.
 func (u *Uplink) session(ctx context.Context, client mqtt.Client, lost <-chan error) error {
 	s := &session{Uplink: u, client: client, since: time.Now().UTC(), more: true}
 	err := s.run(ctx, lost)
@@ -158,7 +159,8 @@ func (s *session) run(ctx context.Context, lost <-chan error) error {
 	}
 }
 
-// publishState sends model before status: whoever has subscribed to both in this order and sees the status knows both.
+// publishState sends model before status: whoever has subscribed to both in this order and sees the
+// status knows both.
 func (s *session) publishState() {
 	s.mu.Lock()
 	model := s.model
@@ -171,7 +173,8 @@ func (s *session) publishState() {
 	s.state = s.client.Publish(s.topics.Status(), 1, true, encode(status))
 }
 
-// publishReject sends a reject before anything that waits. Whether it arrived is found out beside the session, which goes on.
+// publishReject sends a reject before anything that waits. Whether it arrived is found out beside
+// the session, which goes on.
 func (s *session) publishReject(r Reject) {
 	token := s.client.Publish(s.topics.Reject(), 1, false, encode(r))
 	go func() {
@@ -183,7 +186,8 @@ func (s *session) publishReject(r Reject) {
 	}()
 }
 
-// publishHealth sends the figures of this moment. Nobody waits for their arrival: the next ones come soon.
+// publishHealth sends the figures of this moment. Nobody waits for their arrival: the next ones
+// come soon.
 func (s *session) publishHealth() {
 	if s.cfg.HealthPeriod == 0 || s.opts.Health == nil {
 		return
@@ -278,8 +282,8 @@ func (s *session) publish(v *verdict.Verdict) mqtt.Token {
 	return s.client.Publish(s.topics.Verdict(), 1, false, payload)
 }
 
-// collect takes what the broker has acknowledged off the window. Brokers acknowledge in order, so it looks no further than the first
-// that is still open.
+// collect takes what the broker has acknowledged off the window. Brokers acknowledge in order, so
+// it looks no further than the first that is still open.
 func (s *session) collect() error {
 	done := 0
 	for _, f := range s.flying {
@@ -299,8 +303,8 @@ func (s *session) collect() error {
 	return nil
 }
 
-// mark takes acknowledged verdicts off the queue. What could not be marked is tried again; should the program end before that, it is
-// sent once more.
+// mark takes acknowledged verdicts off the queue. What could not be marked is tried again; should
+// the program end before that, it is sent once more.
 func (s *session) mark() error {
 	if len(s.marking) == 0 {
 		return nil

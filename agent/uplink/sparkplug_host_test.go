@@ -10,7 +10,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// A host application of other people's packages sees every verdict across whatever happens to the station, the broker and itself.
+// A host application of other people's packages sees every verdict across whatever happens to the
+// station, the broker and itself.
 func TestSparkplugHost(t *testing.T) {
 	broker := brokertest.New(t)
 	h := newHostApplication(t, broker.URL(), spNames.Group, spNames.Node, spNames.Host)
@@ -91,10 +92,13 @@ func TestSparkplugHost(t *testing.T) {
 	add(1)
 	h.untilVerdict(written, false)
 
-	// The broker dies with verdicts that it was sent and did not read: whoever counted them as delivered would lose them.
+	// The broker dies with verdicts that it was sent and did not read: whoever counted them as
+	// delivered would lose them.
 	broker.Freeze()
 	add(5)
-	time.Sleep(100 * time.Millisecond) // that they are sent cannot be seen from outside; without the pause they would be new afterwards
+	// that they are sent cannot be seen from outside; without the pause they would be new
+	// afterwards
+	time.Sleep(100 * time.Millisecond)
 	broker.Stop()
 	h.until("lost", nil)
 	add(120) // an outage

@@ -55,7 +55,8 @@ type story struct {
 
 const wraps = 300 // verdicts as they happen: the sequence number passes 255
 
-// tell lets a real session meet a primary host, verdicts, a lost camera, a rebirth, a host that goes, a cut connection and the end.
+// tell lets a real session meet a primary host, verdicts, a lost camera, a rebirth, a host that
+// goes, a cut connection and the end.
 func tell(t *testing.T) *story {
 	s := &story{began: time.Now()}
 	j := newJournal(t)
@@ -190,7 +191,8 @@ func (s *story) isNow(ms *uint64) bool {
 	return ms != nil && *ms >= uint64(s.began.UnixMilli()) && *ms <= uint64(s.end.UnixMilli())
 }
 
-// numbered: each message of these kinds has one number more than the one before it, of any kind, and 0 after 255.
+// numbered: each message of these kinds has one number more than the one before it, of any kind,
+// and 0 after 255.
 func numbered(kinds ...string) check {
 	return func(t *testing.T, s *story) {
 		t.Helper()
@@ -278,7 +280,8 @@ var offersRebirth = every("Node Control/Rebirth, Boolean, false, without alias",
 	return ok && !m.GetBooleanValue() && m.GetDatatype() == uint32(spb.DataType_Boolean) && m.Alias == nil
 }, "NBIRTH")
 
-// complete: aliases that appear in data were all born before, with a name, a type and a value or null.
+// complete: aliases that appear in data were all born before, with a name, a type and a value or
+// null.
 func complete(birth, data string) check {
 	return func(t *testing.T, s *story) {
 		t.Helper()
@@ -347,7 +350,8 @@ func will(what string, ok func(c *packets.ConnectPacket) bool) check {
 
 var cleanSession = will("a clean session of MQTT 3.1.1", func(c *packets.ConnectPacket) bool { return c.CleanSession && c.ProtocolVersion == 4 })
 
-// waits: in each session the birth comes after an accepted STATE, and what is another's, offline or old is not accepted.
+// waits: in each session the birth comes after an accepted STATE, and what is another's, offline or
+// old is not accepted.
 var waits check = func(t *testing.T, s *story) {
 	t.Helper()
 	if count(s.events[:s.index(t, "NBIRTH", 0)], "STATE") != 4 {
@@ -381,7 +385,8 @@ var waits check = func(t *testing.T, s *story) {
 	}
 }
 
-// leaves: an offline STATE that is not old ends the session with NDEATH and DISCONNECT; an old one does not.
+// leaves: an offline STATE that is not old ends the session with NDEATH and DISCONNECT; an old one
+// does not.
 var leaves check = func(t *testing.T, s *story) {
 	t.Helper()
 	death := s.index(t, "NDEATH", 0)
@@ -404,7 +409,8 @@ var leaves check = func(t *testing.T, s *story) {
 	}
 }
 
-// oneAtATime: a connection begins when the one before has ended. The witness would not answer a second one beside it.
+// oneAtATime: a connection begins when the one before has ended. The witness would not answer a
+// second one beside it.
 var oneAtATime check = func(t *testing.T, s *story) {
 	t.Helper()
 	if n := len(s.of(t, "CONNECT")); n != 3 {
@@ -454,7 +460,8 @@ var obeys check = func(t *testing.T, s *story) {
 	}
 }
 
-// onChange: nothing is sent without a reason. A second of silence cannot be waited for; so the story's messages are counted.
+// onChange: nothing is sent without a reason. A second of silence cannot be waited for; so the
+// story's messages are counted.
 var onChange check = func(t *testing.T, s *story) {
 	t.Helper()
 	if n := len(s.of(t, "NDATA")); n != 1 {
@@ -489,7 +496,8 @@ var whole check = func(t *testing.T, s *story) {
 	every("whole verdicts", func(e event) bool { return len(e.p.Metrics) > 0 && len(e.p.Metrics)%per == 0 }, "DDATA")(t, s)
 }
 
-// chronological: what is not historical is one verdict in each message, so its metrics are of one time.
+// chronological: what is not historical is one verdict in each message, so its metrics are of one
+// time.
 var chronological = every("one time", func(e event) bool {
 	for i, m := range e.p.Metrics {
 		if !m.GetIsHistorical() && i > 0 && m.GetTimestamp() < e.p.Metrics[i-1].GetTimestamp() {
@@ -571,8 +579,8 @@ func refused(key string) check {
 	}
 }
 
-// Each assertion of the specification that concerns an edge node of MQTT 3.1.1, by its id, on what a broker saw of real sessions. What
-// concerns others is in elsewhere.
+// Each assertion of the specification that concerns an edge node of MQTT 3.1.1, by its id, on what
+// a broker saw of real sessions. What concerns others is in elsewhere.
 func TestSparkplugSpecification(t *testing.T) {
 	s := tell(t)
 	numberedFrom0 := all(numbered("NBIRTH"), every("number 0", func(e event) bool { return e.p.Seq != nil && *e.p.Seq == 0 }, "NBIRTH"))
@@ -777,7 +785,8 @@ var elsewhere = map[string][]string{
 	},
 }
 
-// specified are the ids of all assertions in the Sparkplug specification 3.0.0, in its text marked with tck-testable.
+// specified are the ids of all assertions in the Sparkplug specification 3.0.0, in its text marked
+// with tck-testable.
 //
 //go:embed testdata/sparkplug-ids.txt
 var specified string

@@ -23,8 +23,9 @@ import (
 	"tirewatch/agent/uplink/brokertest"
 )
 
-// startTLS starts a broker whose certificate is for localhost only, and leaves the authority's certificate in dir/ca.pem and one for a
-// station in dir/client.pem and client.key. It returns the broker's URL.
+// startTLS starts a broker whose certificate is for localhost only, and leaves the authority's
+// certificate in dir/ca.pem and one for a station in dir/client.pem and client.key. It returns the
+// broker's URL.
 func startTLS(t *testing.T, dir string, conf ...string) string {
 	t.Helper()
 	write := func(name, kind string, der []byte) string {

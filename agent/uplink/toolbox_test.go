@@ -52,7 +52,8 @@ func TestPush(t *testing.T) {
 			m.Reply(err)
 		}
 	}()
-	// The same bundle three times: an answer that is already retained must not be taken for the new one.
+	// The same bundle three times: an answer that is already retained must not be taken for the new
+	// one.
 	for i, want := range answers {
 		answer, err := pushTo(t.Context(), broker, station, "bundle")
 		if want == nil {
@@ -264,7 +265,8 @@ func TestWatch(t *testing.T) {
 
 // The hash in answers must be the one that bundles call themselves by.
 func TestBundleHash(t *testing.T) {
-	if got := uplink.BundleHash(bytes.Repeat([]byte{'a'}, 3)); got != "9834876dcfb05cb1" { // echo -n aaa | sha256sum
+	// echo -n aaa | sha256sum
+	if got := uplink.BundleHash(bytes.Repeat([]byte{'a'}, 3)); got != "9834876dcfb05cb1" {
 		t.Errorf("got %s", got)
 	}
 }

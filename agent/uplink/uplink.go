@@ -3,9 +3,10 @@
 //	journal -> UPLINK -> broker -> SCADA, Watch
 //	models  <- UPLINK <- broker <- Push
 //
-// The station's side never keeps a verdict of its own: it publishes what the journal says is pending, in order, and marks it when the
-// broker acknowledges. After a lost connection everything unacknowledged is sent again, so delivery is at least once. Inspection
-// never waits for any of it. Newcomers need New and Run for the station, Push and Watch for the toolbox.
+// The station's side never keeps a verdict of its own: it publishes what the journal says is
+// pending, in order, and marks it when the broker acknowledges. After a lost connection everything
+// unacknowledged is sent again, so delivery is at least once. Inspection never waits for any of it.
+// Newcomers need New and Run for the station, Push and Watch for the toolbox.
 package uplink
 
 import (
@@ -39,16 +40,19 @@ type Options struct {
 	Version    string   // of the agent, for the status
 	AcceptPush bool     // hand pushed bundles on instead of refusing them
 	Commands   []string // what the station can be asked to do; others are answered here
-	// Trigger is given each command "trigger" at once, in the goroutine that reads from the broker: it must not block. It calls Reply once. nil:
-	// the station takes none.
+	// Trigger is given each command "trigger" at once, in the goroutine that reads from the broker:
+	// it must not block. It calls Reply once. nil: the station takes none.
 	Trigger func(Command)
-	// Health is asked for the figures of Topics.Health at the start of each connection, every MQTT.HealthPeriod and at the end; nil: none are
-	// sent. An error leaves this message out.
-	Health   func() (Health, error)
-	Progress func() // called every ProgressPause or more often while Run is alive, with a broker or without; may be nil
+	// Health is asked for the figures of Topics.Health at the start of each connection, every
+	// MQTT.HealthPeriod and at the end; nil: none are sent. An error leaves this message out.
+	Health func() (Health, error)
+	// called every ProgressPause or more often while Run is alive, with a broker or without; may be
+	// nil
+	Progress func()
 }
 
-// ProgressPause is the longest time between two calls of Options.Progress: the longest pause between two attempts to connect, and one attempt.
+// ProgressPause is the longest time between two calls of Options.Progress: the longest pause
+// between two attempts to connect, and one attempt.
 const ProgressPause = lastPause + 2*connectTimeout
 
 // Uplink is the station's side.
@@ -59,8 +63,9 @@ type Uplink struct {
 	log    *slog.Logger
 	opts   Options
 
-	bundles  chan BundleMessage // capacity 1: a second bundle while one is being installed is refused
-	commands chan Command       // capacity 1
+	// capacity 1: a second bundle while one is being installed is refused
+	bundles  chan BundleMessage
+	commands chan Command // capacity 1
 	replies  chan CommandReply
 	rejects  chan Reject
 	changed  chan struct{} // capacity 1: status or model are to be published
@@ -112,8 +117,9 @@ func (u *Uplink) Commands() <-chan Command { return u.commands }
 // Connected says whether there is a connection to the broker.
 func (u *Uplink) Connected() bool { return u.connected.Load() }
 
-// PublishModel tells the broker which networks the station holds, now and after each reconnection. The answer to the last push is
-// the uplink's own and stays. It does not block; what it is given must not change afterwards.
+// PublishModel tells the broker which networks the station holds, now and after each reconnection.
+// The answer to the last push is the uplink's own and stays. It does not block; what it is given
+// must not change afterwards.
 func (u *Uplink) PublishModel(m ModelState) {
 	u.mu.Lock()
 	m.Answer = u.model.Answer
@@ -122,7 +128,8 @@ func (u *Uplink) PublishModel(m ModelState) {
 	u.change()
 }
 
-// PublishProblem puts what keeps the station from working into its status; an empty text takes it back. It does not block.
+// PublishProblem puts what keeps the station from working into its status; an empty text takes it
+// back. It does not block.
 func (u *Uplink) PublishProblem(problem string) {
 	u.mu.Lock()
 	u.problem = problem
@@ -130,7 +137,8 @@ func (u *Uplink) PublishProblem(problem string) {
 	u.change()
 }
 
-// PublishGaps puts what the broker never got into the status. It does not block; gaps must not change afterwards.
+// PublishGaps puts what the broker never got into the status. It does not block; gaps must not
+// change afterwards.
 func (u *Uplink) PublishGaps(lost uint64, gaps []Gap) {
 	u.mu.Lock()
 	u.lost, u.gaps = lost, gaps
@@ -155,7 +163,8 @@ func (u *Uplink) PublishReject(r Reject) {
 	r.Missed(errNotSent)
 }
 
-// takeRejects says whether a session takes rejects from now on. Those that the last one did not send are too old for the next.
+// takeRejects says whether a session takes rejects from now on. Those that the last one did not
+// send are too old for the next.
 func (u *Uplink) takeRejects(online bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -225,12 +234,13 @@ func (u *Uplink) Drain(ctx context.Context) error {
 	}
 }
 
-// deafness is how long a station takes no bundles and commands after a packet that was too large. The broker may have retained it and
-// would send it with each subscription; verdicts must get through all the same.
+// deafness is how long a station takes no bundles and commands after a packet that was too large.
+// The broker may have retained it and would send it with each subscription; verdicts must get
+// through all the same.
 const deafness = 10 * time.Minute
 
-// Run keeps the station connected and the queue moving until ctx ends, and then says goodbye. Nothing that a broker or a network does
-// ends it.
+// Run keeps the station connected and the queue moving until ctx ends, and then says goodbye.
+// Nothing that a broker or a network does ends it.
 func (u *Uplink) Run(ctx context.Context) {
 	l := line{cfg: u.cfg, log: u.log, pause: u.pause, progress: u.opts.Progress, adjust: u.adjust, session: u.counted,
 		without: "no connection to the broker, verdicts wait in the journal"}
@@ -266,7 +276,8 @@ func (u *Uplink) adjust(o *mqtt.ClientOptions) {
 	o.SetBinaryWill(u.topics.Status(), payload, 1, true)
 }
 
-// receive is paho's handler of everything that comes in. It must not block or publish: paho reads nothing else meanwhile.
+// receive is paho's handler of everything that comes in. It must not block or publish: paho reads
+// nothing else meanwhile.
 func (u *Uplink) receive(_ mqtt.Client, m mqtt.Message) {
 	switch m.Topic() {
 	case u.topics.ModelSet():
@@ -336,7 +347,8 @@ func (u *Uplink) receiveCommand(data []byte, retained bool) {
 	}
 }
 
-// receiveTrigger does not go through the queue of commands: a rollback takes a second, in which tires pass.
+// receiveTrigger does not go through the queue of commands: a rollback takes a second, in which
+// tires pass.
 func (u *Uplink) receiveTrigger(c Command, retained bool) {
 	switch {
 	case retained:

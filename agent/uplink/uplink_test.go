@@ -88,7 +88,8 @@ func TestStatusAndModelAreRetained(t *testing.T) {
 	}
 }
 
-// Figures come with each connection and then again and again; who comes late gets the last ones, and so does the toolbox.
+// Figures come with each connection and then again and again; who comes late gets the last ones,
+// and so does the toolbox.
 func TestHealthIsRetained(t *testing.T) {
 	broker := brokertest.Start(t)
 	cfg := settings(broker.URL())
@@ -167,7 +168,8 @@ func TestBrokerGoesAndComesBack(t *testing.T) {
 
 	broker.Stop()
 	appendN(t, j, 100)
-	log.waitAgain("nothing listens there", 2) // how the loss itself shows depends on who sees it first, the session or a verdict on its way
+	// how the loss itself shows depends on who sees it first, the session or a verdict on its way
+	log.waitAgain("nothing listens there", 2)
 	broker.Restart()
 	drain(t, u)
 	scada := listen(t, broker.URL(), topics.Status(), topics.Verdict())

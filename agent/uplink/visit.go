@@ -12,26 +12,28 @@ import (
 	"tirewatch/agent/sparkplug"
 )
 
-// Aside is the station's login under a client id of its own: the broker would throw a running agent out for a second one with its id.
+// Aside is the station's login under a client id of its own: the broker would throw a running agent
+// out for a second one with its id.
 func Aside(cfg config.MQTT) config.MQTT {
 	cfg.ClientID = fmt.Sprintf("%.40s-%s", cfg.ClientID, rand.Text()[:6])
 	return cfg
 }
 
-// Try connects as the station would and asks for the topic that every station reads. It publishes nothing. Where an agent may run cfg must be
-// Aside.
+// Try connects as the station would and asks for the topic that every station reads. It publishes
+// nothing. Where an agent may run cfg must be Aside.
 func Try(ctx context.Context, cfg config.MQTT, topics Topics) error {
 	_, err := try(ctx, cfg, topics.Command(), "")
 	return err
 }
 
-// TrySparkplug does the same for the station's Sparkplug session. It returns the STATE that the broker has of the primary host; nil: none, or there is
-// no such host.
+// TrySparkplug does the same for the station's Sparkplug session. It returns the STATE that the
+// broker has of the primary host; nil: none, or there is no such host.
 func TrySparkplug(ctx context.Context, cfg config.MQTT, names sparkplug.Names) (state []byte, err error) {
 	return try(ctx, cfg, names.Command(), names.State())
 }
 
-// try connects, asks for a topic and, unless it is empty, for another one, of which it returns what is retained.
+// try connects, asks for a topic and, unless it is empty, for another one, of which it returns what
+// is retained.
 func try(ctx context.Context, cfg config.MQTT, topic, retained string) (found []byte, err error) {
 	client, lost, err := connect(ctx, cfg, nil)
 	if err != nil {
@@ -75,7 +77,8 @@ func try(ctx context.Context, cfg config.MQTT, topic, retained string) (found []
 	}
 }
 
-// Leave publishes one retained message as the station, beside a running agent, and waits until the broker has taken it.
+// Leave publishes one retained message as the station, beside a running agent, and waits until the
+// broker has taken it.
 func Leave(ctx context.Context, cfg config.MQTT, topic string, message any) error {
 	client, lost, err := connect(ctx, Aside(cfg), nil)
 	if err != nil {

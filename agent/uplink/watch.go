@@ -17,15 +17,16 @@ type WatchOptions struct {
 	MQTT    config.MQTT // Broker, Root and how to log in; an empty ClientID lets the broker choose
 	Station string      // site/line/name, or AllStations
 
-	Notice func(text string) // what a person may want to know: listening, connection lost, an unreadable message
+	// what a person may want to know: listening, connection lost, an unreadable message
+	Notice func(text string)
 }
 
 // watchBuffer is how many verdicts may wait for a slow receiver.
 const watchBuffer = 4096
 
-// Watch calls receive for each verdict of the stations until ctx ends, and then returns nil. When the first connection cannot be made it
-// returns why; after a later loss it keeps trying. Verdicts of the time without connection are missed, and a verdict may come
-// twice.
+// Watch calls receive for each verdict of the stations until ctx ends, and then returns nil. When
+// the first connection cannot be made it returns why; after a later loss it keeps trying. Verdicts
+// of the time without connection are missed, and a verdict may come twice.
 func Watch(ctx context.Context, opts WatchOptions, receive func(topic string, v *verdict.Verdict)) error {
 	messages := make(chan mqtt.Message, watchBuffer)
 	for pause, first := firstPause, true; ; first = false {

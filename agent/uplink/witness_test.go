@@ -15,8 +15,10 @@ import (
 
 // event is one packet between a station and its broker, in the order in which the broker saw them.
 type event struct {
-	visit  int                   // number of the connection, from 0
-	kind   string                // CONNECT, SUBSCRIBE, DISCONNECT, GONE, of a message NBIRTH and so on; sent by the broker STATE or NCMD
+	visit int // number of the connection, from 0
+	// CONNECT, SUBSCRIBE, DISCONNECT, GONE, of a message NBIRTH and so on; sent by the broker STATE
+	// or NCMD
+	kind   string
 	packet packets.ControlPacket // nil for GONE
 	p      *spb.Payload          // of a message, and of the will in CONNECT
 }

@@ -86,7 +86,8 @@ func (a *access) role(r *http.Request) role {
 	if err != nil {
 		return nobody
 	}
-	key := sha256.Sum256([]byte(c.Value)) // a look-up by the value itself would tell by its time how much of it was right
+	// a look-up by the value itself would tell by its time how much of it was right
+	key := sha256.Sum256([]byte(c.Value))
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s, ok := a.sessions[key]
@@ -140,7 +141,8 @@ func (a *access) logIn(w http.ResponseWriter, r *http.Request, password string) 
 	return who, nil
 }
 
-// newCookie is one that no script reads and that no other site's request carries. It ends with the browser, and its session before.
+// newCookie is one that no script reads and that no other site's request carries. It ends with the
+// browser, and its session before.
 func (a *access) newCookie(r *http.Request, value string) *http.Cookie {
 	return &http.Cookie{Name: cookie, Value: value, Path: "/", HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode}
 }
@@ -157,7 +159,8 @@ func (a *access) logOut(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, gone)
 }
 
-// whose finds the role of a password. The files are read anew, so that a changed password counts at once.
+// whose finds the role of a password. The files are read anew, so that a changed password counts at
+// once.
 func (a *access) whose(r *http.Request, password string) (role, error) {
 	if len(password) > longest {
 		return nobody, errWrongPassword
@@ -191,7 +194,8 @@ func (a *access) whose(r *http.Request, password string) (role, error) {
 	return found, nil
 }
 
-// mayTry counts an attempt. Both counts end with the window, so that what is remembered is bounded by fromAnybody.
+// mayTry counts an attempt. Both counts end with the window, so that what is remembered is bounded
+// by fromAnybody.
 func (a *access) mayTry(from netip.Prefix) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -28,7 +28,8 @@ func (p *Page) routes() http.Handler {
 	mux.HandleFunc("POST /login", p.login)
 	mux.HandleFunc("POST /logout", p.logout)
 	mux.HandleFunc("GET /language/{tag}", p.language)
-	mux.HandleFunc("GET /static/{name}", p.static) // no secrets in it, and the log-in needs its style
+	// no secrets in it, and the log-in needs its style
+	mux.HandleFunc("GET /static/{name}", p.static)
 	for _, route := range []struct {
 		pattern string
 		least   role
@@ -64,7 +65,8 @@ func (p *Page) routes() http.Handler {
 	return mux
 }
 
-// failure is an answer that is an error. The page says code in the reader's language, and the error behind it as it is.
+// failure is an answer that is an error. The page says code in the reader's language, and the error
+// behind it as it is.
 type failure struct {
 	status int
 	code   string // of a message "error.CODE"
@@ -102,7 +104,8 @@ func wrong(format string, args ...any) error {
 
 func answer(w http.ResponseWriter, body any) error {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(body) // types of this package; what fails is the browser's connection
+	// types of this package; what fails is the browser's connection
+	_ = json.NewEncoder(w).Encode(body)
 	return nil
 }
 
@@ -287,7 +290,8 @@ func (p *Page) getVerdicts(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, body)
 }
 
-// getCrop gives the picture of a verdict: of the last ones from memory, of older ones what the journal keeps.
+// getCrop gives the picture of a verdict: of the last ones from memory, of older ones what the
+// journal keeps.
 func (p *Page) getCrop(w http.ResponseWriter, r *http.Request) error {
 	seq, err := strconv.ParseUint(r.PathValue("seq"), 10, 63)
 	if err != nil {

@@ -110,7 +110,8 @@ func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// until waits for a condition of the page, in JavaScript. On the way from one page to another there is none to ask.
+// until waits for a condition of the page, in JavaScript. On the way from one page to another there
+// is none to ask.
 func (b *tab) until(condition string) {
 	b.t.Helper()
 	var err error

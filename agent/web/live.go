@@ -17,13 +17,15 @@ import (
 
 // live makes pictures of the newest frame for who looks.
 //
-// A browser asks for each picture anew and gets it when it is there: the browser sets the pace, and one that hangs asks for nothing, so that
-// nothing waits for it in memory. All that look share one picture. The loop is asked for a frame only while a browser waits; it takes a grey
-// copy, which is all that the network sees and a third of the work, and goes on. Another goroutine shrinks, measures and encodes it, and then
-// rests long enough to leave the processors to the inspection.
+// A browser asks for each picture anew and gets it when it is there: the browser sets the pace, and
+// one that hangs asks for nothing, so that nothing waits for it in memory. All that look share one
+// picture. The loop is asked for a frame only while a browser waits; it takes a grey copy, which is
+// all that the network sees and a third of the work, and goes on. Another goroutine shrinks,
+// measures and encodes it, and then rests long enough to leave the processors to the inspection.
 type live struct {
-	asked  chan struct{} // capacity 1: a browser waits for a picture
-	wanted atomic.Bool   // the loop shall hand the next frame over; then held belongs to it until it is back in fresh
+	asked chan struct{} // capacity 1: a browser waits for a picture
+	// the loop shall hand the next frame over; then held belongs to it until it is back in fresh
+	wanted atomic.Bool
 	fresh  chan struct{} // capacity 1: held is filled
 
 	held struct {
@@ -78,8 +80,8 @@ func newLive() *live {
 	return &live{asked: make(chan struct{}, 1), fresh: make(chan struct{}, 1), changed: make(chan struct{})}
 }
 
-// Show is told of each frame and the tires in it, in the loop's goroutine. It copies the frame when a browser waits for one, and does nothing
-// otherwise; it never blocks.
+// Show is told of each frame and the tires in it, in the loop's goroutine. It copies the frame when
+// a browser waits for one, and does nothing otherwise; it never blocks.
 func (p *Page) Show(f *frame.Frame, tires []locate.Tire) {
 	if p != nil {
 		p.live.show(f, tires)
@@ -104,7 +106,8 @@ func (l *live) judged(v *verdict.Verdict) {
 
 // Pace of the pictures.
 const (
-	// shortestPause lies between two pictures at least: eight a second are enough to turn a lens by.
+	// shortestPause lies between two pictures at least: eight a second are enough to turn a lens
+	// by.
 	shortestPause = 120 * time.Millisecond
 	// share is the part of all processors that pictures may take.
 	share = 0.015
@@ -170,7 +173,8 @@ func (l *live) make(small *image.Gray, margin float64) *picture {
 	shrink(small, f)
 	var out bytes.Buffer
 	if err := jpeg.Encode(&out, small, &jpeg.Options{Quality: 75}); err != nil {
-		panic("internal error: " + err.Error()) // a buffer takes everything, and cameras are smaller than JPEG's largest picture
+		// a buffer takes everything, and cameras are smaller than JPEG's largest picture
+		panic("internal error: " + err.Error())
 	}
 	return &picture{jpeg: out.Bytes(), view: v, made: time.Now()}
 }

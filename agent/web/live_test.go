@@ -49,7 +49,8 @@ func aTire() *frame.Frame {
 	return &frame.Frame{Pix: f.Gray(nil, f.Bounds()), Width: f.Width, Height: f.Height, Stride: f.Width, Format: frame.Gray}
 }
 
-// The focus falls with each step out of focus and hardly answers to light; the light is judged by what is lost at both ends.
+// The focus falls with each step out of focus and hardly answers to light; the light is judged by
+// what is lost at both ends.
 func TestFocusAndLight(t *testing.T) {
 	sharp := aTire()
 	last, _ := measure(sharp, sharp.Bounds())
@@ -93,8 +94,8 @@ func TestShrink(t *testing.T) {
 	}
 }
 
-// While nobody looks the loop copies nothing. Somebody who looks gets one picture after the other, each newer than the last, with what was
-// found in the same frame; the loop waits for none of it.
+// While nobody looks the loop copies nothing. Somebody who looks gets one picture after the other,
+// each newer than the last, with what was found in the same frame; the loop waits for none of it.
 func TestLive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLive()

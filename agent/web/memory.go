@@ -14,14 +14,16 @@ import (
 	"tirewatch/internal/durable"
 )
 
-// rememberPause is how often it is noted on the card what was wrong with triggers: a crash forgets no more.
+// rememberPause is how often it is noted on the card what was wrong with triggers: a crash forgets
+// no more.
 const rememberPause = time.Minute
 
-// farAway is behind every shift, Unix s, and as long before 1970 it is before every one: a board without a clock starts there, and the shift may have begun
-// the day before.
+// farAway is behind every shift, Unix s, and as long before 1970 it is before every one: a board
+// without a clock starts there, and the shift may have begun the day before.
 const farAway = 1 << 40
 
-// memory is what the journal does not have of the shifts, a small JSON file beside it. It belongs to one goroutine.
+// memory is what the journal does not have of the shifts, a small JSON file beside it. It belongs
+// to one goroutine.
 type memory struct {
 	path  string
 	write func(path string, data []byte, perm fs.FileMode) error
@@ -33,7 +35,8 @@ type noted struct {
 	TriggerErrors map[int64]int `json:"trigger_errors"`
 }
 
-// recall adds what the file at path has to the shifts, which may begin at other times by now. Without a file there is nothing to add.
+// recall adds what the file at path has to the shifts, which may begin at other times by now.
+// Without a file there is nothing to add.
 func recall(path string, s *shifts) (*memory, error) {
 	m := &memory{path: path, write: durable.WriteFile}
 	data, err := os.ReadFile(path)

@@ -17,7 +17,8 @@ import (
 
 var threeShifts = []time.Duration{6 * time.Hour, 14 * time.Hour, 22 * time.Hour}
 
-// What was noted is there after a crash, in its shift, also when shifts begin at other times by then.
+// What was noted is there after a crash, in its shift, also when shifts begin at other times by
+// then.
 func TestMemoryAfterACrash(t *testing.T) {
 	here := zone(t, "Asia/Jakarta")
 	now := time.Date(2026, 3, 5, 15, 0, 0, 0, here)
@@ -62,7 +63,8 @@ func TestMemoryAfterACrash(t *testing.T) {
 	}
 }
 
-// A board without a clock may start in 1970, in a shift that began the year before; what it notes then costs the others nothing.
+// A board without a clock may start in 1970, in a shift that began the year before; what it notes
+// then costs the others nothing.
 func TestMemoryWithoutAClock(t *testing.T) {
 	zone(t, "Asia/Jakarta")
 	path := filepath.Join(t.TempDir(), "journal.db-shifts")
@@ -131,7 +133,8 @@ func TestMemoryDamaged(t *testing.T) {
 	}
 }
 
-// However many triggers are wrong, the card is written to once a minute, and not at all while none is.
+// However many triggers are wrong, the card is written to once a minute, and not at all while none
+// is.
 func TestMemorySparesTheCard(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db-shifts")
 	synctest.Test(t, func(t *testing.T) {

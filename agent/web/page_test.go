@@ -145,7 +145,8 @@ func answerText(t *testing.T, r *http.Response) string {
 	return b.String()
 }
 
-// firstPaint is what a browser may have to load before it shows the page, bytes. Nothing is compressed on the way.
+// firstPaint is what a browser may have to load before it shows the page, bytes. Nothing is
+// compressed on the way.
 const firstPaint = 100_000
 
 func TestFirstPaint(t *testing.T) {
@@ -207,7 +208,8 @@ func (noReview) Waiting() (int, error)               { return 0, nil }
 func (noReview) Next(int) ([]verdict.Verdict, error) { return nil, nil }
 func (noReview) Label(uint64, verdict.Label) error   { return nil }
 
-// Text on its ground has a contrast of 4.5 or more in both schemes (WCAG 2.2, success criterion 1.4.3).
+// Text on its ground has a contrast of 4.5 or more in both schemes (WCAG 2.2, success criterion
+// 1.4.3).
 func TestContrast(t *testing.T) {
 	sheet, err := files.ReadFile("static/page.css")
 	if err != nil {

@@ -33,7 +33,8 @@ var (
 	tags      = sync.OnceValue(readTags)
 )
 
-// readCatalogue gives the messages by language and key. A test holds that each language has each key.
+// readCatalogue gives the messages by language and key. A test holds that each language has each
+// key.
 func readCatalogue() map[string]map[string]string {
 	all := map[string]map[string]string{}
 	for _, tag := range languages {
@@ -47,7 +48,8 @@ func readCatalogue() map[string]map[string]string {
 	return all
 }
 
-// readTags gives an entity tag for each embedded file, so that a browser asks and is told that it has it.
+// readTags gives an entity tag for each embedded file, so that a browser asks and is told that it
+// has it.
 func readTags() map[string]string {
 	tags := map[string]string{}
 	names, err := fs.Glob(files, "static/*")

@@ -13,8 +13,9 @@ import (
 	"tirewatch/agent/config"
 )
 
-// Parameters of new hashes: Argon2id with 19 MiB, two passes and one lane, the least that OWASP's Password Storage Cheat Sheet names. A
-// board with 1 GB must be able to do it beside its inspection.
+// Parameters of new hashes: Argon2id with 19 MiB, two passes and one lane, the least that OWASP's
+// Password Storage Cheat Sheet names. A board with 1 GB must be able to do it beside its
+// inspection.
 const (
 	hashMemory = 19 << 10 // KiB
 	hashTime   = 2
@@ -29,7 +30,8 @@ const (
 	longest  = 128
 )
 
-// Hash makes the line of a password file: Argon2id in the PHC string format (github.com/P-H-C/phc-string-format).
+// Hash makes the line of a password file: Argon2id in the PHC string format
+// (github.com/P-H-C/phc-string-format).
 func Hash(password string) (string, error) {
 	if len(password) < shortest || len(password) > longest {
 		return "", fmt.Errorf("a password of %d bytes, want %d to %d", len(password), shortest, longest)
@@ -64,7 +66,8 @@ func (h hash) fits(password string) bool {
 // errHash says nothing of the line: it may be a password that somebody wrote there.
 var errHash = errors.New("holds no password of `tirewatch-agent password`")
 
-// parseHash reads a line. What it asks for is bounded, so that no file makes a log-in take the machine's memory.
+// parseHash reads a line. What it asks for is bounded, so that no file makes a log-in take the
+// machine's memory.
 func parseHash(line string) (h hash, err error) {
 	parts := strings.Split(line, "$")
 	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {

@@ -9,7 +9,8 @@ import (
 // pictureWidth is what the page's picture has at most, px.
 const pictureWidth = 960
 
-// shrink draws the grey frame into dst, made smaller by a whole number: each point is the mean of its pixels.
+// shrink draws the grey frame into dst, made smaller by a whole number: each point is the mean of
+// its pixels.
 func shrink(dst *image.Gray, f *frame.Frame) {
 	step := (f.Width + pictureWidth - 1) / pictureWidth
 	w, h := f.Width/step, max(f.Height/step, 1)
@@ -37,29 +38,32 @@ func shrink(dst *image.Gray, f *frame.Frame) {
 
 // light is how bright a part of a frame is.
 type light struct {
-	Mean      float64          `json:"mean"`   // grey, 0 to 255
-	Dark      float64          `json:"dark"`   // share of pixels that are black
-	Bright    float64          `json:"bright"` // share of pixels that are white, where nothing is to be seen any more
-	Upper     int              `json:"upper"`  // grey below which 95 % lie
+	Mean float64 `json:"mean"` // grey, 0 to 255
+	Dark float64 `json:"dark"` // share of pixels that are black
+	// share of pixels that are white, where nothing is to be seen any more
+	Bright    float64          `json:"bright"`
+	Upper     int              `json:"upper"` // grey below which 95 % lie
 	Histogram [histogram]int32 `json:"histogram"`
 }
 
 const histogram = 32 // bins
 
-// Greys from which a pixel counts as black and as white: noise leaves the ends of the scale by a few.
+// Greys from which a pixel counts as black and as white: noise leaves the ends of the scale by a
+// few.
 const (
 	black = 4
 	white = 251
 )
 
-// measured is the side of the square in the middle of a part that is measured, px: the sharpness of a lens shows there as well, in a
-// hundredth of the time.
+// measured is the side of the square in the middle of a part that is measured, px: the sharpness of
+// a lens shows there as well, in a hundredth of the time.
 const measured = 512
 
 // measure gives the sharpness of a part of the frame and how bright it is.
 //
-// Sharpness is the energy of the Laplacian (M. Subbarao, T. Choi, A. Nikzad: Focusing techniques, Optical Engineering 32, 1993), divided by the
-// variance of the grey levels, so that more light is not taken for better focus. It has no unit: the higher, the sharper, for one picture.
+// Sharpness is the energy of the Laplacian (M. Subbarao, T. Choi, A. Nikzad: Focusing techniques,
+// Optical Engineering 32, 1993), divided by the variance of the grey levels, so that more light is
+// not taken for better focus. It has no unit: the higher, the sharper, for one picture.
 func measure(f *frame.Frame, part image.Rectangle) (focus float64, l light) {
 	mid := part.Min.Add(part.Max).Div(2)
 	part = part.Intersect(image.Rect(mid.X-measured/2, mid.Y-measured/2, mid.X+measured/2, mid.Y+measured/2))

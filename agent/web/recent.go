@@ -7,7 +7,8 @@ import (
 	"sync"
 )
 
-// recent holds the crops of the last verdicts while somebody looks: the journal keeps those of rejected tires only.
+// recent holds the crops of the last verdicts while somebody looks: the journal keeps those of
+// rejected tires only.
 type recent struct {
 	mu    sync.Mutex
 	crops [shownCrops]recentCrop // guarded by mu; a ring by number
@@ -42,7 +43,8 @@ func (r *recent) jpeg(seq uint64) []byte {
 	var out bytes.Buffer
 	img := &image.Gray{Pix: pix, Stride: c.width, Rect: image.Rect(0, 0, c.width, len(pix)/c.width)}
 	if err := jpeg.Encode(&out, img, &jpeg.Options{Quality: 85}); err != nil {
-		panic("internal error: " + err.Error()) // a buffer takes everything, and the size is a picture's
+		// a buffer takes everything, and the size is a picture's
+		panic("internal error: " + err.Error())
 	}
 	return out.Bytes()
 }

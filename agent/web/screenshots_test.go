@@ -15,8 +15,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestScreenshots makes the pictures of the README: `make screenshots`. SCREENSHOTS is the folder that they go to, SCREENSHOTS_DEMO the one that
-// `tirewatch demo --dir` left, whose model judges its film of a belt.
+// TestScreenshots makes the pictures of the README: `make screenshots`. SCREENSHOTS is the folder
+// that they go to, SCREENSHOTS_DEMO the one that `tirewatch demo --dir` left, whose model judges
+// its film of a belt.
 func TestScreenshots(t *testing.T) {
 	out, demo := os.Getenv("SCREENSHOTS"), os.Getenv("SCREENSHOTS_DEMO")
 	if out == "" {
@@ -76,7 +77,8 @@ listen = "`+address+`"
 	}
 }
 
-// shrinkPNG makes a picture small for a README: the colours of the page as they are, those of photographs in 40 greys.
+// shrinkPNG makes a picture small for a README: the colours of the page as they are, those of
+// photographs in 40 greys.
 func shrinkPNG(t *testing.T, data []byte) []byte {
 	t.Helper()
 	img, err := png.Decode(bytes.NewReader(data))

@@ -132,7 +132,8 @@ func (v *visitor) logIn(password string) int {
 	return v.status("POST", "/login", "password="+password)
 }
 
-// requests are all that the page answers, by the least role that they need, and what a permitted one gives.
+// requests are all that the page answers, by the least role that they need, and what a permitted
+// one gives.
 var requests = []struct {
 	method, path, body string
 	least              role
@@ -183,8 +184,8 @@ func TestAttackWithoutPassword(t *testing.T) {
 	}
 }
 
-// A wrong password costs time: five attempts a minute for an address, thirty for all of them. The right one is refused then as well, so that
-// nobody learns from the answer.
+// A wrong password costs time: five attempts a minute for an address, thirty for all of them. The
+// right one is refused then as well, so that nobody learns from the answer.
 func TestAttackGuessing(t *testing.T) {
 	p, f := newPage(t, passwords(t, t.TempDir()))
 	v := visit(t, p)
@@ -218,7 +219,8 @@ func TestAttackGuessing(t *testing.T) {
 	}
 }
 
-// Another site's page in the same browser can send requests to the station, with its cookie where the browser lets it. None has an effect.
+// Another site's page in the same browser can send requests to the station, with its cookie where
+// the browser lets it. None has an effect.
 func TestAttackCrossSite(t *testing.T) {
 	p, f := newPage(t, config.Page{Listen: "127.0.0.1:8080"}) // where nobody logs in
 	v := visit(t, p)
@@ -250,7 +252,8 @@ func TestAttackCrossSite(t *testing.T) {
 	}
 }
 
-// The cookie is for this station's own pages: no script reads it, no other site's request carries it, and over TLS it never goes in the clear.
+// The cookie is for this station's own pages: no script reads it, no other site's request carries
+// it, and over TLS it never goes in the clear.
 func TestAttackCookieTheft(t *testing.T) {
 	p, f := newPage(t, passwords(t, t.TempDir()))
 	v := visit(t, p)
@@ -400,8 +403,8 @@ func serve(t testing.TB, p *Page) *Server {
 	return s
 }
 
-// Browsers that hang ask for pictures and never read them. Their number is bounded, and so is what is kept for all of them; a browser that
-// comes when one is gone is answered.
+// Browsers that hang ask for pictures and never read them. Their number is bounded, and so is what
+// is kept for all of them; a browser that comes when one is gone is answered.
 func TestAttackHangingBrowsers(t *testing.T) {
 	p, _ := newPage(t, config.Page{Listen: "127.0.0.1:0"})
 	s := serve(t, p)

@@ -24,7 +24,8 @@ const (
 	mostBody        = 4 << 10  // bytes
 	// longPoll is how long a request for a picture waits for one.
 	longPoll = 10 * time.Second
-	// writing is how long an answer may take, waiting included. A browser that hangs loses its connection then.
+	// writing is how long an answer may take, waiting included. A browser that hangs loses its
+	// connection then.
 	writing = 30 * time.Second
 )
 
@@ -59,7 +60,8 @@ func (p *Page) Listen() (*Server, error) {
 	return &Server{p, bounded, &http.Server{
 		Handler: p.Handler(), MaxHeaderBytes: mostHeader,
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: writing, IdleTimeout: time.Minute,
-		ErrorLog: slog.NewLogLogger(p.o.Log.Handler(), slog.LevelDebug), // what scanners and broken connections cause
+		// what scanners and broken connections cause
+		ErrorLog: slog.NewLogLogger(p.o.Log.Handler(), slog.LevelDebug),
 	}, scheme}, nil
 }
 
@@ -106,7 +108,8 @@ func (p *Page) guard(next http.Handler) http.Handler {
 		} {
 			w.Header().Set(name, value)
 		}
-		// A name of the attacker's that leads to this machine would make his page one of the same origin. With TLS the certificate forbids that.
+		// A name of the attacker's that leads to this machine would make his page one of the same
+		// origin. With TLS the certificate forbids that.
 		if p.o.Page.Local() && !local(r.Host) {
 			http.Error(w, "this page is for localhost and 127.0.0.1", http.StatusMisdirectedRequest)
 			return
@@ -116,7 +119,8 @@ func (p *Page) guard(next http.Handler) http.Handler {
 	})
 }
 
-// local says whether a Host names this machine to itself. The port may be another one, of an ssh tunnel.
+// local says whether a Host names this machine to itself. The port may be another one, of an ssh
+// tunnel.
 func local(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {

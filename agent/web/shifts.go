@@ -8,8 +8,9 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// shifts counts verdicts by shift: those from before the start of the agent come from the journal, once, and the others are added as they are
-// stored. So a page costs the database nothing, however often it is looked at. What was wrong with triggers is in no verdict; memory keeps it.
+// shifts counts verdicts by shift: those from before the start of the agent come from the journal,
+// once, and the others are added as they are stored. So a page costs the database nothing, however
+// often it is looked at. What was wrong with triggers is in no verdict; memory keeps it.
 type shifts struct {
 	starts []time.Duration // since midnight, ascending
 	now    func() time.Time
@@ -34,7 +35,8 @@ func newShifts(starts []time.Duration, next uint64, now func() time.Time) *shift
 	return &shifts{starts: starts, now: now, next: next, tally: map[int64]*tally{}}
 }
 
-// bounds gives the shift that t is in. Shifts begin by the clock on the wall, also on the days when that jumps.
+// bounds gives the shift that t is in. Shifts begin by the clock on the wall, also on the days when
+// that jumps.
 func (s *shifts) bounds(t time.Time) (start, end time.Time) {
 	t = t.Local()
 	var all []time.Time
@@ -54,7 +56,9 @@ func (s *shifts) at(t time.Time) *tally {
 	if c == nil {
 		c = &tally{Start: start, End: end, Verdicts: map[verdict.Label]int{}}
 		s.tally[start.Unix()] = c
-		if len(s.tally) > shownShifts { // the farthest goes; a clock that jumps to and fro cannot fill the memory, nor what it left push the present out
+		// the farthest goes; a clock that jumps to and fro cannot fill the memory, nor what it left
+		// push the present out
+		if len(s.tally) > shownShifts {
 			from := func(k int64) int64 { return max(k-start.Unix(), start.Unix()-k) }
 			farthest := start.Unix()
 			for k := range s.tally {
@@ -93,7 +97,8 @@ func (s *shifts) triggerErrors() map[int64]int {
 	return all
 }
 
-// load adds what the journal had before the start, the present shift first. The database is asked for an hour at a time.
+// load adds what the journal had before the start, the present shift first. The database is asked
+// for an hour at a time.
 func (s *shifts) load(j Journal) error {
 	at := s.now()
 	for range shownShifts {

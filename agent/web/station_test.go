@@ -26,7 +26,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// patience bounds waiting for a thing that should come at once; it fails the test instead of hanging it.
+// patience bounds waiting for a thing that should come at once; it fails the test instead of
+// hanging it.
 const patience = time.Minute
 
 // stationName is what the pages of the tests are called.
@@ -115,7 +116,8 @@ func furnish(t testing.TB) string {
 	return dir
 }
 
-// remember fills a journal with verdicts of the last three days: most sound, some cracks, few without a decision.
+// remember fills a journal with verdicts of the last three days: most sound, some cracks, few
+// without a decision.
 func remember(t testing.TB, path string, n int) {
 	t.Helper()
 	j, err := journal.Open(path, stationName)

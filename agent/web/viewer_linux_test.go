@@ -31,7 +31,8 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// reel is a film that is played over and over, as fast as it is looked at, in the colours of OpenCV.
+// reel is a film that is played over and over, as fast as it is looked at, in the colours of
+// OpenCV.
 type reel struct {
 	frames []*frame.Frame
 	shown  frame.Frame
@@ -79,10 +80,11 @@ func (r *reel) Next(ctx context.Context) (*frame.Frame, error) {
 
 func (r *reel) Close() error { return nil }
 
-// BenchmarkViewer compares the frames that a station with the whole network looks at while nobody and while somebody looks at its page, in turns:
-// the medians of 80 ratios. control is the ratio of two turns without a viewer, which a busy machine moves as well. work-ratio is the processor's
-// time for a frame without and with a viewer, the viewer's own end included: what is left of the throughput when no core is idle, and
-// steadier. It fails below 95 %.
+// BenchmarkViewer compares the frames that a station with the whole network looks at while nobody
+// and while somebody looks at its page, in turns: the medians of 80 ratios. control is the ratio of
+// two turns without a viewer, which a busy machine moves as well. work-ratio is the processor's
+// time for a frame without and with a viewer, the viewer's own end included: what is left of the
+// throughput when no core is idle, and steadier. It fails below 95 %.
 func BenchmarkViewer(b *testing.B) {
 	p := bare(b, nil)
 	data, err := bundle.Encode(whole(b), bundletest.Key(1))

@@ -20,7 +20,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// TestViews opens each view of a station that inspects drawn tires, and does on a telephone and at a desk what people do there.
+// TestViews opens each view of a station that inspects drawn tires, and does on a telephone and at
+// a desk what people do there.
 func TestViews(t *testing.T) {
 	b := browser(t)
 	s := start(t, furnish(t), "")
@@ -54,11 +55,13 @@ func (b *tab) visit(view string) {
 func (b *tab) click(selector string) {
 	b.t.Helper()
 	b.until(fmt.Sprintf(`document.querySelector(%q) !== null`, selector))
-	b.run(fmt.Sprintf(`document.querySelector(%q).scrollIntoView({block: 'center'})`, selector)) // not below the bar of a telephone
+	// not below the bar of a telephone
+	b.run(fmt.Sprintf(`document.querySelector(%q).scrollIntoView({block: 'center'})`, selector))
 	b.do(chromedp.Click(selector, chromedp.NodeVisible))
 }
 
-// live: pictures follow one another, with outline and crop; the verdict, the counters and the last tires follow the belt.
+// live: pictures follow one another, with outline and crop; the verdict, the counters and the last
+// tires follow the belt.
 func live(b *tab) {
 	b.visit("live")
 	before := eval[int](b, `+document.querySelector('#live-stage').dataset.picture`)
@@ -70,7 +73,8 @@ func live(b *tab) {
 	inspected := eval[string](b, `document.querySelector('.figure.inspected dd').textContent`)
 	b.until(fmt.Sprintf(`document.querySelector('.figure.inspected dd').textContent !== %q`, inspected))
 	b.until(`document.querySelectorAll('#shift .figure').length === 5 && /%$/.test(document.querySelector('.figure.reject_rate dd').textContent)`)
-	b.until(`document.querySelectorAll('#shifts tbody tr').length >= 8`) // three days of three shifts were in the journal
+	// three days of three shifts were in the journal
+	b.until(`document.querySelectorAll('#shifts tbody tr').length >= 8`)
 	b.run(`document.querySelector('#last').scrollIntoView()`)
 	b.until(`[...document.querySelectorAll('#last img')].filter(i => i.naturalWidth > 0).length >= 6`)
 	newest := eval[int](b, `+document.querySelector('#last li').dataset.seq`)
@@ -163,7 +167,8 @@ func model(b *tab, s *aStation, serial uint64) {
 	b.until(fmt.Sprintf(`document.querySelector('#model-said').textContent === 'The model before judges again.' && document.querySelector('.slot .serial').textContent === %q`, before))
 }
 
-// setup: focus and light are measured; the region is dragged, typed and saved, holds at once and stands in the file beside its comments.
+// setup: focus and light are measured; the region is dragged, typed and saved, holds at once and
+// stands in the file beside its comments.
 func setup(b *tab, s *aStation) {
 	b.visit("setup")
 	b.until(`/best/.test(document.querySelector('#focus-now').textContent) && document.querySelectorAll('#histogram i').length === 32`)
@@ -203,7 +208,8 @@ func setup(b *tab, s *aStation) {
 	b.visit("live")
 	b.until(fmt.Sprintf(`(() => { const r = document.querySelector('#live-stage .region'); return r && r.getAttribute('x') == %d && r.getAttribute('width') == %d })()`,
 		region[0], region[2]-region[0]))
-	b.until(`document.querySelectorAll('#live-stage .outline').length === 0`) // nobody searches any more
+	// nobody searches any more
+	b.until(`document.querySelectorAll('#live-stage .outline').length === 0`)
 	b.visit("setup")
 	b.click("#place input[value=round]")
 	b.click("#place button")
@@ -211,8 +217,8 @@ func setup(b *tab, s *aStation) {
 	b.until(`document.querySelectorAll('#setup-stage .outline').length === 1`)
 }
 
-// TestSettingThatCannotBeKept is the station of the package, whose service cannot write into /etc: the region holds now, and the page says what
-// to write where.
+// TestSettingThatCannotBeKept is the station of the package, whose service cannot write into /etc:
+// the region holds now, and the page says what to write where.
 func TestSettingThatCannotBeKept(t *testing.T) {
 	b := browser(t)
 	dir := furnish(t)
@@ -228,7 +234,8 @@ func TestSettingThatCannotBeKept(t *testing.T) {
 	p.until(`/mode = "region", region = \[/.test(document.querySelector('#place-said').textContent)`)
 }
 
-// TestLogIn: nobody sees anything before, a viewer changes nothing, an operator may, and who logs out is out.
+// TestLogIn: nobody sees anything before, a viewer changes nothing, an operator may, and who logs
+// out is out.
 func TestLogIn(t *testing.T) {
 	b := browser(t)
 	dir := furnish(t)
@@ -319,7 +326,8 @@ func TestReview(t *testing.T) {
 			t.Errorf("%s: labels %s, want %s", size.name, got, want)
 		}
 		r.mu.Unlock()
-		// Tiles of a verdict are drawn in a corner of its picture, the hotter the surer: a grid as it lies, a side wall as a ring.
+		// Tiles of a verdict are drawn in a corner of its picture, the hotter the surer: a grid as
+		// it lies, a side wall as a ring.
 		p.run(`import('/static/verdicts.js').then(m => {
 			const shapes = tiling => [...m.picture({seq: 1, label: 'crack', tiling}, '').querySelectorAll('.heat > *')].map(s =>
 				[s.tagName, s.getAttribute('x') ?? s.getAttribute('d').split('A')[0], s.getAttribute('fill-opacity'), s.getAttribute('class')].join(' '));
@@ -331,8 +339,9 @@ func TestReview(t *testing.T) {
 	}
 }
 
-// TestEveryView holds, in each language, on each screen and in both schemes, that nothing is wider than the screen, that everything that can be used
-// has a name and is large enough for a finger, and that nothing is in English by mistake.
+// TestEveryView holds, in each language, on each screen and in both schemes, that nothing is wider
+// than the screen, that everything that can be used has a name and is large enough for a finger,
+// and that nothing is in English by mistake.
 func TestEveryView(t *testing.T) {
 	b := browser(t)
 	s := start(t, furnish(t), "")
@@ -359,6 +368,7 @@ func TestEveryView(t *testing.T) {
 const unnamed = `[...document.querySelectorAll('button, a, input, select, [role=meter], main svg[role=img], main img:not([alt])')].filter(e => e.checkVisibility()).filter(e =>
 	!(e.innerText || '').trim() && !e.getAttribute('aria-label') && !(e.labels && e.labels.length)).map(e => e.outerHTML.slice(0, 80))`
 
-// tooSmall are the visible controls with a side of less than 44 px, but for radio buttons, whose label counts.
+// tooSmall are the visible controls with a side of less than 44 px, but for radio buttons, whose
+// label counts.
 const tooSmall = `[...document.querySelectorAll('button, a, input:not([type=radio]), select, .modes label')].filter(e => e.checkVisibility() && !e.closest('dialog')).filter(e => {
 	const r = e.getBoundingClientRect(); return r.height < 43.5 || r.width < 43.5 }).map(e => e.outerHTML.slice(0, 80))`

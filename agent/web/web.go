@@ -1,12 +1,14 @@
-// Package web is the station's page: what a technician sees and sets with a browser, at the station or with a telephone beside the belt.
+// Package web is the station's page: what a technician sees and sets with a browser, at the station
+// or with a telephone beside the belt.
 //
 //	station loop -> newest frame, verdicts -> PAGE -> browser
 //	journal, metrics, models ------------------^      |
 //	region, confirm, rollback, labels <---------------+
 //
-// Everything that a browser loads is embedded; nothing comes from elsewhere. The loop is never waited for and never waits: it hands a frame
-// over when somebody looks and the last picture is done (Page.Show), and a verdict when it is stored (Page.Judged). What the page needs of the
-// agent stands in Options as small interfaces. Newcomers need New, Page.Listen and Server.Run.
+// Everything that a browser loads is embedded; nothing comes from elsewhere. The loop is never
+// waited for and never waits: it hands a frame over when somebody looks and the last picture is
+// done (Page.Show), and a verdict when it is stored (Page.Judged). What the page needs of the agent
+// stands in Options as small interfaces. Newcomers need New, Page.Listen and Server.Run.
 package web
 
 import (
@@ -39,9 +41,11 @@ type Models interface {
 
 // Locate is where the station looks for the tire.
 type Locate interface {
-	// Where is the present state. learn is how many frames an empty place is shown to a region before tires are looked for.
+	// Where is the present state. learn is how many frames an empty place is shown to a region
+	// before tires are looked for.
 	Where() (mode string, region []int, learn int)
-	// Move takes effect at once and is kept for the next start; region is nil in mode round. A *config.SaveError says that only the second failed.
+	// Move takes effect at once and is kept for the next start; region is nil in mode round. A
+	// *config.SaveError says that only the second failed.
 	Move(mode string, region []int) error
 }
 
@@ -51,7 +55,8 @@ type Review interface {
 	Waiting() (int, error)
 	// Next gives at most n of them, the most uncertain first.
 	Next(n int) ([]verdict.Verdict, error)
-	// Label takes one off the queue; label is verdict.Normal or verdict.Crack, or empty for a picture that shows neither.
+	// Label takes one off the queue; label is verdict.Normal or verdict.Crack, or empty for a
+	// picture that shows neither.
 	Label(seq uint64, label verdict.Label) error
 }
 
@@ -68,14 +73,16 @@ type Options struct {
 	Health   func() (uplink.Health, error)  // the figures of this moment
 	Problems func() map[string]string       // by part: what keeps it from working
 	Broker   func() (named, connected bool) // named: there is one to send to
-	Margin   float64                        // around the outline, share of the diameter, as the crop is made
-	Memory   string                         // the file that keeps what was wrong with triggers
+	// around the outline, share of the diameter, as the crop is made
+	Margin float64
+	Memory string // the file that keeps what was wrong with triggers
 
 	Log *slog.Logger
 	Now func() time.Time // nil: time.Now
 }
 
-// Page is the page of one station. Its methods may be called from any goroutine; those that the station calls do nothing on a nil page.
+// Page is the page of one station. Its methods may be called from any goroutine; those that the
+// station calls do nothing on a nil page.
 type Page struct {
 	o      Options
 	access *access
@@ -109,7 +116,8 @@ const attention = time.Minute
 // watched says whether somebody looks.
 func (p *Page) watched() bool { return p.o.Now().UnixNano()-p.looked.Load() < int64(attention) }
 
-// Judged takes a verdict that is stored. pix is the deciding crop, width px a row, and valid until Judged returns.
+// Judged takes a verdict that is stored. pix is the deciding crop, width px a row, and valid until
+// Judged returns.
 func (p *Page) Judged(v *verdict.Verdict, pix []byte, width int) {
 	if p == nil {
 		return
@@ -121,7 +129,8 @@ func (p *Page) Judged(v *verdict.Verdict, pix []byte, width int) {
 	}
 }
 
-// TriggerError counts a trigger that came late, twice or without a tire, or a tire without its trigger. It waits for no disk.
+// TriggerError counts a trigger that came late, twice or without a tire, or a tire without its
+// trigger. It waits for no disk.
 func (p *Page) TriggerError(at time.Time) {
 	if p != nil {
 		p.shifts.addTriggerErrors(at, 1)

@@ -1,10 +1,10 @@
-// The int8 thesis network by oneDNN's primitives (version 2.x), timed as `bench time` times the others: the same arguments
-// behind the name of the runtime, the same line of output.
+// The int8 thesis network by oneDNN's primitives (version 2.x), timed as `bench time` times the
+// others: the same arguments behind the name of the runtime, the same line of output.
 //
 //	onednn DIR THREADS          with OMP_NUM_THREADS=THREADS
 //
-// oneDNN chooses every layout itself (format_tag::any), ReLU and requantizing are fused into the convolutions. DIR/onednn.bin is
-// written by `bench make`.
+// oneDNN chooses every layout itself (format_tag::any), ReLU and requantizing are fused into the
+// convolutions. DIR/onednn.bin is written by `bench make`.
 #include "common.h"
 
 #include <dnnl.hpp>

@@ -1,10 +1,11 @@
-// Training steps of the thesis network in float32 by oneDNN's primitives (version 2.x), timed as `bench steps` times ours: the same line
-// of output, that is the median and the smallest time of a step in ms, their number, and the loss of the second step without dropout.
+// Training steps of the thesis network in float32 by oneDNN's primitives (version 2.x), timed as
+// `bench steps` times ours: the same line of output, that is the median and the smallest time of a
+// step in ms, their number, and the loss of the second step without dropout.
 //
 //	train DIR THREADS          with OMP_NUM_THREADS=THREADS
 //
-// oneDNN chooses every layout itself (format_tag::any). All memory is allocated once, before the first step. DIR is written by
-// `bench samples`.
+// oneDNN chooses every layout itself (format_tag::any). All memory is allocated once, before the
+// first step. DIR is written by `bench samples`.
 #include "common.h"
 
 #include <dnnl.hpp>
@@ -79,7 +80,8 @@ class network {
 	static float *floats(const memory &m) { return static_cast<float *>(m.get_data_handle()); }
 	static size_t count(const memory &m) { return m.get_desc().get_size() / sizeof(float); }
 
-	// 3x3 windows with stride 2, ReLU, then a 2x2 pool with stride 2. x becomes the output; nobody needs the gradient of the image.
+	// 3x3 windows with stride 2, ReLU, then a 2x2 pool with stride 2. x becomes the output; nobody
+	// needs the gradient of the image.
 	void conv_and_pool(memory &x, long in, long out, bool first) {
 		const long side = x.get_desc().dims()[2], conv_side = (side - 3) / 2 + 1, pool_side = conv_side / 2;
 		const dims none{0, 0}, two{2, 2};
@@ -104,8 +106,8 @@ class network {
 
 		memory input = x;
 		ways_back.push_back([=](memory dz) {
-			// The largest of four passed ReLU when the pool's output is above zero: behind the pool, ReLU's derivative is a quarter of
-			// the work.
+			// The largest of four passed ReLU when the pool's output is above zero: behind the
+			// pool, ReLU's derivative is a quarter of the work.
 			dz = laid_out(backward, dz, z.get_desc());
 			eltwise_forward::primitive_desc relu({prop_kind::forward_training, algorithm::eltwise_relu_use_dst_for_bwd, z.get_desc(), 0.f, 0.f}, cpu);
 			eltwise_backward::primitive_desc stop({algorithm::eltwise_relu_use_dst_for_bwd, z.get_desc(), z.get_desc(), 0.f, 0.f}, cpu, relu);
@@ -157,7 +159,8 @@ class network {
 		x = y;
 	}
 
-	// oneDNN has no dropout; some thousand values of a batch are no work beside 85 million of the first layer.
+	// oneDNN has no dropout; some thousand values of a batch are no work beside 85 million of the
+	// first layer.
 	void relu_and_drop(const memory &y) {
 		order.wait();
 		std::bernoulli_distribution dropped(dropout);

@@ -53,7 +53,8 @@ func tellFailure(ctx context.Context, cfg *config.Config, reason string) error {
 	return leave(ctx, cfg, topic, uplink.Status{State: uplink.Offline, Since: time.Now().UTC(), Reason: reason, Version: version.String()})
 }
 
-// howItEnded asks systemd. The alarm counts more than its details, so what cannot be found out is left out.
+// howItEnded asks systemd. The alarm counts more than its details, so what cannot be found out is
+// left out.
 func howItEnded(ctx context.Context, unit string) string {
 	out, err := exec.CommandContext(ctx, "systemctl", "show", "--property=NRestarts,Result,ExecMainStatus", unit).Output()
 	if err != nil && !errors.As(err, new(*exec.ExitError)) {

@@ -13,10 +13,12 @@ import (
 	"time"
 )
 
-// A machine's clock cannot be set by a test without harm to everything else on it, and Go asks the kernel without a system call that could be
-// tampered with. So the agent is built with a time package whose Now can be told to be wrong: everything else in it is what is shipped.
+// A machine's clock cannot be set by a test without harm to everything else on it, and Go asks the
+// kernel without a system call that could be tampered with. So the agent is built with a time
+// package whose Now can be told to be wrong: everything else in it is what is shipped.
 
-// clockVariable tells such an agent its clock: seconds that it is off at the start, milliseconds until it is set, seconds that it is off then.
+// clockVariable tells such an agent its clock: seconds that it is off at the start, milliseconds
+// until it is set, seconds that it is off then.
 const clockVariable = "TIREWATCH_TEST_CLOCK"
 
 const steppedSource = `package time
@@ -91,8 +93,8 @@ func buildWithClock(t *testing.T, path string) {
 	}
 }
 
-// wrongClock draws a clock that is wrong and set while the agent runs: from 1970, yesterday or next year to the right time, or the other
-// way.
+// wrongClock draws a clock that is wrong and set while the agent runs: from 1970, yesterday or next
+// year to the right time, or the other way.
 func wrongClock(rng *rand.Rand) string {
 	const hour, day = 3600, 24 * 3600
 	wrong := []int64{-time.Now().Unix(), -400 * day, -day, -hour, -3, hour, 400 * day}[rng.IntN(7)]

@@ -85,7 +85,8 @@ func examine(ctx context.Context, w io.Writer, path string, asJSON, quiet, publi
 	return nil
 }
 
-// examineAs reads the configuration twice when it changes the user, because the agent must be able to read it too.
+// examineAs reads the configuration twice when it changes the user, because the agent must be able
+// to read it too.
 func examineAs(ctx context.Context, path string, tell func(doctor.Finding)) *config.Config {
 	cfg, f := doctor.Read(path)
 	if cfg == nil {

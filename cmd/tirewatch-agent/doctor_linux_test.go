@@ -15,7 +15,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// TestDoctor runs testdata/doctor/*.txtar: what TestScripts have, and two brokers: $BROKER lets everybody in, $STRICT nobody.
+// TestDoctor runs testdata/doctor/*.txtar: what TestScripts have, and two brokers: $BROKER lets
+// everybody in, $STRICT nobody.
 func TestDoctor(t *testing.T) {
 	open, strict := brokertest.Start(t), brokertest.Start(t, "allow_anonymous false")
 	probe := t.TempDir()

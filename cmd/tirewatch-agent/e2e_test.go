@@ -24,7 +24,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// patience bounds waiting for a thing that should come at once; it fails the test instead of hanging it.
+// patience bounds waiting for a thing that should come at once; it fails the test instead of
+// hanging it.
 const patience = time.Minute
 
 // daemon is the real program in a process of its own.
@@ -175,7 +176,8 @@ func newStation(t *testing.T, broker, camera string) string {
 	return dir
 }
 
-// testPlayback plays a folder to its end: every image's verdict has arrived when the program ends with 0.
+// testPlayback plays a folder to its end: every image's verdict has arrived when the program ends
+// with 0.
 func (p program) testPlayback(t *testing.T) {
 	broker := brokertest.Start(t)
 	l := listen(t, broker)
@@ -194,7 +196,8 @@ func (p program) testPlayback(t *testing.T) {
 	}
 }
 
-// testOutage plays a folder while the broker is down: the program ends in time, and the next run sends what waited.
+// testOutage plays a folder while the broker is down: the program ends in time, and the next run
+// sends what waited.
 func (p program) testOutage(t *testing.T) {
 	broker := brokertest.New(t)
 	dir := newStation(t, broker.URL(), "")
@@ -270,8 +273,9 @@ func (p program) testTerm(t *testing.T) {
 	}
 }
 
-// testProbation kills the program three times while a new model is on probation: it starts again with the model before. A bundle in
-// the inbox is the next one, and is confirmed and rolled back by command.
+// testProbation kills the program three times while a new model is on probation: it starts again
+// with the model before. A bundle in the inbox is the next one, and is confirmed and rolled back by
+// command.
 func (p program) testProbation(t *testing.T) {
 	broker := brokertest.Start(t)
 	dir := newStation(t, broker.URL(), "loop = true\nrealtime = true\n")
@@ -325,7 +329,8 @@ func (p program) testProbation(t *testing.T) {
 		d = p.start(t, dir, "run", "--config", "station.toml")
 	}
 	awaitModel(7)
-	// The station publishes its state before it says that it is online, but the broker may still hold the will of the killed one.
+	// The station publishes its state before it says that it is online, but the broker may still
+	// hold the will of the killed one.
 	for m := state(); m.Last == nil || m.Last.Event != "fell_back" || !strings.Contains(m.Last.Reason, "ended badly 3 times"); m = state() {
 	}
 	if err := bundle.Write(filepath.Join(dir, "inbox", "next.tire"), bundletest.Small(10), key); err != nil {

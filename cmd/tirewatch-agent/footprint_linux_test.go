@@ -35,7 +35,8 @@ var builds = []build{
 	{"camera-free", []string{"CGO_ENABLED=0"}, "", "source = \"folder:photos\"\n", 35_000},
 }
 
-// station builds the program and furnishes a folder with a belt of 960 x 540 px, the network of stations and a broker.
+// station builds the program and furnishes a folder with a belt of 960 x 540 px, the network of
+// stations and a broker.
 func (b build) station(t testing.TB, broker, camera, extra string) (program, dir string) {
 	t.Helper()
 	program = filepath.Join(t.TempDir(), "tirewatch-agent")
@@ -127,7 +128,8 @@ func TestResidentMemory(t *testing.T) {
 	}
 }
 
-// residentKB is the largest and the present resident set of a process. (The rusage of a child counts its parent's, too.)
+// residentKB is the largest and the present resident set of a process. (The rusage of a child
+// counts its parent's, too.)
 func residentKB(t *testing.T, pid int) (peak, now int) {
 	t.Helper()
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -144,8 +146,8 @@ func residentKB(t *testing.T, pid int) (peak, now int) {
 	return peak, now
 }
 
-// BenchmarkStart is the time from the start of the program to its first verdict in the log, which comes once it is stored. A station that has
-// worked before starts: the model is installed.
+// BenchmarkStart is the time from the start of the program to its first verdict in the log, which
+// comes once it is stored. A station that has worked before starts: the model is installed.
 func BenchmarkStart(b *testing.B) {
 	for _, kind := range builds {
 		b.Run(kind.name, func(b *testing.B) {
@@ -175,7 +177,8 @@ func BenchmarkStart(b *testing.B) {
 				}
 				b.StartTimer()
 			}
-			b.ReportMetric(used.Seconds()/float64(b.N), "cpu-s/op") // and the end of the program; other programs do not count here
+			// and the end of the program; other programs do not count here
+			b.ReportMetric(used.Seconds()/float64(b.N), "cpu-s/op")
 		})
 	}
 }

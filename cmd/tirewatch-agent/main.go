@@ -1,7 +1,8 @@
-// Command tirewatch-agent is the station's daemon: it watches the belt, judges each tire and tells the broker.
+// Command tirewatch-agent is the station's daemon: it watches the belt, judges each tire and tells
+// the broker.
 //
-// Only flags and wiring live here. Standard output is the product, standard error is speech; the exit code is 0 for
-// done, 1 for failed and 2 for misused.
+// Only flags and wiring live here. Standard output is the product, standard error is speech; the
+// exit code is 0 for done, 1 for failed and 2 for misused.
 package main
 
 import (

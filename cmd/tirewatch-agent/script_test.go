@@ -23,8 +23,9 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// TestScripts runs testdata/*.txtar. Each starts with a key pair (plant.key, plant.key.pub), a bundle (model.tire, serial 7), one with a
-// wrong golden sum (sick.tire), a folder of five images (tires) and a configuration that plays it without a broker (station.toml).
+// TestScripts runs testdata/*.txtar. Each starts with a key pair (plant.key, plant.key.pub), a
+// bundle (model.tire, serial 7), one with a wrong golden sum (sick.tire), a folder of five images
+// (tires) and a configuration that plays it without a broker (station.toml).
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata",

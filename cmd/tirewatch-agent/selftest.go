@@ -51,7 +51,8 @@ func report(cmd *cobra.Command, b *bundle.Bundle, r *infer.Runner) {
 		b.Serial, b.ID(), r.Kernel(), len(b.Golden), len(b.Golden))
 }
 
-// selectBundle gives the verified bundle that the flags name. Its golden inputs are left to the caller.
+// selectBundle gives the verified bundle that the flags name. Its golden inputs are left to the
+// caller.
 func selectBundle(path, file string, keys []string) (*bundle.Bundle, error) {
 	switch {
 	case file == "" && len(keys) > 0:
@@ -75,7 +76,8 @@ func selectBundle(path, file string, keys []string) (*bundle.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Without a self-test of the store's own, so that a failure is this command's result and not a silent fallback.
+	// Without a self-test of the store's own, so that a failure is this command's result and not a
+	// silent fallback.
 	verify := func(data []byte) (*models.Loaded, error) {
 		b, err := bundle.Decode(data, trusted)
 		return &models.Loaded{Bundle: b}, err

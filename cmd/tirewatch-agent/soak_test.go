@@ -23,9 +23,11 @@ import (
 
 var soakFrames = flag.Int("soak.frames", 10_000, "how many frames TestSoak plays")
 
-// TestSoak lets the real agent inspect a belt through OpenCV, again and again, with verdicts that go to a real Mosquitto and into a journal that
-// is full within the first fifth and from then on deletes as much as it takes in, and watches its memory through its own metrics. After
-// that fifth nothing may grow any more: SQLite keeps each page of the file that it has met, so until then it does.
+// TestSoak lets the real agent inspect a belt through OpenCV, again and again, with verdicts that
+// go to a real Mosquitto and into a journal that is full within the first fifth and from then on
+// deletes as much as it takes in, and watches its memory through its own metrics. After that fifth
+// nothing may grow any more: SQLite keeps each page of the file that it has met, so until then it
+// does.
 //
 //	make soak        1,250,000 frames: a million after the warm-up
 func TestSoak(t *testing.T) {
@@ -45,7 +47,8 @@ func TestSoak(t *testing.T) {
 	if err := furnish(dir); err != nil {
 		t.Fatal(err)
 	}
-	clip := synth.ClipOptions{Tires: 100, Seed: 1, Width: 256, Height: 192, CrackFraction: 0.5} // small, and a fixed region that sees the gaps: it is not their time that is watched
+	// small, and a fixed region that sees the gaps: it is not their time that is watched
+	clip := synth.ClipOptions{Tires: 100, Seed: 1, Width: 256, Height: 192, CrackFraction: 0.5}
 	if _, err := synth.WriteClip(t.Context(), filepath.Join(dir, "belt.avi"), clip, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,8 @@ import (
 	"tirewatch/agent/uplink/brokertest"
 )
 
-// testSparkplug runs a station as an edge node: its births, verdicts and death are seen at the broker.
+// testSparkplug runs a station as an edge node: its births, verdicts and death are seen at the
+// broker.
 func (p program) testSparkplug(t *testing.T) {
 	broker := brokertest.Start(t)
 	messages := subscribe(t, broker, "spBv1.0/#")
@@ -81,7 +82,8 @@ func (p program) testSparkplug(t *testing.T) {
 	}
 }
 
-// subscribe gives what mosquitto_sub prints, a topic and a payload in hex for each message, once its subscription stands.
+// subscribe gives what mosquitto_sub prints, a topic and a payload in hex for each message, once
+// its subscription stands.
 func subscribe(t *testing.T, broker *brokertest.Broker, topic string) <-chan string {
 	t.Helper()
 	port := fmt.Sprint(broker.Port)

@@ -30,8 +30,9 @@ var (
 	tortureSeed  = flag.Uint64("torture.seed", 1, "seed of TestTorture")
 )
 
-// TestTorture kills the real agent again and again, at random instants and at chosen system calls, while it inspects, sends and installs
-// models, while its broker freezes or restarts, its disk fills up and its clock jumps. After each kill the journal must be sound, and in the end every
+// TestTorture kills the real agent again and again, at random instants and at chosen system calls,
+// while it inspects, sends and installs models, while its broker freezes or restarts, its disk
+// fills up and its clock jumps. After each kill the journal must be sound, and in the end every
 // verdict must have arrived, unaltered and under its own number.
 //
 //	make torture        2,000 kills
@@ -168,7 +169,8 @@ func (x *torture) launch(p program, args ...string) *daemon {
 // calls are the system calls that change a disk.
 const calls = "pwrite64,fsync,fdatasync,ftruncate,?rename,?renameat,?renameat2,?unlink,unlinkat"
 
-// killAtCall lets the agent run until one of its threads is about to make its nth call, and kills it before the call takes effect.
+// killAtCall lets the agent run until one of its threads is about to make its nth call, and kills
+// it before the call takes effect.
 func (x *torture) killAtCall() {
 	x.atCall++
 	n := 1 + x.rng.IntN(80)
@@ -192,7 +194,8 @@ func (x *torture) end(d *daemon) {
 	}
 }
 
-// push leaves a bundle with the broker, which hands it to the agent when it comes: a good one with the next serial, or a damaged one.
+// push leaves a bundle with the broker, which hands it to the agent when it comes: a good one with
+// the next serial, or a damaged one.
 func (x *torture) push(good bool) {
 	private, err := bundle.ReadPrivateKey(filepath.Join(x.dir, "plant.key"))
 	if err != nil {
@@ -233,8 +236,9 @@ func (x *torture) fill() (empty func()) {
 	return func() { resize(1 << 30) }
 }
 
-// check looks at a copy of the journal as the kill left it: SQLite finds nothing wrong, no number is missing, no earlier row is gone. Its own
-// files stay untouched, for who opens them also tidies up.
+// check looks at a copy of the journal as the kill left it: SQLite finds nothing wrong, no number
+// is missing, no earlier row is gone. Its own files stay untouched, for who opens them also tidies
+// up.
 func (x *torture) check() {
 	u := url.URL{Scheme: "file", Path: filepath.Join(x.t.TempDir(), "journal.db"), RawQuery: "mode=rw"}
 	for _, suffix := range []string{"", "-wal", "-journal"} {
@@ -306,7 +310,8 @@ func (x *torture) check() {
 	}
 }
 
-// finish lets the agent work in peace until all has been sent, and compares what arrived with what the journal holds.
+// finish lets the agent work in peace until all has been sent, and compares what arrived with what
+// the journal holds.
 func (x *torture) finish() {
 	x.scada.publish(tortureTopic+"model/set", nil) // nothing is left to install
 	d := x.agent.start(x.t, x.dir, "run", "--config", "station.toml")
@@ -374,7 +379,8 @@ func newSCADA(t *testing.T, broker string) *scada {
 			}
 		}()
 	})
-	o.SetDefaultPublishHandler(s.receive) // what the session held comes before the subscription is renewed
+	// what the session held comes before the subscription is renewed
+	o.SetDefaultPublishHandler(s.receive)
 	s.client = mqtt.NewClient(o)
 	if token := s.client.Connect(); token.Wait() && token.Error() != nil {
 		t.Fatal(token.Error())

@@ -173,8 +173,8 @@ func newBenchTime(name string, macs int, times []time.Duration, ghz float64) ben
 	return t
 }
 
-// measureGHz times a chain of operations that each wait for the one before: one cycle each on every processor that we know,
-// whatever clock it runs at now.
+// measureGHz times a chain of operations that each wait for the one before: one cycle each on every
+// processor that we know, whatever clock it runs at now.
 func measureGHz() float64 {
 	const rounds, ops = 2000, 16
 	x, a, b := rand.Uint64(), rand.Uint64(), rand.Uint64()

@@ -76,7 +76,8 @@ func cutImages(cmd *cobra.Command, dst string, images []string, o cut.Options) e
 		if err := cmd.Context().Err(); err != nil {
 			return err
 		}
-		tire, _ := dataset.TileOf(dataset.TileName(name, 0)) // as it is read from the names in dst, whatever the photograph is called
+		// as it is read from the names in dst, whatever the photograph is called
+		tire, _ := dataset.TileOf(dataset.TileName(name, 0))
 		n, err := 0, error(nil)
 		if taken[tire] {
 			err = fmt.Errorf("%s: %s has tiles of a photograph with this name already; name another folder, or delete what an earlier run left", name, dst)
@@ -108,7 +109,8 @@ func cutImage(dst, name string, cutter *cut.Cutter, round *locate.Round, view cu
 	if err != nil {
 		return 0, err
 	}
-	tire := locate.Tire{Region: f.Bounds()} // where no outline is found the whole photograph is the tire, as at the station
+	// where no outline is found the whole photograph is the tire, as at the station
+	tire := locate.Tire{Region: f.Bounds()}
 	if found := round.Find(f); len(found) > 0 {
 		tire = found[0]
 	}

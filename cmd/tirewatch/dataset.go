@@ -206,7 +206,8 @@ func openSet(dir string) (*dataset.Set, error) {
 	return set, nil
 }
 
-// follow shows work whose amount is known at its first step. The two functions go to the work and behind its end.
+// follow shows work whose amount is known at its first step. The two functions go to the work and
+// behind its end.
 func follow(cmd *cobra.Command, label string) (advance func(done, total int), end func()) {
 	var p *progress
 	advance = func(done, total int) {

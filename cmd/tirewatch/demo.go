@@ -150,7 +150,8 @@ path = "journal.db"
 broker = "{{.}}"
 `))
 
-// demoStation starts a broker and the agent in dir, and gives the verdicts that arrive until the agent has ended.
+// demoStation starts a broker and the agent in dir, and gives the verdicts that arrive until the
+// agent has ended.
 func demoStation(cmd *cobra.Command, agent, dir string, tires int) ([]*verdict.Verdict, error) {
 	broker, url, err := demoBroker()
 	if err != nil {
@@ -252,7 +253,8 @@ func demoBroker() (*mochi.Server, string, error) {
 	return s, "mqtt://" + l.Addr().String(), nil
 }
 
-// demoCompare prints each tire of the clip beside its verdict and says whether the demonstration succeeded.
+// demoCompare prints each tire of the clip beside its verdict and says whether the demonstration
+// succeeded.
 func demoCompare(out io.Writer, truth synth.Truth, verdicts []*verdict.Verdict) error {
 	fmt.Fprintf(out, "\n%5s  %-7s  %-7s  %11s  %6s  %s\n", "tire", "truth", "verdict", "probability", "frames", "")
 	used := map[*verdict.Verdict]bool{}
@@ -286,7 +288,8 @@ func demoCompare(out io.Writer, truth synth.Truth, verdicts []*verdict.Verdict) 
 	return nil
 }
 
-// showsTire tells whether the verdict's frames are those in which the tire passed. Frames of a source count from 1, those of a truth from 0.
+// showsTire tells whether the verdict's frames are those in which the tire passed. Frames of a
+// source count from 1, those of a truth from 0.
 func showsTire(v *verdict.Verdict, t synth.TruthTire) bool {
 	for _, vote := range v.Votes {
 		if at := int(vote.Frame) - 1; at < t.FirstFrame-1 || at > t.LastFrame+1 {

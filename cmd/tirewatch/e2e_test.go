@@ -72,8 +72,9 @@ func (s *subscriber) await(t *testing.T, topic, text string) string {
 	}
 }
 
-// The main job with real parts: drawn tires, a trained and signed bundle pushed through a real Mosquitto to the real agent, which sees a real
-// video through OpenCV; the verdicts are read by mosquitto_sub.
+// The main job with real parts: drawn tires, a trained and signed bundle pushed through a real
+// Mosquitto to the real agent, which sees a real video through OpenCV; the verdicts are read by
+// mosquitto_sub.
 func TestFromTrainingToVerdicts(t *testing.T) {
 	broker := brokertest.Start(t)
 	dir := t.TempDir()

@@ -39,7 +39,8 @@ func foreign(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// npzEdit spoils an archive: npzedit FROM TO drop ARRAY, npzedit FROM TO rename ARRAY NAME, npzedit FROM TO ARRAY OLD NEW for a text in the header.
+// npzEdit spoils an archive: npzedit FROM TO drop ARRAY, npzedit FROM TO rename ARRAY NAME, npzedit
+// FROM TO ARRAY OLD NEW for a text in the header.
 func npzEdit(ts *testscript.TestScript, _ bool, args []string) {
 	from, to, how := args[0], args[1], args[2:]
 	r, err := zip.OpenReader(ts.MkAbs(from))

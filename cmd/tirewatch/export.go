@@ -78,7 +78,8 @@ tirewatch import reads float and npz back to the same checkpoint, to the bit.`,
 	return cmd
 }
 
-// exportModel reads a checkpoint or a bundle and gives the bytes for other tools, and their kind for people.
+// exportModel reads a checkpoint or a bundle and gives the bytes for other tools, and their kind
+// for people.
 func exportModel(cmd *cobra.Command, path string, keyFiles []string, form format, output string) (data []byte, kind string, err error) {
 	if form == formatAuto && strings.EqualFold(filepath.Ext(output), ".npz") {
 		form = formatNPZ
@@ -145,7 +146,8 @@ func exportCheckpoint(path string, data []byte, form format) ([]byte, string, er
 	return m.Encode(), "float32", nil
 }
 
-// describe tells in the file what the graph does not: how its image is made and what its probability means.
+// describe tells in the file what the graph does not: how its image is made and what its
+// probability means.
 func describe(m *onnx.Model, s preprocess.Spec, threshold float64) {
 	m.Metadata = append(m.Metadata,
 		onnx.Entry{Key: "preprocessing", Value: fmt.Sprintf("grey, %d x %d px, %s filter", s.Width, s.Height, s.Filter)},

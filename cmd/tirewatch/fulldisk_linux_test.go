@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// A disk without room for the images is named, with the room that is needed and a way out, before anything is trained.
+// A disk without room for the images is named, with the room that is needed and a way out, before
+// anything is trained.
 func TestNoRoomForImages(t *testing.T) {
 	dir, disk := t.TempDir(), t.TempDir()
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=1m"); err != nil {

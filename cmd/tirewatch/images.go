@@ -15,7 +15,8 @@ import (
 // pixelMemory is how many bytes of preprocessed images are kept in memory; tests lower it.
 var pixelMemory int64 = pixels.Memory
 
-// newStore keeps count images for spec, in a file in dir as far as they do not fit in memory. An empty dir is the folder for temporary files.
+// newStore keeps count images for spec, in a file in dir as far as they do not fit in memory. An
+// empty dir is the folder for temporary files.
 func newStore(dir string, count int, spec preprocess.Spec) *pixels.Store {
 	return pixels.NewStore(dir, pixelMemory, count, spec.Size())
 }
@@ -28,7 +29,8 @@ func readHint(err error, elsewhere string) error {
 	return err
 }
 
-// readTraining reads the training and validation images of a set, each file once, and gives the set's fingerprint.
+// readTraining reads the training and validation images of a set, each file once, and gives the
+// set's fingerprint.
 func readTraining(cmd *cobra.Command, set *dataset.Set, spec preprocess.Spec, store *pixels.Store) (*dataset.Reading, error) {
 	p := newProgress(cmd, "reading images", len(set.Train)+len(set.Val))
 	r, err := set.Read(cmd.Context(), spec, store, func(done, _ int) { p.Set(done) })

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// floors is the import rule: a package may import its own group and those on lower floors. Groups of one floor do not
-// know each other, except that quantize may import trainer.
+// floors is the import rule: a package may import its own group and those on lower floors. Groups
+// of one floor do not know each other, except that quantize may import trainer.
 var floors = [][]string{
 	{"internal"},
 	{"vision"},
@@ -17,7 +17,8 @@ var floors = [][]string{
 	{"cmd", "bench", "firmware-config", "systemd"},
 }
 
-// importAllowed tells whether a package of one top-level folder may import, directly or not, a package of another.
+// importAllowed tells whether a package of one top-level folder may import, directly or not, a
+// package of another.
 func importAllowed(from, to string) bool {
 	floor := func(name string) int {
 		return slices.IndexFunc(floors, func(names []string) bool { return slices.Contains(names, name) })
@@ -25,7 +26,8 @@ func importAllowed(from, to string) bool {
 	return from == to || floor(to) >= 0 && floor(to) < floor(from) || from == "quantize" && to == "trainer"
 }
 
-// onlyImporter names the one package that imports a heavy library; a name that ends with / covers all below it.
+// onlyImporter names the one package that imports a heavy library; a name that ends with / covers
+// all below it.
 var onlyImporter = map[string]string{
 	"gocv.io/x/gocv":                      "tirewatch/vision/camera",
 	"github.com/eclipse/paho.mqtt.golang": "tirewatch/agent/uplink",
@@ -36,7 +38,8 @@ func matches(pattern, path string) bool {
 	return pattern == path || strings.HasSuffix(pattern, "/") && strings.HasPrefix(path+"/", pattern)
 }
 
-// packages lists the packages of both modules as `path: imports`. The tag lets OpenCV in, so that nothing hides behind it.
+// packages lists the packages of both modules as `path: imports`. The tag lets OpenCV in, so that
+// nothing hides behind it.
 func packages(t *testing.T, format string) map[string][]string {
 	t.Helper()
 	lists := map[string][]string{}

@@ -52,8 +52,8 @@ func newLine(seed uint64, size, n int) *otherLine {
 	return l
 }
 
-// tire photographs tire i: haze on the glass takes contrast, the lamp stands at one side, and water runs down in streaks as thin and dark as
-// cracks are.
+// tire photographs tire i: haze on the glass takes contrast, the lamp stands at one side, and water
+// runs down in streaks as thin and dark as cracks are.
 func (l *otherLine) tire(i int) *image.Gray {
 	rng := rand.New(rand.NewPCG(l.seed, uint64(i)+1))
 	drawn := synth.Draw(synth.Side, l.size, l.seed, i, l.cracked[i])
@@ -113,7 +113,8 @@ const (
 	atRandom     = "at random"
 )
 
-// pass lets a station with the model look at tires, and keep the pictures of all, so that different choices of labels can be compared.
+// pass lets a station with the model look at tires, and keep the pictures of all, so that different
+// choices of labels can be compared.
 func pass(t *testing.T, dir, model, key string, l *otherLine, images []*image.Gray) *journal.Journal {
 	t.Helper()
 	public, err := bundle.ReadPublicKey(key)
@@ -159,8 +160,9 @@ func photograph(t *testing.T, l *otherLine, from, to int) []*image.Gray {
 	return images
 }
 
-// A network that was trained elsewhere comes to a line with a look of its own. People label some of the kept pictures, those first that the
-// queue shows first or as many at random; the export is trained on, and tires of the line that nobody has labelled say what that brought.
+// A network that was trained elsewhere comes to a line with a look of its own. People label some of
+// the kept pictures, those first that the queue shows first or as many at random; the export is
+// trained on, and tires of the line that nobody has labelled say what that brought.
 func TestLearnFromTheLine(t *testing.T) {
 	tires, size, labels := *learnTires, 400, *learnLabel
 	base := []string{"--epochs", "24", "--batch", "32"}

@@ -42,9 +42,10 @@ var (
 	lineDir    = flag.String("line.dir", "", "folder for its model and clip, which stay and are taken again")
 )
 
-// TestLine lets the real station watch a filmed line with each kind of trigger: speeds that change, stops, tires that touch, glare, a hand, torn
-// frames; edges that bounce, triggers that come twice, late and not at all. Each tire gets one verdict. Time is synctest's, so that all takes as
-// long as it computes; the model is trained here, on other tires.
+// TestLine lets the real station watch a filmed line with each kind of trigger: speeds that change,
+// stops, tires that touch, glare, a hand, torn frames; edges that bounce, triggers that come twice,
+// late and not at all. Each tire gets one verdict. Time is synctest's, so that all takes as long as
+// it computes; the model is trained here, on other tires.
 func TestLine(t *testing.T) {
 	dir := *lineDir
 	if dir == "" {
@@ -85,15 +86,17 @@ type line struct {
 }
 
 const (
-	// ejector is how long a tire takes from the camera to the ejector. (On this belt with stops an encoder would say it better.)
+	// ejector is how long a tire takes from the camera to the ejector. (On this belt with stops an
+	// encoder would say it better.)
 	ejector = 15 * time.Second
 	width   = 100 * time.Millisecond
-	// beam is where the beam crosses a tire, in radii from its centre: beside it, so that tires which touch leave a gap. It is cut by the
-	// part of the tire within chord radii along the belt.
+	// beam is where the beam crosses a tire, in radii from its centre: beside it, so that tires
+	// which touch leave a gap. It is cut by the part of the tire within chord radii along the belt.
 	beam, chord = 0.6, 0.8
 )
 
-// passage is when a tire passes the eye, which is where the beam's chord begins when a tire is in the middle of the picture.
+// passage is when a tire passes the eye, which is where the beam's chord begins when a tire is in
+// the middle of the picture.
 type passage struct {
 	comes, leaves time.Duration // at the eye, from the clip's start
 }
@@ -102,7 +105,8 @@ func (l *line) passage(tire synth.TruthTire) passage {
 	const radius = 0.4585 // heights, on average
 	eye := float64(l.truth.Width)/2 + chord*radius*float64(l.truth.Height)
 	start := float64(tire.CentreX - l.truth.Way[tire.CentreFrame])
-	at := func(edge float64) time.Duration { // when the edge, in px from the tire's centre, is at the eye
+	// when the edge, in px from the tire's centre, is at the eye
+	at := func(edge float64) time.Duration {
 		for f := 1; f < len(l.truth.Way); f++ {
 			before, after := start+edge+float64(l.truth.Way[f-1]), start+edge+float64(l.truth.Way[f])
 			if before < eye && after >= eye {
@@ -195,7 +199,8 @@ func (l *line) watch(t *testing.T, kind asked.Kind) {
 	}
 }
 
-// check holds the verdicts against the truth: one for each tire, of frames that show it, with its name.
+// check holds the verdicts against the truth: one for each tire, of frames that show it, with its
+// name.
 func (l *line) check(t *testing.T, kind asked.Kind, verdicts []*verdict.Verdict, outside *outside) {
 	t.Helper()
 	if len(verdicts) != len(l.truth.Tires) {
@@ -250,8 +255,9 @@ func (l *line) tire(v *verdict.Verdict) int {
 	return found
 }
 
-// compareVotes prints how many tires each way to vote gets right, beside the frames one by one. Frames of one tire mostly agree, so that the ways
-// differ on a few tires only; which is best is left open.
+// compareVotes prints how many tires each way to vote gets right, beside the frames one by one.
+// Frames of one tire mostly agree, so that the ways differ on a few tires only; which is best is
+// left open.
 func (l *line) compareVotes(t *testing.T) {
 	type score struct{ right, of, escaped, falsely int }
 	count := func(s *score, said verdict.Label, is string) {
@@ -358,7 +364,8 @@ func (e *ejects) Out(l gpio.Level) error {
 	return e.Pin.Out(l)
 }
 
-// check wants the ejector to be active, from the instant at which each rejected tire is there, and at no other time.
+// check wants the ejector to be active, from the instant at which each rejected tire is there, and
+// at no other time.
 func (e *ejects) check(t *testing.T) {
 	t.Helper()
 	for _, due := range e.due {

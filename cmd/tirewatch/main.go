@@ -1,7 +1,8 @@
-// Command tirewatch is the technician's toolbox: data sets, training, quantizing, signing and pushing models.
+// Command tirewatch is the technician's toolbox: data sets, training, quantizing, signing and
+// pushing models.
 //
-// Only flags and wiring live here. Standard output is the product, standard error is speech; the exit code is 0 for
-// done, 1 for failed and 2 for misused.
+// Only flags and wiring live here. Standard output is the product, standard error is speech; the
+// exit code is 0 for done, 1 for failed and 2 for misused.
 package main
 
 import (
@@ -80,8 +81,9 @@ From photographs to a station, in five commands:
 	return root
 }
 
-// prepare goes over c and every command below it: wrong arguments exit with 2 and point to the help, and a command that only groups
-// others shows its help when it is called alone, but refuses an unknown word.
+// prepare goes over c and every command below it: wrong arguments exit with 2 and point to the
+// help, and a command that only groups others shows its help when it is called alone, but refuses
+// an unknown word.
 func prepare(c *cobra.Command) {
 	if !c.Runnable() {
 		c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }

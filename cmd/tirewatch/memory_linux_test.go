@@ -19,8 +19,9 @@ import (
 // memoryTestDir names the data set for the second program of TestTrainingSetLargerThanMemory.
 const memoryTestDir = "TIREWATCH_TEST_MEMORY_DIR"
 
-// A training does not hold images of 172 MB: with room for 8 MB, its resident set grows by less than 100 MB. The real command
-// runs in a program of its own, whose largest resident set the kernel knows; what it has at its start are mostly the libraries of other tests.
+// A training does not hold images of 172 MB: with room for 8 MB, its resident set grows by less
+// than 100 MB. The real command runs in a program of its own, whose largest resident set the kernel
+// knows; what it has at its start are mostly the libraries of other tests.
 func TestTrainingSetLargerThanMemory(t *testing.T) {
 	const images, most = 1200, 100 << 20
 	if dir := os.Getenv(memoryTestDir); dir != "" {

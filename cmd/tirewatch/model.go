@@ -30,7 +30,8 @@ type model struct {
 	bundle *bundle.Bundle         // nil for a checkpoint
 }
 
-// openModel reads a checkpoint or a bundle. The signature of a bundle is checked when keys are given; without, the technician is told.
+// openModel reads a checkpoint or a bundle. The signature of a bundle is checked when keys are
+// given; without, the technician is told.
 func openModel(cmd *cobra.Command, path string, keyFiles []string) (*model, error) {
 	data, err := readModel(path)
 	if err != nil {

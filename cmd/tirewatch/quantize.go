@@ -215,7 +215,8 @@ func quantizeJob(cmd *cobra.Command, c *checkpoint.Checkpoint, f quantizeFlags) 
 	return job, err
 }
 
-// spread takes at most limit items at equal distances, so that every class and every run of photographs is among them.
+// spread takes at most limit items at equal distances, so that every class and every run of
+// photographs is among them.
 func spread(items []dataset.Item, limit int) []dataset.Item {
 	if limit == 0 || len(items) <= limit {
 		return items

@@ -239,8 +239,9 @@ func TestQuantizeRefuses(t *testing.T) {
 	}
 }
 
-// A bundle that gives other verdicts than its checkpoint is refused with the comparison, unless it is forced. The border is laid through the
-// score of each image in turn: where int8 falls on the other side, one of 18 verdicts is another.
+// A bundle that gives other verdicts than its checkpoint is refused with the comparison, unless it
+// is forced. The border is laid through the score of each image in turn: where int8 falls on the
+// other side, one of 18 verdicts is another.
 func TestQuantizeRefusesAnotherNetwork(t *testing.T) {
 	w := newWorkshop(t)
 	c, err := checkpoint.Read(w.checkpoint)

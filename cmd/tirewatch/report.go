@@ -17,8 +17,8 @@ import (
 	"tirewatch/vision/bundle"
 )
 
-// reportTraining writes the report of a training's best weights on the validation images, also of a training that was
-// stopped; there is nothing to report before the first epoch ended.
+// reportTraining writes the report of a training's best weights on the validation images, also of a
+// training that was stopped; there is nothing to report before the first epoch ended.
 func reportTraining(cmd *cobra.Command, t *trainer.Trainer, runDir, dir string, val []trainer.Sample) error {
 	if t.Best() == nil {
 		return nil
@@ -27,7 +27,8 @@ func reportTraining(cmd *cobra.Command, t *trainer.Trainer, runDir, dir string, 
 	if err != nil {
 		return err
 	}
-	// Ctrl-C ended the training; the report of what was reached takes a second and is written all the same.
+	// Ctrl-C ended the training; the report of what was reached takes a second and is written all
+	// the same.
 	ctx := context.WithoutCancel(cmd.Context())
 	scores, err := m.score(ctx, val, nil)
 	if err != nil {
@@ -38,7 +39,8 @@ func reportTraining(cmd *cobra.Command, t *trainer.Trainer, runDir, dir string, 
 	return writeReport(cmd, r, runDir)
 }
 
-// newReport gathers what there is to say about a model and the images that it scored. dir is the data set's.
+// newReport gathers what there is to say about a model and the images that it scored. dir is the
+// data set's.
 func newReport(title, part string, m *model, dir string, samples []trainer.Sample, scores []float64) *report.Report {
 	r := &report.Report{Title: title, Part: part, Threshold: m.threshold, Width: m.spec.Width, Height: m.spec.Height}
 	r.Facts = append(r.Facts, report.Fact{Name: "Kind", Value: m.kind})
@@ -53,7 +55,8 @@ func newReport(title, part string, m *model, dir string, samples []trainer.Sampl
 		r.History, r.Best = c.History, c.BestEpoch
 		r.Facts = append(r.Facts, checkpointFacts(c)...)
 		if net, err := c.Net(); err == nil { // it computed the scores before
-			if e, err := net.NewExplainer(); err == nil { // a network without convolutions has no heat maps
+			// a network without convolutions has no heat maps
+			if e, err := net.NewExplainer(); err == nil {
 				r.Explain = e.CAM
 			}
 		}
@@ -95,7 +98,8 @@ func checkpointFacts(c *checkpoint.Checkpoint) []report.Fact {
 		report.Fact{Name: "Made by", Value: c.Config.Tool + ", begun " + made})
 }
 
-// configFacts says what was chosen for the training; what was left at its default and changes nothing is not mentioned.
+// configFacts says what was chosen for the training; what was left at its default and changes
+// nothing is not mentioned.
 func configFacts(cfg checkpoint.Config) []report.Fact {
 	rate := fmt.Sprintf("%g", cfg.Rate)
 	switch cfg.Schedule {

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// trainCommand trains on dir and returns what was said; at, when it is not nil, is called once when speech first holds the word.
+// trainCommand trains on dir and returns what was said; at, when it is not nil, is called once when
+// speech first holds the word.
 func trainCommand(t *testing.T, word string, at func(), args ...string) (speech string, err error) {
 	t.Helper()
 	w := &trigger{word: word, at: at}
@@ -36,8 +37,8 @@ func (w *trigger) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Once they are read, photographs may be deleted or rewritten: the training and its report are those of the set as it was. Resuming on what is
-// there then is refused.
+// Once they are read, photographs may be deleted or rewritten: the training and its report are
+// those of the set as it was. Resuming on what is there then is refused.
 func TestPhotographsThatChangeWhileTraining(t *testing.T) {
 	dir := t.TempDir()
 	photos := filepath.Join(dir, "photos")

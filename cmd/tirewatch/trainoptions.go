@@ -15,7 +15,8 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// fineTuneRate is the learning rate of a fine-tuning: a tenth of the usual one, so that what was learned is not shaken off.
+// fineTuneRate is the learning rate of a fine-tuning: a tenth of the usual one, so that what was
+// learned is not shaken off.
 const fineTuneRate = 0.0001
 
 // trainOptions are the choices of a training beside the usual ones.
@@ -75,7 +76,8 @@ func (f *trainFlags) choose(cmd *cobra.Command) error {
 	return nil
 }
 
-// readBase reads the checkpoint to fine-tune, nil when there is none, and notes it in the configuration.
+// readBase reads the checkpoint to fine-tune, nil when there is none, and notes it in the
+// configuration.
 func (f *trainFlags) readBase() (*checkpoint.Checkpoint, error) {
 	if f.finetune == "" {
 		return nil, nil
@@ -94,7 +96,8 @@ func (f *trainFlags) readBase() (*checkpoint.Checkpoint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fine-tune %s: %w", f.finetune, err)
 	}
-	if err := net.Freeze(f.cfg.Frozen); err != nil { // before a run folder is made and images are read
+	// before a run folder is made and images are read
+	if err := net.Freeze(f.cfg.Frozen); err != nil {
 		return nil, err
 	}
 	f.cfg.Pretrained = sum

@@ -99,7 +99,8 @@ func (p *progress) Set(done int) {
 	}
 }
 
-// clear ends the display without a word, for work whose caller prints a line of its own. A nil progress shows nothing.
+// clear ends the display without a word, for work whose caller prints a line of its own. A nil
+// progress shows nothing.
 func (p *progress) clear() {
 	if p != nil && p.bar != nil {
 		p.bar.Finish()

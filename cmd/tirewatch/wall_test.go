@@ -26,8 +26,9 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// A station that looks at side walls, with real parts: a filmed belt through OpenCV, the real agent, a real Mosquitto. The network is the thesis
-// network's size with random weights, so what it says is arbitrary, but to the last bit the same for the same bytes: of each tire the kept picture
+// A station that looks at side walls, with real parts: a filmed belt through OpenCV, the real
+// agent, a real Mosquitto. The network is the thesis network's size with random weights, so what it
+// says is arbitrary, but to the last bit the same for the same bytes: of each tire the kept picture
 // must give the score of the worst tile.
 func TestSideWallsOnABelt(t *testing.T) {
 	broker := brokertest.Start(t)
@@ -75,7 +76,8 @@ broker = "%s"
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	station := exec.CommandContext(ctx, agent, "run", "--config", in("station.toml"))
-	if out, err := station.CombinedOutput(); err != nil { // it ends with the clip, when the broker has everything
+	// it ends with the clip, when the broker has everything
+	if out, err := station.CombinedOutput(); err != nil {
 		t.Fatalf("the agent: %v\n%s", err, out)
 	}
 
@@ -119,8 +121,8 @@ broker = "%s"
 	exportTiles(t, agent, in("station.toml"), in("set"), len(truth.Tires), undecided)
 }
 
-// exportTiles labels all pictures, in the way of somebody who labels what was rejected too. The data set has the tiles alone: what was kept whole is not
-// asked about, and left out.
+// exportTiles labels all pictures, in the way of somebody who labels what was rejected too. The
+// data set has the tiles alone: what was kept whole is not asked about, and left out.
 func exportTiles(t *testing.T, agent, config, set string, tires, undecided int) {
 	t.Helper()
 	review := func(args ...string) string {
@@ -149,8 +151,9 @@ func exportTiles(t *testing.T, agent, config, set string, tires, undecided int) 
 	}
 }
 
-// checkRing holds the side wall against the truth of the clip: the outline to two per cent of its diameter, as far as shadows draw it, and the rim where
-// drawn tires have theirs, 0.5 to 0.64 of the outline.
+// checkRing holds the side wall against the truth of the clip: the outline to two per cent of its
+// diameter, as far as shadows draw it, and the rim where drawn tires have theirs, 0.5 to 0.64 of
+// the outline.
 func checkRing(t *testing.T, tire synth.TruthTire, p *verdict.Tiling) {
 	t.Helper()
 	if int(p.Frame)-1 != tire.CentreFrame {

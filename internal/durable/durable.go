@@ -1,9 +1,10 @@
-// Package durable replaces files so that a power cut leaves the old one or the new one, never a mixture.
+// Package durable replaces files so that a power cut leaves the old one or the new one, never a
+// mixture.
 //
-// Everything the product keeps as a whole file goes through it: checkpoints, bundles, keys, reports and
-// model slots. The order is the one that ext4, f2fs and SD cards need: write a temporary file in the
-// same folder, fsync it, rename it over the name, fsync the folder. Newcomers need WriteFile; Create is for
-// content that is produced piece by piece.
+// Everything the product keeps as a whole file goes through it: checkpoints, bundles, keys, reports
+// and model slots. The order is the one that ext4, f2fs and SD cards need: write a temporary file
+// in the same folder, fsync it, rename it over the name, fsync the folder. Newcomers need
+// WriteFile; Create is for content that is produced piece by piece.
 package durable
 
 import (
@@ -16,11 +17,12 @@ import (
 	"strings"
 )
 
-// tempMark stands in the name of every unfinished file, so that Clean can tell them from finished ones.
+// tempMark stands in the name of every unfinished file, so that Clean can tell them from finished
+// ones.
 const tempMark = ".unfinished-"
 
-// WriteFile replaces the file at path by data with permissions perm. On any error path is as it was and no temporary
-// file remains.
+// WriteFile replaces the file at path by data with permissions perm. On any error path is as it was
+// and no temporary file remains.
 func WriteFile(path string, data []byte, perm fs.FileMode) error {
 	return WriteFileOn(Disk, path, data, perm)
 }
@@ -47,7 +49,8 @@ type File struct {
 
 var _ io.Writer = (*File)(nil)
 
-// Create starts a replacement of path. The caller ends it with Commit, or with Abort, which is safe to defer.
+// Create starts a replacement of path. The caller ends it with Commit, or with Abort, which is safe
+// to defer.
 func Create(path string, perm fs.FileMode) (*File, error) { return create(Disk, path, perm) }
 
 func create(on FS, path string, perm fs.FileMode) (*File, error) {
@@ -103,7 +106,8 @@ func (f *File) Abort() {
 // SyncDir makes the names inside dir durable.
 func SyncDir(dir string) error { return Disk.SyncDir(dir) }
 
-// Clean removes what interrupted writes left in dir. Call it before the first write of a process that alone owns dir.
+// Clean removes what interrupted writes left in dir. Call it before the first write of a process
+// that alone owns dir.
 func Clean(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -119,8 +123,8 @@ func Clean(dir string) error {
 	return nil
 }
 
-// Nameless makes a file in dir that has lost its name already: its room on the disk is free again when it is closed or the process ends.
-// A crash before the name is gone leaves what Clean removes.
+// Nameless makes a file in dir that has lost its name already: its room on the disk is free again
+// when it is closed or the process ends. A crash before the name is gone leaves what Clean removes.
 func Nameless(dir string) (*os.File, error) {
 	f, err := os.CreateTemp(dir, ".nameless"+tempMark+"*")
 	if err != nil {

@@ -102,7 +102,8 @@ func TestClean(t *testing.T) {
 	if err := durable.WriteFile(filepath.Join(dir, "kept"), []byte("x"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := durable.Create(filepath.Join(dir, "lost"), 0o644); err != nil { // as if the process died here
+	// as if the process died here
+	if _, err := durable.Create(filepath.Join(dir, "lost"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if n := names(t, dir); len(n) != 2 {

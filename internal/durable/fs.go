@@ -7,11 +7,12 @@ import (
 	"os"
 )
 
-// FS is what writing durably asks of a file system. Programs use Disk; durabletest has one that remembers each step, so that a test
-// can cut the power between any two.
+// FS is what writing durably asks of a file system. Programs use Disk; durabletest has one that
+// remembers each step, so that a test can cut the power between any two.
 type FS interface {
-	CreateTemp(dir, pattern string) (Handle, error)       // as os.CreateTemp
-	Append(path string, perm fs.FileMode) (Handle, error) // opens a file to write at its end, makes it when it is missing
+	CreateTemp(dir, pattern string) (Handle, error) // as os.CreateTemp
+	// opens a file to write at its end, makes it when it is missing
+	Append(path string, perm fs.FileMode) (Handle, error)
 	Rename(from, to string) error
 	Remove(path string) error
 	SyncDir(dir string) error // makes the names inside dir durable

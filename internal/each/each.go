@@ -1,4 +1,5 @@
-// Package each goes over many images on all processors: reading, scoring, calibrating. Newcomers need Run, its one call.
+// Package each goes over many images on all processors: reading, scoring, calibrating. Newcomers
+// need Run, its one call.
 package each
 
 import (
@@ -7,9 +8,11 @@ import (
 	"sync"
 )
 
-// Run calls do(0) .. do(n-1) and returns the first error, or the context's when it ends early; all calls have ended by then. Every
-// processor has a worker of its own, made by worker, which may keep what is not safe for concurrent use. finish, when not nil, is called
-// for each worker that came to its end without an error, and progress, when not nil, after each image; their calls do not overlap.
+// Run calls do(0) .. do(n-1) and returns the first error, or the context's when it ends early; all
+// calls have ended by then. Every processor has a worker of its own, made by worker, which may keep
+// what is not safe for concurrent use. finish, when not nil, is called for each worker that came to
+// its end without an error, and progress, when not nil, after each image; their calls do not
+// overlap.
 func Run[W any](ctx context.Context, n int, worker func() (W, error), do func(w W, i int) error, finish func(w W), progress func(done int)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -1,4 +1,5 @@
-// Package hint finds what an error says of what to do about it: its method Hint, or that of an error that it wraps. Newcomers need Of.
+// Package hint finds what an error says of what to do about it: its method Hint, or that of an
+// error that it wraps. Newcomers need Of.
 package hint
 
 import "errors"

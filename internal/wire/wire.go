@@ -1,7 +1,8 @@
-// Package wire guards the decoding of MessagePack that came from outside: bundles, checkpoints, verdicts.
+// Package wire guards the decoding of MessagePack that came from outside: bundles, checkpoints,
+// verdicts.
 //
-// A decoder allocates an array before it reads the elements, so a few hostile bytes can ask for all memory. Check walks over the
-// bytes first, allocating nothing. It is the one call of the package.
+// A decoder allocates an array before it reads the elements, so a few hostile bytes can ask for all
+// memory. Check walks over the bytes first, allocating nothing. It is the one call of the package.
 package wire
 
 import (
@@ -17,8 +18,8 @@ var ErrMalformed = errors.New("malformed MessagePack")
 // maxNesting is deeper than anything of ours.
 const maxNesting = 8
 
-// Check makes sure that b holds exactly one MessagePack value, no array or map of which has more than limit elements. The error wraps
-// ErrMalformed.
+// Check makes sure that b holds exactly one MessagePack value, no array or map of which has more
+// than limit elements. The error wraps ErrMalformed.
 func Check(b []byte, limit int) error {
 	rest, err := walk(b, limit, 0)
 	if err == nil && len(rest) > 0 {

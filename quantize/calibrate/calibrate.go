@@ -1,9 +1,10 @@
-// Package calibrate measures how large the float network's activations become, so that they can be mapped to bytes.
+// Package calibrate measures how large the float network's activations become, so that they can be
+// mapped to bytes.
 //
 //	checkpoint -> CALIBRATE -> convert -> bundle
 //
-// The measure is the largest activation of each layer over real images: min-max calibration, where the minimum is the 0
-// of ReLU. Newcomers need Measure.
+// The measure is the largest activation of each layer over real images: min-max calibration, where
+// the minimum is the 0 of ReLU. Newcomers need Measure.
 package calibrate
 
 import (
@@ -15,8 +16,9 @@ import (
 	"tirewatch/internal/each"
 )
 
-// Float is the float network. observe, when not nil, gets the activations of each trained layer, counted from 0, that
-// the result depends on; they are valid during the call. It is not for concurrent use.
+// Float is the float network. observe, when not nil, gets the activations of each trained layer,
+// counted from 0, that the result depends on; they are valid during the call. It is not for
+// concurrent use.
 type Float interface {
 	Logit(pix []byte, observe func(layer int, values []float32)) (float64, error)
 }
@@ -24,8 +26,8 @@ type Float interface {
 // ErrNoImages says that there is nothing to measure on.
 var ErrNoImages = errors.New("no calibration images")
 
-// SilentLayerError says that a layer was 0 for every image. Such a network gives the same answer for all of them: it is
-// not trained, or the images are not what it was trained on.
+// SilentLayerError says that a layer was 0 for every image. Such a network gives the same answer
+// for all of them: it is not trained, or the images are not what it was trained on.
 type SilentLayerError struct {
 	Layer  string
 	Images int
@@ -35,9 +37,10 @@ func (e *SilentLayerError) Error() string {
 	return fmt.Sprintf("layer %s is 0 for all %d calibration images", e.Layer, e.Images)
 }
 
-// Measure gives the largest activation of each layer over the images, which are preprocessed pixels. layers names the
-// trained layers in order but for the last: it gives the logit, which is not mapped to a byte. Measure works on all
-// processors, with a network of its own from newFloat on each; the result does not depend on their number.
+// Measure gives the largest activation of each layer over the images, which are preprocessed
+// pixels. layers names the trained layers in order but for the last: it gives the logit, which is
+// not mapped to a byte. Measure works on all processors, with a network of its own from newFloat on
+// each; the result does not depend on their number.
 func Measure(ctx context.Context, newFloat func() Float, layers []string, images [][]byte, progress func(done int)) ([]float32, error) {
 	if len(images) == 0 {
 		return nil, ErrNoImages

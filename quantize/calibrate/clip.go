@@ -13,9 +13,11 @@ import (
 type Method string
 
 const (
-	MinMax     Method = "minmax"     // the largest activation: nothing is cut off, rare giants make every step coarse
+	// the largest activation: nothing is cut off, rare giants make every step coarse
+	MinMax     Method = "minmax"
 	Percentile Method = "percentile" // all but the largest 0.01 % of the activations
-	MSE        Method = "mse"        // the range with the smallest mean squared error, cut off and rounded together
+	// the range with the smallest mean squared error, cut off and rounded together
+	MSE Method = "mse"
 )
 
 // Methods lists all, the simplest first.
@@ -34,8 +36,8 @@ type Histogram struct {
 	Counts  [bins]int64 // of the others, by size
 }
 
-// Count goes over the images again and counts the activations of each layer; largest is what Measure found on the same
-// images. The result does not depend on the number of processors.
+// Count goes over the images again and counts the activations of each layer; largest is what
+// Measure found on the same images. The result does not depend on the number of processors.
 func Count(ctx context.Context, newFloat func() Float, largest []float32, images [][]byte, progress func(done int)) ([]Histogram, error) {
 	if len(images) == 0 {
 		return nil, ErrNoImages
@@ -102,7 +104,8 @@ func (h *Histogram) Range(m Method) (float32, error) {
 	return 0, fmt.Errorf("%w %q, want one of %v", ErrMethod, m, Methods)
 }
 
-// percentile is the upper edge of the first bin by which at least the share of all activations is counted.
+// percentile is the upper edge of the first bin by which at least the share of all activations is
+// counted.
 func (h *Histogram) percentile(share float64) float32 {
 	all := h.Zeros
 	for _, n := range h.Counts {
@@ -120,11 +123,13 @@ func (h *Histogram) percentile(share float64) float32 {
 // edge is the lower edge of a bin.
 func (h *Histogram) edge(bin int) float32 { return float32(float64(h.Largest) * float64(bin) / bins) }
 
-// smallestClip is the smallest part of the full range that leastError tries. Below it, more than three of the byte's bits would be
-// spent on activations whose rounding is not what the verdict suffers from.
+// smallestClip is the smallest part of the full range that leastError tries. Below it, more than
+// three of the byte's bits would be spent on activations whose rounding is not what the verdict
+// suffers from.
 const smallestClip = 0.1
 
-// leastError tries clips in steps of a hundredth of the full range, the largest first, so that equal errors keep more.
+// leastError tries clips in steps of a hundredth of the full range, the largest first, so that
+// equal errors keep more.
 func (h *Histogram) leastError() float32 {
 	best, least := h.Largest, math.Inf(1)
 	for percent := 100; percent >= 100*smallestClip; percent-- {

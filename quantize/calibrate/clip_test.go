@@ -59,8 +59,9 @@ func ranges(t *testing.T, giant float32, images [][]byte) map[calibrate.Method]f
 	return got
 }
 
-// One giant among 20,000 activations: min-max follows it, the percentile drops it and one in 10,000 with it. Keeping it would cost
-// every other value a step of 1000/255; the squared error weighs both.
+// One giant among 20,000 activations: min-max follows it, the percentile drops it and one in 10,000
+// with it. Keeping it would cost every other value a step of 1000/255; the squared error weighs
+// both.
 func TestRanges(t *testing.T) {
 	got := ranges(t, 1000, crowd(20))
 	if got[calibrate.MinMax] != 1000 {
@@ -70,11 +71,13 @@ func TestRanges(t *testing.T) {
 	if r := got[calibrate.Percentile]; r < 249 || r > 249.2 {
 		t.Errorf("percentile %g, want just above 249", r)
 	}
-	// At 1000 the error is 20000 * (1000/255)²/12 = 26,000 at most, at 750 it is 250² + 14,000: keeping the giant is right.
+	// At 1000 the error is 20000 * (1000/255)²/12 = 26,000 at most, at 750 it is 250² + 14,000:
+	// keeping the giant is right.
 	if r := got[calibrate.MSE]; r < 900 {
 		t.Errorf("least squared error %g for one giant of 20,000", r)
 	}
-	// Among 2,000,000 it no longer counts: half the range costs 500², and saves 2,000,000 * ((1000/255)² - (500/255)²)/12.
+	// Among 2,000,000 it no longer counts: half the range costs 500², and saves 2,000,000 *
+	// ((1000/255)² - (500/255)²)/12.
 	if r := ranges(t, 1000, crowd(2000))[calibrate.MSE]; r < 250 || r > 510 {
 		t.Errorf("least squared error %g for one giant of 2,000,000", r)
 	}

@@ -9,13 +9,16 @@ import (
 	"tirewatch/vision/infer"
 )
 
-// CorrectBias moves the biases of one trained layer so that the mean of its sums, over the images and positions that the inputs are
-// means of, is the float network's again: rounding the weights and clipping the inputs shift it, and every layer behind adds to the shift.
-// floatIn is the mean input of the layer in the float network, byteIn that in the int8 network in units of its bytes, both in the order
-// of the shape in: (H, W, C), as large as what the layer reads or larger. largest is the range of the layer; the last one has none.
+// CorrectBias moves the biases of one trained layer so that the mean of its sums, over the images
+// and positions that the inputs are means of, is the float network's again: rounding the weights
+// and clipping the inputs shift it, and every layer behind adds to the shift. floatIn is the mean
+// input of the layer in the float network, byteIn that in the int8 network in units of its bytes,
+// both in the order of the shape in: (H, W, C), as large as what the layer reads or larger. largest
+// is the range of the layer; the last one has none.
 //
-// The sums are linear in the inputs, so the mean inputs are all that is needed and no sum has to be looked at.
-// Source: Nagel et al. 2019, "Data-free quantization through weight equalization and bias correction", section 4.2 and appendix D.
+// The sums are linear in the inputs, so the mean inputs are all that is needed and no sum has to be
+// looked at. Source: Nagel et al. 2019, "Data-free quantization through weight equalization and
+// bias correction", section 4.2 and appendix D.
 func CorrectBias(m *infer.Model, layer int, params []nn.Param, in graph.Shape, floatIn, byteIn []float64, largest float64) error {
 	s, err := trainedStep(&m.Graph, layer)
 	if err != nil {
@@ -45,7 +48,8 @@ func CorrectBias(m *infer.Model, layer int, params []nn.Param, in graph.Shape, f
 			reach += 255 * max(int64(q), -int64(q))
 		}
 		bias := float64(l.Bias[c]) + math.RoundToEven(floatMean/unit-byteMean)
-		// A channel that has no room for another bias keeps its own: it is all bias, and that is exact.
+		// A channel that has no room for another bias keeps its own: it is all bias, and that is
+		// exact.
 		if math.Abs(bias) <= maxBias && reach+int64(math.Abs(bias)) <= math.MaxInt32 {
 			l.Bias[c] = int32(bias)
 		}
@@ -70,8 +74,8 @@ func trainedStep(g *graph.Graph, layer int) (graph.Step, error) {
 	return graph.Step{}, fmt.Errorf("%w: no trained layer %d", ErrParams, layer)
 }
 
-// taps gives the mean value that each weight of a filter meets, over all live positions: (kh, kw, inC) for a convolution, the input
-// itself for a dense layer. Zeros around the image count.
+// taps gives the mean value that each weight of a filter meets, over all live positions: (kh, kw,
+// inC) for a convolution, the input itself for a dense layer. Zeros around the image count.
 func taps(s graph.Step, in graph.Shape, mean []float64) []float64 {
 	if s.Kind == graph.Dense {
 		return mean

@@ -2,8 +2,9 @@
 //
 //	checkpoint -> calibrate -> CONVERT -> bundle
 //
-// Newcomers need Convert. The integer law that the result obeys stands in package infer; this is how its numbers are
-// found, for a layer with input scale si and output scale so, and for each of its output channels c:
+// Newcomers need Convert. The integer law that the result obeys stands in package infer; this is
+// how its numbers are found, for a layer with input scale si and output scale so, and for each of
+// its output channels c:
 //
 //	si      1/255 for the image, else the so of the layer before
 //	so      range / 255: the largest activation that calibration saw becomes 255
@@ -12,10 +13,10 @@
 //	Bias[c] round(b[c] / (si * sw[c]))          int32
 //	Mult[c] float32(si * sw[c] / so)
 //
-// A channel whose weights are tiny beside its bias gets a larger sw, so that the bias fits: a channel of K weights loses
-// less than K / 2^23 of its bias. That covers channels without weights too, which keep just their bias. The scheme is
-// the symmetric per-channel one of Krishnamoorthi 2018, "Quantizing deep convolutional networks for efficient
-// inference".
+// A channel whose weights are tiny beside its bias gets a larger sw, so that the bias fits: a
+// channel of K weights loses less than K / 2^23 of its bias. That covers channels without weights
+// too, which keep just their bias. The scheme is the symmetric per-channel one of Krishnamoorthi
+// 2018, "Quantizing deep convolutional networks for efficient inference".
 package convert
 
 import (
@@ -42,12 +43,12 @@ func (e *OverflowError) Error() string {
 	return fmt.Sprintf("layer %s, channel %d: integer sums may reach %d and overflow", e.Layer, e.Channel, e.Reach)
 }
 
-// maxBias leaves half of int32 for a layer's products: room for 33,000 weights a channel at their largest, and more in
-// practice.
+// maxBias leaves half of int32 for a layer's products: room for 33,000 weights a channel at their
+// largest, and more in practice.
 const maxBias = 1 << 30
 
-// Convert quantizes the parameters of the network, in the order weights, biases for each trained layer. ranges holds the
-// largest activation of each trained layer but the last.
+// Convert quantizes the parameters of the network, in the order weights, biases for each trained
+// layer. ranges holds the largest activation of each trained layer but the last.
 func Convert(g *graph.Graph, params []nn.Param, ranges []float32) (*infer.Model, error) {
 	steps, err := g.Plan()
 	if err != nil {
@@ -144,12 +145,12 @@ func weightScale(w []float32, bias float32, in float64) float64 {
 	return sw
 }
 
-// multiplier keeps a scale that is too small for a float32 above 0. With the smallest normal one every sum becomes 0, as
-// it should.
+// multiplier keeps a scale that is too small for a float32 above 0. With the smallest normal one
+// every sum becomes 0, as it should.
 func multiplier(f float64) float32 { return max(float32(f), 0x1p-126) }
 
-// DeadChannels counts the channels of each trained layer that have no weight other than 0: they say the same for every
-// image.
+// DeadChannels counts the channels of each trained layer that have no weight other than 0: they say
+// the same for every image.
 func DeadChannels(m *infer.Model) []int {
 	dead := make([]int, len(m.Layers))
 	for i, l := range m.Layers {

@@ -43,10 +43,12 @@ func TestByHand(t *testing.T) {
 	}
 	hidden, out := m.Layers[0], m.Layers[1]
 	// sw = 1.27/127 = 0.01 and 0.05/127; si = 1/255, so = 0.01
-	if got, want := int8s(hidden.W), []int8{127, -64, 127, 65}; !slices.Equal(got, want) { // -63.5 is a tie up to the float32 of 0.635
+	// -63.5 is a tie up to the float32 of 0.635
+	if got, want := int8s(hidden.W), []int8{127, -64, 127, 65}; !slices.Equal(got, want) {
 		t.Errorf("weights %v, want %v", got, want)
 	}
-	if want := []int32{12750, -64770}; !slices.Equal(hidden.Bias, want) { // 0.5*255/0.01, -0.1*255*127/0.05
+	// 0.5*255/0.01, -0.1*255*127/0.05
+	if want := []int32{12750, -64770}; !slices.Equal(hidden.Bias, want) {
 		t.Errorf("biases %v, want %v", hidden.Bias, want)
 	}
 	for c, want := range []float64{0.01 / 255 / 0.01, 0.05 / 127 / 255 / 0.01} {
@@ -54,10 +56,12 @@ func TestByHand(t *testing.T) {
 			t.Errorf("multiplier %d: %g, want %g", c, got, want)
 		}
 	}
-	if got, want := int8s(out.W), []int8{-127, 64}; !slices.Equal(got, want) { // 63.5 is a tie: to even
+	// 63.5 is a tie: to even
+	if got, want := int8s(out.W), []int8{-127, 64}; !slices.Equal(got, want) {
 		t.Errorf("last weights %v, want %v", got, want)
 	}
-	if want := []int32{1588}; !slices.Equal(out.Bias, want) || out.Mult != nil { // 0.25 / (0.01 * 2/127) = 1587.5
+	// 0.25 / (0.01 * 2/127) = 1587.5
+	if want := []int32{1588}; !slices.Equal(out.Bias, want) || out.Mult != nil {
 		t.Errorf("last bias %v, multipliers %v", out.Bias, out.Mult)
 	}
 	if want := 0.01 * 2 / 127; math.Abs(m.LogitScale/want-1) > 1e-6 {
@@ -65,7 +69,8 @@ func TestByHand(t *testing.T) {
 	}
 }
 
-// Channels at the edge: without weights, with weights far too small for their bias, with nothing at all.
+// Channels at the edge: without weights, with weights far too small for their bias, with nothing at
+// all.
 func TestUnusualChannels(t *testing.T) {
 	for _, c := range []struct {
 		name        string
@@ -144,7 +149,8 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
-// More than 66,000 of the largest weights in one channel could leave int32: that is refused and not computed wrongly.
+// More than 66,000 of the largest weights in one channel could leave int32: that is refused and not
+// computed wrongly.
 func TestOverflow(t *testing.T) {
 	const n = 4096 * 17
 	g := &graph.Graph{Input: graph.Shape{H: 17, W: 1, C: 4096}, Layers: []graph.Layer{
@@ -163,7 +169,8 @@ func TestOverflow(t *testing.T) {
 	}
 }
 
-// On random networks the int8 logit stays near the float one: within a few steps of the activations' bytes.
+// On random networks the int8 logit stays near the float one: within a few steps of the
+// activations' bytes.
 func TestNearFloat(t *testing.T) {
 	g := &graph.Graph{Input: graph.Shape{H: 31, W: 31, C: 1}, Layers: []graph.Layer{
 		{Kind: graph.Conv2D, Name: "conv1", Filters: 16, Kernel: 3, Stride: 2, Padding: graph.Valid, Activation: graph.ReLU},

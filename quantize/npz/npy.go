@@ -51,7 +51,8 @@ func encodeArray(v []float32, shape []int) []byte {
 
 var headerForm = regexp.MustCompile(`^\{'descr': '([^']{1,20})', 'fortran_order': (True|False), 'shape': \(([0-9, ]{0,100})\),? ?\}\s*$`)
 
-// decodeArray reads numbers that must be float32 of the given shape, and gives them with the last axis varying fastest.
+// decodeArray reads numbers that must be float32 of the given shape, and gives them with the last
+// axis varying fastest.
 func decodeArray(b []byte, want []int) ([]float32, error) {
 	header, b, err := splitHeader(b)
 	if err != nil {
@@ -108,7 +109,8 @@ func splitHeader(b []byte) (header string, rest []byte, err error) {
 	return string(b[at:][:n]), b[at:][n:], nil
 }
 
-// firstFastest gives the numbers of an array whose first axis varies fastest, as numpy.savez writes the transpose of a matrix.
+// firstFastest gives the numbers of an array whose first axis varies fastest, as numpy.savez writes
+// the transpose of a matrix.
 func firstFastest(v []float32, shape []int) []float32 {
 	moved := make([]float32, 0, len(v))
 	at := make([]int, len(shape))

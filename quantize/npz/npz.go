@@ -1,18 +1,20 @@
-// Package npz moves weights to and from NumPy's archives in the layout of Keras, the common ground of Python's tools.
+// Package npz moves weights to and from NumPy's archives in the layout of Keras, the common ground
+// of Python's tools.
 //
 //	checkpoint -> Encode -> weights.npz -> numpy.load
 //	numpy.savez -> weights.npz -> Decode -> checkpoint
 //
-// Newcomers need Encode and Decode. An archive is a zip file with one array a member. For each trained layer NAME there are two, float32:
+// Newcomers need Encode and Decode. An archive is a zip file with one array a member. For each
+// trained layer NAME there are two, float32:
 //
 //	NAME_kernel  (kh, kw, in, out) of a convolution, (in, out) of a dense layer
 //	NAME_bias    (out)
 //
-// A dense layer behind a flatten reads its inputs in the order (H, W, C), in Keras as here. So weights are only moved, never computed
-// with: out and in again they are the same to the bit.
+// A dense layer behind a flatten reads its inputs in the order (H, W, C), in Keras as here. So
+// weights are only moved, never computed with: out and in again they are the same to the bit.
 //
-// Arrays say nothing of strides, pools and activations. The archive's comment, which NumPy passes over, carries the network in JSON; an
-// archive without one is taken for the network of the thesis.
+// Arrays say nothing of strides, pools and activations. The archive's comment, which NumPy passes
+// over, carries the network in JSON; an archive without one is taken for the network of the thesis.
 package npz
 
 import (
@@ -76,7 +78,8 @@ func Encode(c *Content) ([]byte, error) {
 		return nil, err
 	}
 	for _, p := range c.Params {
-		m, err := w.CreateHeader(&zip.FileHeader{Name: arrayName(p.Name) + ".npy", Method: zip.Store}) // as numpy.savez does
+		// as numpy.savez does
+		m, err := w.CreateHeader(&zip.FileHeader{Name: arrayName(p.Name) + ".npy", Method: zip.Store})
 		if err != nil {
 			return nil, err
 		}
@@ -90,8 +93,8 @@ func Encode(c *Content) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Decode reads an archive. Each array of the network must be there once, in its shape, and no other. The error wraps ErrDamaged or ErrArrays
-// and names the array.
+// Decode reads an archive. Each array of the network must be there once, in its shape, and no
+// other. The error wraps ErrDamaged or ErrArrays and names the array.
 func Decode(data []byte) (*Content, error) {
 	if len(data) > MaxSize {
 		return nil, fmt.Errorf("%w: %d bytes, the limit is %d", ErrDamaged, len(data), MaxSize)
@@ -205,8 +208,8 @@ func outputsFirst(v []float32, shape []int) []float32 {
 	return moved
 }
 
-// readArray reads the member of a parameter of the given shape. What the member says of its size is not believed: no more is unpacked than
-// that shape takes.
+// readArray reads the member of a parameter of the given shape. What the member says of its size is
+// not believed: no more is unpacked than that shape takes.
 func readArray(f *zip.File, shape []int) ([]float32, error) {
 	want := kerasShape(shape)
 	size := 4

@@ -62,7 +62,8 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// An archive that NumPy wrote, compressed and with arrays in Fortran's order: number i of an array in (H, W, I, O) or (I, O) is (7 i mod 23 - 11) / 16.
+// An archive that NumPy wrote, compressed and with arrays in Fortran's order: number i of an array
+// in (H, W, I, O) or (I, O) is (7 i mod 23 - 11) / 16.
 func TestNumPyArchive(t *testing.T) {
 	data, err := os.ReadFile("testdata/thesis.npz")
 	if err != nil {
@@ -90,7 +91,8 @@ func TestNumPyArchive(t *testing.T) {
 
 // NumPy reads what we write, and finds each number where Keras has it.
 func TestNumPyReads(t *testing.T) {
-	candidates := []string{"python3", "/usr/bin/python3"} // the second is Debian's, which has Debian's NumPy
+	// the second is Debian's, which has Debian's NumPy
+	candidates := []string{"python3", "/usr/bin/python3"}
 	i := slices.IndexFunc(candidates, func(p string) bool { return exec.Command(p, "-c", "import numpy").Run() == nil })
 	if i < 0 {
 		t.Skip("python3 with NumPy is not installed")
@@ -105,7 +107,8 @@ func TestNumPyReads(t *testing.T) {
 	if err := os.WriteFile(path, data, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	// The raw numbers of conv2_kernel[2, 0, 5, 7], dense1_kernel[3, 100] and dense3_bias[0], and how many there are of all.
+	// The raw numbers of conv2_kernel[2, 0, 5, 7], dense1_kernel[3, 100] and dense3_bias[0], and
+	// how many there are of all.
 	out, err := exec.Command(python, "-c", `import sys, numpy
 z = numpy.load(sys.argv[1])
 v = numpy.array([z["conv2_kernel"][2, 0, 5, 7], z["dense1_kernel"][3, 100], z["dense3_bias"][0], sum(z[k].size for k in z.files)], "<f4")

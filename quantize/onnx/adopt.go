@@ -8,8 +8,9 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// adopt takes names and dropout from the network in the metadata, or from that of the thesis, when it computes the same. The weights, the
-// shapes and everything else come from the file's nodes; metadata that tell another story are passed over.
+// adopt takes names and dropout from the network in the metadata, or from that of the thesis, when
+// it computes the same. The weights, the shapes and everything else come from the file's nodes;
+// metadata that tell another story are passed over.
 func (n *Network) adopt(metadata []Entry) {
 	known := []*graph.Graph{graph.Thesis()}
 	threshold := 0.0
@@ -44,8 +45,9 @@ func (n *Network) adopt(metadata []Entry) {
 	}
 }
 
-// sameArithmetic tells whether two networks compute the same from the same weights: the same windows at the same places and the same sums,
-// whatever the layers are called. Dropout acts in training only, and flattening is no computation.
+// sameArithmetic tells whether two networks compute the same from the same weights: the same
+// windows at the same places and the same sums, whatever the layers are called. Dropout acts in
+// training only, and flattening is no computation.
 func sameArithmetic(a, b *graph.Graph) bool {
 	plan := func(g *graph.Graph) []graph.Step {
 		steps, err := g.Plan()
@@ -54,7 +56,8 @@ func sameArithmetic(a, b *graph.Graph) bool {
 		}
 		steps = slices.DeleteFunc(steps, func(s graph.Step) bool { return s.Kind == graph.Dropout || s.Kind == graph.Flatten })
 		for i := range steps {
-			steps[i].Name, steps[i].Padding = "", "" // PadTop and PadLeft and the number of windows say it better
+			// PadTop and PadLeft and the number of windows say it better
+			steps[i].Name, steps[i].Padding = "", ""
 		}
 		return steps
 	}

@@ -13,7 +13,8 @@ const (
 	MetaThreshold = "threshold" // probability from which a tire is cracked
 )
 
-// graphText is what the metadata keep of a network: ONNX has no place for the names of layers and for dropout.
+// graphText is what the metadata keep of a network: ONNX has no place for the names of layers and
+// for dropout.
 func graphText(g *graph.Graph) string {
 	text, err := json.Marshal(g)
 	if err != nil {
@@ -72,8 +73,8 @@ func (b *builder) needSpace(s graph.Step) error {
 	return nil
 }
 
-// flatten makes (1, C*H*W) of (1, C, H, W). Our own order is (H, W, C), which the weights of the next dense layer follow:
-// denseOrder says how to move them.
+// flatten makes (1, C*H*W) of (1, C, H, W). Our own order is (H, W, C), which the weights of the
+// next dense layer follow: denseOrder says how to move them.
 func (b *builder) flatten(name, output string, in graph.Shape) {
 	if b.flat {
 		return
@@ -82,8 +83,8 @@ func (b *builder) flatten(name, output string, in graph.Shape) {
 	b.flat, b.from = true, in
 }
 
-// denseOrder prepares for a dense layer: it flattens where the graph did not say so, and gives the shape whose order (C, H, W) the inputs
-// have now. Behind a dense layer there is only one order.
+// denseOrder prepares for a dense layer: it flattens where the graph did not say so, and gives the
+// shape whose order (C, H, W) the inputs have now. Behind a dense layer there is only one order.
 func (b *builder) denseOrder(s graph.Step) graph.Shape {
 	b.flatten(s.Name+"/flatten", s.Name+"/flat", s.In)
 	from := b.from
@@ -93,7 +94,8 @@ func (b *builder) denseOrder(s graph.Step) graph.Shape {
 
 func out(layer string) string { return layer + "/out" }
 
-// window gives the attributes of a convolution or pool. ONNX lists the padding of both axes before, then after.
+// window gives the attributes of a convolution or pool. ONNX lists the padding of both axes before,
+// then after.
 func window(s graph.Step) []Attr {
 	after := func(in, out, before int) int64 {
 		return int64(max(0, (out-1)*s.Stride+s.Kernel-in) - before)

@@ -16,8 +16,8 @@ type chain struct {
 	changes int // counts everything that alters the image's values, unlike a new order of them
 	trained int // index of the newest layer with weights, and one more; 0 before the first
 
-	// scale is what the file's values are of the network's, behind the newest layer: 255 where a network reads pixels of 0 to 255. It
-	// is worked into the weights of the next layer.
+	// scale is what the file's values are of the network's, behind the newest layer: 255 where a
+	// network reads pixels of 0 to 255. It is worked into the weights of the next layer.
 	scale float64
 
 	probability bool // the head is there
@@ -47,7 +47,8 @@ func (c *chain) add(l graph.Layer) {
 	c.changes++
 }
 
-// addTrained appends a layer with its parameters, w in our order of the given shape. A missing bias is zero.
+// addTrained appends a layer with its parameters, w in our order of the given shape. A missing bias
+// is zero.
 func (c *chain) addTrained(l graph.Layer, shape []int, w, bias []float32) {
 	if c.scale != 1 {
 		for i, v := range w {
@@ -70,8 +71,8 @@ func (c *chain) weights() (w, b *nn.Param) {
 	return &c.params[len(c.params)-2], &c.params[len(c.params)-1]
 }
 
-// relu makes the newest layer's activation a ReLU. Behind a pool it may come as well, for the largest of the rectified is the rectified
-// largest; and the image itself is never negative.
+// relu makes the newest layer's activation a ReLU. Behind a pool it may come as well, for the
+// largest of the rectified is the rectified largest; and the image itself is never negative.
 func (w *walk) relu(c call) (*value, error) {
 	v, err := w.imageOf(c)
 	if err != nil {
@@ -105,7 +106,8 @@ func (w *walk) addBias(c call) (*value, error) {
 	if err != nil {
 		return nil, c.refuse("%v", err)
 	}
-	if !slices.ContainsFunc(add, func(f float32) bool { return f != 0 }) && v.perChannel(t.Shape) { // as behind a factor for the pixels
+	// as behind a factor for the pixels
+	if !slices.ContainsFunc(add, func(f float32) bool { return f != 0 }) && v.perChannel(t.Shape) {
 		return v, nil
 	}
 	l := w.newest()
@@ -210,7 +212,8 @@ func (w *walk) headOf(c call) (*value, error) {
 
 // head makes the newest layer, of one or two linear units, end in one probability: that of a crack.
 //
-// The softmax of two sums a and b is the sigmoid of their difference: e^b / (e^a + e^b) = 1 / (1 + e^(a-b)).
+// The softmax of two sums a and b is the sigmoid of their difference: e^b / (e^a + e^b) = 1 / (1 +
+// e^(a-b)).
 func (w *walk) head(where string) error {
 	l := w.newest()
 	if l == nil || l.Kind != graph.Dense || l.Activation != graph.Linear || w.trained != len(w.layers) || w.scale != 1 {

@@ -17,20 +17,23 @@ func damagedf(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrDamaged, fmt.Sprintf(format, args...))
 }
 
-// Limits on files from outside, far above any network that graph can hold. What a reader makes of a byte of the file is larger than the
-// byte, for an empty node a hundred times; so everything is counted.
+// Limits on files from outside, far above any network that graph can hold. What a reader makes of a
+// byte of the file is larger than the byte, for an empty node a hundred times; so everything is
+// counted.
 const (
 	MaxSize = 1 << 28 // bytes of a file
 
-	maxNodes  = 1 << 12 // also of constants, and of each other list of a file
-	maxNames  = 1 << 6  // inputs, outputs or attributes of one node
-	maxRank   = 1 << 3  // axes of a constant
-	maxInts   = 1 << 20 // numbers of an attribute, or of a constant that is stored as a list of varints
+	maxNodes = 1 << 12 // also of constants, and of each other list of a file
+	maxNames = 1 << 6  // inputs, outputs or attributes of one node
+	maxRank  = 1 << 3  // axes of a constant
+	// numbers of an attribute, or of a constant that is stored as a list of varints
+	maxInts   = 1 << 20
 	maxString = 1 << 16 // bytes of a name; metadata may hold a whole network
 )
 
-// Decode reads an ONNX file. Constants of all storage forms come out as little endian bytes, and tensors share the memory of data. What the
-// file holds beside the fields of Model is passed over. The error wraps ErrDamaged.
+// Decode reads an ONNX file. Constants of all storage forms come out as little endian bytes, and
+// tensors share the memory of data. What the file holds beside the fields of Model is passed over.
+// The error wraps ErrDamaged.
 func Decode(data []byte) (*Model, error) {
 	if len(data) > MaxSize {
 		return nil, damagedf("%d bytes, the limit is %d", len(data), MaxSize)
@@ -220,7 +223,8 @@ func packed(ints []int64, t Type) []byte {
 	return b
 }
 
-// shape checks that a constant has the numbers that its axes promise. Types that we know nothing of keep what they have.
+// shape checks that a constant has the numbers that its axes promise. Types that we know nothing of
+// keep what they have.
 func (t *Tensor) shape(dims []int64) error {
 	values := int64(1)
 	for _, d := range dims {
@@ -277,7 +281,8 @@ func (v *Value) decodeType(b []byte) error {
 func decodeDim(b []byte) (int, error) {
 	d := AnySize
 	err := eachField(b, func(f field) error {
-		if f.number == 1 && f.value > 0 && f.value <= MaxSize { // some tools write 0 or -1 for any size
+		// some tools write 0 or -1 for any size
+		if f.number == 1 && f.value > 0 && f.value <= MaxSize {
 			d = int(f.value)
 		}
 		return nil

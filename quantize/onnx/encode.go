@@ -4,7 +4,8 @@ import "math"
 
 // Encode gives the bytes of the file. The same model always makes the same bytes.
 //
-// The graph is the last field and its length stands before it, so that a file that lost its end is never a smaller valid one.
+// The graph is the last field and its length stands before it, so that a file that lost its end is
+// never a smaller valid one.
 func (m *Model) Encode() []byte {
 	var g message
 	for i := range m.Nodes {

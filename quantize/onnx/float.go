@@ -5,8 +5,9 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// Float gives the trained network in float32: Conv, Relu, MaxPool, Flatten, Gemm, Sigmoid. params are those of a checkpoint. Sums
-// are added in an order that each runtime chooses, so results agree to rounding, not to the bit.
+// Float gives the trained network in float32: Conv, Relu, MaxPool, Flatten, Gemm, Sigmoid. params
+// are those of a checkpoint. Sums are added in an order that each runtime chooses, so results agree
+// to rounding, not to the bit.
 func Float(g *graph.Graph, params []nn.Param) (*Model, error) {
 	if _, err := nn.FromParams(g, params); err != nil {
 		return nil, err

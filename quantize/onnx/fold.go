@@ -8,8 +8,9 @@ import (
 	"strconv"
 )
 
-// What tools write around the layers: constants inside nodes, and shapes that are computed because the batch may have any size. All of it
-// is carried out while the file is read, with the batch of the input, or 1.
+// What tools write around the layers: constants inside nodes, and shapes that are computed because
+// the batch may have any size. All of it is carried out while the file is read, with the batch of
+// the input, or 1.
 
 // floats gives the numbers of a float32 constant in memory of their own.
 func (t *Tensor) floats() ([]float32, error) {

@@ -16,7 +16,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// foreignFiles are the files that other tools would make of a network, in tf2onnx's and in PyTorch's forms.
+// foreignFiles are the files that other tools would make of a network, in tf2onnx's and in
+// PyTorch's forms.
 func foreignFiles(g *graph.Graph, params []nn.Param) map[string]*onnx.Model {
 	files := map[string]*onnx.Model{}
 	for _, o := range []onnxtest.Choices{
@@ -28,7 +29,8 @@ func foreignFiles(g *graph.Graph, params []nn.Param) map[string]*onnx.Model {
 	return files
 }
 
-// Files as Keras and PyTorch make them give the network's probabilities, and without a head of two classes its very weights.
+// Files as Keras and PyTorch make them give the network's probabilities, and without a head of two
+// classes its very weights.
 func TestForeignFiles(t *testing.T) {
 	for name, g := range networks {
 		if name == "dense without flatten" {

@@ -12,12 +12,14 @@ import (
 
 // Options say what an ONNX file leaves open.
 type Options struct {
-	Crack   Class   // which class is crack
-	Logits  bool    // the network ends before its sigmoid or softmax, which training had in the loss
+	Crack Class // which class is crack
+	// the network ends before its sigmoid or softmax, which training had in the loss
+	Logits  bool
 	Largest float64 // value of a white pixel; 0 stands for 1, and for 255 where the input is bytes
 }
 
-// Class is one of two classes by its place in the network's output. A single output is the probability of class 1.
+// Class is one of two classes by its place in the network's output. A single output is the
+// probability of class 1.
 type Class int
 
 const (
@@ -44,7 +46,8 @@ var (
 	ErrLogits = errors.New("the network ends without a sigmoid or softmax")
 )
 
-// OperatorError names an operator that Import does not know, or not on such inputs, and the node that has it.
+// OperatorError names an operator that Import does not know, or not on such inputs, and the node
+// that has it.
 type OperatorError struct {
 	Op   string // with its domain when that is not ONNX's
 	Node string // name, or the name of its output
@@ -58,14 +61,18 @@ func (e *OperatorError) Error() string {
 	return fmt.Sprintf("operator %s of node %q: %s", e.Op, e.Node, e.Why)
 }
 
-// Import makes a network of a decoded file. It follows the image from the input through the nodes and understands what Keras, by way
-// of tf2onnx, and PyTorch make of a chain of convolutions, pools and dense layers: every order of the axes, shapes that are computed,
-// biases that are added, the sigmoid of one output or the softmax of two. Weights come out in our order, to the last bit as they are,
-// unless a factor on the way or a head of two classes must be worked into them. A file that Float wrote gives the same graph and weights.
+// Import makes a network of a decoded file. It follows the image from the input through the nodes
+// and understands what Keras, by way of tf2onnx, and PyTorch make of a chain of convolutions, pools
+// and dense layers: every order of the axes, shapes that are computed, biases that are added, the
+// sigmoid of one output or the softmax of two. Weights come out in our order, to the last bit as
+// they are, unless a factor on the way or a head of two classes must be worked into them. A file
+// that Float wrote gives the same graph and weights.
 //
-// Foreign layers are named conv1, pool1, dense1 and so on; a network that is the thesis' gets its names and its dropout.
+// Foreign layers are named conv1, pool1, dense1 and so on; a network that is the thesis' gets its
+// names and its dropout.
 //
-// Errors are an *OperatorError, or wrap ErrCannotHold, ErrQuantized, ErrWhichCrack, ErrLogits or ErrDamaged.
+// Errors are an *OperatorError, or wrap ErrCannotHold, ErrQuantized, ErrWhichCrack, ErrLogits or
+// ErrDamaged.
 func Import(m *Model, o Options) (*Network, error) {
 	w := &walk{model: m, options: o, values: map[string]*value{}, budget: maxFolded}
 	for _, s := range m.Operators {
@@ -98,8 +105,8 @@ func Import(m *Model, o Options) (*Network, error) {
 	return n, nil
 }
 
-// maxFolded bounds the numbers that are computed while a file is read, all weights in our order among them. It is also
-// what graph allows one layer.
+// maxFolded bounds the numbers that are computed while a file is read, all weights in our order
+// among them. It is also what graph allows one layer.
 const maxFolded = 1 << 26
 
 // walk carries the file out, with shapes and constants instead of images.
@@ -116,7 +123,9 @@ type walk struct {
 type value struct {
 	constant *Tensor // nil for the image on its way
 	layout
-	changes int // of the network before this value was made; a later change means that the network branched here
+	// of the network before this value was made; a later change means that the network branched
+	// here
+	changes int
 }
 
 // spend counts n numbers before they are made.
@@ -227,7 +236,8 @@ func (w *walk) end() error {
 	return w.head("the end of the network")
 }
 
-// imageOf gives the first input, which must be the newest state of the image: a network that goes on from an older one branches.
+// imageOf gives the first input, which must be the newest state of the image: a network that goes
+// on from an older one branches.
 func (w *walk) imageOf(c call) (*value, error) {
 	v := c.in[0]
 	switch {

@@ -79,7 +79,8 @@ func sameParams(t *testing.T, want, got []nn.Param) {
 	}
 }
 
-// Without metadata, as when another tool saved the file again, the thesis is recognised by what it computes.
+// Without metadata, as when another tool saved the file again, the thesis is recognised by what it
+// computes.
 func TestThesisIsRecognised(t *testing.T) {
 	g := graph.Thesis()
 	net := randomNet(t, g, rand.New(rand.NewPCG(7, 7)))

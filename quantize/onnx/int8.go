@@ -8,14 +8,17 @@ import (
 	"tirewatch/vision/infer"
 )
 
-// Int8 gives the quantized network: QLinearConv, MaxPool on uint8, QGemm. It is the integer law and nothing else.
+// Int8 gives the quantized network: QLinearConv, MaxPool on uint8, QGemm. It is the integer law and
+// nothing else.
 //
-// ONNX's operators multiply a sum with x_scale * w_scale[c] / y_scale, the law with one float32, Mult[c], and a quotient of three
-// float32 cannot make every float32. So x_scale and y_scale are 1, exact, and w_scale[c] is Mult[c]. In ONNX's reading an
-// activation then stands for the number of its byte instead of the float network's value; nothing that is computed
-// depends on that. The last layer has no y_scale: its result is float32(sum) * float32(LogitScale).
+// ONNX's operators multiply a sum with x_scale * w_scale[c] / y_scale, the law with one float32,
+// Mult[c], and a quotient of three float32 cannot make every float32. So x_scale and y_scale are 1,
+// exact, and w_scale[c] is Mult[c]. In ONNX's reading an activation then stands for the number of
+// its byte instead of the float network's value; nothing that is computed depends on that. The last
+// layer has no y_scale: its result is float32(sum) * float32(LogitScale).
 //
-// ONNX requantizes before it pools, the runner after: scales are positive and rounding keeps the order, so the bytes are the same.
+// ONNX requantizes before it pools, the runner after: scales are positive and rounding keeps the
+// order, so the bytes are the same.
 func Int8(m *infer.Model) (*Model, error) {
 	b, steps, err := newInt8Builder(m, "int8 network of a tirewatch bundle: one scale per output channel, all other scales 1")
 	if err != nil {
@@ -49,7 +52,8 @@ func Int8(m *infer.Model) (*Model, error) {
 	return &b.m, nil
 }
 
-// newInt8Builder begins either form of a quantized network, which has the pixel itself for its input.
+// newInt8Builder begins either form of a quantized network, which has the pixel itself for its
+// input.
 func newInt8Builder(m *infer.Model, doc string) (*builder, []graph.Step, error) {
 	if err := m.Validate(); err != nil {
 		return nil, nil, err
@@ -90,7 +94,8 @@ func (b *builder) qgemm(s graph.Step, l *infer.Layer, scale []float32, output st
 	b.node("QGemm", s.Name, output, append(inputs, requantize...), intAttr("transB", 1)).Domain = Microsoft
 }
 
-// quantized adds the weights of a layer with their scales and zero points, and returns the three names.
+// quantized adds the weights of a layer with their scales and zero points, and returns the three
+// names.
 func (b *builder) quantized(s graph.Step, shape []int, w []byte, scale []float32) []string {
 	return []string{
 		b.constant(s.Name+"/w", Int8s, shape, w),

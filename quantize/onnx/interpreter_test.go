@@ -15,8 +15,8 @@ type array struct {
 	v     []float64
 }
 
-// interpret carries a decoded file out as the ONNX specification defines its operators. Sums of bytes are exact in float64; where an
-// operator multiplies in float32, so does this.
+// interpret carries a decoded file out as the ONNX specification defines its operators. Sums of
+// bytes are exact in float64; where an operator multiplies in float32, so does this.
 func interpret(t testing.TB, f *onnx.Model, image array) map[string]array {
 	t.Helper()
 	env := map[string]array{f.Inputs[0].Name: image}
@@ -169,7 +169,8 @@ func gemm(x, w, bias array) array {
 	return out
 }
 
-// requantize makes bytes of sums (1, C, ...): scaled by x_scale * w_scale[c] / y_scale in float32, rounded to even, saturated.
+// requantize makes bytes of sums (1, C, ...): scaled by x_scale * w_scale[c] / y_scale in float32,
+// rounded to even, saturated.
 func requantize(sums, xScale, wScale, yScale array) array {
 	per := len(sums.v) / sums.shape[1]
 	for i, v := range sums.v {

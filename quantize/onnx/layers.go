@@ -58,7 +58,8 @@ func (w *walk) maxPool(c call) (*value, error) {
 	return &value{layout: v.windowed(out), changes: w.changes}, nil
 }
 
-// slide completes a layer whose window slides over the image: stride and padding. It gives the input and the shape of the output.
+// slide completes a layer whose window slides over the image: stride and padding. It gives the
+// input and the shape of the output.
 func (w *walk) slide(c call, l *graph.Layer) (*value, graph.Shape, error) {
 	var out graph.Shape
 	v, err := w.imageOf(c)
@@ -99,7 +100,8 @@ func paddingText(c call, l *graph.Layer) string {
 	return fmt.Sprintf("window %d, stride %d, pads %v %s", l.Kernel, l.Stride, c.attr("pads").Ints, c.attr("auto_pad").Text)
 }
 
-// padded tells whether a node's windows are those of s: as many, and the first at the same place. Zeros behind the last window do not matter.
+// padded tells whether a node's windows are those of s: as many, and the first at the same place.
+// Zeros behind the last window do not matter.
 func padded(c call, s graph.Step) bool {
 	pads := c.attr("pads").Ints
 	switch c.attr("auto_pad").Text {
@@ -148,7 +150,8 @@ func (w *walk) gemm(c call) (*value, error) {
 
 func (w *walk) matMul(c call) (*value, error) { return w.dense(c, false) }
 
-// dense adds a dense layer whose weights are (units, inputs), or (inputs, units). The order of its inputs is that in which the image lies.
+// dense adds a dense layer whose weights are (units, inputs), or (inputs, units). The order of its
+// inputs is that in which the image lies.
 func (w *walk) dense(c call, unitsFirst bool) (*value, error) {
 	v, err := w.imageOf(c)
 	if err != nil {

@@ -17,15 +17,17 @@ const (
 	depth   axis = 'C'
 )
 
-// layout says how an activation lies in ONNX's memory. Two things are kept apart: the extents that ONNX counts in, and the axes in the
-// order in which they vary, the slowest first. An axis of one element is not listed, for it may be anywhere:
+// layout says how an activation lies in ONNX's memory. Two things are kept apart: the extents that
+// ONNX counts in, and the axes in the order in which they vary, the slowest first. An axis of one
+// element is not listed, for it may be anywhere:
 //
 //	(1, 16, 11, 11)  extents of a convolution's output     order C H W
 //	(1, 11, 11, 16)  after a Transpose to (N, H, W, C)     order H W C
 //	(1, 1936)        after a Reshape                       order H W C: the next dense layer reads it in this order
 //
-// So a Reshape changes the extents alone, whatever it is for: to flatten, to drop an axis, or in the place of a Transpose, as tf2onnx
-// has it around an image of one channel. Networks whose axes are in any order come out right without a rule for each tool.
+// So a Reshape changes the extents alone, whatever it is for: to flatten, to drop an axis, or in
+// the place of a Transpose, as tf2onnx has it around an image of one channel. Networks whose axes
+// are in any order come out right without a rule for each tool.
 type layout struct {
 	dims  []int  // extents as ONNX counts them
 	order []axis // of more than one element, the slowest first
@@ -33,10 +35,12 @@ type layout struct {
 	shape graph.Shape // of one image
 }
 
-// maxSide bounds the batch and the sides of an image, as graph bounds sides, so that no product of them overflows.
+// maxSide bounds the batch and the sides of an image, as graph bounds sides, so that no product of
+// them overflows.
 const maxSide = 4096
 
-// imageLayout takes the extents of the input for those of grey images: (N, 1, H, W), (N, H, W, 1) or (N, H, W).
+// imageLayout takes the extents of the input for those of grey images: (N, 1, H, W), (N, H, W, 1)
+// or (N, H, W).
 func imageLayout(dims []int) (layout, error) {
 	l := layout{dims: slices.Clone(dims)}
 	if len(dims) > 0 && dims[0] == AnySize {
@@ -118,7 +122,8 @@ func (l layout) flat() bool {
 		(l.batch == 1 || len(l.order) > 0 && l.order[0] == batch)
 }
 
-// places gives for each value of a flat image, in the order in which they lie, the place in ours: (H, W, C).
+// places gives for each value of a flat image, in the order in which they lie, the place in ours:
+// (H, W, C).
 func (l layout) places() []int {
 	places := []int{0}
 	for _, a := range l.order {
@@ -137,7 +142,8 @@ func (l layout) places() []int {
 	return places
 }
 
-// perChannel tells whether a constant of extents c, spread over this layout as ONNX does it, has one number for each channel or one for all.
+// perChannel tells whether a constant of extents c, spread over this layout as ONNX does it, has
+// one number for each channel or one for all.
 func (l layout) perChannel(c []int) bool {
 	if len(c) > len(l.dims) {
 		return false

@@ -1,25 +1,30 @@
-// Package onnx writes a network as an ONNX file, so that any other runtime can carry it out, and reads the networks of other tools.
+// Package onnx writes a network as an ONNX file, so that any other runtime can carry it out, and
+// reads the networks of other tools.
 //
 //	train -> checkpoint -> Float    -> float.onnx
 //	quantize -> bundle  -> Int8     -> int8.onnx
 //	                    -> Int8QDQ  -> qdq.onnx
 //	another tool        -> FILE.onnx -> Decode, Import -> checkpoint
 //
-// Newcomers need Float and Int8 with Model.Encode behind them, or Decode and Import. The comparison with other runtimes stands on
-// Int8: its graph is the integer law of package infer in ONNX's operators, so that a runtime that keeps to their definition gives our
-// sums to the last bit. All graphs that we write are in ONNX's order (N, C, H, W) and take one image at a time:
+// Newcomers need Float and Int8 with Model.Encode behind them, or Decode and Import. The comparison
+// with other runtimes stands on Int8: its graph is the integer law of package infer in ONNX's
+// operators, so that a runtime that keeps to their definition gives our sums to the last bit. All
+// graphs that we write are in ONNX's order (N, C, H, W) and take one image at a time:
 //
 //	image        float32 (1, C, H, W), pixel / 255, or uint8 (1, C, H, W), the pixel itself
 //	probability  float32 (1, 1), of a crack
 //	logit        float32 (1, 1), before the sigmoid: what a station takes the mean of over the frames of a tire
 //
-// Every other value is named after its layer, NAME/out; constants are NAME/w, NAME/b and NAME/scale.
+// Every other value is named after its layer, NAME/out; constants are NAME/w, NAME/b and
+// NAME/scale.
 //
 // # Versions
 //
-// Operators are those of ONNX 1.8: operator set 13, file version 7. Int8 also needs QGemm of the set com.microsoft, version 1, because
-// ONNX itself has no quantized dense layer with a bias; Int8QDQ needs nothing but ONNX. Dropout acts in training only and leaves a
-// trace in the metadata alone, which carry the whole network for Import: names, dropout and threshold come back as they were.
+// Operators are those of ONNX 1.8: operator set 13, file version 7. Int8 also needs QGemm of the
+// set com.microsoft, version 1, because ONNX itself has no quantized dense layer with a bias;
+// Int8QDQ needs nothing but ONNX. Dropout acts in training only and leaves a trace in the metadata
+// alone, which carry the whole network for Import: names, dropout and threshold come back as they
+// were.
 package onnx
 
 import "errors"
@@ -55,7 +60,8 @@ func (t Type) size() int64 {
 // AnySize stands for an extent that the file leaves open, mostly that of the batch.
 const AnySize = -1
 
-// Model is an ONNX model: the graph's nodes in the order of execution, and the constants that they read.
+// Model is an ONNX model: the graph's nodes in the order of execution, and the constants that they
+// read.
 type Model struct {
 	Doc       string
 	Operators []OperatorSet // that the nodes are taken from

@@ -22,7 +22,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// networks reach every form: both paddings, windows that overlap and that skip, a flatten that changes the order, none at all.
+// networks reach every form: both paddings, windows that overlap and that skip, a flatten that
+// changes the order, none at all.
 var networks = map[string]graph.Graph{
 	"as the thesis, small": bundletest.Graph(),
 	"order changes at flatten": {Input: graph.Shape{H: 9, W: 14, C: 2}, Layers: []graph.Layer{
@@ -59,8 +60,8 @@ func asImage(pix []byte, s graph.Shape, scale float32) array {
 	return a
 }
 
-// decode reads a file that we wrote. That the fields have ONNX's numbers is held by files of other tools, which it reads as well, and by
-// those other tools, which read ours.
+// decode reads a file that we wrote. That the fields have ONNX's numbers is held by files of other
+// tools, which it reads as well, and by those other tools, which read ours.
 func decode(t testing.TB, data []byte) *onnx.Model {
 	t.Helper()
 	m, err := onnx.Decode(data)
@@ -81,8 +82,9 @@ func randomPixels(n int, rng *rand.Rand) []byte {
 // exports are the two forms of a quantized network.
 var exports = map[string]func(*infer.Model) (*onnx.Model, error){"qlinear": onnx.Int8, "qdq": onnx.Int8QDQ}
 
-// The exported graphs, carried out by the definitions of their operators, give the runner's sum. The interpreter adds in float64, where nothing
-// that QDQ has between its pairs comes near to rounding; float32 is held by ONNX Runtime in bench.
+// The exported graphs, carried out by the definitions of their operators, give the runner's sum.
+// The interpreter adds in float64, where nothing that QDQ has between its pairs comes near to
+// rounding; float32 is held by ONNX Runtime in bench.
 func TestInt8IsTheIntegerLaw(t *testing.T) {
 	for form, export := range exports {
 		for name, g := range networks {
@@ -110,7 +112,8 @@ func TestInt8IsTheIntegerLaw(t *testing.T) {
 					got, want := env[onnx.Logit].v[0], float64(float32(sum)*float32(m.LogitScale))
 					if form == "qdq" {
 						want = float64(sum) * float64(float32(m.LogitScale))
-						got, want = math.Round(got*1e9), math.Round(want*1e9) // float64 is far from exact either, and a sum is 1e-5
+						// float64 is far from exact either, and a sum is 1e-5
+						got, want = math.Round(got*1e9), math.Round(want*1e9)
 					}
 					if got != want {
 						t.Fatalf("logit %g, want %g", got, want)

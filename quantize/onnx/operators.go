@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// operator is what Import makes of an operator: one way when the image is among its inputs, another when all are constants.
+// operator is what Import makes of an operator: one way when the image is among its inputs, another
+// when all are constants.
 type operator struct {
 	inputs      int // that must be there
 	onImage     func(*walk, call) (*value, error)
@@ -54,7 +55,8 @@ var quantizedOps = []string{"QuantizeLinear", "DequantizeLinear", "QLinearConv",
 
 func same(_ *walk, c call) (*value, error) { return c.in[0], nil }
 
-// cast passes the image on: its numbers are those of the network's arithmetic, float32, whatever the file holds them in.
+// cast passes the image on: its numbers are those of the network's arithmetic, float32, whatever
+// the file holds them in.
 func (w *walk) cast(c call) (*value, error) {
 	if to := Type(c.intAttr("to", 0)); to != Float32 {
 		return nil, c.refuse("to type %d, want float32", to)

@@ -5,18 +5,21 @@ import (
 	"tirewatch/vision/infer"
 )
 
-// Int8QDQ gives the quantized network in the other form, QDQ: Conv and Gemm on float32, and around each of them the pairs of
-// QuantizeLinear and DequantizeLinear that say which bytes stand for these numbers. Every runtime can carry it out, and those with
-// integer kernels recognise the pairs and put the kernels in their place. The scales are those of Int8: 1, and Mult for the weights.
+// Int8QDQ gives the quantized network in the other form, QDQ: Conv and Gemm on float32, and around
+// each of them the pairs of QuantizeLinear and DequantizeLinear that say which bytes stand for
+// these numbers. Every runtime can carry it out, and those with integer kernels recognise the pairs
+// and put the kernels in their place. The scales are those of Int8: 1, and Mult for the weights.
 //
 //	image -> Dequantize -> Conv -> Quantize -> Dequantize -> MaxPool -> Quantize -> Dequantize -> Flatten -> ... -> Gemm -> logit
 //	             w, b -> Dequantize ^   (axis 0: a scale for each output channel)
 //
-// What is exact: all weights, biases and scales, and every activation where the runtime puts integer kernels in the place of the pairs.
-// Then its sums are the station's. What is to rounding: a runtime that computes the Conv and Gemm in float32, as ONNX writes it. Each
-// product byte * weight * Mult is rounded, and so are the sums; an activation whose exact value is as good as in the middle between two bytes may
-// become the other one. bench measures it: 173 of 186 images have the same sum all the same, the others are up to 1.5 % of the range
-// of sums off. A verdict differs where the probability is that close to the threshold.
+// What is exact: all weights, biases and scales, and every activation where the runtime puts
+// integer kernels in the place of the pairs. Then its sums are the station's. What is to rounding:
+// a runtime that computes the Conv and Gemm in float32, as ONNX writes it. Each product byte *
+// weight * Mult is rounded, and so are the sums; an activation whose exact value is as good as in
+// the middle between two bytes may become the other one. bench measures it: 173 of 186 images have
+// the same sum all the same, the others are up to 1.5 % of the range of sums off. A verdict differs
+// where the probability is that close to the threshold.
 //
 // There is no Relu: QuantizeLinear saturates at byte 0, which stands for 0.
 func Int8QDQ(m *infer.Model) (*Model, error) {
@@ -100,7 +103,8 @@ func (b *builder) dequantize(layer string) {
 	b.node("DequantizeLinear", layer+"/dequantize", layer+"/float", []string{b.at, one, zero})
 }
 
-// dequantized adds the weights and biases of a layer with the nodes that make float32 of them, and returns the inputs of its node.
+// dequantized adds the weights and biases of a layer with the nodes that make float32 of them, and
+// returns the inputs of its node.
 func (b *builder) dequantized(s graph.Step, shape []int, w []byte, l *infer.Layer, scale []float32) []string {
 	image := b.at // nodes of constants are no steps on the image's way
 	names := b.quantized(s, shape, w, scale)

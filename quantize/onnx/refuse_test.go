@@ -108,7 +108,8 @@ func TestImportRefuses(t *testing.T) {
 	}
 }
 
-// A head of two classes does not say which of them is crack, and a wrong guess would turn every verdict round.
+// A head of two classes does not say which of them is crack, and a wrong guess would turn every
+// verdict round.
 func TestWhichCrack(t *testing.T) {
 	data, err := os.ReadFile("testdata/torch_functional.onnx")
 	if err != nil {
@@ -204,7 +205,8 @@ func FuzzImport(f *testing.F) {
 	})
 }
 
-// Other tools write the operator sets last, without which nothing is read: their files cannot lose an end unnoticed either.
+// Other tools write the operator sets last, without which nothing is read: their files cannot lose
+// an end unnoticed either.
 func TestCutPyTorchFiles(t *testing.T) {
 	for name, o := range torchOptions {
 		data, err := os.ReadFile(filepath.Join("testdata", "torch_"+name+".onnx"))

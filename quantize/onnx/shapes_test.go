@@ -65,7 +65,8 @@ func integer(name string, v int64) onnx.Attr {
 	return onnx.Attr{Name: name, Kind: onnx.IntAttr, Int: v}
 }
 
-// There are many ways to say flatten, and tools find them all. The image behind the pool is (1, 3, 2, 2).
+// There are many ways to say flatten, and tools find them all. The image behind the pool is (1, 3,
+// 2, 2).
 func TestWaysToFlatten(t *testing.T) {
 	const from, to = "pool1/out", "flatten/out"
 	image := []string{from}
@@ -122,7 +123,8 @@ func TestEveryOrderOfAxes(t *testing.T) {
 		t.Fatal(err)
 	}
 	extents := map[int64]int{1: 3, 2: 2, 3: 2} // of C, H and W
-	steps := map[int64]int{1: 4, 2: 2, 3: 1}   // in the order (C, H, W), which the weights of our file have
+	// in the order (C, H, W), which the weights of our file have
+	steps := map[int64]int{1: 4, 2: 2, 3: 1}
 	for _, perm := range [][]int64{{1, 2, 3}, {1, 3, 2}, {2, 1, 3}, {2, 3, 1}, {3, 1, 2}, {3, 2, 1}} {
 		m := exported(t)
 		replace(m, "Flatten", part{}.node("t", "Transpose", []string{"pool1/out"}, ints("perm", 0, perm[0], perm[1], perm[2])).node("flatten/out", "Flatten", []string{"t"}))
@@ -184,7 +186,8 @@ func TestRescaling(t *testing.T) {
 	}
 }
 
-// With ceil_mode a window may reach over the end, but none begins there: the pool's input is 5 wide, and a window at 6 would see nothing.
+// With ceil_mode a window may reach over the end, but none begins there: the pool's input is 5
+// wide, and a window at 6 would see nothing.
 func TestCeilMode(t *testing.T) {
 	m := exported(t)
 	pool := node(m, "MaxPool")
@@ -238,7 +241,8 @@ func TestBias(t *testing.T) {
 	}
 }
 
-// However small a file is, what it makes us compute is bounded: here, a constant of a million bytes that is turned a thousand times.
+// However small a file is, what it makes us compute is bounded: here, a constant of a million bytes
+// that is turned a thousand times.
 func TestWorkIsBounded(t *testing.T) {
 	p := part{}.floats("w0", make([]float32, 1<<18)...)
 	p.tensors[0].Shape = []int{1 << 9, 1 << 9}
@@ -280,7 +284,8 @@ func TestShapesRefused(t *testing.T) {
 		m := exported(t)
 		replace(m, "Flatten", p)
 		n, err := onnx.Import(m, onnx.Options{})
-		// Behind the part the flatten is missing, so a part that is accepted fails at the dense layer.
+		// Behind the part the flatten is missing, so a part that is accepted fails at the dense
+		// layer.
 		var op *onnx.OperatorError
 		if n != nil || err == nil || errors.As(err, &op) && op.Node == "dense1" || op == nil && !errors.Is(err, onnx.ErrCannotHold) {
 			t.Errorf("%s: error %v", name, err)

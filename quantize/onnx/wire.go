@@ -4,8 +4,9 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// The file is one ModelProto of onnx.proto as Protocol Buffers write it. These are the fields that we need, with their numbers; decode.go
-// reads what encode.go writes, and the other forms in which tools store the same:
+// The file is one ModelProto of onnx.proto as Protocol Buffers write it. These are the fields that
+// we need, with their numbers; decode.go reads what encode.go writes, and the other forms in which
+// tools store the same:
 //
 //	ModelProto        ir_version 1, producer_name 2, doc_string 6, graph 7, opset_import 8, metadata_props 14
 //	OperatorSetIdProto     domain 1, version 2
@@ -18,8 +19,9 @@ import (
 //	TypeProto         tensor_type 1; TypeProto.Tensor: elem_type 1, shape 2
 //	TensorShapeProto  dim 1; Dimension: dim_value 1, dim_param 2
 //
-// A field is its number and kind in a varint, then a varint, four or eight bytes, or a length and as many bytes. Source: onnx/onnx.proto
-// in the ONNX repository, and the encoding page of the Protocol Buffers documentation; package protowire knows the encoding.
+// A field is its number and kind in a varint, then a varint, four or eight bytes, or a length and
+// as many bytes. Source: onnx/onnx.proto in the ONNX repository, and the encoding page of the
+// Protocol Buffers documentation; package protowire knows the encoding.
 const (
 	irVersion    = 7
 	opset        = 13

@@ -2,7 +2,8 @@
 //
 //	checkpoint -> calibrate -> convert -> REPORT -> bundle
 //
-// Newcomers need Compare, whose result travels inside the bundle, and Write or Tables, which show it to a person.
+// Newcomers need Compare, whose result travels inside the bundle, and Write or Tables, which show
+// it to a person.
 package report
 
 import (
@@ -29,8 +30,9 @@ type Result struct {
 	Layers      []bundle.LayerQuantization
 }
 
-// Compare runs both networks on the images, preprocessed pixels. ranges are the activations that become 255, in the order of the
-// model's layers. The result does not depend on the number of processors.
+// Compare runs both networks on the images, preprocessed pixels. ranges are the activations that
+// become 255, in the order of the model's layers. The result does not depend on the number of
+// processors.
 func Compare(ctx context.Context, newFloat func() calibrate.Float, m *infer.Model, ranges []float32, images [][]byte, progress func(done int)) (*Result, error) {
 	if len(images) == 0 {
 		return nil, ErrNoImages
@@ -137,7 +139,8 @@ func measure(values []float32, bytes []uint8, limit float32) noise {
 	return n
 }
 
-// Agree gives the share of images on which both networks have the same verdict, and the mean absolute difference of their logits.
+// Agree gives the share of images on which both networks have the same verdict, and the mean
+// absolute difference of their logits.
 func Agree(float, int8 []float64, threshold float64) (agreement, logitError float64) {
 	p, same := verdict.Policy{Threshold: threshold}, 0
 	for i := range float {
@@ -149,8 +152,8 @@ func Agree(float, int8 []float64, threshold float64) (agreement, logitError floa
 	return share(same, len(float)), logitError
 }
 
-// Judge compares the verdicts of both networks with each other and with the truth, at a threshold that is a probability. crack tells
-// the true class of each image.
+// Judge compares the verdicts of both networks with each other and with the truth, at a threshold
+// that is a probability. crack tells the true class of each image.
 func (r *Result) Judge(crack []bool, threshold float64) (q bundle.Quantization, e bundle.Evaluation, err error) {
 	if len(crack) != len(r.Float) {
 		return q, e, fmt.Errorf("%w: %d images with %d labels", ErrNoImages, len(r.Float), len(crack))

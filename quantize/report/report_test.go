@@ -16,7 +16,8 @@ import (
 	"tirewatch/vision/infer"
 )
 
-// brightness is an int8 network of one pixel: logit = (pixel - 100) / 50. Its hidden layer is the pixel itself.
+// brightness is an int8 network of one pixel: logit = (pixel - 100) / 50. Its hidden layer is the
+// pixel itself.
 func brightness() *infer.Model {
 	return &infer.Model{
 		Graph: graph.Graph{Input: graph.Shape{H: 1, W: 1, C: 1}, Layers: []graph.Layer{
@@ -57,8 +58,9 @@ func TestCompare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A byte stands for 120/255: the error of an activation v is v*135/255, so signal to noise is 20 log10(255/135) = 5.524 dB.
-	// float says crack from 110, int8 from 100: they differ on 105 alone, and the truth is with the float network there.
+	// A byte stands for 120/255: the error of an activation v is v*135/255, so signal to noise is
+	// 20 log10(255/135) = 5.524 dB. float says crack from 110, int8 from 100: they differ on 105
+	// alone, and the truth is with the float network there.
 	want := bundle.Quantization{Images: 5, FloatAccuracy: 0.8, Int8Accuracy: 0.6, Agreement: 0.8, LargestShift: 0.04996, LogitError: 0.2,
 		Layers: []bundle.LayerQuantization{{Name: "hidden", Range: 120, Saturated: 0.2, SNR: 5.5241}}}
 	if d := cmp.Diff(want, q, cmpopts.EquateApprox(0, 1e-4)); d != "" {
@@ -91,7 +93,8 @@ func TestCompareRefuses(t *testing.T) {
 	}
 }
 
-// A layer without any error, and one with nothing but error, still have a number that JSON can hold.
+// A layer without any error, and one with nothing but error, still have a number that JSON can
+// hold.
 func TestSignalToNoiseIsFinite(t *testing.T) {
 	for _, c := range []struct {
 		pixel byte

@@ -11,7 +11,8 @@ import (
 	"tirewatch/vision/bundle"
 )
 
-// WriteChoice shows a person what the bundle's threshold does and what the images prove; nothing when it was not chosen for a budget.
+// WriteChoice shows a person what the bundle's threshold does and what the images prove; nothing
+// when it was not chosen for a budget.
 func WriteChoice(w io.Writer, threshold float64, b bundle.Budget, e bundle.Evaluation) error {
 	if b.Side == "" {
 		return nil
@@ -22,7 +23,8 @@ func WriteChoice(w io.Writer, threshold float64, b bundle.Budget, e bundle.Evalu
 	return err
 }
 
-// Tables lay the comparison out for a person: overall, by layer, and the ways to calibrate that were tried.
+// Tables lay the comparison out for a person: overall, by layer, and the ways to calibrate that
+// were tried.
 func Tables(q bundle.Quantization, e bundle.Evaluation) []report.Table {
 	images := "testing images"
 	if !e.HeldOut {

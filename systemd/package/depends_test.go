@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// library cuts libNAME.so.VERSION, the name under which the linker knows a library, into the two fields of a shlibs file.
+// library cuts libNAME.so.VERSION, the name under which the linker knows a library, into the two
+// fields of a shlibs file.
 func library(t *testing.T, soname string) (name, version string) {
 	t.Helper()
 	name, version, ok := strings.Cut(soname, ".so.")
@@ -36,7 +37,8 @@ func needed(t *testing.T, program string) []string {
 	return all
 }
 
-// A package depends on what its program's header asks for, no more and no less; a library that nobody brings is an error.
+// A package depends on what its program's header asks for, no more and no less; a library that
+// nobody brings is an error.
 func TestDepends(t *testing.T) {
 	if _, err := exec.LookPath("readelf"); err != nil {
 		t.Skip("readelf is not installed: apt install binutils")

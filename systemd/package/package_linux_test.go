@@ -45,7 +45,8 @@ const (
 	installedLimit = 30_000_000 // without OpenCV, which is other packages
 )
 
-// TestPackages installs the packages of bin/ as a technician does, lets the station work, upgrades it, and takes everything away again.
+// TestPackages installs the packages of bin/ as a technician does, lets the station work, upgrades
+// it, and takes everything away again.
 func TestPackages(t *testing.T) {
 	if *arch == "" {
 		t.Skip("needs packages, and a root of Debian to install them in: make test-package")
@@ -93,7 +94,8 @@ const (
 	stationUser = "station3"
 	tires       = 3 // on the belt
 	conffile    = "/etc/tirewatch/station.toml"
-	agentUnit   = "setpriv --reuid=tirewatch --regid=tirewatch --init-groups tirewatch-agent run --config " + conffile // as the unit does
+	// as the unit does
+	agentUnit = "setpriv --reuid=tirewatch --regid=tirewatch --init-groups tirewatch-agent run --config " + conffile
 )
 
 // furnish puts what a technician brings on a stick into /root, and the belt into /srv.
@@ -120,7 +122,8 @@ func (s *station) furnish(t *testing.T) {
 	if err := os.Chmod(s.password, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	host := fmt.Sprintf("127.8.%d.%d", 1+mathrand.IntN(250), 1+mathrand.IntN(250)) // no other test's
+	// no other test's
+	host := fmt.Sprintf("127.8.%d.%d", 1+mathrand.IntN(250), 1+mathrand.IntN(250))
 	write(t, s.dir+"/etc/hosts", "127.0.0.1 localhost\n"+host+" broker\n")
 	resolv, err := os.ReadFile("/etc/resolv.conf")
 	if err != nil {
@@ -209,8 +212,9 @@ func commands(t *testing.T, section string) (all []string) {
 	return all
 }
 
-// testTenMinutes follows the README to the letter, as far as a root goes: there everybody is root (no sudo), nobody answers questions, and
-// systemd does not run, so that it switches units on and starts none.
+// testTenMinutes follows the README to the letter, as far as a root goes: there everybody is root
+// (no sudo), nobody answers questions, and systemd does not run, so that it switches units on and
+// starts none.
 func (s *station) testTenMinutes(t *testing.T) {
 	var provision, doctor string
 	for _, line := range commands(t, "A station in ten minutes") {
@@ -326,7 +330,8 @@ func (s *station) testKernels(t *testing.T) {
 	}
 }
 
-// testPlayback inspects the belt through OpenCV: when the video ends, the broker has every verdict and the agent ends well.
+// testPlayback inspects the belt through OpenCV: when the video ends, the broker has every verdict
+// and the agent ends well.
 func (s *station) testPlayback(t *testing.T) {
 	l := s.listen(t)
 	if out, err := s.try(agentUnit); err != nil {
@@ -374,7 +379,8 @@ func (s *station) testTerm(t *testing.T) {
 	write(t, path, string(text))
 }
 
-// testUpgrade installs a second version in which an example has changed: what the technician and the agent wrote stays, to the byte.
+// testUpgrade installs a second version in which an example has changed: what the technician and
+// the agent wrote stays, to the byte.
 func (s *station) testUpgrade(t *testing.T) {
 	edited, untouched := "/etc/tirewatch/examples/station.toml", "/etc/tirewatch/examples/pi.toml"
 	addLine(t, s.dir+edited, "# the technician's note\n")
@@ -388,7 +394,8 @@ func (s *station) testUpgrade(t *testing.T) {
 	if _, ok := mine["/var/lib/tirewatch/journal.db"]; !ok || len(mine) < 8 {
 		t.Fatalf("a station that has worked has more than %v", slices.Sorted(maps.Keys(mine)))
 	}
-	// dpkg would ask about the example that both have changed; an upgrade that nobody watches says so beforehand.
+	// dpkg would ask about the example that both have changed; an upgrade that nobody watches says
+	// so beforehand.
 	s.run(t, "apt install -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold ./next.deb")
 	if got := s.run(t, "dpkg-query -W -f '${Version}' tirewatch-agent"); !strings.HasSuffix(got, "+next") {
 		t.Errorf("version %s", got)
@@ -446,8 +453,8 @@ func (s *station) written(t *testing.T) map[string]string {
 	return all
 }
 
-// notCompared is what is not the package's: where apt and dpkg write down what they did, the lists of users before the last change, the
-// technician's stick, and what is no file.
+// notCompared is what is not the package's: where apt and dpkg write down what they did, the lists
+// of users before the last change, the technician's stick, and what is no file.
 var notCompared = []string{"/var/log", "/var/cache", "/var/lib/apt", "/var/lib/dpkg", "/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-",
 	"/root", "/tmp", "/proc", "/dev"}
 

@@ -17,7 +17,8 @@ import (
 // arch asks for the long test; without it `go test` leaves packages and roots alone.
 var arch = flag.String("package.arch", "", "install the packages of this architecture, arm64 or amd64, in a root of Debian; make test-package")
 
-// emulator is what runs programs of an architecture that the machine is not, and how the kernel knows them: an ELF header.
+// emulator is what runs programs of an architecture that the machine is not, and how the kernel
+// knows them: an ELF header.
 type emulator struct{ program, magic, mask string }
 
 var emulators = map[string]emulator{"arm64": {"qemu-aarch64-static",
@@ -26,8 +27,9 @@ var emulators = map[string]emulator{"arm64": {"qemu-aarch64-static",
 
 const inside = "PACKAGE_TEST_INSIDE"
 
-// TestMain starts the tests again in namespaces of their own. There they may mount what a root needs and tell the kernel about qemu, and
-// nothing of it is left on the machine, not even when they are killed.
+// TestMain starts the tests again in namespaces of their own. There they may mount what a root
+// needs and tell the kernel about qemu, and nothing of it is left on the machine, not even when
+// they are killed.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if *arch == "" || os.Getenv(inside) != "" {
@@ -70,7 +72,8 @@ func isolate(t *testing.T) {
 	t.Helper()
 	mount(t, "", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, "")
 	mount(t, "proc", "/proc", "proc", 0, "")
-	// mmdebstrap takes this along by a bind mount, which the kernel forbids here when somebody has mounted anything below it.
+	// mmdebstrap takes this along by a bind mount, which the kernel forbids here when somebody has
+	// mounted anything below it.
 	mount(t, "tmpfs", "/dev/shm", "tmpfs", 0, "")
 	e, foreign := emulators[*arch]
 	if *arch == runtime.GOARCH {
@@ -100,8 +103,8 @@ func isolate(t *testing.T) {
 // root is a Debian of arch.
 type root struct{ dir string }
 
-// newRoot gives a root with the packages of dependencies, in which nothing lasts. The base below it is made once, which under qemu takes
-// minutes: bin/test-root-ARCH.
+// newRoot gives a root with the packages of dependencies, in which nothing lasts. The base below it
+// is made once, which under qemu takes minutes: bin/test-root-ARCH.
 func newRoot(t *testing.T, dependencies string) *root {
 	t.Helper()
 	base, err := filepath.Abs("../../bin/test-root-" + *arch)
@@ -128,7 +131,8 @@ func newRoot(t *testing.T, dependencies string) *root {
 	mount(t, "overlay", r.dir, "overlay", 0, "userxattr,lowerdir="+base+",upperdir="+scratch+"/changes,workdir="+scratch+"/work")
 	mount(t, "proc", r.dir+"/proc", "proc", 0, "")
 	for _, device := range []string{"null", "zero", "full", "random", "urandom", "tty"} {
-		if f, err := os.OpenFile(r.dir+"/dev/"+device, os.O_CREATE, 0o666); err == nil { // or it is there
+		// or it is there
+		if f, err := os.OpenFile(r.dir+"/dev/"+device, os.O_CREATE, 0o666); err == nil {
 			f.Close()
 		}
 		mount(t, "/dev/"+device, r.dir+"/dev/"+device, "", syscall.MS_BIND, "")
@@ -141,8 +145,8 @@ func newRoot(t *testing.T, dependencies string) *root {
 	return r
 }
 
-// makeBase installs a minimal Debian and, by their names, the packages of dependencies with what they depend on. Their versions are looked
-// at by apt when the package itself is installed.
+// makeBase installs a minimal Debian and, by their names, the packages of dependencies with what
+// they depend on. Their versions are looked at by apt when the package itself is installed.
 func makeBase(t *testing.T, base, dependencies string) {
 	t.Helper()
 	t.Logf("making %s; under qemu this takes some minutes", base)

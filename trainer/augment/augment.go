@@ -1,14 +1,16 @@
-// Package augment changes training images at random, so that the network learns what a crack is and not where the camera stood.
+// Package augment changes training images at random, so that the network learns what a crack is and
+// not where the camera stood.
 //
 //	images -> split -> AUGMENT -> train -> checkpoint
 //
-// Dynamic augmentation, Ranges, is part of training: every image afresh in every epoch, nothing written. Static
-// augmentation, Static, writes changed copies once, for other tools. Newcomers need Thesis, the ranges of the thesis, and Ranges.Draw
-// with Transform.Apply.
+// Dynamic augmentation, Ranges, is part of training: every image afresh in every epoch, nothing
+// written. Static augmentation, Static, writes changed copies once, for other tools. Newcomers need
+// Thesis, the ranges of the thesis, and Ranges.Draw with Transform.Apply.
 //
 // # Order and ranges of dynamic augmentation
 //
-// The semantics are those of Keras' ImageDataGenerator, which the thesis used. Per image one random draw of each:
+// The semantics are those of Keras' ImageDataGenerator, which the thesis used. Per image one random
+// draw of each:
 //
 //	       range of the thesis      meaning
 //	1      rotation     +-360 deg   about the centre
@@ -19,9 +21,10 @@
 //	6      flip         half of the images left-right, half top-bottom
 //	7      brightness   0.75..1.25  factor; results above white are cut
 //
-// 1 to 5 are one affine map (rotation * shift * shear * zoom on row and column, from the new picture to the old one), sampled once, bilinearly; a
-// point outside takes the nearest pixel of the border (fill mode "nearest"). Brightness is a factor on the grey value here; Keras applies
-// it through PIL to the 8-bit image, which differs by rounding. Last comes the scale of 1/255.
+// 1 to 5 are one affine map (rotation * shift * shear * zoom on row and column, from the new
+// picture to the old one), sampled once, bilinearly; a point outside takes the nearest pixel of the
+// border (fill mode "nearest"). Brightness is a factor on the grey value here; Keras applies it
+// through PIL to the 8-bit image, which differs by rounding. Last comes the scale of 1/255.
 package augment
 
 import (
@@ -36,14 +39,19 @@ import (
 
 // Ranges bound the random changes. The zero value changes nothing.
 type Ranges struct {
-	Rotation       float64 `msg:"rotation" json:"rotation"`               // degrees, to either side
-	WidthShift     float64 `msg:"width_shift" json:"width_shift"`         // share of the width, to either side
-	HeightShift    float64 `msg:"height_shift" json:"height_shift"`       // share of the height, to either side
-	Shear          float64 `msg:"shear" json:"shear"`                     // degrees, to either side, as Keras counts it
-	Zoom           float64 `msg:"zoom" json:"zoom"`                       // factor 1-Zoom to 1+Zoom, each axis on its own
+	Rotation float64 `msg:"rotation" json:"rotation"` // degrees, to either side
+	// share of the width, to either side
+	WidthShift float64 `msg:"width_shift" json:"width_shift"`
+	// share of the height, to either side
+	HeightShift float64 `msg:"height_shift" json:"height_shift"`
+	// degrees, to either side, as Keras counts it
+	Shear float64 `msg:"shear" json:"shear"`
+	// factor 1-Zoom to 1+Zoom, each axis on its own
+	Zoom           float64 `msg:"zoom" json:"zoom"`
 	HorizontalFlip bool    `msg:"horizontal_flip" json:"horizontal_flip"` // in half of the images
 	VerticalFlip   bool    `msg:"vertical_flip" json:"vertical_flip"`     // in half of the images
-	BrightnessLow  float64 `msg:"brightness_low" json:"brightness_low"`   // factor; 0 with BrightnessHigh 0: unchanged
+	// factor; 0 with BrightnessHigh 0: unchanged
+	BrightnessLow  float64 `msg:"brightness_low" json:"brightness_low"`
 	BrightnessHigh float64 `msg:"brightness_high" json:"brightness_high"`
 }
 
@@ -96,7 +104,8 @@ func (r Ranges) Draw(rng *rand.Rand, w, h int) Transform {
 		t.brightness = uniform(r.BrightnessLow, r.BrightnessHigh)
 	}
 
-	// Keras works on (row, column): rotation * shift * shear * zoom, each mapping output to input about the centre.
+	// Keras works on (row, column): rotation * shift * shear * zoom, each mapping output to input
+	// about the centre.
 	sin, cos := math.Sincos(theta)
 	rr, rc := cos, -sin // rotation
 	cr, cc := sin, cos
@@ -127,14 +136,15 @@ func Identity(w, h int) Transform {
 // set is the instruction set in use; tests walk through all.
 var set = isa.Chosen()
 
-// Coordinates are fixed-point with 16 bits behind the point, of which interpolation uses the upper 8.
+// Coordinates are fixed-point with 16 bits behind the point, of which interpolation uses the upper
+// 8.
 const (
 	fixed = 1 << 16
 	frac  = 1 << 8
 )
 
-// Apply writes the top left outW x outH px of the changed image into dst, values 0 to 1. pix is the image, w x h bytes. The network
-// reads only its live region, so nothing more needs to be made.
+// Apply writes the top left outW x outH px of the changed image into dst, values 0 to 1. pix is the
+// image, w x h bytes. The network reads only its live region, so nothing more needs to be made.
 func (t Transform) Apply(dst []float32, outW, outH int, pix []byte) {
 	if len(dst) != outW*outH || len(pix) != t.w*t.h || outW > t.w || outH > t.h {
 		panic("internal error: augment: image and transform disagree")
@@ -148,7 +158,8 @@ func (t Transform) Apply(dst []float32, outW, outH int, pix []byte) {
 	for y := range outH {
 		px, py := t.rowStart(y)
 		row := dst[y*outW:][:outW]
-		// Where the row runs through the picture, no point needs clamping: most of the time is spent there.
+		// Where the row runs through the picture, no point needs clamping: most of the time is
+		// spent there.
 		x0, x1 := inside(px, dx, maxX, 0, outW)
 		x0, x1 = inside(py, dy, maxY, x0, x1)
 		t.border(row[:x0], pix, px, py, dx, dy, scale)
@@ -162,7 +173,8 @@ func (t Transform) rowStart(y int) (px, py int) {
 	return int(math.Round((t.a[1]*float64(y) + t.a[2]) * fixed)), int(math.Round((t.a[4]*float64(y) + t.a[5]) * fixed))
 }
 
-// inside narrows from..to to those x for which 0 <= p+x*d < limit: one interval, since the map is linear. Without any, it is empty.
+// inside narrows from..to to those x for which 0 <= p+x*d < limit: one interval, since the map is
+// linear. Without any, it is empty.
 func inside(p, d, limit, from, to int) (x0, x1 int) {
 	if d < 0 { // count from the other end: 0 <= q+x*(-d) < limit for q = limit-1-p
 		p, d = limit-1-p, -d
@@ -199,7 +211,8 @@ func (t Transform) middle(row []float32, pix []byte, px, py, dx, dy int, scale f
 	}
 }
 
-// border samples points anywhere. Fill mode "nearest": a point outside reads the nearest pixel of the border.
+// border samples points anywhere. Fill mode "nearest": a point outside reads the nearest pixel of
+// the border.
 func (t Transform) border(row []float32, pix []byte, px, py, dx, dy int, scale float32) {
 	maxX, maxY := (t.w-1)*fixed, (t.h-1)*fixed
 	for x := range row {

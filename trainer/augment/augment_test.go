@@ -95,7 +95,8 @@ func TestAgainstKerasDefinition(t *testing.T) {
 				for i := range got {
 					worst = max(worst, math.Abs(float64(got[i])-want[i]))
 				}
-				if worst > 0.012 { // three grey levels: 8-bit fractions on noise, the steepest picture there is
+				// three grey levels: 8-bit fractions on noise, the steepest picture there is
+				if worst > 0.012 {
 					t.Fatalf("seed %d: off by %.4f", seed, worst)
 				}
 			}
@@ -116,7 +117,8 @@ func (a matrix) dot(b matrix) (c matrix) {
 	return c
 }
 
-// kerasReference draws the same numbers and follows keras.preprocessing.image step by step, matrices on (row, column).
+// kerasReference draws the same numbers and follows keras.preprocessing.image step by step,
+// matrices on (row, column).
 func kerasReference(rng *rand.Rand, r augment.Ranges, pix []byte) []float64 {
 	u := func(v float64) float64 { return -v + 2*v*rng.Float64() }
 	theta := u(r.Rotation) * math.Pi / 180
@@ -186,7 +188,8 @@ func BenchmarkApply(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			pix := make([]byte, c.pictures*379*379)
 			for i := range pix {
-				pix[i] = byte(i) // memory that was never written to is one page, which the cache keeps
+				// memory that was never written to is one page, which the cache keeps
+				pix[i] = byte(i)
 			}
 			dst := make([]float32, 341*341)
 			rng := rand.New(rand.NewPCG(1, 1))

@@ -6,7 +6,8 @@ import (
 	"tirewatch/vision/isa"
 )
 
-// sampling is what the bodies read: how a row of points runs through a picture. Coordinates are those of Apply.
+// sampling is what the bodies read: how a row of points runs through a picture. Coordinates are
+// those of Apply.
 type sampling struct {
 	pairs      *byte // of the picture
 	x, y       int32 // of the first point
@@ -32,15 +33,17 @@ const limit = 1 << 30
 // pairsPool has the memory for pairs, *[]byte: one picture's for each core at work.
 var pairsPool = sync.Pool{New: func() any { return new([]byte) }}
 
-// pairs lays each pixel beside the one below it, so that the four pixels around a point are neighbours and one fetch gets them: fetches
-// are what sampling takes its time for. It also reads the picture once from front to back; along the rows of a turned picture, memory that is
-// in no cache would be waited for line by line.
+// pairs lays each pixel beside the one below it, so that the four pixels around a point are
+// neighbours and one fetch gets them: fetches are what sampling takes its time for. It also reads
+// the picture once from front to back; along the rows of a turned picture, memory that is in no
+// cache would be waited for line by line.
 //
 //	a b c        a d b e c f
 //	d e f   ->   d g e h f i
 //	g h i        g - h - i -   -
 //
-// What stands for - is never looked at: two bytes more let the last pixel be fetched like the others.
+// What stands for - is never looked at: two bytes more let the last pixel be fetched like the
+// others.
 func (t Transform) pairs(into *[]byte, pix []byte) []byte {
 	if n := 2*len(pix) + 2; cap(*into) < n {
 		*into = make([]byte, n)
@@ -59,8 +62,8 @@ func (t Transform) pairs(into *[]byte, pix []byte) []byte {
 	return pairs
 }
 
-// fast samples the whole picture with the instructions of this CPU, as border does, to the bit. It reports false, and does nothing, where it
-// cannot.
+// fast samples the whole picture with the instructions of this CPU, as border does, to the bit. It
+// reports false, and does nothing, where it cannot.
 func (t Transform) fast(dst []float32, outW, outH int, pix []byte, dx, dy int, scale float32) bool {
 	body, lanes := sampleAVX512, 16
 	if set != isa.AVX512 {

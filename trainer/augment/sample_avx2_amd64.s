@@ -4,8 +4,9 @@
 
 // func sampleAVX2(dst *float32, n int, s *sampling)
 //
-// n times 8 points. A point is moved into the picture (fill mode "nearest"). Then its four pixels are fetched at once, from the pairs: upper
-// left, lower left, upper right, lower right. Those that the picture does not have are whatever lies there, and have the weight 0.
+// n times 8 points. A point is moved into the picture (fill mode "nearest"). Then its four pixels
+// are fetched at once, from the pairs: upper left, lower left, upper right, lower right. Those that
+// the picture does not have are whatever lies there, and have the weight 0.
 //
 //	Y0 x   Y1 y   Y2 x in the picture, upper pixels   Y3 y in the picture, its fraction   Y4 place of the pixel, lower pixels
 //	Y5 weights of left and right   Y6 four pixels   Y7 zero   Y8, Y9 steps of x and y   Y10, Y11 largest x and y   Y12 (1, width) in words

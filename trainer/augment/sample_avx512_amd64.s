@@ -1,11 +1,13 @@
 #include "textflag.h"
 
-// Sampling rows of points, bilinearly, for AVX-512 (F, BW). Target CPUs: Ice Lake and later, Zen 4 and later.
+// Sampling rows of points, bilinearly, for AVX-512 (F, BW). Target CPUs: Ice Lake and later, Zen 4
+// and later.
 
 // func sampleAVX512(dst *float32, n int, s *sampling)
 //
-// n times 16 points. A point is moved into the picture (fill mode "nearest"). Then its four pixels are fetched at once, from the pairs: upper
-// left, lower left, upper right, lower right. Those that the picture does not have are whatever lies there, and have the weight 0.
+// n times 16 points. A point is moved into the picture (fill mode "nearest"). Then its four pixels
+// are fetched at once, from the pairs: upper left, lower left, upper right, lower right. Those that
+// the picture does not have are whatever lies there, and have the weight 0.
 //
 //	Z0 x   Z1 y   Z2 x in the picture, upper pixels   Z3 y in the picture, its fraction   Z4 place of the pixel, lower pixels
 //	Z5 weights of left and right   Z8, Z9 steps of x and y   Z10, Z11 largest x and y   Z12 (1, width) in words   Z14 lower bytes of words

@@ -9,7 +9,8 @@ import (
 	"tirewatch/vision/isa/isatest"
 )
 
-// Every body, and in Go the fast middle of a row, equals the careful way to the bit, wherever the picture was moved to.
+// Every body, and in Go the fast middle of a row, equals the careful way to the bit, wherever the
+// picture was moved to.
 func TestSamplingEqualsBorder(t *testing.T) {
 	isatest.EachSet(t, &set, func(t *testing.T) {
 		for _, size := range [][2]int{{41, 33}, {64, 16}, {7, 9}, {1, 5}, {3, 1}, {379, 21}} {

@@ -15,20 +15,23 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// Static bounds the changes of static augmentation: new files beside the photographs, made once, before training. Of each operation
-// an image gets one random draw; together they are one map about the centre, sampled once. The zero value changes nothing.
+// Static bounds the changes of static augmentation: new files beside the photographs, made once,
+// before training. Of each operation an image gets one random draw; together they are one map about
+// the centre, sampled once. The zero value changes nothing.
 //
-// Order, from the photograph on: shear, rotation, quarter turn, flips, then brightness. Points outside the photograph take the nearest pixel
-// of its border, as in dynamic augmentation: black corners would be something to learn. The picture keeps its size in pixels (a
-// quarter turn swaps width and height), and colour stays colour.
+// Order, from the photograph on: shear, rotation, quarter turn, flips, then brightness. Points
+// outside the photograph take the nearest pixel of its border, as in dynamic augmentation: black
+// corners would be something to learn. The picture keeps its size in pixels (a quarter turn swaps
+// width and height), and colour stays colour.
 type Static struct {
-	HorizontalFlip bool    // in half of the images
-	VerticalFlip   bool    // in half of the images
-	Turns          bool    // none, 90 degrees clockwise, 90 counter-clockwise or upside-down, each as likely
-	Rotation       float64 // degrees, to either side
-	ShearX         float64 // degrees, to either side: rows slide sideways
-	ShearY         float64 // degrees, to either side: columns slide up and down
-	Brightness     float64 // share, to either side: 0.2 is a factor of 0.8 to 1.2
+	HorizontalFlip bool // in half of the images
+	VerticalFlip   bool // in half of the images
+	// none, 90 degrees clockwise, 90 counter-clockwise or upside-down, each as likely
+	Turns      bool
+	Rotation   float64 // degrees, to either side
+	ShearX     float64 // degrees, to either side: rows slide sideways
+	ShearY     float64 // degrees, to either side: columns slide up and down
+	Brightness float64 // share, to either side: 0.2 is a factor of 0.8 to 1.2
 }
 
 // ThesisStatic gives the operations and ranges of the thesis.
@@ -64,7 +67,8 @@ type Change struct {
 	brightness float64
 }
 
-// Draw picks a change. Every operation takes its random numbers whether it is on or off, so that switching one off leaves the others.
+// Draw picks a change. Every operation takes its random numbers whether it is on or off, so that
+// switching one off leaves the others.
 func (s Static) Draw(rng *rand.Rand) Change {
 	either := func(limit float64) float64 { return limit * (2*rng.Float64() - 1) }
 	flipX := rng.Float64() < 0.5 && s.HorizontalFlip
@@ -74,7 +78,8 @@ func (s Static) Draw(rng *rand.Rand) Change {
 	shearX, shearY := either(s.ShearX)*math.Pi/180, either(s.ShearY)*math.Pi/180
 	c := Change{m: [4]float64{1, 0, 0, 1}, brightness: 1 + either(s.Brightness)}
 
-	// The map goes from the new picture back to the photograph, so the last operation is the outermost factor on the right.
+	// The map goes from the new picture back to the photograph, so the last operation is the
+	// outermost factor on the right.
 	c.then(1, math.Tan(shearX), math.Tan(shearY), 1)
 	sin, cos := math.Sincos(angle)
 	c.then(cos, -sin, sin, cos)
@@ -109,7 +114,8 @@ func (c Change) Apply(f *frame.Frame) *frame.Frame {
 	ch := f.Format.Channels()
 	g.Stride = g.Width * ch
 	g.Pix = make([]byte, g.Stride*g.Height)
-	// Fixed point as in Transform.Apply; the product of two fractions and a byte stays under 24 bits.
+	// Fixed point as in Transform.Apply; the product of two fractions and a byte stays under 24
+	// bits.
 	const one = fixed
 	var levels [256]uint8
 	for v := range levels {
@@ -153,8 +159,9 @@ func (c Change) Apply(f *frame.Frame) *frame.Frame {
 // Quality of new JPEG files: high, so that its traces stay below those of the camera.
 const Quality = 95
 
-// Variant makes copy number k of the photograph called name: JPEG of a JPEG, PNG of anything else, since that lost nothing. The copy depends on
-// seed, name, k and the pixels only, and not on which other photographs there are. It is a dataset.Variant.
+// Variant makes copy number k of the photograph called name: JPEG of a JPEG, PNG of anything else,
+// since that lost nothing. The copy depends on seed, name, k and the pixels only, and not on which
+// other photographs there are. It is a dataset.Variant.
 func (s Static) Variant(seed uint64) func(f *frame.Frame, name string, k int) (data []byte, ext string, err error) {
 	return func(f *frame.Frame, name string, k int) (data []byte, ext string, err error) {
 		h := fnv.New64a()

@@ -23,7 +23,8 @@ func colour() *frame.Frame {
 
 func at(f *frame.Frame, x, y int) [4]byte { return [4]byte(f.Pix[y*f.Stride+4*x:]) }
 
-// Mirrors and quarter turns move pixels and change none; all eight positions of a picture occur, and nothing else.
+// Mirrors and quarter turns move pixels and change none; all eight positions of a picture occur,
+// and nothing else.
 func TestStaticTurnsAreExact(t *testing.T) {
 	src := colour()
 	last := func(f *frame.Frame) (x, y int) { return f.Width - 1, f.Height - 1 }
@@ -63,7 +64,8 @@ func TestStaticTurnsAreExact(t *testing.T) {
 	}
 }
 
-// Rotation, shear and brightness keep to their ranges, reach most of them, and do to a ramp what their names say.
+// Rotation, shear and brightness keep to their ranges, reach most of them, and do to a ramp what
+// their names say.
 func TestStaticRanges(t *testing.T) {
 	const n = 101
 	ramp := func(value func(x, y int) int) *frame.Frame {

@@ -1,4 +1,5 @@
-// Package checkpoint keeps a training on disk: the weights, and all that is needed to go on as if nothing had happened.
+// Package checkpoint keeps a training on disk: the weights, and all that is needed to go on as if
+// nothing had happened.
 //
 //	train -> CHECKPOINT -> evaluate, quantize, resume
 //
@@ -46,15 +47,17 @@ type Checkpoint struct {
 	Params    []nn.Param      `msg:"params"`
 	Threshold float64         `msg:"threshold"` // probability from which a tire is cracked
 
-	Config    Config      `msg:"config"`
-	Epoch     int         `msg:"epoch"`     // finished epochs
-	Partial   Partial     `msg:"partial"`   // of the epoch under way
-	History   []Epoch     `msg:"history"`   // of the finished epochs
-	BestEpoch int         `msg:"best"`      // counts from 1; 0 before the first epoch ended
-	Optimizer optim.State `msg:"optimizer"` // empty in a best checkpoint: nothing is resumed from it
+	Config    Config  `msg:"config"`
+	Epoch     int     `msg:"epoch"`   // finished epochs
+	Partial   Partial `msg:"partial"` // of the epoch under way
+	History   []Epoch `msg:"history"` // of the finished epochs
+	BestEpoch int     `msg:"best"`    // counts from 1; 0 before the first epoch ended
+	// empty in a best checkpoint: nothing is resumed from it
+	Optimizer optim.State `msg:"optimizer"`
 }
 
-// Config is what the technician chose. The same configuration and the same images give the same weights.
+// Config is what the technician chose. The same configuration and the same images give the same
+// weights.
 type Config struct {
 	Epochs     int            `msg:"epochs" json:"epochs"`
 	Batch      int            `msg:"batch" json:"batch"` // images
@@ -63,29 +66,37 @@ type Config struct {
 	Validation float64        `msg:"validation" json:"validation"` // share of the training images
 	Augment    augment.Ranges `msg:"augment" json:"augment"`
 
-	StepsPerEpoch int      `msg:"steps" json:"steps_per_epoch"`     // batches in an epoch, from reshuffled passes; 0: every image once
-	Patience      int      `msg:"patience" json:"patience"`         // epochs without a new best after which training ends; 0: none
-	Schedule      Schedule `msg:"schedule" json:"schedule"`         // of the learning rate
-	MinRate       float64  `msg:"min_rate" json:"min_rate"`         // that no schedule goes below
-	CrackWeight   float64  `msg:"crack_weight" json:"crack_weight"` // how much more a cracked tire's loss counts than a sound one's; 0 and 1: the same
+	// batches in an epoch, from reshuffled passes; 0: every image once
+	StepsPerEpoch int `msg:"steps" json:"steps_per_epoch"`
+	// epochs without a new best after which training ends; 0: none
+	Patience int      `msg:"patience" json:"patience"`
+	Schedule Schedule `msg:"schedule" json:"schedule"` // of the learning rate
+	MinRate  float64  `msg:"min_rate" json:"min_rate"` // that no schedule goes below
+	// how much more a cracked tire's loss counts than a sound one's; 0 and 1: the same
+	CrackWeight float64 `msg:"crack_weight" json:"crack_weight"`
 
-	Pretrained string   `msg:"pretrained" json:"pretrained,omitempty"` // SHA-256 of the checkpoint that the first weights came from, hexadecimal
-	Frozen     []string `msg:"frozen" json:"frozen,omitempty"`         // layers that keep their weights
-	Imported   string   `msg:"imported" json:"imported,omitempty"`     // file of another tool that the weights came from: its kind and SHA-256. Nothing was trained here
+	// SHA-256 of the checkpoint that the first weights came from, hexadecimal
+	Pretrained string `msg:"pretrained" json:"pretrained,omitempty"`
+	// layers that keep their weights
+	Frozen []string `msg:"frozen" json:"frozen,omitempty"`
+	// file of another tool that the weights came from: its kind and SHA-256. Nothing was trained
+	// here
+	Imported string `msg:"imported" json:"imported,omitempty"`
 
 	Data    string    `msg:"data" json:"data"` // fingerprint of the data set, hexadecimal
 	Tool    string    `msg:"tool" json:"tool"` // version of the program
 	Created time.Time `msg:"created" json:"created"`
 }
 
-// Schedule says how the learning rate changes from epoch to epoch. It is a function of the configuration and the history, so a
-// resumed training needs nothing else.
+// Schedule says how the learning rate changes from epoch to epoch. It is a function of the
+// configuration and the history, so a resumed training needs nothing else.
 type Schedule string
 
 const (
 	Constant Schedule = "constant" // also the empty string
 	Cosine   Schedule = "cosine"   // falls along half a cosine to MinRate in the last epoch
-	Plateau  Schedule = "plateau"  // halves after PlateauEpochs epochs without a lower validation loss, down to MinRate
+	// halves after PlateauEpochs epochs without a lower validation loss, down to MinRate
+	Plateau Schedule = "plateau"
 )
 
 // PlateauEpochs is the patience of Plateau.
@@ -119,7 +130,8 @@ func (c *Config) RateAfter(history []Epoch) float64 {
 	return c.Rate
 }
 
-// ImagesPerEpoch is the number of images that an epoch shows, from n different ones. The thesis' 36 steps of 64 are 2,304.
+// ImagesPerEpoch is the number of images that an epoch shows, from n different ones. The thesis' 36
+// steps of 64 are 2,304.
 func (c *Config) ImagesPerEpoch(n int) int {
 	if c.StepsPerEpoch > 0 {
 		return c.StepsPerEpoch * c.Batch
@@ -157,9 +169,10 @@ type Partial struct {
 
 // Epoch is one line of the history.
 type Epoch struct {
-	Epoch         int     `msg:"epoch" json:"epoch"` // counts from 1
-	Rate          float64 `msg:"rate" json:"rate"`
-	TrainLoss     float64 `msg:"train_loss" json:"train_loss"` // mean, with dropout and augmentation
+	Epoch int     `msg:"epoch" json:"epoch"` // counts from 1
+	Rate  float64 `msg:"rate" json:"rate"`
+	// mean, with dropout and augmentation
+	TrainLoss     float64 `msg:"train_loss" json:"train_loss"`
 	TrainAccuracy float64 `msg:"train_accuracy" json:"train_accuracy"`
 	ValLoss       float64 `msg:"val_loss" json:"val_loss"`
 	ValAccuracy   float64 `msg:"val_accuracy" json:"val_accuracy"`
@@ -209,8 +222,8 @@ func Encode(c *Checkpoint) ([]byte, error) {
 	return append(b, sum[:]...), nil
 }
 
-// Decode reads the bytes of a checkpoint and checks everything that its users rely on: the checksum, the network, the
-// preprocessing, and that the parameters fit.
+// Decode reads the bytes of a checkpoint and checks everything that its users rely on: the
+// checksum, the network, the preprocessing, and that the parameters fit.
 func Decode(data []byte) (*Checkpoint, error) {
 	if !IsCheckpoint(data) {
 		return nil, ErrNotCheckpoint
@@ -256,7 +269,8 @@ func Write(path string, c *Checkpoint) error {
 	return durable.WriteFile(path, data, 0o644)
 }
 
-// ReadFile gives the bytes of the file at path, whatever it holds, when they are not more than a checkpoint may have.
+// ReadFile gives the bytes of the file at path, whatever it holds, when they are not more than a
+// checkpoint may have.
 func ReadFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -1,4 +1,5 @@
-// Package contact draws contact sheets: many images side by side with a few words under each, for a person to look over.
+// Package contact draws contact sheets: many images side by side with a few words under each, for a
+// person to look over.
 //
 //	evaluate, compare -> images of interest -> CONTACT -> a picture
 //
@@ -20,8 +21,9 @@ import (
 
 // Tile is one image of a sheet.
 type Tile struct {
-	Image  image.Image
-	Lines  []string // under the image; what is too long loses its start, since names differ at their end
+	Image image.Image
+	// under the image; what is too long loses its start, since names differ at their end
+	Lines  []string
 	Colour color.Color
 }
 
@@ -83,7 +85,8 @@ func fit(r, img image.Rectangle) image.Rectangle {
 	return image.Rectangle{at, at.Add(image.Pt(w, h))}
 }
 
-// shorten keeps the end of a text of at most n letters. The font knows ASCII; another letter becomes a question mark.
+// shorten keeps the end of a text of at most n letters. The font knows ASCII; another letter
+// becomes a question mark.
 func shorten(text string, n int) string {
 	runes := []rune(strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {

@@ -17,7 +17,8 @@ func grey(w, h int, level uint8) *image.Gray {
 	return g
 }
 
-// Five tiles stand in three columns and two rows, each with its frame, its image and black letters under it.
+// Five tiles stand in three columns and two rows, each with its frame, its image and black letters
+// under it.
 func TestDraw(t *testing.T) {
 	var tiles []Tile
 	for i := range 5 {

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Audit is what Check finds out about a data set. Paths are relative to Dir, with "/"; lists are sorted, so that the
-// same files give the same report.
+// Audit is what Check finds out about a data set. Paths are relative to Dir, with "/"; lists are
+// sorted, so that the same files give the same report.
 type Audit struct {
 	Dir     string      `json:"dir"`
 	Parts   []PartAudit `json:"parts"`
@@ -22,21 +22,24 @@ type Audit struct {
 	Sizes   []Tally `json:"sizes"`   // images of each size, the most frequent first
 	Formats []Tally `json:"formats"` // images of each file name extension
 
-	Copies    []Twin `json:"copies"`          // the same file twice
-	Near      []Twin `json:"near_duplicates"` // see Twin
-	Groups    int    `json:"groups"`          // groups that the pairs of both lists form
-	LargestOf int    `json:"largest_group"`   // images in the largest group, before a split limits it
+	Copies []Twin `json:"copies"`          // the same file twice
+	Near   []Twin `json:"near_duplicates"` // see Twin
+	Groups int    `json:"groups"`          // groups that the pairs of both lists form
+	// images in the largest group, before a split limits it
+	LargestOf int `json:"largest_group"`
 
 	Runs   int `json:"runs"`        // of a station, with two images or more: see run.go
 	Parted int `json:"runs_parted"` // of these on more than one side
 
-	Tires       int `json:"tires"`        // photographs of which there are two tiles or more: see tile.go
+	// photographs of which there are two tiles or more: see tile.go
+	Tires       int `json:"tires"`
 	TiresParted int `json:"tires_parted"` // of these on more than one side
 
 	Shortcuts []Shortcut `json:"shortcuts"` // what predicts the class although it is no crack
 
 	Warnings []string `json:"warnings"`
-	Unusable string   `json:"unusable,omitempty"` // why nothing can be trained on this set; empty when it can
+	// why nothing can be trained on this set; empty when it can
+	Unusable string `json:"unusable,omitempty"`
 }
 
 // PartAudit counts the readable images of one side.
@@ -65,19 +68,21 @@ type Tally struct {
 	Count int    `json:"count"`
 }
 
-// Twin is a pair of images that show the same thing, or of which each shows at least half of the other.
+// Twin is a pair of images that show the same thing, or of which each shows at least half of the
+// other.
 type Twin struct {
-	A             string  `json:"a"`
-	B             string  `json:"b"`
-	Correlation   float64 `json:"correlation"`   // of their detail, 1 is the most
-	Turned        bool    `json:"turned"`        // B must be mirrored or turned to lie on A
-	Leak          bool    `json:"leak"`          // they are on different sides of the set
-	Contradiction bool    `json:"contradiction"` // they show the same view and have different labels
+	A           string  `json:"a"`
+	B           string  `json:"b"`
+	Correlation float64 `json:"correlation"` // of their detail, 1 is the most
+	Turned      bool    `json:"turned"`      // B must be mirrored or turned to lie on A
+	Leak        bool    `json:"leak"`        // they are on different sides of the set
+	// they show the same view and have different labels
+	Contradiction bool `json:"contradiction"`
 }
 
-// Check reads every image and reports what would spoil a training: damaged files, imbalance, near-duplicates across
-// sides or with contradictory labels, shortcuts. A damaged file is part of the report and no error; only the end of ctx
-// is one. progress may be nil.
+// Check reads every image and reports what would spoil a training: damaged files, imbalance,
+// near-duplicates across sides or with contradictory labels, shortcuts. A damaged file is part of
+// the report and no error; only the end of ctx is one. progress may be nil.
 func Check(ctx context.Context, s *Set, progress func(done, total int)) (*Audit, error) {
 	var items []Item
 	var sideOf []string

@@ -39,9 +39,11 @@ func troubled(t *testing.T) string {
 
 	save(t, dir, "testing/crack/leak.png", photograph(0)) // the file of training/crack/0.png
 	src := photograph(1)
-	save(t, dir, "training/normal/mirrored.png", edit(src, func(x, y int) int { return int(src.GrayAt(127-x, y).Y) })) // of crack/1.png
+	// of crack/1.png
+	save(t, dir, "training/normal/mirrored.png", edit(src, func(x, y int) int { return int(src.GrayAt(127-x, y).Y) }))
 	old := photograph(100)
-	save(t, dir, "testing/normal/again.png", edit(old, func(x, y int) int { return int(old.GrayAt(x, y).Y) + 9 })) // of normal/0.jpg
+	// of normal/0.jpg
+	save(t, dir, "testing/normal/again.png", edit(old, func(x, y int) int { return int(old.GrayAt(x, y).Y) + 9 }))
 	put(t, dir, "training/crack/empty.jpg", "")
 	put(t, dir, "training/normal/letter.jpg", "Dear customer")
 	put(t, dir, "training/normal/labels.csv", "a,b")

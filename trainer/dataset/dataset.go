@@ -1,13 +1,14 @@
-// Package dataset opens folders of labelled tire photographs, audits them and splits them without leaks.
+// Package dataset opens folders of labelled tire photographs, audits them and splits them without
+// leaks.
 //
 //	images -> DATASET (open, check, split) -> augment -> train -> checkpoint
 //
-// Photographs of one tire come in runs, and copies that were turned or mirrored stand beside their originals. When one
-// of a pair is trained on and the other tests, the test measures memory. So every split here keeps near-duplicates on
-// one side.
+// Photographs of one tire come in runs, and copies that were turned or mirrored stand beside their
+// originals. When one of a pair is trained on and the other tests, the test measures memory. So
+// every split here keeps near-duplicates on one side.
 //
-// Newcomers need Open, which finds the images and their classes, and Set.Read, which reads them for training; Reading.Validation holds back
-// a part of them.
+// Newcomers need Open, which finds the images and their classes, and Set.Read, which reads them for
+// training; Reading.Validation holds back a part of them.
 package dataset
 
 import (
@@ -16,7 +17,8 @@ import (
 	"fmt"
 )
 
-// Class is what a photograph shows. Crack is the positive class everywhere: the one that must not be missed.
+// Class is what a photograph shows. Crack is the positive class everywhere: the one that must not
+// be missed.
 type Class uint8
 
 const (
@@ -46,7 +48,8 @@ type Item struct {
 	Class Class
 }
 
-// Set is a data set on disk. The images are not read before they are needed; each part is sorted by path.
+// Set is a data set on disk. The images are not read before they are needed; each part is sorted by
+// path.
 type Set struct {
 	Dir   string
 	Train []Item
@@ -54,20 +57,23 @@ type Set struct {
 	Test  []Item
 	Other []string // paths in class folders that have no image name, hidden files left out
 
-	sums map[string][sha256.Size]byte // of the files, by path, as Fingerprint found them; nil before
+	// of the files, by path, as Fingerprint found them; nil before
+	sums map[string][sha256.Size]byte
 }
 
 // Errors of Open and of the splits, for callers that branch.
 var (
 	// ErrLayout marks a folder that does not look like a data set.
 	ErrLayout = errors.New("not a data set")
-	// ErrEmptyClass marks a part of a data set where one class has no image. It comes as an *EmptyClassError.
+	// ErrEmptyClass marks a part of a data set where one class has no image. It comes as an
+	// *EmptyClassError.
 	ErrEmptyClass = errors.New("class without images")
 	// ErrTooFew marks a data set with too few independent images to split.
 	ErrTooFew = errors.New("too few images")
 )
 
-// EmptyClassError names the class that has no image. Open returns it together with the set, which can still be audited.
+// EmptyClassError names the class that has no image. Open returns it together with the set, which
+// can still be audited.
 type EmptyClassError struct {
 	Part  string // PartTrain, PartVal or PartTest
 	Class Class

@@ -13,8 +13,8 @@ import (
 	"tirewatch/vision/imagefile"
 )
 
-// ErrTestPart marks a folder that is the testing or validation side of a data set. What is measured on must be real
-// photographs, so nothing is made from it. It comes as a *TestPartError.
+// ErrTestPart marks a folder that is the testing or validation side of a data set. What is measured
+// on must be real photographs, so nothing is made from it. It comes as a *TestPartError.
 var ErrTestPart = errors.New("test images are never augmented")
 
 // TestPartError names the folder and the side that it is.
@@ -29,8 +29,8 @@ func (e *TestPartError) Error() string {
 
 func (e *TestPartError) Is(target error) bool { return target == ErrTestPart }
 
-// Variant makes copy number k, from 1, of an image: the content of the new file and its extension, such as ".jpg". name is the
-// image's path below Set.Dir.
+// Variant makes copy number k, from 1, of an image: the content of the new file and its extension,
+// such as ".jpg". name is the image's path below Set.Dir.
 type Variant func(f *frame.Frame, name string, k int) (data []byte, ext string, err error)
 
 // Enlarged says what Enlarge wrote.
@@ -45,9 +45,10 @@ type Enlarged struct {
 //	dst/training/{crack,normal}  with photo.jpg, photo~aug1.jpg, photo~aug2.jpg ...
 //	dst/testing, dst/validation  copied as they are, if the set has them
 //
-// Splits keep an image and its variants on one side, by these names. The set itself is only read. dst must be missing or an empty
-// folder outside the set; after an error it is as it was. Errors: ErrTestPart when the set is itself the testing or
-// validation side of another, ErrNotEmpty, those of ctx, of variant and of the file system.
+// Splits keep an image and its variants on one side, by these names. The set itself is only read.
+// dst must be missing or an empty folder outside the set; after an error it is as it was. Errors:
+// ErrTestPart when the set is itself the testing or validation side of another, ErrNotEmpty, those
+// of ctx, of variant and of the file system.
 func (s *Set) Enlarge(ctx context.Context, dst string, copies int, variant Variant, progress func(done, total int)) (*Enlarged, error) {
 	if err := refuseTestPart(s.Dir); err != nil {
 		return nil, err
@@ -154,10 +155,12 @@ func refuseTestPart(dir string) error {
 	return nil
 }
 
-// variantMark stands in the names of variants, before their number. "~" is rare in the names that cameras give.
+// variantMark stands in the names of variants, before their number. "~" is rare in the names that
+// cameras give.
 const variantMark = "~aug"
 
-// origin gives the path without extension of the image that a variant was made from, of other images their own.
+// origin gives the path without extension of the image that a variant was made from, of other
+// images their own.
 func origin(path string) string {
 	dir, name := filepath.Split(path)
 	stem, _, _ := strings.Cut(strings.TrimSuffix(name, filepath.Ext(name)), variantMark)
@@ -167,8 +170,8 @@ func origin(path string) string {
 // isVariant tells by its name whether an image was made by Enlarge.
 func isVariant(path string) bool { return strings.Contains(filepath.Base(path), variantMark) }
 
-// families pairs each variant with its origin, so that no split parts them: a picture turned by 30 degrees does not look like a
-// near-duplicate, but it shows the same crack.
+// families pairs each variant with its origin, so that no split parts them: a picture turned by 30
+// degrees does not look like a near-duplicate, but it shows the same crack.
 func families(photos []photo) []pair {
 	var found []pair
 	first := make(map[string]int)

@@ -150,7 +150,8 @@ func TestEnlargeRefuses(t *testing.T) {
 	}
 }
 
-// A photograph and what was made from it go to one side of every split, though they do not look alike.
+// A photograph and what was made from it go to one side of every split, though they do not look
+// alike.
 func TestSplitKeepsVariantsTogether(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 16 {

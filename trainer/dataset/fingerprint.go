@@ -11,10 +11,11 @@ import (
 	"path/filepath"
 )
 
-// Fingerprint identifies the content of the set, so that a checkpoint can say what it was trained on: 64 hex digits. It
-// covers part, class, path below Dir, size and SHA-256 of every image and nothing else: copying the folder elsewhere
-// keeps it, changing, renaming, relabelling or moving one image changes it. Files that cannot be opened count by name
-// alone, as damaged files belong to the set too. progress may be nil. Load then knows the files again.
+// Fingerprint identifies the content of the set, so that a checkpoint can say what it was trained
+// on: 64 hex digits. It covers part, class, path below Dir, size and SHA-256 of every image and
+// nothing else: copying the folder elsewhere keeps it, changing, renaming, relabelling or moving
+// one image changes it. Files that cannot be opened count by name alone, as damaged files belong to
+// the set too. progress may be nil. Load then knows the files again.
 //
 // The hashed bytes are, for each image in the order of Parts:
 //

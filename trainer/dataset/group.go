@@ -5,12 +5,12 @@ import (
 	"slices"
 )
 
-// group joins near-duplicates, and their near-duplicates in turn, into groups that a split keeps together. groups holds
-// the indices of each group, ordered by the first; most have one.
+// group joins near-duplicates, and their near-duplicates in turn, into groups that a split keeps
+// together. groups holds the indices of each group, ordered by the first; most have one.
 //
-// A chain of pairs may end in one group of everything, of which no split could take a part. So no group grows beyond
-// cap images, except by what names and bytes say; the most alike are joined first, and dropped counts the pairs that
-// were not.
+// A chain of pairs may end in one group of everything, of which no split could take a part. So no
+// group grows beyond cap images, except by what names and bytes say; the most alike are joined
+// first, and dropped counts the pairs that were not.
 func group(n int, found []pair, cap int) (groups [][]int, dropped int) {
 	parent, size := make([]int, n), make([]int, n)
 	for i := range parent {
@@ -58,5 +58,6 @@ func group(n int, found []pair, cap int) (groups [][]int, dropped int) {
 	return groups, dropped
 }
 
-// maxGroup is the largest group in a set of n images: a tenth, so that a fifth can still be held back with some choice.
+// maxGroup is the largest group in a set of n images: a tenth, so that a fifth can still be held
+// back with some choice.
 func maxGroup(n int) int { return max(n/10, 4) }

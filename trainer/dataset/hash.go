@@ -5,14 +5,17 @@ import (
 	"slices"
 )
 
-// The perceptual hash after Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions" (2010): the 64
-// slowest waves of the cosine transform of a window of windowSide px, each as one bit that says whether it lies above
-// the median. Brightness, contrast and compression move few bits; another picture differs in about 32.
+// The perceptual hash after Zauner, "Implementation and Benchmarking of Perceptual Image Hash
+// Functions" (2010): the 64 slowest waves of the cosine transform of a window of windowSide px,
+// each as one bit that says whether it lies above the median. Brightness, contrast and compression
+// move few bits; another picture differs in about 32.
 //
-// Waves 1 to 8 are taken in each direction. Wave 0 is brightness and plain gradients: the light and not the tire.
+// Waves 1 to 8 are taken in each direction. Wave 0 is brightness and plain gradients: the light and
+// not the tire.
 const waves = 8
 
-// cosines is the basis of the DCT-II in 1/2^14: integers, so that every machine finds the same duplicates.
+// cosines is the basis of the DCT-II in 1/2^14: integers, so that every machine finds the same
+// duplicates.
 var cosines = func() (c [waves][windowSide]int64) {
 	for k := range waves {
 		for x := range windowSide {
@@ -37,8 +40,8 @@ func wavesAcross(t *thumb, x0 int) (c [thumbSide][waves]int64) {
 	return c
 }
 
-// wavesDown transforms the columns of the window that begins in row y0: c[v][u] is v+1 waves down and u+1 across, in
-// 1/2^28.
+// wavesDown transforms the columns of the window that begins in row y0: c[v][u] is v+1 waves down
+// and u+1 across, in 1/2^28.
 func wavesDown(across *[thumbSide][waves]int64, y0 int) (c [waves][waves]int64) {
 	for v := range waves {
 		for y, row := range across[y0 : y0+windowSide] {
@@ -51,8 +54,9 @@ func wavesDown(across *[thumbSide][waves]int64, y0 int) (c [waves][waves]int64) 
 	return c
 }
 
-// turnWaves gives the waves of the window mirrored left-right (bit 0 of turn), top-bottom (bit 1) and then transposed
-// (bit 2). No pixel is needed: mirroring changes the sign of the odd waves, transposing swaps rows and columns.
+// turnWaves gives the waves of the window mirrored left-right (bit 0 of turn), top-bottom (bit 1)
+// and then transposed (bit 2). No pixel is needed: mirroring changes the sign of the odd waves,
+// transposing swaps rows and columns.
 func turnWaves(c *[waves][waves]int64, turn int) (t [waves][waves]int64) {
 	for v := range waves {
 		for u := range waves {
@@ -88,8 +92,9 @@ func signs(c *[waves][waves]int64) (hash uint64) {
 	return hash
 }
 
-// middle is the median of an even number of values, all different or not. It parts them by a pivot, again and again, on the side where the
-// median lies (Hoare's selection): a tenth of the time for a look would go into sorting what nobody asks for.
+// middle is the median of an even number of values, all different or not. It parts them by a pivot,
+// again and again, on the side where the median lies (Hoare's selection): a tenth of the time for a
+// look would go into sorting what nobody asks for.
 func middle(v [waves * waves]int64) int64 {
 	const upper = len(v) / 2 // place, in order, of the greater of the two in the middle
 	from, to := 0, len(v)-1

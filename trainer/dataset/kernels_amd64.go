@@ -6,7 +6,8 @@ import (
 	"tirewatch/vision/isa"
 )
 
-// sumsAVX2 and sumsAVX512 are sumsGeneric for w of 32 to 64 and h of 1 to 64. They read nothing outside of the w x h pixels.
+// sumsAVX2 and sumsAVX512 are sumsGeneric for w of 32 to 64 and h of 1 to 64. They read nothing
+// outside of the w x h pixels.
 
 //go:noescape
 func sumsAVX2(s *sums, a, b *byte, w, h int)

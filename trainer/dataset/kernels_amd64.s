@@ -1,7 +1,8 @@
 #include "textflag.h"
 
-// The sums of Pearson's correlation. Rows lie 64 bytes apart and have w pixels, 32 to 64; a row is read in blocks, the last of which
-// ends with the row, its pixels that were counted before masked away. So nothing outside the rectangle is read.
+// The sums of Pearson's correlation. Rows lie 64 bytes apart and have w pixels, 32 to 64; a row is
+// read in blocks, the last of which ends with the row, its pixels that were counted before masked
+// away. So nothing outside the rectangle is read.
 //
 //	row of w:  [block][block][block]
 //	                      [mask|block]
@@ -48,8 +49,8 @@ GLOBL ·wordMask(SB), RODATA|NOPTR, $64
 
 // func sumsAVX2(s *sums, a, b *byte, w, h int)
 //
-// Y0, Y1: sums of a and b in words; Y2, Y3, Y4: of aa, bb and ab in double words; Y5: mask of the last block.
-// Target CPUs: Haswell and later, Zen and later.
+// Y0, Y1: sums of a and b in words; Y2, Y3, Y4: of aa, bb and ab in double words; Y5: mask of the
+// last block. Target CPUs: Haswell and later, Zen and later.
 TEXT ·sumsAVX2(SB), NOSPLIT, $0-40
 	MOVQ s+0(FP), DI
 	MOVQ a+8(FP), SI
@@ -120,11 +121,12 @@ block:
 
 // func sumsAVX512(s *sums, a, b *byte, w, h int)
 //
-// A row is one masked load. VPDPBUSD multiplies unsigned by signed bytes, so the second factor is p-128, and 128 times the plain sum is
-// added back at the end; where the mask is 0 the first factor is too.
+// A row is one masked load. VPDPBUSD multiplies unsigned by signed bytes, so the second factor is
+// p-128, and 128 times the plain sum is added back at the end; where the mask is 0 the first factor
+// is too.
 //
-// Z0, Z1: sums of a and b; Z2, Z3, Z4: of a(a-128), b(b-128) and a(b-128); Z6: 128s; Z7: 0; K1: the row's pixels.
-// Target CPUs: Ice Lake and later, Zen 4 and later.
+// Z0, Z1: sums of a and b; Z2, Z3, Z4: of a(a-128), b(b-128) and a(b-128); Z6: 128s; Z7: 0; K1: the
+// row's pixels. Target CPUs: Ice Lake and later, Zen 4 and later.
 TEXT ·sumsAVX512(SB), NOSPLIT, $0-40
 	MOVQ s+0(FP), DI
 	MOVQ a+8(FP), SI
@@ -180,9 +182,9 @@ GLOBL ·halfBits(SB), RODATA|NOPTR, $16
 
 // func closestAVX2(hashes *uint64, n int, to uint64) int
 //
-// Bits are counted by half bytes, four hashes in a register. Y0: to; Y1: halfBits; Y2: 0x0f bytes; Y3: 0; Y4, Y5: least so far, of which
-// the upper half of each 64 bits stays 0.
-// Target CPUs: Haswell and later, Zen and later.
+// Bits are counted by half bytes, four hashes in a register. Y0: to; Y1: halfBits; Y2: 0x0f bytes;
+// Y3: 0; Y4, Y5: least so far, of which the upper half of each 64 bits stays 0. Target CPUs:
+// Haswell and later, Zen and later.
 #define LEAST4(offset, least) \
 	VPXOR   offset(SI), Y0, Y6 \
 	VPSRLW  $4, Y6, Y7         \

@@ -11,8 +11,8 @@ import (
 	"tirewatch/vision/imagefile"
 )
 
-// classNames and partNames are the folder names that mean a class or a part, in lower case: the thesis' own, those of
-// the data set on Kaggle (training_data/cracked) and what other tools write.
+// classNames and partNames are the folder names that mean a class or a part, in lower case: the
+// thesis' own, those of the data set on Kaggle (training_data/cracked) and what other tools write.
 var (
 	classNames = map[Class][]string{
 		Crack:  {"crack", "cracked", "cracks", "defective", "defect", "bad"},
@@ -30,10 +30,12 @@ const accepted = `accepted are
   DIR/training/{crack,normal} and, when there is one, DIR/testing/{crack,normal} and DIR/validation/{crack,normal}
 also train, test, val, training_data, testing_data; cracked, cracks, defective, defect, bad; good, sound, ok; in any case`
 
-// Open finds the images of a data set. It reads folders only; damaged files show up in Check, Set.Read and Set.Load.
+// Open finds the images of a data set. It reads folders only; damaged files show up in Check,
+// Set.Read and Set.Load.
 //
-// A folder that is no data set gives an error that wraps ErrLayout and lists what was found and what is accepted. When
-// a class has no image the set is returned with an *EmptyClassError, which wraps ErrEmptyClass.
+// A folder that is no data set gives an error that wraps ErrLayout and lists what was found and
+// what is accepted. When a class has no image the set is returned with an *EmptyClassError, which
+// wraps ErrEmptyClass.
 func Open(dir string) (*Set, error) {
 	folders, err := subfolders(dir)
 	if err != nil {
@@ -115,8 +117,8 @@ func (s *Set) openPart(dir, part string) ([]Item, error) {
 	return items, empty
 }
 
-// byMeaning finds the folder for each meaning. Two folders of one meaning are refused: taking either would drop images
-// silently.
+// byMeaning finds the folder for each meaning. Two folders of one meaning are refused: taking
+// either would drop images silently.
 func byMeaning[K comparable](dir string, folders []string, names map[K][]string) (map[K]string, error) {
 	found := make(map[K]string)
 	for _, f := range folders {
@@ -151,8 +153,8 @@ func subfolders(dir string) ([]string, error) {
 	return names, nil
 }
 
-// walk calls visit for every visible file below dir, in order. Links to files count; links to folders inside a class
-// are not followed, since they may lead in circles.
+// walk calls visit for every visible file below dir, in order. Links to files count; links to
+// folders inside a class are not followed, since they may lead in circles.
 func walk(dir string, visit func(path string)) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

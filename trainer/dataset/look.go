@@ -8,11 +8,13 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// Two pictures are near-duplicates when one shows at least about half of what the other shows: copies, the next
-// photograph of a run, crops of one photograph. A hash finds candidates quickly, a correlation of thumbnails decides.
+// Two pictures are near-duplicates when one shows at least about half of what the other shows:
+// copies, the next photograph of a run, crops of one photograph. A hash finds candidates quickly, a
+// correlation of thumbnails decides.
 //
-// The hash is compared with windows, not with whole pictures, because a shift by an eighth of the side already makes
-// the usual perceptual hash look like chance. The middle half of one picture is searched in the other:
+// The hash is compared with windows, not with whole pictures, because a shift by an eighth of the
+// side already makes the usual perceptual hash look like chance. The middle half of one picture is
+// searched in the other:
 //
 //	+-----------+      +-----------+
 //	|  +-----+  |      |    +-----+|     17 x 17 places, 2 px apart,
@@ -20,10 +22,11 @@ import (
 //	|  +-----+  |      |    +-----+|
 //	+-----------+      +-----------+
 //
-// Copies that were mirrored or turned by 90 degrees, as the static augmentation of the thesis writes them, are found
-// too, but only unshifted. A hand that moved between two photographs is followed to about 3 degrees and 5 % of scale
-// (98 % of 51 photographs turned by 2 degrees are found, 65 % by 4 degrees, 76 % of those enlarged by 5 %). What
-// differs by more, such as copies turned by 20 degrees, is not found.
+// Copies that were mirrored or turned by 90 degrees, as the static augmentation of the thesis
+// writes them, are found too, but only unshifted. A hand that moved between two photographs is
+// followed to about 3 degrees and 5 % of scale (98 % of 51 photographs turned by 2 degrees are
+// found, 65 % by 4 degrees, 76 % of those enlarged by 5 %). What differs by more, such as copies
+// turned by 20 degrees, is not found.
 const (
 	thumbSide    = 64            // px
 	windowSide   = thumbSide / 2 // px
@@ -34,15 +37,17 @@ const (
 	turns        = 8                                  // ways to turn and mirror; turn 0 is none
 )
 
-// The thresholds come from 500 photographs of brickwork, 124,750 pairs, among them crops of one wall, and from drawn
-// tires that are all different. In the brickwork 55 pairs reach 0.80; the ten weakest of them overlap for the eye, as do
-// 2 more at 0.75 and 0.77, and pairs that do not overlap stay below 0.46. Close-ups of different tires reach 0.25 (200
-// images), whole tires in the same pose, which share their outline, 0.79 (1,200 images, 719,400 pairs). Pairs that
-// overlap differ in up to 16 bits of the hash, others in 12 and more.
+// The thresholds come from 500 photographs of brickwork, 124,750 pairs, among them crops of one
+// wall, and from drawn tires that are all different. In the brickwork 55 pairs reach 0.80; the ten
+// weakest of them overlap for the eye, as do 2 more at 0.75 and 0.77, and pairs that do not overlap
+// stay below 0.46. Close-ups of different tires reach 0.25 (200 images), whole tires in the same
+// pose, which share their outline, 0.79 (1,200 images, 719,400 pairs). Pairs that overlap differ in
+// up to 16 bits of the hash, others in 12 and more.
 const (
 	maxHashBits    = 16
 	minCorrelation = 0.80
-	// followBits and followCorrelation are asked for before the search for small turns, which takes most of the time.
+	// followBits and followCorrelation are asked for before the search for small turns, which takes
+	// most of the time.
 	followBits        = 12
 	followCorrelation = 0.15
 	// refine is how far around the hash's place the best correlation is searched, px.
@@ -98,9 +103,10 @@ func newLook(f *frame.Frame) (*look, error) {
 // levelReach is how far around a pixel its surroundings reach, px.
 const levelReach = 3
 
-// level shows the detail of a thumbnail: how far each pixel stands out from its surroundings of 7 x 7, in units of
-// their standard deviation, around 128. Light, shade and outlines, which all photographs from one place share, count
-// little then. The surroundings' deviation is raised by 2 grey levels, so that the noise of a flat wall stays small.
+// level shows the detail of a thumbnail: how far each pixel stands out from its surroundings of 7 x
+// 7, in units of their standard deviation, around 128. Light, shade and outlines, which all
+// photographs from one place share, count little then. The surroundings' deviation is raised by 2
+// grey levels, so that the noise of a flat wall stays small.
 func level(t *thumb) (l thumb) {
 	const unit, floor = 40, 2
 	for y := range thumbSide {

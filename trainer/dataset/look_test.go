@@ -55,7 +55,8 @@ func TestMatchSeesThroughEdits(t *testing.T) {
 			if !o.same() {
 				t.Errorf("shifted by %d, %d", o.dx, o.dy)
 			}
-			// Quarter turns are each other's inverse; which of the two is found is checked by turning the thumbnail.
+			// Quarter turns are each other's inverse; which of the two is found is checked by
+			// turning the thumbnail.
 			turned := turnThumb(&lookOf(t, c.img).detail, o.turn)
 			if corr := correlation(&lookOf(t, src).detail, &turned, o.dx, o.dy); corr < minCorrelation {
 				t.Errorf("turn %d gives a correlation of %.2f", o.turn, corr)

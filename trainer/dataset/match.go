@@ -12,8 +12,8 @@ type overlap struct {
 	corr   float64 // correlation of what both show, -1 to 1
 }
 
-// same says whether both pictures show the same view, so that they must have the same label. Pictures that only overlap
-// may differ: a crack can lie outside one of them.
+// same says whether both pictures show the same view, so that they must have the same label.
+// Pictures that only overlap may differ: a crack can lie outside one of them.
 func (o overlap) same() bool { return max(o.dx, -o.dx, o.dy, -o.dy) <= sameShift }
 
 // match finds the overlap of two pictures. ok is false when they are no near-duplicates.
@@ -25,14 +25,15 @@ func match(a, b *look) (o overlap, ok bool) {
 	return a.overlap(newViews(b), best)
 }
 
-// distance is how many bits of the hash the middle of b differs from the window of a that is most like it, or, turned in some way, from
-// the middle of a. Most pairs end here: beyond maxHashBits they are no near-duplicates.
+// distance is how many bits of the hash the middle of b differs from the window of a that is most
+// like it, or, turned in some way, from the middle of a. Most pairs end here: beyond maxHashBits
+// they are no near-duplicates.
 func (a *look) distance(b *look) int {
 	return min(closest(a.windows[:], b.turned[0]), closest(b.turned[:], a.turned[0]))
 }
 
-// overlap finds how b lies on a, best being their distance: first by the hash, then by correlation. ok is false when less than
-// minCorrelation is found.
+// overlap finds how b lies on a, best being their distance: first by the hash, then by correlation.
+// ok is false when less than minCorrelation is found.
 func (a *look) overlap(b *views, best int) (o overlap, ok bool) {
 	at := func(h uint64) func(uint64) bool {
 		return func(g uint64) bool { return bits.OnesCount64(g^h) == best }
@@ -51,11 +52,13 @@ func (a *look) overlap(b *views, best int) (o overlap, ok bool) {
 	return o, o.corr >= minCorrelation
 }
 
-// climb moves o by single pixels as long as the correlation rises, at most refine px from where it began. o.corr is the correlation there.
+// climb moves o by single pixels as long as the correlation rises, at most refine px from where it
+// began. o.corr is the correlation there.
 func (o *overlap) climb(a, b *thumb) {
 	const side = 2*refine + 1
 	x, y := o.dx-refine, o.dy-refine
-	var known [side * side]float64 // of the places that were looked at; 0 elsewhere, which is computed again when it is true
+	// of the places that were looked at; 0 elsewhere, which is computed again when it is true
+	var known [side * side]float64
 	known[refine*side+refine] = o.corr
 	for moved := true; moved; {
 		moved = false
@@ -100,8 +103,8 @@ type view struct {
 	motion
 }
 
-// views is a look with its views, each made when it is first asked for: one picture is compared with thousands, always in the same few
-// hundred views.
+// views is a look with its views, each made when it is first asked for: one picture is compared
+// with thousands, always in the same few hundred views.
 type views struct {
 	*look
 	made map[view]*thumb

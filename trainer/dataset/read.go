@@ -22,10 +22,12 @@ type Image struct {
 	Pix pixels.Image
 }
 
-// Reading is what one pass over the files of a set brought. Whatever happens to the files later, it stays as it is.
+// Reading is what one pass over the files of a set brought. Whatever happens to the files later, it
+// stays as it is.
 type Reading struct {
-	Fingerprint string  // as Set.Fingerprint gives it, of the very bytes that were read
-	Bad         []error // training and validation images that cannot be read, each named; they are left out
+	Fingerprint string // as Set.Fingerprint gives it, of the very bytes that were read
+	// training and validation images that cannot be read, each named; they are left out
+	Bad []error
 
 	set        *Set
 	train, val []photo
@@ -34,8 +36,9 @@ type Reading struct {
 // ErrChanged marks a file that was written to while the set was read.
 var ErrChanged = errors.New("the file changes while the data set is read; wait until it is copied, then start again")
 
-// Read reads the training and validation images for spec into store, each file once and in parallel. progress may be nil; its calls do not
-// overlap. Errors: ErrChanged, that of ctx, of a spec that cannot be carried out, and those of the store.
+// Read reads the training and validation images for spec into store, each file once and in
+// parallel. progress may be nil; its calls do not overlap. Errors: ErrChanged, that of ctx, of a
+// spec that cannot be carried out, and those of the store.
 func (s *Set) Read(ctx context.Context, spec preprocess.Spec, store *pixels.Store, progress func(done, total int)) (*Reading, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
@@ -65,9 +68,10 @@ func (s *Set) Read(ctx context.Context, spec preprocess.Spec, store *pixels.Stor
 	return r, err
 }
 
-// Validation holds back a share of the training images for validation, with near-duplicates on one side and both
-// classes in proportion; the same seed gives the same images. A set that brings its own validation folder keeps it as
-// it is. progress, of the search for near-duplicates, may be nil. Errors: ErrTooFew when a class cannot be on both sides, and that of ctx.
+// Validation holds back a share of the training images for validation, with near-duplicates on one
+// side and both classes in proportion; the same seed gives the same images. A set that brings its
+// own validation folder keeps it as it is. progress, of the search for near-duplicates, may be nil.
+// Errors: ErrTooFew when a class cannot be on both sides, and that of ctx.
 func (r *Reading) Validation(ctx context.Context, seed uint64, share float64, progress func(done, total int)) (train, val []Image, err error) {
 	if len(r.set.Val) > 0 {
 		return images(r.train), images(r.val), nil
@@ -101,11 +105,12 @@ func images(photos []photo) []Image {
 	return out
 }
 
-// Load reads images of the set for spec into store, each file once and in parallel. Files that cannot be read are left out, each with an
-// error in bad that names it; the rest keep their order, whatever the number of processors. progress may be nil; its calls do not overlap.
+// Load reads images of the set for spec into store, each file once and in parallel. Files that
+// cannot be read are left out, each with an error in bad that names it; the rest keep their order,
+// whatever the number of processors. progress may be nil; its calls do not overlap.
 //
-// Errors: ErrChanged, also when a file is not the one of an earlier Fingerprint; that of ctx, of a spec that cannot be carried
-// out, and those of the store.
+// Errors: ErrChanged, also when a file is not the one of an earlier Fingerprint; that of ctx, of a
+// spec that cannot be carried out, and those of the store.
 func (s *Set) Load(ctx context.Context, items []Item, spec preprocess.Spec, store *pixels.Store, progress func(done, total int)) (loaded []Image, bad []error, err error) {
 	if err := spec.Validate(); err != nil {
 		return nil, nil, err
@@ -134,12 +139,14 @@ type photo struct {
 	width  int               // px
 	height int               // px
 	light  float64           // mean grey value, 0 to 255; with look
-	look   *look             // nil when the image cannot be read, or nothing is to be compared with it
-	pix    pixels.Image      // for the network, when that was asked for
+	// nil when the image cannot be read, or nothing is to be compared with it
+	look *look
+	pix  pixels.Image // for the network, when that was asked for
 }
 
-// survey reads all images, in parallel and in order, and shows each that can be read to see, which adds to the photo what is needed. The
-// errors of damaged files are theirs; those of see, of a file that changes, and the end of ctx end the survey.
+// survey reads all images, in parallel and in order, and shows each that can be read to see, which
+// adds to the photo what is needed. The errors of damaged files are theirs; those of see, of a file
+// that changes, and the end of ctx end the survey.
 func survey(ctx context.Context, items []Item, see func(p *photo, f *frame.Frame) error, progress func(done, total int)) ([]photo, error) {
 	photos := make([]photo, len(items))
 	err := parallel(ctx, len(items), progress, func(i int) error {
@@ -184,8 +191,8 @@ func (p *photo) keep(f *frame.Frame, spec preprocess.Spec, store *pixels.Store) 
 	return err
 }
 
-// readFile decodes an image file, in grey, and hashes all of it. size is -1 when the file could not be read to its end; an image that is damaged
-// has a size and a hash, too.
+// readFile decodes an image file, in grey, and hashes all of it. size is -1 when the file could not
+// be read to its end; an image that is damaged has a size and a hash, too.
 func readFile(path string, h hash.Hash) (f *frame.Frame, size int64, err error) {
 	// Stat comes first because opening a named pipe would wait for a writer.
 	before, err := os.Stat(path)
@@ -205,7 +212,8 @@ func readFile(path string, h hash.Hash) (f *frame.Frame, size int64, err error) 
 	}
 	r := io.TeeReader(file, h)
 	f, err = imagefile.DecodeGray(r, path)
-	if _, err := io.Copy(io.Discard, r); err != nil { // the rest of a file that is too large to decode
+	// the rest of a file that is too large to decode
+	if _, err := io.Copy(io.Discard, r); err != nil {
 		return nil, -1, fmt.Errorf("read image %s: %w", path, err)
 	}
 	// Half of an old and half of a new photograph may well decode.
@@ -216,7 +224,8 @@ func readFile(path string, h hash.Hash) (f *frame.Frame, size int64, err error) 
 	return f, after.Size(), err
 }
 
-// parallel calls do(0) .. do(n-1) on all processors. It returns the first error, or that of ctx, when all calls have ended.
+// parallel calls do(0) .. do(n-1) on all processors. It returns the first error, or that of ctx,
+// when all calls have ended.
 func parallel(ctx context.Context, n int, progress func(done, total int), do func(i int) error) error {
 	stateless := func() (struct{}, error) { return struct{}{}, nil }
 	return each.Run(ctx, n, stateless, func(_ struct{}, i int) error { return do(i) }, nil, func(done int) {

@@ -119,7 +119,8 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// What happens to the files after they were read changes nothing: not the split, not the pixels, not the fingerprint.
+// What happens to the files after they were read changes nothing: not the split, not the pixels,
+// not the fingerprint.
 func TestReadingOutlivesItsFiles(t *testing.T) {
 	s := runs(t, 8)
 	before, err := s.Read(t.Context(), little, inMemory(), nil)

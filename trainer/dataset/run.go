@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// Stations see the same tires again: a belt stops, a batch passes twice, and neighbours of a batch come from one mould under one lamp. So
-// pictures from one station within ten minutes are one run, and no split parts a run. A longer stretch without a pause is cut where
-// its pause is longest.
+// Stations see the same tires again: a belt stops, a batch passes twice, and neighbours of a batch
+// come from one mould under one lamp. So pictures from one station within ten minutes are one run,
+// and no split parts a run. A longer stretch without a pause is cut where its pause is longest.
 //
-// A picture from a station tells by its name where and when it was taken (`tirewatch-agent review export` writes them), so that what was
-// merged, split or enlarged keeps its runs:
+// A picture from a station tells by its name where and when it was taken (`tirewatch-agent review
+// export` writes them), so that what was merged, split or enlarged keeps its runs:
 //
 //	hamburg+line1+station3_20261126T171059Z_000000000012.png
 //	STATION, + for /       time, UTC        number of the verdict
@@ -82,7 +82,8 @@ func cut(stretch []shot) [][]shot {
 	if stretch[last].time.Sub(stretch[0].time) <= runLength {
 		return [][]shot{stretch}
 	}
-	// Of pauses that are equal the one nearest to the middle: others would leave runs of single pictures.
+	// Of pauses that are equal the one nearest to the middle: others would leave runs of single
+	// pictures.
 	at, longest := 0, time.Duration(-1)
 	fromMiddle := func(i int) int { return max(2*i-last-1, last+1-2*i) }
 	for i := 1; i <= last; i++ {

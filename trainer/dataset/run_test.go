@@ -54,8 +54,8 @@ func TestStationRuns(t *testing.T) {
 	}
 }
 
-// Twelve runs of five tires that do not look alike: every split, of a set and of its parts, keeps each run on one side, and check tells
-// when somebody has parted one.
+// Twelve runs of five tires that do not look alike: every split, of a set and of its parts, keeps
+// each run on one side, and check tells when somebody has parted one.
 func TestSplitKeepsRunsTogether(t *testing.T) {
 	dir := t.TempDir()
 	seq := 0

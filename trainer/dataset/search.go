@@ -11,19 +11,22 @@ type pair struct {
 	a, b int
 	overlap
 	exact bool // the files are equal byte for byte
-	made  bool // one was made from the other, or both are of one run of a station or of one tire, as their names say
+	// one was made from the other, or both are of one run of a station or of one tire, as their
+	// names say
+	made bool
 }
 
 // certain tells whether the two belong together beyond doubt.
 func (p pair) certain() bool { return p.exact || p.made }
 
-// searchBlock is how many images are compared with all before them at a time: while the looks of the others pass once through the
-// processor's cache, they meet so many.
+// searchBlock is how many images are compared with all before them at a time: while the looks of
+// the others pass once through the processor's cache, they meet so many.
 const searchBlock = 64
 
-// pairs finds all near-duplicates, ordered by a, then b. Every image is compared with every other: 20,000 crops of walls
-// and tires take 45 seconds of processor time with AVX-512; as many whole tires in one pose, a quarter of whose pairs look alike to the
-// hash, would take three to four minutes. progress may be nil.
+// pairs finds all near-duplicates, ordered by a, then b. Every image is compared with every other:
+// 20,000 crops of walls and tires take 45 seconds of processor time with AVX-512; as many whole
+// tires in one pose, a quarter of whose pairs look alike to the hash, would take three to four
+// minutes. progress may be nil.
 func pairs(ctx context.Context, photos []photo, progress func(done, total int)) ([]pair, error) {
 	found := make([][]pair, len(photos)) // by b
 	blocks := (len(photos) + searchBlock - 1) / searchBlock

@@ -85,7 +85,8 @@ func correlationPlainly(a, b *thumb, dx, dy int) float64 {
 	return float64(n*sab-sa*sb) / math.Sqrt(float64(va)*float64(vb))
 }
 
-// album has pictures that repeat others in every way that match knows, alike strangers, and files that cannot be read.
+// album has pictures that repeat others in every way that match knows, alike strangers, and files
+// that cannot be read.
 func album(t *testing.T) []photo {
 	var photos []photo
 	add := func(img image.Image) {
@@ -124,7 +125,8 @@ func album(t *testing.T) []photo {
 	return photos
 }
 
-// The search finds what comparing all pairs finds, with every body, below, at and above the size of a block.
+// The search finds what comparing all pairs finds, with every body, below, at and above the size of
+// a block.
 func TestPairsAreThoseOfAnExhaustiveSearch(t *testing.T) {
 	all := album(t)
 	for _, n := range []int{0, 1, 2, searchBlock, searchBlock + 1, len(all)} {
@@ -158,7 +160,8 @@ func TestPairsAreThoseOfAnExhaustiveSearch(t *testing.T) {
 	}
 }
 
-// Every body of the sums equals the generic one, for every shift that is tried and at the ends of the grey scale.
+// Every body of the sums equals the generic one, for every shift that is tried and at the ends of
+// the grey scale.
 func TestSumsBodies(t *testing.T) {
 	const seed = 5
 	rng := rand.New(rand.NewPCG(seed, 0))

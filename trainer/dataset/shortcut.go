@@ -7,19 +7,20 @@ import (
 	"strings"
 )
 
-// Shortcut is a property of the files that has nothing to do with cracks, and how well it alone would predict the
-// class.
+// Shortcut is a property of the files that has nothing to do with cracks, and how well it alone
+// would predict the class.
 type Shortcut struct {
 	Feature string `json:"feature"`
-	// Accuracy is the balanced accuracy of the best rule, 0.5 for chance: the mean of the shares of both classes that
-	// it gets right. It equals (1 + D) / 2 for the Kolmogorov-Smirnov distance D of the classes.
+	// Accuracy is the balanced accuracy of the best rule, 0.5 for chance: the mean of the shares of
+	// both classes that it gets right. It equals (1 + D) / 2 for the Kolmogorov-Smirnov distance D
+	// of the classes.
 	Accuracy float64 `json:"balanced_accuracy"`
 	Rule     string  `json:"rule"`
 	Warn     bool    `json:"warn"`
 }
 
-// A shortcut deserves a warning from this accuracy on, and when each class has enough images: with 20 and 20, chance
-// reaches 0.8 (D = 0.6) once in a thousand sets.
+// A shortcut deserves a warning from this accuracy on, and when each class has enough images: with
+// 20 and 20, chance reaches 0.8 (D = 0.6) once in a thousand sets.
 const (
 	shortcutAccuracy = 0.8
 	shortcutImages   = 20

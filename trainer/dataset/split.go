@@ -9,18 +9,22 @@ import (
 	"strings"
 )
 
-// Division is a list of images cut in two, with near-duplicates, the pictures of one run of a station and the tiles of one tire on one side.
+// Division is a list of images cut in two, with near-duplicates, the pictures of one run of a
+// station and the tiles of one tire on one side.
 type Division struct {
-	Keep     []Item  // the larger side, to train on; sorted by path
-	Hold     []Item  // the side held back; sorted by path
-	Bad      []error // files that cannot be read, each named; they are on no side
-	Groups   int     // groups of two or more images that belong together
-	Grouped  int     // images in them
-	Dropped  int     // pairs that had to be ignored because their group grew too large: near-duplicates may be on both sides
-	MaxGroup int     // the size that no group may exceed
+	Keep    []Item  // the larger side, to train on; sorted by path
+	Hold    []Item  // the side held back; sorted by path
+	Bad     []error // files that cannot be read, each named; they are on no side
+	Groups  int     // groups of two or more images that belong together
+	Grouped int     // images in them
+	// pairs that had to be ignored because their group grew too large: near-duplicates may be on
+	// both sides
+	Dropped  int
+	MaxGroup int // the size that no group may exceed
 }
 
-// Divide reads the images and holds back a share of each class, 0 < share < 1. progress, of the reading, may be nil.
+// Divide reads the images and holds back a share of each class, 0 < share < 1. progress, of the
+// reading, may be nil.
 func Divide(ctx context.Context, items []Item, seed uint64, share float64, progress func(done, total int)) (*Division, error) {
 	photos, err := survey(ctx, items, examine, progress)
 	if err != nil {
@@ -29,7 +33,8 @@ func Divide(ctx context.Context, items []Item, seed uint64, share float64, progr
 	return divide(ctx, photos, seed, share, nil)
 }
 
-// divide is Divide for images that were read. progress, of the search for near-duplicates, may be nil.
+// divide is Divide for images that were read. progress, of the search for near-duplicates, may be
+// nil.
 func divide(ctx context.Context, photos []photo, seed uint64, share float64, progress func(done, total int)) (*Division, error) {
 	if !(share > 0 && share < 1) {
 		return nil, fmt.Errorf("share %v is not between 0 and 1", share)
@@ -73,9 +78,9 @@ func divide(ctx context.Context, photos []photo, seed uint64, share float64, pro
 	return d, nil
 }
 
-// choose says for each photo whether it is held back. Groups come in random order, and a group is taken when it fits:
-// when no class gets more than its share. What is missing then is filled by the group that brings the counts nearest to
-// their aim.
+// choose says for each photo whether it is held back. Groups come in random order, and a group is
+// taken when it fits: when no class gets more than its share. What is missing then is filled by the
+// group that brings the counts nearest to their aim.
 func choose(photos []photo, groups [][]int, seed uint64, share float64) ([]bool, error) {
 	var total, groupsOf [2]int
 	counts := make([][2]int, len(groups))

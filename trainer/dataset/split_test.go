@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// runs writes a set with runs of photographs: in every class, singles pictures that stand alone and 4 runs of 3
-// overlapping ones.
+// runs writes a set with runs of photographs: in every class, singles pictures that stand alone and
+// 4 runs of 3 overlapping ones.
 func runs(t testing.TB, singles int) *Set {
 	t.Helper()
 	dir := t.TempDir()

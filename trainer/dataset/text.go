@@ -61,7 +61,8 @@ func (a *Audit) Text() string {
 	return b.String()
 }
 
-// section lists what was found under a headline with its number; nothing is written when nothing was found.
+// section lists what was found under a headline with its number; nothing is written when nothing
+// was found.
 func section[T any](b *strings.Builder, title string, items []T, text func(T) string) {
 	if len(items) == 0 {
 		return

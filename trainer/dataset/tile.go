@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// Tiles of one photograph show one tire, and neighbours overlap, so no split parts them. A tile tells by its name what it was cut from
-// (`tirewatch dataset cut` writes them), wherever people put it when they sort tiles by what they show:
+// Tiles of one photograph show one tire, and neighbours overlap, so no split parts them. A tile
+// tells by its name what it was cut from (`tirewatch dataset cut` writes them), wherever people put
+// it when they sort tiles by what they show:
 //
 //	tiles/normal/IMG_0001~tile045.png     of IMG_0001.jpg
 //	tiles/crack/IMG_0001~tile072.png
@@ -20,7 +21,8 @@ func TileName(photograph string, number int) string {
 	return fmt.Sprintf("%s%s%03d.png", strings.TrimSuffix(name, filepath.Ext(name)), tileMark, number)
 }
 
-// TileOf gives the name, without folder and extension, of the photograph that a tile was cut from; ok is false for other files.
+// TileOf gives the name, without folder and extension, of the photograph that a tile was cut from;
+// ok is false for other files.
 func TileOf(path string) (photograph string, ok bool) {
 	photograph, _, ok = strings.Cut(filepath.Base(path), tileMark)
 	return photograph, ok && photograph != ""

@@ -27,9 +27,10 @@ type SplitOptions struct {
 //
 //	dst/training/{crack,normal}  dst/testing/{crack,normal}
 //
-// The set itself is only read. dst must be missing or an empty folder outside the set. After an error dst is as it was.
-// Files that cannot be read are left out and named in the result; variants made by Enlarge are left out of testing. Errors: ErrNotEmpty, ErrTooFew, those of ctx and of
-// the file system.
+// The set itself is only read. dst must be missing or an empty folder outside the set. After an
+// error dst is as it was. Files that cannot be read are left out and named in the result; variants
+// made by Enlarge are left out of testing. Errors: ErrNotEmpty, ErrTooFew, those of ctx and of the
+// file system.
 func (s *Set) Split(ctx context.Context, dst string, o SplitOptions, progress func(done, total int)) (*Division, error) {
 	if err := checkTarget(s.Dir, dst); err != nil {
 		return nil, err
@@ -42,7 +43,8 @@ func (s *Set) Split(ctx context.Context, dst string, o SplitOptions, progress fu
 	if err != nil {
 		return nil, fmt.Errorf("split %s: %w", s.Dir, err)
 	}
-	d.Hold = slices.DeleteFunc(d.Hold, func(it Item) bool { return isVariant(it.Path) }) // their photograph is there too
+	// their photograph is there too
+	d.Hold = slices.DeleteFunc(d.Hold, func(it Item) bool { return isVariant(it.Path) })
 	if err := d.write(ctx, dst, o.Link); err != nil {
 		return nil, fmt.Errorf("write data set %s: %w", dst, err)
 	}
@@ -97,7 +99,8 @@ func (d *Division) write(ctx context.Context, dst string, link bool) error {
 	})
 }
 
-// build lets fill write a data set into a folder beside dst, and gives it its name when it is whole.
+// build lets fill write a data set into a folder beside dst, and gives it its name when it is
+// whole.
 func build(dst string, fill func(temp string) error) error {
 	dst = filepath.Clean(dst)
 	temp, err := os.MkdirTemp(filepath.Dir(dst), "."+filepath.Base(dst)+".unfinished-*")
@@ -171,8 +174,8 @@ func syncClassFolders(dir string) error {
 	return durable.SyncDir(dir)
 }
 
-// freeName gives a name that is not taken in the folder, where photographs from several folders may meet: photo.jpg,
-// photo-2.jpg. Case does not tell names apart, since not every file system does.
+// freeName gives a name that is not taken in the folder, where photographs from several folders may
+// meet: photo.jpg, photo-2.jpg. Case does not tell names apart, since not every file system does.
 func freeName(taken map[string]bool, folder, name string) string {
 	ext := filepath.Ext(name)
 	stem := strings.TrimSuffix(name, ext)

@@ -18,7 +18,8 @@ const (
 	FalseReject Side = "false_reject" // sound tires rejected, of all sound tires
 )
 
-// Budget is what a plant can bear: at most this share of one kind of mistake. The other kind is to be as rare as that allows.
+// Budget is what a plant can bear: at most this share of one kind of mistake. The other kind is to
+// be as rare as that allows.
 type Budget struct {
 	Side  Side    `json:"side"`
 	Limit float64 `json:"limit"` // 0 to less than 1
@@ -46,7 +47,8 @@ func (e *BudgetError) Error() string {
 	return fmt.Sprintf("no threshold for %s: %s", e.Budget, e.Why)
 }
 
-// Rate is a share that was counted, with the 95 % Wilson interval in which the share on new images lies.
+// Rate is a share that was counted, with the 95 % Wilson interval in which the share on new images
+// lies.
 type Rate struct {
 	Count int     `json:"count"`
 	Of    int     `json:"of"`
@@ -66,23 +68,26 @@ func (r Rate) String() string {
 		r.Count, r.Of, 100*ratio(r.Count, r.Of), 100*r.Low, 100*r.High)
 }
 
-// Choice is a threshold that keeps a budget on the images that it was chosen on. Its intervals take the threshold as given; as it was chosen
-// on the same images, they are a little kind to it, and other images are the better judge.
+// Choice is a threshold that keeps a budget on the images that it was chosen on. Its intervals take
+// the threshold as given; as it was chosen on the same images, they are a little kind to it, and
+// other images are the better judge.
 type Choice struct {
 	Budget      Budget  `json:"budget"`
 	Threshold   float64 `json:"threshold"`
 	Escape      Rate    `json:"escape"`
 	FalseReject Rate    `json:"false_reject"`
 
-	// Proven says that the whole interval of the limited side is within the budget. Needed is how many images of that side's
-	// class prove it at the least, when not one of them is misjudged; 0 for a budget that nothing proves.
+	// Proven says that the whole interval of the limited side is within the budget. Needed is how
+	// many images of that side's class prove it at the least, when not one of them is misjudged; 0
+	// for a budget that nothing proves.
 	Proven bool `json:"proven"`
 	Needed int  `json:"needed"`
 }
 
-// Choose finds the threshold that keeps the budget and makes the fewest mistakes of the other kind, then of the limited one. It lies in the middle
-// between two neighbouring scores, so that small changes of a score do not turn a verdict; equal scores stay on one
-// side. Errors wrap ErrInput, or are a *BudgetError when a class is missing or the budget leaves the model no use.
+// Choose finds the threshold that keeps the budget and makes the fewest mistakes of the other kind,
+// then of the limited one. It lies in the middle between two neighbouring scores, so that small
+// changes of a score do not turn a verdict; equal scores stay on one side. Errors wrap ErrInput, or
+// are a *BudgetError when a class is missing or the budget leaves the model no use.
 func Choose(scores []float64, labels []bool, b Budget) (*Choice, error) {
 	if err := check(scores, labels, 0); err != nil {
 		return nil, err
@@ -112,7 +117,8 @@ func Choose(scores []float64, labels []bool, b Budget) (*Choice, error) {
 	return NewChoice(b, t, m), nil
 }
 
-// NewChoice says what a threshold does that was chosen for the budget, from the outcomes m that it gives.
+// NewChoice says what a threshold does that was chosen for the budget, from the outcomes m that it
+// gives.
 func NewChoice(b Budget, threshold float64, m Matrix) *Choice {
 	c := &Choice{Budget: b, Threshold: threshold, Escape: NewRate(m.FN, m.FN+m.TP), FalseReject: NewRate(m.FP, m.FP+m.TN)}
 	c.Proven = c.limited().High <= b.Limit
@@ -131,9 +137,10 @@ func (c *Choice) limited() Rate {
 	return c.Escape
 }
 
-// bestCut goes over all thresholds that differ in their verdicts, from the lowest to the highest. Of those within the budget it takes
-// the one with the fewest mistakes of the other kind, and of several such the one with the fewest of the limited kind: what is
-// allowed is not spent for nothing.
+// bestCut goes over all thresholds that differ in their verdicts, from the lowest to the highest.
+// Of those within the budget it takes the one with the fewest mistakes of the other kind, and of
+// several such the one with the fewest of the limited kind: what is allowed is not spent for
+// nothing.
 func bestCut(scores []float64, labels []bool, b Budget) (threshold float64, m Matrix, ok bool) {
 	order := make([]int, len(scores))
 	for i := range order {
@@ -178,7 +185,8 @@ func bestCut(scores []float64, labels []bool, b Budget) (threshold float64, m Ma
 	}
 }
 
-// middle is between a and b; b itself, which still counts as a crack, where no number is between them.
+// middle is between a and b; b itself, which still counts as a crack, where no number is between
+// them.
 func middle(a, b float64) float64 {
 	if m := a + (b-a)/2; m > a {
 		return m
@@ -186,10 +194,12 @@ func middle(a, b float64) float64 {
 	return b
 }
 
-// allowed tells whether k of n is within the limit; 3 of 300 is within 1 %, though 0.01*300 may round to less than 3.
+// allowed tells whether k of n is within the limit; 3 of 300 is within 1 %, though 0.01*300 may
+// round to less than 3.
 func allowed(k, n int, limit float64) bool { return float64(k) <= limit*float64(n)*(1+1e-12) }
 
-// String says in plain words what the threshold does, what the other side costs, and what the images prove.
+// String says in plain words what the threshold does, what the other side costs, and what the
+// images prove.
 func (c *Choice) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "threshold %.4f for %s on these images\n", c.Threshold, c.Budget)
@@ -225,7 +235,8 @@ func (c *Choice) Claim() string {
 // ErrShare marks a text that is no share.
 var ErrShare = errors.New("want a share like 1% or 0.01")
 
-// ParseShare reads "1%", "0.5 %" or "0.01": 0 to less than 1. A bare 1 or more is refused, since it may mean either.
+// ParseShare reads "1%", "0.5 %" or "0.01": 0 to less than 1. A bare 1 or more is refused, since it
+// may mean either.
 func ParseShare(text string) (float64, error) {
 	number, isPercent := strings.CutSuffix(strings.TrimSpace(text), "%")
 	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)

@@ -5,14 +5,15 @@ import (
 	"slices"
 )
 
-// Cut is what one threshold gives: the counts when every score of at least Threshold is called a crack.
+// Cut is what one threshold gives: the counts when every score of at least Threshold is called a
+// crack.
 type Cut struct {
 	Threshold float64
 	Matrix
 }
 
-// Cuts gives the counts for each threshold that makes a difference, from the highest down: one for each score that occurs. The
-// ROC and the precision-recall curve are drawn through them.
+// Cuts gives the counts for each threshold that makes a difference, from the highest down: one for
+// each score that occurs. The ROC and the precision-recall curve are drawn through them.
 func Cuts(scores []float64, labels []bool) []Cut {
 	order := make([]int, len(scores))
 	var m Matrix
@@ -39,9 +40,9 @@ func Cuts(scores []float64, labels []bool) []Cut {
 	return cuts
 }
 
-// AveragePrecision is the area under the precision-recall curve as steps: the precision at each cut, weighted by the recall
-// that it adds. It is scikit-learn's average_precision_score; straight lines between the cuts would flatter (Davis and
-// Goadrich 2006). 0 without cracks.
+// AveragePrecision is the area under the precision-recall curve as steps: the precision at each
+// cut, weighted by the recall that it adds. It is scikit-learn's average_precision_score; straight
+// lines between the cuts would flatter (Davis and Goadrich 2006). 0 without cracks.
 func AveragePrecision(scores []float64, labels []bool) float64 {
 	area, recall := 0.0, 0.0
 	for _, c := range Cuts(scores, labels) {
@@ -60,7 +61,8 @@ type Bin struct {
 	Mean   float64 // of the scores; 0 without images
 }
 
-// Calibration sorts the scores into n bins of equal width: in a calibrated model, Cracks/Images is near Mean in each.
+// Calibration sorts the scores into n bins of equal width: in a calibrated model, Cracks/Images is
+// near Mean in each.
 func Calibration(scores []float64, labels []bool, n int) []Bin {
 	bins := make([]Bin, n)
 	for i := range bins {
@@ -82,8 +84,8 @@ func Calibration(scores []float64, labels []bool, n int) []Bin {
 	return bins
 }
 
-// CalibrationError is how far the bins' mean scores are from the shares of cracks in them, on average over the images
-// (expected calibration error, Naeini et al. 2015); 0 without images.
+// CalibrationError is how far the bins' mean scores are from the shares of cracks in them, on
+// average over the images (expected calibration error, Naeini et al. 2015); 0 without images.
 func CalibrationError(bins []Bin) float64 {
 	sum, images := 0.0, 0
 	for _, b := range bins {

@@ -8,7 +8,8 @@ import (
 	"tirewatch/trainer/metrics"
 )
 
-// Published values: Wilson's interval of 81 of 263 is Newcombe's table I (1998), 0 of 20 and 1 of 29 as well.
+// Published values: Wilson's interval of 81 of 263 is Newcombe's table I (1998), 0 of 20 and 1 of
+// 29 as well.
 func TestWilsonAsPublished(t *testing.T) {
 	for _, c := range []struct {
 		k, n   int

@@ -5,17 +5,20 @@ import (
 	"math"
 )
 
-// Level is the chance of a false alarm that a comparison accepts: differences with a smaller p-value are taken as real.
+// Level is the chance of a false alarm that a comparison accepts: differences with a smaller
+// p-value are taken as real.
 const Level = 0.05
 
-// exactBelow is the number of discordant pairs under which the normal approximation is not good enough.
+// exactBelow is the number of discordant pairs under which the normal approximation is not good
+// enough.
 const exactBelow = 25
 
-// McNemar tests whether two classifiers that saw the same images are equally good. b and c count the images on which only the
-// first and only the second was right; images on which both were right or both wrong say nothing. It returns the two-sided
-// p-value: the chance of such a difference between equals. Below 25 such images it is the exact binomial one, else that of
-// chi-squared with one degree of freedom and Edwards' continuity correction.
-// Sources: McNemar 1947, "Note on the sampling error of the difference between correlated proportions or percentages"; Edwards 1948.
+// McNemar tests whether two classifiers that saw the same images are equally good. b and c count
+// the images on which only the first and only the second was right; images on which both were right
+// or both wrong say nothing. It returns the two-sided p-value: the chance of such a difference
+// between equals. Below 25 such images it is the exact binomial one, else that of chi-squared with
+// one degree of freedom and Edwards' continuity correction. Sources: McNemar 1947, "Note on the
+// sampling error of the difference between correlated proportions or percentages"; Edwards 1948.
 func McNemar(b, c int) (p float64, exact bool) {
 	n := b + c
 	if n < exactBelow {
@@ -101,7 +104,8 @@ func Compare(old, new, labels []bool) (*Comparison, error) {
 	return &c, nil
 }
 
-// Sentence is the result for a person. A better model may still miss cracks that the old one found: that is always said.
+// Sentence is the result for a person. A better model may still miss cracks that the old one found:
+// that is always said.
 func (c *Comparison) Sentence() string {
 	a := c.All
 	if a.OnlyOld+a.OnlyNew == 0 {

@@ -2,8 +2,9 @@
 //
 //	network -> probabilities + labels -> METRICS -> report -> deploy or fine-tune
 //
-// Crack is the positive class. Divisions by zero give 0, as scikit-learn defines them, so that a report is always
-// numbers. Newcomers need New, which computes everything, and Report.String, which prints it in scikit-learn's layout.
+// Crack is the positive class. Divisions by zero give 0, as scikit-learn defines them, so that a
+// report is always numbers. Newcomers need New, which computes everything, and Report.String, which
+// prints it in scikit-learn's layout.
 package metrics
 
 import (
@@ -25,8 +26,8 @@ type Matrix struct {
 	TN int `json:"tn"` // sound tires called sound
 }
 
-// Confusion counts the outcomes when a score of at least threshold means crack. labels[i] is true for a crack; both
-// slices have the same length.
+// Confusion counts the outcomes when a score of at least threshold means crack. labels[i] is true
+// for a crack; both slices have the same length.
 func Confusion(scores []float64, labels []bool, threshold float64) Matrix {
 	var m Matrix
 	for i, s := range scores {
@@ -70,7 +71,8 @@ func (m Matrix) Crack() Scores { return scores(m.TP, m.FP, m.FN) }
 // Normal gives the figures of the negative class.
 func (m Matrix) Normal() Scores { return scores(m.TN, m.FN, m.FP) }
 
-// scores computes precision, recall and F1 from the counts of a class: right, wrongly called so, and missed.
+// scores computes precision, recall and F1 from the counts of a class: right, wrongly called so,
+// and missed.
 func scores(right, wrong, missed int) Scores {
 	return Scores{
 		Precision: ratio(right, right+wrong),
@@ -87,9 +89,9 @@ func ratio(part, whole int) float64 {
 	return float64(part) / float64(whole)
 }
 
-// ROCAUC is the area under the receiver operating characteristic: the chance that a crack scores higher than a sound
-// tire, a tie counting half. It is the Mann-Whitney U of the ranks (Hanley and McNeil 1982); 0 when one class is
-// missing.
+// ROCAUC is the area under the receiver operating characteristic: the chance that a crack scores
+// higher than a sound tire, a tie counting half. It is the Mann-Whitney U of the ranks (Hanley and
+// McNeil 1982); 0 when one class is missing.
 func ROCAUC(scores []float64, labels []bool) float64 {
 	order := make([]int, len(scores))
 	for i := range order {
@@ -116,8 +118,9 @@ func ROCAUC(scores []float64, labels []bool) float64 {
 	return ratio(twiceRanks-positives*(positives+1), 2*positives*negatives)
 }
 
-// LogLoss is the mean binary cross-entropy in nats. Probabilities are kept away from 0 and 1 by the float64 epsilon
-// 2^-52, as scikit-learn does, so that one sure mistake does not make the loss infinite; 0 without images.
+// LogLoss is the mean binary cross-entropy in nats. Probabilities are kept away from 0 and 1 by the
+// float64 epsilon 2^-52, as scikit-learn does, so that one sure mistake does not make the loss
+// infinite; 0 without images.
 func LogLoss(scores []float64, labels []bool) float64 {
 	const epsilon = 0x1p-52
 	sum := 0.0

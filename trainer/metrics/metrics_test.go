@@ -22,8 +22,8 @@ func near(t *testing.T, name string, got, want float64) {
 	}
 }
 
-// Eight images, every figure by hand. At 0.5: the cracks .9 .8 .6 are found and .3 is missed; the sound tire .7 is
-// rejected and .4 .2 .1 pass.
+// Eight images, every figure by hand. At 0.5: the cracks .9 .8 .6 are found and .3 is missed; the
+// sound tire .7 is rejected and .4 .2 .1 pass.
 func TestByHand(t *testing.T) {
 	scores := []float64{.9, .8, .6, .3, .7, .4, .2, .1}
 	labels := []bool{T, T, T, T, F, F, F, F}
@@ -44,7 +44,8 @@ func TestByHand(t *testing.T) {
 	near(t, "log loss", r.LogLoss, -math.Log(.9*.8*.6*.3*.3*.6*.8*.9)/8)
 }
 
-// Classes of different size tell macro from weighted averages. 2 cracks, 6 sound; one crack found, two sound rejected.
+// Classes of different size tell macro from weighted averages. 2 cracks, 6 sound; one crack found,
+// two sound rejected.
 func TestUnbalanced(t *testing.T) {
 	scores := []float64{1, 0, 1, 1, 0, 0, 0, 0}
 	labels := []bool{T, T, F, F, F, F, F, F}

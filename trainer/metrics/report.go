@@ -22,7 +22,8 @@ type Report struct {
 	FalseRejectRate float64 `json:"false_reject_rate"` // share of sound tires rejected
 }
 
-// New judges probabilities of a crack, scores[i] in 0 to 1, against labels[i], true for a crack. Errors wrap ErrInput.
+// New judges probabilities of a crack, scores[i] in 0 to 1, against labels[i], true for a crack.
+// Errors wrap ErrInput.
 func New(scores []float64, labels []bool, threshold float64) (*Report, error) {
 	if err := check(scores, labels, threshold); err != nil {
 		return nil, err
@@ -56,7 +57,8 @@ func average(a, b Scores, wa, wb int) Scores {
 	}
 }
 
-// String prints the classification report of scikit-learn, the confusion matrix and the figures of a plant.
+// String prints the classification report of scikit-learn, the confusion matrix and the figures of
+// a plant.
 func (r *Report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%12s  %9s %9s %9s %9s\n\n", "", "precision", "recall", "f1-score", "support")

@@ -5,9 +5,10 @@ import "math"
 // Z95 is the normal quantile of a two-sided 95 % interval.
 const Z95 = 1.959963984540054
 
-// Wilson is the score interval of a share of which k of n were seen; z is the normal quantile, Z95 for 95 %. Unlike the textbook
-// interval it does not claim certainty from 0 of 20. Nothing seen (n = 0) says nothing: 0 to 1.
-// Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
+// Wilson is the score interval of a share of which k of n were seen; z is the normal quantile, Z95
+// for 95 %. Unlike the textbook interval it does not claim certainty from 0 of 20. Nothing seen (n
+// = 0) says nothing: 0 to 1. Source: Wilson 1927, "Probable inference, the law of succession, and
+// statistical inference".
 func Wilson(k, n int, z float64) (lo, hi float64) {
 	if n <= 0 {
 		return 0, 1

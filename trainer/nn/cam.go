@@ -10,12 +10,14 @@ import (
 // ErrNoMap marks a network without a convolution to look at.
 var ErrNoMap = errors.New("the network has no convolution to draw a heat map of")
 
-// Explainer shows where in an image the network sees a crack, by Grad-CAM (Selvaraju et al. 2017): the channels of a
-// convolution's output are added up, each weighted by the mean gradient of the logit over the channel; what is negative
-// speaks for a sound tire and is cut off. It is not safe for concurrent use; make one per goroutine.
+// Explainer shows where in an image the network sees a crack, by Grad-CAM (Selvaraju et al. 2017):
+// the channels of a convolution's output are added up, each weighted by the mean gradient of the
+// logit over the channel; what is negative speaks for a sound tire and is cut off. It is not safe
+// for concurrent use; make one per goroutine.
 //
-// The paper takes the last convolution. Here that is a 1 x 1 map behind all the pools, which has no place any more, so the
-// deepest map that still has minMap positions each way is taken: 21 x 21 behind conv2 in the thesis network.
+// The paper takes the last convolution. Here that is a 1 x 1 map behind all the pools, which has no
+// place any more, so the deepest map that still has minMap positions each way is taken: 21 x 21
+// behind conv2 in the thesis network.
 type Explainer struct {
 	predict *Predictor // shares its layers with worker
 	worker  *Worker
@@ -51,9 +53,11 @@ func (p *place) through(kernel, stride, padTop, padLeft int) {
 	p.stride *= float64(stride)
 }
 
-// NewExplainer makes an explainer that sees later changes of the network's parameters too. The error is ErrNoMap.
+// NewExplainer makes an explainer that sees later changes of the network's parameters too. The
+// error is ErrNoMap.
 func (n *Net) NewExplainer() (*Explainer, error) {
-	w := &Worker{grads: n.NewGradients()} // the backward pass wants a place for the parameters' gradients; nobody reads them
+	// the backward pass wants a place for the parameters' gradients; nobody reads them
+	w := &Worker{grads: n.NewGradients()}
 	w.layers = n.build(&w.mode, &w.grads)
 	e := &Explainer{worker: w, at: -1}
 	e.predict = &Predictor{net: n, layers: w.layers, x: make([]float32, n.LiveInput().Size())}

@@ -5,7 +5,8 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// padded copies an activation into a frame of zeros when the layer's padding asks for one, so that every window lies inside.
+// padded copies an activation into a frame of zeros when the layer's padding asks for one, so that
+// every window lies inside.
 type padded struct {
 	in, frame graph.Shape // of the live input, and of what the windows read
 	top, left int
@@ -53,7 +54,8 @@ func (p *padded) gradient(unneeded bool) []float32 {
 	return p.d
 }
 
-// unframe cuts the gradient of the input out of the framed one, in place: rows only move towards the start.
+// unframe cuts the gradient of the input out of the framed one, in place: rows only move towards
+// the start.
 func (p *padded) unframe() []float32 {
 	if p.own == nil || p.d == nil {
 		return p.d
@@ -121,8 +123,9 @@ func (c *conv) backward(dy []float32) []float32 {
 	return c.unframe()
 }
 
-// convPool is a convolution with ReLU and a 2 x 2 max pool behind it, as one: two rows of positions are computed into scratch and
-// pooled; only the pooled values and the place of each winner are kept.
+// convPool is a convolution with ReLU and a 2 x 2 max pool behind it, as one: two rows of positions
+// are computed into scratch and pooled; only the pooled values and the place of each winner are
+// kept.
 type convPool struct {
 	graph.Step             // the convolution
 	pooled     graph.Shape // live output of the pool
@@ -136,9 +139,11 @@ type convPool struct {
 	row    sparse    // four windows a pooled position
 	firstGradient
 
-	below *convPool // whose rows this layer asks for and to whom it passes gradients on, row by row; or nil (see stream)
-	above bool      // this layer is somebody's below
-	done  int       // rows of y that are there, when somebody asks for them
+	// whose rows this layer asks for and to whom it passes gradients on, row by row; or nil (see
+	// stream)
+	below *convPool
+	above bool // this layer is somebody's below
+	done  int  // rows of y that are there, when somebody asks for them
 }
 
 func newConvPool(s, pool graph.Step, p *params, first bool) *convPool {
@@ -150,8 +155,9 @@ func newConvPool(s, pool graph.Step, p *params, first bool) *convPool {
 	return c
 }
 
-// stream lets two layers at the bottom of the network work row by row on what lies between them: the largest activation by far, and its
-// gradient, which then stay in the nearest caches and in a few rows of memory. What is computed is the same, to the last bit.
+// stream lets two layers at the bottom of the network work row by row on what lies between them:
+// the largest activation by far, and its gradient, which then stay in the nearest caches and in a
+// few rows of memory. What is computed is the same, to the last bit.
 func stream(layers []layer) {
 	if len(layers) < 2 {
 		return
@@ -163,7 +169,8 @@ func stream(layers []layer) {
 	}
 }
 
-// reach is the number of input rows that a row of pooled positions reads; the next row starts step rows further down.
+// reach is the number of input rows that a row of pooled positions reads; the next row starts step
+// rows further down.
 func (c *convPool) reach() (rows, step int) { return c.Stride + c.Kernel, 2 * c.Stride }
 
 func (c *convPool) forward(x []float32) []float32 {
@@ -225,7 +232,8 @@ func (c *convPool) backward(dy []float32) []float32 {
 	return c.unframe()
 }
 
-// prepare makes room for the gradient of a row. The four windows of a pooled position follow each other.
+// prepare makes room for the gradient of a row. The four windows of a pooled position follow each
+// other.
 func (c *convPool) prepare() {
 	c.row = newSparse(f32.Dead*c.pooled.W, c.Filters, c.v)
 	down := c.Stride * c.v.RunStride // from a position to the one below
@@ -237,7 +245,8 @@ func (c *convPool) prepare() {
 	}
 }
 
-// backwardRow adds what row y of the pooled positions contributes; x and dx start at its first window.
+// backwardRow adds what row y of the pooled positions contributes; x and dx start at its first
+// window.
 func (c *convPool) backwardRow(y int, dy, x, dx []float32) {
 	dw, db := c.gradients()
 	c.row.clear()
@@ -254,8 +263,9 @@ func (c *convPool) backwardRow(y int, dy, x, dx []float32) {
 	c.row.backward(x, dx, c.weights, dw)
 }
 
-// backwardInto passes the gradient of the input on to the layer below as soon as a row of it is complete. Only the rows under one row of
-// pooled positions exist; the last of them is the first of the next.
+// backwardInto passes the gradient of the input on to the layer below as soon as a row of it is
+// complete. Only the rows under one row of pooled positions exist; the last of them is the first of
+// the next.
 func (c *convPool) backwardInto(below *convPool, dy []float32) {
 	rows, step := c.reach()
 	if c.d == nil {
@@ -276,7 +286,8 @@ func (c *convPool) backwardInto(below *convPool, dy []float32) {
 	below.endFirst()
 }
 
-// firstGradient is the gradient under way of a first layer of 3x3 windows with stride 2 over one channel.
+// firstGradient is the gradient under way of a first layer of 3x3 windows with stride 2 over one
+// channel.
 type firstGradient struct {
 	taps   []float32 // (10, F): nine taps and the bias
 	pixels []float32 // f32.FirstScratch

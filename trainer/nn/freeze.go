@@ -10,9 +10,10 @@ import (
 // ErrLayer marks a layer name that cannot be frozen.
 var ErrLayer = errors.New("no such layer with weights")
 
-// Freeze keeps the parameters of the named layers as they are: Worker.Step computes no gradient that only they need, and
-// Net.ClearFrozen drops the rest. Call it before NewWorker. The error wraps ErrLayer for an unknown name and names those that exist; when
-// nothing would be left to train it says so.
+// Freeze keeps the parameters of the named layers as they are: Worker.Step computes no gradient
+// that only they need, and Net.ClearFrozen drops the rest. Call it before NewWorker. The error
+// wraps ErrLayer for an unknown name and names those that exist; when nothing would be left to
+// train it says so.
 func (n *Net) Freeze(names []string) error {
 	var known []string
 	for _, l := range n.trained {
@@ -31,7 +32,8 @@ func (n *Net) Freeze(names []string) error {
 	return nil
 }
 
-// ClearFrozen sets the gradients of frozen layers to zero. Adam, whose moments then stay zero, leaves such parameters to the bit.
+// ClearFrozen sets the gradients of frozen layers to zero. Adam, whose moments then stay zero,
+// leaves such parameters to the bit.
 func (n *Net) ClearFrozen(g Gradients) {
 	for i, l := range n.trained {
 		if l.frozen {
@@ -54,7 +56,8 @@ func trains(l layer) bool {
 	return false
 }
 
-// Finite tells whether every parameter is a number. A broken first layer can hide from the loss: ReLU turns what is no number into zero.
+// Finite tells whether every parameter is a number. A broken first layer can hide from the loss:
+// ReLU turns what is no number into zero.
 func (n *Net) Finite() bool {
 	for i := range n.trained {
 		for _, values := range [][]float32{n.trained[i].weights, n.trained[i].bias} {

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// What is frozen has no influence on the gradients of the rest, whose lower end the backward pass does not go beyond.
+// What is frozen has no influence on the gradients of the rest, whose lower end the backward pass
+// does not go beyond.
 func TestFreezeKeepsTheOtherGradients(t *testing.T) {
 	g := graphs["as the thesis, small"]
 	for _, frozen := range [][]string{{"c1"}, {"c1", "c2"}, {"c2"}, {"out"}, {"c1", "c2", "hidden"}} {

@@ -6,23 +6,25 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// layer is one operation with the memory of one image in flight. A layer owns the slice that forward returns until
-// its next forward, and backward follows the forward of the same image.
+// layer is one operation with the memory of one image in flight. A layer owns the slice that
+// forward returns until its next forward, and backward follows the forward of the same image.
 type layer interface {
 	// forward computes the live part of the output from the live part of the input.
 	forward(x []float32) []float32
-	// backward adds the gradient of the parameters and returns the gradient of the input, nil when nobody needs it or
-	// the layers below had it already.
+	// backward adds the gradient of the parameters and returns the gradient of the input, nil when
+	// nobody needs it or the layers below had it already.
 	backward(dy []float32) []float32
 }
 
-// mode is what the layers of a worker share: whether this is training, and the random numbers of the image.
+// mode is what the layers of a worker share: whether this is training, and the random numbers of
+// the image.
 type mode struct {
 	training bool
 	rng      *rand.Rand
 }
 
-// build makes the layers of one worker. grads receives the parameter gradients; nil makes a network that only predicts.
+// build makes the layers of one worker. grads receives the parameter gradients; nil makes a network
+// that only predicts.
 func (n *Net) build(m *mode, grads *Gradients) []layer {
 	var layers []layer
 	trained := 0

@@ -2,16 +2,18 @@
 //
 //	images -> split -> augment -> NN (forward, loss, backward) -> optim -> checkpoint
 //
-// It walks the same graph.Graph as the int8 runner and works on the live regions only. Parameters belong to a Net; everything
-// that changes per image belongs to a Worker, so that images of a batch are computed in parallel. Newcomers need
-// New, Net.NewWorker and Worker.Step for training, Net.NewPredictor for everything behind it.
+// It walks the same graph.Graph as the int8 runner and works on the live regions only. Parameters
+// belong to a Net; everything that changes per image belongs to a Worker, so that images of a batch
+// are computed in parallel. Newcomers need New, Net.NewWorker and Worker.Step for training,
+// Net.NewPredictor for everything behind it.
 //
 // # How a convolution runs
 //
-// A 3x3 convolution with stride 2 that a 2x2 pool follows, as in the thesis, is computed two rows at a time and pooled
-// at once; the full activation never exists. Backwards, the pool passes the gradient to one position in four
-// and ReLU stops more, so only those positions are visited (f32.Gather). The two lowest layers take turns at the rows of what
-// lies between them, forwards and backwards (stream).
+// A 3x3 convolution with stride 2 that a 2x2 pool follows, as in the thesis, is computed two rows
+// at a time and pooled at once; the full activation never exists. Backwards, the pool passes the
+// gradient to one position in four and ReLU stops more, so only those positions are visited
+// (f32.Gather). The two lowest layers take turns at the rows of what lies between them, forwards
+// and backwards (stream).
 package nn
 
 import (
@@ -28,8 +30,8 @@ import (
 // ErrParams marks parameters that do not fit the network.
 var ErrParams = errors.New("parameters do not fit the network")
 
-// Net holds a network's parameters. It may be read by many workers at once; whoever changes the parameters calls Changed
-// while none of them runs.
+// Net holds a network's parameters. It may be read by many workers at once; whoever changes the
+// parameters calls Changed while none of them runs.
 type Net struct {
 	steps   []graph.Step
 	trained []trainedLayer
@@ -44,11 +46,13 @@ type trainedLayer struct {
 	frozen        bool
 }
 
-// New makes a network with fresh parameters: Glorot uniform weights and zero biases, as Keras does, and first filters without a mean.
-// Source: Glorot and Bengio 2010; limit sqrt(6 / (fan in + fan out)), fans count the receptive field.
+// New makes a network with fresh parameters: Glorot uniform weights and zero biases, as Keras does,
+// and first filters without a mean. Source: Glorot and Bengio 2010; limit sqrt(6 / (fan in + fan
+// out)), fans count the receptive field.
 //
-// Keras leaves the mean in. But pixels are never negative, so a filter with a mean answers to brightness above all, every image
-// looks alike to the layers behind it, and training stands still at first, at worst until ReLU has died for good.
+// Keras leaves the mean in. But pixels are never negative, so a filter with a mean answers to
+// brightness above all, every image looks alike to the layers behind it, and training stands still
+// at first, at worst until ReLU has died for good.
 func New(g *graph.Graph, rng *rand.Rand) (*Net, error) {
 	n, err := empty(g)
 	if err != nil {
@@ -71,7 +75,8 @@ func New(g *graph.Graph, rng *rand.Rand) (*Net, error) {
 	return n, nil
 }
 
-// removeMeans shifts the weights of each filter so that they sum to zero: a flat picture gives no answer.
+// removeMeans shifts the weights of each filter so that they sum to zero: a flat picture gives no
+// answer.
 func (l *trainedLayer) removeMeans() {
 	k := len(l.weights) / l.Filters
 	for f := range l.Filters {
@@ -86,7 +91,8 @@ func (l *trainedLayer) removeMeans() {
 	}
 }
 
-// FromParams makes a network with the given parameters, which it copies. The error wraps ErrParams and names the tensor.
+// FromParams makes a network with the given parameters, which it copies. The error wraps ErrParams
+// and names the tensor.
 func FromParams(g *graph.Graph, params []Param) (*Net, error) {
 	n, err := empty(g)
 	if err != nil {
@@ -133,7 +139,8 @@ func empty(g *graph.Graph) (*Net, error) {
 	return n, nil
 }
 
-// Params shows the parameters, weights and biases in turn. Data is the network's own memory: call Changed after writing to it.
+// Params shows the parameters, weights and biases in turn. Data is the network's own memory: call
+// Changed after writing to it.
 func (n *Net) Params() []Param {
 	var ps []Param
 	for i := range n.trained {
@@ -165,7 +172,8 @@ func (n *Net) Changed() {
 // InputSize is the number of pixels of one image.
 func (n *Net) InputSize() int { return n.steps[0].In.Size() }
 
-// Tensors shows the parameters as arrays, in the order of Params: (outC, K) and (outC) for each trained layer. Call Changed after writing.
+// Tensors shows the parameters as arrays, in the order of Params: (outC, K) and (outC) for each
+// trained layer. Call Changed after writing.
 func (n *Net) Tensors() []*tensor.Dense {
 	var ts []*tensor.Dense
 	for i := range n.trained {
@@ -174,7 +182,8 @@ func (n *Net) Tensors() []*tensor.Dense {
 	return ts
 }
 
-// Gradients are sums over images of the loss' derivative, one array for each of Net.Tensors, in its order and shape.
+// Gradients are sums over images of the loss' derivative, one array for each of Net.Tensors, in its
+// order and shape.
 type Gradients struct {
 	Tensors []*tensor.Dense
 	data    [][]float32 // their memory

@@ -26,8 +26,8 @@ func poolLayer(name string, kernel, stride int, p graph.Padding) graph.Layer {
 	return graph.Layer{Kind: graph.MaxPool2D, Name: name, Kernel: kernel, Stride: stride, Padding: p}
 }
 
-// graphs are small networks that reach every path: fused and single convolutions, both paddings, odd sizes, channel counts
-// that the assembly takes and that it leaves to Go.
+// graphs are small networks that reach every path: fused and single convolutions, both paddings,
+// odd sizes, channel counts that the assembly takes and that it leaves to Go.
 var graphs = map[string]*graph.Graph{
 	"as the thesis, small": network(graph.Shape{H: 23, W: 27, C: 1},
 		convLayer("c1", 16, 3, 2, graph.Valid), poolLayer("p1", 2, 2, graph.Valid),
@@ -92,7 +92,8 @@ func setupNear(t *testing.T, g *graph.Graph, seed uint64, noise float64) (*Net, 
 
 func dropoutRNG(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 99)) }
 
-// The reference's gradients are right: central differences in float64, for every parameter of every layer.
+// The reference's gradients are right: central differences in float64, for every parameter of every
+// layer.
 func TestReferenceAgainstFiniteDifferences(t *testing.T) {
 	for name, g := range graphs {
 		t.Run(name, func(t *testing.T) {
@@ -213,7 +214,8 @@ func TestFromParamsRefuses(t *testing.T) {
 	}
 }
 
-// Glorot's limit of the second layer is sqrt(6 / (9*128 + 9*64)); the weights fill the interval evenly.
+// Glorot's limit of the second layer is sqrt(6 / (9*128 + 9*64)); the weights fill the interval
+// evenly.
 func TestGlorotUniform(t *testing.T) {
 	n, err := New(graph.Thesis(), rand.New(rand.NewPCG(1, 2)))
 	if err != nil {

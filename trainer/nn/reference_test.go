@@ -6,8 +6,9 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// reference is the network in float64 as a textbook writes it: every layer over its whole output, one loop a dimension. It shares
-// no code with the package, and is itself held by finite differences.
+// reference is the network in float64 as a textbook writes it: every layer over its whole output,
+// one loop a dimension. It shares no code with the package, and is itself held by finite
+// differences.
 type reference struct {
 	steps  []graph.Step
 	params [][]float64       // as Net.Params
@@ -15,8 +16,9 @@ type reference struct {
 	acts   [][]float64       // input of each step, and the logit last
 	grads  [][]float64
 
-	// The decisions of the last run: which window value won a pool, -1 for none yet, and which values passed ReLU. Held, the next
-	// runs decide the same, which makes the loss a smooth function of the parameters.
+	// The decisions of the last run: which window value won a pool, -1 for none yet, and which
+	// values passed ReLU. Held, the next runs decide the same, which makes the loss a smooth
+	// function of the parameters.
 	winners map[int][]int  // by step; indices into its input
 	passed  map[int][]bool // by step
 	held    bool
@@ -34,7 +36,8 @@ func newReference(steps []graph.Step, params []Param) *reference {
 	return r
 }
 
-// window calls visit for every value of every window: output position, kernel position, input position.
+// window calls visit for every value of every window: output position, kernel position, input
+// position.
 func window(s graph.Step, visit func(oy, ox, ky, kx, iy, ix int)) {
 	for oy := range s.Out.H {
 		for ox := range s.Out.W {
@@ -58,7 +61,8 @@ func (r *reference) loss(x []float64, label float64, slope bool) float64 {
 	return r.lossFrom(0, 0, label, slope)
 }
 
-// lossFrom is loss from a step on, whose input is that of the last run; p counts the tensors of the steps before it.
+// lossFrom is loss from a step on, whose input is that of the last run; p counts the tensors of the
+// steps before it.
 func (r *reference) lossFrom(step, p int, label float64, slope bool) float64 {
 	r.acts = r.acts[:step+1]
 	x := r.acts[step]

@@ -2,9 +2,9 @@ package nn
 
 import "tirewatch/trainer/nn/f32"
 
-// sparse is the gradient of a row of windows, of which few got one: behind a pool one position in four at most. It lists the same
-// values twice, by window for the gradient of the input and by channel for that of the weights, so that either is a sum that stays in
-// registers (f32.Gather).
+// sparse is the gradient of a row of windows, of which few got one: behind a pool one position in
+// four at most. It lists the same values twice, by window for the gradient of the input and by
+// channel for that of the weights, so that either is a sum that stays in registers (f32.Gather).
 type sparse struct {
 	windows  []f32.Sum  // of the input's gradient, terms are channels
 	channels []f32.Sum  // of the weights' gradient, terms are windows

@@ -8,16 +8,20 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// Every tensor of the thesis network itself. The gradients of the reference equal central differences in float64, and those of
-// the float32 network that trains equal the reference's. A tensor is moved along a random direction, all its parameters at
-// once, so that a wrong gradient of any of them shows.
+// Every tensor of the thesis network itself. The gradients of the reference equal central
+// differences in float64, and those of the float32 network that trains equal the reference's. A
+// tensor is moved along a random direction, all its parameters at once, so that a wrong gradient of
+// any of them shows.
 //
-// The loss is smooth only where each ReLU and each pool decides as before. A million values of the first layer leave no step, however
-// small, at which nobody changes its mind, and differences across such kinks are some 1e-3 off. So the moved networks keep the
-// decisions of the unmoved one: on that piece the loss has the same derivative. The small graphs of nn_test.go are checked without that.
+// The loss is smooth only where each ReLU and each pool decides as before. A million values of the
+// first layer leave no step, however small, at which nobody changes its mind, and differences
+// across such kinks are some 1e-3 off. So the moved networks keep the decisions of the unmoved one:
+// on that piece the loss has the same derivative. The small graphs of nn_test.go are checked
+// without that.
 func TestThesisGradients(t *testing.T) {
 	const (
-		h         = 1e-5 // moves the loss by some 1e-6; curvature and rounding stay below 1e-9 of it
+		// moves the loss by some 1e-6; curvature and rounding stay below 1e-9 of it
+		h         = 1e-5
 		tolerance = 1e-6 // in parts of the length of a tensor's gradient
 		label     = 1
 	)

@@ -8,7 +8,8 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// Worker computes one image at a time, forward and backward. It is not safe for concurrent use; make one per goroutine.
+// Worker computes one image at a time, forward and backward. It is not safe for concurrent use;
+// make one per goroutine.
 type Worker struct {
 	mode   mode
 	layers []layer
@@ -36,13 +37,15 @@ type Result struct {
 	Logit float64
 }
 
-// Step runs one image forward and backward and adds its gradient to grads. x holds the live part of the image, values 0 to
-// 1 (see Net.LiveInput); label is 1 for a crack and 0 for a sound tire; rng draws the dropout.
+// Step runs one image forward and backward and adds its gradient to grads. x holds the live part of
+// the image, values 0 to 1 (see Net.LiveInput); label is 1 for a crack and 0 for a sound tire; rng
+// draws the dropout.
 func (w *Worker) Step(x []float32, label float64, rng *rand.Rand, grads Gradients) Result {
 	return w.StepWeighted(x, label, 1, rng, grads)
 }
 
-// StepWeighted is Step for an image that counts weight times as much as others, in its loss and its gradient.
+// StepWeighted is Step for an image that counts weight times as much as others, in its loss and its
+// gradient.
 func (w *Worker) StepWeighted(x []float32, label, weight float64, rng *rand.Rand, grads Gradients) Result {
 	w.mode, w.grads = mode{training: true, rng: rng}, grads
 	logit := w.forward(x)
@@ -62,18 +65,20 @@ func (w *Worker) forward(x []float32) float64 {
 	return float64(x[0])
 }
 
-// CrossEntropy is the binary cross-entropy of a logit against a label of 0 or 1, in nats, and its derivative with
-// respect to the logit. It is computed from the logit, where no probability rounds to 0 or 1:
-// max(z, 0) - z*label + log(1 + exp(-|z|)).
+// CrossEntropy is the binary cross-entropy of a logit against a label of 0 or 1, in nats, and its
+// derivative with respect to the logit. It is computed from the logit, where no probability rounds
+// to 0 or 1: max(z, 0) - z*label + log(1 + exp(-|z|)).
 func CrossEntropy(logit, label float64) (loss, slope float64) {
 	loss = max(logit, 0) - logit*label + math.Log1p(math.Exp(-math.Abs(logit)))
 	return loss, 1/(1+math.Exp(-logit)) - label
 }
 
-// LiveInput is the part of the image that the network reads, from its top left corner: a worker's input has this shape.
+// LiveInput is the part of the image that the network reads, from its top left corner: a worker's
+// input has this shape.
 func (n *Net) LiveInput() graph.Shape { return n.steps[0].LiveIn }
 
-// Predictor is a network that only predicts. It is not safe for concurrent use; make one per goroutine.
+// Predictor is a network that only predicts. It is not safe for concurrent use; make one per
+// goroutine.
 type Predictor struct {
 	net    *Net
 	mode   mode
@@ -88,9 +93,10 @@ func (n *Net) NewPredictor() *Predictor {
 	return p
 }
 
-// Logit gives the network's output before the sigmoid for the preprocessed bytes of one image. observe, when not nil, gets the
-// values after the activation of each trained layer, counted from 0, in the live region that the result depends on; where a
-// pool follows, after the pool, as the int8 network requantises them. The slice is valid during the call only.
+// Logit gives the network's output before the sigmoid for the preprocessed bytes of one image.
+// observe, when not nil, gets the values after the activation of each trained layer, counted from
+// 0, in the live region that the result depends on; where a pool follows, after the pool, as the
+// int8 network requantises them. The slice is valid during the call only.
 func (p *Predictor) Logit(pix []byte, observe func(layer int, values []float32)) (float64, error) {
 	if len(pix) != p.net.InputSize() {
 		return 0, fmt.Errorf("image of %d bytes, the network takes %d", len(pix), p.net.InputSize())
@@ -123,7 +129,8 @@ func (p *Predictor) Logit(pix []byte, observe func(layer int, values []float32))
 	return float64(x[0]), nil
 }
 
-// poolBehind gives the index of the pool behind layer i, or i when none follows. Dropout in between does nothing here.
+// poolBehind gives the index of the pool behind layer i, or i when none follows. Dropout in between
+// does nothing here.
 func (p *Predictor) poolBehind(i int) int {
 	k := i + 1
 	for k < len(p.layers) {

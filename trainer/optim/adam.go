@@ -11,8 +11,9 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Adam is the optimizer of Kingma and Ba (2015), algorithm 1 in the form of section 2 that Keras implements: the bias corrections
-// go into the learning rate, and epsilon stands beside the uncorrected root.
+// Adam is the optimizer of Kingma and Ba (2015), algorithm 1 in the form of section 2 that Keras
+// implements: the bias corrections go into the learning rate, and epsilon stands beside the
+// uncorrected root.
 type Adam struct {
 	Rate         float64 // learning rate
 	Beta1, Beta2 float64
@@ -23,7 +24,8 @@ type Adam struct {
 	m, v   []*tensor.Dense // first and second moments, as params
 }
 
-// NewAdam makes an optimizer of the given parameters with Keras' defaults: rate 0.001, betas 0.9 and 0.999, epsilon 1e-7.
+// NewAdam makes an optimizer of the given parameters with Keras' defaults: rate 0.001, betas 0.9
+// and 0.999, epsilon 1e-7.
 func NewAdam(params []*tensor.Dense) *Adam {
 	a := &Adam{Rate: 0.001, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7, params: params}
 	for _, p := range params {

@@ -12,8 +12,9 @@ import (
 
 func vector(v ...float32) *tensor.Dense { return tensor.New(tensor.WithBacking(v)) }
 
-// The first step of Adam moves every parameter by the learning rate against the sign of its gradient; the second follows by hand:
-// g = 1 then 3: m = 0.39, v = 0.009999; rate 0.001*sqrt(1-0.999^2)/(1-0.81) = 2.353168e-4; step = rate*0.39/0.0999950.
+// The first step of Adam moves every parameter by the learning rate against the sign of its
+// gradient; the second follows by hand: g = 1 then 3: m = 0.39, v = 0.009999; rate
+// 0.001*sqrt(1-0.999^2)/(1-0.81) = 2.353168e-4; step = rate*0.39/0.0999950.
 func TestByHand(t *testing.T) {
 	p := vector(0, 0)
 	a := optim.NewAdam([]*tensor.Dense{p})

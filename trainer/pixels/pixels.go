@@ -1,12 +1,15 @@
-// Package pixels keeps preprocessed images for as long as they are needed: in memory as many as fit, the others in a file.
+// Package pixels keeps preprocessed images for as long as they are needed: in memory as many as
+// fit, the others in a file.
 //
 //	images -> preprocess -> PIXELS -> augment -> train
 //
-// 20,000 images of the thesis' size are 2.9 GB. They are read from the file at random, by system calls into the reader's own memory: the
-// system keeps of the file what memory nobody else wants, and the program stays small. No mapping of the file, which would count as
-// the program's memory and turn a read error into a crash.
+// 20,000 images of the thesis' size are 2.9 GB. They are read from the file at random, by system
+// calls into the reader's own memory: the system keeps of the file what memory nobody else wants,
+// and the program stays small. No mapping of the file, which would count as the program's memory
+// and turn a read error into a crash.
 //
-// Newcomers need NewStore and Store.Put, which gives an Image, and Image.Load; Of makes an Image of bytes at hand.
+// Newcomers need NewStore and Store.Put, which gives an Image, and Image.Load; Of makes an Image of
+// bytes at hand.
 package pixels
 
 import (
@@ -33,8 +36,9 @@ func Of(pix []byte) Image { return Image{bytes: pix, size: len(pix)} }
 // Size is the number of bytes.
 func (im Image) Size() int { return im.size }
 
-// Load gives the bytes, which the caller must not change. They may be in buf, and a buf of Size bytes is always enough, or in memory that is
-// shared; a shorter buf, such as nil, makes Load allocate. Load is safe for concurrent use.
+// Load gives the bytes, which the caller must not change. They may be in buf, and a buf of Size
+// bytes is always enough, or in memory that is shared; a shorter buf, such as nil, makes Load
+// allocate. Load is safe for concurrent use.
 func (im Image) Load(buf []byte) ([]byte, error) {
 	if im.file == nil {
 		return im.bytes, nil
@@ -49,7 +53,8 @@ func (im Image) Load(buf []byte) ([]byte, error) {
 	return buf, nil
 }
 
-// Memory is how many bytes of images a command keeps in memory: nearly 2,000 images of the thesis' size, all of a usual set.
+// Memory is how many bytes of images a command keeps in memory: nearly 2,000 images of the thesis'
+// size, all of a usual set.
 const Memory = 256 << 20
 
 // Store takes images. It is safe for concurrent use.
@@ -63,8 +68,9 @@ type Store struct {
 	end    int64      // of file
 }
 
-// NewStore makes a store for count images of size bytes each. Those that do not fit into memory bytes go to a file in dir, by default the
-// folder for temporary files. The file has no name, so that nothing remains of it however the program ends.
+// NewStore makes a store for count images of size bytes each. Those that do not fit into memory
+// bytes go to a file in dir, by default the folder for temporary files. The file has no name, so
+// that nothing remains of it however the program ends.
 func NewStore(dir string, memory int64, count, size int) *Store {
 	if dir == "" {
 		dir = os.TempDir()

@@ -19,7 +19,8 @@ func noise(rng *rand.Rand, n int) []byte {
 	return pix
 }
 
-// Images come back as they were put, those in memory and those in the file, which leaves no name in the folder.
+// Images come back as they were put, those in memory and those in the file, which leaves no name in
+// the folder.
 func TestStore(t *testing.T) {
 	const count, size = 100, 1000
 	for name, memory := range map[string]int64{"all in the file": 0, "half": count * size / 2, "all in memory": count * size} {

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// A browser shows the page: the stripe of the verdict, the colours of the plots, the heat. KEEP_SCREENSHOTS=DIR keeps what it
-// showed for a person to look at.
+// A browser shows the page: the stripe of the verdict, the colours of the plots, the heat.
+// KEEP_SCREENSHOTS=DIR keeps what it showed for a person to look at.
 func TestPageInChromium(t *testing.T) {
 	chromium, err := exec.LookPath("chromium")
 	if err != nil {

@@ -17,15 +17,16 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 )
 
-// Pictures are small in points, so that their text can be read on a phone, and fine in dots, so that it is sharp there.
+// Pictures are small in points, so that their text can be read on a phone, and fine in dots, so
+// that it is sharp there.
 const (
 	width  = 5.2 * vg.Inch
 	height = 3.9 * vg.Inch
 	dpi    = 180
 )
 
-// Colours that the colour-blind can tell apart (Okabe and Ito 2008): blue is sound, training, right; vermilion is cracked,
-// validation, wrong.
+// Colours that the colour-blind can tell apart (Okabe and Ito 2008): blue is sound, training,
+// right; vermilion is cracked, validation, wrong.
 var (
 	ink    = color.NRGBA{0x22, 0x2b, 0x33, 0xff}
 	faint  = color.NRGBA{0xdd, 0xe2, 0xe6, 0xff}
@@ -98,7 +99,8 @@ func countAxis(a *plot.Axis) {
 	a.Tick.Marker = plot.ConstantTicks(ticks)
 }
 
-// line draws points as a line. Points that are no finite numbers are left out: a training that exploded has such.
+// line draws points as a line. Points that are no finite numbers are left out: a training that
+// exploded has such.
 func line(p *plot.Plot, name string, c color.Color, points plotter.XYs) *plotter.Line {
 	var finite plotter.XYs
 	for _, xy := range points {

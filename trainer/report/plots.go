@@ -13,8 +13,8 @@ import (
 	"tirewatch/trainer/metrics"
 )
 
-// bins is the number of columns of the reliability diagram. Ten is usual; with the few hundred images of a plant more would
-// hold too little each.
+// bins is the number of columns of the reliability diagram. Ten is usual; with the few hundred
+// images of a plant more would hold too little each.
 const bins = 10
 
 // plots draws every picture of the scores, in the order of the page.
@@ -75,7 +75,8 @@ func curves(history []checkpoint.Epoch, best int) ([]byte, error) {
 	draw := func(p *plot.Plot, train, val plotter.XYs) {
 		first, last := p.X.Min, p.X.Max
 		for _, l := range []*plotter.Line{line(p, "training", blue, train), line(p, "validation", orange, val)} {
-			if len(l.XYs) > 0 && len(history) <= 25 { // few epochs are points, and one alone makes no line
+			// few epochs are points, and one alone makes no line
+			if len(l.XYs) > 0 && len(history) <= 25 {
 				marks(p, "", l.Color, 2, l.XYs)
 			}
 		}
@@ -129,8 +130,8 @@ func curves(history []checkpoint.Epoch, best int) ([]byte, error) {
 	return stacked(plots...)
 }
 
-// highest is the top of the loss axis: the largest loss, but no more than four times the median, so that one wild epoch does not
-// press all others flat.
+// highest is the top of the loss axis: the largest loss, but no more than four times the median, so
+// that one wild epoch does not press all others flat.
 func highest(history []checkpoint.Epoch) float64 {
 	var losses []float64
 	for _, e := range history {

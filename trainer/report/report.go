@@ -2,8 +2,9 @@
 //
 //	train, evaluate -> scores -> metrics -> REPORT -> a technician decides
 //
-// The page, report.html, stands alone: pictures and style are inside, nothing is fetched, no script runs, and a phone
-// shows it. The same input gives the same bytes. Newcomers need Report, which says what to show, and Report.Write.
+// The page, report.html, stands alone: pictures and style are inside, nothing is fetched, no script
+// runs, and a phone shows it. The same input gives the same bytes. Newcomers need Report, which
+// says what to show, and Report.Write.
 package report
 
 import (
@@ -27,12 +28,14 @@ type Report struct {
 	Tables []Table // what else is known of the model, in the order of the page
 
 	History []checkpoint.Epoch // of the training; empty when it is not known, as for a bundle
-	Best    int                // the epoch that the weights are from, counted from 1; 0 when not known
+	// the epoch that the weights are from, counted from 1; 0 when not known
+	Best int
 
 	Threshold     float64 // a probability of at least this means crack
 	Width, Height int     // of each image, px
 	Images        []Image
-	Explain       func(pix []byte) (nn.Heat, error) // nil when the model cannot be asked for its gradients
+	// nil when the model cannot be asked for its gradients
+	Explain func(pix []byte) (nn.Heat, error)
 }
 
 // What the images of a report may be.
@@ -55,10 +58,11 @@ type Table struct {
 
 // Image is one image that was scored.
 type Image struct {
-	Name  string       // for a person to find the file by
-	Pix   pixels.Image // (Height, Width), as the network saw it; only those that are shown are loaded
-	Crack bool         // the truth
-	Score float64      // probability of a crack
+	Name string // for a person to find the file by
+	// (Height, Width), as the network saw it; only those that are shown are loaded
+	Pix   pixels.Image
+	Crack bool    // the truth
+	Score float64 // probability of a crack
 }
 
 // missed tells whether the model's answer is wrong.
@@ -84,9 +88,9 @@ type page struct {
 	HeatOf   string // the layer
 }
 
-// Write makes dir when it is missing and writes curves.png (with a history), confusion.png, roc.png, pr.png,
-// calibration.png, scores.png, mistakes.png, gradcam.png (with Explain) and report.html, which goes last. Errors about
-// the scores wrap metrics.ErrInput.
+// Write makes dir when it is missing and writes curves.png (with a history), confusion.png,
+// roc.png, pr.png, calibration.png, scores.png, mistakes.png, gradcam.png (with Explain) and
+// report.html, which goes last. Errors about the scores wrap metrics.ErrInput.
 func (r *Report) Write(dir string) error {
 	scores, labels := r.scores()
 	m, err := metrics.New(scores, labels, r.Threshold)

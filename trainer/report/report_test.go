@@ -25,7 +25,8 @@ import (
 
 const side = 96
 
-// drawn makes a report over n images, every other one a crack, by a model that is wrong now and then.
+// drawn makes a report over n images, every other one a crack, by a model that is wrong now and
+// then.
 func drawn(n int) *report.Report {
 	rng := rand.New(rand.NewPCG(1, 2))
 	r := &report.Report{
@@ -215,7 +216,8 @@ func checkData(t *testing.T, src string) {
 	}
 }
 
-// Reports that have little to say do not fail: a first epoch, one class, all right, a model that answers the same always.
+// Reports that have little to say do not fail: a first epoch, one class, all right, a model that
+// answers the same always.
 func TestOddInput(t *testing.T) {
 	for name, change := range map[string]func(r *report.Report){
 		"one epoch":      func(r *report.Report) { r.History, r.Best = r.History[:1], 1 },

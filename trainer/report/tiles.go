@@ -39,8 +39,8 @@ type heatPair struct {
 	Plain, Heat tile
 }
 
-// mistakes gives the worst: those whose score is furthest on the wrong side, as a share of the way from the threshold to the end,
-// so that missed cracks and false rejects compare. wrong counts all.
+// mistakes gives the worst: those whose score is furthest on the wrong side, as a share of the way
+// from the threshold to the end, so that missed cracks and false rejects compare. wrong counts all.
 func (r *Report) mistakes() (worst []tile, wrong int, err error) {
 	far := func(im Image) float64 {
 		if im.Crack {
@@ -71,7 +71,8 @@ func (r *Report) mistakes() (worst []tile, wrong int, err error) {
 	return worst, len(all), nil
 }
 
-// heats explains sample cracks: the surest, the least sure, and some at equal distances between them.
+// heats explains sample cracks: the surest, the least sure, and some at equal distances between
+// them.
 func (r *Report) heats() (pairs []heatPair, layer string, err error) {
 	if r.Explain == nil {
 		return nil, "", nil
@@ -134,8 +135,8 @@ func (r *Report) small(pix []byte) (*image.Gray, error) {
 	return dst, nil
 }
 
-// overlay lays a heat map over the small picture of an image that was width pixels wide. Each map is stretched to its own
-// maximum: the colours compare places in an image, not images.
+// overlay lays a heat map over the small picture of an image that was width pixels wide. Each map
+// is stretched to its own maximum: the colours compare places in an image, not images.
 func overlay(small *image.Gray, h nn.Heat, width float64) image.Image {
 	out := image.NewRGBA(small.Rect)
 	top := slices.Max(h.Values)
@@ -217,7 +218,8 @@ func (p *page) grids() ([]picture, error) {
 	return out, nil
 }
 
-// grid draws tiles in columns under a title; instead, when it is not empty, stands in the place of the tiles.
+// grid draws tiles in columns under a title; instead, when it is not empty, stands in the place of
+// the tiles.
 func grid(tiles []tile, columns int, title, instead string) ([]byte, error) {
 	const (
 		cell    = 1.45 * vg.Inch

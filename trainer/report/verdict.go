@@ -14,14 +14,15 @@ type Verdict struct {
 	Tone     string   // "good", "fair" or "poor": the colour of the sentence
 }
 
-// few is the number of images of a class below which the interval of a share is some ten points wide.
+// few is the number of images of a class below which the interval of a share is some ten points
+// wide.
 const few = 100
 
-// Judge puts the figures into one sentence. It never gives a share without saying of how many, nor a promise without its 95 %
-// interval.
+// Judge puts the figures into one sentence. It never gives a share without saying of how many, nor
+// a promise without its 95 % interval.
 //
-// The tone is for the eye only: good when even the unlucky ends of both intervals are 90 % right, poor when the scores
-// hardly separate the classes.
+// The tone is for the eye only: good when even the unlucky ends of both intervals are 90 % right,
+// poor when the scores hardly separate the classes.
 func Judge(part string, m *metrics.Report, scores []float64, labels []bool) Verdict {
 	cracks, sound := m.Crack.Support, m.Normal.Support
 	foundLo, foundHi := metrics.Wilson(m.Matrix.TP, cracks, metrics.Z95)

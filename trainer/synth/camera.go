@@ -47,7 +47,8 @@ func (c *canvas) expose(s stream, p shot) *image.RGBA {
 			dx := (float32(x)+0.5)*inv - 1
 			d := dx*dx + dy*dy
 			l := tone.at(c.out[i] * (1 - p.vignette*d*d*0.25))
-			// Shot noise grows with the root of the light; the curve's slope is close enough to a constant.
+			// Shot noise grows with the root of the light; the curve's slope is close enough to a
+			// constant.
 			sigma := p.noise * (0.45 + l*(1.0/230))
 			l += sigma * grain[(x+ox)&tileMask]
 			cr := sigma * p.chroma * other[(x+oy)&tileMask]
@@ -66,7 +67,8 @@ func (c *canvas) expose(s stream, p shot) *image.RGBA {
 
 func grey(v float32) uint8 { return uint8(clamp(v+0.5, 0, 255)) }
 
-// curve maps brightness to grey values: a power law around the level of rubber, with a soft shoulder to white.
+// curve maps brightness to grey values: a power law around the level of rubber, with a soft
+// shoulder to white.
 type curve [1025]float32
 
 const curveEnd = 8 // brightness of the last entry

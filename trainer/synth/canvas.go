@@ -2,8 +2,9 @@ package synth
 
 import "sync"
 
-// unitSide is the side of a picture in units. All lengths of the package are in units, whatever the pixels: the network
-// sees 379 x 379, so one unit is one pixel of what it judges. A close-up may be nearer or farther than that: see zoom.
+// unitSide is the side of a picture in units. All lengths of the package are in units, whatever the
+// pixels: the network sees 379 x 379, so one unit is one pixel of what it judges. A close-up may be
+// nearer or farther than that: see zoom.
 const unitSide = 379
 
 // canvas holds the maps of one picture. All are (n, n) and describe the visible surface at a pixel.
@@ -53,8 +54,8 @@ func newCanvas(n int) *canvas {
 	return c
 }
 
-// zoom sets how near the camera is: at z the picture shows unitSide/z units, so that all that lies on the tire grows by
-// z. It comes before lookAt, and asks nothing of cracks.
+// zoom sets how near the camera is: at z the picture shows unitSide/z units, so that all that lies
+// on the tire grows by z. It comes before lookAt, and asks nothing of cracks.
 func (c *canvas) zoom(z float32) {
 	c.k, c.half = c.lens()*z, unitSide/(2*z)
 	c.blur, c.shallow = 0, 1
@@ -73,7 +74,8 @@ func (c *canvas) release() { canvases.Put(c) }
 //
 //	picture (x, y), units from the centre --view--> flat tire (X, Y) --polar--> (u, v)
 //
-// with u = angle * ref and v = radius - ref. A negative radius does not exist; treads use a huge ref and are straight.
+// with u = angle * ref and v = radius - ref. A negative radius does not exist; treads use a huge
+// ref and are straight.
 type geometry struct {
 	view  mat3 // picture to tire
 	image mat3 // tire to picture
@@ -81,8 +83,8 @@ type geometry struct {
 	ref   float32 // radius where v = 0, units
 }
 
-// lookAt prepares the geometry and the (u, v) maps. view maps picture units to tire units; the tire's axis stands at
-// (axisX, 0) there.
+// lookAt prepares the geometry and the (u, v) maps. view maps picture units to tire units; the
+// tire's axis stands at (axisX, 0) there.
 func (c *canvas) lookAt(view mat3, axisX, ref float32) {
 	c.geo = geometry{view: view, image: view.inverse(), axisX: axisX, ref: ref}
 	step := 1 / c.k
@@ -124,7 +126,8 @@ func (c *canvas) boxOf(u0, u1, v0, v1 float32) box {
 	return box{edge(lx - 3), edge(ly - 3), edge(hx + 4), edge(hy + 4)}
 }
 
-// period returns the length near want that divides the circumference, so that a pattern closes on itself.
+// period returns the length near want that divides the circumference, so that a pattern closes on
+// itself.
 func (c *canvas) period(want float32) float32 {
 	round := turn * c.geo.ref
 	return round / max(1, floor32(round/want+0.5))

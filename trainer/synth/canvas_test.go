@@ -18,7 +18,8 @@ func TestAtan2(t *testing.T) {
 	}
 }
 
-// Cracks are walked in (u, v) and drawn in pixels, rubber is looked up the other way: both must agree.
+// Cracks are walked in (u, v) and drawn in pixels, rubber is looked up the other way: both must
+// agree.
 func TestPixelReversesLookAt(t *testing.T) {
 	for name, g := range map[string]struct {
 		view       mat3
@@ -64,7 +65,8 @@ func TestZoomGrowsAboutTheMiddle(t *testing.T) {
 	}
 }
 
-// A point of light spreads with the variance that was asked for, also where seven taps are too few for it.
+// A point of light spreads with the variance that was asked for, also where seven taps are too few
+// for it.
 func TestGaussSpreads(t *testing.T) {
 	const n = 61
 	for _, sigma := range []float32{0.5, 1, 1.5, 1.6, 2.5, 4} {

@@ -11,19 +11,21 @@ import (
 	"tirewatch/internal/durable"
 )
 
-// ClipOptions says which clip WriteClip films. Zeroes of the sizes and rates mean the defaults in brackets.
+// ClipOptions says which clip WriteClip films. Zeroes of the sizes and rates mean the defaults in
+// brackets.
 type ClipOptions struct {
 	Tires int
 	Seed  uint64
-	// Width and Height are those of the picture in pixels (960 x 540). Tires are about 0.9 heights large, and the
-	// picture must be at least 1.3 times as wide as high to hold them for some frames.
+	// Width and Height are those of the picture in pixels (960 x 540). Tires are about 0.9 heights
+	// large, and the picture must be at least 1.3 times as wide as high to hold them for some
+	// frames.
 	Width, Height int
 	FPS           int // frames per second (15)
 	// CrackFraction is the share of cracked tires, 0 to 1, rounded to whole tires.
 	CrackFraction float64
 	Quality       int // of the frames' JPEG, 1 to 100 (85)
-	// Rough films a belt as lines have them: it changes its speed and stops, tires touch, lamps glare, now and
-	// then a hand reaches in, and the camera loses parts of frames.
+	// Rough films a belt as lines have them: it changes its speed and stops, tires touch, lamps
+	// glare, now and then a hand reaches in, and the camera loses parts of frames.
 	Rough bool
 }
 
@@ -70,8 +72,10 @@ type passage struct {
 
 // timetable decides speed, sizes, places and gaps.
 type timetable struct {
-	speed    int   // px per frame; of a rough belt, its usual one
-	way      []int // px that the belt has moved, by frame; even, because the colour samples of a picture span two pixels
+	speed int // px per frame; of a rough belt, its usual one
+	// px that the belt has moved, by frame; even, because the colour samples of a picture span two
+	// pixels
+	way      []int
 	passages []passage
 }
 
@@ -115,7 +119,8 @@ func (o ClipOptions) timetable() timetable {
 	}
 	for i := range t.passages {
 		p := &t.passages[i]
-		// The first and last frames in which start + way lies between r and Width-r, and the one nearest to the middle.
+		// The first and last frames in which start + way lies between r and Width-r, and the one
+		// nearest to the middle.
 		first := func(x int) int { return sort.SearchInts(t.way, x-p.start) }
 		p.FirstFrame, p.LastFrame = first(p.Radius), first(o.Width-p.Radius+1)-1
 		p.CentreFrame = first(o.Width / 2)
@@ -127,7 +132,8 @@ func (o ClipOptions) timetable() timetable {
 	return t
 }
 
-// A rough belt goes at these shares of its usual speed, each for a second or three, and stands for some seconds now and then.
+// A rough belt goes at these shares of its usual speed, each for a second or three, and stands for
+// some seconds now and then.
 const (
 	slowest, fastest = 0.5, 1.3
 	stopEvery        = 25 // usual tires
@@ -154,12 +160,12 @@ func (o ClipOptions) roughWay(s stream, speed, end int) (way []int) {
 	return way
 }
 
-// WriteClip films o.Tires tires passing on a belt, from left to right, into an MJPEG AVI file at path, and writes the
-// truth to TruthPath(path). Tires never overlap, and each is wholly visible for at least six frames. The same options
-// give the same bytes.
+// WriteClip films o.Tires tires passing on a belt, from left to right, into an MJPEG AVI file at
+// path, and writes the truth to TruthPath(path). Tires never overlap, and each is wholly visible
+// for at least six frames. The same options give the same bytes.
 //
-// Both files appear when they are complete; after an error, or when ctx ends, none does. progress may be nil and
-// counts frames.
+// Both files appear when they are complete; after an error, or when ctx ends, none does. progress
+// may be nil and counts frames.
 func WriteClip(ctx context.Context, path string, o ClipOptions, progress func(done, total int)) (Truth, error) {
 	o = o.withDefaults()
 	if err := o.check(); err != nil {
@@ -177,7 +183,8 @@ func WriteClip(ctx context.Context, path string, o ClipOptions, progress func(do
 	if err != nil {
 		return Truth{}, fmt.Errorf("write clip %s: %w", path, err)
 	}
-	// The library opens files by name, and one more for its index: a folder of their own holds both.
+	// The library opens files by name, and one more for its index: a folder of their own holds
+	// both.
 	temp, err := os.MkdirTemp(filepath.Dir(path), ".unfinished-")
 	if err != nil {
 		return Truth{}, fmt.Errorf("write clip %s: %w", path, err)

@@ -88,7 +88,8 @@ func TestWriteClip(t *testing.T) {
 	}
 }
 
-// checkTire looks for the dark disc: brightness must jump at the true circle, and less at shifted ones.
+// checkTire looks for the dark disc: brightness must jump at the true circle, and less at shifted
+// ones.
 func checkTire(t *testing.T, img *image.YCbCr, tire TruthTire) {
 	t.Helper()
 	circle := func(cx, cy, r float64) float64 {

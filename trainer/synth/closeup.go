@@ -5,7 +5,8 @@ func drawCloseUp(c *canvas, tire, dirt stream, crack func(*canvas, sites)) {
 	lean := mat3{1, 0, 0, 0, 1, 0, tire.around(0, 0.0004), tire.around(0, 0.0004), 1}
 	view := rotation(tire.angle()).mul(lean)
 	r := newCompound(tire)
-	// The skin's grains are as small as a pixel shows at any distance; from near, the same grain is less steep.
+	// The skin's grains are as small as a pixel shows at any distance; from near, the same grain is
+	// less steep.
 	r.grain *= min(1, c.lens()/c.k)
 	light := newLamp(tire).byHand(tire)
 	for i := range c.cover {

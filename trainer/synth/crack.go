@@ -14,8 +14,8 @@ type cracker struct {
 	c  *canvas
 	s  stream
 	at sites
-	// depth is what is left of all darkness at the end: light reaches the ground of a shallow crack, and in most
-	// photographs cracks are grey.
+	// depth is what is left of all darkness at the end: light reaches the ground of a shallow
+	// crack, and in most photographs cracks are grey.
 	depth float32
 }
 
@@ -44,7 +44,8 @@ func (k *cracker) grow(f fissure) {
 	w0 := f.width * 0.25
 	for i := range steps {
 		t := float32(i+1) / float32(steps)
-		// The direction returns to the crack's own: stress has one direction, the material disturbs it.
+		// The direction returns to the crack's own: stress has one direction, the material disturbs
+		// it.
 		drift = drift*0.72 + s.around(0, f.wander)
 		dir := heading + drift
 		if s.chance(f.jog) {
@@ -74,8 +75,8 @@ func (k *cracker) grow(f fissure) {
 // taper is the width along a crack: it opens in the middle and closes towards both ends.
 func taper(t float32) float32 { return 0.35 + 0.65*sqrt32(max(0, 4*t*(1-t))) }
 
-// finer is what widths are multiplied by: from near, finer cracks are looked at; from afar and out of focus, only wide
-// ones are seen.
+// finer is what widths are multiplied by: from near, finer cracks are looked at; from afar and out
+// of focus, only wide ones are seen.
 func (k *cracker) finer() float32 {
 	return sqrt32(k.c.lens()/k.c.k) * (1 + 0.22*max(0, k.c.blur-0.8))
 }
@@ -107,8 +108,8 @@ func (k *cracker) place() (u, v float32) {
 	return c.u[i], clamp(c.v[i], k.at.vMin, k.at.vMax)
 }
 
-// settle opens the cracks in the height map: a groove that catches light on its far wall, lips that bend up beside
-// deep ones and carry dust.
+// settle opens the cracks in the height map: a groove that catches light on its far wall, lips that
+// bend up beside deep ones and carry dust.
 func (k *cracker) settle(depth, lip, dust float32) {
 	c := k.c
 	copy(c.tmp, c.crack)
@@ -123,8 +124,8 @@ func (k *cracker) settle(depth, lip, dust float32) {
 	}
 }
 
-// network cracks a patch into polygons, the pattern of old paint and dry mud: edges of a Voronoi diagram, broken
-// where the noise is low.
+// network cracks a patch into polygons, the pattern of old paint and dry mud: edges of a Voronoi
+// diagram, broken where the noise is low.
 func (k *cracker) network(u, v, reachU, reachV, cell, stretch, width, dark float32) {
 	c, s := k.c, k.s
 	t := tiles()

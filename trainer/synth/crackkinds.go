@@ -5,8 +5,8 @@ func cracks(s stream) func(*canvas, sites) {
 	return func(c *canvas, at sites) { crackTire(c, s, at) }
 }
 
-// crackTire draws one or two kinds of cracks and opens them. Every kind stays visible at 379 x 379 gray pixels: what a
-// person cannot see there nobody should be asked to learn.
+// crackTire draws one or two kinds of cracks and opens them. Every kind stays visible at 379 x 379
+// gray pixels: what a person cannot see there nobody should be asked to learn.
 func crackTire(c *canvas, s stream, at sites) {
 	k := &cracker{c: c, s: s, at: at, depth: 1}
 	if at.wide {
@@ -33,8 +33,8 @@ func crackTire(c *canvas, s stream, at sites) {
 	if at.wide && s.chance(0.5) {
 		k.hairs()
 	}
-	// A kind may have fallen outside the picture. These are placed inside it, so a few turns are enough; the bound is
-	// for pictures that show almost no rubber.
+	// A kind may have fallen outside the picture. These are placed inside it, so a few turns are
+	// enough; the bound is for pictures that show almost no rubber.
 	for range 20 {
 		if k.visible() >= k.enough() {
 			break
@@ -51,8 +51,9 @@ func crackTire(c *canvas, s stream, at sites) {
 	k.settle(s.between(0.8, 2.8), s.between(0, 1.5), s.between(0, 0.4))
 }
 
-// enough is the least area of cracks in a picture of a cracked tire, square units: four splits 75 long and 2 wide on
-// a whole tire, a share of the picture in a close-up, where faint cracks are noticed only when there are many.
+// enough is the least area of cracks in a picture of a cracked tire, square units: four splits 75
+// long and 2 wide on a whole tire, a share of the picture in a close-up, where faint cracks are
+// noticed only when there are many.
 func (k *cracker) enough() float32 {
 	if side := 2 * k.c.half; k.at.wide {
 		return 0.018 * side * side / (k.depth * k.depth)
@@ -77,7 +78,8 @@ func (k *cracker) scale() float32 {
 	return 0.55
 }
 
-// crackDirection draws the direction of a field: mostly around the tire, as the flexing of side walls opens it.
+// crackDirection draws the direction of a field: mostly around the tire, as the flexing of side
+// walls opens it.
 func (k *cracker) crackDirection() float32 {
 	switch r := k.s.Float32(); {
 	case r < 0.62:
@@ -124,8 +126,8 @@ func (k *cracker) craze() {
 	}
 }
 
-// waves is ozone cracking as close-ups show it: long thin waving cracks side by side over most of the picture, a few of
-// them open wide.
+// waves is ozone cracking as close-ups show it: long thin waving cracks side by side over most of
+// the picture, a few of them open wide.
 func (k *cracker) waves() {
 	s, side := k.s, 2*k.c.half
 	dir := k.crackDirection()

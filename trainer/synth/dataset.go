@@ -27,8 +27,8 @@ func labelOf(cracked bool) string {
 	return labelNormal
 }
 
-// testBase is the index of the first test image: far behind the training images, so that another number of those
-// leaves the test set as it is.
+// testBase is the index of the first test image: far behind the training images, so that another
+// number of those leaves the test set as it is.
 const testBase = 1 << 30
 
 // job is one picture to write.
@@ -38,7 +38,8 @@ type job struct {
 	path    string // below the data set's folder
 }
 
-// jobs lists all pictures of a data set. Which ones are cracked is shuffled, so that a class has no place in the order.
+// jobs lists all pictures of a data set. Which ones are cracked is shuffled, so that a class has no
+// place in the order.
 func (o Options) jobs() []job {
 	var out []job
 	for _, part := range []struct {
@@ -63,11 +64,13 @@ func shuffled(n int, fraction float64, s stream) []bool {
 	return out
 }
 
-// WriteDataset draws o.Train pictures into dir/training/{crack,normal} and o.Test into dir/testing/{crack,normal}, as
-// JPEG. Files are the same to the byte for equal options, whatever the number of cores.
+// WriteDataset draws o.Train pictures into dir/training/{crack,normal} and o.Test into
+// dir/testing/{crack,normal}, as JPEG. Files are the same to the byte for equal options, whatever
+// the number of cores.
 //
-// dir is created, or must be empty: otherwise the error wraps ErrNotEmpty. After an error, or when ctx ends, dir is as
-// it was. progress, which may be nil, is called after every picture, from one goroutine at a time.
+// dir is created, or must be empty: otherwise the error wraps ErrNotEmpty. After an error, or when
+// ctx ends, dir is as it was. progress, which may be nil, is called after every picture, from one
+// goroutine at a time.
 func WriteDataset(ctx context.Context, dir string, o Options, progress func(done, total int)) error {
 	o = o.withDefaults()
 	if err := o.check(); err != nil {

@@ -1,7 +1,8 @@
 package synth
 
-// soil adds what a hasty eye takes for a crack: scratches, scuffs, shadows, dirt, straw, drips, chalk and paint.
-// It knows nothing of the class: sound and cracked tires get the same, or the network would learn the dirt.
+// soil adds what a hasty eye takes for a crack: scratches, scuffs, shadows, dirt, straw, drips,
+// chalk and paint. It knows nothing of the class: sound and cracked tires get the same, or the
+// network would learn the dirt.
 func soil(c *canvas, s stream, at sites) {
 	d := soiler{c, s, at}
 	for _, kind := range []struct {
@@ -83,8 +84,8 @@ func (d soiler) scuffs() {
 	}
 }
 
-// shadow darkens a side of the picture, or a bar across it, with a soft straight edge.
-// A whole tire gets none: the shadow would have to fall on the belt too, and stand still while the tire moves.
+// shadow darkens a side of the picture, or a bar across it, with a soft straight edge. A whole tire
+// gets none: the shadow would have to fall on the belt too, and stand still while the tire moves.
 func (d soiler) shadow() {
 	s, c := d.s, d.c
 	if !d.at.wide {
@@ -107,7 +108,8 @@ func (d soiler) shadow() {
 	}
 }
 
-// wrinkles are the skin of old rubber from near: shallow soft ridges that run one way and are open nowhere.
+// wrinkles are the skin of old rubber from near: shallow soft ridges that run one way and are open
+// nowhere.
 func (d soiler) wrinkles() {
 	s, c := d.s, d.c
 	f := newField(tiles().coarse, s, s.between(0.4, 1.2))

@@ -46,7 +46,8 @@ func film(ctx context.Context, path string, o ClipOptions, table timetable, prog
 	return unstamp(path)
 }
 
-// unstamp blanks the time of writing that the library leaves in the header's stream name: equal options give equal bytes.
+// unstamp blanks the time of writing that the library leaves in the header's stream name: equal
+// options give equal bytes.
 func unstamp(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
@@ -72,8 +73,8 @@ func unstamp(path string) error {
 
 // scene is the station: belt, lamp and camera stand still, tires and belt move.
 //
-// Tires and belt are rendered once, to YCbCr before the sensor; a frame copies them to their places and adds the
-// lamp's flicker, the lens' vignette and the sensor's noise, all in integers.
+// Tires and belt are rendered once, to YCbCr before the sensor; a frame copies them to their places
+// and adds the lamp's flicker, the lens' vignette and the sensor's noise, all in integers.
 type scene struct {
 	o     ClipOptions
 	table timetable

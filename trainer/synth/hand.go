@@ -7,9 +7,10 @@ import (
 	"image/jpeg"
 )
 
-// hand is what a telephone held by hand does to a photograph, and a station's fixed camera does not: it stands too near
-// for its focus, guesses the exposure, smooths the noise to blotches, sharpens what is left and saves it small. A network
-// that saw crisp pictures only takes crispness for a property of cracks.
+// hand is what a telephone held by hand does to a photograph, and a station's fixed camera does
+// not: it stands too near for its focus, guesses the exposure, smooths the noise to blotches,
+// sharpens what is left and saves it small. A network that saw crisp pictures only takes crispness
+// for a property of cracks.
 type hand struct {
 	nearness float32 // see canvas.zoom
 	shallow  float32 // depth of the shallowest cracks that it is meant to show, see cracker
@@ -21,12 +22,14 @@ type hand struct {
 	quality  int     // of the JPEG file
 }
 
-// careful is the share of close-ups that are taken well: from arm's length, in focus, of cracks that are black. Without them
-// a training does not begin: among faint cracks and loud treads alone no step of the first epochs makes anything better.
+// careful is the share of close-ups that are taken well: from arm's length, in focus, of cracks
+// that are black. Without them a training does not begin: among faint cracks and loud treads alone
+// no step of the first epochs makes anything better.
 const careful = 0.45
 
-// newHand draws how a technician takes a close-up, and changes the shot accordingly. Exposures and distances are even on a
-// logarithmic scale: half as bright or as near is one step, wherever it starts.
+// newHand draws how a technician takes a close-up, and changes the shot accordingly. Exposures and
+// distances are even on a logarithmic scale: half as bright or as near is one step, wherever it
+// starts.
 func newHand(s stream, p *shot) hand {
 	if s.chance(careful) {
 		return hand{nearness: s.between(0.8, 1.4), shallow: 1, quality: s.count(80, 95)}
@@ -51,9 +54,9 @@ func newHand(s stream, p *shot) hand {
 	return h
 }
 
-// retouch brings the contrast of fine detail to a level of its own, as the tone mapping of telephones does. Cracks add detail to
-// whatever they are in; without this the network would learn that much detail is a crack, and call the tread of every new
-// tire one.
+// retouch brings the contrast of fine detail to a level of its own, as the tone mapping of
+// telephones does. Cracks add detail to whatever they are in; without this the network would learn
+// that much detail is a crack, and call the tread of every new tire one.
 func (h hand) retouch(c *canvas, p shot) {
 	if h.detail == 0 {
 		return

@@ -32,7 +32,8 @@ const (
 	glyphCap  = 48
 )
 
-// mask is a rendered word, blurred so that its values run across the flank of the letters: 0.5 is their outline.
+// mask is a rendered word, blurred so that its values run across the flank of the letters: 0.5 is
+// their outline.
 type mask struct {
 	w, h int
 	px   []uint8 // (h, w)
@@ -170,8 +171,8 @@ func (c *canvas) span(t *inscription) float32 {
 	return float32(m.w) * t.height / glyphCap * c.geo.ref / (c.geo.ref + t.v)
 }
 
-// inscribe forms the letters in the height map. plain is the height map's profile without ornament: letters stand
-// on a hatched band but are not hatched themselves.
+// inscribe forms the letters in the height map. plain is the height map's profile without ornament:
+// letters stand on a hatched band but are not hatched themselves.
 func (c *canvas) inscribe(t *inscription, plain *profile) {
 	levels := words()[t.text]
 	level, rows := 0, t.height*c.k

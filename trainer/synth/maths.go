@@ -27,8 +27,9 @@ func cos32(x float32) float32 { return float32(math.Cos(float64(x))) }
 
 func floor32(x float32) float32 { return float32(math.Floor(float64(x))) }
 
-// atan2 is a polynomial with an error below 2e-6 radians, a fifth of the cost of math.Atan2: every pixel needs one.
-// Coefficients: minimax over [0, 1], degree 11 (Hastings, "Approximations for digital computers", 1955).
+// atan2 is a polynomial with an error below 2e-6 radians, a fifth of the cost of math.Atan2: every
+// pixel needs one. Coefficients: minimax over [0, 1], degree 11 (Hastings, "Approximations for
+// digital computers", 1955).
 func atan2(y, x float32) float32 {
 	ax, ay := abs32(x), abs32(y)
 	if ax+ay == 0 {

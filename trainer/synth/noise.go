@@ -6,8 +6,9 @@ import (
 	"sync"
 )
 
-// The noise tiles repeat after tileSide samples in both directions and are shared by all images: computing noise
-// per pixel would cost more than everything else together. An image takes them at its own offsets and scales.
+// The noise tiles repeat after tileSide samples in both directions and are shared by all images:
+// computing noise per pixel would cost more than everything else together. An image takes them at
+// its own offsets and scales.
 const (
 	tileSide = 512
 	tileMask = tileSide - 1

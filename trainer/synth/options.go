@@ -10,9 +10,11 @@ import (
 type View uint8
 
 const (
-	// CloseUp is a photograph of a piece of side wall, shoulder or tread, as a technician takes it by hand.
+	// CloseUp is a photograph of a piece of side wall, shoulder or tread, as a technician takes it
+	// by hand.
 	CloseUp View = iota
-	// Side is the square crop of a whole tire lying on the belt, as the station cuts it out of a frame.
+	// Side is the square crop of a whole tire lying on the belt, as the station cuts it out of a
+	// frame.
 	Side
 )
 
@@ -40,8 +42,8 @@ func ParseView(s string) (View, error) {
 	return 0, fmt.Errorf("unknown view %q: want closeup or side", s)
 }
 
-// Limits of an image's side. Below the smallest, cracks are thinner than a pixel; above the largest, a slip of the
-// keyboard would fill the memory.
+// Limits of an image's side. Below the smallest, cracks are thinner than a pixel; above the
+// largest, a slip of the keyboard would fill the memory.
 const (
 	minSize     = 96
 	maxSize     = 4096
@@ -56,9 +58,11 @@ type Options struct {
 	// Size is the side of every image in pixels, 96 to 4096; 0 means 512.
 	Size int
 	Seed uint64
-	// Train and Test are the numbers of images, both classes together. Without test images there is no testing folder.
+	// Train and Test are the numbers of images, both classes together. Without test images there is
+	// no testing folder.
 	Train, Test int
-	// CrackFraction is the share of cracked tires in each of the two, 0 to 1, rounded to whole images.
+	// CrackFraction is the share of cracked tires in each of the two, 0 to 1, rounded to whole
+	// images.
 	CrackFraction float64
 	// Quality is that of the JPEG files, 1 to 100; 0 means 90.
 	Quality int

@@ -5,8 +5,8 @@ import (
 	"math/rand/v2"
 )
 
-// purpose separates the random streams of one image. The tire, its flaws and the camera each have their own, so that
-// adding cracks cannot change the tire below them or the photograph taken of it.
+// purpose separates the random streams of one image. The tire, its flaws and the camera each have
+// their own, so that adding cracks cannot change the tire below them or the photograph taken of it.
 type purpose uint64
 
 const (
@@ -24,7 +24,8 @@ const (
 // stream is a random generator with the draws that pictures need.
 type stream struct{ *rand.Rand }
 
-// newStream returns the stream of (seed, index, purpose). Equal arguments give equal numbers, on every machine.
+// newStream returns the stream of (seed, index, purpose). Equal arguments give equal numbers, on
+// every machine.
 func newStream(seed, index uint64, p purpose) stream {
 	return stream{rand.New(rand.NewPCG(mix(seed+uint64(p)*0x9e3779b97f4a7c15), mix(index^uint64(p)<<56)))}
 }

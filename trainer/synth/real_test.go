@@ -33,8 +33,8 @@ var (
 	realEpochs = flag.Int("real-epochs", 80, "epochs of each training")
 )
 
-// Real tires, ranked by a network that has seen none: how near the drawings come to photographs. Written down before the drawings were
-// changed for it:
+// Real tires, ranked by a network that has seen none: how near the drawings come to photographs.
+// Written down before the drawings were changed for it:
 //
 //   - A picture with a side below 379 px is one patch, whole. Others are cut into 379 x 379 px at their own scale, in the fewest
 //     rows and columns that leave no pixel out, evenly spread, so that neighbours overlap.
@@ -44,7 +44,8 @@ var (
 //     takes them, whole.
 //   - No photograph is trained on, validated on, or chooses an epoch: drawings do that.
 //
-// A training that is cut short says little, and accuracy on drawings that were not seen tells how far it is. With three seeds each:
+// A training that is cut short says little, and accuracy on drawings that were not seen tells how
+// far it is. With three seeds each:
 //
 //	1,400 drawings, 40 epochs   right on 86, 83, 81 % of other drawings   area 0.908, 0.763, 0.658   mean 0.776
 //	3,000 drawings, 80 epochs   right on 92, 88, 88 %                     area 0.924, 0.862, 0.836   mean 0.874
@@ -204,7 +205,8 @@ func drawings(t *testing.T, seed uint64, first, n int, spec preprocess.Spec) []t
 	return out
 }
 
-// rank gives the areas under ROC of patches, patches at half scale, pictures by the mean of their patches, whole pictures.
+// rank gives the areas under ROC of patches, patches at half scale, pictures by the mean of their
+// patches, whole pictures.
 func rank(t *testing.T, p *nn.Predictor, photos []photo) [4]float64 {
 	t.Helper()
 	var scores [4][]float64

@@ -1,7 +1,7 @@
 package synth
 
-// profile is the height of a surface of revolution over v: a table, because a ring of a thousand features costs then
-// what a bare one does.
+// profile is the height of a surface of revolution over v: a table, because a ring of a thousand
+// features costs then what a bare one does.
 type profile struct {
 	lo float32
 	h  []float32 // every profileStep units from lo on
@@ -32,7 +32,8 @@ func (p *profile) add(f ring) {
 	}
 }
 
-// ring is a rib (relief above 0) or a groove (below) around the tire, or a step when it is open to the outside.
+// ring is a rib (relief above 0) or a groove (below) around the tire, or a step when it is open to
+// the outside.
 type ring struct {
 	v, width float32
 	flank    float32 // length of the slope, units
@@ -150,7 +151,8 @@ func (c *canvas) flash(u0, v0, u1, v1, width, relief float32) {
 	c.stroke(x0, y0, x1, y1, width*c.k/2, width*c.k/2, func(i int, a float32) { c.h[i] += a * relief })
 }
 
-// stroke calls paint with the coverage of every pixel of a line whose half width, px, goes from r0 to r1.
+// stroke calls paint with the coverage of every pixel of a line whose half width, px, goes from r0
+// to r1.
 func (c *canvas) stroke(x0, y0, x1, y1, r0, r1 float32, paint func(i int, a float32)) {
 	reach := max(r0, r1) + 1
 	lx, hx := int(max(0, min(x0, x1)-reach)), int(min(float32(c.n-1), max(x0, x1)+reach))
@@ -164,7 +166,8 @@ func (c *canvas) stroke(x0, y0, x1, y1, r0, r1 float32, paint func(i int, a floa
 			t := clamp((px*dx+py*dy)*inv, 0, 1)
 			ex, ey := px-t*dx, py-t*dy
 			r := r0 + (r1-r0)*t
-			// Coverage of a pixel by a line of half width r: exact in the mean, good enough at the ends.
+			// Coverage of a pixel by a line of half width r: exact in the mean, good enough at the
+			// ends.
 			a := min(r+0.5-sqrt32(ex*ex+ey*ey), min(1, 2*r))
 			if a > 0 {
 				paint(y*c.n+x, a)

@@ -26,8 +26,8 @@ func newCompound(s stream) compound {
 	}
 }
 
-// fromAfar is the compound as a whole tire in the picture shows it: its skin is too fine to be seen. Dust is less,
-// because a line that looks for dark discs washes its tires.
+// fromAfar is the compound as a whole tire in the picture shows it: its skin is too fine to be
+// seen. Dust is less, because a line that looks for dark discs washes its tires.
 func (r compound) fromAfar() compound {
 	r.dust *= 0.5
 	r.mottle *= 0.3

@@ -2,7 +2,8 @@ package synth
 
 import "image"
 
-// frame draws frame f into the scene's image, which stays valid until the next call. Frames must be asked in order.
+// frame draws frame f into the scene's image, which stays valid until the next call. Frames must be
+// asked in order.
 func (sc *scene) frame(f int) *image.YCbCr {
 	sc.roll(f)
 	sc.copyBelt(f)
@@ -80,7 +81,8 @@ func (sc *scene) copyBelt(f int) {
 	}
 }
 
-// spriteSide is the side of a tire's sprite: it has room for the shadow, and is even so that chroma samples pair up.
+// spriteSide is the side of a tire's sprite: it has room for the shadow, and is even so that chroma
+// samples pair up.
 func (sc *scene) spriteSide(p passage) int { return int(float32(p.Radius)*2*1.12) &^ 1 }
 
 // render draws a tire once, the same way as Draw does.

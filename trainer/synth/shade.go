@@ -65,8 +65,9 @@ func (c *canvas) shade(l lamp) {
 	}
 }
 
-// blockLight leaves in tmp2 how much of the lamp's light is kept away by something higher nearby, 0 to 1. Three
-// probes along the light are enough for letters and grooves; a sharp shadow would need dozens.
+// blockLight leaves in tmp2 how much of the lamp's light is kept away by something higher nearby, 0
+// to 1. Three probes along the light are enough for letters and grooves; a sharp shadow would need
+// dozens.
 func (c *canvas) blockLight(l lamp) {
 	n := c.n
 	flat := sqrt32(l.x*l.x + l.y*l.y)
@@ -106,8 +107,9 @@ func power(x float32, k int) float32 {
 	return x
 }
 
-// hollows leaves in tmp how far every pixel lies below its surroundings, in units: the near ones, and with less weight
-// the far ones, because a wide hollow is open to the sky. It uses out as scratch.
+// hollows leaves in tmp how far every pixel lies below its surroundings, in units: the near ones,
+// and with less weight the far ones, because a wide hollow is open to the sky. It uses out as
+// scratch.
 func (c *canvas) hollows() {
 	copy(c.tmp, c.h)
 	boxBlur(c.tmp, c.tmp2, c.n, int(max(2, 3*c.k)))

@@ -11,7 +11,8 @@ import (
 
 var sheet = flag.String("sheet", "", "write a contact sheet of both views to this PNG `file`")
 
-// TestContactSheet puts pictures side by side for people: go test -run TestContactSheet -sheet /tmp/sheet.png
+// TestContactSheet puts pictures side by side for people: go test -run TestContactSheet -sheet
+// /tmp/sheet.png
 func TestContactSheet(t *testing.T) {
 	if *sheet == "" {
 		t.Skip("no -sheet file given")

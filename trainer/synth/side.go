@@ -8,8 +8,8 @@ type ringTire struct {
 	reach      float32 // its width, units
 }
 
-// drawSide paints a whole tire of radius outer around (x, y), shaded. The belt is not drawn: cover tells where it shows,
-// and the map behind how much light reaches it. crack may be nil.
+// drawSide paints a whole tire of radius outer around (x, y), shaded. The belt is not drawn: cover
+// tells where it shows, and the map behind how much light reaches it. crack may be nil.
 func drawSide(c *canvas, x, y, outer float32, light lamp, tire, dirt stream, crack func(*canvas, sites)) (behind []float32, t ringTire) {
 	t = ringTire{outer: outer, rim: outer * tire.between(0.5, 0.64), shadow: tire.between(0.3, 0.65), reach: tire.between(6, 20)}
 	if tire.chance(0.2) {
@@ -29,7 +29,8 @@ func drawSide(c *canvas, x, y, outer float32, light lamp, tire, dirt stream, cra
 	if crack != nil {
 		crack(c, at)
 	}
-	// A station is lit from all around, so that letters throw no black shadows; what is deep stays dark.
+	// A station is lit from all around, so that letters throw no black shadows; what is deep stays
+	// dark.
 	light.ambient = lerp(light.ambient, 0.8, 0.4)
 	c.shade(light)
 	t.notch(c, at)

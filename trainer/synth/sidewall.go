@@ -1,7 +1,7 @@
 package synth
 
-// wall is the side of a tire between rim (q = 0) and tread (q = 1). The same wall fills a close-up or is a ring of a
-// side view: only tall, its size in units, differs.
+// wall is the side of a tire between rim (q = 0) and tread (q = 1). The same wall fills a close-up
+// or is a ring of a side view: only tall, its size in units, differs.
 type wall struct {
 	c         *canvas
 	s         stream
@@ -41,7 +41,8 @@ func drawWall(c *canvas, s stream, rim, tall float32, wide bool) sites {
 // reach is how far along u a close-up can show anything, units.
 func (w *wall) reach() float32 { return 2.2 * w.c.half }
 
-// turn makes the profile: the bulge of the wall, the bead at the rim, the rounded shoulder, ribs and steps.
+// turn makes the profile: the bulge of the wall, the bead at the rim, the rounded shoulder, ribs
+// and steps.
 func (w *wall) turn() {
 	s := w.s
 	bulge, waist := s.between(0.1, 0.4), s.between(0.4, 0.65)
@@ -109,8 +110,8 @@ func (w *wall) bands() {
 	}
 }
 
-// field hatches much of the wall with fine deep lines, dark between their ridges: what a new tire shows from near, and the
-// nearest thing to crazing that is none.
+// field hatches much of the wall with fine deep lines, dark between their ridges: what a new tire
+// shows from near, and the nearest thing to crazing that is none.
 func (w *wall) field() {
 	s := w.s
 	q, tall := s.between(0.15, 0.5), s.between(0.15, 0.5)
@@ -151,7 +152,8 @@ func (w *wall) shoulder() {
 	}
 }
 
-// letters writes around the wall: a brand, its model and size, and small print in rings of their own.
+// letters writes around the wall: a brand, its model and size, and small print in rings of their
+// own.
 func (w *wall) letters() {
 	s, c := w.s, w.c
 	relief := w.bold * s.between(0.06, 0.16)

@@ -1,23 +1,27 @@
 // Package synth draws photographs of tires that never existed, with and without cracks.
 //
-// It stands before the trainer: the demonstration, the tests and anyone without a data set of their own train on its
-// pictures, and the station's playback runs its conveyor clip. The pictures come out of a small physical model:
+// It stands before the trainer: the demonstration, the tests and anyone without a data set of their
+// own train on its pictures, and the station's playback runs its conveyor clip. The pictures come
+// out of a small physical model:
 //
 //	ornament (ribs, letters, hatching, grooves) + cracks -> height map  \
 //	rubber, dust, dirt, paint                            -> reflectance  > one lamp -> lens -> sensor -> image
 //
-// so that a letter's edge and a crack's lip take their light from the same side, as in life. A side view is a station's: one
-// distance, one exposure. A close-up is whatever a hand and a telephone make of it, and wider than life on purpose, so that
-// photographs are but one more kind of drawing to a network that learned from them (Tobin et al., "Domain randomization", 2017).
+// so that a letter's edge and a crack's lip take their light from the same side, as in life. A side
+// view is a station's: one distance, one exposure. A close-up is whatever a hand and a telephone
+// make of it, and wider than life on purpose, so that photographs are but one more kind of drawing
+// to a network that learned from them (Tobin et al., "Domain randomization", 2017).
 //
-// WriteDataset fills a folder that the trainer reads; WriteClip films tires on a belt. Both are functions of a seed.
+// WriteDataset fills a folder that the trainer reads; WriteClip films tires on a belt. Both are
+// functions of a seed.
 package synth
 
 import "image"
 
-// Draw returns picture i of the seed, size x size pixels: a pure function of its arguments. The same tire, dirt and
-// camera come out whether cracked or not; cracked only adds cracks, and the contrast of a close-up answers to them. Sizes
-// outside 96 to 4096 are taken as the nearest of the two.
+// Draw returns picture i of the seed, size x size pixels: a pure function of its arguments. The
+// same tire, dirt and camera come out whether cracked or not; cracked only adds cracks, and the
+// contrast of a close-up answers to them. Sizes outside 96 to 4096 are taken as the nearest of the
+// two.
 func Draw(view View, size int, seed uint64, i int, cracked bool) *image.RGBA {
 	c := newCanvas(min(max(size, minSize), maxSize))
 	defer c.release()
@@ -42,7 +46,8 @@ func Draw(view View, size int, seed uint64, i int, cracked bool) *image.RGBA {
 	return h.save(c.expose(camera, p))
 }
 
-// streams gives the random numbers of picture i. The views share nothing, not even the numbers behind them.
+// streams gives the random numbers of picture i. The views share nothing, not even the numbers
+// behind them.
 func streams(view View, seed uint64, i int) func(purpose) stream {
 	return func(p purpose) stream { return newStream(seed^uint64(view)<<32, uint64(i), p) }
 }

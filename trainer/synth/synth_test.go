@@ -47,7 +47,8 @@ func TestDrawIsAFunctionOfItsArguments(t *testing.T) {
 		if bytes.Equal(draw(a), first) {
 			t.Errorf("%s: the same picture", name)
 		}
-		// The canvas that the pool hands out now was used by another picture: nothing of that may show.
+		// The canvas that the pool hands out now was used by another picture: nothing of that may
+		// show.
 		if !bytes.Equal(draw(base), first) {
 			t.Fatalf("after %s: the first picture changed", name)
 		}
@@ -62,8 +63,9 @@ func TestDrawKeepsToSizeLimits(t *testing.T) {
 	}
 }
 
-// The network sees 379 x 379 grey pixels: a crack that does not change a good many of them cannot be learned. Out of focus a dense
-// field darkens much of what lies between its cracks, but a picture that is mostly crack teaches nothing about them.
+// The network sees 379 x 379 grey pixels: a crack that does not change a good many of them cannot
+// be learned. Out of focus a dense field darkens much of what lies between its cracks, but a
+// picture that is mostly crack teaches nothing about them.
 func TestCracksAreVisible(t *testing.T) {
 	const want = 100 // changed pixels
 	for _, view := range []View{CloseUp, Side} {
@@ -107,8 +109,8 @@ func TestBrightnessDoesNotTellTheClass(t *testing.T) {
 				ranks += r + 1
 			}
 		}
-		// Area under the ROC curve of "bright means cracked", by the rank sum. Its deviation for n and n equal
-		// classes is 0.037.
+		// Area under the ROC curve of "bright means cracked", by the rank sum. Its deviation for n
+		// and n equal classes is 0.037.
 		auc := (float64(ranks) - n*(n+1)/2) / (n * n)
 		if math.Abs(auc-0.5) > 0.12 {
 			t.Errorf("%v: brightness alone tells the class: AUC %.3f", view, auc)

@@ -1,9 +1,11 @@
 package synth
 
-// treadRef is the radius of a tread in a close-up: so large that its grooves are straight but for a touch.
+// treadRef is the radius of a tread in a close-up: so large that its grooves are straight but for a
+// touch.
 const treadRef = 6000
 
-// drawTread forms the running surface: grooves around it, cross grooves and sipes in the ribs between.
+// drawTread forms the running surface: grooves around it, cross grooves and sipes in the ribs
+// between.
 func drawTread(c *canvas, s stream) sites {
 	at := sites{vMin: -400, vMax: 400, wide: true}
 	plain := newProfile(-400, 400, func(v float32) float32 { return -v * v * 0.0006 })
@@ -73,8 +75,9 @@ func drawTread(c *canvas, s stream) sites {
 	return at
 }
 
-// slits cuts one row of sipes: short dark lines, straight, bent or zigzag, whose ends are round and that return at equal
-// distance around the tread. That they are smooth and alike is all that parts them from cracks.
+// slits cuts one row of sipes: short dark lines, straight, bent or zigzag, whose ends are round and
+// that return at equal distance around the tread. That they are smooth and alike is all that parts
+// them from cracks.
 func (c *canvas) slits(s stream, reach, period, depth, dark float32) {
 	period *= s.between(0.3, 1.2)
 	v, long := s.between(-reach, reach), s.between(12, 90)

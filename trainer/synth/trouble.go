@@ -2,11 +2,13 @@ package synth
 
 import "math"
 
-// trouble is what comes between lamp and lens for a while: a glare that wanders, or a hand and its arm.
+// trouble is what comes between lamp and lens for a while: a glare that wanders, or a hand and its
+// arm.
 type trouble struct {
-	first, last    int // frames
-	hand           bool
-	x0, y0, x1, y1 float32 // px: where a glare begins and ends; the wrist of a hand that is out, and of one that is in
+	first, last int // frames
+	hand        bool
+	// px: where a glare begins and ends; the wrist of a hand that is out, and of one that is in
+	x0, y0, x1, y1 float32
 	size           float32 // px: deviation of a glare, half the width of an arm
 }
 
@@ -54,11 +56,12 @@ func (sc *scene) disturb(f int) {
 	}
 }
 
-// A camera on a bus that is too busy loses packets, and the rows of which they were keep what the buffer held: the frame before. This share of
-// a rough clip's frames is torn like that.
+// A camera on a bus that is too busy loses packets, and the rows of which they were keep what the
+// buffer held: the frame before. This share of a rough clip's frames is torn like that.
 const torn = 0.1
 
-// tear gives some rows of frame f the picture of the frame before, and keeps the frame for the next.
+// tear gives some rows of frame f the picture of the frame before, and keeps the frame for the
+// next.
 func (sc *scene) tear(f int) {
 	s := newStream(sc.o.Seed, uint64(f), forTear)
 	if f > 0 && s.chance(torn) {

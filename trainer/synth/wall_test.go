@@ -10,10 +10,11 @@ import (
 	"tirewatch/vision/locate"
 )
 
-// TestWallIsFound looks for both circles of drawn side walls, of empty tires and of such with a wheel in them. Most are right to one per cent of
-// the diameter; the inner lip of a wheel and heavy shadows draw some off. Black wheels are not found. On a belt as dark as rubber a wheel may be
-// taken for the tire; it has no rim then. `make whole-tire` has more of them; those of
-// the seeds from 31 on were not looked at while the search was made.
+// TestWallIsFound looks for both circles of drawn side walls, of empty tires and of such with a
+// wheel in them. Most are right to one per cent of the diameter; the inner lip of a wheel and heavy
+// shadows draw some off. Black wheels are not found. On a belt as dark as rubber a wheel may be
+// taken for the tire; it has no rim then. `make whole-tire` has more of them; those of the seeds
+// from 31 on were not looked at while the search was made.
 func TestWallIsFound(t *testing.T) {
 	sets := []struct {
 		seed        uint64

@@ -33,8 +33,9 @@ var (
 	wholeImages   = 60_000 * wholeTimes // of each of the two trainings
 )
 
-// The tires of TestWholeTire. Every other one that is judged has a hairline, 0.001 to 0.004 of the picture's side wide: 0.8 to 3 px of what the camera
-// gives, 0.4 to 1.5 px of what the network sees of the whole tire. Those that are trained on have cracks up to three times as wide, too.
+// The tires of TestWholeTire. Every other one that is judged has a hairline, 0.001 to 0.004 of the
+// picture's side wide: 0.8 to 3 px of what the camera gives, 0.4 to 1.5 px of what the network sees
+// of the whole tire. Those that are trained on have cracks up to three times as wide, too.
 const (
 	wholeSize = 760 // px
 	wholeVal  = 100
@@ -44,7 +45,8 @@ const (
 	coarsest  = 0.012
 )
 
-// wholeNet is the network of the thesis with fewer filters: it learns in minutes, and both views get the same.
+// wholeNet is the network of the thesis with fewer filters: it learns in minutes, and both views
+// get the same.
 func wholeNet() *graph.Graph {
 	g := graph.Thesis()
 	for i := range g.Layers {
@@ -61,8 +63,9 @@ func wholeNet() *graph.Graph {
 // wholeViews are compared.
 var wholeViews = [2]cut.Options{{View: cut.Tire, Margin: 0.02}, {View: cut.SideWall, Tile: 1, Overlap: 0.25}}
 
-// What tiles of the side wall are worth. A network that tells usual cracks on whole tires goes on in two ways, in as many steps: on hairlines of whole
-// tires, and on tiles of the side walls of a third of these, which are a few more images. Then other tires are ranked, at the threshold that
+// What tiles of the side wall are worth. A network that tells usual cracks on whole tires goes on
+// in two ways, in as many steps: on hairlines of whole tires, and on tiles of the side walls of a
+// third of these, which are a few more images. Then other tires are ranked, at the threshold that
 // rejects one sound tire in twenty:
 //
 //	                     area under ROC   0.8 to 1.5 px   1.5 to 2.3 px   2.3 to 3 px   right place   no decision
@@ -74,10 +77,11 @@ var wholeViews = [2]cut.Options{{View: cut.Tire, Margin: 0.02}, {View: cut.SideW
 //	whole tire           0.871            12 of 40        30 of 40        37 of 40                    0 of 240
 //	tiles of side wall   0.875            13 of 37        27 of 39        33 of 35      72 of 73      13 of 240
 //
-// So tiles learn from fewer tires and tell where the crack is; with enough of them whole tires are no worse. 16 tiles of a sound tire have 16 chances
-// to be wrong, and the camera gives only twice the pixels that the network sees of the whole tire. Tires without a decision are in none of the counts; at
-// a station they are rejected besides. Without the first network whole tires teach nothing in as many steps, also with cracks of all these widths:
-// the loss stays that of guessing.
+// So tiles learn from fewer tires and tell where the crack is; with enough of them whole tires are
+// no worse. 16 tiles of a sound tire have 16 chances to be wrong, and the camera gives only twice
+// the pixels that the network sees of the whole tire. Tires without a decision are in none of the
+// counts; at a station they are rejected besides. Without the first network whole tires teach
+// nothing in as many steps, also with cracks of all these widths: the loss stays that of guessing.
 func TestWholeTire(t *testing.T) {
 	if wholeTimes < 1 {
 		t.Skip(wholeTire + " is not set: drawings and three trainings take a quarter of an hour (make whole-tire)")
@@ -123,7 +127,8 @@ func learn(t *testing.T, name string, train, val []trainer.Sample, begin func() 
 	return best
 }
 
-// usualCracks gives whole tires of which every other one is cracked as in the data sets that dataset synth draws.
+// usualCracks gives whole tires of which every other one is cracked as in the data sets that
+// dataset synth draws.
 func usualCracks(t *testing.T, first, n int) []trainer.Sample {
 	t.Helper()
 	spec := preprocess.Thesis()
@@ -185,7 +190,8 @@ func (v *viewer) look(i int) hair {
 	return h
 }
 
-// shows tells whether a piece shows the crack: its middle and a quarter of its length to both sides.
+// shows tells whether a piece shows the crack: its middle and a quarter of its length to both
+// sides.
 func shows(p cut.Piece, w synth.Wall) bool {
 	if p.To == 0 {
 		return true // the whole tire
@@ -195,8 +201,9 @@ func shows(p cut.Piece, w synth.Wall) bool {
 	return at >= half && at <= p.To-p.From-half
 }
 
-// hairlines gives tires first to first+n-1, for both views: the whole of each, and of some that are cracked all tiles that show the crack and three
-// others, of a sound one five. Tiles near a crack that do not show it are left out.
+// hairlines gives tires first to first+n-1, for both views: the whole of each, and of some that are
+// cracked all tiles that show the crack and three others, of a sound one five. Tiles near a crack
+// that do not show it are left out.
 func hairlines(t *testing.T, first, n int) (samples [2][]trainer.Sample) {
 	t.Helper()
 	spec := preprocess.Thesis()

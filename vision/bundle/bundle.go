@@ -1,10 +1,12 @@
-// Package bundle is the one file that goes to a station: everything a model needs to judge tires, signed.
+// Package bundle is the one file that goes to a station: everything a model needs to judge tires,
+// signed.
 //
 //	train -> quantize -> BUNDLE -> push -> station
 //
-// A bundle holds the int8 network, its preprocessing, class names and threshold, where it comes from, how well it did,
-// and golden inputs with the exact sums that every CPU must give for them. Newcomers need Read, which trusts nothing
-// that is not signed by a trusted key, and Bundle.SelfTest, which tries the model on this machine.
+// A bundle holds the int8 network, its preprocessing, class names and threshold, where it comes
+// from, how well it did, and golden inputs with the exact sums that every CPU must give for them.
+// Newcomers need Read, which trusts nothing that is not signed by a trusted key, and
+// Bundle.SelfTest, which tries the model on this machine.
 //
 // # The file
 //
@@ -18,11 +20,12 @@
 //	    24      n  payload: Bundle as MessagePack
 //	  24+n     64  Ed25519 signature of the text "tirewatch bundle\n" and all bytes before it
 //
-// The signature covers every byte before it, the header included, and nobody without the private key can make another
-// one that is accepted, so no byte of a file can change unnoticed. The magic's first and last bytes make transfers in
-// text mode fail at once. Keys of the payload's map that a program does not know are passed over, and hardware and not_after
-// may be absent: a bundle without them is good for every board and for ever. Until the signature is verified nothing but the header is looked at. The same Bundle and key
-// always make the same bytes.
+// The signature covers every byte before it, the header included, and nobody without the private
+// key can make another one that is accepted, so no byte of a file can change unnoticed. The magic's
+// first and last bytes make transfers in text mode fail at once. Keys of the payload's map that a
+// program does not know are passed over, and hardware and not_after may be absent: a bundle without
+// them is good for every board and for ever. Until the signature is verified nothing but the header
+// is looked at. The same Bundle and key always make the same bytes.
 package bundle
 
 import (
@@ -43,7 +46,8 @@ import (
 
 //go:generate go tool msgp -io=false -tests=false
 
-// Limits on the golden inputs: enough to exercise the network, few enough to run at every start of a station.
+// Limits on the golden inputs: enough to exercise the network, few enough to run at every start of
+// a station.
 const (
 	MinGolden = 4
 	MaxGolden = 64
@@ -51,24 +55,32 @@ const (
 
 // Bundle is a model with all that belongs to it.
 type Bundle struct {
-	Model     infer.Model     `msg:"model"`
-	Spec      preprocess.Spec `msg:"spec"`
-	Classes   []string        `msg:"classes"`   // the label of a logit below the threshold, then the one above
-	Threshold float64         `msg:"threshold"` // probability from which a tire is cracked, between 0 and 1
-	Budget    Budget          `msg:"budget"`    // that the threshold was chosen for
-	Serial    uint64          `msg:"serial"`    // grows with every release; a station refuses a lower one from outside
-	Created   time.Time       `msg:"created"`   // UTC, whole seconds
-	Target    string          `msg:"target"`    // stations it is made for: "*" or site/line/station with * for any part
+	Model infer.Model     `msg:"model"`
+	Spec  preprocess.Spec `msg:"spec"`
+	// the label of a logit below the threshold, then the one above
+	Classes []string `msg:"classes"`
+	// probability from which a tire is cracked, between 0 and 1
+	Threshold float64 `msg:"threshold"`
+	Budget    Budget  `msg:"budget"` // that the threshold was chosen for
+	// grows with every release; a station refuses a lower one from outside
+	Serial  uint64    `msg:"serial"`
+	Created time.Time `msg:"created"` // UTC, whole seconds
+	// stations it is made for: "*" or site/line/station with * for any part
+	Target string `msg:"target"`
 
-	// Both may be absent, as they are in bundles that were made before there were such fields: omitempty keeps the bytes of those.
-	Hardware string    `msg:"hardware,omitempty"`  // boards it is made for: "" any, ARCH as Go names it, or ARCH/KERNEL, see FitsHardware
-	NotAfter time.Time `msg:"not_after,omitempty"` // UTC, whole seconds: no station takes it later; zero: no end
+	// Both may be absent, as they are in bundles that were made before there were such fields:
+	// omitempty keeps the bytes of those.
+	// boards it is made for: "" any, ARCH as Go names it, or ARCH/KERNEL, see FitsHardware
+	Hardware string `msg:"hardware,omitempty"`
+	// UTC, whole seconds: no station takes it later; zero: no end
+	NotAfter time.Time `msg:"not_after,omitempty"`
 
 	Provenance   Provenance   `msg:"provenance"`
 	Evaluation   Evaluation   `msg:"evaluation"`
 	Quantization Quantization `msg:"quantization"`
-	Reference    *Reference   `msg:"reference,omitempty"` // what a station compares its own images with; nil in older bundles
-	Golden       []Golden     `msg:"golden"`
+	// what a station compares its own images with; nil in older bundles
+	Reference *Reference `msg:"reference,omitempty"`
+	Golden    []Golden   `msg:"golden"`
 
 	// Of the file; set by Encode, Decode and Inspect.
 	id     string
@@ -83,21 +95,28 @@ const (
 
 // Budget is what the plant can bear. The threshold keeps it on the images of Evaluation.
 type Budget struct {
-	Side  string  `msg:"side" json:"side"`   // Escape or FalseReject; empty when the threshold is the checkpoint's
+	// Escape or FalseReject; empty when the threshold is the checkpoint's
+	Side  string  `msg:"side" json:"side"`
 	Limit float64 `msg:"limit" json:"limit"` // largest share of that mistake
 }
 
 // Provenance says where the model comes from.
 type Provenance struct {
-	Tool        string `msg:"tool" json:"tool"`               // program and version that made the bundle
-	Checkpoint  string `msg:"checkpoint" json:"checkpoint"`   // SHA-256 of the checkpoint file, hexadecimal
-	Data        string `msg:"data" json:"data"`               // fingerprint of the calibration images
-	Calibration int    `msg:"calibration" json:"calibration"` // images that the activation ranges were measured on
+	// program and version that made the bundle
+	Tool string `msg:"tool" json:"tool"`
+	// SHA-256 of the checkpoint file, hexadecimal
+	Checkpoint string `msg:"checkpoint" json:"checkpoint"`
+	// fingerprint of the calibration images
+	Data string `msg:"data" json:"data"`
+	// images that the activation ranges were measured on
+	Calibration int `msg:"calibration" json:"calibration"`
 }
 
-// Evaluation is the int8 network's result on labelled images, at the bundle's threshold. A crack is the positive class.
+// Evaluation is the int8 network's result on labelled images, at the bundle's threshold. A crack is
+// the positive class.
 type Evaluation struct {
-	HeldOut       bool `msg:"held_out" json:"held_out"` // testing images, which calibration and training on this data set left alone
+	// testing images, which calibration and training on this data set left alone
+	HeldOut       bool `msg:"held_out" json:"held_out"`
 	TruePositive  int  `msg:"tp" json:"true_positive"`
 	FalsePositive int  `msg:"fp" json:"false_positive"`
 	TrueNegative  int  `msg:"tn" json:"true_negative"`
@@ -117,17 +136,23 @@ func (e Evaluation) Accuracy() float64 {
 	return float64(e.TruePositive+e.TrueNegative) / float64(e.Images())
 }
 
-// Quantization compares the int8 network with the float one that it was made from, on the same images.
+// Quantization compares the int8 network with the float one that it was made from, on the same
+// images.
 type Quantization struct {
-	Images        int                 `msg:"images" json:"images"`
-	FloatAccuracy float64             `msg:"float_accuracy" json:"float_accuracy"`
-	Int8Accuracy  float64             `msg:"int8_accuracy" json:"int8_accuracy"`
-	Agreement     float64             `msg:"agreement" json:"agreement"`         // share of images with the same verdict
-	LargestShift  float64             `msg:"largest_shift" json:"largest_shift"` // largest difference of the two probabilities
-	LogitError    float64             `msg:"logit_error" json:"logit_error"`     // mean absolute difference of the two logits
-	Layers        []LayerQuantization `msg:"layers" json:"layers"`               // the trained layers but the last, in order
-	Trials        []Trial             `msg:"trials" json:"trials"`               // the ways that were tried; Chosen is the index of the one taken
-	Chosen        int                 `msg:"chosen" json:"chosen"`
+	Images        int     `msg:"images" json:"images"`
+	FloatAccuracy float64 `msg:"float_accuracy" json:"float_accuracy"`
+	Int8Accuracy  float64 `msg:"int8_accuracy" json:"int8_accuracy"`
+	// share of images with the same verdict
+	Agreement float64 `msg:"agreement" json:"agreement"`
+	// largest difference of the two probabilities
+	LargestShift float64 `msg:"largest_shift" json:"largest_shift"`
+	// mean absolute difference of the two logits
+	LogitError float64 `msg:"logit_error" json:"logit_error"`
+	// the trained layers but the last, in order
+	Layers []LayerQuantization `msg:"layers" json:"layers"`
+	// the ways that were tried; Chosen is the index of the one taken
+	Trials []Trial `msg:"trials" json:"trials"`
+	Chosen int     `msg:"chosen" json:"chosen"`
 }
 
 // Way is the trial that the model was made by.
@@ -138,7 +163,8 @@ func (q *Quantization) Way() Trial {
 	return q.Trials[q.Chosen]
 }
 
-// Trial is one way to make the integers, measured against the float network on the calibration images.
+// Trial is one way to make the integers, measured against the float network on the calibration
+// images.
 type Trial struct {
 	Method         string  `msg:"method" json:"method"` // calibrate.Method
 	BiasCorrection bool    `msg:"bias_correction" json:"bias_correction"`
@@ -148,22 +174,28 @@ type Trial struct {
 
 // LayerQuantization says how one layer's activations were mapped to bytes.
 type LayerQuantization struct {
-	Name         string  `msg:"name" json:"name"`
-	Range        float64 `msg:"range" json:"range"`                 // the activation that becomes 255
-	Saturated    float64 `msg:"saturated" json:"saturated"`         // share of activations above Range on the compared images
-	SNR          float64 `msg:"snr" json:"snr_db"`                  // dB, of the activations to their error, of this layer and those before; at most MaxSNR
+	Name string `msg:"name" json:"name"`
+	// the activation that becomes 255
+	Range float64 `msg:"range" json:"range"`
+	// share of activations above Range on the compared images
+	Saturated float64 `msg:"saturated" json:"saturated"`
+	// dB, of the activations to their error, of this layer and those before; at most MaxSNR
+	SNR          float64 `msg:"snr" json:"snr_db"`
 	DeadChannels int     `msg:"dead_channels" json:"dead_channels"` // channels without any weight
 }
 
 // MaxSNR bounds a signal-to-noise ratio in both directions, dB: a layer without any error has this.
 const MaxSNR = 200
 
-// Reference describes the images of the evaluation as the int8 network and its preprocessing see them.
+// Reference describes the images of the evaluation as the int8 network and its preprocessing see
+// them.
 type Reference struct {
-	Brightness  Statistic `msg:"brightness" json:"brightness"`     // preprocess.Measure
-	Sharpness   Statistic `msg:"sharpness" json:"sharpness"`       // preprocess.Measure
-	NormalLogit Statistic `msg:"normal_logit" json:"normal_logit"` // of the tires that are judged sound
-	CrackLogit  Statistic `msg:"crack_logit" json:"crack_logit"`   // of the tires that are judged cracked
+	Brightness Statistic `msg:"brightness" json:"brightness"` // preprocess.Measure
+	Sharpness  Statistic `msg:"sharpness" json:"sharpness"`   // preprocess.Measure
+	// of the tires that are judged sound
+	NormalLogit Statistic `msg:"normal_logit" json:"normal_logit"`
+	// of the tires that are judged cracked
+	CrackLogit Statistic `msg:"crack_logit" json:"crack_logit"`
 }
 
 func (r *Reference) statistics() []Statistic {
@@ -195,7 +227,8 @@ func (b *Bundle) Signer() Signer { return b.signer }
 // ErrInvalid marks a bundle whose content cannot be used, signed or not.
 var ErrInvalid = errors.New("unusable bundle")
 
-// Validate checks everything that a station relies on. A signature says who made a bundle, not that it makes sense.
+// Validate checks everything that a station relies on. A signature says who made a bundle, not that
+// it makes sense.
 func (b *Bundle) Validate() error {
 	if err := b.Model.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
@@ -267,7 +300,8 @@ func (b *Bundle) checkTexts() error {
 	return nil
 }
 
-// checkReports refuses figures that no evaluation can give; they are shown to people and compared by programs.
+// checkReports refuses figures that no evaluation can give; they are shown to people and compared
+// by programs.
 func (b *Bundle) checkReports() error {
 	e := b.Evaluation
 	if min(e.TruePositive, e.FalsePositive, e.TrueNegative, e.FalseNegative, b.Provenance.Calibration, b.Quantization.Images) < 0 {
@@ -332,7 +366,8 @@ func (b *Bundle) Targets(station string) bool {
 	return true
 }
 
-// FitsHardware tells whether the bundle is made for a board: arch is runtime.GOARCH, kernel what Runner.Kernel says.
+// FitsHardware tells whether the bundle is made for a board: arch is runtime.GOARCH, kernel what
+// Runner.Kernel says.
 func (b *Bundle) FitsHardware(arch, kernel string) bool {
 	wantArch, wantKernel, both := strings.Cut(b.Hardware, "/")
 	return b.Hardware == "" || wantArch == arch && (!both || wantKernel == kernel)

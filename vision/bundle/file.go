@@ -17,8 +17,8 @@ import (
 	"tirewatch/internal/durable"
 )
 
-// MaxSize bounds a bundle file, in bytes: the thesis network takes 0.8 MiB, golden inputs included. Nothing larger is
-// read into memory.
+// MaxSize bounds a bundle file, in bytes: the thesis network takes 0.8 MiB, golden inputs included.
+// Nothing larger is read into memory.
 const MaxSize = 64 << 20
 
 const (
@@ -26,7 +26,8 @@ const (
 	version    = 1
 	headerSize = len(magic) + 4 + 8 + 4
 
-	// domain keeps a signature of a bundle from being one of anything else that the same key may sign.
+	// domain keeps a signature of a bundle from being one of anything else that the same key may
+	// sign.
 	domain = "tirewatch bundle\n"
 )
 
@@ -47,8 +48,8 @@ func (e *VersionError) Error() string {
 	return fmt.Sprintf("bundle has format version %d, this program knows %d", e.Have, e.Known)
 }
 
-// Encode validates b and makes the signed file. It brings Created and NotAfter to whole seconds of UTC, the precision of the file,
-// and sets the ID.
+// Encode validates b and makes the signed file. It brings Created and NotAfter to whole seconds of
+// UTC, the precision of the file, and sets the ID.
 func Encode(b *Bundle, key ed25519.PrivateKey) ([]byte, error) {
 	b.Created, b.NotAfter = b.Created.UTC().Truncate(time.Second), b.NotAfter.UTC().Truncate(time.Second)
 	if err := b.Validate(); err != nil {
@@ -87,8 +88,8 @@ func Decode(data []byte, trusted []ed25519.PublicKey) (*Bundle, error) {
 	return f.parse()
 }
 
-// Inspect reads data without verifying who made it. It serves to show people what a file says; never run a model that
-// came this way.
+// Inspect reads data without verifying who made it. It serves to show people what a file says;
+// never run a model that came this way.
 func Inspect(data []byte) (*Bundle, error) {
 	f, err := split(data)
 	if err != nil {
@@ -119,7 +120,8 @@ func Read(path string, trusted []ed25519.PublicKey) (*Bundle, error) {
 	return b, nil
 }
 
-// ReadFile reads the bytes of a bundle without looking at them. It stops at MaxSize, whatever the file.
+// ReadFile reads the bytes of a bundle without looking at them. It stops at MaxSize, whatever the
+// file.
 func ReadFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -191,7 +193,8 @@ func (f *file) verify(trusted []ed25519.PublicKey) error {
 	return fmt.Errorf("%w: key %v", ErrUntrustedKey, f.signer)
 }
 
-// parse reads the payload. Behind a signature it may still be wrong, and it must not take the program down.
+// parse reads the payload. Behind a signature it may still be wrong, and it must not take the
+// program down.
 func (f *file) parse() (*Bundle, error) {
 	if err := wire.Check(f.payload, maxElements); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)

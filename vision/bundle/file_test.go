@@ -150,8 +150,8 @@ func TestEveryTruncationIsRefused(t *testing.T) {
 	}
 }
 
-// A newer format is named as such even though its signature cannot be judged: the technician must update, not suspect an
-// attack.
+// A newer format is named as such even though its signature cannot be judged: the technician must
+// update, not suspect an attack.
 func TestNewerVersion(t *testing.T) {
 	data := encode(t, bundletest.Small(7))
 	data[11] = 2
@@ -162,7 +162,8 @@ func TestNewerVersion(t *testing.T) {
 	}
 }
 
-// A few bytes that claim an array of four thousand million layers must not make the station allocate them, signed or not.
+// A few bytes that claim an array of four thousand million layers must not make the station
+// allocate them, signed or not.
 func TestHostileLengths(t *testing.T) {
 	key := func(k string) []byte { return append([]byte{0xa0 | byte(len(k))}, k...) }
 	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
@@ -190,7 +191,8 @@ func TestHostileLengths(t *testing.T) {
 	}
 }
 
-// What is signed may still be wrong. Both the program that signs and the one that verifies refuse it.
+// What is signed may still be wrong. Both the program that signs and the one that verifies refuse
+// it.
 func TestInvalidContent(t *testing.T) {
 	for name, spoil := range map[string]func(*bundle.Bundle){
 		"weight -128":          func(b *bundle.Bundle) { b.Model.Layers[0].W[0] = 0x80 },
@@ -297,8 +299,8 @@ func TestFitsHardware(t *testing.T) {
 	}
 }
 
-// The optional fields changed nothing about bundles without them: the file of a program that knew none has these bytes, and one
-// with them comes back as it was.
+// The optional fields changed nothing about bundles without them: the file of a program that knew
+// none has these bytes, and one with them comes back as it was.
 func TestOptionalFields(t *testing.T) {
 	without := encode(t, bundletest.Small(7))
 	for _, key := range []string{"hardware", "not_after"} {
@@ -318,7 +320,8 @@ func TestOptionalFields(t *testing.T) {
 	}
 }
 
-// idBeforeOptionalFields is the id that the small bundle with serial 7 had before the format knew optional fields.
+// idBeforeOptionalFields is the id that the small bundle with serial 7 had before the format knew
+// optional fields.
 const idBeforeOptionalFields = "aa6b8e5e66ace8d9"
 
 // A failed write leaves the old file and nothing else.
@@ -338,7 +341,8 @@ func TestFailedWriteLeavesNothing(t *testing.T) {
 	}
 }
 
-// Inspect shows what a file says without a key, and only that: changed bytes are not noticed, and Decode stays the way in.
+// Inspect shows what a file says without a key, and only that: changed bytes are not noticed, and
+// Decode stays the way in.
 func TestInspect(t *testing.T) {
 	data := encode(t, bundletest.Small(7))
 	data[len(data)-1] ^= 1
@@ -354,7 +358,8 @@ func TestInspect(t *testing.T) {
 	}
 }
 
-// The fuzzer sees both sides of the signature: any bytes as a file, and any bytes as a signed payload.
+// The fuzzer sees both sides of the signature: any bytes as a file, and any bytes as a signed
+// payload.
 func FuzzDecode(f *testing.F) {
 	good := encode(f, bundletest.Small(7))
 	f.Add(good)

@@ -18,8 +18,8 @@ import (
 	"tirewatch/internal/durable"
 )
 
-// Keys are text files that a person recognises: lines that open with # are comments, the first other line is the word
-// below, the next is the key in base64.
+// Keys are text files that a person recognises: lines that open with # are comments, the first
+// other line is the word below, the next is the key in base64.
 //
 //	# What this file is and what to do with it.
 //	tirewatch-private-key-1
@@ -52,8 +52,9 @@ func KeyID(key ed25519.PublicKey) Signer {
 	return Signer(sum[:8])
 }
 
-// GenerateKey makes a key pair: the private key at path, readable by its owner only, and the public key at path + ".pub". It
-// replaces no file: stations that trust a lost key could never be updated again.
+// GenerateKey makes a key pair: the private key at path, readable by its owner only, and the public
+// key at path + ".pub". It replaces no file: stations that trust a lost key could never be updated
+// again.
 func GenerateKey(path string) (ed25519.PublicKey, error) {
 	for _, p := range []string{path, path + ".pub"} {
 		if _, err := os.Lstat(p); err == nil {
@@ -81,7 +82,8 @@ func GenerateKey(path string) (ed25519.PublicKey, error) {
 	return public, nil
 }
 
-// ReadPrivateKey reads the key that signs. It refuses a file that other users may read: ErrKeyExposed.
+// ReadPrivateKey reads the key that signs. It refuses a file that other users may read:
+// ErrKeyExposed.
 func ReadPrivateKey(path string) (ed25519.PrivateKey, error) {
 	f, err := os.Open(path)
 	if err != nil {

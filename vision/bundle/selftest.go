@@ -6,8 +6,8 @@ import (
 	"tirewatch/vision/infer"
 )
 
-// GoldenError says that this machine computes another sum than the one that made the bundle: its memory, its CPU or this
-// program is at fault, and no verdict of it can be trusted.
+// GoldenError says that this machine computes another sum than the one that made the bundle: its
+// memory, its CPU or this program is at fault, and no verdict of it can be trusted.
 type GoldenError struct {
 	Index     int // of the golden input, from 0
 	Got, Want int32

@@ -2,10 +2,11 @@
 //
 //	CAMERA -> frame -> locate, crop, normalise -> int8 forward -> verdict
 //
-// A Source gives frames one after another. Cameras, streams and video files come through OpenCV (build tag `opencv`; no OpenCV
-// type leaves this package); a folder of images plays back without it, so that everything behind the camera runs on any
-// PC. Newcomers need Open, which makes a Source from a line of the configuration, and Source.Next. A station wraps it
-// in Reopening, which outlives cables that are pulled and drivers that freeze.
+// A Source gives frames one after another. Cameras, streams and video files come through OpenCV
+// (build tag `opencv`; no OpenCV type leaves this package); a folder of images plays back without
+// it, so that everything behind the camera runs on any PC. Newcomers need Open, which makes a
+// Source from a line of the configuration, and Source.Next. A station wraps it in Reopening, which
+// outlives cables that are pulled and drivers that freeze.
 package camera
 
 import (
@@ -22,9 +23,9 @@ import (
 
 // Source gives the frames of a camera, a video or a folder. It is for one goroutine.
 type Source interface {
-	// Next waits for a frame. The frame and its pixels are the source's own and valid until the following call of Next
-	// or Close. A finite source ends with io.EOF; ErrStalled says that a camera went silent; the end of ctx gives its
-	// error and leaves the source usable.
+	// Next waits for a frame. The frame and its pixels are the source's own and valid until the
+	// following call of Next or Close. A finite source ends with io.EOF; ErrStalled says that a
+	// camera went silent; the end of ctx gives its error and leaves the source usable.
 	Next(ctx context.Context) (*frame.Frame, error)
 	io.Closer
 }
@@ -32,7 +33,8 @@ type Source interface {
 var (
 	// ErrLocation marks a source line that names no source.
 	ErrLocation = errors.New("unknown image source")
-	// ErrNoOpenCV says that this program was built without OpenCV and cannot open cameras and videos.
+	// ErrNoOpenCV says that this program was built without OpenCV and cannot open cameras and
+	// videos.
 	ErrNoOpenCV = errors.New("this program was built without OpenCV: install libopencv-dev and build with `go build -tags opencv`")
 	// ErrStalled says that a camera gave no frame for Options.StallAfter: reopen it.
 	ErrStalled = errors.New("camera stalled")
@@ -50,12 +52,14 @@ type Kind string
 const (
 	V4L2      Kind = "v4l2"      // a camera of this computer: v4l2:/dev/v4l/by-id/...
 	GStreamer Kind = "gstreamer" // a pipeline that ends in an appsink: Jetson CSI cameras
-	RTSP      Kind = "rtsp"      // a network camera: rtsp://user:password@host/path, rtsps:// with TLS
-	File      Kind = "file"      // a video, every frame in order
-	Folder    Kind = "folder"    // the images of a folder by name
+	// a network camera: rtsp://user:password@host/path, rtsps:// with TLS
+	RTSP   Kind = "rtsp"
+	File   Kind = "file"   // a video, every frame in order
+	Folder Kind = "folder" // the images of a folder by name
 )
 
-// Location is a parsed source line: "v4l2:DEVICE", "gstreamer:PIPELINE", "rtsp://...", "file:VIDEO" or "folder:DIR".
+// Location is a parsed source line: "v4l2:DEVICE", "gstreamer:PIPELINE", "rtsp://...", "file:VIDEO"
+// or "folder:DIR".
 type Location struct {
 	Kind   Kind
 	Target string // device, pipeline, whole URL, file or folder
@@ -112,28 +116,32 @@ func redact(s string) string {
 type Options struct {
 	Source Location
 
-	// Wishes to a camera; zero leaves the driver's choice. What a camera makes of them stands in its frames.
+	// Wishes to a camera; zero leaves the driver's choice. What a camera makes of them stands in
+	// its frames.
 	Width, Height int      // px
 	FPS           float64  // frames per second; for a folder the pace of RealTime
 	FourCC        string   // pixel format, four letters: MJPG gives USB cameras their full rate
 	Controls      Controls // of a V4L2 camera: applied, and read back
 
-	LowLatency bool          // of a network camera: the decoder collects no pictures before it gives the first
-	RealTime   bool          // play files and folders at their own pace instead of as fast as they are read
+	// of a network camera: the decoder collects no pictures before it gives the first
+	LowLatency bool
+	// play files and folders at their own pace instead of as fast as they are read
+	RealTime   bool
 	StallAfter time.Duration // silence of a camera that is ErrStalled; 0 is DefaultStallAfter
 
 	// Skipped is told of images of a folder that could not be read; nil ignores them.
 	Skipped func(path string, err error)
 }
 
-// DefaultStallAfter is long enough for the slowest camera start that we know, network cameras waiting for a key frame.
+// DefaultStallAfter is long enough for the slowest camera start that we know, network cameras
+// waiting for a key frame.
 const DefaultStallAfter = 10 * time.Second
 
 // defaultFPS paces folders, and videos that do not say their rate.
 const defaultFPS = 10
 
-// Open starts the source. Cameras and streams start a goroutine that reads without pause and keeps the newest frame; Close
-// ends it.
+// Open starts the source. Cameras and streams start a goroutine that reads without pause and keeps
+// the newest frame; Close ends it.
 func Open(o Options) (Source, error) {
 	var src Source
 	fps := o.FPS
@@ -162,9 +170,11 @@ func Open(o Options) (Source, error) {
 	return src, nil
 }
 
-// grabber is an open device or video as the drivers have it: a read that blocks as long as it likes.
+// grabber is an open device or video as the drivers have it: a read that blocks as long as it
+// likes.
 type grabber interface {
-	// grab waits for the next picture and copies it into f, whose buffer it reuses: Pix, sizes and format. io.EOF ends a video.
+	// grab waits for the next picture and copies it into f, whose buffer it reuses: Pix, sizes and
+	// format. io.EOF ends a video.
 	grab(f *frame.Frame) error
 	close() error
 }

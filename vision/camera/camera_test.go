@@ -144,7 +144,8 @@ func TestNewestStalls(t *testing.T) {
 		if !strings.Contains(err.Error(), device.Target) {
 			t.Errorf("the error does not name the camera: %v", err)
 		}
-		// The read hangs on: Close does not wait for ever, and the device is closed when the driver comes back.
+		// The read hangs on: Close does not wait for ever, and the device is closed when the driver
+		// comes back.
 		if err := n.Close(); !errors.Is(err, ErrStalled) {
 			t.Fatalf("close: %v; want ErrStalled", err)
 		}

@@ -5,9 +5,10 @@ import (
 	"fmt"
 )
 
-// Controls are settings of a V4L2 camera that shall not follow the picture. A tire on a belt fills the frame for a moment and leaves it: a
-// camera that adapts shows each tire differently from the pictures that the network learned from. nil leaves a setting to the
-// camera's automatic, also when an earlier run has locked it: cameras keep their settings until they are unplugged.
+// Controls are settings of a V4L2 camera that shall not follow the picture. A tire on a belt fills
+// the frame for a moment and leaves it: a camera that adapts shows each tire differently from the
+// pictures that the network learned from. nil leaves a setting to the camera's automatic, also when
+// an earlier run has locked it: cameras keep their settings until they are unplugged.
 type Controls struct {
 	Exposure     *int // 100 microseconds
 	Gain         *int // the camera's own unit
@@ -26,7 +27,8 @@ type lock struct {
 
 // Control ids and values of the kernel's v4l2-controls.h.
 var (
-	lockExposure     = lock{"exposure", 0x009a0901, 1, []int32{3, 0}, 0x009a0902} // EXPOSURE_AUTO: 1 manual, 3 aperture priority, 0 auto
+	// EXPOSURE_AUTO: 1 manual, 3 aperture priority, 0 auto
+	lockExposure     = lock{"exposure", 0x009a0901, 1, []int32{3, 0}, 0x009a0902}
 	lockGain         = lock{"gain", 0x00980912, 0, []int32{1}, 0x00980913}
 	lockWhiteBalance = lock{"white_balance", 0x0098090c, 0, []int32{1}, 0x0098091a}
 	lockFocus        = lock{"focus", 0x009a090c, 0, []int32{1}, 0x009a090a}
@@ -98,7 +100,8 @@ func (l lock) release(dev controller) {
 	}
 }
 
-// set switches the automatic off, without which a driver refuses the value or forgets it with the next picture, and then sets the value.
+// set switches the automatic off, without which a driver refuses the value or forgets it with the
+// next picture, and then sets the value.
 func (l lock) set(dev controller, want int) *ControlError {
 	failed := func(advice, format string, args ...any) *ControlError {
 		return &ControlError{Key: l.name, Want: want, Err: fmt.Errorf(format, args...), Advice: advice}

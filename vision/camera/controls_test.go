@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// drawnCamera is a driver with the manners of UVC cameras: a value is refused while its automatic is on.
+// drawnCamera is a driver with the manners of UVC cameras: a value is refused while its automatic
+// is on.
 type drawnCamera struct {
 	controls map[uint32]control
 	values   map[uint32]int32

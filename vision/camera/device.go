@@ -21,8 +21,8 @@ func (e *OpenError) Unwrap() error { return e.Err }
 // Hint is what to do about it.
 func (e *OpenError) Hint() string { return e.Advice }
 
-// Check says whether the source is there and this program could open it, without doing so. Network cameras and pipelines show only when they are
-// opened.
+// Check says whether the source is there and this program could open it, without doing so. Network
+// cameras and pipelines show only when they are opened.
 func Check(l Location) error {
 	if l.Kind == Folder {
 		_, err := openFolder(l.Target, nil)

@@ -38,7 +38,8 @@ func openFolder(dir string, skipped func(path string, err error)) (*folder, erro
 	return s, nil
 }
 
-// Next reads the next image that can be read. The others are reported and passed over: one broken photograph does not end a night's run.
+// Next reads the next image that can be read. The others are reported and passed over: one broken
+// photograph does not end a night's run.
 func (s *folder) Next(ctx context.Context) (*frame.Frame, error) {
 	for len(s.names) > 0 {
 		if err := ctx.Err(); err != nil {
@@ -46,7 +47,8 @@ func (s *folder) Next(ctx context.Context) (*frame.Frame, error) {
 		}
 		path := filepath.Join(s.dir, s.names[0])
 		s.names = s.names[1:]
-		f, err := imagefile.ReadGray(path) // locators, networks and the page look at grey values only
+		// locators, networks and the page look at grey values only
+		f, err := imagefile.ReadGray(path)
 		if err != nil {
 			s.missed++
 			if s.skipped != nil {

@@ -8,8 +8,9 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// DefaultFrozenAfter is how long a live camera may show the same picture, to the bit. A sensor has noise, and a compressed stream starts anew
-// every few seconds, so a picture without any change for a minute comes from a driver that repeats its last buffer.
+// DefaultFrozenAfter is how long a live camera may show the same picture, to the bit. A sensor has
+// noise, and a compressed stream starts anew every few seconds, so a picture without any change for
+// a minute comes from a driver that repeats its last buffer.
 const DefaultFrozenAfter = time.Minute
 
 // frozen notices a camera that gives frames, but always the same one.
@@ -34,7 +35,8 @@ func (z *frozen) look(f *frame.Frame, now time.Time) error {
 	return nil
 }
 
-// glanceRows is the distance of the rows that count: a sixteenth of the picture has noise enough, and costs next to nothing.
+// glanceRows is the distance of the rows that count: a sixteenth of the picture has noise enough,
+// and costs next to nothing.
 const glanceRows = 16
 
 var glanceTable = crc32.MakeTable(crc32.Castagnoli)

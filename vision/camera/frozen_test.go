@@ -24,8 +24,8 @@ func (s *film) Next(context.Context) (*frame.Frame, error) {
 
 func (s *film) Close() error { return nil }
 
-// A driver that repeats its last picture is noticed after the time that is allowed, once for each such time, and reopened; a picture that
-// changes now and then is not.
+// A driver that repeats its last picture is noticed after the time that is allowed, once for each
+// such time, and reopened; a picture that changes now and then is not.
 func TestFrozenCameraIsReopened(t *testing.T) {
 	for _, c := range []struct {
 		name  string

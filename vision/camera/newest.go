@@ -9,10 +9,12 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// newest reads a camera without pause and keeps only the latest picture. Drivers queue frames: a loop that reads a frame,
-// thinks for 50 ms and reads again would see the belt as it was seconds ago.
+// newest reads a camera without pause and keeps only the latest picture. Drivers queue frames: a
+// loop that reads a frame, thinks for 50 ms and reads again would see the belt as it was seconds
+// ago.
 //
-// Three frames rotate, and nobody copies: the reader fills one, the latest complete one waits, the caller holds the third.
+// Three frames rotate, and nobody copies: the reader fills one, the latest complete one waits, the
+// caller holds the third.
 type newest struct {
 	loc        Location
 	stallAfter time.Duration
@@ -29,7 +31,8 @@ type newest struct {
 	current *frame.Frame // with the caller; owned by Next
 }
 
-// closeGrace is how long Close waits for a read in progress. A healthy camera needs one frame's time.
+// closeGrace is how long Close waits for a read in progress. A healthy camera needs one frame's
+// time.
 const closeGrace = 2 * time.Second
 
 func newNewest(g grabber, loc Location, stallAfter time.Duration) *newest {
@@ -47,7 +50,8 @@ func newNewest(g grabber, loc Location, stallAfter time.Duration) *newest {
 	return n
 }
 
-// read is the reader goroutine. It alone touches the device, so that nothing is closed under a read that hangs.
+// read is the reader goroutine. It alone touches the device, so that nothing is closed under a read
+// that hangs.
 func (n *newest) read(g grabber, f *frame.Frame) {
 	defer close(n.ended)
 	defer g.close()
@@ -97,7 +101,8 @@ func (n *newest) Next(ctx context.Context) (*frame.Frame, error) {
 	}
 }
 
-// take swaps the waiting frame for the caller's old one. A last frame is given before the error that followed it.
+// take swaps the waiting frame for the caller's old one. A last frame is given before the error
+// that followed it.
 func (n *newest) take() (*frame.Frame, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -111,8 +116,8 @@ func (n *newest) take() (*frame.Frame, error) {
 	return n.current, nil
 }
 
-// Close ends the reader. A read that hangs cannot be interrupted: then the device is closed when the driver returns from it, and Close
-// says so with ErrStalled.
+// Close ends the reader. A read that hangs cannot be interrupted: then the device is closed when
+// the driver returns from it, and Close says so with ErrStalled.
 func (n *newest) Close() error {
 	n.mu.Lock()
 	n.closed = true

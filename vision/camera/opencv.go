@@ -16,7 +16,8 @@ import (
 // hasOpenCV says whether cameras and videos can be opened.
 const hasOpenCV = true
 
-// capture is an OpenCV VideoCapture. Its Mat lives in C memory; grab copies out of it, so that frames are ordinary Go values.
+// capture is an OpenCV VideoCapture. Its Mat lives in C memory; grab copies out of it, so that
+// frames are ordinary Go values.
 type capture struct {
 	loc  Location
 	vc   *gocv.VideoCapture
@@ -24,8 +25,8 @@ type capture struct {
 	read uint64 // pictures read
 }
 
-// backends maps a kind to OpenCV's. The one is named and not guessed: OpenCV's own order tries GStreamer for a
-// device first, where the properties below have other units.
+// backends maps a kind to OpenCV's. The one is named and not guessed: OpenCV's own order tries
+// GStreamer for a device first, where the properties below have other units.
 var backends = map[Kind]gocv.VideoCaptureAPI{
 	V4L2:      gocv.VideoCaptureV4L2,
 	GStreamer: gocv.VideoCaptureGstreamer,
@@ -35,7 +36,8 @@ var backends = map[Kind]gocv.VideoCaptureAPI{
 
 const ffmpegOptions = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 
-// openCapture opens a camera, stream or video and gives the frames per second that it claims, 0 when it claims none.
+// openCapture opens a camera, stream or video and gives the frames per second that it claims, 0
+// when it claims none.
 func openCapture(o Options) (grabber, float64, error) {
 	api, ok := backends[o.Source.Kind]
 	if !ok {
@@ -45,7 +47,8 @@ func openCapture(o Options) (grabber, float64, error) {
 		return nil, 0, err
 	}
 	if o.Source.Kind == RTSP && o.LowLatency {
-		// The only way in that OpenCV has. TCP is its own default, which setting anything here would undo; whoever set it from outside knows better.
+		// The only way in that OpenCV has. TCP is its own default, which setting anything here
+		// would undo; whoever set it from outside knows better.
 		if _, set := os.LookupEnv(ffmpegOptions); !set {
 			if err := os.Setenv(ffmpegOptions, "rtsp_transport;tcp|fflags;nobuffer|flags;low_delay"); err != nil {
 				return nil, 0, err
@@ -68,8 +71,9 @@ func openCapture(o Options) (grabber, float64, error) {
 	return &capture{loc: o.Source, vc: vc, mat: gocv.NewMat()}, vc.Get(gocv.VideoCaptureFPS), nil
 }
 
-// configure asks the camera for what the options wish. The order matters: the pixel format decides which sizes exist, the size which
-// rates. Exposure and its like are not OpenCV's business: it neither tells the range nor says whether the camera took a value (opencv#9738).
+// configure asks the camera for what the options wish. The order matters: the pixel format decides
+// which sizes exist, the size which rates. Exposure and its like are not OpenCV's business: it
+// neither tells the range nor says whether the camera took a value (opencv#9738).
 func configure(vc *gocv.VideoCapture, o Options) {
 	if o.FourCC != "" {
 		vc.Set(gocv.VideoCaptureFOURCC, vc.ToCodec(o.FourCC))

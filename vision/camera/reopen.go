@@ -9,8 +9,9 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// Reopening keeps a live source alive: when it fails it is closed and opened again, for ever, with growing pauses. A finite
-// source passes through, its end and its errors are final, unless it is to play in a loop. Frame numbers go on over a reopening.
+// Reopening keeps a live source alive: when it fails it is closed and opened again, for ever, with
+// growing pauses. A finite source passes through, its end and its errors are final, unless it is to
+// play in a loop. Frame numbers go on over a reopening.
 type Reopening struct {
 	o ReopenOptions
 
@@ -25,18 +26,20 @@ type Reopening struct {
 
 // ReopenOptions says what to keep alive.
 type ReopenOptions struct {
-	Open   func() (Source, error)
-	Live   bool          // errors are retried
-	Loop   bool          // the end of a finite source is its beginning
-	Pause  Backoff       // zero: DefaultBackoff
-	Frozen time.Duration // a live source that shows one picture for so long is opened again; zero: DefaultFrozenAfter
-	Event  func(Event)   // called by Next, in its goroutine
+	Open  func() (Source, error)
+	Live  bool    // errors are retried
+	Loop  bool    // the end of a finite source is its beginning
+	Pause Backoff // zero: DefaultBackoff
+	// a live source that shows one picture for so long is opened again; zero: DefaultFrozenAfter
+	Frozen time.Duration
+	Event  func(Event) // called by Next, in its goroutine
 }
 
 // Backoff is the pause before the first attempt and the longest; it doubles in between.
 type Backoff struct{ First, Max time.Duration }
 
-// DefaultBackoff finds a camera that was plugged back within seconds and does not fill the log meanwhile.
+// DefaultBackoff finds a camera that was plugged back within seconds and does not fill the log
+// meanwhile.
 var DefaultBackoff = Backoff{First: 500 * time.Millisecond, Max: 10 * time.Second}
 
 func (b Backoff) next(last time.Duration) time.Duration {
@@ -63,8 +66,9 @@ func NewReopening(o ReopenOptions) *Reopening {
 	return &Reopening{o: o, still: frozen{after: o.Frozen}}
 }
 
-// Next gives the next frame, however many times the camera must be opened for it. A live source returns an error only for the end of
-// ctx and for what opening again cannot cure: ErrNoOpenCV and ErrLocation.
+// Next gives the next frame, however many times the camera must be opened for it. A live source
+// returns an error only for the end of ctx and for what opening again cannot cure: ErrNoOpenCV and
+// ErrLocation.
 func (r *Reopening) Next(ctx context.Context) (*frame.Frame, error) {
 	for {
 		f, err := r.attempt(ctx)
@@ -119,8 +123,9 @@ func (r *Reopening) attempt(ctx context.Context) (*frame.Frame, error) {
 	return f, err
 }
 
-// openWithin gives up on an opening when ctx ends: a network camera that does not answer blocks OpenCV for half a minute, and a
-// station that is told to stop does not wait for it. A source that opens too late is closed.
+// openWithin gives up on an opening when ctx ends: a network camera that does not answer blocks
+// OpenCV for half a minute, and a station that is told to stop does not wait for it. A source that
+// opens too late is closed.
 func openWithin(ctx context.Context, open func() (Source, error)) (Source, error) {
 	type result struct {
 		src Source

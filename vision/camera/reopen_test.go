@@ -120,7 +120,8 @@ func TestReopeningStopsAtOnce(t *testing.T) {
 	}{
 		{"during a pause", func(*int) (Source, error) { return nil, errors.New("no camera") }, 0},
 		{"while the driver opens", func(closed *int) (Source, error) {
-			time.Sleep(30 * time.Second) // in the test's bubble: what OpenCV takes for a host that does not answer
+			// in the test's bubble: what OpenCV takes for a host that does not answer
+			time.Sleep(30 * time.Second)
 			return &script{closed: closed}, nil
 		}, 1},
 	} {
@@ -146,7 +147,8 @@ func TestReopeningStopsAtOnce(t *testing.T) {
 	}
 }
 
-// A source that plays again counts on, also one that gives the same frame each time and counts with it, as videos do.
+// A source that plays again counts on, also one that gives the same frame each time and counts with
+// it, as videos do.
 func TestLoop(t *testing.T) {
 	closed := 0
 	for name, open := range map[string]func() Source{

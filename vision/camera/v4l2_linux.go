@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// v4l2 is a device of the kernel's video4linux. Several programs may open one, and change its settings while another takes pictures.
+// v4l2 is a device of the kernel's video4linux. Several programs may open one, and change its
+// settings while another takes pictures.
 type v4l2 struct{ f *os.File }
 
 // The layouts and numbers are those of linux/videodev2.h.

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The numbers of the calls hold the sizes of their structures: `grep -r VIDIOC_ /usr/include/linux/videodev2.h` and a C compiler give these.
+// The numbers of the calls hold the sizes of their structures: `grep -r VIDIOC_
+// /usr/include/linux/videodev2.h` and a C compiler give these.
 func TestIoctlNumbers(t *testing.T) {
 	if unsafe.Sizeof(extControl{}) != 20 {
 		t.Errorf("struct v4l2_ext_control has %d bytes, want 20", unsafe.Sizeof(extControl{}))
@@ -32,7 +33,8 @@ func TestControlsOfNoCamera(t *testing.T) {
 	}
 }
 
-// On a machine with a camera, or with the kernel's vivid: the settings that it has are read and set to what they are.
+// On a machine with a camera, or with the kernel's vivid: the settings that it has are read and set
+// to what they are.
 func TestControlsOfRealCamera(t *testing.T) {
 	devices, _ := filepath.Glob("/dev/video*")
 	for _, device := range devices {

@@ -2,8 +2,9 @@
 //
 //	camera -> frame -> locate -> CUT, normalise -> int8 forward -> verdict
 //
-// The network sees 379 x 379 pixels of whatever it is given. Of a whole tire a crack finer than about a pixel there is lost; tiles of the tire, or
-// of its side wall unwrapped into a strip, show it several times larger. Every piece goes through the bundle's preprocess.Spec and through the
+// The network sees 379 x 379 pixels of whatever it is given. Of a whole tire a crack finer than
+// about a pixel there is lost; tiles of the tire, or of its side wall unwrapped into a strip, show
+// it several times larger. Every piece goes through the bundle's preprocess.Spec and through the
 // same network, one forward pass each. Newcomers need New and Cutter.Cut.
 package cut
 
@@ -22,9 +23,10 @@ import (
 type View string
 
 const (
-	Tire     View = "tire"     // in one piece: the square around it, or the fixed region
-	Tiles    View = "tiles"    // the same square, in tiles that overlap
-	SideWall View = "sidewall" // the ring between outline and rim, unwrapped, in tiles that overlap along the strip
+	Tire  View = "tire"  // in one piece: the square around it, or the fixed region
+	Tiles View = "tiles" // the same square, in tiles that overlap
+	// the ring between outline and rim, unwrapped, in tiles that overlap along the strip
+	SideWall View = "sidewall"
 )
 
 // Views are all of them.
@@ -34,10 +36,12 @@ var Views = []View{Tire, Tiles, SideWall}
 type Options struct {
 	View   View
 	Margin float64 // around the outline, share of the diameter; a side wall has none
-	// Tile is the side of a tile, as a share of the shorter side of the square, or the length of a tile along the side wall, measured
-	// half way up, as a share of the wall's height, which a tile always has.
-	Tile    float64
-	Overlap float64 // of neighbouring tiles at least, share of a tile: what is shorter lies wholly in one of them
+	// Tile is the side of a tile, as a share of the shorter side of the square, or the length of a
+	// tile along the side wall, measured half way up, as a share of the wall's height, which a tile
+	// always has.
+	Tile float64
+	// of neighbouring tiles at least, share of a tile: what is shorter lies wholly in one of them
+	Overlap float64
 }
 
 // DefaultTile is the usual Options.Tile of a view.
@@ -94,9 +98,11 @@ type Cut struct {
 type Piece struct {
 	Frame  *frame.Frame    // the frame itself, or the strip of its side wall
 	Region image.Rectangle // in Frame, px
-	Crop   image.Rectangle // where it is in the frame, px; of a piece of side wall the box around it
-	// From and To are the angles of a piece of side wall, degrees in the picture: 0 is at the top, clockwise. To is above From, and above 360
-	// where the piece reaches across the top. Both are 0 for other pieces.
+	// where it is in the frame, px; of a piece of side wall the box around it
+	Crop image.Rectangle
+	// From and To are the angles of a piece of side wall, degrees in the picture: 0 is at the top,
+	// clockwise. To is above From, and above 360 where the piece reaches across the top. Both are 0
+	// for other pieces.
 	From, To float64
 }
 
@@ -112,7 +118,8 @@ type Cutter struct {
 // New makes a cutter.
 func New(o Options) *Cutter { return &Cutter{o: o, rings: locate.NewRings()} }
 
-// Cut cuts a tire out of f. The result is valid until the next call. ErrNoRing and ErrTooMany come with the Crop and no Pieces.
+// Cut cuts a tire out of f. The result is valid until the next call. ErrNoRing and ErrTooMany come
+// with the Crop and no Pieces.
 func (c *Cutter) Cut(f *frame.Frame, t locate.Tire) (Cut, error) {
 	c.cut = Cut{Crop: t.Crop(f.Bounds(), c.o.Margin), Pieces: c.cut.Pieces[:0]}
 	var err error
@@ -216,7 +223,8 @@ func box(r locate.Ring, from, to float64) image.Rectangle {
 	return image.Rect(int(math.Floor(x0)), int(math.Floor(y0)), int(math.Ceil(x1)), int(math.Ceil(y1)))
 }
 
-// Angle is where piece i lies as seen from the middle of the tire, degrees, 0 at the top of the picture, clockwise, below 360.
+// Angle is where piece i lies as seen from the middle of the tire, degrees, 0 at the top of the
+// picture, clockwise, below 360.
 func (c Cut) Angle(i int) float64 {
 	p := c.Pieces[i]
 	if c.Ring != nil {

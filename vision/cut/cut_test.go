@@ -62,7 +62,8 @@ func within(pieces []cut.Piece, r image.Rectangle) bool {
 	return false
 }
 
-// A side wall of 200 and 110 px is 90 px high and 974 px long half way up: 10.8 square tiles, or 14.4 that overlap by a quarter.
+// A side wall of 200 and 110 px is 90 px high and 974 px long half way up: 10.8 square tiles, or
+// 14.4 that overlap by a quarter.
 func TestSideWall(t *testing.T) {
 	f, tire := drawn(200, 110)
 	c, err := cut.New(cut.Options{View: cut.SideWall, Tile: 1, Overlap: 0.25}).Cut(f, tire)
@@ -143,8 +144,8 @@ func TestCutAllocatesNothing(t *testing.T) {
 	}
 }
 
-// What a full HD frame of a tire costs until the network's bytes of all its pieces are made; a forward pass for each comes behind it. The fastest
-// call is what a shared machine cannot blur.
+// What a full HD frame of a tire costs until the network's bytes of all its pieces are made; a
+// forward pass for each comes behind it. The fastest call is what a shared machine cannot blur.
 func BenchmarkFullHD(b *testing.B) {
 	f := frame.NewGray(1920, 1080)
 	for i := range f.Pix {

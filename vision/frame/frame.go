@@ -2,8 +2,9 @@
 //
 //	camera -> frame -> locate, crop, normalise -> int8 forward -> verdict
 //
-// No OpenCV type leaves the camera package; everything behind it works on Frame. A newcomer needs FromImage, which
-// makes a Frame from any Go image, and Frame.Gray, which turns it into the one channel that the network sees.
+// No OpenCV type leaves the camera package; everything behind it works on Frame. A newcomer needs
+// FromImage, which makes a Frame from any Go image, and Frame.Gray, which turns it into the one
+// channel that the network sees.
 package frame
 
 import (
@@ -65,7 +66,8 @@ type Frame struct {
 // ErrInvalid marks a frame whose sizes and buffer do not agree.
 var ErrInvalid = errors.New("invalid frame")
 
-// Validate checks that Pix holds what the sizes promise, so that later loops need no checks of their own.
+// Validate checks that Pix holds what the sizes promise, so that later loops need no checks of
+// their own.
 func (f *Frame) Validate() error {
 	row := f.Width * f.Format.Channels()
 	switch {
@@ -89,8 +91,8 @@ func NewGray(width, height int) *Frame {
 	return &Frame{Pix: make([]byte, width*height), Width: width, Height: height, Stride: width, Format: Gray}
 }
 
-// Gray writes the luma of the part r of the frame into dst, which it grows when needed and returns: r.Dx() * r.Dy()
-// bytes, row after row. The part must lie inside the frame.
+// Gray writes the luma of the part r of the frame into dst, which it grows when needed and returns:
+// r.Dx() * r.Dy() bytes, row after row. The part must lie inside the frame.
 func (f *Frame) Gray(dst []byte, r image.Rectangle) []byte {
 	if !r.In(f.Bounds()) {
 		panic(fmt.Sprintf("internal error: region %v outside a frame of %d x %d", r, f.Width, f.Height))
@@ -115,20 +117,22 @@ func (f *Frame) Gray(dst []byte, r image.Rectangle) []byte {
 	return dst
 }
 
-// FromImage turns any Go image into a frame. Grey images stay grey, others become RGBA over black, so that a
-// transparent background is dark and not undefined.
+// FromImage turns any Go image into a frame. Grey images stay grey, others become RGBA over black,
+// so that a transparent background is dark and not undefined.
 func FromImage(img image.Image) *Frame {
 	b := img.Bounds()
 	if g, ok := img.(*image.Gray); ok {
 		return &Frame{Pix: g.Pix, Width: b.Dx(), Height: b.Dy(), Stride: g.Stride, Format: Gray}
 	}
 	f := &Frame{Pix: make([]byte, b.Dx()*b.Dy()*4), Width: b.Dx(), Height: b.Dy(), Stride: b.Dx() * 4, Format: RGBA}
-	// draw has a fast loop for what the decoders give and yields the upper 8 bits of img.At for every kind of image.
+	// draw has a fast loop for what the decoders give and yields the upper 8 bits of img.At for
+	// every kind of image.
 	draw.Draw(&image.RGBA{Pix: f.Pix, Stride: f.Stride, Rect: f.Bounds()}, f.Bounds(), img, b.Min, draw.Src)
 	return f
 }
 
-// Image shows the frame as a Go image for encoders and pictures. A grey or RGBA frame shares its pixels with it.
+// Image shows the frame as a Go image for encoders and pictures. A grey or RGBA frame shares its
+// pixels with it.
 func (f *Frame) Image() image.Image {
 	switch f.Format {
 	case Gray:

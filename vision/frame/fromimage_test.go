@@ -17,7 +17,8 @@ type sub interface {
 	SubImage(r image.Rectangle) image.Image
 }
 
-// pictures gives one image of every kind, with random pixels, and a part of each that does not begin at 0, 0.
+// pictures gives one image of every kind, with random pixels, and a part of each that does not
+// begin at 0, 0.
 func pictures() map[string]image.Image {
 	rng := rand.New(rand.NewPCG(1, 2))
 	fill := func(pix ...[]uint8) {
@@ -58,7 +59,8 @@ func pictures() map[string]image.Image {
 	return all
 }
 
-// The fast loops give what a walk over img.At gives, for every kind of image: the definition of FromImage.
+// The fast loops give what a walk over img.At gives, for every kind of image: the definition of
+// FromImage.
 func TestFromImageEqualsAt(t *testing.T) {
 	for name, img := range pictures() {
 		t.Run(name, func(t *testing.T) {

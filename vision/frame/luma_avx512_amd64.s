@@ -2,13 +2,14 @@
 
 // Luma for AVX-512 with VBMI and VNNI. Target CPUs: Ice Lake and later, Zen 4 and later.
 //
-// The weights have 14 bits, VPDPBUSD takes 7: each is 128*high + low (R 38, 35; G 75, 17; B 14, 76), and a pixel is
+// The weights have 14 bits, VPDPBUSD takes 7: each is 128*high + low (R 38, 35; G 75, 17; B 14,
+// 76), and a pixel is
 //
 //	(((64 + sum of c*high) << 7) + sum of c*low) >> 14
 //
-// which is the rounded sum of c*weight exactly, for 64 << 7 is the half of 1 << 14.
-// Z8, Z9: high and low weights; Z10: 64; Z12: spreads 48 bytes of BGR to 16 pixels of four; Z13: order of the packed result.
-// K1 lets the loads of 16 BGR pixels read 48 bytes and no more.
+// which is the rounded sum of c*weight exactly, for 64 << 7 is the half of 1 << 14. Z8, Z9: high
+// and low weights; Z10: 64; Z12: spreads 48 bytes of BGR to 16 pixels of four; Z13: order of the
+// packed result. K1 lets the loads of 16 BGR pixels read 48 bytes and no more.
 
 // The fourth byte of a pixel has weight 0.
 DATA spread512<>+0x00(SB)/8, $0x3f0504033f020100

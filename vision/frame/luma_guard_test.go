@@ -9,7 +9,8 @@ import (
 	"tirewatch/vision/isa/isatest"
 )
 
-// No body reads outside the frame's bytes or writes outside the grey ones; a fault would end the test program.
+// No body reads outside the frame's bytes or writes outside the grey ones; a fault would end the
+// test program.
 func TestGrayStaysInside(t *testing.T) {
 	isatest.EachSet(t, &set, func(t *testing.T) {
 		for _, format := range []Format{Gray, BGR, RGBA} {

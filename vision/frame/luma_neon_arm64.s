@@ -2,13 +2,14 @@
 
 // Luma for NEON. Target CPUs: every arm64, Cortex-A53 and A72 in mind.
 //
-// The weights have 14 bits, UMULL takes 8: each is 128*high + low (R 38, 35; G 75, 17; B 14, 76), and a pixel is
+// The weights have 14 bits, UMULL takes 8: each is 128*high + low (R 38, 35; G 75, 17; B 14, 76),
+// and a pixel is
 //
 //	(sum of c*high + (sum of c*low >> 7) + 64) >> 7
 //
-// which is the rounded sum of c*weight exactly, for the bits that the inner shift drops are below the outer one's. Both
-// sums stay below 1<<15, so 16-bit lanes do.
-// V16, V17, V18: high weights of R, G, B; V19, V20, V21: low ones. V4, V5: high sums of 8 pixels each; V6, V7: low sums.
+// which is the rounded sum of c*weight exactly, for the bits that the inner shift drops are below
+// the outer one's. Both sums stay below 1<<15, so 16-bit lanes do. V16, V17, V18: high weights of
+// R, G, B; V19, V20, V21: low ones. V4, V5: high sums of 8 pixels each; V6, V7: low sums.
 
 // What Go's assembler does not know.
 #define UMULL(n, m, d)  WORD $(0x2e20c000 | (m)<<16 | (n)<<5 | (d)) // umull  Vd.8h, Vn.8b, Vm.8b

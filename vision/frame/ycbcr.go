@@ -5,8 +5,9 @@ import (
 	"image/color"
 )
 
-// GrayFromImage turns any Go image into a grey frame: the pixels of FromImage's frame behind Frame.Gray, to the byte. Photographs that come
-// as JPEG skip the colours on the way, which for reading alone cost a quarter of the time.
+// GrayFromImage turns any Go image into a grey frame: the pixels of FromImage's frame behind
+// Frame.Gray, to the byte. Photographs that come as JPEG skip the colours on the way, which for
+// reading alone cost a quarter of the time.
 func GrayFromImage(img image.Image) *Frame {
 	if c, ok := img.(*image.YCbCr); ok {
 		if f := grayFromYCbCr(c); f != nil {
@@ -20,8 +21,8 @@ func GrayFromImage(img image.Image) *Frame {
 	return &Frame{Pix: f.Gray(nil, f.Bounds()), Width: f.Width, Height: f.Height, Stride: f.Width, Format: Gray}
 }
 
-// grayFromYCbCr knows how JPEG files usually have their colours: one for each pixel, or for two beside each other, in each row or
-// every second one. It gives nil for others.
+// grayFromYCbCr knows how JPEG files usually have their colours: one for each pixel, or for two
+// beside each other, in each row or every second one. It gives nil for others.
 func grayFromYCbCr(c *image.YCbCr) *Frame {
 	luma := lumaYCC
 	switch c.SubsampleRatio {
@@ -42,8 +43,9 @@ func grayFromYCbCr(c *image.YCbCr) *Frame {
 	return f
 }
 
-// lumaYCCGeneric fills dst from as many pixels: the grey value of the colour that Go's image/color makes of each. It and lumaYCCHalfGeneric
-// are the specification of the bodies for single instruction sets.
+// lumaYCCGeneric fills dst from as many pixels: the grey value of the colour that Go's image/color
+// makes of each. It and lumaYCCHalfGeneric are the specification of the bodies for single
+// instruction sets.
 func lumaYCCGeneric(dst, y, cb, cr []byte) {
 	for x := range dst {
 		dst[x] = Luma(color.YCbCrToRGB(y[x], cb[x], cr[x]))

@@ -2,8 +2,9 @@
 
 // Luma of Y, Cb and Cr for AVX2. Target CPUs: Haswell and later, Zen and later.
 //
-// Eight pixels in 32 bits each. Red, green and blue are made as image/color does, in 1/65536, cut to whole numbers and to 0..255; then they
-// are weighed: grey is the law for colours, so the colours must be what they are.
+// Eight pixels in 32 bits each. Red, green and blue are made as image/color does, in 1/65536, cut
+// to whole numbers and to 0..255; then they are weighed: grey is the law for colours, so the
+// colours must be what they are.
 //
 //	Y0 luma, later 65793 of it   Y1 Cb - 128   Y2 Cr - 128   Y3 red   Y4 green   Y5 blue   Y6 product
 //	Y7 128   Y8 65793   Y9 91881   Y10 22554   Y11 46802   Y12 116130   Y13 zero   Y14 255   Y15 1 in the upper words

@@ -1,8 +1,8 @@
 // Package graph holds the network as data: which layers, in which order, of which shape.
 //
-// The trainer, the quantizer, the int8 runner and the ONNX export all walk the same Graph, so the network is written
-// once, in thesis.go. Newcomers need Thesis and Graph.Plan, which infers every shape and finds the live regions: the
-// part of each layer's output that the result depends on.
+// The trainer, the quantizer, the int8 runner and the ONNX export all walk the same Graph, so the
+// network is written once, in thesis.go. Newcomers need Thesis and Graph.Plan, which infers every
+// shape and finds the live regions: the part of each layer's output that the result depends on.
 package graph
 
 import (
@@ -39,8 +39,10 @@ const (
 type Padding string
 
 const (
-	Valid Padding = "valid" // windows stay inside; what is left over at the right and bottom is ignored
-	Same  Padding = "same"  // ceil(size/stride) windows; zeros around, the odd one at the right and bottom (TensorFlow)
+	// windows stay inside; what is left over at the right and bottom is ignored
+	Valid Padding = "valid"
+	// ceil(size/stride) windows; zeros around, the odd one at the right and bottom (TensorFlow)
+	Same Padding = "same"
 )
 
 // Shape is the extent of an activation, stored as (H, W, C) with C varying fastest.
@@ -57,14 +59,17 @@ func (s Shape) String() string { return fmt.Sprintf("%d x %d x %d", s.H, s.W, s.
 
 // Layer is one operation with its constants. Fields that its kind does not use are zero.
 type Layer struct {
-	Kind       Kind       `msg:"kind" json:"kind"`
-	Name       string     `msg:"name" json:"name"`
-	Filters    int        `msg:"filters,omitempty" json:"filters,omitempty"` // output channels of Conv2D, units of Dense
-	Kernel     int        `msg:"kernel,omitempty" json:"kernel,omitempty"`   // px, square; Conv2D and MaxPool2D
-	Stride     int        `msg:"stride,omitempty" json:"stride,omitempty"`   // px, both directions
+	Kind Kind   `msg:"kind" json:"kind"`
+	Name string `msg:"name" json:"name"`
+	// output channels of Conv2D, units of Dense
+	Filters int `msg:"filters,omitempty" json:"filters,omitempty"`
+	// px, square; Conv2D and MaxPool2D
+	Kernel     int        `msg:"kernel,omitempty" json:"kernel,omitempty"`
+	Stride     int        `msg:"stride,omitempty" json:"stride,omitempty"` // px, both directions
 	Padding    Padding    `msg:"padding,omitempty" json:"padding,omitempty"`
 	Activation Activation `msg:"activation,omitempty" json:"activation,omitempty"`
-	Rate       float64    `msg:"rate,omitempty" json:"rate,omitempty"` // share of units that Dropout zeroes
+	// share of units that Dropout zeroes
+	Rate float64 `msg:"rate,omitempty" json:"rate,omitempty"`
 }
 
 // HasWeights tells whether the layer is trained.
@@ -92,7 +97,8 @@ type Hash [sha256.Size]byte
 // String shows the first eight bytes, enough for people.
 func (h Hash) String() string { return hex.EncodeToString(h[:8]) }
 
-// Hash is the SHA-256 of a canonical text, one line a layer; String of two equal graphs is equal and so is their hash.
+// Hash is the SHA-256 of a canonical text, one line a layer; String of two equal graphs is equal
+// and so is their hash.
 func (g *Graph) Hash() Hash { return sha256.Sum256([]byte(g.String())) }
 
 // String is the canonical text of the network.

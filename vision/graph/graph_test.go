@@ -8,7 +8,8 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// The thesis states its parameters and the design its live regions; both must follow from the layers.
+// The thesis states its parameters and the design its live regions; both must follow from the
+// layers.
 func TestThesisFigures(t *testing.T) {
 	steps, err := graph.Thesis().Plan()
 	if err != nil {
@@ -51,7 +52,8 @@ func TestSamePadding(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// 5 rows need 3 windows and 2 zeros, one above; 8 columns need 4 windows and 1 zero, at the right.
+	// 5 rows need 3 windows and 2 zeros, one above; 8 columns need 4 windows and 1 zero, at the
+	// right.
 	c := steps[0]
 	if c.Out != (graph.Shape{H: 3, W: 4, C: 2}) || c.PadTop != 1 || c.PadLeft != 0 || c.LiveIn != g.Input {
 		t.Errorf("out %v, pad %d,%d, live in %v", c.Out, c.PadTop, c.PadLeft, c.LiveIn)

@@ -2,8 +2,8 @@ package graph
 
 import "fmt"
 
-// Limits on networks from outside, far above anything a station could run, so that a hostile file cannot ask for all
-// memory or overflow a product.
+// Limits on networks from outside, far above anything a station could run, so that a hostile file
+// cannot ask for all memory or overflow a product.
 const (
 	maxLayers = 256
 	maxSide   = 4096    // px, of any activation
@@ -19,14 +19,15 @@ type Step struct {
 	PadTop  int // zeros above the first row of Conv2D and MaxPool2D with padding "same"
 	PadLeft int // zeros left of the first column
 
-	// LiveIn and LiveOut are the parts, from the top left corner, that the network's result depends on. "Valid" windows with a
-	// stride leave rows and columns at the right and bottom unread; walking back from the output, each layer
-	// needs a little less than it could compute. Only H and W differ from In and Out.
+	// LiveIn and LiveOut are the parts, from the top left corner, that the network's result depends
+	// on. "Valid" windows with a stride leave rows and columns at the right and bottom unread;
+	// walking back from the output, each layer needs a little less than it could compute. Only H
+	// and W differ from In and Out.
 	LiveIn, LiveOut Shape
 }
 
-// Weights is the number of weights without biases, 0 for a layer that is not trained. Conv2D keeps them as
-// (Filters, Kernel, Kernel, In.C), Dense as (Filters, In.C).
+// Weights is the number of weights without biases, 0 for a layer that is not trained. Conv2D keeps
+// them as (Filters, Kernel, Kernel, In.C), Dense as (Filters, In.C).
 func (s Step) Weights() int {
 	switch s.Kind {
 	case Conv2D:
@@ -45,7 +46,8 @@ func (s Step) Params() int {
 	return s.Weights() + s.Filters
 }
 
-// MACs counts the multiply-accumulates for one image, over the whole output and over the live part of it.
+// MACs counts the multiply-accumulates for one image, over the whole output and over the live part
+// of it.
 func (s Step) MACs() (all, live int) {
 	switch s.Kind {
 	case Conv2D:
@@ -57,8 +59,9 @@ func (s Step) MACs() (all, live int) {
 	return 0, 0
 }
 
-// Plan infers the shape and the live region of every layer. It refuses a graph that cannot be run: an unknown kind or
-// word, a window larger than its input, a last layer that is not one sigmoid unit. The error wraps ErrGraph and names the layer.
+// Plan infers the shape and the live region of every layer. It refuses a graph that cannot be run:
+// an unknown kind or word, a window larger than its input, a last layer that is not one sigmoid
+// unit. The error wraps ErrGraph and names the layer.
 func (g *Graph) Plan() ([]Step, error) {
 	if err := checkShape(g.Input); err != nil {
 		return nil, fmt.Errorf("%w: input: %v", ErrGraph, err)
@@ -97,7 +100,8 @@ func checkShape(s Shape) error {
 	return nil
 }
 
-// On gives a layer its shapes and padding on an input, as Plan does for a whole network; the live regions stay empty.
+// On gives a layer its shapes and padding on an input, as Plan does for a whole network; the live
+// regions stay empty.
 func (l Layer) On(in Shape) (Step, error) {
 	s := Step{Layer: l, In: in}
 	err := s.infer()
@@ -169,7 +173,8 @@ func window(in, kernel, stride int, p Padding) (out, pad int, err error) {
 	return 0, 0, fmt.Errorf("unknown padding %q", p)
 }
 
-// markLive walks back from the output. A layer whose consumer reads n outputs along an axis must compute just these.
+// markLive walks back from the output. A layer whose consumer reads n outputs along an axis must
+// compute just these.
 func markLive(steps []Step) {
 	live := steps[len(steps)-1].Out
 	for i := len(steps) - 1; i >= 0; i-- {

@@ -1,6 +1,7 @@
 package graph
 
-// Thesis is THE network: the one that the thesis trains, 108,657 parameters and 199.4 million multiply-accumulates.
+// Thesis is THE network: the one that the thesis trains, 108,657 parameters and 199.4 million
+// multiply-accumulates.
 //
 //	379 x 379 x 1 -> 4 x (conv 3x3 stride 2, ReLU, max pool 2x2) -> 16 -> 128 -> 64 -> 1
 func Thesis() *Graph {

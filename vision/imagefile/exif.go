@@ -5,7 +5,8 @@ import (
 	"encoding/binary"
 )
 
-// orientation is the EXIF tag 0x0112: how the stored picture must be turned to be seen as it was taken.
+// orientation is the EXIF tag 0x0112: how the stored picture must be turned to be seen as it was
+// taken.
 //
 //	1 as stored   2 mirrored left-right   3 turned by 180   4 mirrored top-bottom
 //	5 transposed  6 turn 90 clockwise     7 transverse      8 turn 90 counter-clockwise
@@ -13,7 +14,8 @@ type orientation uint16
 
 const asStored orientation = 1
 
-// JPEG markers and EXIF numbers, from ITU-T T.81 table B.1 and the EXIF 2.3 standard (JEITA CP-3451C), 4.6.
+// JPEG markers and EXIF numbers, from ITU-T T.81 table B.1 and the EXIF 2.3 standard (JEITA
+// CP-3451C), 4.6.
 const (
 	markerTEM  = 0x01
 	markerRST0 = 0xd0
@@ -29,8 +31,8 @@ const (
 
 var exifHeader = []byte("Exif\x00\x00")
 
-// exifOrientation finds the orientation in a JPEG file. A file without the tag, or with damaged metadata, is as stored:
-// the picture itself may still be good.
+// exifOrientation finds the orientation in a JPEG file. A file without the tag, or with damaged
+// metadata, is as stored: the picture itself may still be good.
 func exifOrientation(jpeg []byte) orientation {
 	if len(jpeg) < 2 || jpeg[0] != 0xff || jpeg[1] != markerSOI {
 		return asStored

@@ -43,8 +43,9 @@ func withOrientation(jpeg []byte, order binary.AppendByteOrder, o int) []byte {
 	return withSegment(jpeg, append([]byte("Exif\x00\x00"), exif(order, o)...))
 }
 
-// The stored picture's quarters are 1 2 / 3 4. The table says where they must be seen: EXIF 2.3, tag 0x0112, tells for
-// each value on which side of the scene the stored first row and first column lie.
+// The stored picture's quarters are 1 2 / 3 4. The table says where they must be seen: EXIF 2.3,
+// tag 0x0112, tells for each value on which side of the scene the stored first row and first column
+// lie.
 func TestOrientation(t *testing.T) {
 	photo := encodeJPEG(t, quarters())
 	grey := [5]int{0, 20, 90, 160, 230}

@@ -1,11 +1,11 @@
-// Package imagefile reads pictures that people bring: photographs from telephones, cameras and the web, whole or
-// broken.
+// Package imagefile reads pictures that people bring: photographs from telephones, cameras and the
+// web, whole or broken.
 //
 //	image file -> IMAGEFILE -> frame -> preprocess -> network
 //
-// Every command that takes image files reads them here, so that trainer and station see the same pixels of the same
-// file. Newcomers need Read, which gives a frame or an error that names the file and says what to do, and IsImageName,
-// which finds the images of a folder.
+// Every command that takes image files reads them here, so that trainer and station see the same
+// pixels of the same file. Newcomers need Read, which gives a frame or an error that names the file
+// and says what to do, and IsImageName, which finds the images of a folder.
 package imagefile
 
 import (
@@ -30,7 +30,8 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// What can be wrong with an image file. An error of this package that is about the content wraps exactly one of them.
+// What can be wrong with an image file. An error of this package that is about the content wraps
+// exactly one of them.
 var (
 	ErrEmpty      = errors.New("empty file")
 	ErrNotImage   = errors.New("not an image that this program knows")
@@ -38,11 +39,12 @@ var (
 	ErrUnreadable = errors.New("damaged image")
 )
 
-// MaxPixels is the largest image that is decoded, 64 megapixels: more than any camera for this work has, and little
-// enough that a file that lies about its size cannot take all memory of a Pi.
+// MaxPixels is the largest image that is decoded, 64 megapixels: more than any camera for this work
+// has, and little enough that a file that lies about its size cannot take all memory of a Pi.
 const MaxPixels = 64_000_000
 
-// maxBytes holds the largest image in the most wasteful format, 16-bit RGBA without compression, and its metadata.
+// maxBytes holds the largest image in the most wasteful format, 16-bit RGBA without compression,
+// and its metadata.
 const maxBytes = 8*MaxPixels + 16<<20
 
 // extensions are the usual names of the formats that Read knows.
@@ -50,17 +52,20 @@ var extensions = []string{
 	".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp",
 }
 
-// IsImageName says whether a file of this name should hold an image that Read knows. Hidden files do not count: cameras
-// and other systems leave ".photo.jpg" and "._photo.jpg" beside the photograph.
+// IsImageName says whether a file of this name should hold an image that Read knows. Hidden files
+// do not count: cameras and other systems leave ".photo.jpg" and "._photo.jpg" beside the
+// photograph.
 func IsImageName(name string) bool {
 	base := filepath.Base(name)
 	return !strings.HasPrefix(base, ".") && slices.Contains(extensions, strings.ToLower(filepath.Ext(base)))
 }
 
-// Read decodes the image file at path: JPEG, PNG, GIF (first frame), BMP, TIFF or WebP, recognised by content and not
-// by name. JPEG files are turned as their EXIF orientation says. The frame's Name is the base name of path.
+// Read decodes the image file at path: JPEG, PNG, GIF (first frame), BMP, TIFF or WebP, recognised
+// by content and not by name. JPEG files are turned as their EXIF orientation says. The frame's
+// Name is the base name of path.
 //
-// Errors of the content wrap ErrEmpty, ErrNotImage, ErrTooLarge or ErrUnreadable; others come from the file system.
+// Errors of the content wrap ErrEmpty, ErrNotImage, ErrTooLarge or ErrUnreadable; others come from
+// the file system.
 func Read(path string) (*frame.Frame, error) { return readAs(path, Decode) }
 
 // ReadGray is Read for those who want no colours, see DecodeGray. It takes a quarter of the memory.
@@ -93,7 +98,8 @@ func Decode(r io.Reader, name string) (*frame.Frame, error) {
 	return decodeAs(r, name, frame.FromImage)
 }
 
-// DecodeGray is Decode for those who want no colours: the frame is grey, as frame.Gray would make it, and sooner made.
+// DecodeGray is Decode for those who want no colours: the frame is grey, as frame.Gray would make
+// it, and sooner made.
 func DecodeGray(r io.Reader, name string) (*frame.Frame, error) {
 	return decodeAs(r, name, frame.GrayFromImage)
 }
@@ -116,10 +122,11 @@ func decodeAs(r io.Reader, name string, fromImage func(image.Image) *frame.Frame
 	return f, nil
 }
 
-// decode makes a frame of a whole file. The size is judged from the header, before anything of that size is allocated.
+// decode makes a frame of a whole file. The size is judged from the header, before anything of that
+// size is allocated.
 func decode(data []byte, fromImage func(image.Image) *frame.Frame) (f *frame.Frame, err error) {
-	// The decoders are written for the wide world and still panic on some broken files; one bad photograph must not
-	// end a training run or stop a belt.
+	// The decoders are written for the wide world and still panic on some broken files; one bad
+	// photograph must not end a training run or stop a belt.
 	defer func() {
 		if p := recover(); p != nil {
 			f, err = nil, fmt.Errorf("%w: the decoder gave up (%v); copy it again from the camera, or remove it", ErrUnreadable, p)
@@ -157,7 +164,8 @@ func unreadable(err error) error {
 	return fmt.Errorf("%w: %w; save it again as JPEG or PNG, or remove it", ErrUnreadable, err)
 }
 
-// foreign says what to do with content that no decoder claims. HEIC is what iPhones write, so it is named.
+// foreign says what to do with content that no decoder claims. HEIC is what iPhones write, so it is
+// named.
 func foreign(data []byte) string {
 	if len(data) >= 12 && string(data[4:8]) == "ftyp" {
 		switch string(data[8:12]) {

@@ -80,8 +80,8 @@ func checkCorners(t *testing.T, f *frame.Frame, want [4]int, tolerance int) {
 	}
 }
 
-// webpFile is a picture of one grey in lossless WebP, from the specification by hand: a header of 5 bytes and five
-// prefix codes with one symbol each.
+// webpFile is a picture of one grey in lossless WebP, from the specification by hand: a header of 5
+// bytes and five prefix codes with one symbol each.
 func webpFile() []byte {
 	var bits uint64
 	n := 0

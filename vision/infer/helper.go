@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// helper is a goroutine that computes a range of rows while the goroutine in Run computes another. A whole network takes a
-// fraction of a millisecond, so handing work over must take microseconds: both sides look at a word for a while before
-// they sleep, and where the helper has not woken up in time, Run takes the work back and does it itself. Results do not
-// depend on who did what.
+// helper is a goroutine that computes a range of rows while the goroutine in Run computes another.
+// A whole network takes a fraction of a millisecond, so handing work over must take microseconds:
+// both sides look at a word for a while before they sleep, and where the helper has not woken up in
+// time, Run takes the work back and does it itself. Results do not depend on who did what.
 type helper struct {
 	job  turn // idle, posted by Run, taken by the helper, or closed
 	done turn // 1 when a job that was taken is finished
@@ -78,8 +78,8 @@ func (t *turn) set(v uint32) {
 	}
 }
 
-// awake is the time that wait looks at the word before it sleeps: longer than the layers that are not shared
-// take, short against the time between two tires.
+// awake is the time that wait looks at the word before it sleeps: longer than the layers that are
+// not shared take, short against the time between two tires.
 const awake = 100 * time.Microsecond
 
 // wait returns the word when it is not 0.
@@ -93,7 +93,8 @@ func (t *turn) wait() uint32 {
 	}
 	for {
 		t.asleep.Store(true)
-		// Whoever turns asleep back decides: the waiter, when the word changed meanwhile, or set, which then sends.
+		// Whoever turns asleep back decides: the waiter, when the word changed meanwhile, or set,
+		// which then sends.
 		if v := t.word.Load(); v == 0 || !t.asleep.CompareAndSwap(true, false) {
 			<-t.wake
 		}

@@ -2,19 +2,21 @@
 //
 //	preprocess -> INFER -> verdict
 //
-// A Model is the quantized network as data, a Runner carries it out on one image at a time without allocating. Newcomers need
-// NewRunner and Runner.Run.
+// A Model is the quantized network as data, a Runner carries it out on one image at a time without
+// allocating. Newcomers need NewRunner and Runner.Run.
 //
 // # The integer law
 //
-// Activations are uint8 with zero point 0: the pixel itself is the first one (scale 1/255), and ReLU makes the rest
-// non-negative. Weights are int8 in -127..127, one scale per output channel. Sums are int32. A layer's output is
+// Activations are uint8 with zero point 0: the pixel itself is the first one (scale 1/255), and
+// ReLU makes the rest non-negative. Weights are int8 in -127..127, one scale per output channel.
+// Sums are int32. A layer's output is
 //
 //	clamp(round(float32(sum) * Mult[channel]), 0, 255)    round to nearest, ties to even
 //
-// one IEEE multiplication, so every CPU agrees to the last bit. Max pooling is taken on the sums, before requantising: the scales are
-// positive, so the order is the same and three quarters of the requantising is saved. The last layer gives its int32 sum; the
-// logit is float64(sum) * LogitScale.
+// one IEEE multiplication, so every CPU agrees to the last bit. Max pooling is taken on the sums,
+// before requantising: the scales are positive, so the order is the same and three quarters of the
+// requantising is saved. The last layer gives its int32 sum; the logit is float64(sum) *
+// LogitScale.
 package infer
 
 import (
@@ -29,10 +31,11 @@ import (
 
 // Layer holds the integers of one trained layer.
 type Layer struct {
-	Name string    `msg:"name"`
-	W    []byte    `msg:"w"`    // int8 as its bytes; Conv2D (outC, kh, kw, inC), Dense (units, inC)
-	Bias []int32   `msg:"bias"` // (outC) in units of input scale * weight scale
-	Mult []float32 `msg:"mult"` // (outC) input scale * weight scale / output scale; empty for the last layer
+	Name string  `msg:"name"`
+	W    []byte  `msg:"w"`    // int8 as its bytes; Conv2D (outC, kh, kw, inC), Dense (units, inC)
+	Bias []int32 `msg:"bias"` // (outC) in units of input scale * weight scale
+	// (outC) input scale * weight scale / output scale; empty for the last layer
+	Mult []float32 `msg:"mult"`
 }
 
 // Model is a quantized network.
@@ -45,7 +48,8 @@ type Model struct {
 // ErrModel marks a model whose integers do not fit its graph or break the integer law.
 var ErrModel = errors.New("unusable model")
 
-// Validate checks everything that a Runner relies on: sizes, the range of the weights, and that no sum can leave int32.
+// Validate checks everything that a Runner relies on: sizes, the range of the weights, and that no
+// sum can leave int32.
 func (m *Model) Validate() error {
 	steps, err := m.Graph.Plan()
 	if err != nil {

@@ -2,12 +2,13 @@ package infer
 
 import "tirewatch/vision/kernel"
 
-// Observe is Run that also shows what is inside: observe gets the activations of each trained layer but the last, counted
-// from 0, as (H, W, C) of the live region; where a pool follows, after the pool, since sums are requantised behind
-// it. The slice is valid during the call only. The quantizer measures the error of each layer by it.
+// Observe is Run that also shows what is inside: observe gets the activations of each trained layer
+// but the last, counted from 0, as (H, W, C) of the live region; where a pool follows, after the
+// pool, since sums are requantised behind it. The slice is valid during the call only. The
+// quantizer measures the error of each layer by it.
 //
-// Run keeps only the newest rows of an activation, so Observe runs stages of its own, each with its whole output. The first
-// call makes them.
+// Run keeps only the newest rows of an activation, so Observe runs stages of its own, each with its
+// whole output. The first call makes them.
 func (r *Runner) Observe(pix []byte, observe func(layer int, values []uint8)) (int32, error) {
 	if len(pix) != r.input {
 		return 0, r.wrongSize(pix)

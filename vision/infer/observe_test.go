@@ -7,7 +7,8 @@ import (
 	"tirewatch/vision/infer"
 )
 
-// Observe gives the sum of Run and shows each trained layer but the last, in order, with the size of what is live behind it.
+// Observe gives the sum of Run and shows each trained layer but the last, in order, with the size
+// of what is live behind it.
 func TestObserve(t *testing.T) {
 	for seed := range uint64(200) {
 		rng := rand.New(rand.NewPCG(seed, 77))

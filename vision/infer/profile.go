@@ -9,8 +9,8 @@ type LayerTime struct {
 	Spent time.Duration // over all goroutines, where several share the layer
 }
 
-// Profile is Run with a clock beside every row of every layer. The clock takes a few per cent of the time itself, most in
-// layers of many short rows; only Run tells what the whole network takes.
+// Profile is Run with a clock beside every row of every layer. The clock takes a few per cent of
+// the time itself, most in layers of many short rows; only Run tells what the whole network takes.
 func (r *Runner) Profile(pix []byte) ([]LayerTime, error) {
 	chains := r.chains()
 	r.profile(chains, true)

@@ -9,20 +9,23 @@ import (
 	"tirewatch/vision/kernel"
 )
 
-// MaxMemory bounds what a Runner may take, in bytes: a station has little more than 1 GiB for everything.
+// MaxMemory bounds what a Runner may take, in bytes: a station has little more than 1 GiB for
+// everything.
 const MaxMemory = 256 << 20
 
-// Runner carries a Model out, one image at a time. It is not for concurrent use; several Runners may share a Model.
+// Runner carries a Model out, one image at a time. It is not for concurrent use; several Runners
+// may share a Model.
 //
-// Convolutions and pools form chains whose rows flow from layer to layer: the first one, which several goroutines may
-// share, up to the stage where the network is split, and a second one behind it. The dense layers follow on the whole of
-// what the chains made.
+// Convolutions and pools form chains whose rows flow from layer to layer: the first one, which
+// several goroutines may share, up to the stage where the network is split, and a second one behind
+// it. The dense layers follow on the whole of what the chains made.
 type Runner struct {
 	input int // bytes of one image
 	body  *kernel.Body
 
-	front   *chain // nil where the network begins with dense layers
-	end     int    // the goroutine of Run computes rows 0 up to end of front's output, the helpers the rest
+	front *chain // nil where the network begins with dense layers
+	// the goroutine of Run computes rows 0 up to end of front's output, the helpers the rest
+	end     int
 	helpers []*helper
 	middle  []uint8 // front's output
 
@@ -49,8 +52,8 @@ type denseLayer struct {
 	spent time.Duration
 }
 
-// NewRunner checks the model, packs its weights and allocates all memory that Run needs. The model is not changed and not
-// needed afterwards. The environment variable kernel.Env forces a kernel.
+// NewRunner checks the model, packs its weights and allocates all memory that Run needs. The model
+// is not changed and not needed afterwards. The environment variable kernel.Env forces a kernel.
 func NewRunner(m *Model, opts ...Option) (*Runner, error) {
 	o := options{threads: 1}
 	for _, set := range opts {
@@ -74,7 +77,8 @@ func NewRunner(m *Model, opts ...Option) (*Runner, error) {
 		return nil, fmt.Errorf("%w: running it takes %d MiB, the limit is %d", ErrModel, n>>20, MaxMemory>>20)
 	}
 	r := &Runner{input: m.Graph.Input.Size(), body: body}
-	row := m.Graph.Input.W * m.Graph.Input.C // the image keeps its dead border; what stages make has none
+	// the image keeps its dead border; what stages make has none
+	row := m.Graph.Input.W * m.Graph.Input.C
 	trained := 0
 	var stages []*stage
 	for i := 0; i < len(steps); i++ {
@@ -133,7 +137,8 @@ func (r *Runner) Close() {
 	r.helpers = nil
 }
 
-// poolBehind finds the pool that takes the maximum of layer i's sums, or nil. Dropout in between does nothing here.
+// poolBehind finds the pool that takes the maximum of layer i's sums, or nil. Dropout in between
+// does nothing here.
 func poolBehind(steps []graph.Step, i int) *graph.Step {
 	for i++; steps[i].Kind == graph.Dropout; i++ {
 	}
@@ -160,8 +165,8 @@ func memory(steps []graph.Step, b *kernel.Body) int64 {
 	return sum
 }
 
-// Run computes the network for pix, Spec.Size() bytes made by preprocess, and returns the sum of the last layer:
-// Model.Logit makes the logit of it. It allocates nothing.
+// Run computes the network for pix, Spec.Size() bytes made by preprocess, and returns the sum of
+// the last layer: Model.Logit makes the logit of it. It allocates nothing.
 func (r *Runner) Run(pix []byte) (int32, error) {
 	if len(pix) != r.input {
 		return 0, r.wrongSize(pix)
@@ -198,7 +203,8 @@ func (r *Runner) wrongSize(pix []byte) error {
 // Kernel names the body of the operators that this Runner uses.
 func (r *Runner) Kernel() string { return r.body.Name() }
 
-// Scratch is the memory that Run works in, in bytes: activations and buffers, without the packed weights.
+// Scratch is the memory that Run works in, in bytes: activations and buffers, without the packed
+// weights.
 func (r *Runner) Scratch() int {
 	sum := len(r.middle)
 	if r.front != nil {

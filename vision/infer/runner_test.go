@@ -14,7 +14,8 @@ import (
 	"tirewatch/vision/kernel"
 )
 
-// randomModel fills a graph with weights of every size, and multipliers that spread the activations over their range.
+// randomModel fills a graph with weights of every size, and multipliers that spread the activations
+// over their range.
 func randomModel(g *graph.Graph, rng *rand.Rand) *infer.Model {
 	steps, err := g.Plan()
 	if err != nil {
@@ -51,8 +52,9 @@ func randomImage(n int, rng *rand.Rand) []byte {
 	return pix
 }
 
-// model is an independent reading of the integer law: each layer in full, one after the other, without live regions, without
-// fusing, with exact sums and the products in arbitrary precision. The shape arithmetic is its own too.
+// model is an independent reading of the integer law: each layer in full, one after the other,
+// without live regions, without fusing, with exact sums and the products in arbitrary precision.
+// The shape arithmetic is its own too.
 func model(m *infer.Model, pix []byte) int64 {
 	x, shape := make([]int64, len(pix)), m.Graph.Input
 	for i, v := range pix {
@@ -109,7 +111,8 @@ func model(m *infer.Model, pix []byte) int64 {
 	return x[0]
 }
 
-// slide calls f for every output of a window layer. at gives the input under tap (ky, kx), and whether there is one.
+// slide calls f for every output of a window layer. at gives the input under tap (ky, kx), and
+// whether there is one.
 func slide(x []int64, in graph.Shape, l graph.Layer, channels int,
 	f func(c int, at func(ky, kx, ic int) (int64, bool)) int64) ([]int64, graph.Shape) {
 	axis := func(n int) (out, before int) {
@@ -143,14 +146,16 @@ func slide(x []int64, in graph.Shape, l graph.Layer, channels int,
 	return out, graph.Shape{H: h, W: w, C: channels}
 }
 
-// requantize multiplies in arbitrary precision, rounded to the 24 bits of a float32 where the law has one.
+// requantize multiplies in arbitrary precision, rounded to the 24 bits of a float32 where the law
+// has one.
 func requantize(sum int64, mult float32) int64 {
 	round := func() *big.Float { return new(big.Float).SetPrec(24).SetMode(big.ToNearestEven) }
 	v, _ := round().Mul(round().SetInt64(sum), round().SetFloat64(float64(mult))).Float64()
 	return int64(math.RoundToEven(min(max(v, 0), 255)))
 }
 
-// randomGraph draws a sequential network: convolutions, pools and dropout in any order, both paddings, then a dense chain.
+// randomGraph draws a sequential network: convolutions, pools and dropout in any order, both
+// paddings, then a dense chain.
 func randomGraph(rng *rand.Rand) *graph.Graph {
 	for {
 		g := &graph.Graph{Input: graph.Shape{H: 3 + rng.IntN(28), W: 3 + rng.IntN(28), C: 1 + rng.IntN(2)}}

@@ -1,8 +1,8 @@
 package infer
 
-// A split shares the rows of one stage's output between goroutines. Each has stages of its own up to that one and computes the
-// rows that its range needs; where ranges meet, windows overlap and a few rows of the earlier stages are computed twice. The
-// stages behind run on one goroutine.
+// A split shares the rows of one stage's output between goroutines. Each has stages of its own up
+// to that one and computes the rows that its range needs; where ranges meet, windows overlap and a
+// few rows of the earlier stages are computed twice. The stages behind run on one goroutine.
 type split struct {
 	stage int   // whose output is shared
 	at    []int // range w is rows at[w] up to at[w+1]
@@ -13,12 +13,14 @@ func evenly(n, parts int) []int {
 	parts = min(parts, n)
 	at := make([]int, parts+1)
 	for w := range at {
-		at[w] = (n*w + parts - 1) / parts // the goroutine of Run begins first and takes the longer range
+		// the goroutine of Run begins first and takes the longer range
+		at[w] = (n*w + parts - 1) / parts
 	}
 	return at
 }
 
-// bestSplit finds the stage whose split takes the shortest time, by the work of its slowest range and of what follows.
+// bestSplit finds the stage whose split takes the shortest time, by the work of its slowest range
+// and of what follows.
 func bestSplit(stages []*stage, threads int) split {
 	best := split{stage: len(stages) - 1, at: evenly(stages[len(stages)-1].height, 1)}
 	least := work(stages, best)

@@ -10,7 +10,8 @@ import (
 
 // rower makes an activation row by row, in increasing order after Start.
 type rower interface {
-	// Needs gives the input rows, from y0 up to but not including y1, that output row oy is computed from.
+	// Needs gives the input rows, from y0 up to but not including y1, that output row oy is
+	// computed from.
 	Needs(oy int) (y0, y1 int)
 	// Row computes output row oy from x, which holds input rows from row top on.
 	Row(dst, x []uint8, top, oy int)
@@ -18,10 +19,11 @@ type rower interface {
 
 // stage is one layer of a chain with the rows of its output that somebody still reads.
 //
-// Only the newest rows of an activation are kept: a stage computes a row when the next stage asks for it, so what one layer
-// writes, the next one reads from the second-level cache, and the first activation of the thesis network, 925 kB
-// as a whole, never exists. Rows lie at a constant distance, because a window is read as runs that far apart: when
-// the buffer is full, the rows still needed move to its front.
+// Only the newest rows of an activation are kept: a stage computes a row when the next stage asks
+// for it, so what one layer writes, the next one reads from the second-level cache, and the first
+// activation of the thesis network, 925 kB as a whole, never exists. Rows lie at a constant
+// distance, because a window is read as runs that far apart: when the buffer is full, the rows
+// still needed move to its front.
 type stage struct {
 	name   string
 	op     rower
@@ -83,17 +85,19 @@ func window(s graph.Step) kernel.Window {
 
 func area(s graph.Shape, row int) kernel.Area { return kernel.Area{H: s.H, W: s.W, C: s.C, Row: row} }
 
-// chain is a sequence of stages that one goroutine runs; each reads the output of the one before it, the first one an image.
+// chain is a sequence of stages that one goroutine runs; each reads the output of the one before
+// it, the first one an image.
 type chain struct {
 	stages []*stage
 	timed  bool
 }
 
-// bufferRows is the number of rows that a stage keeps for a consumer that needs at most n at a time: as many again, so that
-// moving the rows that two windows share costs little.
+// bufferRows is the number of rows that a stage keeps for a consumer that needs at most n at a
+// time: as many again, so that moving the rows that two windows share costs little.
 func bufferRows(n, height int) int { return min(height, 2*n) }
 
-// newChain gives every stage but the last its buffer; the last one writes into out, which holds its whole output.
+// newChain gives every stage but the last its buffer; the last one writes into out, which holds its
+// whole output.
 func newChain(stages []*stage, out []uint8) *chain {
 	for i, s := range stages {
 		if i == len(stages)-1 {
@@ -110,7 +114,8 @@ func newChain(stages []*stage, out []uint8) *chain {
 	return &chain{stages: stages}
 }
 
-// run computes rows y0 up to y1 of the last stage's output for image x. The ranges of several calls may come in any order.
+// run computes rows y0 up to y1 of the last stage's output for image x. The ranges of several calls
+// may come in any order.
 func (c *chain) run(x []uint8, y0, y1 int) {
 	for _, s := range c.stages {
 		s.top, s.end = 0, 0
@@ -139,7 +144,8 @@ func (c *chain) compute(i int, x, dst []uint8, oy int) {
 	s.spent += since(began)
 }
 
-// want sees to it that stage i holds rows y0 up to y1 of its output. Rows before y0 are not needed any more.
+// want sees to it that stage i holds rows y0 up to y1 of its output. Rows before y0 are not needed
+// any more.
 func (c *chain) want(i int, x []uint8, y0, y1 int) {
 	s := c.stages[i]
 	if y0 >= s.end {

@@ -2,8 +2,9 @@ package kernel
 
 import "unsafe"
 
-// avx2 multiplies pairs of 16-bit values, VPMADDWD: activations and weights are widened, because the 8-bit multiplication of
-// AVX2, VPMADDUBSW, saturates the sum of a pair at 16 bits and 255*127*2 does not fit.
+// avx2 multiplies pairs of 16-bit values, VPMADDWD: activations and weights are widened, because
+// the 8-bit multiplication of AVX2, VPMADDUBSW, saturates the sum of a pair at 16 bits and
+// 255*127*2 does not fit.
 var avx2 = &Body{
 	name:        "avx2",
 	block:       16,
@@ -47,7 +48,8 @@ func poolAVX2(dst *uint8, top, bottom *int32, n int, mult *float32, channels int
 //go:noescape
 func requantizeAVX2(dst *uint8, sums *int32, mult *float32, n int)
 
-// rowsAVX2 is the weights of a layer for rows: blocks of 16 channels, two values of each side by side.
+// rowsAVX2 is the weights of a layer for rows: blocks of 16 channels, two values of each side by
+// side.
 //
 //	w[block][depth/2][16][2]
 type rowsAVX2 struct {

@@ -37,9 +37,11 @@ widened:
 	VZEROUPPER
 	RET
 
-// func rows6x16AVX2(dst *int32, dstStep int, x *byte, xStep, runs, pairs, runStride int, w *int16, bias *int32)
+// func rows6x16AVX2(dst *int32, dstStep int, x *byte, xStep, runs, pairs, runStride int, w *int16,
+// bias *int32)
 //
-// Six positions times 16 channels on widened values; steps and strides in bytes, pairs of values in a run.
+// Six positions times 16 channels on widened values; steps and strides in bytes, pairs of values in
+// a run.
 //
 //	         w: Y12   Y13
 //	x[0]:       Y0    Y1

@@ -2,8 +2,9 @@ package kernel
 
 import "unsafe"
 
-// avx512vnni multiplies four unsigned values with four signed weights and adds the products to an int32 in one instruction,
-// VPDPBUSD, for sixteen channels at a time. It does not saturate: the sums are exact.
+// avx512vnni multiplies four unsigned values with four signed weights and adds the products to an
+// int32 in one instruction, VPDPBUSD, for sixteen channels at a time. It does not saturate: the
+// sums are exact.
 var avx512vnni = &Body{
 	name:        "avx512vnni",
 	block:       16,
@@ -45,7 +46,8 @@ func requantizeVNNI(dst *uint8, sums *int32, mult *float32, n int)
 //go:noescape
 func firstVNNI(dst, x *uint8, row, n int, records *firstRecord, channels int)
 
-// rowsVNNI is the weights of a layer for rows: blocks of 16 channels, four values of each side by side.
+// rowsVNNI is the weights of a layer for rows: blocks of 16 channels, four values of each side by
+// side.
 //
 //	w[block][depth/4][16][4]
 type rowsVNNI struct {
@@ -100,17 +102,17 @@ func (p *rowsVNNI) rows(dst []int32, x []uint8, n int, v Windows, _ []byte) {
 	}
 }
 
-// firstRecord is all that sixteen channels of a first layer need, in the order of use. The weights of row r of the window
-// are four bytes a channel, the last of them 0.
+// firstRecord is all that sixteen channels of a first layer need, in the order of use. The weights
+// of row r of the window are four bytes a channel, the last of them 0.
 type firstRecord struct {
 	w    [3][16][4]int8
 	bias [16]int32
 	mult [16]float32
 }
 
-// firstVNNILayer is the weights of a first layer. Four records together give 64 bytes by packing instructions that work on
-// quarters of a register: there, element e of record j is channel 16*(e/4) + 4*j + e%4. Records that make no whole four hold
-// their sixteen channels in order.
+// firstVNNILayer is the weights of a first layer. Four records together give 64 bytes by packing
+// instructions that work on quarters of a register: there, element e of record j is channel
+// 16*(e/4) + 4*j + e%4. Records that make no whole four hold their sixteen channels in order.
 type firstVNNILayer struct {
 	records  []firstRecord
 	channels int

@@ -2,10 +2,11 @@
 
 // Bodies for AVX-512 with VNNI. Target CPUs: Ice Lake servers and later, Zen 4 and later.
 //
-// VPDPBUSD signed, unsigned, sum: the unsigned operand must be a register, so x is broadcast and the weights are loaded.
+// VPDPBUSD signed, unsigned, sum: the unsigned operand must be a register, so x is broadcast and
+// the weights are loaded.
 
-// The position pointers of a tile of 14: SI-relative R9 holds position 0, DX position 7; R8 is the step, R13 three and R14 five
-// times the step. So 0..6 steps are reached from either.
+// The position pointers of a tile of 14: SI-relative R9 holds position 0, DX position 7; R8 is the
+// step, R13 three and R14 five times the step. So 0..6 steps are reached from either.
 
 // W32 and W16: the weights of the next four values, for 32 and 16 channels.
 #define W32 \
@@ -34,7 +35,8 @@
 	VMOVDQU32 a, (DI)    \
 	ADDQ      R10, DI
 
-// func rows14x32VNNI(dst *int32, dstStep int, x *uint8, xStep, runs, runLen, runStride int, w *int8, wStep int, bias *int32)
+// func rows14x32VNNI(dst *int32, dstStep int, x *uint8, xStep, runs, runLen, runStride int, w
+// *int8, wStep int, bias *int32)
 //
 // Fourteen positions times 32 channels; steps and strides in bytes. All 32 registers are in use:
 //
@@ -44,7 +46,8 @@
 //	  ...
 //	x[13]:        Z26   Z27     x through Z30 and Z31
 //
-// 28 VPDPBUSD for 16 loads, two of which are weights: at two VPDPBUSD a cycle, 9 bytes of weights a cycle come from L2.
+// 28 VPDPBUSD for 16 loads, two of which are weights: at two VPDPBUSD a cycle, 9 bytes of weights a
+// cycle come from L2.
 TEXT ·rows14x32VNNI(SB), NOSPLIT, $0-80
 	MOVQ dst+0(FP), DI
 	MOVQ x+16(FP), SI
@@ -136,7 +139,8 @@ group14x32:
 	VZEROUPPER
 	RET
 
-// func rows14x16VNNI(dst *int32, dstStep int, x *uint8, xStep, runs, runLen, runStride int, w *int8, bias *int32)
+// func rows14x16VNNI(dst *int32, dstStep int, x *uint8, xStep, runs, runLen, runStride int, w
+// *int8, bias *int32)
 //
 // Fourteen positions times 16 channels, for a block that has no partner: sums in Z0..Z13.
 TEXT ·rows14x16VNNI(SB), NOSPLIT, $0-72
@@ -215,10 +219,11 @@ group14x16:
 	VZEROUPPER
 	RET
 
-// func rows4x64VNNI(dst *int32, dstStep int, x *uint8, xStep, runs, runLen, runStride int, w *int8, wStep int, bias *int32)
+// func rows4x64VNNI(dst *int32, dstStep int, x *uint8, xStep, runs, runLen, runStride int, w *int8,
+// wStep int, bias *int32)
 //
-// Four positions times 64 channels, for short rows and dense layers: sums of position p in Z(4p)..Z(4p+3), weights in
-// Z16..Z19, x in Z20..Z23.
+// Four positions times 64 channels, for short rows and dense layers: sums of position p in
+// Z(4p)..Z(4p+3), weights in Z16..Z19, x in Z20..Z23.
 #define X64(at, x, a, b, c, d) \
 	VPBROADCASTD at, x       \
 	VPDPBUSD     Z16, x, a   \
@@ -292,7 +297,8 @@ group4x64:
 	VZEROUPPER
 	RET
 
-// func rows4x16VNNI(dst *int32, dstStep int, x *uint8, xStep, runs, runLen, runStride int, w *int8, bias *int32)
+// func rows4x16VNNI(dst *int32, dstStep int, x *uint8, xStep, runs, runLen, runStride int, w *int8,
+// bias *int32)
 //
 // Four positions times 16 channels: sums in Z0..Z3.
 TEXT ·rows4x16VNNI(SB), NOSPLIT, $0-72
@@ -337,8 +343,9 @@ group4x16:
 	VZEROUPPER
 	RET
 
-// 255.0, above which nothing counts. The clamp comes before the conversion, which turns what is too large for an int32 into the
-// smallest one; the lower clamp is the saturation of the packing, or a maximum with 0 on the sums.
+// 255.0, above which nothing counts. The clamp comes before the conversion, which turns what is too
+// large for an int32 into the smallest one; the lower clamp is the saturation of the packing, or a
+// maximum with 0 on the sums.
 #define CLAMP255(r) \
 	MOVL         $0x437f0000, AX \
 	VPBROADCASTD AX, r
@@ -412,13 +419,14 @@ requantize:
 
 // func firstVNNI(dst, x *uint8, row, n int, records *firstRecord, channels int)
 //
-// One row of pooled outputs of the first layer. An output covers 5 x 5 pixels; its four windows begin at rows 0 and 2 and
-// columns 0 and 2, and each row of a window is one broadcast of four pixels, the last of which meets a weight of 0:
+// One row of pooled outputs of the first layer. An output covers 5 x 5 pixels; its four windows
+// begin at rows 0 and 2 and columns 0 and 2, and each row of a window is one broadcast of four
+// pixels, the last of which meets a weight of 0:
 //
 //	rows 0..4 from column 0: Z0 Z2 Z4 Z6 Z8, from column 2: Z1 Z3 Z5 Z7 Z9
 //
-// They stay in registers while the channels pass by, sixteen a record: 12 VPDPBUSD, 3 maxima, requantise. Nothing but the
-// bytes of the pooled output is written.
+// They stay in registers while the channels pass by, sixteen a record: 12 VPDPBUSD, 3 maxima,
+// requantise. Nothing but the bytes of the pooled output is written.
 //
 //	Z10..Z13 sums of windows (0,0) (0,1) (1,0) (1,1), Z14..Z16 weights of the window's rows, Z20..Z23 four records' results
 #define RECORD(base, out) \

@@ -6,8 +6,9 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// Two bodies for arm64. Both multiply signed bytes: x-128, with 128 times the weights of a channel folded into its bias, is
-// exact. rows_arm64.go and first_arm64.go pack for them, neon_arm64.s and sdot_arm64.s compute.
+// Two bodies for arm64. Both multiply signed bytes: x-128, with 128 times the weights of a channel
+// folded into its bias, is exact. rows_arm64.go and first_arm64.go pack for them, neon_arm64.s and
+// sdot_arm64.s compute.
 var (
 	// neonBody runs on every arm64 CPU.
 	neonBody = &Body{

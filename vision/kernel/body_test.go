@@ -25,8 +25,8 @@ func eachBody(t *testing.T, f func(t *testing.T, b *Body)) {
 
 const requireEnv = "KERNEL_REQUIRE"
 
-// KERNEL_REQUIRE=avx2,avx512vnni fails the run when one of these bodies was not exercised, so that a machine that lacks an
-// instruction set cannot pass for one that tests it.
+// KERNEL_REQUIRE=avx2,avx512vnni fails the run when one of these bodies was not exercised, so that
+// a machine that lacks an instruction set cannot pass for one that tests it.
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if names := os.Getenv(requireEnv); names != "" && code == 0 {

@@ -1,16 +1,17 @@
 package kernel
 
-// Conv is a convolution with the pool behind it, ready to run: weights packed, scratch memory at hand. It is not for
-// concurrent use; Clone makes another one over the same weights.
+// Conv is a convolution with the pool behind it, ready to run: weights packed, scratch memory at
+// hand. It is not for concurrent use; Clone makes another one over the same weights.
 //
-// It makes one row of the pool's output at a time and keeps the convolution's rows that a pool window covers, as sums, in
-// a ring. Each row is computed once even where windows overlap, and everything between x and dst stays in the first two
-// levels of cache:
+// It makes one row of the pool's output at a time and keeps the convolution's rows that a pool
+// window covers, as sums, in a ring. Each row is computed once even where windows overlap, and
+// everything between x and dst stays in the first two levels of cache:
 //
 //	x --rows--> ring of sums (pool.Kernel, Conv.OutW, channels) --pool, requantize--> dst
 //
-// Windows that hang over the border, or whose runs are no whole groups, are gathered into patches first. Layers of the
-// kind that the thesis network is made of take a way of their own where the body has one: straight from x to dst.
+// Windows that hang over the border, or whose runs are no whole groups, are gathered into patches
+// first. Layers of the kind that the thesis network is made of take a way of their own where the
+// body has one: straight from x to dst.
 type Conv struct {
 	shape ConvShape
 	poolW Window // the pool, or single
@@ -37,11 +38,13 @@ type Conv struct {
 	scratch []byte  // for the body
 }
 
-// patchBytes bounds the patches gathered at a time, so that they stay in the first-level cache beside the weights.
+// patchBytes bounds the patches gathered at a time, so that they stay in the first-level cache
+// beside the weights.
 const patchBytes = 8 << 10
 
-// NewConv packs the weights w (OutC, kernel, kernel, In.C), with bias (OutC) and mult (OutC), and allocates all memory
-// that Row needs. No sum of the layer may leave int32; infer.Model.Validate checks it.
+// NewConv packs the weights w (OutC, kernel, kernel, In.C), with bias (OutC) and mult (OutC), and
+// allocates all memory that Row needs. No sum of the layer may leave int32; infer.Model.Validate
+// checks it.
 func NewConv(b *Body, s ConvShape, w []int8, bias []int32, mult []float32) *Conv {
 	c := &Conv{shape: s, poolW: s.pool(), body: b}
 	if s.isFirst(b) {
@@ -75,8 +78,8 @@ func (s *ConvShape) poolsWhole() bool {
 		(2*p.OutH-1)*s.Conv.Stride+s.Conv.Kernel <= s.In.H && (2*p.OutW-1)*s.Conv.Stride+s.Conv.Kernel <= s.In.W
 }
 
-// isFirst and isShared tell whether the body has a way of its own for this layer: 3x3 windows with stride 2 and a 2x2 pool, over
-// one channel or over more.
+// isFirst and isShared tell whether the body has a way of its own for this layer: 3x3 windows with
+// stride 2 and a 2x2 pool, over one channel or over more.
 func (s *ConvShape) isFirst(b *Body) bool {
 	return b.packFirst != nil && s.Conv.Kernel == 3 && s.Conv.Stride == 2 && s.poolsWhole() &&
 		s.In.C == 1 && s.OutC%b.firstBlock == 0
@@ -121,7 +124,8 @@ func (c *Conv) Scratch() int {
 	return len(c.patches) + 4*len(c.ring) + 4*len(c.best) + len(c.tail) + len(c.edge) + len(c.scratch)
 }
 
-// Memory bounds what a Conv of this shape takes with its weights, in bytes, before anything is allocated.
+// Memory bounds what a Conv of this shape takes with its weights, in bytes, before anything is
+// allocated.
 func (s *ConvShape) Memory(b *Body) int64 {
 	channels := int64(b.channels(s.OutC))
 	depth := int64(padTo(s.depth(), b.group))
@@ -148,7 +152,8 @@ func (c *Conv) patchWindows() Windows {
 	return Windows{Step: c.depth, Runs: 1, RunLen: c.depth}
 }
 
-// Needs gives the rows of x, from y0 up to but not including y1, that output row oy is computed from.
+// Needs gives the rows of x, from y0 up to but not including y1, that output row oy is computed
+// from.
 func (c *Conv) Needs(oy int) (y0, y1 int) {
 	s := &c.shape
 	p0, p1 := c.poolW.span(oy, c.poolW.PadTop, s.Conv.OutH)
@@ -157,11 +162,12 @@ func (c *Conv) Needs(oy int) (y0, y1 int) {
 	return y0, y1
 }
 
-// Start forgets the rows in the ring: the next Row belongs to another image, or is not the successor of the last.
+// Start forgets the rows in the ring: the next Row belongs to another image, or is not the
+// successor of the last.
 func (c *Conv) Start() { c.done = 0 }
 
-// Row computes output row oy, dst (OutW, OutC). x holds rows of the input from row top on, In.Row apart, at least those that
-// Needs names. Rows are asked for in increasing order after Start.
+// Row computes output row oy, dst (OutW, OutC). x holds rows of the input from row top on, In.Row
+// apart, at least those that Needs names. Rows are asked for in increasing order after Start.
 func (c *Conv) Row(dst, x []uint8, top, oy int) {
 	if c.first != nil {
 		c.firstRow(dst, x[(4*oy-top)*c.shape.In.Row:])
@@ -206,11 +212,12 @@ func (c *Conv) Run(dst, x []uint8) {
 	}
 }
 
-// edgeRow is the distance of rows in edge: room for a row's windows and what the body reads behind them.
+// edgeRow is the distance of rows in edge: room for a row's windows and what the body reads behind
+// them.
 func (c *Conv) edgeRow() int { return 4*c.poolW.OutW + 1 + c.body.firstSlack }
 
-// firstRow computes one output row from x, whose first row is the first of the windows. Where the body would read behind the
-// end of x, the last positions run on a copy.
+// firstRow computes one output row from x, whose first row is the first of the windows. Where the
+// body would read behind the end of x, the last positions run on a copy.
 func (c *Conv) firstRow(dst, x []uint8) {
 	row, n := c.shape.In.Row, c.poolW.OutW
 	inside := min(n, max(0, len(x)-4*row-1-c.body.firstSlack)/4)
@@ -232,7 +239,8 @@ func (c *Conv) ringRow(y int) []int32 {
 	return c.ring[y%c.shape.ringRows()*n:][:n]
 }
 
-// sumRow computes the convolution's row y: directly where windows lie inside x, from patches elsewhere.
+// sumRow computes the convolution's row y: directly where windows lie inside x, from patches
+// elsewhere.
 func (c *Conv) sumRow(dst []int32, x []uint8, top, y int) {
 	s, channels := &c.shape, len(c.best)
 	at, end := 0, 0 // positions that x itself serves
@@ -263,7 +271,8 @@ func (c *Conv) gatherSums(dst []int32, x []uint8, top, y, at, end int) {
 	}
 }
 
-// gather lays out the window at position (y, ox): dst (kernel, kernel, In.C), with zeros for what lies outside the input.
+// gather lays out the window at position (y, ox): dst (kernel, kernel, In.C), with zeros for what
+// lies outside the input.
 func (c *Conv) gather(dst, x []uint8, top, y, ox int) {
 	s := &c.shape
 	k, ch := s.Conv.Kernel, s.In.C

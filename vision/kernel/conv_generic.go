@@ -20,15 +20,16 @@ func (s *ConvShape) depth() int { return s.Conv.Kernel * s.Conv.Kernel * s.In.C 
 
 func (s *ConvShape) ringRows() int { return min(s.pool().Kernel, s.Conv.OutH) }
 
-// OutSize is the number of bytes that the operator writes: (OutH, OutW, OutC) of the pool, or of the convolution
-// without one.
+// OutSize is the number of bytes that the operator writes: (OutH, OutW, OutC) of the pool, or of
+// the convolution without one.
 func (s *ConvShape) OutSize() int {
 	p := s.pool()
 	return p.OutH * p.OutW * s.OutC
 }
 
-// ConvGeneric is the specification of Conv. The pool takes its maximum on the int32 sums, before requantising: scales
-// are positive, so the order is the same. What lies outside the input is 0 for the convolution and absent for the pool.
+// ConvGeneric is the specification of Conv. The pool takes its maximum on the int32 sums, before
+// requantising: scales are positive, so the order is the same. What lies outside the input is 0 for
+// the convolution and absent for the pool.
 //
 //	x    (In.H, In.W, In.C), rows In.Row apart
 //	w    (OutC, kernel, kernel, In.C)
@@ -54,7 +55,8 @@ func ConvGeneric(dst, x []uint8, s ConvShape, w []int8, bias []int32, mult []flo
 	}
 }
 
-// convSum is one output of the convolution before pooling and requantising: position (cy, cx), channel c.
+// convSum is one output of the convolution before pooling and requantising: position (cy, cx),
+// channel c.
 func convSum(x []uint8, s *ConvShape, w []int8, bias []int32, cy, cx, c int) int32 {
 	sum := bias[c]
 	for ky := range s.Conv.Kernel {

@@ -1,6 +1,7 @@
 package kernel
 
-// Dense is a dense layer, ready to run: weights packed, scratch memory at hand. It is not for concurrent use.
+// Dense is a dense layer, ready to run: weights packed, scratch memory at hand. It is not for
+// concurrent use.
 type Dense struct {
 	body    *Body
 	units   int
@@ -13,7 +14,8 @@ type Dense struct {
 	scratch []byte
 }
 
-// NewDense packs the weights w (units, n), with bias (units) and mult (units) or, for a layer whose sums are the result, none.
+// NewDense packs the weights w (units, n), with bias (units) and mult (units) or, for a layer whose
+// sums are the result, none.
 func NewDense(b *Body, w []int8, bias []int32, mult []float32) *Dense {
 	n := len(w) / len(bias)
 	depth := padTo(n, b.group)
@@ -33,7 +35,8 @@ func NewDense(b *Body, w []int8, bias []int32, mult []float32) *Dense {
 // Scratch is the memory that a Dense takes beside its weights, in bytes.
 func (d *Dense) Scratch() int { return len(d.x) + 4*len(d.sums) + len(d.bytes) + len(d.scratch) }
 
-// DenseMemory bounds what a Dense of this shape takes with its weights, in bytes, before anything is allocated.
+// DenseMemory bounds what a Dense of this shape takes with its weights, in bytes, before anything
+// is allocated.
 func DenseMemory(b *Body, units, n int) int64 {
 	depth, channels := int64(padTo(n, b.group)), int64(b.channels(units))
 	sum := channels*depth*int64(b.weightBytes) + depth + 5*channels

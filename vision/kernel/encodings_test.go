@@ -15,7 +15,8 @@ import (
 
 // macro is an instruction of ops_arm64.h.
 type macro struct {
-	name, text, word string // text as the assembler reads it, with \d for argument d; word as a Go expression
+	// text as the assembler reads it, with \d for argument d; word as a Go expression
+	name, text, word string
 	args             []string
 }
 

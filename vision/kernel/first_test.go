@@ -5,8 +5,9 @@ import (
 	"testing"
 )
 
-// With weights of 0 the sum of a channel is its bias, so that the rounding at the end of the first layer's own way can be held to
-// every case of the law: ties, the ends of the range and scales for which a body must leave its fast path.
+// With weights of 0 the sum of a channel is its bias, so that the rounding at the end of the first
+// layer's own way can be held to every case of the law: ties, the ends of the range and scales for
+// which a body must leave its fast path.
 func TestFirstRounding(t *testing.T) {
 	eachBody(t, func(t *testing.T, b *Body) {
 		if b.packFirst == nil {
@@ -25,7 +26,8 @@ func TestFirstRounding(t *testing.T) {
 				}
 			}
 		}
-		for _, c := range requantizeCases { // alone, so that no other case takes it off the fast path
+		// alone, so that no other case takes it off the fast path
+		for _, c := range requantizeCases {
 			bias, mult := make([]int32, b.firstBlock), make([]float32, b.firstBlock)
 			for i := range bias {
 				bias[i], mult[i] = c.sum, c.mult
@@ -48,7 +50,8 @@ func TestFirstRounding(t *testing.T) {
 	})
 }
 
-// Rows longer than a body lays out at a time: one output less, none and one more than a multiple of 96.
+// Rows longer than a body lays out at a time: one output less, none and one more than a multiple of
+// 96.
 func TestFirstWide(t *testing.T) {
 	eachBody(t, func(t *testing.T, b *Body) {
 		if b.packFirst == nil {

@@ -2,8 +2,8 @@ package kernel
 
 import "math"
 
-// Generic is the body in plain Go, for any CPU. It is the slow and portable one, not the specification: that is ConvGeneric,
-// RowsGeneric and RequantizeGeneric.
+// Generic is the body in plain Go, for any CPU. It is the slow and portable one, not the
+// specification: that is ConvGeneric, RowsGeneric and RequantizeGeneric.
 var Generic = &Body{
 	name:        "generic",
 	block:       8,
@@ -16,9 +16,10 @@ var Generic = &Body{
 
 // words is the weights and biases of a layer for plain Go.
 //
-// Two channels ride in one 64-bit word: with p = a + b<<32, the sum of x*p over a layer is A + B<<32, where A and B are
-// the two channels' sums. Both fit int32, so the low half is A and what remains above it is B: one multiplication for two
-// weights, exactly. Four words stand together, so that a value of x is loaded once for eight channels:
+// Two channels ride in one 64-bit word: with p = a + b<<32, the sum of x*p over a layer is A +
+// B<<32, where A and B are the two channels' sums. Both fit int32, so the low half is A and what
+// remains above it is B: one multiplication for two weights, exactly. Four words stand together, so
+// that a value of x is loaded once for eight channels:
 //
 //	words[block][i] = { w[8b+0][i] + w[8b+1][i]<<32, w[8b+2][i] + w[8b+3][i]<<32, ..., w[8b+6][i] + w[8b+7][i]<<32 }
 type words struct {
@@ -102,13 +103,15 @@ func requantizeWords(dst []uint8, sums []int32, mult []float32) {
 	}
 }
 
-// requantizeWord equals RequantizeGeneric without a call and without branches that depend on signs, which cannot be predicted.
+// requantizeWord equals RequantizeGeneric without a call and without branches that depend on signs,
+// which cannot be predicted.
 func requantizeWord(sum int32, mult float32) uint8 {
 	s := sum &^ (sum >> 31)         // negative sums to 0
 	v := float32(float32(s) * mult) // converted, so that it is not fused with the addition below
 	if v >= 255 {
 		return 255
 	}
-	// At 2^23 the last bit of a float32 is worth 1: adding it rounds to nearest even and leaves the integer in the low bits.
+	// At 2^23 the last bit of a float32 is worth 1: adding it rounds to nearest even and leaves the
+	// integer in the low bits.
 	return uint8(math.Float32bits(v + 1<<23))
 }

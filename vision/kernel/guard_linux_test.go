@@ -25,8 +25,8 @@ func guards(t *testing.T) (free func(), g *guardPages) {
 	}, g
 }
 
-// guarded copies s into memory of its own between two pages that fault on any access, against the upper one or the lower
-// one: a body that reads or writes one byte outside dies there.
+// guarded copies s into memory of its own between two pages that fault on any access, against the
+// upper one or the lower one: a body that reads or writes one byte outside dies there.
 func guarded[T any](g *guardPages, s []T, upper bool) []T {
 	g.t.Helper()
 	if len(s) == 0 {

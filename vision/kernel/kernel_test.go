@@ -36,10 +36,12 @@ var requantizeCases = []struct {
 	{"smallest sum", math.MinInt32, 1, 0},
 	{"smallest sum, largest scale", math.MinInt32, math.MaxFloat32, 0},
 	{"a subnormal scale", math.MaxInt32, math.SmallestNonzeroFloat32, 0},
-	// 2^24+1 has no float32: the conversion rounds it to 2^24 (even), so that the product is the tie 0.5 and not above it.
+	// 2^24+1 has no float32: the conversion rounds it to 2^24 (even), so that the product is the
+	// tie 0.5 and not above it.
 	{"the conversion rounds first", 1<<24 + 1, 1.0 / (1 << 25), 0},
 	{"and up to the next even", 1<<24 + 3, 1.0 / (1 << 25), 1},
-	// The exact product 12.5000003 is no float32: rounded to 12.5 it is a tie, fused with an addition it would not be.
+	// The exact product 12.5000003 is no float32: rounded to 12.5 it is a tie, fused with an
+	// addition it would not be.
 	{"the product rounds before the tie", 5754149, 2.1723456e-06, 12},
 }
 
@@ -60,7 +62,8 @@ func TestRequantize(t *testing.T) {
 	}
 }
 
-// exactRequantize is the law in exact arithmetic, with a rounding to 24 bits where the law has a float32.
+// exactRequantize is the law in exact arithmetic, with a rounding to 24 bits where the law has a
+// float32.
 func exactRequantize(sum int32, mult float32) uint8 {
 	f := new(big.Float).SetPrec(24).SetMode(big.ToNearestEven).SetInt64(int64(sum))
 	p := new(big.Float).SetPrec(24).SetMode(big.ToNearestEven)
@@ -156,8 +159,8 @@ func randomWindow(rng *rand.Rand, h, w, most int) (Window, bool) {
 	return p, true
 }
 
-// randomShape draws a convolution with or without a pool, with overlapping, touching or gaping windows, padded or not, on
-// the top left corner of a wider image.
+// randomShape draws a convolution with or without a pool, with overlapping, touching or gaping
+// windows, padded or not, on the top left corner of a wider image.
 func randomShape(rng *rand.Rand) ConvShape {
 	for {
 		s := ConvShape{In: Area{H: 1 + rng.IntN(14), W: 1 + rng.IntN(14), C: 1 + rng.IntN(5)}, OutC: 1 + rng.IntN(18)}
@@ -264,8 +267,8 @@ func TestMaxPool(t *testing.T) {
 	}
 }
 
-// The first two layers of the thesis network take nearly all of its time: 33 and 130 of its 165 million
-// multiply-accumulates.
+// The first two layers of the thesis network take nearly all of its time: 33 and 130 of its 165
+// million multiply-accumulates.
 var thesisLayers = []struct {
 	name string
 	s    ConvShape

@@ -1,6 +1,7 @@
-// The vector instructions that Go's assembler lacks, as macros that encode them. Arguments are register numbers: d is the
-// destination, n and m the sources, i a lane. The line above a macro is the instruction's text; TestEncodings holds
-// every macro against the assembler of binutils, or against known words where that is not installed.
+// The vector instructions that Go's assembler lacks, as macros that encode them. Arguments are
+// register numbers: d is the destination, n and m the sources, i a lane. The line above a macro is
+// the instruction's text; TestEncodings holds every macro against the assembler of binutils, or
+// against known words where that is not installed.
 
 // sdot v\d.4s, v\n.16b, v\m.4b[\i]
 #define SDOT(d, n, m, i) WORD $(0x4F80E000 | (i&1)<<21 | (i>>1)<<11 | m<<16 | n<<5 | d)

@@ -6,16 +6,19 @@ type Pool struct {
 	W  Window
 }
 
-// Needs gives the rows of x, from y0 up to but not including y1, that output row oy is computed from.
+// Needs gives the rows of x, from y0 up to but not including y1, that output row oy is computed
+// from.
 func (p *Pool) Needs(oy int) (y0, y1 int) { return p.W.span(oy, p.W.PadTop, p.In.H) }
 
-// Row computes output row oy, dst (OutW, In.C). x holds rows of the input from row top on, In.Row apart.
+// Row computes output row oy, dst (OutW, In.C). x holds rows of the input from row top on, In.Row
+// apart.
 func (p *Pool) Row(dst, x []uint8, top, oy int) {
 	y0, y1 := p.Needs(oy)
 	maxPoolRow(dst, x[(y0-top)*p.In.Row:], y1-y0, p.In, p.W)
 }
 
-// MaxPool takes the largest activation of each window, channel by channel. What lies outside the input does not count.
+// MaxPool takes the largest activation of each window, channel by channel. What lies outside the
+// input does not count.
 //
 //	x   (in.H, in.W, in.C), rows in.Row apart
 //	dst (OutH, OutW, in.C)

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Outputs below, at and above what a body pools at a time, windows that overlap, touch or lie apart, every buffer between
-// guard pages.
+// Outputs below, at and above what a body pools at a time, windows that overlap, touch or lie
+// apart, every buffer between guard pages.
 func TestPooled(t *testing.T) {
 	eachBody(t, func(t *testing.T, b *Body) {
 		if _, ok := b.pack(make([]int8, b.block*b.group), make([]int32, b.block)).(pooler); !ok {
@@ -23,7 +23,8 @@ func TestPooled(t *testing.T) {
 				}
 			}
 		}
-		rng := rand.New(rand.NewPCG(17, 18)) // the second layer, and windows too long to copy many at a time
+		// the second layer, and windows too long to copy many at a time
+		rng := rand.New(rand.NewPCG(17, 18))
 		checkPooled(t, b, extremes[0], rng, padTo(64, b.block), 21, Windows{Step: 256, Runs: 3, RunLen: 384, RunStride: 85 * 128}, 2)
 		checkPooled(t, b, extremes[0], rng, b.block, 37, Windows{Step: 1024, Runs: 3, RunLen: 1536, RunStride: 80 * 512}, 2)
 	})
@@ -58,7 +59,8 @@ func checkPooled(t *testing.T, b *Body, d data, rng *rand.Rand, channels, n int,
 	}
 }
 
-// A convolution whose pool leaves rows and columns of it unread, on the top left corner of a wider activation.
+// A convolution whose pool leaves rows and columns of it unread, on the top left corner of a wider
+// activation.
 func TestConvPooled(t *testing.T) {
 	eachBody(t, func(t *testing.T, b *Body) {
 		rng := rand.New(rand.NewPCG(19, 20))

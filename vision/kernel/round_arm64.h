@@ -1,4 +1,5 @@
-// What every body does with the sums of 16 channels in V20..V23, for both instruction sets. Needs ops_arm64.h.
+// What every body does with the sums of 16 channels in V20..V23, for both instruction sets. Needs
+// ops_arm64.h.
 
 // LARGEST keeps the larger of V20..V23 and V24..V27.
 #define LARGEST \
@@ -7,8 +8,9 @@
 	SMAX(22, 22, 26) \
 	SMAX(23, 23, 27)
 
-// ROUND makes 16 bytes in V20 of the sums: clamp(round(float32(sum) * mult), 0, 255) with the scales in V12..V15. FCVTNS
-// rounds to nearest even; what it and the narrowing cannot hold, they saturate.
+// ROUND makes 16 bytes in V20 of the sums: clamp(round(float32(sum) * mult), 0, 255) with the
+// scales in V12..V15. FCVTNS rounds to nearest even; what it and the narrowing cannot hold, they
+// saturate.
 #define ROUND \
 	SCVTF(20, 20)   \
 	SCVTF(21, 21)   \
@@ -29,11 +31,13 @@
 	SQXTUN(20, 20)  \
 	SQXTUN2(20, 22)
 
-// ROUNDFAST gives the same in 13 instructions instead of 18, for sums that were started at bias + 0x4B000000; R5 points to
-// -2^23 * mult of each channel and V16 holds 1.5 * 2^23. As a float32, 0x4B000000 is 2^23, so a sum s from 0 up to 2^23
-// reads as 2^23 + s without a conversion. FMLA makes (2^23 + s) * mult - 2^23 * mult of it, exact but for one rounding at the end:
-// that is float32(s) * mult. A negative s reads as 2^23 + s/2 and stays negative. Adding 1.5 * 2^23 leaves the
-// integer, rounded to nearest even, in the low half of the word if it fits there. roundsFast says when both bounds hold.
+// ROUNDFAST gives the same in 13 instructions instead of 18, for sums that were started at bias +
+// 0x4B000000; R5 points to -2^23 * mult of each channel and V16 holds 1.5 * 2^23. As a float32,
+// 0x4B000000 is 2^23, so a sum s from 0 up to 2^23 reads as 2^23 + s without a conversion. FMLA
+// makes (2^23 + s) * mult - 2^23 * mult of it, exact but for one rounding at the end: that is
+// float32(s) * mult. A negative s reads as 2^23 + s/2 and stays negative. Adding 1.5 * 2^23 leaves
+// the integer, rounded to nearest even, in the low half of the word if it fits there. roundsFast
+// says when both bounds hold.
 #define ROUNDFAST \
 	VLD1 (R5), [V24.S4, V25.S4, V26.S4, V27.S4] \
 	VFMLA V20.S4, V12.S4, V24.S4 \

@@ -17,8 +17,9 @@ func neonTile2(dst *int32, dstStep int, x *int8, xStep, runs, runLen, runStride 
 //go:noescape
 func neonSigned(dst *int8, dstRow int, x *uint8, row, rows, n int)
 
-// armRows is the weights and biases of a layer for the arm64 bodies. The channels are split into tiles that are computed
-// together, and the weights lie in the order in which the kernels load them, 64 bytes at a time:
+// armRows is the weights and biases of a layer for the arm64 bodies. The channels are split into
+// tiles that are computed together, and the weights lie in the order in which the kernels load
+// them, 64 bytes at a time:
 //
 //	SDOT  w[tile of 16 channels][depth/4][4 x 4 channels][4 values]
 //	NEON  w[tile of 4 channels][depth/16][4 channels][16 values]
@@ -59,7 +60,8 @@ func packNEON(w []int8, bias []int32) rower {
 	return r
 }
 
-// signedBias adds to each bias what the sum lacks when x-128 stands for x. It may wrap around; the sum is right again.
+// signedBias adds to each bias what the sum lacks when x-128 stands for x. It may wrap around; the
+// sum is right again.
 func signedBias(w []int8, bias []int32) []int32 {
 	depth := len(w) / len(bias)
 	out := make([]int32, len(bias))
@@ -89,8 +91,8 @@ func signedRow(v Windows, n int) int { return padTo((n-1)*v.Step+v.RunLen, armGr
 
 func signedBytes(v Windows) int { return v.Runs * signedRow(v, signedPositions(v)) }
 
-// signed copies the runs of n positions into scratch, as x-128, and returns them with the distance between two runs. It
-// panics where x or scratch is too short, before any assembly runs.
+// signed copies the runs of n positions into scratch, as x-128, and returns them with the distance
+// between two runs. It panics where x or scratch is too short, before any assembly runs.
 func signed(scratch []byte, x []uint8, n int, v Windows) (*int8, int) {
 	row := signedRow(v, n)
 	x = x[:v.reach(n)]
@@ -108,8 +110,8 @@ func (r *armRows) rows(dst []int32, x []uint8, n int, v Windows, scratch []byte)
 	r.someRows(dst, x, n, v, scratch)
 }
 
-// someRows computes n positions: fours, and what remains in twos. The last tile may overlap the one before it, and a single
-// position is computed twice: both repeat the same sums.
+// someRows computes n positions: fours, and what remains in twos. The last tile may overlap the one
+// before it, and a single position is computed twice: both repeat the same sums.
 func (r *armRows) someRows(dst []int32, x []uint8, n int, v Windows, scratch []byte) {
 	s, row := signed(scratch, x, n, v)
 	channels, depth := len(r.bias), v.depth()

@@ -49,7 +49,8 @@ func TestRows(t *testing.T) {
 	})
 }
 
-// guardWeights moves packed weights between guard pages. A file of each architecture sets it for its types of rower.
+// guardWeights moves packed weights between guard pages. A file of each architecture sets it for
+// its types of rower.
 var guardWeights = func(_ *guardPages, r rower, _ bool) rower { return r }
 
 // guardLayer does the same for the weights of a firster or sharer.
@@ -196,8 +197,8 @@ func TestShared(t *testing.T) {
 	})
 }
 
-// The first layer's own way, through Conv as it is used, with the image between guard pages: no byte behind the live corner
-// may be read.
+// The first layer's own way, through Conv as it is used, with the image between guard pages: no
+// byte behind the live corner may be read.
 func TestFirst(t *testing.T) {
 	eachBody(t, func(t *testing.T, b *Body) {
 		if b.packFirst == nil {

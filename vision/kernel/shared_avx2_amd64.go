@@ -1,17 +1,18 @@
 package kernel
 
-// The four windows under one pool window overlap, and so does their work. Along one axis two windows of three taps with stride 2
-// cover five positions p0..p4:
+// The four windows under one pool window overlap, and so does their work. Along one axis two
+// windows of three taps with stride 2 cover five positions p0..p4:
 //
 //	y0 = p0*g0 + p1*g1 + p2*g2 = (p0-p2)*g0 + p1*g1 + S
 //	y1 = p2*g0 + p3*g1 + p4*g2 = (p4-p2)*g2 + p3*g1 + S        S = p2*(g0+g2)
 //
-// five multiplications instead of six, and of both axes 25 instead of 36. (It is Winograd's F(2,2) on the even positions; unlike
-// his larger transforms it divides by nothing, so integers stay integers and the sums are exact.) Differences of
-// two axes reach +-510 and sums of weights +-508, which 16 bits hold; the bodies of 8-bit instructions have no room for them.
+// five multiplications instead of six, and of both axes 25 instead of 36. (It is Winograd's F(2,2)
+// on the even positions; unlike his larger transforms it divides by nothing, so integers stay
+// integers and the sums are exact.) Differences of two axes reach +-510 and sums of weights +-508,
+// which 16 bits hold; the bodies of 8-bit instructions have no room for them.
 //
-// Along an axis there are three sums, y0-S, y1-S and S, of 2, 2 and 1 products a channel. Both axes make nine of them, which the
-// last step adds up to the four windows, pools and requantises:
+// Along an axis there are three sums, y0-S, y1-S and S, of 2, 2 and 1 products a channel. Both axes
+// make nine of them, which the last step adds up to the four windows, pools and requantises:
 //
 //	vertical    horizontal y0-S   y1-S      S
 //	  y0-S         0  1  2  3    4  5  6  7   8  9      slots of a position's transformed values:
@@ -24,8 +25,8 @@ const (
 	sliceBytes = slots * 16 * 2 // of 16 channels of a position, transformed
 )
 
-// sharedAVX2 is the weights for shared: for each of the nine sums the weights that rows wants, over 16 channels of each slot and
-// then the next 16.
+// sharedAVX2 is the weights for shared: for each of the nine sums the weights that rows wants, over
+// 16 channels of each slot and then the next 16.
 type sharedAVX2 struct {
 	inC  int
 	sums [9]rowsAVX2
@@ -41,10 +42,12 @@ func combineAVX2(dst *uint8, sums *[9][tileAVX2][32]int32, position int, mult *f
 //go:noescape
 func rows3x32AVX2(dst *int32, dstStep int, x *byte, xStep, runs, pairs, runStride int, w *int16, wStep int, bias *int32)
 
-// axisTaps are the taps that the products of each sum along one axis multiply: one, or the two of S.
+// axisTaps are the taps that the products of each sum along one axis multiply: one, or the two of
+// S.
 var axisTaps = [3][][]int{{{0}, {1}}, {{2}, {1}}, {{0, 2}}}
 
-// slotWeights transforms the weights of one channel: w (3, 3, inC) at input channel ic, for each slot.
+// slotWeights transforms the weights of one channel: w (3, 3, inC) at input channel ic, for each
+// slot.
 func slotWeights(w []int8, inC, ic int) (out [slots]int16) {
 	i := 0
 	for s := range axisSums {

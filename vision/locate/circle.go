@@ -12,7 +12,8 @@ type circle struct {
 	visible float32 // share of the circumference inside the grid
 }
 
-// quality judges the part that can be seen: an outline that the border cuts must not lose against a false one beside it.
+// quality judges the part that can be seen: an outline that the border cuts must not lose against a
+// false one beside it.
 func (c circle) quality() float32 {
 	if c.visible < 0.5 {
 		return c.seen
@@ -31,7 +32,8 @@ var directions = func() (d [rays]struct{ x, y float32 }) {
 	return d
 }()
 
-// minStep is the smallest rise over two cells, from dark to bright outwards, that counts as outline, in grey levels.
+// minStep is the smallest rise over two cells, from dark to bright outwards, that counts as
+// outline, in grey levels.
 const minStep = 5
 
 // maxReach bounds how far from the expected radius an outline is looked for, cells.
@@ -55,7 +57,8 @@ func (o *outline) measure(g *grid, c circle, reach float32) {
 		if !ok {
 			continue
 		}
-		// v[k] is the brightness at radius c.r + k - n - 1. Beyond the border it stays as it is at the border.
+		// v[k] is the brightness at radius c.r + k - n - 1. Beyond the border it stays as it is at
+		// the border.
 		var last float32
 		for k := range 2*n + 3 {
 			r := c.r + float32(k-n-1)
@@ -68,8 +71,9 @@ func (o *outline) measure(g *grid, c circle, reach float32) {
 	}
 }
 
-// crossing gives the radius of the outermost rise that is about as steep as the steepest, placed between the samples by a
-// parabola; -1 without one. v[0] stands at radius first. The soft end of a tire's shadow is less steep and loses.
+// crossing gives the radius of the outermost rise that is about as steep as the steepest, placed
+// between the samples by a parabola; -1 without one. v[0] stands at radius first. The soft end of a
+// tire's shadow is less steep and loses.
 func crossing(v []float32, first float32) float32 {
 	steepest := float32(0)
 	for k := 1; k < len(v)-1; k++ {
@@ -98,8 +102,9 @@ func crossing(v []float32, first float32) float32 {
 	return -1
 }
 
-// fit moves the circle onto the crossings: one Gauss-Newton step for the radius along a ray, r + dx*cos + dy*sin, by
-// least squares, then again without the crossings that lie far off. It reports whether enough of the outline was seen.
+// fit moves the circle onto the crossings: one Gauss-Newton step for the radius along a ray, r +
+// dx*cos + dy*sin, by least squares, then again without the crossings that lie far off. It reports
+// whether enough of the outline was seen.
 func (o *outline) fit(c *circle) bool {
 	limit := float32(math.Inf(1))
 	start := *c
@@ -132,7 +137,8 @@ func (o *outline) fit(c *circle) bool {
 	return true
 }
 
-// expected is where circle c crosses ray i that starts in the centre of circle from, to first order.
+// expected is where circle c crosses ray i that starts in the centre of circle from, to first
+// order.
 func (o *outline) expected(from, c circle, i int) float32 {
 	return c.r + (c.x-from.x)*directions[i].x + (c.y-from.y)*directions[i].y
 }
@@ -163,7 +169,8 @@ func (o *outline) score(c *circle, tolerance float32) {
 	c.seen, c.visible = float32(seen)/rays, float32(visible)/rays
 }
 
-// refine turns a rough circle into a precise one with its score. Far from any outline it reports false.
+// refine turns a rough circle into a precise one with its score. Far from any outline it reports
+// false.
 func (o *outline) refine(g *grid, c *circle) bool {
 	for _, share := range [...]float32{0.16, 0.08, 0.05} {
 		o.measure(g, *c, max(3, share*c.r))

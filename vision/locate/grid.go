@@ -7,11 +7,13 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// gridWidth is about how many cells wide the search grid is. A tire that fills a third of the picture is then 80 cells wide,
-// and its outline can be placed to a few tenths of a cell: well below one per cent.
+// gridWidth is about how many cells wide the search grid is. A tire that fills a third of the
+// picture is then 80 cells wide, and its outline can be placed to a few tenths of a cell: well
+// below one per cent.
 const gridWidth = 240
 
-// grid is a frame, or a part of it, in grey and small: cell (x, y) is the mean of step x step pixels.
+// grid is a frame, or a part of it, in grey and small: cell (x, y) is the mean of step x step
+// pixels.
 type grid struct {
 	w, h, step int
 	pix        []byte // (h, w)
@@ -20,7 +22,8 @@ type grid struct {
 	sum []uint32 // (w) sums of a row of cells
 }
 
-// fill makes the grid of the part rect of f. Columns and rows at the far border that do not fill a cell are left out.
+// fill makes the grid of the part rect of f. Columns and rows at the far border that do not fill a
+// cell are left out.
 func (g *grid) fill(f *frame.Frame, rect image.Rectangle) { g.fillTo(f, rect, gridWidth) }
 
 // fillTo is fill with a grid of about width cells.
@@ -65,7 +68,8 @@ func grow[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// at interpolates the grid at (x, y) in cells, where (0, 0) is the centre of the first cell; ok is false outside.
+// at interpolates the grid at (x, y) in cells, where (0, 0) is the centre of the first cell; ok is
+// false outside.
 func (g *grid) at(x, y float32) (v float32, ok bool) {
 	if !(x >= 0 && y >= 0 && x < float32(g.w-1) && y < float32(g.h-1)) {
 		return 0, false
@@ -82,8 +86,9 @@ func (g *grid) at(x, y float32) (v float32, ok bool) {
 // edge is a cell where brightness changes, with the unit vector towards the bright side.
 type edge struct{ x, y, dx, dy float32 }
 
-// Edges are cells whose Sobel gradient (8 per grey level and cell) is at least minGradient, and of those no more than the
-// strongest maxEdgeShare: on a belt with a coarse weave everything is an edge, and the outline is among the strongest.
+// Edges are cells whose Sobel gradient (8 per grey level and cell) is at least minGradient, and of
+// those no more than the strongest maxEdgeShare: on a belt with a coarse weave everything is an
+// edge, and the outline is among the strongest.
 const (
 	minGradient  = 32
 	maxEdgeShare = 0.15

@@ -2,9 +2,10 @@
 //
 //	camera -> frame -> LOCATE, crop, normalise -> int8 forward -> verdict
 //
-// A Locator gives the tires in view. Round searches for the outline of tires that lie on the belt under the camera; Region trusts a
-// fixed rectangle. Both are pure Go and keep their buffers, so that a PC, a Pi and a build without OpenCV give the
-// same answer. Newcomers need NewRound and Tire.Crop, which frames a tire as the training images do.
+// A Locator gives the tires in view. Round searches for the outline of tires that lie on the belt
+// under the camera; Region trusts a fixed rectangle. Both are pure Go and keep their buffers, so
+// that a PC, a Pi and a build without OpenCV give the same answer. Newcomers need NewRound and
+// Tire.Crop, which frames a tire as the training images do.
 package locate
 
 import (
@@ -16,7 +17,8 @@ import (
 
 // Locator finds the tires in a frame. It is for one goroutine.
 type Locator interface {
-	// Find gives the tires that are wholly in view, the surest first. The slice is valid until the next call.
+	// Find gives the tires that are wholly in view, the surest first. The slice is valid until the
+	// next call.
 	Find(f *frame.Frame) []Tire
 }
 
@@ -40,14 +42,16 @@ func (p Point) Len() float64 { return math.Hypot(p.X, p.Y) }
 
 // Tire is where a tire is.
 type Tire struct {
-	Centre Point           // px
-	Radius float64         // of the outer boundary, px
-	Score  float64         // 0 to 1: how much of the outline was seen
-	Region image.Rectangle // the fixed rectangle that stood in for a search; empty for a tire that was found
+	Centre Point   // px
+	Radius float64 // of the outer boundary, px
+	Score  float64 // 0 to 1: how much of the outline was seen
+	// the fixed rectangle that stood in for a search; empty for a tire that was found
+	Region image.Rectangle
 }
 
-// Crop is the part of a frame with these bounds that the network judges: a square around the tire with margin times the diameter
-// on each side, moved inside the frame where it sticks out, and no larger than the frame. A fixed region is itself.
+// Crop is the part of a frame with these bounds that the network judges: a square around the tire
+// with margin times the diameter on each side, moved inside the frame where it sticks out, and no
+// larger than the frame. A fixed region is itself.
 func (t Tire) Crop(bounds image.Rectangle, margin float64) image.Rectangle {
 	if !t.Region.Empty() {
 		return t.Region.Intersect(bounds)

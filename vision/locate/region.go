@@ -7,9 +7,9 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// Region takes a fixed rectangle for the tire: for stations where a stop or a fixture puts every tire at the same place.
-// Without learning there is always a tire. With learning, the first frames must show the empty place, and a tire is
-// there when the picture differs from it.
+// Region takes a fixed rectangle for the tire: for stations where a stop or a fixture puts every
+// tire at the same place. Without learning there is always a tire. With learning, the first frames
+// must show the empty place, and a tire is there when the picture differs from it.
 type Region struct {
 	rect  image.Rectangle // empty: the whole frame
 	learn int             // frames that teach the empty place, 0: always present
@@ -21,15 +21,17 @@ type Region struct {
 	tires [1]Tire
 }
 
-// presentAbove is the mean difference of grey levels from which a place is not empty any more. Lamps and noise stay below
-// ten, a black tire on a grey belt reaches fifty and more.
+// presentAbove is the mean difference of grey levels from which a place is not empty any more.
+// Lamps and noise stay below ten, a black tire on a grey belt reaches fifty and more.
 const presentAbove = 16
 
-// adaptEmpty is the share of an empty frame that goes into the learned picture: daylight changes within minutes.
+// adaptEmpty is the share of an empty frame that goes into the learned picture: daylight changes
+// within minutes.
 const adaptEmpty = 0.01
 
-// NewRegion makes a locator for a fixed rectangle in px; the empty rectangle stands for the whole frame. learn is the number of frames
-// at the start that show the empty place; 0 takes a tire for always present.
+// NewRegion makes a locator for a fixed rectangle in px; the empty rectangle stands for the whole
+// frame. learn is the number of frames at the start that show the empty place; 0 takes a tire for
+// always present.
 func NewRegion(rect image.Rectangle, learn int) *Region { return &Region{rect: rect, learn: learn} }
 
 // Find gives the region when a tire is in it.
@@ -51,7 +53,8 @@ func (r *Region) Find(f *frame.Frame) []Tire {
 	return r.tires[:]
 }
 
-// occupied compares the region with the empty place. A change of the camera's resolution starts the learning anew.
+// occupied compares the region with the empty place. A change of the camera's resolution starts the
+// learning anew.
 func (r *Region) occupied(f *frame.Frame, rect image.Rectangle) bool {
 	r.grid.fill(f, rect)
 	if r.w != r.grid.w || r.h != r.grid.h {

@@ -21,11 +21,13 @@ type Ring struct{ Outer, Inner Circle }
 //
 //	outline -> fine grid of the tire -> rises along rays -> the best pairs of circles around one centre, by the rim's radius -> sharpened -> the outermost sharp one
 //
-// Shadows beside a tire and inside its hole are soft and lie askew: in one direction they may be stronger than the edge, as a circle they are
-// not. So circles are not fitted to edges here, as Round does; they are sought where the sum of their rises is largest, both around one centre,
-// since a shadow draws the two to opposite sides. All centres near the outline's are tried, because the outline may be that shadow's. Around the
-// hole lie more circles: ribs and bands of the wall, the lip of a wheel. The rim's edge is the outermost of those whose two sides differ much. It
-// is for one goroutine.
+// Shadows beside a tire and inside its hole are soft and lie askew: in one direction they may be
+// stronger than the edge, as a circle they are not. So circles are not fitted to edges here, as
+// Round does; they are sought where the sum of their rises is largest, both around one centre,
+// since a shadow draws the two to opposite sides. All centres near the outline's are tried, because
+// the outline may be that shadow's. Around the hole lie more circles: ribs and bands of the wall,
+// the lip of a wheel. The rim's edge is the outermost of those whose two sides differ much. It is
+// for one goroutine.
 type Rings struct {
 	grid  grid
 	ray   []float32 // brightness along one ray
@@ -40,7 +42,8 @@ type pair struct {
 	sum float32
 }
 
-// Where a rim's edge may lie, as shares of the outline's radius: from a tractor's tire to the lowest profile.
+// Where a rim's edge may lie, as shares of the outline's radius: from a tractor's tire to the
+// lowest profile.
 const (
 	minRim = 0.35
 	maxRim = 0.85
@@ -51,16 +54,20 @@ const (
 	ringGrid = 320
 	// maxRims is how many circles are looked at.
 	maxRims = 6
-	// minRimRise is what the rim's edge must rise at least, grey levels over two cells: what rises less is a shadow's end.
+	// minRimRise is what the rim's edge must rise at least, grey levels over two cells: what rises
+	// less is a shadow's end.
 	minRimRise = 2
-	// minRimStep is how much brighter than rubber the inner side must be, in the middle of all directions, grey levels.
+	// minRimStep is how much brighter than rubber the inner side must be, in the middle of all
+	// directions, grey levels.
 	minRimStep = 8
-	// maxRise is what a direction counts at most, grey levels over two cells: a lamp's reflection must not outvote the others.
+	// maxRise is what a direction counts at most, grey levels over two cells: a lamp's reflection
+	// must not outvote the others.
 	maxRise = 15
 	// far is the reach of a shadow's rise, cells.
 	far = 6
-	// maxOff is how far the tire's centre may lie beside the outline's, as a share of the outline's radius, and maxShrink and maxGrow how
-	// much smaller and larger the tire may be: Round errs outwards, where the shadow is. Further inside lie grooves of the shoulder.
+	// maxOff is how far the tire's centre may lie beside the outline's, as a share of the outline's
+	// radius, and maxShrink and maxGrow how much smaller and larger the tire may be: Round errs
+	// outwards, where the shadow is. Further inside lie grooves of the shoulder.
 	maxOff, maxShrink, maxGrow = 0.07, 0.045, 0.02
 	// maxSharpen is how much further sharpen may lead, as a share of the outline's radius.
 	maxSharpen = 0.005
@@ -69,7 +76,8 @@ const (
 // NewRings makes a finder.
 func NewRings() *Rings { return &Rings{} }
 
-// Find gives the side wall of tire t in f. Where no rim's edge is brighter than the rubber around it, as in a black wheel, ok is false.
+// Find gives the side wall of tire t in f. Where no rim's edge is brighter than the rubber around
+// it, as in a black wheel, ok is false.
 func (l *Rings) Find(f *frame.Frame, t Tire) (r Ring, ok bool) {
 	if !t.Region.Empty() {
 		return Ring{}, false // nobody knows where the tire is in it
@@ -145,11 +153,13 @@ func (l *Rings) wall(outer circle) (best wall, ok bool) {
 	return best, sharpest > 0
 }
 
-// search fills l.pairs: for each radius of a rim the pair of circles whose rises are largest together, over all centres near the outline's. Where
-// another centre's circle crosses a ray of the outline's centre is taken to the first order, to the cell: sharpen does the rest.
+// search fills l.pairs: for each radius of a rim the pair of circles whose rises are largest
+// together, over all centres near the outline's. Where another centre's circle crosses a ray of the
+// outline's centre is taken to the first order, to the cell: sharpen does the rest.
 func (l *Rings) search(outer circle) {
-	const every = 2                                    // cells between centres
-	off := min(int(maxOff*outer.r/every), ringGrid/32) // an outline that the frame cuts may be larger than the grid
+	const every = 2 // cells between centres
+	// an outline that the frame cuts may be larger than the grid
+	off := min(int(maxOff*outer.r/every), ringGrid/32)
 	first := int(minRim*outer.r) - off*every - 1
 	n := int((1+maxGrow)*outer.r) + off*every + 2 - first
 	l.measure(outer, first, n)
@@ -158,7 +168,8 @@ func (l *Rings) search(outer circle) {
 	firstRim, rims := span(minRim, maxRim)
 	l.sums, l.pairs = grow(l.sums, max(outers, rims)), grow(l.pairs, rims)
 	clear(l.pairs)
-	around := func(x, y float32, radius, radii int) []float32 { // the sums for some radii from the first
+	// the sums for some radii from the first
+	around := func(x, y float32, radius, radii int) []float32 {
 		sums := l.sums[:radii]
 		clear(sums)
 		for i, d := range directions {
@@ -214,8 +225,9 @@ func (g *grid) near(x, y float32) float32 {
 // bound is what one direction counts.
 func bound(rise float32) float32 { return max(-maxRise, min(maxRise, rise)) }
 
-// rise is by how much the picture brightens across the circle, outwards for sign 1 and inwards for -1, beyond what it brightens around
-// there anyway: the mean over all directions, grey levels over two cells.
+// rise is by how much the picture brightens across the circle, outwards for sign 1 and inwards for
+// -1, beyond what it brightens around there anyway: the mean over all directions, grey levels over
+// two cells.
 func (c circle) rise(g *grid, sign float32) float32 {
 	var sum float32
 	for _, d := range directions {
@@ -234,7 +246,8 @@ func (w wall) inner() circle   { return circle{x: w.x, y: w.y, r: w.rim} }
 
 func (w wall) rise(g *grid) float32 { return w.outline().rise(g, 1) + w.inner().rise(g, -1) }
 
-// moves are what sharpen tries: one number at a time, and those that keep one side where it is, because a shadow draws on the other.
+// moves are what sharpen tries: one number at a time, and those that keep one side where it is,
+// because a shadow draws on the other.
 var moves = [...]wall{
 	{x: 1}, {x: -1}, {y: 1}, {y: -1}, {outer: 1}, {outer: -1}, {rim: 1}, {rim: -1},
 	{1, 0, -1, 0}, {-1, 0, -1, 0}, {0, 1, -1, 0}, {0, -1, -1, 0}, {1, 0, 1, 0}, {-1, 0, 1, 0}, {0, 1, 1, 0}, {0, -1, 1, 0},
@@ -260,8 +273,8 @@ func (w *wall) sharpen(g *grid) {
 	}
 }
 
-// step is by how much the inner side of a circle is brighter than the outer one, grey levels: the mean over a tenth of the radius on both
-// sides, in the middle of all directions.
+// step is by how much the inner side of a circle is brighter than the outer one, grey levels: the
+// mean over a tenth of the radius on both sides, in the middle of all directions.
 func (c circle) step(g *grid) float32 {
 	const samples = 4
 	var sorted [rays]float32

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestRings draws tires of random places, sizes and lights: both circles must be right to one per cent of the diameter. trainer/synth has a test
-// with tires that are nearer to life.
+// TestRings draws tires of random places, sizes and lights: both circles must be right to one per
+// cent of the diameter. trainer/synth has a test with tires that are nearer to life.
 func TestRings(t *testing.T) {
 	for seed := range uint64(40) {
 		rng := rand.New(rand.NewPCG(seed, 3))

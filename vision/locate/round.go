@@ -10,22 +10,23 @@ import (
 
 // RoundOptions bounds the search for round tires.
 type RoundOptions struct {
-	// MinDiameter and MaxDiameter of a tire as shares of the frame's height; 0 stands for 0.3 and 1. Narrow bounds make the search
-	// faster and surer.
+	// MinDiameter and MaxDiameter of a tire as shares of the frame's height; 0 stands for 0.3 and
+	// 1. Narrow bounds make the search faster and surer.
 	MinDiameter, MaxDiameter float64
 	MinScore                 float64 // share of the outline that must be seen; 0 is DefaultMinScore
 	Partial                  bool    // give tires that the border of the frame cuts, too
 }
 
-// DefaultMinScore passes a tire of which a third is lost in shadow. Boxes, rims and belt patterns stay below a half.
+// DefaultMinScore passes a tire of which a third is lost in shadow. Boxes, rims and belt patterns
+// stay below a half.
 const DefaultMinScore = 0.62
 
 // Round finds dark round objects: tires that lie flat under the camera.
 //
 //	frame -> small grey grid -> edges -> votes for centres -> radii -> precise outline -> score
 //
-// Centre and radius are right to about one per cent of the diameter. The camera should look down at no more than 10 degrees off the
-// vertical: an outline that is no circle loses score.
+// Centre and radius are right to about one per cent of the diameter. The camera should look down at
+// no more than 10 degrees off the vertical: an outline that is no circle loses score.
 type Round struct {
 	o RoundOptions
 
@@ -53,10 +54,12 @@ func NewRound(o RoundOptions) *Round {
 	return &Round{o: o}
 }
 
-// maxCentres is how many peaks of the votes are looked at: more tires than a frame holds, and some clutter.
+// maxCentres is how many peaks of the votes are looked at: more tires than a frame holds, and some
+// clutter.
 const maxCentres = 8
 
-// maxRadii is how many outlines around one centre are looked at: rim, bead, letters, shoulder and tread of a tire.
+// maxRadii is how many outlines around one centre are looked at: rim, bead, letters, shoulder and
+// tread of a tire.
 const maxRadii = 4
 
 // Find gives the tires in view, the surest first.
@@ -88,7 +91,8 @@ func (l *Round) Find(f *frame.Frame) []Tire {
 	return l.result
 }
 
-// outer gives the outermost well-seen outline around a centre: a tire's rim and bead are circles, too.
+// outer gives the outermost well-seen outline around a centre: a tire's rim and bead are circles,
+// too.
 func (l *Round) outer(x, y, rmin, rmax float32) (circle, bool) {
 	l.histogram(x, y, rmin, rmax)
 	var all [maxRadii]circle
@@ -110,8 +114,8 @@ func (l *Round) outer(x, y, rmin, rmax float32) (circle, bool) {
 	}
 	outermost := best
 	for _, c := range all[:n] {
-		// A slightly larger circle is the shadow's unless it is as good. A much larger one is the tire around a rim, also when
-		// the border or a shadow hides a part of it.
+		// A slightly larger circle is the shadow's unless it is as good. A much larger one is the
+		// tire around a rim, also when the border or a shadow hides a part of it.
 		need := 0.85 * best.quality()
 		if c.r > 1.25*best.r {
 			need = 0.6 * best.quality()
@@ -123,7 +127,8 @@ func (l *Round) outer(x, y, rmin, rmax float32) (circle, bool) {
 	return outermost, n > 0
 }
 
-// histogram counts the edges that point away from the centre by their distance, in shares of a full outline.
+// histogram counts the edges that point away from the centre by their distance, in shares of a full
+// outline.
 func (l *Round) histogram(x, y, rmin, rmax float32) {
 	l.radii = grow(l.radii, int(rmax)+2)
 	clear(l.radii)
@@ -141,7 +146,8 @@ func (l *Round) histogram(x, y, rmin, rmax float32) {
 	}
 }
 
-// peakRadius takes the radius with most support out of the histogram, summed over the few cells by which the rough centre is off.
+// peakRadius takes the radius with most support out of the histogram, summed over the few cells by
+// which the rough centre is off.
 func (l *Round) peakRadius(rmin float32) (r, weight float32) {
 	at := 0
 	for i := range l.radii {
@@ -162,7 +168,8 @@ func (l *Round) peakRadius(rmin float32) (r, weight float32) {
 // spread is how many cells to each side belong to one outline of radius r.
 func spread(r float32) int { return max(1, int(0.05*r+0.5)) }
 
-// choose keeps what is a tire: the surer of two that overlap, seen well enough, and wholly inside the frame.
+// choose keeps what is a tire: the surer of two that overlap, seen well enough, and wholly inside
+// the frame.
 func (l *Round) choose(f *frame.Frame) {
 	slices.SortFunc(l.found, func(a, b circle) int { return cmp.Compare(b.quality(), a.quality()) })
 	kept := l.found[:0]
@@ -191,8 +198,9 @@ func (c circle) overlaps(d circle) bool {
 	return dx*dx+dy*dy < r*r
 }
 
-// inside allows for the error of the measurement, three per cent of the diameter: of a tire that fills the height, a shadow takes the outline
-// that far outwards, and a tire that is inside in no frame would pass unseen.
+// inside allows for the error of the measurement, three per cent of the diameter: of a tire that
+// fills the height, a shadow takes the outline that far outwards, and a tire that is inside in no
+// frame would pass unseen.
 func (t Tire) inside(f *frame.Frame) bool {
 	r := 0.94 * t.Radius
 	return t.Centre.X >= r && t.Centre.Y >= r && t.Centre.X <= float64(f.Width)-r && t.Centre.Y <= float64(f.Height)-r

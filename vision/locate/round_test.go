@@ -10,7 +10,8 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// TestRoundIsPrecise draws tires of random places, sizes and lights: centre and radius must be right to 1.5 % of the diameter.
+// TestRoundIsPrecise draws tires of random places, sizes and lights: centre and radius must be
+// right to 1.5 % of the diameter.
 func TestRoundIsPrecise(t *testing.T) {
 	for seed := range uint64(40) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
@@ -57,7 +58,8 @@ func TestRoundChoosesTires(t *testing.T) {
 		{"noise only", scene{noise: 60}, nil},
 		{"one tire", scene{discs: tire(480, 270, 200, belt)}, []Point{{480, 270}}},
 		{"weak contrast", scene{discs: []disc{{480, 270, 200, belt - 25, 2}}, noise: 6}, []Point{{480, 270}}},
-		// Shadows take the outline of a tire that fills the height a little over the edge: it must not pass unseen.
+		// Shadows take the outline of a tire that fills the height a little over the edge: it must
+		// not pass unseen.
 		{"a tire that seems larger than the picture", scene{discs: []disc{{480, 258, 266, 38, 1}}}, []Point{{480, 258}}},
 		{"a tire that is cut", scene{discs: []disc{{480, 240, 266, 38, 1}}}, nil},
 		{"half a tire at the left", scene{discs: tire(0, 270, 200, belt)}, nil},

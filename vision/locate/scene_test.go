@@ -8,7 +8,8 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// scene is a drawn belt. Brightness is computed per pixel, anti-aliased by a ramp of one pixel at every border.
+// scene is a drawn belt. Brightness is computed per pixel, anti-aliased by a ramp of one pixel at
+// every border.
 type scene struct {
 	w, h  int
 	belt  float64 // grey level
@@ -20,10 +21,12 @@ type scene struct {
 	boxes []image.Rectangle // black boxes
 }
 
-// disc is a round object of grey level v; rings inside it are discs that follow. soft is the width of its border.
+// disc is a round object of grey level v; rings inside it are discs that follow. soft is the width
+// of its border.
 type disc struct{ x, y, r, v, soft float64 }
 
-// tire is a dark ring with a rim that shows the belt, a bead, a bright line of letters and a soft shadow to its lower right.
+// tire is a dark ring with a rim that shows the belt, a bead, a bright line of letters and a soft
+// shadow to its lower right.
 func tire(x, y, r, belt float64) []disc {
 	return []disc{
 		{x + 0.03*r, y + 0.04*r, 1.02 * r, 0.75 * belt, 0.12 * r},

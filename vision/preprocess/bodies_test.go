@@ -12,8 +12,9 @@ import (
 	"tirewatch/vision/isa/isatest"
 )
 
-// axes are source and destination sizes below, at and above the blocks of outputs, at every scale: enlarging, the same
-// size, near (scales up to about 3 on NEON, 4 on AVX-512, 4.6 on AVX2) and far, with few and with many weights.
+// axes are source and destination sizes below, at and above the blocks of outputs, at every scale:
+// enlarging, the same size, near (scales up to about 3 on NEON, 4 on AVX-512, 4.6 on AVX2) and far,
+// with few and with many weights.
 func axes() [][2]int {
 	sizes := [][2]int{
 		{1, 1}, {1, 40}, {2, 1}, {2, 3}, {3, 100}, {40, 1}, {4000, 1}, {4000, 7}, {2000, 33}, {379, 379}, {227, 379}, {1080, 379}, {1920, 379},

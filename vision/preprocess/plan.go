@@ -2,11 +2,13 @@
 
 package preprocess
 
-// plan is the weights of the horizontal pass as its assembly bodies read them, in blocks of outputs.
+// plan is the weights of the horizontal pass as its assembly bodies read them, in blocks of
+// outputs.
 //
-// Near bodies serve moderate scales: the pixels that neighbouring outputs read at one step lie in one window of as many
-// bytes as a register holds, and a shuffle picks them. At the next step the window moves on by two pixels, so that one
-// shuffle serves all steps. The far body serves all other scales: every output reads pixels of its own at a step.
+// Near bodies serve moderate scales: the pixels that neighbouring outputs read at one step lie in
+// one window of as many bytes as a register holds, and a shuffle picks them. At the next step the
+// window moves on by two pixels, so that one shuffle serves all steps. The far body serves all
+// other scales: every output reads pixels of its own at a step.
 type plan struct {
 	near  bool
 	steps int

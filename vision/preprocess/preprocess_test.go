@@ -25,8 +25,8 @@ func noise(w, h int, format frame.Format) *frame.Frame {
 	return f
 }
 
-// The bytes that the network sees are part of the contract between PC and station: these hashes hold on every
-// architecture, and a change to them makes every deployed model see other pictures.
+// The bytes that the network sees are part of the contract between PC and station: these hashes
+// hold on every architecture, and a change to them makes every deployed model see other pictures.
 func TestGolden(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -161,8 +161,8 @@ func TestApplyAllocatesNothing(t *testing.T) {
 	}
 }
 
-// A frame that the cache has kept, and frames as a camera gives them, each new to the cache. The fastest call is what a
-// shared machine cannot blur.
+// A frame that the cache has kept, and frames as a camera gives them, each new to the cache. The
+// fastest call is what a shared machine cannot blur.
 func BenchmarkApplyFullHD(b *testing.B) {
 	s := preprocess.Thesis()
 	dst := make([]byte, s.Size())
@@ -189,7 +189,8 @@ func BenchmarkApplyFullHD(b *testing.B) {
 	}
 }
 
-// A picture of exactly the network's size passes unchanged, so that a station's kept crops train the network on the very bytes it judged.
+// A picture of exactly the network's size passes unchanged, so that a station's kept crops train
+// the network on the very bytes it judged.
 func TestSameSizeIsUnchanged(t *testing.T) {
 	for _, s := range []preprocess.Spec{preprocess.Thesis(), {Width: 1, Height: 1, Filter: preprocess.FilterTriangle}, {Width: 130, Height: 67, Filter: preprocess.FilterTriangle}} {
 		f := noise(s.Width, s.Height, frame.Gray)

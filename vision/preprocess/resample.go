@@ -9,15 +9,15 @@ import (
 	"tirewatch/vision/isa"
 )
 
-// The resampler is separable: each output row is a weighted sum of source rows, each output column one of source columns.
-// Weights are 14-bit integers that sum to exactly 1<<14 for every output, so that a flat picture stays flat, and
-// between the two passes a row is kept with 6 extra bits:
+// The resampler is separable: each output row is a weighted sum of source rows, each output column
+// one of source columns. Weights are 14-bit integers that sum to exactly 1<<14 for every output, so
+// that a flat picture stays flat, and between the two passes a row is kept with 6 extra bits:
 //
 //	source 8 bit -> columns: sum(8 bit * 14 bit) + half, >> 8 = 14 bit -> rows: sum(14 bit * 14 bit) + half, >> 20 = 8 bit
 //
-// Source rows are made grey first: luma is rounded to a byte once, then everything runs on one channel. The largest sum is
-// 255*2^6*2^14 < 2^28, so int32 never overflows; weights and rows between the passes fit int16, which is what
-// multiply-and-add instructions take.
+// Source rows are made grey first: luma is rounded to a byte once, then everything runs on one
+// channel. The largest sum is 255*2^6*2^14 < 2^28, so int32 never overflows; weights and rows
+// between the passes fit int16, which is what multiply-and-add instructions take.
 const (
 	weightBits = 14
 	midBits    = 6
@@ -26,7 +26,8 @@ const (
 	rowsHalf    = 1 << (weightBits + midBits - 1)
 )
 
-// taps are the weights of one axis of src pixels. Output i reads source pixels first[i] .. first[i]+n-1 with weights w[i*pitch : i*pitch+n].
+// taps are the weights of one axis of src pixels. Output i reads source pixels first[i] ..
+// first[i]+n-1 with weights w[i*pitch : i*pitch+n].
 type taps struct {
 	src   int
 	n     int
@@ -38,11 +39,13 @@ type taps struct {
 
 // makeTaps computes the triangle filter for src pixels shrunk or enlarged to dst, in integers only.
 //
-// In units of 1/(2*dst) source pixels, output i has its centre at (2i+1)*src and source pixel j its centre at (2j+1)*dst.
-// The triangle reaches 2*max(src, dst) to each side, and its height falls linearly with the distance.
+// In units of 1/(2*dst) source pixels, output i has its centre at (2i+1)*src and source pixel j its
+// centre at (2j+1)*dst. The triangle reaches 2*max(src, dst) to each side, and its height falls
+// linearly with the distance.
 func makeTaps(src, dst int) *taps {
 	reach := 2 * max(src, dst)
-	n := min(src, (reach+dst-1)/dst) // pixels are 2*dst apart, and the triangle is open at both ends
+	// pixels are 2*dst apart, and the triangle is open at both ends
+	n := min(src, (reach+dst-1)/dst)
 	t := &taps{src: src, n: n, pitch: (n + 1) &^ 1, first: make([]int32, dst)}
 	t.w = make([]int16, dst*t.pitch)
 	raw := make([]int64, n)
@@ -68,8 +71,8 @@ func makeTaps(src, dst int) *taps {
 	return t
 }
 
-// roundWeights scales raw to integers that sum to exactly 1<<weightBits: cumulative sums are rounded, so no weight is off by
-// more than one and the error never adds up.
+// roundWeights scales raw to integers that sum to exactly 1<<weightBits: cumulative sums are
+// rounded, so no weight is off by more than one and the error never adds up.
 func roundWeights(w []int16, raw []int64, sum int64) {
 	var cum, prev int64
 	for k, r := range raw {
@@ -80,7 +83,8 @@ func roundWeights(w []int16, raw []int64, sum int64) {
 	}
 }
 
-// tapsKey and tapsCache keep the weights of recent sizes: a station asks for few of them, over and over.
+// tapsKey and tapsCache keep the weights of recent sizes: a station asks for few of them, over and
+// over.
 type tapsKey struct {
 	src, dst int
 	set      isa.Set
@@ -91,7 +95,8 @@ var tapsCache struct {
 	m map[tapsKey]*taps
 }
 
-// maxCachedTaps bounds the cache: a data set of photographs of every size must not grow it for ever.
+// maxCachedTaps bounds the cache: a data set of photographs of every size must not grow it for
+// ever.
 const maxCachedTaps = 256
 
 func cachedTaps(src, dst int) *taps {
@@ -111,17 +116,19 @@ func cachedTaps(src, dst int) *taps {
 }
 
 const (
-	// rowBlock is the number of columns that the rows bodies compute at a time: rows between the passes are padded to it.
+	// rowBlock is the number of columns that the rows bodies compute at a time: rows between the
+	// passes are padded to it.
 	rowBlock = 32
-	// rowSlack is the number of bytes behind a grey row that the columns bodies may read; what they hold does not matter.
+	// rowSlack is the number of bytes behind a grey row that the columns bodies may read; what they
+	// hold does not matter.
 	rowSlack = 64
-	// rowsAhead is how early the cache is asked for a source row: a camera's frame lies in memory, and rows, which a region
-	// cuts short, are too far apart for the CPU to guess the next one.
+	// rowsAhead is how early the cache is asked for a source row: a camera's frame lies in memory,
+	// and rows, which a region cuts short, are too far apart for the CPU to guess the next one.
 	rowsAhead = 2
 )
 
-// scratch is reused between calls. Bodies read and write whole blocks here, so that none ever leaves the frame's or the
-// caller's bytes.
+// scratch is reused between calls. Bodies read and write whole blocks here, so that none ever
+// leaves the frame's or the caller's bytes.
 type scratch struct {
 	gray []byte  // one grey source row and rowSlack bytes
 	ring []int16 // (slots, stride) horizontally resampled rows; slots is a power of two
@@ -138,8 +145,8 @@ func grow[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// resample fills dst, dw x dh bytes, from region roi of f. Source rows are made grey and resampled horizontally once, in
-// order, into a ring that holds as many rows as an output row reads.
+// resample fills dst, dw x dh bytes, from region roi of f. Source rows are made grey and resampled
+// horizontally once, in order, into a ring that holds as many rows as an output row reads.
 func resample(dst []byte, dw, dh int, f *frame.Frame, roi image.Rectangle) {
 	tx, ty := cachedTaps(roi.Dx(), dw), cachedTaps(roi.Dy(), dh)
 	slots := 1 << bits.Len(uint(ty.n-1))
@@ -169,7 +176,8 @@ func resample(dst []byte, dw, dh int, f *frame.Frame, roi image.Rectangle) {
 	}
 }
 
-// columns resamples the grey row src, with rowSlack bytes behind it, horizontally into mid, which keeps midBits extra bits.
+// columns resamples the grey row src, with rowSlack bytes behind it, horizontally into mid, which
+// keeps midBits extra bits.
 func columns(mid []int16, src []byte, t *taps) {
 	check(len(src) >= t.src+rowSlack && len(mid) >= len(t.first) && len(mid)%rowBlock == 0, "columns")
 	columnsBody(mid, src, t)

@@ -5,7 +5,8 @@ import "tirewatch/vision/isa"
 // set is the instruction set in use; tests change it to exercise every body.
 var set = isa.Chosen()
 
-// A near block is 16 outputs, whose windows are 16 bytes for 4 outputs (AVX2) or 64 for all (AVX-512); a step takes two pixels:
+// A near block is 16 outputs, whose windows are 16 bytes for 4 outputs (AVX2) or 64 for all
+// (AVX-512); a step takes two pixels:
 //
 //	shuffle (16 outputs, 2 words: place in the window, upper byte 0x80) | step 0: (16 outputs, 2 weights) | step 1 ...
 //
@@ -17,8 +18,8 @@ const (
 	farBlock  = 8
 )
 
-// nearOrder is where the two registers of the AVX2 body, of two lanes each, hold a block's outputs: the order from which
-// packing, which works in lanes, makes a row.
+// nearOrder is where the two registers of the AVX2 body, of two lanes each, hold a block's outputs:
+// the order from which packing, which works in lanes, makes a row.
 var nearOrder = [nearBlock]int{0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15}
 
 func makePlan(t *taps) plan {

@@ -68,7 +68,8 @@ nearStep:
 
 // func columnsFarAVX2(mid *int16, src *byte, base *int32, table *uint16, blocks, steps int)
 //
-// Blocks of 8 outputs, 16 pixels of each at a step: output i has its pixels at AX, CX, DX, R8..R12 and its sums in Yi.
+// Blocks of 8 outputs, 16 pixels of each at a step: output i has its pixels at AX, CX, DX, R8..R12
+// and its sums in Yi.
 #define POINT(i, reg) \
 	MOVLQSX (4*i)(R13), reg \
 	ADDQ    src+8(FP), reg
@@ -142,7 +143,8 @@ farStep:
 
 // func rowsAVX2(out *byte, ring *int16, off *int, w *int16, blocks, steps int)
 //
-// Blocks of 32 columns, two rows at a step: R10 and R11 are their offsets in values, Y14 their two weights.
+// Blocks of 32 columns, two rows at a step: R10 and R11 are their offsets in values, Y14 their two
+// weights.
 //
 //	columns    0..3, 8..11    4..7, 12..15    16..19, 24..27    20..23, 28..31
 //	sums       Y0             Y1              Y2                Y3

@@ -54,7 +54,8 @@ nearStep:
 
 // func columnsFarNEON(mid *int16, src *byte, base *int32, table *uint16, blocks, steps int)
 //
-// Blocks of 4 outputs, 8 pixels of each at a step: output i has its pixels at R6+i and its sums in Vi.
+// Blocks of 4 outputs, 8 pixels of each at a step: output i has its pixels at R6+i and its sums in
+// Vi.
 TEXT ·columnsFarNEON(SB), NOSPLIT, $0-48
 	MOVD mid+0(FP), R0
 	MOVD src+8(FP), R1
@@ -110,8 +111,9 @@ farStep:
 
 // func rowsNEON(out *byte, ring *int16, off *int, w *int16, blocks, steps int)
 //
-// Blocks of 32 columns, one row at a step: V0..V7 have the sums of 4 columns each, V16..V19 the row's values, V20 its weight,
-// V21 the rounding. A sum is below 1<<29: the last shift by 20 is one by 16, which takes every other halfword, and one by 4.
+// Blocks of 32 columns, one row at a step: V0..V7 have the sums of 4 columns each, V16..V19 the
+// row's values, V20 its weight, V21 the rounding. A sum is below 1<<29: the last shift by 20 is one
+// by 16, which takes every other halfword, and one by 4.
 TEXT ·rowsNEON(SB), NOSPLIT, $0-48
 	MOVD out+0(FP), R0
 	MOVD ring+8(FP), R1

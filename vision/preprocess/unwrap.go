@@ -8,7 +8,8 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// The side wall of a tire is a ring. Unwrapped it is a strip, from which tiles are cut that Spec.Apply makes the network's bytes of:
+// The side wall of a tire is a ring. Unwrapped it is a strip, from which tiles are cut that
+// Spec.Apply makes the network's bytes of:
 //
 //	          0 degrees                 0         90        180        270        360   |
 //	        . - outer - .               +----------+----------+----------+----------+---|- row 0: the outer circle
@@ -16,12 +17,14 @@ import (
 //	        ' - . . . - '               |                                           | beginning once more
 //	           180                      +----------+----------+----------+----------+---|- last row: the inner circle
 //
-// Angles are those of the picture: 0 at its top, clockwise. At 0 the strip looks as the picture does, so that nothing is mirrored. A
-// column is a ray from the outer circle to the inner one at the same angle; the two need not have one centre.
+// Angles are those of the picture: 0 at its top, clockwise. At 0 the strip looks as the picture
+// does, so that nothing is mirrored. A column is a ray from the outer circle to the inner one at
+// the same angle; the two need not have one centre.
 //
-// All of it is integers: sine and cosine are a series in 30 bits, a place in the frame has 18 bits behind the point, and a pixel is mixed from
-// its four neighbours with 16-bit weights: on ARM 45 instructions for each pixel of the strip. There is no assembly, because the forward
-// passes over the strip's tiles execute many times as many on a station's CPU.
+// All of it is integers: sine and cosine are a series in 30 bits, a place in the frame has 18 bits
+// behind the point, and a pixel is mixed from its four neighbours with 16-bit weights: on ARM 45
+// instructions for each pixel of the strip. There is no assembly, because the forward passes over
+// the strip's tiles execute many times as many on a station's CPU.
 
 // Circle is a circle in a frame, in sixteenths of a px: pixel (i, j) covers 16i to 16i+16.
 type Circle struct{ X, Y, R int }
@@ -35,7 +38,8 @@ var ErrRing = errors.New("unusable ring")
 const (
 	circleUnit = 16 // of Circle, in a px
 	minWall    = 4  // px
-	// turnStep divides the columns of a turn: tires of about one size then have as many, and the table of angles is kept.
+	// turnStep divides the columns of a turn: tires of about one size then have as many, and the
+	// table of angles is kept.
 	turnStep = 256
 	maxTurn  = 1 << 14
 
@@ -43,7 +47,8 @@ const (
 	placeBits = 18 // behind the point of a place, px
 )
 
-// Turn is the number of columns in a whole turn of the strip: the outer circle is not sampled coarser than the frame.
+// Turn is the number of columns in a whole turn of the strip: the outer circle is not sampled
+// coarser than the frame.
 func (r Ring) Turn() int {
 	length := (r.Outer.R*710/113 + circleUnit - 1) / circleUnit // 355/113 is pi to seven digits
 	return (length + turnStep - 1) / turnStep * turnStep
@@ -60,7 +65,8 @@ func (r Ring) box() image.Rectangle {
 	return image.Rect(floor(o.X-o.R), floor(o.Y-o.R), ceil(o.X+o.R), ceil(o.Y+o.R))
 }
 
-// validate refuses what is no ring in a frame with these bounds. A quarter of the radius may stick out, where the border is repeated.
+// validate refuses what is no ring in a frame with these bounds. A quarter of the radius may stick
+// out, where the border is repeated.
 func (r Ring) validate(bounds image.Rectangle) error {
 	for _, v := range []int{r.Outer.X, r.Outer.Y, r.Outer.R, r.Inner.X, r.Inner.Y, r.Inner.R} {
 		if v < -1<<20 || v > 1<<20 {
@@ -88,8 +94,9 @@ type Unwrapper struct {
 	strip frame.Frame
 }
 
-// Unwrap gives the strip of a ring: Ring.Height rows of Ring.Turn columns and extra ones that repeat the first, so that tiles can be cut
-// across 0 degrees. It is grey, has the frame's number, time and name, and is valid until the next call.
+// Unwrap gives the strip of a ring: Ring.Height rows of Ring.Turn columns and extra ones that
+// repeat the first, so that tiles can be cut across 0 degrees. It is grey, has the frame's number,
+// time and name, and is valid until the next call.
 func (u *Unwrapper) Unwrap(f *frame.Frame, r Ring, extra int) (*frame.Frame, error) {
 	if err := f.Validate(); err != nil {
 		return nil, err
@@ -121,7 +128,8 @@ func (u *Unwrapper) Unwrap(f *frame.Frame, r Ring, extra int) (*frame.Frame, err
 	return s, nil
 }
 
-// oddLines rounds n up to an odd number of cache lines: rows that are a power of two apart would throw each other out.
+// oddLines rounds n up to an odd number of cache lines: rows that are a power of two apart would
+// throw each other out.
 func oddLines(n int) int { return (n+63)/64*64 | 64 }
 
 // fill makes the box grey. Where it sticks out of the frame the border is repeated.
@@ -143,14 +151,16 @@ func (u *Unwrapper) fill(f *frame.Frame, box image.Rectangle) {
 	}
 }
 
-// place is y and x, px of the box from the middle of its first pixel, in one word, so that one addition moves both:
+// place is y and x, px of the box from the middle of its first pixel, in one word, so that one
+// addition moves both:
 //
 //	y: 14 bits . 18 bits | x: 14 bits . 18 bits
 //
 // Sums are exact though steps may be negative, since no place on a ray is.
 type place int64
 
-// ray gives the place of row 0 and the step to the next one. What the step's last bit is off adds up from the middle row.
+// ray gives the place of row 0 and the step to the next one. What the step's last bit is off adds
+// up from the middle row.
 func (r Ring) ray(direction [2]int32, origin image.Point, height int) (start, step place) {
 	sin, cos := int64(direction[0]), int64(direction[1])
 	at := func(c Circle) (x, y int64) { // sineBits+4: the circle's sixteenths
@@ -182,8 +192,8 @@ func walk(out []byte, stride int, at, step place, gray []byte, w int) {
 	}
 }
 
-// sines fills in sine and cosine of the middle of each column: of (2i+1)*pi/n. n is divisible by four, and quarters of a turn are mirror
-// images of the first.
+// sines fills in sine and cosine of the middle of each column: of (2i+1)*pi/n. n is divisible by
+// four, and quarters of a turn are mirror images of the first.
 func sines(t [][2]int32) [][2]int32 {
 	n, quarter := len(t), len(t)/4
 	for i := range quarter {
@@ -194,8 +204,9 @@ func sines(t [][2]int32) [][2]int32 {
 	return t
 }
 
-// sine is the sine of k*pi/n, at most a right angle, in sineBits: its Taylor series to x^15, whose next term is below the last bit. math.Sin
-// may round its last bit in another way where the compiler fuses multiplications and additions.
+// sine is the sine of k*pi/n, at most a right angle, in sineBits: its Taylor series to x^15, whose
+// next term is below the last bit. math.Sin may round its last bit in another way where the
+// compiler fuses multiplications and additions.
 func sine(k, n int) int32 {
 	const one, pi = 1 << sineBits, 3373259426 // pi * 2^30
 	x := int64(k) * pi / int64(n)

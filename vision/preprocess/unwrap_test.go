@@ -13,21 +13,24 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// sideWall is a ring in a full HD frame: its circles have centres of their own, and their radii are no whole pixels.
+// sideWall is a ring in a full HD frame: its circles have centres of their own, and their radii are
+// no whole pixels.
 func sideWall() (*frame.Frame, preprocess.Ring) {
 	return noise(1920, 1080, frame.BGR), preprocess.Ring{
 		Outer: preprocess.Circle{X: 960*16 + 5, Y: 540*16 - 3, R: 515*16 + 9}, Inner: preprocess.Circle{X: 962*16 + 1, Y: 537 * 16, R: 290*16 + 2},
 	}
 }
 
-// The strip is part of what the network sees, so its bytes are part of the contract between PC and station, too.
+// The strip is part of what the network sees, so its bytes are part of the contract between PC and
+// station, too.
 func TestUnwrapGolden(t *testing.T) {
 	full, ring := sideWall()
 	for _, c := range []struct {
-		name        string
-		f           *frame.Frame
-		r           preprocess.Ring
-		strip, tile string // SHA-256, first 8 bytes; tile is the network's input of the columns around 0 degrees
+		name string
+		f    *frame.Frame
+		r    preprocess.Ring
+		// SHA-256, first 8 bytes; tile is the network's input of the columns around 0 degrees
+		strip, tile string
 	}{
 		{"a side wall in full HD", full, ring, "6444c4f6a2bf9b7c", "484ae3bf6acbd186"},
 		{"a small one, at the border", noise(320, 240, frame.Gray), preprocess.Ring{
@@ -88,7 +91,8 @@ func TestUnwrapAgainstFloat(t *testing.T) {
 	}
 }
 
-// A dark dot at a known angle lies in the column of that angle, and what is outside is above what is inside.
+// A dark dot at a known angle lies in the column of that angle, and what is outside is above what
+// is inside.
 func TestUnwrapAngles(t *testing.T) {
 	r := preprocess.Ring{Outer: preprocess.Circle{X: 200 * 16, Y: 200 * 16, R: 180 * 16}, Inner: preprocess.Circle{X: 200 * 16, Y: 200 * 16, R: 80 * 16}}
 	for _, c := range []struct {

@@ -7,9 +7,10 @@ import (
 	"math"
 )
 
-// HeatMap lays the scores of the tiles over the frame that they were cut from, and gives the part of it that shows the tire: from clear, where
-// nothing is suspected, through yellow to red, from threshold on. Where tiles overlap the larger score counts. The decisive tile has a white
-// border. frame may be nil: the tiles then lie on grey.
+// HeatMap lays the scores of the tiles over the frame that they were cut from, and gives the part
+// of it that shows the tire: from clear, where nothing is suspected, through yellow to red, from
+// threshold on. Where tiles overlap the larger score counts. The decisive tile has a white border.
+// frame may be nil: the tiles then lie on grey.
 func (p *Tiling) HeatMap(frame image.Image, threshold float64) *image.RGBA {
 	area := p.area()
 	if frame != nil {
@@ -51,7 +52,8 @@ func (p *Tiling) area() (r image.Rectangle) {
 
 func (t Tile) box() image.Rectangle { return image.Rect(t.Crop[0], t.Crop[1], t.Crop[2], t.Crop[3]) }
 
-// at is the largest logit of the tiles that a pixel lies in, -Inf outside of all, and whether it lies on the border of the decisive one.
+// at is the largest logit of the tiles that a pixel lies in, -Inf outside of all, and whether it
+// lies on the border of the decisive one.
 func (p *Tiling) at(x, y int) (heat float64, border bool) {
 	heat = math.Inf(-1)
 	inside := p.inside(x, y)

@@ -10,7 +10,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// sideWall is a ring in four quarters, of which the one at the right side of the picture is cracked.
+// sideWall is a ring in four quarters, of which the one at the right side of the picture is
+// cracked.
 func sideWall() *verdict.Tiling {
 	p := &verdict.Tiling{View: "sidewall", Frame: 801, Worst: 1, Angle: 90, Ring: &verdict.Ring{
 		Outer: verdict.Circle{X: 100, Y: 100, R: 90}, Inner: verdict.Circle{X: 100, Y: 100, R: 50}}}

@@ -12,12 +12,13 @@ type Policy struct {
 	Rule      Rule    // how the frames vote; empty is Mean
 }
 
-// Rule says how the frames of a tire vote. Each gives one score that is compared with the threshold, so a verdict's probability always
-// explains its label.
+// Rule says how the frames of a tire vote. Each gives one score that is compared with the
+// threshold, so a verdict's probability always explains its label.
 type Rule string
 
 const (
-	Mean     Rule = "mean"     // of the logits: independent evidence adds up there and not in probabilities
+	// of the logits: independent evidence adds up there and not in probabilities
+	Mean     Rule = "mean"
 	Majority Rule = "majority" // the median: at least half of the frames show a crack
 	Any      Rule = "any"      // the highest: one frame shows a crack
 )
@@ -38,7 +39,8 @@ func (r Rule) logit(votes []Vote) float64 {
 	ordered := slices.SortedFunc(slices.Values(votes), func(a, b Vote) int { return cmp.Compare(b.Logit, a.Logit) })
 	switch r {
 	case Majority:
-		return ordered[(len(ordered)-1)/2].Logit // of an even number the higher one: half of the frames are enough
+		// of an even number the higher one: half of the frames are enough
+		return ordered[(len(ordered)-1)/2].Logit
 	case Any:
 		return ordered[0].Logit
 	}

@@ -2,8 +2,9 @@
 //
 //	int8 forward -> VERDICT -> journal -> MQTT
 //
-// A Verdict is a record for SCADA: flat, self-contained, and explained. Newcomers need Policy.Decide, which turns the votes of
-// a tire's frames into a label, and Verdict.Encode, which makes the bytes that are published.
+// A Verdict is a record for SCADA: flat, self-contained, and explained. Newcomers need
+// Policy.Decide, which turns the votes of a tire's frames into a label, and Verdict.Encode, which
+// makes the bytes that are published.
 package verdict
 
 import (
@@ -22,9 +23,10 @@ import (
 type Label string
 
 const (
-	Normal     Label = "normal"
-	Crack      Label = "crack"
-	NoDecision Label = "no_decision" // the tire was asked for and could not be judged; Verdict.Reason says why
+	Normal Label = "normal"
+	Crack  Label = "crack"
+	// the tire was asked for and could not be judged; Verdict.Reason says why
+	NoDecision Label = "no_decision"
 )
 
 // Labels are all labels, in the order of reports.
@@ -33,57 +35,75 @@ func Labels() []Label { return []Label{Normal, Crack, NoDecision} }
 // Reject says whether a tire leaves the belt: what is not known to be sound does.
 func (l Label) Reject() bool { return l != Normal }
 
-// SchemaVersion stands in every verdict; it grows when a receiver would have to change. Version 2 added the label no_decision, and Reject.
+// SchemaVersion stands in every verdict; it grows when a receiver would have to change. Version 2
+// added the label no_decision, and Reject.
 const SchemaVersion = 2
 
-// Verdict is one tire's result. (Station, Seq) is unique for ever: delivery is at least once, and a receiver drops repeats by it.
+// Verdict is one tire's result. (Station, Seq) is unique for ever: delivery is at least once, and a
+// receiver drops repeats by it.
 type Verdict struct {
-	Schema  int       `msg:"schema" json:"schema"`
-	Station string    `msg:"station" json:"station"` // site/line/station
-	Seq     uint64    `msg:"seq" json:"seq"`         // counts the station's verdicts from 1; the status topic names the gaps
-	Time    time.Time `msg:"time" json:"time"`       // when the deciding frame was taken, UTC
+	Schema  int    `msg:"schema" json:"schema"`
+	Station string `msg:"station" json:"station"` // site/line/station
+	// counts the station's verdicts from 1; the status topic names the gaps
+	Seq  uint64    `msg:"seq" json:"seq"`
+	Time time.Time `msg:"time" json:"time"` // when the deciding frame was taken, UTC
 
-	Label       Label   `msg:"label" json:"label"`
-	Reject      bool    `msg:"reject" json:"reject"`                     // a crack or no decision: what a reject output acts on
+	Label Label `msg:"label" json:"label"`
+	// a crack or no decision: what a reject output acts on
+	Reject      bool    `msg:"reject" json:"reject"`
 	Reason      string  `msg:"reason,omitempty" json:"reason,omitempty"` // why there is no decision
 	Probability float64 `msg:"probability" json:"probability"`           // of a crack, 0 to 1
 	Threshold   float64 `msg:"threshold" json:"threshold"`               // crack from here on
-	Votes       []Vote  `msg:"votes" json:"votes"`                       // the frames that were scored, oldest first
+	// the frames that were scored, oldest first
+	Votes []Vote `msg:"votes" json:"votes"`
 
 	ModelSerial uint64 `msg:"model_serial" json:"model_serial"`
-	ModelHash   string `msg:"model_hash" json:"model_hash"` // SHA-256 of the bundle, first 16 hex digits
+	// SHA-256 of the bundle, first 16 hex digits
+	ModelHash string `msg:"model_hash" json:"model_hash"`
 
-	Trigger string  `msg:"trigger,omitempty" json:"trigger,omitempty"` // what asked for it: presence, frame, photo-eye, command; missing: nothing did
-	Part    string  `msg:"part,omitempty" json:"part,omitempty"`       // the part's name, as the trigger gave it
-	Tiling  *Tiling `msg:"tiling,omitempty" json:"tiling,omitempty"`   // where in the tire, when it is judged in tiles
+	// what asked for it: presence, frame, photo-eye, command; missing: nothing did
+	Trigger string `msg:"trigger,omitempty" json:"trigger,omitempty"`
+	// the part's name, as the trigger gave it
+	Part string `msg:"part,omitempty" json:"part,omitempty"`
+	// where in the tire, when it is judged in tiles
+	Tiling *Tiling `msg:"tiling,omitempty" json:"tiling,omitempty"`
 
-	Image string   `msg:"image,omitempty" json:"image,omitempty"` // file name of a still image
-	Crop  string   `msg:"crop,omitempty" json:"crop,omitempty"`   // picture of the frame or tile that decided, beside the station's journal if it is still there; a label moves it into a folder there
-	MS    Duration `msg:"ms" json:"ms"`                           // what each step took, of the deciding frame
+	Image string `msg:"image,omitempty" json:"image,omitempty"` // file name of a still image
+	// picture of the frame or tile that decided, beside the station's journal if it is still there;
+	// a label moves it into a folder there
+	Crop string `msg:"crop,omitempty" json:"crop,omitempty"`
+	// what each step took, of the deciding frame
+	MS Duration `msg:"ms" json:"ms"`
 }
 
 // Vote is the score of one frame of a tire.
 type Vote struct {
-	Frame uint64  `msg:"frame" json:"frame"` // the source's frame number
-	Crop  [4]int  `msg:"crop" json:"crop"`   // x0, y0, x1, y1 in the frame, px
-	Logit float64 `msg:"logit" json:"logit"` // the network's output before the sigmoid; of a tire in tiles the largest of them
+	Frame uint64 `msg:"frame" json:"frame"` // the source's frame number
+	Crop  [4]int `msg:"crop" json:"crop"`   // x0, y0, x1, y1 in the frame, px
+	// the network's output before the sigmoid; of a tire in tiles the largest of them
+	Logit float64 `msg:"logit" json:"logit"`
 }
 
-// Tiling is what the tiles of the deciding frame say, and which of them decided. The angle names a place of the tire as it lay in that frame: nobody knows
-// how it is turned.
+// Tiling is what the tiles of the deciding frame say, and which of them decided. The angle names a
+// place of the tire as it lay in that frame: nobody knows how it is turned.
 type Tiling struct {
-	View  string  `msg:"view" json:"view"`                     // "tiles" or "sidewall"
-	Frame uint64  `msg:"frame" json:"frame"`                   // the deciding frame: the one with the largest logit
-	Worst int     `msg:"worst" json:"worst"`                   // index of the tile with the largest logit
-	Angle float64 `msg:"angle" json:"angle"`                   // of its middle as seen from the tire's, degrees in the picture: 0 at the top, clockwise
+	View string `msg:"view" json:"view"` // "tiles" or "sidewall"
+	// the deciding frame: the one with the largest logit
+	Frame uint64 `msg:"frame" json:"frame"`
+	// index of the tile with the largest logit
+	Worst int `msg:"worst" json:"worst"`
+	// of its middle as seen from the tire's, degrees in the picture: 0 at the top, clockwise
+	Angle float64 `msg:"angle" json:"angle"`
 	Ring  *Ring   `msg:"ring,omitempty" json:"ring,omitempty"` // of a side wall
-	Tiles []Tile  `msg:"tiles" json:"tiles"`                   // 1 to 256; of a side wall clockwise, else row by row
+	// 1 to 256; of a side wall clockwise, else row by row
+	Tiles []Tile `msg:"tiles" json:"tiles"`
 }
 
-// Tile is the score of one tile. A piece of side wall reaches from From to To, degrees as above; To is above From, and above 360 where the piece
-// reaches across the top. Both are 0 for other tiles.
+// Tile is the score of one tile. A piece of side wall reaches from From to To, degrees as above; To
+// is above From, and above 360 where the piece reaches across the top. Both are 0 for other tiles.
 type Tile struct {
-	Crop  [4]int  `msg:"crop" json:"crop"` // x0, y0, x1, y1 in the frame, px; of a piece of side wall the box around it
+	// x0, y0, x1, y1 in the frame, px; of a piece of side wall the box around it
+	Crop  [4]int  `msg:"crop" json:"crop"`
 	From  float64 `msg:"from,omitempty" json:"from,omitempty"`
 	To    float64 `msg:"to,omitempty" json:"to,omitempty"`
 	Logit float64 `msg:"logit" json:"logit"`
@@ -134,7 +154,8 @@ func (v *Verdict) Encode(e Encoding) ([]byte, error) {
 	return nil, fmt.Errorf("encode verdict: unknown encoding %q", e)
 }
 
-// Decode reads a payload of either encoding: JSON opens with a brace, which no MessagePack map does.
+// Decode reads a payload of either encoding: JSON opens with a brace, which no MessagePack map
+// does.
 func Decode(b []byte) (*Verdict, error) {
 	v := new(Verdict)
 	if len(b) > 0 && b[0] == '{' {

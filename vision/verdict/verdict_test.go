@@ -83,7 +83,8 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// Journals and receivers keep verdicts for longer than programs: what the first schema said, this one says too.
+// Journals and receivers keep verdicts for longer than programs: what the first schema said, this
+// one says too.
 func TestFirstSchemaIsRead(t *testing.T) {
 	for label, reject := range map[string]bool{"crack": true, "normal": false} {
 		v, err := verdict.Decode([]byte(`{"schema":1,"station":"a/b/c","seq":1,"time":"2026-03-01T22:15:07Z","label":"` + label + `"}`))

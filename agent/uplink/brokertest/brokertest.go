@@ -1,7 +1,8 @@
 // Package brokertest runs a real Mosquitto for tests.
 //
-// Start gives a broker on a free port of the loopback interface; Stop and Restart make it vanish and come back at the same port. A
-// test that needs it is skipped where Mosquitto is not installed, or fails there when REQUIRE_MOSQUITTO=1 is set.
+// Start gives a broker on a free port of the loopback interface; Stop and Restart make it vanish
+// and come back at the same port. A test that needs it is skipped where Mosquitto is not installed,
+// or fails there when REQUIRE_MOSQUITTO=1 is set.
 package brokertest
 
 import (
@@ -32,7 +33,8 @@ type Broker struct {
 // Anonymous is the configuration of a broker that lets everybody in.
 const Anonymous = "allow_anonymous true"
 
-// New prepares a broker that is down. conf are lines of mosquitto.conf in addition to the port; without any it is Anonymous.
+// New prepares a broker that is down. conf are lines of mosquitto.conf in addition to the port;
+// without any it is Anonymous.
 func New(t testing.TB, conf ...string) *Broker {
 	t.Helper()
 	bin := lookup()
@@ -105,7 +107,8 @@ func (b *Broker) Restart() {
 	}
 }
 
-// Stop kills the broker, as a power cut does, and waits until it is gone. A broker that is down stays down.
+// Stop kills the broker, as a power cut does, and waits until it is gone. A broker that is down
+// stays down.
 func (b *Broker) Stop() {
 	if b.process == nil {
 		return
@@ -115,20 +118,23 @@ func (b *Broker) Stop() {
 	b.process = nil
 }
 
-// End asks the broker to end, as a service manager does: with persistence it keeps what it knows. It waits until the broker is gone.
+// End asks the broker to end, as a service manager does: with persistence it keeps what it knows.
+// It waits until the broker is gone.
 func (b *Broker) End() {
 	b.signal(syscall.SIGTERM)
 	<-b.ended
 	b.process = nil
 }
 
-// Freeze stops the broker's process, as a cut cable stops a network: connections stand and nothing moves. Thaw lets it go on.
+// Freeze stops the broker's process, as a cut cable stops a network: connections stand and nothing
+// moves. Thaw lets it go on.
 func (b *Broker) Freeze() { b.signal(syscall.SIGSTOP) }
 
 // Thaw ends a Freeze.
 func (b *Broker) Thaw() { b.signal(syscall.SIGCONT) }
 
-// Retained is the message that the broker keeps on a topic, as mosquitto_sub gets it: a reader that shares no code with us.
+// Retained is the message that the broker keeps on a topic, as mosquitto_sub gets it: a reader that
+// shares no code with us.
 func (b *Broker) Retained(topic string) (string, error) {
 	out, err := exec.Command("mosquitto_sub", "-h", "127.0.0.1", "-p", fmt.Sprint(b.Port), "-t", topic, "-C", "1", "-W", "60").Output()
 	if err != nil {

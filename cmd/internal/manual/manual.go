@@ -1,6 +1,8 @@
-// Package manual writes what a package ships beside a program: its manual pages and the completions of three shells.
+// Package manual writes what a package ships beside a program: its manual pages and the completions
+// of three shells.
 //
-// The programs call it only when they are built with the tag `manual`, so that what stations run holds no generator:
+// The programs call it only when they are built with the tag `manual`, so that what stations run
+// holds no generator:
 //
 //	go run -tags manual ./cmd/tirewatch manual DIR
 package manual
@@ -16,7 +18,8 @@ import (
 	"github.com/spf13/cobra/doc"
 )
 
-// OnDemand writes what a package ships when the command line is `manual DIR`, and ends the program then.
+// OnDemand writes what a package ships when the command line is `manual DIR`, and ends the program
+// then.
 func OnDemand(root *cobra.Command, section string) {
 	if len(os.Args) != 3 || os.Args[1] != "manual" {
 		return
@@ -28,8 +31,8 @@ func OnDemand(root *cobra.Command, section string) {
 	os.Exit(0)
 }
 
-// Write fills dir with one page for root and for each of its commands, and with the completions NAME, _NAME and NAME.fish. section is 1
-// for programs that everybody runs and 8 for daemons.
+// Write fills dir with one page for root and for each of its commands, and with the completions
+// NAME, _NAME and NAME.fish. section is 1 for programs that everybody runs and 8 for daemons.
 func Write(root *cobra.Command, section, dir string) error {
 	man := filepath.Join(dir, "man"+section)
 	if err := os.MkdirAll(man, 0o755); err != nil {
@@ -47,7 +50,8 @@ func Write(root *cobra.Command, section, dir string) error {
 	)
 }
 
-// indent makes Markdown of the texts. Help indents its examples by two spaces, which Markdown would flow into one paragraph.
+// indent makes Markdown of the texts. Help indents its examples by two spaces, which Markdown would
+// flow into one paragraph.
 func indent(c *cobra.Command) {
 	var b strings.Builder
 	for line := range strings.Lines(c.Long) {

@@ -1,6 +1,7 @@
 // Package version says which build of tirewatch this is.
 //
-// String goes where a program names itself: verdicts' birth message, provenance of a model. Details is the answer to --version.
+// String goes where a program names itself: verdicts' birth message, provenance of a model. Details
+// is the answer to --version.
 package version
 
 import (
@@ -9,8 +10,9 @@ import (
 	"strings"
 )
 
-// release is the version of a package, of `git describe`: go build -ldflags '-X tirewatch/cmd/internal/version.release=1.2.3'. Everything
-// else is recorded by the toolchain and cannot be set wrong.
+// release is the version of a package, of `git describe`: go build -ldflags '-X
+// tirewatch/cmd/internal/version.release=1.2.3'. Everything else is recorded by the toolchain and
+// cannot be set wrong.
 var release string
 
 // String is the release, or what the Go toolchain knows of the sources when this is no release.
@@ -65,7 +67,8 @@ func details(release string, info *debug.BuildInfo) string {
 	return b.String()
 }
 
-// level is the part of an architecture that decides on which processors a build runs: " 7" of GOARM.
+// level is the part of an architecture that decides on which processors a build runs: " 7" of
+// GOARM.
 func level(set map[string]string) string {
 	for _, key := range []string{"GOARM", "GOAMD64", "GOARM64"} {
 		if v := set[key]; v != "" {

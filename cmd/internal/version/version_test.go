@@ -41,7 +41,8 @@ func TestDetails(t *testing.T) {
 	}
 }
 
-// The name that -X needs is written in the Makefile, far from the variable: the programs must answer with what the linker was given.
+// The name that -X needs is written in the Makefile, far from the variable: the programs must
+// answer with what the linker was given.
 func TestLinkerSetsTheRelease(t *testing.T) {
 	dir := t.TempDir()
 	build := exec.Command("go", "build", "-ldflags", "-X tirewatch/cmd/internal/version.release=7.8.9", "-o", dir, "tirewatch/cmd/...")

@@ -2,10 +2,11 @@
 //
 //	Record(dir) -> the code under test writes through it -> Images(cut): every folder that may be found after the cut
 //
-// A real disk keeps only what was synced. Of the rest it may keep any part: the content of a file and its name are different things,
-// writes reach the platter in any order, and a block may be there in half. Recorder remembers every step that a program takes; Images
-// then gives each folder that POSIX allows after the power went at that step, and the test opens them all. Newcomers need Record and
-// Recorder.Images.
+// A real disk keeps only what was synced. Of the rest it may keep any part: the content of a file
+// and its name are different things, writes reach the platter in any order, and a block may be
+// there in half. Recorder remembers every step that a program takes; Images then gives each folder
+// that POSIX allows after the power went at that step, and the test opens them all. Newcomers need
+// Record and Recorder.Images.
 package durabletest
 
 import (
@@ -22,15 +23,16 @@ import (
 	"tirewatch/internal/durable"
 )
 
-// Recorder is a durable.FS for one flat folder that remembers what is done. It does it too, so that the program goes on.
+// Recorder is a durable.FS for one flat folder that remembers what is done. It does it too, so that
+// the program goes on.
 type Recorder struct {
 	dir     string
 	names   map[string]*inode // as the program sees the folder
 	durable map[string]*inode // as it was when recording began
 	steps   []step
 
-	// Fail, when set, is asked before each step, numbered from 0. An error is what the program is told; perform says whether the step
-	// happens all the same.
+	// Fail, when set, is asked before each step, numbered from 0. An error is what the program is
+	// told; perform says whether the step happens all the same.
 	Fail func(n int) (perform bool, err error)
 	n    int
 }
@@ -57,7 +59,8 @@ const (
 	syncDir kind = "fsync folder"
 )
 
-// Record begins with what is in dir, which counts as durable. Files in folders below are not looked at.
+// Record begins with what is in dir, which counts as durable. Files in folders below are not looked
+// at.
 func Record(t testing.TB, dir string) *Recorder {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -133,7 +136,8 @@ type handle struct {
 // CreateTemp is part of durable.FS.
 func (r *Recorder) CreateTemp(dir, pattern string) (durable.Handle, error) {
 	h := &handle{r: r, file: &inode{}}
-	// The name is needed before the step is noted, so the file is made first and taken away again when the step must not happen.
+	// The name is needed before the step is noted, so the file is made first and taken away again
+	// when the step must not happen.
 	f, err := os.CreateTemp(dir, pattern)
 	if err != nil {
 		return nil, err

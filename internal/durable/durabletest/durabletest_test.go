@@ -26,7 +26,8 @@ func careless(r *durabletest.Recorder, path string, fsync, syncDir bool) {
 	}
 }
 
-// The simulation must find what careless programs do wrong, or its silence about ours is worth nothing.
+// The simulation must find what careless programs do wrong, or its silence about ours is worth
+// nothing.
 func TestFindsCarelessWriting(t *testing.T) {
 	for _, c := range []struct {
 		name   string

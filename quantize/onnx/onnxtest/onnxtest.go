@@ -1,5 +1,6 @@
-// Package onnxtest makes ONNX files of our networks as other tools write theirs, for tests of the way in: Keras by way of tf2onnx, and
-// PyTorch. It shares no code with package onnx but the types of a file.
+// Package onnxtest makes ONNX files of our networks as other tools write theirs, for tests of the
+// way in: Keras by way of tf2onnx, and PyTorch. It shares no code with package onnx but the types
+// of a file.
 package onnxtest
 
 import (
@@ -21,8 +22,9 @@ type Choices struct {
 	Apart    bool  // biases of convolutions are added by nodes of their own; Keras
 }
 
-// Keras writes a network as tf2onnx writes that of Keras: images (N, H, W, C), transposes around the convolutions, the flatten in the order
-// (H, W, C), MatMul and Add. It takes any number of images.
+// Keras writes a network as tf2onnx writes that of Keras: images (N, H, W, C), transposes around
+// the convolutions, the flatten in the order (H, W, C), MatMul and Add. It takes any number of
+// images.
 func Keras(g *graph.Graph, params []nn.Param, o Choices) *onnx.Model {
 	in := g.Input
 	w := newWriter(o, onnx.AnySize, in.H, in.W, in.C)
@@ -59,8 +61,8 @@ func Keras(g *graph.Graph, params []nn.Param, o Choices) *onnx.Model {
 	})
 }
 
-// PyTorch writes a network as torch.onnx.export does: images (N, C, H, W), a flatten whose shape is computed from the number of images, in the
-// order (C, H, W), and Gemm.
+// PyTorch writes a network as torch.onnx.export does: images (N, C, H, W), a flatten whose shape is
+// computed from the number of images, in the order (C, H, W), and Gemm.
 func PyTorch(g *graph.Graph, params []nn.Param, o Choices) *onnx.Model {
 	in := g.Input
 	w := newWriter(o, onnx.AnySize, in.C, in.H, in.W)
@@ -96,7 +98,8 @@ func PyTorch(g *graph.Graph, params []nn.Param, o Choices) *onnx.Model {
 	})
 }
 
-// style is how a tool writes the layers. from is the shape that a dense layer directly behind a flatten reads, the zero Shape for others.
+// style is how a tool writes the layers. from is the shape that a dense layer directly behind a
+// flatten reads, the zero Shape for others.
 type style struct {
 	conv    func(s graph.Step, kernel, bias []float32)
 	flatten func(s graph.Step)

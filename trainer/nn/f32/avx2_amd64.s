@@ -2,7 +2,8 @@
 
 // Bodies for AVX2 with FMA. Target CPUs: Haswell and later, Zen and later.
 
-// func rows6x16AVX2(dst *float32, dstStep int, x *float32, xStep, runs, runLen, runStride int, w *float32, wStep int, bias *float32)
+// func rows6x16AVX2(dst *float32, dstStep int, x *float32, xStep, runs, runLen, runStride int, w
+// *float32, wStep int, bias *float32)
 //
 // Six positions times 16 channels; steps and strides in bytes, runLen in values.
 //

@@ -2,7 +2,8 @@
 
 // Bodies for AVX-512 (F, BW, DQ, VL). Target CPUs: Skylake-X and later, Zen 4 and later.
 
-// func rows6x64AVX512(dst *float32, dstStep int, x *float32, xStep, runs, runLen, runStride int, w *float32, wStep int, bias *float32)
+// func rows6x64AVX512(dst *float32, dstStep int, x *float32, xStep, runs, runLen, runStride int, w
+// *float32, wStep int, bias *float32)
 //
 // Six positions times 64 channels; steps and strides in bytes, runLen in values.
 //

@@ -80,8 +80,9 @@ func rows(dst, x []float32, n int, v Windows, w, bias []float32) {
 	for p := 0; p < n; p += tile {
 		step, dstStep := v.Step, f
 		if p+tile > n {
-			// The last tile overlaps the one before it; where there is none, six times the same position is computed. Both
-			// repeat the same sums, so no result depends on where a tile starts.
+			// The last tile overlaps the one before it; where there is none, six times the same
+			// position is computed. Both repeat the same sums, so no result depends on where a tile
+			// starts.
 			if n >= tile {
 				p = n - tile
 			} else {

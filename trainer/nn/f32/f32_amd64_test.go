@@ -43,7 +43,8 @@ var shapes = []struct{ n, f, c int }{
 	{1, 16, 1}, {5, 16, 16}, {6, 64, 3}, {7, 64, 16}, {11, 80, 32}, {12, 128, 1}, {13, 144, 16}, {3, 5, 7}, {42, 64, 128},
 }
 
-// Every assembly body gives what the generic body gives, and AVX2 and AVX-512 agree to the last bit.
+// Every assembly body gives what the generic body gives, and AVX2 and AVX-512 agree to the last
+// bit.
 func TestBodiesAgree(t *testing.T) {
 	for _, s := range shapes {
 		t.Run(fmt.Sprintf("n=%d f=%d c=%d", s.n, s.f, s.c), func(t *testing.T) {
@@ -184,7 +185,8 @@ func BenchmarkGather(b *testing.B) {
 	b.ReportMetric(float64(len(terms)*v.K())*float64(b.N)/b.Elapsed().Seconds()/1e9, "GMAC/s")
 }
 
-// Gather writes and reads inside its slices only: what does not fit is a broken invariant, found before assembly runs.
+// Gather writes and reads inside its slices only: what does not fit is a broken invariant, found
+// before assembly runs.
 func TestGatherRefuses(t *testing.T) {
 	for name, spoil := range map[string]func(s *Sum, ts []Term){
 		"a sum before dst":         func(s *Sum, _ []Term) { s.At = -4 },

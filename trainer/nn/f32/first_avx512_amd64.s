@@ -1,12 +1,13 @@
 #include "textflag.h"
 
-// The first layer for AVX-512 (F, BW, DQ, VL): 3x3 windows with stride 2 over one channel, ReLU, 2 x 2 pool. Target CPUs: Skylake-X and
-// later, Zen 4 and later.
+// The first layer for AVX-512 (F, BW, DQ, VL): 3x3 windows with stride 2 over one channel, ReLU, 2
+// x 2 pool. Target CPUs: Skylake-X and later, Zen 4 and later.
 
-// func firstForwardAVX512(dst *float32, winner *uint8, x *float32, rowStride int, w, bias *float32, tiles, last, f int)
+// func firstForwardAVX512(dst *float32, winner *uint8, x *float32, rowStride int, w, bias *float32,
+// tiles, last, f int)
 //
-// Sixteen channels of a row, four pooled positions at a time; rowStride and f in bytes. The last tile starts last positions behind the one
-// before it.
+// Sixteen channels of a row, four pooled positions at a time; rowStride and f in bytes. The last
+// tile starts last positions behind the one before it.
 //
 //	Z0..Z3, Z4..Z7, Z8..Z11, Z12..Z15  the four places of each pooled position
 //	Z16..Z24 weights     Z25 bias     Z26..Z29 the places 1, 2, 3 and Dead     Z30 zero     Z31 winner
@@ -14,7 +15,8 @@
 //
 // Every FMA broadcasts its own pixel, which two loads a cycle allow; sixteen sums hide its latency.
 
-// TAP adds one tap of all windows: its row above (u) and below (l), its weight, and its column in bytes, by place and position.
+// TAP adds one tap of all windows: its row above (u) and below (l), its weight, and its column in
+// bytes, by place and position.
 #define TAP(u, l, w, a0, a1, b0, b1, c0, c1, d0, d1) \
 	VFMADD231PS.BCST a0(u), w, Z0  \
 	VFMADD231PS.BCST a1(u), w, Z1  \
@@ -159,8 +161,8 @@ next:
 
 // func firstBackwardAVX512(dw, grad *float32, winner *uint8, table *float32, n, f int)
 //
-// Sixteen channels of a row of pooled positions; f in bytes. For each tap the pixel of the place that won is picked from the four
-// candidates that firstCandidates laid out.
+// Sixteen channels of a row of pooled positions; f in bytes. For each tap the pixel of the place
+// that won is picked from the four candidates that firstCandidates laid out.
 //
 //	Z10..Z18 sums of the taps     Z19 of the bias     Z0 gradient     Z1 winner     Z2 pixels     Z20 Dead
 #define PICK(at, sum) \

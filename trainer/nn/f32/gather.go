@@ -15,16 +15,18 @@ type Sum struct {
 // At turns an offset in values into one in bytes, as Term and Sum have it.
 func At(values int) int32 { return int32(4 * values) }
 
-// Gather adds to each window of dst the sum of its terms, windows of src. A window is runs times runLen contiguous values, dstStride apart in
-// dst and srcStride apart in src.
+// Gather adds to each window of dst the sum of its terms, windows of src. A window is runs times
+// runLen contiguous values, dstStride apart in dst and srcStride apart in src.
 //
-// It is the backward pass of a convolution whose output got few gradients, for the input and for the weights alike:
+// It is the backward pass of a convolution whose output got few gradients, for the input and for
+// the weights alike:
 //
 //	dx of a window  += g * w of each channel that got a gradient there     dst dx, src w
 //	dw of a channel += g * window of x, wherever it got a gradient         dst dw, src x
 //
-// A block of each run is summed for all windows before the next block is: what is read of src for one block fits into the nearest cache, and
-// what is written stays in registers for all of its terms.
+// A block of each run is summed for all windows before the next block is: what is read of src for
+// one block fits into the nearest cache, and what is written stays in registers for all of its
+// terms.
 func Gather(dst []float32, dstStride int, src []float32, srcStride int, sums []Sum, terms []Term, runs, runLen int) {
 	lastDst, lastSrc := At(len(dst)-(runs-1)*dstStride-runLen), At(len(src)-(runs-1)*srcStride-runLen)
 	check(runs > 0 && runLen > 0 && dstStride >= 0 && srcStride >= 0 && lastDst >= 0 && lastSrc >= 0, "Gather")

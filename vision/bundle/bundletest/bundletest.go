@@ -1,4 +1,5 @@
-// Package bundletest makes small, valid bundles for tests: a few kilobytes, quick to sign and run. Newcomers need Small.
+// Package bundletest makes small, valid bundles for tests: a few kilobytes, quick to sign and run.
+// Newcomers need Small.
 package bundletest
 
 import (
@@ -54,8 +55,8 @@ func Model(g graph.Graph, seed uint64) infer.Model {
 	return m
 }
 
-// Small is a valid bundle for every station. Its model and golden sums follow from the serial, so that two serials make
-// two models.
+// Small is a valid bundle for every station. Its model and golden sums follow from the serial, so
+// that two serials make two models.
 func Small(serial uint64) *bundle.Bundle { return Bundle(Graph(), serial) }
 
 // Bundle is Small with a network of any size.

@@ -6,7 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Guarded gives n bytes that end right before a page that nobody may touch, or begin right behind one.
+// Guarded gives n bytes that end right before a page that nobody may touch, or begin right behind
+// one.
 func Guarded(t *testing.T, n int, atEnd bool) []byte {
 	t.Helper()
 	page := unix.Getpagesize()

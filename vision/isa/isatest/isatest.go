@@ -1,5 +1,5 @@
-// Package isatest helps to test loops that have a body for each instruction set: it walks through the sets of this CPU, and gives memory
-// in which a body that leaves its slice dies.
+// Package isatest helps to test loops that have a body for each instruction set: it walks through
+// the sets of this CPU, and gives memory in which a body that leaves its slice dies.
 package isatest
 
 import (
@@ -11,8 +11,8 @@ import (
 	"tirewatch/vision/isa"
 )
 
-// EachSet runs f with the bodies of every instruction set of this CPU, by way of the package's variable set.
-// KERNEL_REQUIRE=avx2,neon fails where one is missing.
+// EachSet runs f with the bodies of every instruction set of this CPU, by way of the package's
+// variable set. KERNEL_REQUIRE=avx2,neon fails where one is missing.
 func EachSet(t *testing.T, set *isa.Set, f func(t *testing.T)) {
 	t.Helper()
 	before := *set
