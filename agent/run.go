@@ -1,3 +1,9 @@
+// Package agent is the daemon of a station. It opens what a configuration names, connects the
+// inspection loop to the journal, the broker, the belt and the page, and closes everything again.
+//
+//	config -> AGENT: inspection, models, journal, uplink, web, ... each wired in the file of its name
+//
+// Start with [Run].
 package agent
 
 import (
@@ -14,6 +20,7 @@ import (
 
 	"tirewatch/agent/config"
 	"tirewatch/agent/health"
+	"tirewatch/agent/inspection"
 	"tirewatch/agent/journal"
 	"tirewatch/agent/metrics"
 	"tirewatch/agent/models"
@@ -142,12 +149,12 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 		Health: counts.Now, Problems: tell.all, Broker: func() (bool, bool) { return cfg.MQTT.Enabled(), connected() }, Memory: j.Path() + "-shifts", Log: log,
 	})
 	watch := &onlooker{metrics: counts, page: page, problem: tell.set, drifted: rejectOnDrift(store, log), log: log}
-	station := New(Options{
+	station := inspection.New(inspection.Options{
 		Source: frames, Locator: locator, Models: store, Journal: j,
 		Each: cfg.Trigger.Mode == config.TriggerFrame, Frames: cfg.Trigger.Frames, Cut: cutOptions(cfg.Locate),
 		Rule: cfg.Trigger.Vote, Budget: cfg.Trigger.Budget.Std(), Live: picture.Source.Live(), Asked: out.asked(page.TriggerError), Decided: out.decided,
 		Problem: tell.set, Progress: loop.Progress, Log: log, Looked: counts.Frame, Uncut: counts.Uncut,
-		Judged: func(j Judgement) { watch.judged(j); out.stored(j.Verdict, j.Middle) },
+		Judged: func(j inspection.Judgement) { watch.judged(j); out.stored(j.Verdict, j.Middle) },
 		Show:   page.Show,
 		Keeps:  keeps(cfg),
 	})
@@ -158,7 +165,7 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	defer stop()
 	err = station.Run(work)
 	if damage := j.Damage(); err == nil && damage != nil {
-		err = &FatalError{damage}
+		err = &inspection.FatalError{Err: damage}
 	}
 	loop.End()
 	stopBelt()

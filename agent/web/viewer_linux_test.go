@@ -19,7 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"tirewatch/agent"
+	"tirewatch/agent/inspection"
 	"tirewatch/trainer/synth"
 	"tirewatch/vision/bundle"
 	"tirewatch/vision/bundle/bundletest"
@@ -97,10 +97,10 @@ func BenchmarkViewer(b *testing.B) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	r := film(b)
-	station := agent.New(agent.Options{
+	station := inspection.New(inspection.Options{
 		Source: r, Locator: locate.NewRound(locate.RoundOptions{}), Models: p.store, Journal: p.journal, Frames: 5, Cut: cut.Options{Margin: 0.02},
 		Problem: func(part, text string) {}, Progress: func() {}, Log: slog.New(slog.DiscardHandler), Show: p.Show,
-		Judged: func(x agent.Judgement) { p.Judged(x.Verdict, x.Pix, x.Model.Bundle.Spec.Width) },
+		Judged: func(x inspection.Judgement) { p.Judged(x.Verdict, x.Pix, x.Model.Bundle.Spec.Width) },
 	})
 	ended := make(chan error, 1)
 	go func() { ended <- station.Run(ctx) }()

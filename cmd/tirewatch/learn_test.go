@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"tirewatch/agent"
+	"tirewatch/agent/inspection"
 	"tirewatch/agent/journal"
 	"tirewatch/agent/models"
 	"tirewatch/agent/review"
@@ -138,7 +138,7 @@ func pass(t *testing.T, dir, model, key string, l *otherLine, images []*image.Gr
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { j.Close() })
-	station := agent.New(agent.Options{
+	station := inspection.New(inspection.Options{
 		Source: &belt{otherLine: l, images: images}, Locator: locate.NewRegion(image.Rectangle{}, 0), Models: store, Journal: j, Each: true, Frames: 1,
 		Keeps:   &review.Policy{Station: learnStation, Band: 2, Share: 0.1, Every: true},
 		Problem: func(part, text string) { t.Errorf("%s: %s", part, text) }, Progress: func() {}, Log: quiet,

@@ -22,7 +22,7 @@ import (
 	"periph.io/x/conn/v3/gpio"
 	"periph.io/x/conn/v3/gpio/gpiotest"
 
-	"tirewatch/agent"
+	"tirewatch/agent/inspection"
 	"tirewatch/agent/models"
 	"tirewatch/agent/reject"
 	asked "tirewatch/agent/trigger"
@@ -150,7 +150,7 @@ func (l *line) watch(t *testing.T, kind asked.Kind) {
 	film := &filmed{Source: src, start: start, perFrame: time.Second / time.Duration(l.truth.FPS)}
 	kept := &kept{}
 	faults := map[asked.Fault]int{}
-	o := agent.Options{
+	o := inspection.Options{
 		Source: film, Locator: locate.NewRound(locate.RoundOptions{}), Models: store, Journal: kept, Frames: 5, Cut: cut.Options{Margin: 0.02}, Live: true,
 		Problem: func(string, string) {}, Progress: func() {}, Log: quiet,
 	}
@@ -175,10 +175,10 @@ func (l *line) watch(t *testing.T, kind asked.Kind) {
 		}
 	case asked.PhotoEye, asked.Command:
 		triggers := make(chan asked.Trigger, 64)
-		o.Asked = agent.Asked{Triggers: triggers, Window: 500 * time.Millisecond, Witness: true, Fault: func(f asked.Fault) { faults[f]++ }}
+		o.Asked = inspection.Asked{Triggers: triggers, Window: 500 * time.Millisecond, Witness: true, Fault: func(f asked.Fault) { faults[f]++ }}
 		outside.run(ctx, triggers, faults, background)
 	}
-	if err := agent.New(o).Run(t.Context()); err != nil {
+	if err := inspection.New(o).Run(t.Context()); err != nil {
 		t.Error(err)
 	}
 	cancel()

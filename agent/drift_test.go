@@ -2,12 +2,12 @@ package agent
 
 import (
 	"bytes"
-	"context"
 	"log/slog"
 	"math"
 	"strings"
 	"testing"
 
+	"tirewatch/agent/inspection"
 	"tirewatch/agent/metrics"
 	"tirewatch/agent/models"
 	"tirewatch/vision/bundle"
@@ -15,35 +15,6 @@ import (
 	"tirewatch/vision/preprocess"
 	"tirewatch/vision/verdict"
 )
-
-// Whoever watches is told of every stored verdict, with the very bytes that the deciding vote was
-// computed from.
-func TestJudgedIsToldOfEachVerdict(t *testing.T) {
-	b := newBench(t, film{{150}, {160}, {170}, {}, {}, {}, {}, {}, {}, {}}, 7)
-	var told []verdict.Verdict
-	looked := 0
-	b.o.Looked = func() { looked++ }
-	b.o.Judged = func(j Judgement) {
-		told = append(told, *j.Verdict)
-		sum, err := j.Model.Runner.Run(j.Pix)
-		if err != nil {
-			t.Fatal(err)
-		}
-		near := false
-		for _, v := range j.Verdict.Votes {
-			near = near || v.Logit == j.Model.Bundle.Model.Logit(sum)
-		}
-		if !near {
-			t.Errorf("the crop gives %g, the votes are %+v", j.Model.Bundle.Model.Logit(sum), j.Verdict.Votes)
-		}
-	}
-	if err := b.Run(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	if len(told) != 1 || len(b.verdicts) != 1 || told[0].Seq != b.verdicts[0].Seq || looked != len(b.film) {
-		t.Errorf("told of %d verdicts, %d are stored; %d frames", len(told), len(b.verdicts), looked)
-	}
-}
 
 // Dark pictures raise one alarm, which says what to look for and reaches whoever decides about the
 // model; another model starts afresh.
@@ -70,7 +41,7 @@ func TestDriftIsTold(t *testing.T) {
 		t.Fatalf("brightness %g", light)
 	}
 	for range 120 {
-		o.judged(Judgement{Verdict: &verdict.Verdict{Label: verdict.Normal, Threshold: 0.5}, Model: model, Typical: dark, Logit: -3})
+		o.judged(inspection.Judgement{Verdict: &verdict.Verdict{Label: verdict.Normal, Threshold: 0.5}, Model: model, Typical: dark, Logit: -3})
 	}
 	if drifted != 1 || strings.Count(log.String(), "DRIFT") != 1 {
 		t.Errorf("%d alarms: %s", drifted, &log)
@@ -78,7 +49,7 @@ func TestDriftIsTold(t *testing.T) {
 	if last := problems[len(problems)-1]; !strings.Contains(last, "darker than in training: check lamps") {
 		t.Errorf("problem %q", last)
 	}
-	o.judged(Judgement{Verdict: &verdict.Verdict{Label: verdict.Normal}, Model: &models.Loaded{Bundle: bundletest.Small(8)}, Typical: dark})
+	o.judged(inspection.Judgement{Verdict: &verdict.Verdict{Label: verdict.Normal}, Model: &models.Loaded{Bundle: bundletest.Small(8)}, Typical: dark})
 	if last := problems[len(problems)-1]; last != "drift: " {
 		t.Errorf("with another model the problem is %q", last)
 	}

@@ -1,6 +1,6 @@
 //go:build opencv
 
-package agent_test
+package inspection_test
 
 import (
 	"io"
@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"tirewatch/agent"
+	"tirewatch/agent/inspection"
 	"tirewatch/trainer/synth"
 	"tirewatch/vision/camera"
 	"tirewatch/vision/locate"
@@ -30,8 +30,8 @@ func TestFilmedTires(t *testing.T) {
 	}
 	defer src.Close()
 	l := locate.NewRound(locate.RoundOptions{})
-	tracker := agent.NewTracker(5)
-	var left []*agent.Track
+	tracker := inspection.NewTracker(5)
+	var left []*inspection.Track
 	seen := make([]int, len(truth.Tires))
 	for i := 0; ; i++ {
 		f, err := src.Next(t.Context())
@@ -42,7 +42,7 @@ func TestFilmedTires(t *testing.T) {
 			t.Fatal(err)
 		}
 		tires := l.Find(f)
-		view := agent.View{Seq: f.Seq, Time: time.Unix(0, 0).Add(time.Duration(i) * time.Second / time.Duration(truth.FPS)), Size: f.Bounds().Size()}
+		view := inspection.View{Seq: f.Seq, Time: time.Unix(0, 0).Add(time.Duration(i) * time.Second / time.Duration(truth.FPS)), Size: f.Bounds().Size()}
 		_, gone := tracker.Step(view, tires)
 		left = append(left, gone...)
 		for _, got := range tires {

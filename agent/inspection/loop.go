@@ -1,13 +1,14 @@
-// Package agent is the station: the loop from the camera to the broker.
+// Package inspection is the loop of a station: from the camera's frame to the verdict in the journal.
 //
-//	camera -> locate -> track -> crop, preprocess -> int8 forward -> vote -> journal -> uplink
+//	reader -> locate -> tracker, triggers -> evidence (cut, preprocess) -> forward pass -> decide -> store
 //
-// One goroutine carries a frame from the camera to the journal; another does nothing but wait for
-// the camera, whose silence must not keep a tire that was asked for from its verdict. Bundles that
-// are pushed are tried beside it and take effect with the next tire. A verdict exists when the
-// journal has it, and only then is it sent. Newcomers need Run, which builds a whole station from
-// its configuration, and Station.Run, the loop itself.
-package agent
+// One goroutine carries a frame through all steps. A second one only waits for the camera, so that
+// a silent camera cannot hold up the verdict for a trigger. A new model takes effect with the next
+// tire. A verdict exists once the journal has stored it.
+//
+// The package knows neither the configuration nor the broker: [New] takes the parts that the loop
+// needs, and [Station.Run] works until the camera ends or the context does.
+package inspection
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package agent
+package inspection
 
 import (
 	"context"
@@ -58,8 +58,8 @@ const (
 	atMiddle = 0.5
 )
 
-// triggerPart names triggers among the station's problems.
-const triggerPart = "trigger"
+// TriggerPart names triggers among the station's problems.
+const TriggerPart = "trigger"
 
 func newAsked() asked {
 	a := asked{timer: time.NewTimer(0)}
@@ -197,7 +197,7 @@ func (s *Station) close(ctx context.Context, g *gather, why string) error {
 		e := s.seen[t]
 		delete(s.seen, t)
 		if s.asked.faultless++; s.asked.faultless == faultlessAgain {
-			s.o.Problem(triggerPart, "")
+			s.o.Problem(TriggerPart, "")
 		}
 		return s.conclude(ctx, e, s.causeOf(g), t.Samples)
 	}
@@ -251,7 +251,7 @@ func (s *Station) unasked(ctx context.Context, t *Track, e *evidence) error {
 		s.asked.alone = slices.Delete(s.asked.alone, 0, 1)
 	}
 	s.asked.faultless = 0
-	s.o.Problem(triggerPart, "a tire passed without a trigger at "+middle.UTC().Format(time.RFC3339))
+	s.o.Problem(TriggerPart, "a tire passed without a trigger at "+middle.UTC().Format(time.RFC3339))
 	s.fault(trigger.Absent, "A TIRE PASSED WITHOUT A TRIGGER: it is judged all the same", "frame", frame)
 	return s.conclude(ctx, e, cause{kind: trigger.Missing, middle: middle}, t.Samples)
 }

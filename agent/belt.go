@@ -12,6 +12,7 @@ import (
 
 	"tirewatch/agent/config"
 	lines "tirewatch/agent/gpio"
+	"tirewatch/agent/inspection"
 	"tirewatch/agent/metrics"
 	"tirewatch/agent/reject"
 	"tirewatch/agent/trigger"
@@ -113,7 +114,7 @@ func (o *outside) trigger(t trigger.Trigger) {
 	default:
 		o.log.Error("A TRIGGER IS LOST: too many wait", "kind", t.Kind, "part", t.Part)
 		o.counts.TriggerFault(trigger.Late)
-		o.tell.set(triggerPart, errTooMany.Error())
+		o.tell.set(inspection.TriggerPart, errTooMany.Error())
 		if t.Reply != nil {
 			t.Reply(errTooMany)
 		}
@@ -139,9 +140,9 @@ func (o *outside) command(c uplink.Command) {
 
 // asked are the options of a station that is asked for verdicts. wrong is told when something was
 // wrong with a trigger.
-func (o *outside) asked(wrong func(at time.Time)) Asked {
+func (o *outside) asked(wrong func(at time.Time)) inspection.Asked {
 	t := o.cfg.Trigger
-	return Asked{
+	return inspection.Asked{
 		Triggers: o.triggers, Delay: t.Delay.Std(), Window: t.Window.Std(), MinGap: t.MinGap.Std(),
 		Witness: o.cfg.Locate.Mode == config.LocateRound, Came: o.counts.Trigger,
 		Fault: func(f trigger.Fault) { o.counts.TriggerFault(f); wrong(time.Now()) },

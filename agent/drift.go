@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"tirewatch/agent/drift"
+	"tirewatch/agent/inspection"
 	"tirewatch/agent/metrics"
 	"tirewatch/agent/models"
 	"tirewatch/agent/web"
@@ -27,7 +28,7 @@ type onlooker struct {
 }
 
 // judged is a Station's Options.Judged.
-func (o *onlooker) judged(j Judgement) {
+func (o *onlooker) judged(j inspection.Judgement) {
 	o.metrics.Verdict(j.Verdict)
 	if j.Typical == nil { // no decision says nothing about the pictures
 		o.page.Judged(j.Verdict, nil, 0)

@@ -1,4 +1,4 @@
-package agent
+package inspection
 
 import (
 	"bytes"
@@ -448,5 +448,34 @@ func TestPicturesAreKept(t *testing.T) {
 	}
 	if !slices.Contains(b.problems, "pictures:the disk is full") {
 		t.Errorf("problems %q", b.problems)
+	}
+}
+
+// Whoever watches is told of every stored verdict, with the very bytes that the deciding vote was
+// computed from.
+func TestJudgedIsToldOfEachVerdict(t *testing.T) {
+	b := newBench(t, film{{150}, {160}, {170}, {}, {}, {}, {}, {}, {}, {}}, 7)
+	var told []verdict.Verdict
+	looked := 0
+	b.o.Looked = func() { looked++ }
+	b.o.Judged = func(j Judgement) {
+		told = append(told, *j.Verdict)
+		sum, err := j.Model.Runner.Run(j.Pix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		near := false
+		for _, v := range j.Verdict.Votes {
+			near = near || v.Logit == j.Model.Bundle.Model.Logit(sum)
+		}
+		if !near {
+			t.Errorf("the crop gives %g, the votes are %+v", j.Model.Bundle.Model.Logit(sum), j.Verdict.Votes)
+		}
+	}
+	if err := b.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if len(told) != 1 || len(b.verdicts) != 1 || told[0].Seq != b.verdicts[0].Seq || looked != len(b.film) {
+		t.Errorf("told of %d verdicts, %d are stored; %d frames", len(told), len(b.verdicts), looked)
 	}
 }
