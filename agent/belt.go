@@ -13,10 +13,10 @@ import (
 	"tirewatch/agent/config"
 	lines "tirewatch/agent/gpio"
 	"tirewatch/agent/inspection"
+	"tirewatch/agent/message"
 	"tirewatch/agent/metrics"
 	"tirewatch/agent/reject"
 	"tirewatch/agent/trigger"
-	"tirewatch/agent/uplink"
 	"tirewatch/vision/verdict"
 )
 
@@ -30,7 +30,7 @@ type outside struct {
 	eye      *trigger.Eye         // nil: none
 	output   *reject.Output       // nil: none
 	encoder  *reject.Encoder      // nil: none
-	publish  func(uplink.Reject)  // nil: rejects are not published
+	publish  func(message.Reject) // nil: rejects are not published
 }
 
 // waitingTriggers is room for what comes while the loop stores a verdict on a slow card.
@@ -125,7 +125,7 @@ func (o *outside) trigger(t trigger.Trigger) {
 const latestAhead = time.Minute
 
 // command is a trigger that came through MQTT.
-func (o *outside) command(c uplink.Command) {
+func (o *outside) command(c message.Command) {
 	now := time.Now()
 	t := trigger.Trigger{Kind: trigger.Command, Time: c.Time, Part: c.Part, Reply: c.Reply}
 	switch {
@@ -161,7 +161,7 @@ func (o *outside) stored(v *verdict.Verdict, middle time.Time) {
 	if o.publish == nil || !v.Reject {
 		return
 	}
-	o.publish(uplink.Reject{
+	o.publish(message.Reject{
 		Station: v.Station, Seq: v.Seq, Middle: middle.UTC(), Label: v.Label, Reason: v.Reason, Trigger: v.Trigger, Part: v.Part,
 		Missed: func(err error) {
 			o.log.Error("MISSED REJECT: it was not published", "seq", v.Seq, "part", v.Part, "error", err)

@@ -22,6 +22,7 @@ import (
 
 	"tirewatch/agent"
 	"tirewatch/agent/config"
+	"tirewatch/agent/message"
 	"tirewatch/agent/uplink"
 	"tirewatch/agent/uplink/brokertest"
 	"tirewatch/vision/bundle"
@@ -135,12 +136,12 @@ func TestFromTriggerToEjector(t *testing.T) {
 				t.Errorf("verdict %+v", v)
 			}
 			<-ejector.pulses
-			var r uplink.Reject
+			var r message.Reject
 			if err := json.Unmarshal(p.next("reject"), &r); err != nil || r.Seq != v.Seq || r.Part != c.part || r.Station != v.Station {
 				t.Errorf("reject %+v, %v", r, err)
 			}
 			if c.part != "" {
-				var reply uplink.CommandReply
+				var reply message.CommandReply
 				if err := json.Unmarshal(p.next("command/reply"), &reply); err != nil || reply.ID != "7" || !reply.OK {
 					t.Errorf("reply %+v, %v", reply, err)
 				}

@@ -10,7 +10,7 @@ import (
 	"tirewatch/agent/config"
 	"tirewatch/agent/health"
 	"tirewatch/agent/journal"
-	"tirewatch/agent/uplink"
+	"tirewatch/agent/message"
 )
 
 // publishedGaps is how many of the newest gaps stand in the status: it is retained, and must stay
@@ -19,7 +19,7 @@ const publishedGaps = 8
 
 // tellJournal says what the journal found at its start and what is known to be missing at the
 // broker. publish may be nil.
-func tellJournal(j *journal.Journal, tell *problems, publish func(lost uint64, gaps []uplink.Gap), log *slog.Logger) {
+func tellJournal(j *journal.Journal, tell *problems, publish func(lost uint64, gaps []message.Gap), log *slog.Logger) {
 	if j.Created() {
 		log.Warn("a new journal begins", "path", j.Path(), "next", j.Next())
 	}
@@ -52,7 +52,7 @@ func clockProblem(j *journal.Journal, now time.Time) string {
 }
 
 // keepJournal holds the journal within its limits until ctx ends.
-func keepJournal(ctx context.Context, c config.Journal, j *journal.Journal, tell *problems, publish func(uint64, []uplink.Gap), log *slog.Logger) {
+func keepJournal(ctx context.Context, c config.Journal, j *journal.Journal, tell *problems, publish func(uint64, []message.Gap), log *slog.Logger) {
 	j.Keep(ctx, journal.KeepOptions{
 		Limits:  journal.Limits{Bytes: c.MaxSize.Bytes(), Age: c.MaxAge.Std(), Crops: c.CropsMaxSize.Bytes()},
 		Problem: tell.set,
@@ -62,7 +62,7 @@ func keepJournal(ctx context.Context, c config.Journal, j *journal.Journal, tell
 }
 
 // publishGaps tells the broker what it never got; publish is nil when there is none.
-func publishGaps(j *journal.Journal, publish func(lost uint64, gaps []uplink.Gap), log *slog.Logger) {
+func publishGaps(j *journal.Journal, publish func(lost uint64, gaps []message.Gap), log *slog.Logger) {
 	if publish == nil {
 		return
 	}
@@ -71,9 +71,9 @@ func publishGaps(j *journal.Journal, publish func(lost uint64, gaps []uplink.Gap
 		log.Error("what was lost cannot be told", "error", err)
 		return
 	}
-	told := make([]uplink.Gap, len(gaps))
+	told := make([]message.Gap, len(gaps))
 	for i, g := range gaps {
-		told[i] = uplink.Gap(g)
+		told[i] = message.Gap(g)
 	}
 	publish(lost, told)
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"tirewatch/agent/journal"
-	"tirewatch/agent/uplink"
+	"tirewatch/agent/message"
 	"tirewatch/vision/verdict"
 )
 
@@ -47,7 +47,7 @@ func TestClockProblem(t *testing.T) {
 // What was lost before this start is told at this start.
 func TestLossesAreTold(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
-	var told []uplink.Gap
+	var told []message.Gap
 	var problem string
 	start := func() *journal.Journal {
 		j, err := journal.Open(path, "a/b/c")
@@ -56,7 +56,7 @@ func TestLossesAreTold(t *testing.T) {
 		}
 		t.Cleanup(func() { j.Close() })
 		tell := &problems{texts: map[string]string{}, publish: []func(string){func(s string) { problem = s }}}
-		tellJournal(j, tell, func(_ uint64, gaps []uplink.Gap) { told = gaps }, slog.New(slog.NewTextHandler(io.Discard, nil)))
+		tellJournal(j, tell, func(_ uint64, gaps []message.Gap) { told = gaps }, slog.New(slog.NewTextHandler(io.Discard, nil)))
 		return j
 	}
 	j := start()

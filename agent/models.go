@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tirewatch/agent/config"
+	"tirewatch/agent/message"
 	"tirewatch/agent/models"
 	"tirewatch/agent/uplink"
 	"tirewatch/vision/bundle"
@@ -85,20 +86,20 @@ func installFile(store *models.Store, path string) (*models.Loaded, error) {
 	return m, nil
 }
 
-func newModelState(s models.Snapshot) uplink.ModelState {
-	var out uplink.ModelState
-	ref := func(m *models.Loaded) *uplink.ModelRef {
+func newModelState(s models.Snapshot) message.ModelState {
+	var out message.ModelState
+	ref := func(m *models.Loaded) *message.ModelRef {
 		if m == nil {
 			return nil
 		}
-		return &uplink.ModelRef{Serial: m.Bundle.Serial, Hash: m.Bundle.ID(), Since: m.Since}
+		return &message.ModelRef{Serial: m.Bundle.Serial, Hash: m.Bundle.ID(), Since: m.Since}
 	}
 	out.Active, out.Previous = ref(s.Active), ref(s.Previous)
 	if t := s.Trial; t != nil && s.Active != nil {
-		out.Candidate = &uplink.Candidate{ModelRef: *out.Active, Verdicts: t.Verdicts, Of: t.Of, Compared: t.Compared, Disagreements: t.Disagreements}
+		out.Candidate = &message.Candidate{ModelRef: *out.Active, Verdicts: t.Verdicts, Of: t.Of, Compared: t.Compared, Disagreements: t.Disagreements}
 	}
 	if e := s.Last; e != nil {
-		out.Last = &uplink.ModelEvent{Event: string(e.Kind), Serial: e.Serial, Hash: e.Hash, Reason: e.Reason, Time: e.Time}
+		out.Last = &message.ModelEvent{Event: string(e.Kind), Serial: e.Serial, Hash: e.Hash, Reason: e.Reason, Time: e.Time}
 	}
 	return out
 }

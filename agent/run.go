@@ -22,6 +22,7 @@ import (
 	"tirewatch/agent/health"
 	"tirewatch/agent/inspection"
 	"tirewatch/agent/journal"
+	"tirewatch/agent/message"
 	"tirewatch/agent/metrics"
 	"tirewatch/agent/models"
 	"tirewatch/agent/review"
@@ -95,7 +96,7 @@ func Run(ctx context.Context, cfg *config.Config, o RunOptions) (err error) {
 	}
 	drain := func() {}
 	connected := func() bool { return false }
-	var gaps func(uint64, []uplink.Gap)
+	var gaps func(uint64, []message.Gap)
 	if cfg.MQTT.Enabled() {
 		part := monitor.Part("uplink", 2*uplink.ProgressPause)
 		u := newUplink(cfg, j, o, counts.Health, part.Progress, out)
@@ -188,16 +189,16 @@ func keeps(cfg *config.Config) *review.Policy {
 	return p
 }
 
-func newUplink(cfg *config.Config, j *journal.Journal, o RunOptions, health func() (uplink.Health, error), progress func(), out *outside) *uplink.Uplink {
+func newUplink(cfg *config.Config, j *journal.Journal, o RunOptions, health func() (message.Health, error), progress func(), out *outside) *uplink.Uplink {
 	commands := []string{commandConfirm, commandRollback}
-	var triggers func(uplink.Command)
+	var triggers func(message.Command)
 	if cfg.Trigger.Mode == config.TriggerCommand {
 		triggers = out.command
 	}
 	if out.output != nil {
 		commands = append(commands, commandLampTest)
 	}
-	u := uplink.New(cfg.MQTT, uplink.Topics{Root: cfg.MQTT.Root, Station: cfg.Station.ID()}, j, o.Log, uplink.Options{
+	u := uplink.New(cfg.MQTT, message.Topics{Root: cfg.MQTT.Root, Station: cfg.Station.ID()}, j, o.Log, uplink.Options{
 		Version: o.Version, AcceptPush: cfg.Model.AcceptPush, Commands: commands, Trigger: triggers,
 		Health: health, Progress: progress,
 	})

@@ -15,6 +15,7 @@ import (
 
 	"tirewatch/agent/config"
 	"tirewatch/agent/journal"
+	"tirewatch/agent/message"
 	"tirewatch/agent/uplink"
 	"tirewatch/agent/uplink/brokertest"
 	"tirewatch/vision/verdict"
@@ -236,7 +237,7 @@ func TestBridge(t *testing.T) {
 	local := brokertest.Start(t, lines...)
 
 	const station = "plant-1/belt-1/station-3"
-	topics := uplink.Topics{Root: "tirewatch", Station: station}
+	topics := message.Topics{Root: "tirewatch", Station: station}
 	j, err := journal.Open(filepath.Join(t.TempDir(), "journal.db"), station)
 	if err != nil {
 		t.Fatal(err)

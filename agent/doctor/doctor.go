@@ -22,6 +22,7 @@ import (
 	"tirewatch/agent/config"
 	"tirewatch/agent/health"
 	"tirewatch/agent/journal"
+	"tirewatch/agent/message"
 	"tirewatch/agent/models"
 	"tirewatch/agent/sparkplug"
 	"tirewatch/agent/uplink"
@@ -243,7 +244,7 @@ func (d *doctor) broker(ctx context.Context) {
 	err := d.login(c, func(c config.MQTT) error {
 		within, cancel := context.WithTimeout(ctx, d.Patience)
 		defer cancel()
-		return uplink.Try(within, c, uplink.Topics{Root: c.Root, Station: d.cfg.Station.ID()})
+		return uplink.Try(within, c, message.Topics{Root: c.Root, Station: d.cfg.Station.ID()})
 	})
 	if err != nil {
 		d.tell(d.refused("broker", err, "the broker's access list must let the station read and write below its own topic"))

@@ -4,13 +4,13 @@ import (
 	"maps"
 	"time"
 
-	"tirewatch/agent/uplink"
+	"tirewatch/agent/message"
 	"tirewatch/vision/verdict"
 )
 
 // Health gives the figures of this moment for the health topic. Mean times are those since it was
 // asked before, so it has one reader. The error says that the queue cannot be read.
-func (m *Metrics) Health() (uplink.Health, error) {
+func (m *Metrics) Health() (message.Health, error) {
 	h, err := m.Now()
 	if err != nil {
 		return h, err
@@ -26,12 +26,12 @@ func (m *Metrics) Health() (uplink.Health, error) {
 }
 
 // Now is Health without mean times, for any number of readers.
-func (m *Metrics) Now() (uplink.Health, error) {
+func (m *Metrics) Now() (message.Health, error) {
 	n, oldest, err := m.sources.Queue.Depth()
 	if err != nil {
-		return uplink.Health{}, err
+		return message.Health{}, err
 	}
-	h := uplink.Health{Time: time.Now().UTC(), Since: m.start, ModelSerial: m.sources.Serial(), Queued: n, OldestS: age(n, oldest).Seconds(), Verdicts: map[string]uint64{}}
+	h := message.Health{Time: time.Now().UTC(), Since: m.start, ModelSerial: m.sources.Serial(), Queued: n, OldestS: age(n, oldest).Seconds(), Verdicts: map[string]uint64{}}
 	if t, ok := m.sources.Temperature(); ok {
 		h.TemperatureC = &t
 	}

@@ -17,8 +17,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"tirewatch/agent/message"
 	"tirewatch/agent/trigger"
-	"tirewatch/agent/uplink"
 	"tirewatch/vision/verdict"
 )
 
@@ -51,8 +51,8 @@ type Metrics struct {
 	counts counts // guarded by mu
 	// guarded by mu; sums of the verdicts since Health was asked, ms
 	recent   verdict.Duration
-	verdicts int                     // guarded by mu; how many these are
-	drifts   map[string]uplink.Drift // guarded by mu; by statistic
+	verdicts int                      // guarded by mu; how many these are
+	drifts   map[string]message.Drift // guarded by mu; by statistic
 }
 
 // counts are plain numbers that both readers share.
@@ -76,7 +76,7 @@ func New(version string, sources Sources) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(), sources: sources, start: time.Now().UTC(),
 		counts: counts{verdicts: map[verdict.Label]uint64{}, triggers: map[trigger.Kind]uint64{}, faults: map[trigger.Fault]uint64{}},
-		drifts: map[string]uplink.Drift{},
+		drifts: map[string]message.Drift{},
 		votes: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "tirewatch_verdict_frames", Help: "Frames that were scored for a verdict.", Buckets: []float64{1, 2, 3, 5, 8, 13, 21}}),
 		steps: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -154,7 +154,7 @@ func (m *Metrics) Drift(statistic string, deviations float64, alarm bool) {
 	m.alarm.WithLabelValues(statistic).Set(number(alarm))
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.drifts[statistic] = uplink.Drift{Deviations: deviations, Alarm: alarm}
+	m.drifts[statistic] = message.Drift{Deviations: deviations, Alarm: alarm}
 }
 
 // NoDrift forgets the statistics: another model has another reference.

@@ -11,9 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"tirewatch/agent/message"
 	"tirewatch/agent/metrics"
 	"tirewatch/agent/trigger"
-	"tirewatch/agent/uplink"
 	"tirewatch/vision/verdict"
 )
 
@@ -117,10 +117,10 @@ func TestHealth(t *testing.T) {
 		t.Errorf("the oldest is %g s old", got.OldestS)
 	}
 	warm, held, left := 63.5, uint64(1<<20), uint64(4096)
-	want := uplink.Health{
+	want := message.Health{
 		Time: got.Time, Since: got.Since, OldestS: got.OldestS, Frames: 1, Verdicts: map[string]uint64{"crack": 2, "no_decision": 0, "normal": 0}, CameraRestarts: 1,
 		ModelSerial: 7, Queued: 3, MS: &verdict.Duration{Locate: 1.5, Preprocess: 15, Forward: 150},
-		TemperatureC: &warm, MemoryBytes: &held, DiskFreeBytes: &left, Drift: map[string]uplink.Drift{"brightness": {Deviations: -4.5, Alarm: true}},
+		TemperatureC: &warm, MemoryBytes: &held, DiskFreeBytes: &left, Drift: map[string]message.Drift{"brightness": {Deviations: -4.5, Alarm: true}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

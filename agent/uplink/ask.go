@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 
+	"tirewatch/agent/message"
+
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 )
 
@@ -36,13 +38,13 @@ func ask(ctx context.Context, opts PushOptions, command string) error {
 		return err
 	}
 	defer p.leave()
-	if p.status.State != Online {
+	if p.status.State != message.Online {
 		return fmt.Errorf("%w: %s", ErrOffline, p.describe())
 	}
-	topics := Topics{p.MQTT.Root, p.Station}
-	replies := make(chan CommandReply, 64)
+	topics := message.Topics{Root: p.MQTT.Root, Station: p.Station}
+	replies := make(chan message.CommandReply, 64)
 	granted, err := subscribe(ctx, p.client, p.lost, map[string]byte{topics.CommandReply(): 1}, func(_ mqtt.Client, m mqtt.Message) {
-		var r CommandReply
+		var r message.CommandReply
 		if json.Unmarshal(m.Payload(), &r) != nil {
 			return
 		}
@@ -58,7 +60,7 @@ func ask(ctx context.Context, opts PushOptions, command string) error {
 		return fmt.Errorf("%w to read %s", ErrForbidden, topics.CommandReply())
 	}
 	id := rand.Text()
-	p.client.Publish(topics.Command(), 1, false, encode(Command{ID: id, Name: command}))
+	p.client.Publish(topics.Command(), 1, false, encode(message.Command{ID: id, Name: command}))
 	for {
 		select {
 		case r := <-replies:
@@ -83,11 +85,11 @@ func ask(ctx context.Context, opts PushOptions, command string) error {
 
 // Known is what the broker knows of a station.
 type Known struct {
-	Station string      `json:"station"`
-	Status  *Status     `json:"status"`
-	Model   *ModelState `json:"model"`
+	Station string              `json:"station"`
+	Status  *message.Status     `json:"status"`
+	Model   *message.ModelState `json:"model"`
 	// the last figures that it sent; nil: it sends none, or this client may not read them
-	Health *Health `json:"health,omitempty"`
+	Health *message.Health `json:"health,omitempty"`
 }
 
 // Inquire returns what the broker knows of a station, which may be offline.
@@ -98,7 +100,7 @@ func Inquire(ctx context.Context, opts PushOptions) (*Known, error) {
 	}
 	defer p.leave()
 	if p.model == nil {
-		p.model = &ModelState{}
+		p.model = &message.ModelState{}
 	}
 	return &Known{Station: p.Station, Status: p.status, Model: p.model, Health: p.health}, nil
 }

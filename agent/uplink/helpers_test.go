@@ -16,13 +16,14 @@ import (
 
 	"tirewatch/agent/config"
 	"tirewatch/agent/journal"
+	"tirewatch/agent/message"
 	"tirewatch/agent/uplink"
 	"tirewatch/vision/verdict"
 )
 
 const station = "hamburg/line1/station3"
 
-var topics = uplink.Topics{Root: "tirewatch", Station: station}
+var topics = message.Topics{Root: "tirewatch", Station: station}
 
 func settings(broker string) config.MQTT {
 	return config.MQTT{Broker: broker, Root: "tirewatch", ClientID: "tirewatch-test", Encoding: verdict.JSON}

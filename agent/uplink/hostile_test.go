@@ -14,6 +14,7 @@ import (
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
 
+	"tirewatch/agent/message"
 	"tirewatch/agent/uplink"
 	"tirewatch/agent/uplink/brokertest"
 )
@@ -206,7 +207,7 @@ func TestAttackRetainedMessage(t *testing.T) {
 	}
 	broker := brokertest.Start(t)
 	attacker := listen(t, broker.URL())
-	attacker.done(attacker.client.Publish(topics.ModelSet(), 1, true, make([]byte, uplink.MaxBundle+2<<20)))
+	attacker.done(attacker.client.Publish(topics.ModelSet(), 1, true, make([]byte, message.MaxBundle+2<<20)))
 	j := newJournal(t)
 	appendN(t, j, 100)
 	log, logger := newLog()
@@ -344,7 +345,7 @@ func TestLongCommandIsNotRead(t *testing.T) {
 	online(t, broker, uplink.Options{Commands: []string{"confirm"}})
 	technician := listen(t, broker.URL(), topics.CommandReply())
 	technician.send(topics.Command(), `{"command": "confirm", "id": "`+strings.Repeat("x", 8<<10)+`"}`)
-	r := until(technician, topics.CommandReply(), func(uplink.CommandReply) bool { return true })
+	r := until(technician, topics.CommandReply(), func(message.CommandReply) bool { return true })
 	if r.OK || r.ID != "" || !strings.Contains(r.Error, "accepted are at most 4096") {
 		t.Errorf("got %+v", r)
 	}

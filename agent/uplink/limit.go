@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"time"
 
+	"tirewatch/agent/message"
+
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 	"golang.org/x/net/proxy"
 )
@@ -21,7 +23,7 @@ import (
 
 // maxPacket bounds what a broker may send in one piece, bytes: a bundle, its topic, and enough
 // above that a bundle that is a little too large is refused with a reason.
-const maxPacket = MaxBundle + 1<<20
+const maxPacket = message.MaxBundle + 1<<20
 
 // PacketSizeError ends a connection whose other side announces a packet that nobody wants.
 type PacketSizeError struct{ Size int } // bytes; of a length that makes no sense 0

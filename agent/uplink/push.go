@@ -10,6 +10,7 @@ import (
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
 	"tirewatch/agent/config"
+	"tirewatch/agent/message"
 )
 
 // Errors of Push, Ask, Inquire and Watch that a caller can give advice on.
@@ -42,7 +43,7 @@ const knownWithin = 3 * time.Second
 // Push sends a bundle to a station and waits until it answers or ctx ends. The answer is about
 // these very bytes and newer than the push. Errors: *RefusedError, ErrUnknownStation, ErrOffline,
 // ErrNoAnswer, ErrForbidden, or why there is no connection.
-func Push(ctx context.Context, opts PushOptions, data []byte) (*Answer, error) {
+func Push(ctx context.Context, opts PushOptions, data []byte) (*message.Answer, error) {
 	answer, err := push(ctx, opts, data)
 	if err != nil {
 		return nil, fmt.Errorf("push: %w", err)
@@ -50,9 +51,9 @@ func Push(ctx context.Context, opts PushOptions, data []byte) (*Answer, error) {
 	return answer, nil
 }
 
-func push(ctx context.Context, opts PushOptions, data []byte) (*Answer, error) {
-	if len(data) == 0 || len(data) > MaxBundle {
-		return nil, fmt.Errorf("the bundle has %d bytes, want 1 to %d", len(data), MaxBundle)
+func push(ctx context.Context, opts PushOptions, data []byte) (*message.Answer, error) {
+	if len(data) == 0 || len(data) > message.MaxBundle {
+		return nil, fmt.Errorf("the bundle has %d bytes, want 1 to %d", len(data), message.MaxBundle)
 	}
 	client, lost, err := connect(ctx, opts.MQTT, func(o *mqtt.ClientOptions) {
 		o.SetWriteTimeout(0) // a bundle may take long on a slow line; ctx bounds it
@@ -67,7 +68,7 @@ func push(ctx context.Context, opts PushOptions, data []byte) (*Answer, error) {
 	if err := p.learn(ctx); err != nil {
 		return nil, err
 	}
-	if p.status.State != Online {
+	if p.status.State != message.Online {
 		return nil, fmt.Errorf("%w: %s", ErrOffline, p.describe())
 	}
 	return p.send(ctx, data)
@@ -82,16 +83,16 @@ type pushing struct {
 	messages chan mqtt.Message
 	leave    func() // of visit
 
-	status *Status     // the last that came
-	model  *ModelState // the last that came
-	health *Health     // the last that came
+	status *message.Status     // the last that came
+	model  *message.ModelState // the last that came
+	health *message.Health     // the last that came
 }
 
 // learn waits for what the broker has retained about the station. The broker sends what it retained
 // for one subscription before it looks at the next, so the status comes last. Figures are a
 // courtesy: a broker may keep them from this client.
 func (p *pushing) learn(ctx context.Context) error {
-	topics := Topics{p.MQTT.Root, p.Station}
+	topics := message.Topics{Root: p.MQTT.Root, Station: p.Station}
 	handle := func(_ mqtt.Client, m mqtt.Message) {
 		select {
 		case p.messages <- m:
@@ -126,7 +127,7 @@ func (p *pushing) learn(ctx context.Context) error {
 
 // note remembers what a station says. What cannot be read is as good as absent.
 func (p *pushing) note(m mqtt.Message) {
-	switch topics := (Topics{p.MQTT.Root, p.Station}); m.Topic() {
+	switch topics := (message.Topics{Root: p.MQTT.Root, Station: p.Station}); m.Topic() {
 	case topics.Status():
 		remember(&p.status, m.Payload())
 	case topics.Model():
@@ -144,9 +145,9 @@ func remember[M any](last **M, payload []byte) {
 }
 
 // answer is the last one that came, an empty one if there was none.
-func (p *pushing) answer() Answer {
+func (p *pushing) answer() message.Answer {
 	if p.model == nil || p.model.Answer == nil {
-		return Answer{}
+		return message.Answer{}
 	}
 	return *p.model.Answer
 }
@@ -167,9 +168,9 @@ func (p *pushing) describe() string {
 }
 
 // send publishes the bundle and waits for an answer about it that was not there before.
-func (p *pushing) send(ctx context.Context, data []byte) (*Answer, error) {
-	before, hash := p.answer(), BundleHash(data)
-	topic := Topics{p.MQTT.Root, p.Station}.ModelSet()
+func (p *pushing) send(ctx context.Context, data []byte) (*message.Answer, error) {
+	before, hash := p.answer(), message.BundleHash(data)
+	topic := message.Topics{Root: p.MQTT.Root, Station: p.Station}.ModelSet()
 	published := make(chan error, 1)
 	go func() {
 		token := p.client.Publish(topic, 1, false, data)

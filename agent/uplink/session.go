@@ -8,6 +8,7 @@ import (
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
+	"tirewatch/agent/message"
 	"tirewatch/vision/verdict"
 )
 
@@ -54,7 +55,7 @@ func (u *Uplink) session(ctx context.Context, client mqtt.Client, lost <-chan er
 	err := s.run(ctx, lost)
 	if ctx.Err() != nil {
 		s.publishHealth()
-		offline := Status{State: Offline, Since: time.Now().UTC(), Reason: reasonStopped, Version: u.opts.Version}
+		offline := message.Status{State: message.Offline, Since: time.Now().UTC(), Reason: message.ReasonStopped, Version: u.opts.Version}
 		client.Publish(u.topics.Status(), 1, true, encode(offline)).WaitTimeout(goodbye)
 	}
 	client.Disconnect(uint(goodbye.Milliseconds()))
@@ -164,7 +165,7 @@ func (s *session) run(ctx context.Context, lost <-chan error) error {
 func (s *session) publishState() {
 	s.mu.Lock()
 	model := s.model
-	status := Status{State: Online, Since: s.since, Version: s.opts.Version, Problem: s.problem, Lost: s.lost, Gaps: s.gaps}
+	status := message.Status{State: message.Online, Since: s.since, Version: s.opts.Version, Problem: s.problem, Lost: s.lost, Gaps: s.gaps}
 	s.mu.Unlock()
 	if model.Active != nil {
 		status.Model = model.Active.Hash
@@ -175,7 +176,7 @@ func (s *session) publishState() {
 
 // publishReject sends a reject before anything that waits. Whether it arrived is found out beside
 // the session, which goes on.
-func (s *session) publishReject(r Reject) {
+func (s *session) publishReject(r message.Reject) {
 	token := s.client.Publish(s.topics.Reject(), 1, false, encode(r))
 	go func() {
 		if !token.WaitTimeout(s.ackTimeout) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tirewatch/agent/journal"
+	"tirewatch/agent/message"
 	"tirewatch/agent/uplink"
 	"tirewatch/agent/uplink/brokertest"
 	"tirewatch/vision/verdict"
@@ -24,12 +25,12 @@ func online(t *testing.T, broker *brokertest.Broker, opts uplink.Options) (u *up
 	u.Hasten(20*time.Millisecond, time.Minute)
 	stop = run(t, u)
 	l := listen(t, broker.URL(), topics.Status())
-	until(l, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Online })
+	until(l, topics.Status(), func(s message.Status) bool { return s.State == message.Online })
 	l.client.Disconnect(100)
 	return u, j, stop
 }
 
-func pushTo(ctx context.Context, broker *brokertest.Broker, station string, data string) (*uplink.Answer, error) {
+func pushTo(ctx context.Context, broker *brokertest.Broker, station string, data string) (*message.Answer, error) {
 	cfg := settings(broker.URL())
 	cfg.ClientID = ""
 	return uplink.Push(ctx, uplink.PushOptions{MQTT: cfg, Station: station}, []byte(data))
@@ -43,11 +44,11 @@ func TestPush(t *testing.T) {
 	go func() {
 		for _, err := range answers {
 			m := <-u.Bundles()
-			if string(m.Data) != "bundle" || m.Hash != uplink.BundleHash(m.Data) {
+			if string(m.Data) != "bundle" || m.Hash != message.BundleHash(m.Data) {
 				t.Errorf("got %q, hash %s", m.Data, m.Hash)
 			}
 			if err == nil {
-				u.PublishModel(uplink.ModelState{Active: &uplink.ModelRef{Serial: 8, Hash: m.Hash}})
+				u.PublishModel(message.ModelState{Active: &message.ModelRef{Serial: 8, Hash: m.Hash}})
 			}
 			m.Reply(err)
 		}
@@ -57,7 +58,7 @@ func TestPush(t *testing.T) {
 	for i, want := range answers {
 		answer, err := pushTo(t.Context(), broker, station, "bundle")
 		if want == nil {
-			if err != nil || !answer.Accepted || answer.Hash != uplink.BundleHash([]byte("bundle")) || answer.Count != uint64(i+1) {
+			if err != nil || !answer.Accepted || answer.Hash != message.BundleHash([]byte("bundle")) || answer.Count != uint64(i+1) {
 				t.Errorf("push %d: got %+v, %v", i, answer, err)
 			}
 			continue
@@ -88,7 +89,7 @@ func TestPushIsRefusedByTheUplink(t *testing.T) {
 		want   string
 	}{
 		{"pushes switched off", false, []byte("bundle"), "this station takes no bundles through MQTT (model.accept_push = false)"},
-		{"too large", true, make([]byte, uplink.MaxBundle+1), "the bundle has 67108865 bytes, accepted are at most 67108864"},
+		{"too large", true, make([]byte, message.MaxBundle+1), "the bundle has 67108865 bytes, accepted are at most 67108864"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -96,8 +97,8 @@ func TestPushIsRefusedByTheUplink(t *testing.T) {
 			u, _, _ := online(t, broker, uplink.Options{AcceptPush: test.accept})
 			technician := listen(t, broker.URL(), topics.Model())
 			technician.send(topics.ModelSet(), string(test.data)) // Push itself would not send it
-			s := until(technician, topics.Model(), func(s uplink.ModelState) bool { return s.Answer != nil })
-			if s.Answer.Accepted || s.Answer.Reason != test.want || s.Answer.Hash != uplink.BundleHash(test.data) {
+			s := until(technician, topics.Model(), func(s message.ModelState) bool { return s.Answer != nil })
+			if s.Answer.Accepted || s.Answer.Reason != test.want || s.Answer.Hash != message.BundleHash(test.data) {
 				t.Errorf("got %+v", s.Answer)
 			}
 			select {
@@ -142,12 +143,12 @@ func TestPushWithoutAnswer(t *testing.T) {
 // A refusal that an earlier run of the agent left at the broker is no answer to this push.
 func TestRetainedAnswerOfAnEarlierRun(t *testing.T) {
 	broker := brokertest.Start(t)
-	hash := uplink.BundleHash([]byte("bundle"))
-	old, err := json.Marshal(uplink.ModelState{Answer: &uplink.Answer{Hash: hash, Reason: "old", Time: time.Now(), Count: 1}})
+	hash := message.BundleHash([]byte("bundle"))
+	old, err := json.Marshal(message.ModelState{Answer: &message.Answer{Hash: hash, Reason: "old", Time: time.Now(), Count: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	status, err := json.Marshal(uplink.Status{State: uplink.Online})
+	status, err := json.Marshal(message.Status{State: message.Online})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +157,7 @@ func TestRetainedAnswerOfAnEarlierRun(t *testing.T) {
 	l.done(l.client.Publish(topics.Status(), 1, true, status))
 	go func() {
 		l.next(topics.ModelSet())
-		answer, _ := json.Marshal(uplink.ModelState{Answer: &uplink.Answer{Hash: hash, Accepted: true, Time: time.Now(), Count: 1}})
+		answer, _ := json.Marshal(message.ModelState{Answer: &message.Answer{Hash: hash, Accepted: true, Time: time.Now(), Count: 1}})
 		l.client.Publish(topics.Model(), 1, true, answer)
 	}()
 	if answer, err := pushTo(t.Context(), broker, station, "bundle"); err != nil || !answer.Accepted {
@@ -178,7 +179,7 @@ func TestAsk(t *testing.T) {
 				c.Reply(errors.New("no model is on probation"))
 				continue
 			}
-			u.PublishModel(uplink.ModelState{Active: &uplink.ModelRef{Serial: 8}})
+			u.PublishModel(message.ModelState{Active: &message.ModelRef{Serial: 8}})
 			c.Reply(nil)
 		}
 	}()
@@ -193,14 +194,14 @@ func TestAsk(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	known, err := uplink.Inquire(t.Context(), opts)
-	if err != nil || known.Status.State != uplink.Online || known.Model.Active == nil || known.Model.Active.Serial != 8 || known.Health != nil {
+	if err != nil || known.Status.State != message.Online || known.Model.Active == nil || known.Model.Active.Serial != 8 || known.Health != nil {
 		t.Errorf("%+v, %v", known, err)
 	}
 	stop()
 	if err := uplink.Ask(t.Context(), opts, "confirm"); !errors.Is(err, uplink.ErrOffline) {
 		t.Errorf("got %v", err)
 	}
-	if known, err := uplink.Inquire(t.Context(), opts); err != nil || known.Status.State != uplink.Offline {
+	if known, err := uplink.Inquire(t.Context(), opts); err != nil || known.Status.State != message.Offline {
 		t.Errorf("%+v, %v", known, err)
 	}
 	opts.Station = "no/such/one"
@@ -217,7 +218,7 @@ func TestWatch(t *testing.T) {
 	verdicts := make(chan uint64, 100)
 	watched := make(chan error, 1)
 	go func() {
-		opts := uplink.WatchOptions{MQTT: settings(broker.URL()), Station: uplink.AllStations, Notice: func(s string) { notices <- s }}
+		opts := uplink.WatchOptions{MQTT: settings(broker.URL()), Station: message.AllStations, Notice: func(s string) { notices <- s }}
 		opts.MQTT.ClientID = ""
 		watched <- uplink.Watch(ctx, opts, func(topic string, v *verdict.Verdict) {
 			if topic != topics.Verdict() {
@@ -266,7 +267,7 @@ func TestWatch(t *testing.T) {
 // The hash in answers must be the one that bundles call themselves by.
 func TestBundleHash(t *testing.T) {
 	// echo -n aaa | sha256sum
-	if got := uplink.BundleHash(bytes.Repeat([]byte{'a'}, 3)); got != "9834876dcfb05cb1" {
+	if got := message.BundleHash(bytes.Repeat([]byte{'a'}, 3)); got != "9834876dcfb05cb1" {
 		t.Errorf("got %s", got)
 	}
 }

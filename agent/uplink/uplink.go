@@ -24,6 +24,7 @@ import (
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
 	"tirewatch/agent/config"
+	"tirewatch/agent/message"
 	"tirewatch/vision/verdict"
 )
 
@@ -42,13 +43,22 @@ type Options struct {
 	Commands   []string // what the station can be asked to do; others are answered here
 	// Trigger is given each command "trigger" at once, in the goroutine that reads from the broker:
 	// it must not block. It calls Reply once. nil: the station takes none.
-	Trigger func(Command)
+	Trigger func(message.Command)
 	// Health is asked for the figures of Topics.Health at the start of each connection, every
 	// MQTT.HealthPeriod and at the end; nil: none are sent. An error leaves this message out.
-	Health func() (Health, error)
+	Health func() (message.Health, error)
 	// called every ProgressPause or more often while Run is alive, with a broker or without; may be
 	// nil
 	Progress func()
+}
+
+// BundleMessage is a bundle that was pushed to this station. Its signature has not been looked at.
+type BundleMessage struct {
+	Data []byte
+	Hash string // message.BundleHash(Data)
+
+	// to be called once, after PublishModel; nil accepts the bundle. It does not block.
+	Reply func(err error)
 }
 
 // ProgressPause is the longest time between two calls of Options.Progress: the longest pause
@@ -58,16 +68,16 @@ const ProgressPause = lastPause + 2*connectTimeout
 // Uplink is the station's side.
 type Uplink struct {
 	cfg    config.MQTT
-	topics Topics
+	topics message.Topics
 	queue  Queue
 	log    *slog.Logger
 	opts   Options
 
 	// capacity 1: a second bundle while one is being installed is refused
 	bundles  chan BundleMessage
-	commands chan Command // capacity 1
-	replies  chan CommandReply
-	rejects  chan Reject
+	commands chan message.Command // capacity 1
+	replies  chan message.CommandReply
+	rejects  chan message.Reject
 	changed  chan struct{} // capacity 1: status or model are to be published
 
 	pause        time.Duration // before the second attempt to connect, see firstPause
@@ -80,27 +90,27 @@ type Uplink struct {
 	connected atomic.Bool
 
 	mu      sync.Mutex
-	deafTo  time.Time     // guarded by mu; no bundles and commands until then
-	problem string        // guarded by mu
-	lost    uint64        // guarded by mu
-	gaps    []Gap         // guarded by mu
-	model   ModelState    // guarded by mu
-	answers uint64        // guarded by mu
-	online  bool          // guarded by mu; a session takes rejects
-	acked   chan struct{} // guarded by mu; closed and replaced when the queue got shorter
+	deafTo  time.Time          // guarded by mu; no bundles and commands until then
+	problem string             // guarded by mu
+	lost    uint64             // guarded by mu
+	gaps    []message.Gap      // guarded by mu
+	model   message.ModelState // guarded by mu
+	answers uint64             // guarded by mu
+	online  bool               // guarded by mu; a session takes rejects
+	acked   chan struct{}      // guarded by mu; closed and replaced when the queue got shorter
 }
 
 // New prepares the uplink; Run makes it work. Files that cfg names are read at each connection.
-func New(cfg config.MQTT, topics Topics, queue Queue, log *slog.Logger, opts Options) *Uplink {
+func New(cfg config.MQTT, topics message.Topics, queue Queue, log *slog.Logger, opts Options) *Uplink {
 	if opts.Progress == nil {
 		opts.Progress = func() {}
 	}
 	return &Uplink{
 		cfg: cfg, topics: topics, queue: queue, log: log, opts: opts,
 		bundles:  make(chan BundleMessage, 1),
-		commands: make(chan Command, 1),
-		replies:  make(chan CommandReply, 16),
-		rejects:  make(chan Reject, 16),
+		commands: make(chan message.Command, 1),
+		replies:  make(chan message.CommandReply, 16),
+		rejects:  make(chan message.Reject, 16),
 		changed:  make(chan struct{}, 1),
 		acked:    make(chan struct{}),
 		pause:    firstPause, ackTimeout: ackTimeout, writeTimeout: writeTimeout, journalPause: journalPause,
@@ -112,7 +122,7 @@ func New(cfg config.MQTT, topics Topics, queue Queue, log *slog.Logger, opts Opt
 func (u *Uplink) Bundles() <-chan BundleMessage { return u.bundles }
 
 // Commands receives the commands that Options names. The receiver calls Reply once for each.
-func (u *Uplink) Commands() <-chan Command { return u.commands }
+func (u *Uplink) Commands() <-chan message.Command { return u.commands }
 
 // Connected says whether there is a connection to the broker.
 func (u *Uplink) Connected() bool { return u.connected.Load() }
@@ -120,7 +130,7 @@ func (u *Uplink) Connected() bool { return u.connected.Load() }
 // PublishModel tells the broker which networks the station holds, now and after each reconnection.
 // The answer to the last push is the uplink's own and stays. It does not block; what it is given
 // must not change afterwards.
-func (u *Uplink) PublishModel(m ModelState) {
+func (u *Uplink) PublishModel(m message.ModelState) {
 	u.mu.Lock()
 	m.Answer = u.model.Answer
 	u.model = m
@@ -139,7 +149,7 @@ func (u *Uplink) PublishProblem(problem string) {
 
 // PublishGaps puts what the broker never got into the status. It does not block; gaps must not
 // change afterwards.
-func (u *Uplink) PublishGaps(lost uint64, gaps []Gap) {
+func (u *Uplink) PublishGaps(lost uint64, gaps []message.Gap) {
 	u.mu.Lock()
 	u.lost, u.gaps = lost, gaps
 	u.mu.Unlock()
@@ -150,7 +160,7 @@ func (u *Uplink) PublishGaps(lost uint64, gaps []Gap) {
 var errNotSent = errors.New("no connection to the broker")
 
 // PublishReject sends a reject now, or tells r.Missed that it could not. It does not block.
-func (u *Uplink) PublishReject(r Reject) {
+func (u *Uplink) PublishReject(r message.Reject) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.online {
@@ -181,7 +191,7 @@ func (u *Uplink) takeRejects(online bool) {
 
 // answer records what becomes of a pushed bundle.
 func (u *Uplink) answer(hash string, err error) {
-	a := &Answer{Hash: hash, Accepted: err == nil, Time: time.Now().UTC()}
+	a := &message.Answer{Hash: hash, Accepted: err == nil, Time: time.Now().UTC()}
 	if err != nil {
 		a.Reason = err.Error()
 	}
@@ -201,8 +211,8 @@ func (u *Uplink) change() {
 }
 
 // reply queues the answer to a command. A flood of commands loses replies rather than memory.
-func (u *Uplink) reply(c Command, err error) {
-	r := CommandReply{ID: c.ID, Name: c.Name, OK: err == nil}
+func (u *Uplink) reply(c message.Command, err error) {
+	r := message.CommandReply{ID: c.ID, Name: c.Name, OK: err == nil}
 	if err != nil {
 		r.Error = err.Error()
 	}
@@ -272,7 +282,7 @@ func (u *Uplink) deafFor() time.Duration {
 func (u *Uplink) adjust(o *mqtt.ClientOptions) {
 	o.SetCustomOpenConnectionFn(opener(u.turnDeaf))
 	o.SetWriteTimeout(u.writeTimeout).SetKeepAlive(u.keepAlive).SetPingTimeout(u.keepAlive / 3)
-	payload := encode(Status{State: Offline, Reason: reasonLost, Version: u.opts.Version})
+	payload := encode(message.Status{State: message.Offline, Reason: message.ReasonLost, Version: u.opts.Version})
 	o.SetBinaryWill(u.topics.Status(), payload, 1, true)
 }
 
@@ -290,9 +300,9 @@ func (u *Uplink) receive(_ mqtt.Client, m mqtt.Message) {
 }
 
 func (u *Uplink) receiveBundle(data []byte) {
-	hash := BundleHash(data)
-	if len(data) > MaxBundle {
-		u.answer(hash, fmt.Errorf("the bundle has %d bytes, accepted are at most %d", len(data), MaxBundle))
+	hash := message.BundleHash(data)
+	if len(data) > message.MaxBundle {
+		u.answer(hash, fmt.Errorf("the bundle has %d bytes, accepted are at most %d", len(data), message.MaxBundle))
 		return
 	}
 	if !u.opts.AcceptPush {
@@ -317,7 +327,7 @@ const CommandTrigger = "trigger"
 const maxPart = 128
 
 func (u *Uplink) receiveCommand(data []byte, retained bool) {
-	var c Command
+	var c message.Command
 	if len(data) > maxCommand {
 		u.reply(c, fmt.Errorf("the command has %d bytes, accepted are at most %d", len(data), maxCommand))
 		return
@@ -349,7 +359,7 @@ func (u *Uplink) receiveCommand(data []byte, retained bool) {
 
 // receiveTrigger does not go through the queue of commands: a rollback takes a second, in which
 // tires pass.
-func (u *Uplink) receiveTrigger(c Command, retained bool) {
+func (u *Uplink) receiveTrigger(c message.Command, retained bool) {
 	switch {
 	case retained:
 		u.reply(c, errors.New("a retained trigger is for a tire of the past: publish it without retain"))

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"tirewatch/agent/config"
+	"tirewatch/agent/message"
 	"tirewatch/agent/uplink"
 	"tirewatch/agent/uplink/brokertest"
 	"tirewatch/vision/verdict"
@@ -52,21 +53,21 @@ func TestDeliversInOrder(t *testing.T) {
 func TestStatusAndModelAreRetained(t *testing.T) {
 	broker := brokertest.Start(t)
 	u := uplink.New(settings(broker.URL()), topics, newJournal(t), quiet, uplink.Options{Version: "v1.2.3"})
-	active := &uplink.ModelRef{Serial: 7, Hash: "0123456789abcdef", Since: time.Now().UTC()}
-	u.PublishModel(uplink.ModelState{Active: active})
+	active := &message.ModelRef{Serial: 7, Hash: "0123456789abcdef", Since: time.Now().UTC()}
+	u.PublishModel(message.ModelState{Active: active})
 	stop := run(t, u)
 	first := listen(t, broker.URL(), topics.Status())
-	until(first, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Online })
+	until(first, topics.Status(), func(s message.Status) bool { return s.State == message.Online })
 	first.client.Disconnect(100)
 
 	late := listen(t, broker.URL(), topics.Model(), topics.Status())
 	m := late.next(topics.Model())
-	var model uplink.ModelState
+	var model message.ModelState
 	if err := json.Unmarshal(m.Payload(), &model); err != nil || *model.Active != *active || !m.Retained() {
 		t.Errorf("model: %s, retained %v, %v", m.Payload(), m.Retained(), err)
 	}
 	m = late.next(topics.Status())
-	var status uplink.Status
+	var status message.Status
 	if err := json.Unmarshal(m.Payload(), &status); err != nil {
 		t.Fatal(err)
 	}
@@ -74,15 +75,15 @@ func TestStatusAndModelAreRetained(t *testing.T) {
 		t.Errorf("status: %s, retained %v", m.Payload(), m.Retained())
 	}
 	u.PublishProblem("camera lost")
-	until(late, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Online && s.Problem == "camera lost" })
+	until(late, topics.Status(), func(s message.Status) bool { return s.State == message.Online && s.Problem == "camera lost" })
 	u.PublishProblem("")
-	until(late, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Online && s.Problem == "" })
-	gap := uplink.Gap{First: 7, Last: 9, Lost: 3, Why: "the disk budget", Time: time.Now().UTC()}
-	u.PublishGaps(3, []uplink.Gap{gap})
-	until(late, topics.Status(), func(s uplink.Status) bool { return s.Lost == 3 && len(s.Gaps) == 1 && s.Gaps[0] == gap })
+	until(late, topics.Status(), func(s message.Status) bool { return s.State == message.Online && s.Problem == "" })
+	gap := message.Gap{First: 7, Last: 9, Lost: 3, Why: "the disk budget", Time: time.Now().UTC()}
+	u.PublishGaps(3, []message.Gap{gap})
+	until(late, topics.Status(), func(s message.Status) bool { return s.Lost == 3 && len(s.Gaps) == 1 && s.Gaps[0] == gap })
 
 	stop()
-	gone := until(late, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Offline })
+	gone := until(late, topics.Status(), func(s message.Status) bool { return s.State == message.Offline })
 	if gone.Reason != "stopped" || gone.Since.IsZero() {
 		t.Errorf("after a stop: %+v", gone)
 	}
@@ -95,21 +96,21 @@ func TestHealthIsRetained(t *testing.T) {
 	cfg := settings(broker.URL())
 	cfg.HealthPeriod = config.Duration(10 * time.Millisecond)
 	var asked atomic.Uint64
-	u := uplink.New(cfg, topics, newJournal(t), quiet, uplink.Options{Health: func() (uplink.Health, error) {
+	u := uplink.New(cfg, topics, newJournal(t), quiet, uplink.Options{Health: func() (message.Health, error) {
 		n := asked.Add(1)
 		if n%2 == 0 {
-			return uplink.Health{}, errors.New("disk gone") // left out
+			return message.Health{}, errors.New("disk gone") // left out
 		}
-		return uplink.Health{Time: time.Now().UTC(), Frames: n, Verdicts: map[string]uint64{"crack": 2}}, nil
+		return message.Health{Time: time.Now().UTC(), Frames: n, Verdicts: map[string]uint64{"crack": 2}}, nil
 	}})
 	stop := run(t, u)
 	first := listen(t, broker.URL(), topics.Health())
-	until(first, topics.Health(), func(h uplink.Health) bool { return h.Frames >= 5 && h.Frames%2 == 1 })
+	until(first, topics.Health(), func(h message.Health) bool { return h.Frames >= 5 && h.Frames%2 == 1 })
 	stop()
 
 	late := listen(t, broker.URL(), topics.Health())
 	m := late.next(topics.Health())
-	var h uplink.Health
+	var h message.Health
 	if err := json.Unmarshal(m.Payload(), &h); err != nil || !m.Retained() || h.Frames < 5 {
 		t.Errorf("%s, retained %v, %v", m.Payload(), m.Retained(), err)
 	}
@@ -145,10 +146,10 @@ func TestLastWill(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	until(scada, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Online })
+	until(scada, topics.Status(), func(s message.Status) bool { return s.State == message.Online })
 	cmd.Process.Kill()
 	cmd.Wait()
-	s := until(scada, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Offline })
+	s := until(scada, topics.Status(), func(s message.Status) bool { return s.State == message.Offline })
 	if s.Reason != "connection lost" || s.Version != "v1" {
 		t.Errorf("got %+v", s)
 	}
@@ -173,7 +174,7 @@ func TestBrokerGoesAndComesBack(t *testing.T) {
 	broker.Restart()
 	drain(t, u)
 	scada := listen(t, broker.URL(), topics.Status(), topics.Verdict())
-	until(scada, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Online })
+	until(scada, topics.Status(), func(s message.Status) bool { return s.State == message.Online })
 	appendN(t, j, 1)
 	if v := until(scada, topics.Verdict(), func(verdict.Verdict) bool { return true }); v.Seq != 201 {
 		t.Errorf("got number %d, want 201", v.Seq)
@@ -342,10 +343,10 @@ func TestCommands(t *testing.T) {
 	u := uplink.New(settings(broker.URL()), topics, newJournal(t), quiet, uplink.Options{Commands: []string{"confirm"}})
 	run(t, u)
 	technician := listen(t, broker.URL(), topics.CommandReply(), topics.Status())
-	until(technician, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Online })
-	reply := func(payload string) uplink.CommandReply {
+	until(technician, topics.Status(), func(s message.Status) bool { return s.State == message.Online })
+	reply := func(payload string) message.CommandReply {
 		technician.send(topics.Command(), payload)
-		return until(technician, topics.CommandReply(), func(uplink.CommandReply) bool { return true })
+		return until(technician, topics.CommandReply(), func(message.CommandReply) bool { return true })
 	}
 	if r := reply(`{"id": "1", "command": "dance"}`); r.OK || r.ID != "1" || r.Error != `unknown command "dance", known: confirm` {
 		t.Errorf("got %+v", r)
@@ -359,11 +360,11 @@ func TestCommands(t *testing.T) {
 		t.Errorf("got %+v", c)
 	}
 	c.Reply(nil)
-	if r := until(technician, topics.CommandReply(), func(r uplink.CommandReply) bool { return r.ID == "2" }); !r.OK {
+	if r := until(technician, topics.CommandReply(), func(r message.CommandReply) bool { return r.ID == "2" }); !r.OK {
 		t.Errorf("got %+v", r)
 	}
 	c.Reply(errors.New("no candidate"))
-	if r := until(technician, topics.CommandReply(), func(r uplink.CommandReply) bool { return r.ID == "2" }); r.OK || r.Error != "no candidate" {
+	if r := until(technician, topics.CommandReply(), func(r message.CommandReply) bool { return r.ID == "2" }); r.OK || r.Error != "no candidate" {
 		t.Errorf("got %+v", r)
 	}
 }
@@ -371,14 +372,14 @@ func TestCommands(t *testing.T) {
 // A trigger is handed on at once, beside commands that take their time; one of the past is not.
 func TestTriggerCommand(t *testing.T) {
 	broker := brokertest.Start(t)
-	triggers := make(chan uplink.Command, 4)
-	u := uplink.New(settings(broker.URL()), topics, newJournal(t), quiet, uplink.Options{Commands: []string{"confirm"}, Trigger: func(c uplink.Command) { triggers <- c }})
+	triggers := make(chan message.Command, 4)
+	u := uplink.New(settings(broker.URL()), topics, newJournal(t), quiet, uplink.Options{Commands: []string{"confirm"}, Trigger: func(c message.Command) { triggers <- c }})
 	plc := listen(t, broker.URL(), topics.CommandReply(), topics.Status())
 	plc.client.Publish(topics.Command(), 1, true, `{"id": "0", "command": "trigger"}`).Wait()
 	run(t, u)
-	until(plc, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Online })
-	answer := func(id string) uplink.CommandReply {
-		return until(plc, topics.CommandReply(), func(r uplink.CommandReply) bool { return r.ID == id })
+	until(plc, topics.Status(), func(s message.Status) bool { return s.State == message.Online })
+	answer := func(id string) message.CommandReply {
+		return until(plc, topics.CommandReply(), func(r message.CommandReply) bool { return r.ID == id })
 	}
 	if r := answer("0"); r.OK || !strings.Contains(r.Error, "retained") {
 		t.Errorf("a retained trigger: %+v", r)
@@ -408,7 +409,7 @@ func TestRejects(t *testing.T) {
 	u := uplink.New(settings(broker.URL()), topics, newJournal(t), quiet, uplink.Options{})
 	missed := make(chan error, 4)
 	order := func(seq uint64) {
-		u.PublishReject(uplink.Reject{Station: station, Seq: seq, Middle: time.Now().UTC(), Label: verdict.Crack, Part: "4711", Missed: func(err error) { missed <- err }})
+		u.PublishReject(message.Reject{Station: station, Seq: seq, Middle: time.Now().UTC(), Label: verdict.Crack, Part: "4711", Missed: func(err error) { missed <- err }})
 	}
 	plc := listen(t, broker.URL(), topics.Reject(), topics.Status())
 	order(1)
@@ -416,9 +417,9 @@ func TestRejects(t *testing.T) {
 		t.Error("sent without a connection")
 	}
 	run(t, u)
-	until(plc, topics.Status(), func(s uplink.Status) bool { return s.State == uplink.Online })
+	until(plc, topics.Status(), func(s message.Status) bool { return s.State == message.Online })
 	order(2)
-	got := until(plc, topics.Reject(), func(uplink.Reject) bool { return true })
+	got := until(plc, topics.Reject(), func(message.Reject) bool { return true })
 	if got.Seq != 2 || got.Part != "4711" || got.Label != verdict.Crack {
 		t.Errorf("got %+v", got)
 	}

@@ -9,6 +9,7 @@ import (
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
 	"tirewatch/agent/config"
+	"tirewatch/agent/message"
 	"tirewatch/agent/sparkplug"
 )
 
@@ -21,7 +22,7 @@ func Aside(cfg config.MQTT) config.MQTT {
 
 // Try connects as the station would and asks for the topic that every station reads. It publishes
 // nothing. Where an agent may run cfg must be Aside.
-func Try(ctx context.Context, cfg config.MQTT, topics Topics) error {
+func Try(ctx context.Context, cfg config.MQTT, topics message.Topics) error {
 	_, err := try(ctx, cfg, topics.Command(), "")
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
 	"tirewatch/agent/config"
+	"tirewatch/agent/message"
 	"tirewatch/vision/verdict"
 )
 
@@ -55,7 +56,7 @@ func Watch(ctx context.Context, opts WatchOptions, receive func(topic string, v 
 // watch works until the connection or ctx ends.
 func watch(ctx context.Context, opts WatchOptions, client mqtt.Client, lost <-chan error, messages chan mqtt.Message,
 	receive func(string, *verdict.Verdict)) error {
-	topic := Topics{opts.MQTT.Root, opts.Station}.Verdict()
+	topic := message.Topics{Root: opts.MQTT.Root, Station: opts.Station}.Verdict()
 	full := make(chan struct{}, 1)
 	granted, err := subscribe(ctx, client, lost, map[string]byte{topic: 1}, func(_ mqtt.Client, m mqtt.Message) {
 		select {

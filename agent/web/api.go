@@ -14,8 +14,8 @@ import (
 
 	"tirewatch/agent/config"
 	"tirewatch/agent/journal"
+	"tirewatch/agent/message"
 	"tirewatch/agent/models"
-	"tirewatch/agent/uplink"
 	"tirewatch/internal/hint"
 	"tirewatch/vision/verdict"
 )
@@ -121,17 +121,17 @@ func read(r *http.Request, into any) error {
 
 // state is what the page shows beside the picture.
 type state struct {
-	Now      time.Time     `json:"now"`
-	Version  string        `json:"version"`
-	Role     string        `json:"role"`
-	Last     uint64        `json:"last"` // number of the latest verdict
-	Health   uplink.Health `json:"health"`
-	Problems []problem     `json:"problems"`
-	Broker   broker        `json:"broker"`
-	Model    modelState    `json:"model"`
-	Locate   locateState   `json:"locate"`
-	Shifts   []tally       `json:"shifts"`           // the present one first
-	Review   *int          `json:"review,omitempty"` // pictures that wait for a label
+	Now      time.Time      `json:"now"`
+	Version  string         `json:"version"`
+	Role     string         `json:"role"`
+	Last     uint64         `json:"last"` // number of the latest verdict
+	Health   message.Health `json:"health"`
+	Problems []problem      `json:"problems"`
+	Broker   broker         `json:"broker"`
+	Model    modelState     `json:"model"`
+	Locate   locateState    `json:"locate"`
+	Shifts   []tally        `json:"shifts"`           // the present one first
+	Review   *int           `json:"review,omitempty"` // pictures that wait for a label
 }
 
 type problem struct {

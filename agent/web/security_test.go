@@ -20,8 +20,8 @@ import (
 
 	"tirewatch/agent/config"
 	"tirewatch/agent/journal"
+	"tirewatch/agent/message"
 	"tirewatch/agent/models"
-	"tirewatch/agent/uplink"
 	"tirewatch/vision/frame"
 	"tirewatch/vision/verdict"
 )
@@ -77,7 +77,7 @@ func newPage(t testing.TB, c config.Page) (*Page, *fake) {
 	}
 	f := &fake{clock: time.Date(2026, 3, 5, 10, 0, 0, 0, time.UTC)}
 	p, err := New(Options{Page: c, Station: "a/b/c", Journal: f, Models: f, Locate: f, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return f.clock },
-		Health: func() (uplink.Health, error) { return uplink.Health{}, nil }, Problems: func() map[string]string { return nil },
+		Health: func() (message.Health, error) { return message.Health{}, nil }, Problems: func() map[string]string { return nil },
 		Broker: func() (bool, bool) { return false, false }})
 	if err != nil {
 		t.Fatal(err)

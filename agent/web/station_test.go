@@ -17,8 +17,8 @@ import (
 	"tirewatch/agent"
 	"tirewatch/agent/config"
 	"tirewatch/agent/journal"
+	"tirewatch/agent/message"
 	"tirewatch/agent/models"
-	"tirewatch/agent/uplink"
 	"tirewatch/agent/web"
 	"tirewatch/trainer/synth"
 	"tirewatch/vision/bundle"
@@ -236,7 +236,7 @@ func bare(t testing.TB, r web.Review) *barePage {
 	t.Cleanup(func() { j.Close() })
 	page, err := web.New(web.Options{
 		Page: config.Page{Listen: "127.0.0.1:0", Shifts: []string{"06:00"}}, Station: stationName, Journal: j, Models: store, Locate: still{}, Review: r, Log: log,
-		Health: func() (uplink.Health, error) { return uplink.Health{}, nil }, Problems: func() map[string]string { return nil },
+		Health: func() (message.Health, error) { return message.Health{}, nil }, Problems: func() map[string]string { return nil },
 		Broker: func() (bool, bool) { return false, false },
 	})
 	if err != nil {

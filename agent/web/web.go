@@ -19,8 +19,8 @@ import (
 
 	"tirewatch/agent/config"
 	"tirewatch/agent/journal"
+	"tirewatch/agent/message"
 	"tirewatch/agent/models"
-	"tirewatch/agent/uplink"
 	"tirewatch/vision/verdict"
 )
 
@@ -70,7 +70,7 @@ type Options struct {
 	Models   Models
 	Locate   Locate
 	Review   Review                         // nil: there is no such queue
-	Health   func() (uplink.Health, error)  // the figures of this moment
+	Health   func() (message.Health, error) // the figures of this moment
 	Problems func() map[string]string       // by part: what keeps it from working
 	Broker   func() (named, connected bool) // named: there is one to send to
 	// around the outline, share of the diameter, as the crop is made

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tirewatch/agent/config"
-	"tirewatch/agent/uplink"
+	"tirewatch/agent/message"
 	"tirewatch/cmd/internal/version"
 )
 
@@ -25,7 +25,7 @@ into the station's status at the broker, retained, with the number of starts and
 ended, and prints it as an emergency, which systemd shows on every terminal of the machine.`,
 		Example: "  tirewatch-agent alarm --config /etc/tirewatch/station.toml --unit tirewatch-agent.service",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			reason := uplink.ReasonFailed + howItEnded(cmd.Context(), unit)
+			reason := message.ReasonFailed + howItEnded(cmd.Context(), unit)
 			cfg, err := loadConfig(path)
 			name := path
 			if err == nil {
@@ -49,8 +49,8 @@ ended, and prints it as an emergency, which systemd shows on every terminal of t
 }
 
 func tellFailure(ctx context.Context, cfg *config.Config, reason string) error {
-	topic := uplink.Topics{Root: cfg.MQTT.Root, Station: cfg.Station.ID()}.Status()
-	return leave(ctx, cfg, topic, uplink.Status{State: uplink.Offline, Since: time.Now().UTC(), Reason: reason, Version: version.String()})
+	topic := message.Topics{Root: cfg.MQTT.Root, Station: cfg.Station.ID()}.Status()
+	return leave(ctx, cfg, topic, message.Status{State: message.Offline, Since: time.Now().UTC(), Reason: reason, Version: version.String()})
 }
 
 // howItEnded asks systemd. The alarm counts more than its details, so what cannot be found out is

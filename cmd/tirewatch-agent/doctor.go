@@ -12,6 +12,7 @@ import (
 
 	"tirewatch/agent/config"
 	"tirewatch/agent/doctor"
+	"tirewatch/agent/message"
 	"tirewatch/agent/uplink"
 )
 
@@ -75,7 +76,7 @@ func examine(ctx context.Context, w io.Writer, path string, asJSON, quiet, publi
 		}
 	}
 	if publish && cfg != nil && cfg.MQTT.Enabled() {
-		if err := leave(ctx, cfg, uplink.Topics{Root: cfg.MQTT.Root, Station: cfg.Station.ID()}.SelfCheck(), all); err != nil {
+		if err := leave(ctx, cfg, message.Topics{Root: cfg.MQTT.Root, Station: cfg.Station.ID()}.SelfCheck(), all); err != nil {
 			return err
 		}
 	}

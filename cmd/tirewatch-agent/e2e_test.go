@@ -17,6 +17,7 @@ import (
 
 	"tirewatch/agent/config"
 	"tirewatch/agent/journal"
+	"tirewatch/agent/message"
 	"tirewatch/agent/uplink"
 	"tirewatch/agent/uplink/brokertest"
 	"tirewatch/vision/bundle"
@@ -301,7 +302,7 @@ func (p program) testProbation(t *testing.T) {
 		for v := l.next(t, 1)[0]; v.ModelSerial != serial; v = l.next(t, 1)[0] {
 		}
 	}
-	state := func() *uplink.ModelState {
+	state := func() *message.ModelState {
 		t.Helper()
 		known, err := uplink.Inquire(ctx, opts)
 		if err != nil {

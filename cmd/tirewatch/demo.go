@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tirewatch/agent/config"
+	"tirewatch/agent/message"
 	"tirewatch/agent/uplink"
 	"tirewatch/trainer/synth"
 	"tirewatch/vision/verdict"
@@ -174,7 +175,7 @@ func demoStation(cmd *cobra.Command, agent, dir string, tires int) ([]*verdict.V
 	arrived := make(chan *verdict.Verdict, tires+16)
 	go func() {
 		ended <- uplink.Watch(ctx, uplink.WatchOptions{
-			MQTT: config.MQTT{Broker: url, Root: "tirewatch"}, Station: uplink.AllStations,
+			MQTT: config.MQTT{Broker: url, Root: "tirewatch"}, Station: message.AllStations,
 			Notice: func(string) {
 				select {
 				case ready <- struct{}{}:

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tirewatch/agent/config"
+	"tirewatch/agent/message"
 	"tirewatch/agent/uplink"
 )
 
@@ -72,8 +73,8 @@ takes it. A refusal names the reason and ends with exit code 1; the station goes
 			return &usageError{fmt.Errorf("--timeout %v: want more than 0", timeout)}
 		}
 		info, err := os.Stat(args[0])
-		if err == nil && info.Size() > uplink.MaxBundle {
-			err = fmt.Errorf("%s has %d bytes, a bundle has at most %d", args[0], info.Size(), uplink.MaxBundle)
+		if err == nil && info.Size() > message.MaxBundle {
+			err = fmt.Errorf("%s has %d bytes, a bundle has at most %d", args[0], info.Size(), message.MaxBundle)
 		}
 		if err != nil {
 			return fmt.Errorf("push: %w", err)

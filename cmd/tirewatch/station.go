@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tirewatch/agent/config"
+	"tirewatch/agent/message"
 	"tirewatch/agent/uplink"
 	"tirewatch/vision/verdict"
 )
@@ -134,7 +135,7 @@ func newStationStatusCmd() *cobra.Command {
 }
 
 // modelWords names a bundle.
-func modelWords(m *uplink.ModelRef) string {
+func modelWords(m *message.ModelRef) string {
 	if m == nil {
 		return "no model"
 	}
@@ -182,7 +183,7 @@ func writeStation(w io.Writer, known *uplink.Known) error {
 }
 
 // writeHealth shows the figures of a station.
-func writeHealth(row func(name, format string, args ...any), h *uplink.Health) {
+func writeHealth(row func(name, format string, args ...any), h *message.Health) {
 	row("figures", "of %s, since the agent started at %s", h.Time.Format(time.RFC3339), h.Since.Format(time.RFC3339))
 	row("inspected", "%d frames, %d verdicts normal, %d crack, %d without a decision", h.Frames,
 		h.Verdicts[string(verdict.Normal)], h.Verdicts[string(verdict.Crack)], h.Verdicts[string(verdict.NoDecision)])

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tirewatch/agent/config"
+	"tirewatch/agent/message"
 	"tirewatch/agent/uplink"
 	"tirewatch/vision/verdict"
 )
@@ -43,7 +44,7 @@ the serial of the model. Verdicts that are sent while nobody watches are not sho
 			fmt.Fprintln(c.ErrOrStderr(), "tirewatch:", text)
 		}}
 		if station == "all" {
-			opts.Station = uplink.AllStations
+			opts.Station = message.AllStations
 		} else if _, err := config.ParseStation(station); err != nil {
 			return withHint(&usageError{err}, "--station all, or no --station, watches every station of the broker")
 		}

@@ -1,4 +1,12 @@
-package uplink
+// Package message is what a station and its readers say to each other: the JSON messages and the
+// topics that carry them.
+//
+//	station: verdict, status, health, model, reject, selfcheck, command/reply -> broker -> SCADA, toolbox
+//	toolbox, PLC: model/set, command                                          -> broker -> station
+//
+// Package verdict has the verdict itself. The package knows no MQTT client: package uplink sends and
+// receives, the page and the metrics show the same [Health].
+package message
 
 import (
 	"crypto/sha256"
@@ -46,8 +54,8 @@ const (
 
 // Reasons of an offline state.
 const (
-	reasonStopped = "stopped"
-	reasonLost    = "connection lost"
+	ReasonStopped = "stopped"
+	ReasonLost    = "connection lost"
 	ReasonFailed  = "failed to start" // and how often and why: systemd has given up for now
 )
 
@@ -168,15 +176,6 @@ type CommandReply struct {
 	Name  string `json:"command"`
 	OK    bool   `json:"ok"`
 	Error string `json:"error,omitempty"`
-}
-
-// BundleMessage is a bundle that was pushed to this station. Its signature has not been looked at.
-type BundleMessage struct {
-	Data []byte
-	Hash string // BundleHash(Data)
-
-	// to be called once, after PublishModel; nil accepts the bundle. It does not block.
-	Reply func(err error)
 }
 
 // MaxBundle bounds a pushed bundle. bytes
