@@ -13,40 +13,40 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// onlooker counts every verdict and compares it with what its model learned from. It belongs to the
-// station loop's goroutine.
-type onlooker struct {
+// driftMonitor counts every verdict and compares its image with those that the model learned from. It
+// belongs to the goroutine of the loop.
+type driftMonitor struct {
 	metrics *metrics.Metrics
 	page    *web.Page // may be nil
 	problem func(part, text string)
-	drifted func(m *models.Loaded, reason string) // told when an alarm is raised
+	drifted func(m *models.Loaded, reason string) // called when an alert begins; may be nil
 	log     *slog.Logger
 
-	model  *models.Loaded // that watch belongs to
+	model  *models.Loaded // of watch
 	watch  *drift.Watch
-	alarms map[string]string // by statistic: what is wrong
+	alerts map[string]string // by statistic: what is wrong
 }
 
-// judged is a Station's Options.Judged.
-func (o *onlooker) judged(j inspection.Judgement) {
-	o.metrics.Verdict(j.Verdict)
-	if j.Typical == nil { // no decision says nothing about the pictures
-		o.page.Judged(j.Verdict, nil, 0)
+// judged is called with each stored verdict.
+func (m *driftMonitor) judged(j inspection.Judgement) {
+	m.metrics.Verdict(j.Verdict)
+	if j.Typical == nil { // no_decision says nothing about the images
+		m.page.Judged(j.Verdict, nil, 0)
 		return
 	}
-	o.page.Judged(j.Verdict, j.Pix, j.Model.Bundle.Spec.Width)
-	if o.model == nil || j.Model.Bundle != o.model.Bundle { // another model, another reference
-		o.metrics.NoDrift()
-		o.model, o.watch, o.alarms = j.Model, drift.New(j.Model.Bundle.Reference, drift.Defaults), map[string]string{}
-		o.problem(driftPart, "")
+	m.page.Judged(j.Verdict, j.Pix, j.Model.Bundle.Spec.Width)
+	if m.model == nil || j.Model.Bundle != m.model.Bundle { // another model, another reference
+		m.metrics.NoDrift()
+		m.model, m.watch, m.alerts = j.Model, drift.New(j.Model.Bundle.Reference, drift.Defaults), map[string]string{}
+		m.problem(driftPart, "")
 	}
 	seen := drift.Observation{Logit: j.Logit}
 	seen.Label, _ = verdict.Policy{Threshold: j.Verdict.Threshold}.Label(verdict.Probability(j.Logit))
 	seen.Brightness, seen.Sharpness = preprocess.Measure(j.Typical, j.Model.Bundle.Spec.Width)
-	for _, f := range o.watch.Observe(seen) {
-		o.metrics.Drift(f.Statistic, f.Deviations, f.Alarm)
+	for _, f := range m.watch.Observe(seen) {
+		m.metrics.Drift(f.Statistic, f.Deviations, f.Alarm)
 		if f.Changed {
-			o.changed(f)
+			m.changed(f)
 		}
 	}
 }
@@ -54,24 +54,24 @@ func (o *onlooker) judged(j inspection.Judgement) {
 // driftPart names drift among the station's problems.
 const driftPart = "drift"
 
-// changed tells everybody that an alarm was raised or is over.
-func (o *onlooker) changed(f drift.Finding) {
+// changed reports that an alert began or is over.
+func (m *driftMonitor) changed(f drift.Finding) {
 	if f.Alarm {
-		o.alarms[f.Statistic] = f.String()
-		o.log.Error("DRIFT: the pictures are not those that the model learned from", "statistic", f.Statistic, "mean", f.Mean,
-			"reference", f.Reference.Mean, "deviations", f.Deviations, "model", o.model.Bundle.Serial)
+		m.alerts[f.Statistic] = f.String()
+		m.log.Error("drift: images differ from those that the model learned from", "statistic", f.Statistic, "mean", f.Mean,
+			"reference", f.Reference.Mean, "deviations", f.Deviations, "model", m.model.Bundle.Serial)
 	} else {
-		delete(o.alarms, f.Statistic)
-		o.log.Info("the drift is over", "statistic", f.Statistic, "mean", f.Mean)
+		delete(m.alerts, f.Statistic)
+		m.log.Info("drift: over", "statistic", f.Statistic, "mean", f.Mean)
 	}
 	var all []string
 	for _, statistic := range []string{drift.Brightness, drift.Sharpness, drift.NormalScore, drift.CrackScore} {
-		if text := o.alarms[statistic]; text != "" {
+		if text := m.alerts[statistic]; text != "" {
 			all = append(all, text)
 		}
 	}
-	o.problem(driftPart, strings.Join(all, "; "))
-	if f.Alarm && o.drifted != nil {
-		o.drifted(o.model, f.String())
+	m.problem(driftPart, strings.Join(all, "; "))
+	if f.Alarm && m.drifted != nil {
+		m.drifted(m.model, f.String())
 	}
 }

@@ -25,7 +25,7 @@ func TestDriftIsTold(t *testing.T) {
 	var log bytes.Buffer
 	var problems []string
 	drifted := 0
-	o := &onlooker{
+	o := &driftMonitor{
 		metrics: metrics.New("test", metrics.Sources{}), // nobody asks
 		problem: func(part, text string) { problems = append(problems, part+": "+text) },
 		drifted: func(m *models.Loaded, reason string) {
@@ -43,7 +43,7 @@ func TestDriftIsTold(t *testing.T) {
 	for range 120 {
 		o.judged(inspection.Judgement{Verdict: &verdict.Verdict{Label: verdict.Normal, Threshold: 0.5}, Model: model, Typical: dark, Logit: -3})
 	}
-	if drifted != 1 || strings.Count(log.String(), "DRIFT") != 1 {
+	if drifted != 1 || strings.Count(log.String(), "drift: images differ") != 1 {
 		t.Errorf("%d alarms: %s", drifted, &log)
 	}
 	if last := problems[len(problems)-1]; !strings.Contains(last, "darker than in training: check lamps") {

@@ -7,34 +7,33 @@ import (
 	"strings"
 	"time"
 
-	"tirewatch/agent/config"
 	"tirewatch/agent/health"
 	"tirewatch/agent/journal"
 	"tirewatch/agent/message"
 )
 
-// publishedGaps is how many of the newest gaps stand in the status: it is retained, and must stay
-// small.
+// publishedGaps is how many of the newest gaps the status holds: it is retained and must stay small.
 const publishedGaps = 8
 
-// tellJournal says what the journal found at its start and what is known to be missing at the
-// broker. publish may be nil.
-func tellJournal(j *journal.Journal, tell *problems, publish func(lost uint64, gaps []message.Gap), log *slog.Logger) {
+// reportJournal reports what the journal found when it was opened, and what never reached the
+// broker.
+func (d *daemon) reportJournal() {
+	j := d.journal
 	if j.Created() {
-		log.Warn("a new journal begins", "path", j.Path(), "next", j.Next())
+		d.log.Warn("journal: created", "path", j.Path(), "next", j.Next())
 	}
 	for _, note := range j.Notes() {
-		log.Error("THE JOURNAL WAS NOT AS IT WAS LEFT", "found", note)
+		d.log.Error("journal: recovered after damage", "found", note)
 	}
-	tell.set("journal at the start", strings.Join(j.Notes(), ", "))
+	d.problems.set("journal at the start", strings.Join(j.Notes(), ", "))
 	if text := clockProblem(j, time.Now()); text != "" {
-		log.Warn("THE CLOCK IS WRONG: verdicts carry its time until it is set", "reason", text)
-		tell.set("clock at the start", text)
+		d.log.Warn("clock: wrong at the start, verdicts carry its time until it is set", "reason", text)
+		d.problems.set("clock at the start", text)
 	}
-	publishGaps(j, publish, log)
+	d.publishGaps()
 }
 
-// clockProblem says what is wrong with the time at the start. Order and retention need no clock;
+// clockProblem returns what is wrong with the time at the start. Order and retention need no clock;
 // certificates and the readers of a verdict do.
 func clockProblem(j *journal.Journal, now time.Time) string {
 	var last time.Time
@@ -52,40 +51,37 @@ func clockProblem(j *journal.Journal, now time.Time) string {
 }
 
 // keepJournal holds the journal within its limits until ctx ends.
-func keepJournal(ctx context.Context, c config.Journal, j *journal.Journal, tell *problems, publish func(uint64, []message.Gap), log *slog.Logger) {
-	j.Keep(ctx, journal.KeepOptions{
-		Limits:  journal.Limits{Bytes: c.MaxSize.Bytes(), Age: c.MaxAge.Std(), Crops: c.CropsMaxSize.Bytes()},
-		Problem: tell.set,
-		Lost:    func() { publishGaps(j, publish, log) },
-		Log:     log,
+func (d *daemon) keepJournal(ctx context.Context) {
+	d.journal.Keep(ctx, journal.KeepOptions{
+		Limits: retention(d.cfg.Journal), Problem: d.problems.set, Lost: d.publishGaps, Log: d.log,
 	})
 }
 
-// publishGaps tells the broker what it never got; publish is nil when there is none.
-func publishGaps(j *journal.Journal, publish func(lost uint64, gaps []message.Gap), log *slog.Logger) {
-	if publish == nil {
+// publishGaps reports to the broker which verdicts never reached it.
+func (d *daemon) publishGaps() {
+	if d.publishLosses == nil {
 		return
 	}
-	lost, gaps, err := j.Gaps(publishedGaps)
+	lost, gaps, err := d.journal.Gaps(publishedGaps)
 	if err != nil {
-		log.Error("what was lost cannot be told", "error", err)
+		d.log.Error("journal: read of gaps failed", "error", err)
 		return
 	}
-	told := make([]message.Gap, len(gaps))
+	published := make([]message.Gap, len(gaps))
 	for i, g := range gaps {
-		told[i] = message.Gap(g)
+		published[i] = message.Gap(g)
 	}
-	publish(lost, told)
+	d.publishLosses(lost, published)
 }
 
-// whileWhole gives a context that also ends when the journal is found damaged at work: whoever
-// finds it, the station must stop, because the next start repairs it.
-func whileWhole(ctx context.Context, j *journal.Journal, log *slog.Logger) (context.Context, context.CancelFunc) {
+// whileIntact returns a context that also ends when the journal is found damaged at work. The
+// station must stop then, because the next start repairs the journal.
+func whileIntact(ctx context.Context, j *journal.Journal, log *slog.Logger) (context.Context, context.CancelFunc) {
 	out, cancel := context.WithCancel(ctx)
 	go func() {
 		select {
 		case <-j.Damaged():
-			log.Error("INSPECTION STOPPED: the journal is damaged", "error", j.Damage())
+			log.Error("inspection: stopped", "reason", "the journal is damaged", "error", j.Damage())
 			cancel()
 		case <-out.Done():
 		}

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -44,10 +43,10 @@ func TestClockProblem(t *testing.T) {
 	check("2026-05-02 07:00:00", "")
 }
 
-// What was lost before this start is told at this start.
-func TestLossesAreTold(t *testing.T) {
+// Verdicts that were lost before this start are published at this start.
+func TestLossesArePublished(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
-	var told []message.Gap
+	var published []message.Gap
 	var problem string
 	start := func() *journal.Journal {
 		j, err := journal.Open(path, "a/b/c")
@@ -55,13 +54,17 @@ func TestLossesAreTold(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { j.Close() })
-		tell := &problems{texts: map[string]string{}, publish: []func(string){func(s string) { problem = s }}}
-		tellJournal(j, tell, func(_ uint64, gaps []message.Gap) { told = gaps }, slog.New(slog.NewTextHandler(io.Discard, nil)))
+		d := &daemon{
+			journal: j, problems: newProblems(), log: slog.New(slog.DiscardHandler),
+			publishLosses: func(_ uint64, gaps []message.Gap) { published = gaps },
+		}
+		d.problems.observe(func(all, _ string, _ bool) { problem = all })
+		d.reportJournal()
 		return j
 	}
 	j := start()
-	if len(told) != 0 || problem != "" {
-		t.Errorf("of a new journal is told %v, %q", told, problem)
+	if len(published) != 0 || problem != "" {
+		t.Errorf("a new journal: published %v, problem %q", published, problem)
 	}
 	if err := j.Append(&verdict.Verdict{Schema: verdict.SchemaVersion, Label: verdict.Normal, Time: time.Now()}); err != nil {
 		t.Fatal(err)
@@ -72,7 +75,7 @@ func TestLossesAreTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	start()
-	if len(told) != 1 || told[0].First != 1 || !strings.Contains(problem, "another begins") {
-		t.Errorf("told %v, problem %q", told, problem)
+	if len(published) != 1 || published[0].First != 1 || !strings.Contains(problem, "another begins") {
+		t.Errorf("published %v, problem %q", published, problem)
 	}
 }

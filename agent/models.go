@@ -10,37 +10,9 @@ import (
 	"tirewatch/agent/config"
 	"tirewatch/agent/message"
 	"tirewatch/agent/models"
-	"tirewatch/agent/uplink"
+	"tirewatch/agent/sparkplug"
 	"tirewatch/vision/bundle"
 )
-
-// Commands that a station obeys.
-const (
-	commandConfirm  = "confirm"
-	commandRollback = "rollback"
-	commandLampTest = "lamptest" // one pulse of the reject output
-)
-
-// ModelOptions are the options of the store that a configuration describes.
-func ModelOptions(cfg *config.Config, log *slog.Logger) (models.Options, error) {
-	keys, err := bundle.ReadPublicKeys(cfg.Model.Keys)
-	if err != nil {
-		return models.Options{}, err
-	}
-	revoked, err := models.ReadRevocations(cfg.Model.Revoked)
-	if err != nil {
-		return models.Options{}, err
-	}
-	return models.Options{
-		Dir: cfg.Model.Dir, Verify: models.Verifier(keys, cfg.Station.ID(), revoked), Revoked: revoked,
-		Latency: cfg.Model.LatencyBudget.Std(),
-		Probation: models.Probation{
-			Verdicts: cfg.Model.Probation, Time: cfg.Model.ProbationTime.Std(), Crashes: cfg.Model.ProbationCrashes,
-			MaxDisagreement: cfg.Model.ProbationDisagreement,
-		},
-		Log: log,
-	}, nil
-}
 
 // openModels opens the slots and installs the initial bundle in an empty store.
 func openModels(cfg *config.Config, log *slog.Logger) (*models.Store, error) {
@@ -54,16 +26,16 @@ func openModels(cfg *config.Config, log *slog.Logger) (*models.Store, error) {
 	}
 	m, err := store.Active()
 	if err != nil && cfg.Model.Initial != "" {
-		log.Info("no model yet, installing the initial one", "reason", err, "path", cfg.Model.Initial)
+		log.Info("models: installing the initial bundle", "reason", err, "path", cfg.Model.Initial)
 		if m, err = installFile(store, cfg.Model.Initial); err != nil && !outdated(err) {
 			return nil, err
 		}
 	}
 	if err != nil {
-		log.Warn("the station starts without a model", "error", err)
+		log.Warn("models: none installed", "error", err)
 		return store, nil
 	}
-	log.Info("model loaded", "serial", m.Bundle.Serial, "hash", m.Bundle.ID(), "kernel", m.Runner.Kernel(), "probation", m.Shadow != nil)
+	log.Info("models: loaded", "serial", m.Bundle.Serial, "hash", m.Bundle.ID(), "kernel", m.Runner.Kernel(), "probation", m.Shadow != nil)
 	return store, nil
 }
 
@@ -104,65 +76,51 @@ func newModelState(s models.Snapshot) message.ModelState {
 	return out
 }
 
-func publishModel(u *uplink.Uplink, store *models.Store) {
-	u.PublishModel(newModelState(store.Snapshot()))
+// publishModel publishes the state of the models: now, and after each new connection.
+func (l *link) publishModel() {
+	l.uplink.PublishModel(newModelState(l.store.Snapshot()))
+	if l.node != nil {
+		serial, hash := activeModel(l.store)
+		l.node.Tell(func(f *sparkplug.Facts) { f.ModelSerial, f.ModelHash = serial, hash })
+	}
 }
 
-// publishModels calls publish when the models change, until ctx ends, and tells of a model that is
-// past its end.
-func publishModels(ctx context.Context, publish func(), store *models.Store, problem func(part, text string)) {
+// watchModels publishes each change of the models until ctx ends, and reports a model that has
+// passed its end date.
+func (l *link) watchModels(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-store.Changed():
-			publish()
+		case <-l.store.Changed():
+			l.publishModel()
 			text := ""
-			if s := store.Snapshot(); s.Ended && s.Active != nil {
+			if s := l.store.Snapshot(); s.Ended && s.Active != nil {
 				text = fmt.Sprintf("serial %d ended on %s and works on", s.Active.Bundle.Serial, s.Active.Bundle.NotAfter.Format(time.DateOnly))
 			}
-			problem("model's end", text)
+			l.problem("model's end", text)
 		}
 	}
 }
 
-// takeBundles installs what is pushed, one bundle after the other, until ctx ends. The store logs
-// what becomes of each.
-func takeBundles(ctx context.Context, u *uplink.Uplink, store *models.Store, log *slog.Logger) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case m := <-u.Bundles():
-			_, err := store.Install(m.Data)
-			if err != nil {
-				log.Warn("pushed model not taken", "hash", m.Hash, "error", err)
-			}
-			publishModel(u, store)
-			m.Reply(err)
-		}
+// activeModel returns 0 and an empty hash without an active model.
+func activeModel(store *models.Store) (serial uint64, hash string) {
+	m, err := store.Active()
+	if err != nil {
+		return 0, ""
 	}
+	return m.Bundle.Serial, m.Bundle.ID()
 }
 
-// obey carries out commands, one after the other, until ctx ends.
-func obey(ctx context.Context, u *uplink.Uplink, store *models.Store, out *outside, log *slog.Logger) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case c := <-u.Commands():
-			var err error
-			switch c.Name {
-			case commandConfirm:
-				err = store.Confirm()
-			case commandRollback:
-				err = store.Rollback()
-			case commandLampTest:
-				out.output.Test()
-			}
-			log.Info("command", "command", c.Name, "id", c.ID, "error", err)
-			publishModel(u, store)
-			c.Reply(err)
+// rejectOnDrift returns a function that rolls a model on probation back when the line drifts away
+// from what it learned. A confirmed model stays.
+func rejectOnDrift(store *models.Store, log *slog.Logger) func(m *models.Loaded, reason string) {
+	return func(m *models.Loaded, reason string) {
+		if active, err := store.Active(); err != nil || active.Bundle != m.Bundle {
+			return // the alert is about a model that is gone already
+		}
+		if err := store.Reject("drift: " + reason); err != nil && !errors.Is(err, models.ErrNoTrial) {
+			log.Error("models: reject on drift failed", "error", err)
 		}
 	}
 }

@@ -9,25 +9,25 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// reviewed shows the kept pictures to the page, as a web.Review.
-type reviewed struct{ queue *review.Queue }
+// reviewQueue shows the kept crops to the page. It is a web.Review.
+type reviewQueue struct{ queue *review.Queue }
 
-// newReviewed gives no queue where no pictures are kept.
-func newReviewed(j *journal.Journal, cfg *config.Config) web.Review {
+// newReviewQueue returns nil when no crops are kept.
+func newReviewQueue(j *journal.Journal, cfg *config.Config) web.Review {
 	if cfg.Journal.Crops == config.CropsOff {
 		return nil
 	}
-	return reviewed{review.Open(journal.CropFolder(j.Path()), cfg.Station.ID(), cut.View(cfg.Locate.View))}
+	return reviewQueue{review.Open(journal.CropFolder(j.Path()), cfg.Station.ID(), cut.View(cfg.Locate.View))}
 }
 
-// Waiting is web.Review's.
-func (r reviewed) Waiting() (int, error) {
+// Waiting implements web.Review.
+func (r reviewQueue) Waiting() (int, error) {
 	counts, err := r.queue.Count()
 	return counts.Waiting, err
 }
 
-// Next is web.Review's.
-func (r reviewed) Next(n int) (waiting []verdict.Verdict, err error) {
+// Next implements web.Review.
+func (r reviewQueue) Next(n int) (waiting []verdict.Verdict, err error) {
 	pictures, err := r.queue.Next(n)
 	if err != nil {
 		return nil, err
@@ -41,8 +41,8 @@ func (r reviewed) Next(n int) (waiting []verdict.Verdict, err error) {
 	return waiting, nil
 }
 
-// Label is web.Review's. A picture that shows neither leaves the queue, too.
-func (r reviewed) Label(seq uint64, label verdict.Label) error {
+// Label implements web.Review. An empty label, for a crop that shows neither, takes it off the queue too.
+func (r reviewQueue) Label(seq uint64, label verdict.Label) error {
 	said := map[verdict.Label]review.Label{verdict.Crack: review.Crack, verdict.Normal: review.Normal, "": review.Unsure}
 	return r.queue.Label(seq, said[label])
 }

@@ -33,7 +33,7 @@ func TestPageReviewsKeptPictures(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r := newReviewed(j, cfg)
+	r := newReviewQueue(j, cfg)
 	if all, err := r.Waiting(); err != nil || all != 4 {
 		t.Fatalf("%d wait, %v", all, err)
 	}
@@ -51,7 +51,7 @@ func TestPageReviewsKeptPictures(t *testing.T) {
 		t.Errorf("%+v, %v; want %+v", counts, err, want)
 	}
 	cfg.Locate.View = "sidewall" // from now on: what shows whole tires is not asked about
-	r = newReviewed(j, cfg)
+	r = newReviewQueue(j, cfg)
 	if all, err := r.Waiting(); err != nil || all != 0 {
 		t.Errorf("%d wait, %v", all, err)
 	}
@@ -59,7 +59,7 @@ func TestPageReviewsKeptPictures(t *testing.T) {
 		t.Errorf("%+v, %v", waiting, err)
 	}
 	cfg.Journal.Crops = config.CropsOff
-	if newReviewed(j, cfg) != nil {
+	if newReviewQueue(j, cfg) != nil {
 		t.Error("a queue without pictures")
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// cause is what a verdict answers.
-type cause struct {
+// request is what a verdict answers.
+type request struct {
 	kind  trigger.Kind
 	part  string
 	image string // file name of a still image
@@ -21,77 +21,69 @@ type cause struct {
 	reply  func(error) // may be nil
 }
 
-// conclude scores the crops, decides, and stores the verdict. samples belong to the crops of e, in
+// judge scores the crops, decides, and stores the verdict. samples belong to the crops of e, in
 // the same order. What cannot be judged gets no decision; the error of a network that fails ends
 // the station all the same, so that it counts against a model on probation.
-func (s *Station) conclude(ctx context.Context, e *evidence, c cause, samples []Sample) error {
+func (s *Station) judge(ctx context.Context, e *evidence, r request, samples []Sample) error {
 	if e == nil { // told to stop while it waited for a model
 		e = &evidence{failed: errNoModel}
 	}
 	if e.failed != nil {
 		s.release(e)
-		return s.undecided(ctx, c, e.failed.Error())
+		return s.noDecision(ctx, r, e.failed.Error())
 	}
 	v, basis, err := s.score(e, samples)
 	if err != nil {
-		return errors.Join(s.undecided(ctx, c, err.Error()), err)
+		return errors.Join(s.noDecision(ctx, r, err.Error()), err)
 	}
-	if c.since.IsZero() {
-		c.since = s.latest
+	if r.since.IsZero() {
+		r.since = s.latest
 	}
-	if took := time.Since(c.since); s.o.Budget > 0 && took > s.o.Budget {
+	if took := time.Since(r.since); s.o.Budget > 0 && took > s.o.Budget {
 		v.Label, v.Reason = verdict.NoDecision, fmt.Sprintf("decided after %v, the budget is %v", took.Round(time.Millisecond), s.o.Budget)
 	}
-	if c.middle.IsZero() {
-		c.middle = v.Time
+	if r.middle.IsZero() {
+		r.middle = v.Time
 	}
-	shown := &exhibit{pix: basis.pix, width: e.model.Bundle.Spec.Width}
-	if err := s.give(ctx, v, c, func() string { return s.savePicture(v, shown) }); err != nil {
+	shown := &keptCrop{pix: basis.pix, width: e.model.Bundle.Spec.Width}
+	if err := s.emit(ctx, v, r, func() string { return s.saveCrop(v, shown) }); err != nil {
 		return err
 	}
-	j := Judgement{Verdict: v, Middle: c.middle}
+	j := Judgement{Verdict: v, Middle: r.middle}
 	if v.Label == verdict.NoDecision { // nothing to compare
 		s.release(e)
 	} else {
 		j.Model, j.Pix, j.Typical, j.Logit = e.model, basis.pix, basis.typical, basis.logit
-		s.judged = append(s.judged, judgement{e, v, shown})
+		s.pending = append(s.pending, pendingComparison{e, v, shown})
 	}
-	s.tell(j)
+	s.o.Observer.Stored(j)
 	return nil
 }
 
-// undecided gives a tire that could not be judged its verdict.
-func (s *Station) undecided(ctx context.Context, c cause, reason string) error {
-	if c.middle.IsZero() {
-		c.middle = s.latest
+// noDecision gives a tire that could not be judged its verdict.
+func (s *Station) noDecision(ctx context.Context, r request, reason string) error {
+	if r.middle.IsZero() {
+		r.middle = s.latest
 	}
-	v := &verdict.Verdict{Time: c.middle.UTC(), Label: verdict.NoDecision, Reason: reason, Votes: []verdict.Vote{}}
-	s.o.Log.Warn("no decision", "reason", reason, "trigger", c.kind, "part", c.part)
-	if err := s.give(ctx, v, c, func() string { return "" }); err != nil {
+	v := &verdict.Verdict{Time: r.middle.UTC(), Label: verdict.NoDecision, Reason: reason, Votes: []verdict.Vote{}}
+	s.o.Log.Warn("no decision", "reason", reason, "trigger", r.kind, "part", r.part)
+	if err := s.emit(ctx, v, r, func() string { return "" }); err != nil {
 		return err
 	}
-	s.tell(Judgement{Verdict: v, Middle: c.middle})
+	s.o.Observer.Stored(Judgement{Verdict: v, Middle: r.middle})
 	return nil
 }
 
-// give completes a verdict, lets the reject output act on it and stores it. crop keeps its picture
+// emit completes a verdict, lets the reject output act on it and stores it. crop keeps its picture
 // and gives the name.
-func (s *Station) give(ctx context.Context, v *verdict.Verdict, c cause, crop func() string) error {
-	v.Schema, v.Trigger, v.Part, v.Image = verdict.SchemaVersion, string(c.kind), c.part, c.image
+func (s *Station) emit(ctx context.Context, v *verdict.Verdict, r request, crop func() string) error {
+	v.Schema, v.Trigger, v.Part, v.Image = verdict.SchemaVersion, string(r.kind), r.part, r.image
 	v.Reject = v.Label.Reject()
-	if s.o.Decided != nil {
-		s.o.Decided(v, c.middle)
-	}
+	s.o.Observer.Decided(v, r.middle)
 	v.Crop = crop()
-	err := s.record(ctx, v)
-	if c.reply != nil {
-		c.reply(err)
+	err := s.store(ctx, v)
+	if r.reply != nil {
+		r.reply(err)
 	}
 	return err
-}
-
-func (s *Station) tell(j Judgement) {
-	if s.o.Judged != nil {
-		s.o.Judged(j)
-	}
 }

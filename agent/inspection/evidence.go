@@ -22,9 +22,9 @@ import (
 // The forward pass waits until the tire has left, so that it runs on the best frames and on no
 // other.
 type evidence struct {
-	model *models.Loaded
-	apart bool   // the shadow reads other bytes than the model
-	crops []crop // by slot, as in Track.Samples
+	model         *models.Loaded
+	shadowDiffers bool   // the shadow reads other bytes than the model
+	crops         []crop // by slot, as in Track.Samples
 
 	failed error // why there is nothing to judge by
 }
@@ -64,9 +64,7 @@ func (s *Station) preprocess(e *evidence, slot int, f *frame.Frame, tire locate.
 	c := &e.crops[slot]
 	if errors.Is(err, cut.ErrNoRing) || errors.Is(err, cut.ErrTooMany) {
 		s.o.Log.Debug("frame cannot be cut", "frame", f.Seq, "error", err)
-		if s.o.Uncut != nil {
-			s.o.Uncut()
-		}
+		s.o.Observer.Uncut()
 		if len(c.pix) == 0 { // else the slot keeps the frame that it has
 			*c = crop{seq: f.Seq, rect: pieces.Crop, time: f.Time, why: err, whole: c.whole}
 			if c.whole == nil {
@@ -85,7 +83,7 @@ func (s *Station) preprocess(e *evidence, slot int, f *frame.Frame, tire locate.
 		return fmt.Errorf("frame %d: %w", f.Seq, err)
 	}
 	c.ms = verdict.Duration{Locate: milliseconds(located), Preprocess: milliseconds(time.Since(start))}
-	if e.apart {
+	if e.shadowDiffers {
 		// The frame is gone when the shadow's turn comes.
 		if c.shadow, err = apply(c.shadow, e.model.Shadow.Bundle.Spec, pieces, newBuffer); err != nil {
 			return fmt.Errorf("frame %d for the model before: %w", f.Seq, err)

@@ -57,42 +57,28 @@ type Journal interface {
 	SaveCropOf(seq uint64, png []byte) (name string, err error)
 }
 
-// Options is what a station works with.
+// Options holds the parts and the settings of a station.
 type Options struct {
 	Source  camera.Source
 	Locator locate.Locator
 	Models  Models
 	Journal Journal
 
-	// each frame is a tire of its own; else tires are followed through the frames
-	Each   bool
-	Frames int         // of a tire that are scored, at most
-	Cut    cut.Options // what the network is shown of a frame
+	Each   bool        // each frame is a tire of its own; otherwise tires are tracked
+	Frames int         // scored frames of a tire, at most
+	Cut    cut.Options // what the network sees of a frame
 	Rule   verdict.Rule
-	// the belt does not wait: a tire that passes while there is no model gets no decision
+	// Live says that the belt does not wait: a tire that passes while there is no model gets
+	// no_decision.
 	Live bool
-	// from the trigger, or the last frame, to the decision; beyond it there is none. 0: any
-	Budget time.Duration
-	Asked  Asked // triggers from outside; none: tires ask for themselves
+	// Budget is the longest time from the trigger, or from the last frame, to the decision. A later
+	// one becomes no_decision. 0 means no limit.
+	Budget   time.Duration
+	Triggers Triggers
 
-	Keeps *review.Policy // of which verdicts the picture is kept; nil for none
-
-	// told what keeps a part of the station from working, and "" when it works again
-	Problem  func(part, text string)
-	Progress func() // called whenever the loop is alive: the watchdog's proof
-	Looked   func() // told of each frame that was looked at; may be nil
-	// told of each chosen frame that could not be cut into tiles; may be nil
-	Uncut func()
-	// Show is told of each frame and the tires in it, both valid until it returns; it must not
-	// block. May be nil.
-	Show func(f *frame.Frame, tires []locate.Tire)
-	// told of each verdict that is stored, in the loop's goroutine; may be nil
-	Judged func(Judgement)
-	// Decided is told of each verdict before it is stored, in the loop's goroutine, and when its
-	// tire was in the middle of the picture: what throws a tire off the belt waits for no disk. May
-	// be nil.
-	Decided func(v *verdict.Verdict, middle time.Time)
-	Log     *slog.Logger
+	Keep     *review.Policy // selects the verdicts whose crop is kept; nil keeps none
+	Observer Observer
+	Log      *slog.Logger
 }
 
 // Judgement is a verdict that is stored, with what it rests on. No decision rests on nothing: Model
@@ -113,23 +99,24 @@ type Judgement struct {
 
 // Station is the loop. All of it belongs to the goroutine of Run.
 type Station struct {
-	o       Options
-	tracker *Tracker
-	cutter  *cut.Cutter
-	seen    map[*Track]*evidence // of tires that wait for their verdict
-	size    image.Point          // of the latest frame, px
-	free    [][]byte             // buffers for crops
+	o        Options
+	tracker  *Tracker
+	cutter   *cut.Cutter
+	evidence map[*Track]*evidence // of tires that wait for their verdict
+	size     image.Point          // of the latest frame, px
+	free     [][]byte             // buffers for crops
 	// tires whose verdict is stored and that the shadow has not seen yet
-	judged  []judgement
-	noCrops bool      // the last picture could not be kept
-	noModel bool      // there was no model when one was needed last
-	latest  time.Time // of the latest frame
-	asked   asked
+	pending      []pendingComparison
+	cropsFailing bool      // the last picture could not be kept
+	noModel      bool      // there was no model when one was needed last
+	latest       time.Time // of the latest frame
+	triggers     triggerState
 }
 
 // New makes a station.
 func New(o Options) *Station {
-	return &Station{o: o, tracker: NewTracker(o.Frames), cutter: cut.New(o.Cut), seen: map[*Track]*evidence{}, asked: newAsked()}
+	o.Observer.complete()
+	return &Station{o: o, tracker: NewTracker(o.Frames), cutter: cut.New(o.Cut), evidence: map[*Track]*evidence{}, triggers: newTriggerState()}
 }
 
 // lastChance is how long a station that is told to stop tries to store the verdicts in hand.
@@ -139,12 +126,12 @@ const lastChance = 5 * time.Second
 // picture then get their verdicts. The error is a *FatalError.
 func (s *Station) Run(ctx context.Context) error {
 	// What is being stored outlives ctx a little: a verdict in hand must not be lost to a stop.
-	store, cancel := linger(ctx, lastChance)
+	store, cancel := cancelAfter(ctx, lastChance)
 	defer cancel()
 	if _, err := s.model(ctx); err != nil && err != errNoModel {
 		return nil // told to stop before there was anything to do
 	}
-	p := newPump(ctx, s.o.Source)
+	p := newReader(ctx, s.o.Source)
 	defer p.stop()
 	for {
 		err := s.step(store, p)
@@ -163,10 +150,10 @@ func (s *Station) Run(ctx context.Context) error {
 }
 
 // step carries on with whatever comes first: a frame, a trigger, or the end of a trigger's window.
-func (s *Station) step(ctx context.Context, p *pump) error {
+func (s *Station) step(ctx context.Context, p *reader) error {
 	select {
 	case g := <-p.grabbed:
-		s.o.Progress()
+		s.o.Observer.Progress()
 		if g.err != nil {
 			return g.err
 		}
@@ -179,15 +166,15 @@ func (s *Station) step(ctx context.Context, p *pump) error {
 		}
 		p.next <- struct{}{}
 		return nil
-	case t := <-s.o.Asked.Triggers:
-		return s.ask(ctx, t)
-	case <-s.asked.alarm():
-		return s.expire(ctx, time.Now())
+	case t := <-s.o.Triggers.Source:
+		return s.openWindow(ctx, t)
+	case <-s.triggers.expiry():
+		return s.closeExpired(ctx, time.Now())
 	}
 }
 
-// linger gives a context that ends d after ctx.
-func linger(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+// cancelAfter gives a context that ends d after ctx.
+func cancelAfter(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
 		select {
@@ -209,7 +196,7 @@ var errNoModel = errors.New("no model is installed")
 // the images of a folder wait as well.
 func (s *Station) model(ctx context.Context) (*models.Loaded, error) {
 	for {
-		s.o.Progress()
+		s.o.Observer.Progress()
 		limit := idle
 		if s.o.Live {
 			limit = 0
@@ -224,7 +211,7 @@ func (s *Station) model(ctx context.Context) (*models.Loaded, error) {
 				text = errNoModel.Error()
 				s.o.Log.Warn("no model is installed: waiting for one, no tire is judged", "hint", "push one with: tirewatch push")
 			}
-			s.o.Problem("model", text)
+			s.o.Observer.Problem("model", text)
 		}
 		switch {
 		case err == nil:
@@ -250,9 +237,7 @@ func (s *Station) inspect(ctx context.Context, f *frame.Frame) error {
 		s.size = size
 	}
 	s.latest = f.Time
-	if s.o.Looked != nil {
-		s.o.Looked()
-	}
+	s.o.Observer.Frame()
 	if s.noModel {
 		if _, err := s.model(ctx); err != nil && err != errNoModel {
 			return err
@@ -261,33 +246,31 @@ func (s *Station) inspect(ctx context.Context, f *frame.Frame) error {
 	start := time.Now()
 	tires := s.o.Locator.Find(f)
 	located := time.Since(start)
-	if s.o.Show != nil {
-		s.o.Show(f, tires)
-	}
+	s.o.Observer.Located(f, tires)
 	defer s.compare()
 	if s.o.Each {
-		return s.still(ctx, f, tires, located)
+		return s.judgeFrame(ctx, f, tires, located)
 	}
-	if s.o.Asked.Triggers != nil && !s.o.Asked.Witness {
-		return s.gather(ctx, f, tires, nil, located)
+	if s.o.Triggers.Source != nil && !s.o.Triggers.Tracked {
+		return s.matchTriggers(ctx, f, tires, nil, located)
 	}
 	takes, left := s.tracker.Step(View{Seq: f.Seq, Time: f.Time, Size: s.size}, tires)
 	for _, t := range takes {
-		if err := s.keep(ctx, t, f, located); err != nil {
+		if err := s.keepCrop(ctx, t, f, located); err != nil {
 			return err
 		}
 	}
 	for _, t := range left {
-		if err := s.leave(ctx, t); err != nil {
+		if err := s.finishTrack(ctx, t); err != nil {
 			return err
 		}
 	}
-	return s.gather(ctx, f, tires, takes, located)
+	return s.matchTriggers(ctx, f, tires, takes, located)
 }
 
-// still judges a frame that is a tire of its own. Where no outline is found the whole picture is
+// judgeFrame judges a frame that is a tire of its own. Where no outline is found the whole picture is
 // the tire, as in the photographs that networks are trained on.
-func (s *Station) still(ctx context.Context, f *frame.Frame, tires []locate.Tire, located time.Duration) error {
+func (s *Station) judgeFrame(ctx context.Context, f *frame.Frame, tires []locate.Tire, located time.Duration) error {
 	tire := locate.Tire{Region: f.Bounds()}
 	if len(tires) > 0 {
 		tire = tires[0]
@@ -301,41 +284,41 @@ func (s *Station) still(ctx context.Context, f *frame.Frame, tires []locate.Tire
 	if err := s.crop(e, 0, f, tire, located); err != nil {
 		return err
 	}
-	return s.conclude(ctx, e, cause{kind: trigger.Frame, image: f.Name}, []Sample{{Tire: tire, Seq: f.Seq}})
+	return s.judge(ctx, e, request{kind: trigger.Frame, image: f.Name}, []Sample{{Tire: tire, Seq: f.Seq}})
 }
 
-// leave gives a tire that has left its verdict, unless it has it.
-func (s *Station) leave(ctx context.Context, t *Track) error {
-	e := s.seen[t]
-	delete(s.seen, t)
+// finishTrack gives a tire that has left its verdict, unless it has it.
+func (s *Station) finishTrack(ctx context.Context, t *Track) error {
+	e := s.evidence[t]
+	delete(s.evidence, t)
 	switch {
 	case t.Claimed && e == nil:
 		return nil // judged already
 	case t.Claimed:
-		return s.answer(ctx, t, e)
+		return s.closeWindowOf(ctx, t, e)
 	case !t.Confirmed():
 		s.release(e)
 		s.o.Log.Warn("something round was seen in a single frame: no verdict", "track", t.ID, "frame", t.Samples[0].Seq)
 		return nil
-	case s.o.Asked.Triggers != nil:
-		return s.unasked(ctx, t, e)
+	case s.o.Triggers.Source != nil:
+		return s.judgeUntriggered(ctx, t, e)
 	}
-	return s.conclude(ctx, e, cause{kind: trigger.Presence}, t.Samples)
+	return s.judge(ctx, e, request{kind: trigger.Presence}, t.Samples)
 }
 
 // finish gives the triggers in hand and the tires that are still in the picture their verdicts.
 func (s *Station) finish(ctx context.Context) error {
 	defer s.compare()
-	errs := []error{s.takeTriggers(ctx), s.dismiss(ctx)}
+	errs := []error{s.takeTriggers(ctx), s.closeAll(ctx)}
 	for _, t := range s.tracker.End() {
-		errs = append(errs, s.leave(ctx, t))
+		errs = append(errs, s.finishTrack(ctx, t))
 	}
 	return errors.Join(errs...)
 }
 
-// keep crops a chosen frame of a tire.
-func (s *Station) keep(ctx context.Context, t Take, f *frame.Frame, located time.Duration) error {
-	e := s.seen[t.Track]
+// keepCrop crops a chosen frame of a tire.
+func (s *Station) keepCrop(ctx context.Context, t Take, f *frame.Frame, located time.Duration) error {
+	e := s.evidence[t.Track]
 	if e == nil {
 		if t.Track.Claimed {
 			return nil // judged already
@@ -344,7 +327,7 @@ func (s *Station) keep(ctx context.Context, t Take, f *frame.Frame, located time
 		if e, err = s.newEvidence(ctx); err != nil {
 			return err
 		}
-		s.seen[t.Track] = e
+		s.evidence[t.Track] = e
 	}
 	return s.crop(e, t.Slot, f, t.Track.Samples[t.Slot].Tire, located)
 }
@@ -361,7 +344,7 @@ func (s *Station) newEvidence(ctx context.Context) (*evidence, error) {
 	}
 	e := &evidence{model: m}
 	if m.Shadow != nil {
-		e.apart = m.Shadow.Bundle.Spec != m.Bundle.Spec
+		e.shadowDiffers = m.Shadow.Bundle.Spec != m.Bundle.Spec
 	}
 	return e, nil
 }

@@ -66,8 +66,8 @@ func newBench(t *testing.T, f film, serials ...uint64) *bench {
 	}
 	b.Station = New(Options{
 		Source: reel{b}, Locator: b, Models: store, Journal: b, Frames: 3, Cut: cut.Options{Margin: 0.05},
-		Problem:  func(part, text string) { b.problems = append(b.problems, part+":"+text) },
-		Progress: func() {}, Log: logger,
+		Observer: Observer{Problem: func(part, text string) { b.problems = append(b.problems, part+":"+text) }},
+		Log:      logger,
 	})
 	return b
 }
@@ -420,7 +420,7 @@ func TestBrokenFrameIsPassedOver(t *testing.T) {
 // kept holds nothing up.
 func TestPicturesAreKept(t *testing.T) {
 	b := newBench(t, passing(80, steady(12), 0, -150, -300), 1)
-	b.o.Keeps = &review.Policy{Every: true}
+	b.o.Keep = &review.Policy{Every: true}
 	b.before = func(int) {
 		if len(b.verdicts) == 2 {
 			b.cropErr = journal.ErrFull
@@ -457,8 +457,8 @@ func TestJudgedIsToldOfEachVerdict(t *testing.T) {
 	b := newBench(t, film{{150}, {160}, {170}, {}, {}, {}, {}, {}, {}, {}}, 7)
 	var told []verdict.Verdict
 	looked := 0
-	b.o.Looked = func() { looked++ }
-	b.o.Judged = func(j Judgement) {
+	b.o.Observer.Frame = func() { looked++ }
+	b.o.Observer.Stored = func(j Judgement) {
 		told = append(told, *j.Verdict)
 		sum, err := j.Model.Runner.Run(j.Pix)
 		if err != nil {

@@ -7,10 +7,10 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// pump waits for the camera in a goroutine of its own, because Next blocks as long as a camera is
+// reader waits for the camera in a goroutine of its own, because Next blocks as long as a camera is
 // silent. A frame and its pixels belong to the station's loop from the moment that it comes until
 // the loop asks for the next: nothing is read ahead.
-type pump struct {
+type reader struct {
 	grabbed chan grabbed
 	next    chan struct{} // the loop is done with the frame
 	cancel  context.CancelFunc
@@ -22,9 +22,9 @@ type grabbed struct {
 	err   error
 }
 
-func newPump(ctx context.Context, src camera.Source) *pump {
+func newReader(ctx context.Context, src camera.Source) *reader {
 	ctx, cancel := context.WithCancel(ctx)
-	p := &pump{grabbed: make(chan grabbed, 1), next: make(chan struct{}, 1), cancel: cancel, ended: make(chan struct{})}
+	p := &reader{grabbed: make(chan grabbed, 1), next: make(chan struct{}, 1), cancel: cancel, ended: make(chan struct{})}
 	p.next <- struct{}{}
 	go func() {
 		defer close(p.ended)
@@ -37,7 +37,7 @@ func newPump(ctx context.Context, src camera.Source) *pump {
 }
 
 // stop ends the goroutine, so that the source may be closed.
-func (p *pump) stop() {
+func (p *reader) stop() {
 	p.cancel()
 	close(p.next)
 	<-p.ended

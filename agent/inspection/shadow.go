@@ -6,18 +6,18 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// judgement is a verdict that the journal has.
-type judgement struct {
+// pendingComparison is a verdict that the journal has.
+type pendingComparison struct {
 	evidence *evidence
 	verdict  *verdict.Verdict
-	shown    *exhibit
+	shown    *keptCrop
 }
 
 // compare lets the model before judge the tires that a model on probation has judged. It comes
 // behind the verdicts of a frame and delays none of them: what it costs is a forward pass for each
 // crop, and until then the camera keeps the newest frame.
 func (s *Station) compare() {
-	for _, j := range s.judged {
+	for _, j := range s.pending {
 		label, worst, err := s.shadowLabel(j.evidence)
 		if err != nil {
 			s.o.Log.Warn("the model before cannot judge a tire, it is not compared", "error", err)
@@ -36,7 +36,7 @@ func (s *Station) compare() {
 		s.o.Models.Judged(j.evidence.model, compared, differs)
 		s.release(j.evidence)
 	}
-	s.judged = s.judged[:0]
+	s.pending = s.pending[:0]
 }
 
 // shadowLabel is what the model before makes of a tire's crops; empty when there is none, or
@@ -50,7 +50,7 @@ func (s *Station) shadowLabel(e *evidence) (label verdict.Label, worst []byte, e
 	largest := math.Inf(-1)
 	for _, c := range e.crops {
 		pix := c.pix
-		if e.apart {
+		if e.shadowDiffers {
 			pix = c.shadow
 		}
 		if len(pix) == 0 {

@@ -181,7 +181,7 @@ func TestDisagreementsAreKept(t *testing.T) {
 		return n
 	}
 	differ := 0
-	b.o.Journal, b.o.Keeps = j, &review.Policy{Station: "a/b/c", Disagreements: true}
+	b.o.Journal, b.o.Keep = j, &review.Policy{Station: "a/b/c", Disagreements: true}
 	b.o.Models = &told{b.store, func(differs bool) {
 		if differs {
 			differ++

@@ -16,17 +16,17 @@ const (
 	lastStorePause  = 15 * time.Second
 )
 
-// record stores the verdict. While the journal fails nothing is inspected: a tire that passes
+// store stores the verdict. While the journal fails nothing is inspected: a tire that passes
 // unjudged must be noticed, so the station says so, loudly and in its status, and tries until the
 // journal works again or ctx ends.
-func (s *Station) record(ctx context.Context, v *verdict.Verdict) error {
+func (s *Station) store(ctx context.Context, v *verdict.Verdict) error {
 	for pause, failed := firstStorePause, false; ; pause = min(2*pause, lastStorePause) {
 		err := s.o.Journal.Append(v)
-		s.o.Progress()
+		s.o.Observer.Progress()
 		if err == nil {
 			if failed {
 				s.o.Log.Info("the journal works again")
-				s.o.Problem("journal", "")
+				s.o.Observer.Problem("journal", "")
 			}
 			s.o.Log.Info("verdict", "seq", v.Seq, "label", v.Label, "probability", v.Probability, "votes", len(v.Votes),
 				"image", v.Image, "model", v.ModelSerial)
@@ -34,22 +34,22 @@ func (s *Station) record(ctx context.Context, v *verdict.Verdict) error {
 		}
 		failed = true
 		s.o.Log.Error("INSPECTION STOPPED: the journal does not take a verdict", "error", err, "retry", pause)
-		s.o.Problem("journal", "inspection stopped: "+err.Error())
+		s.o.Observer.Problem("journal", "inspection stopped: "+err.Error())
 		var damaged *journal.DamagedError
 		if errors.As(err, &damaged) {
-			return s.lost(v, err)
+			return s.reportLost(v, err)
 		}
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return s.lost(v, err)
+			return s.reportLost(v, err)
 		}
 	}
 }
 
-// lost puts a verdict that could not be stored into the log, whole, so that a person can still find
+// reportLost puts a verdict that could not be stored into the log, whole, so that a person can still find
 // it.
-func (s *Station) lost(v *verdict.Verdict, err error) error {
+func (s *Station) reportLost(v *verdict.Verdict, err error) error {
 	text, encodeErr := v.Encode(verdict.JSON)
 	s.o.Log.Error("VERDICT NOT STORED", "verdict", string(text), "error", errors.Join(err, encodeErr))
 	return fmt.Errorf("verdict on the tire of %s is not stored: %w", v.Time.Format(time.RFC3339), err)

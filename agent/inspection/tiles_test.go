@@ -112,7 +112,7 @@ func shadowed(t *testing.T, before, active *bundle.Bundle, o cut.Options, frames
 	}
 	s := &shown{frames: frames}
 	b.o.Source, b.o.Locator, b.o.Each, b.cutter, b.o.Cut = s, s, true, cut.New(o), o
-	b.o.Keeps = &review.Policy{Station: "a/b/c"}
+	b.o.Keep = &review.Policy{Station: "a/b/c"}
 	return b
 }
 
@@ -181,7 +181,7 @@ func showsCrack(img image.Image) bool {
 func TestDisagreementShowsTheTileInQuestion(t *testing.T) {
 	blind := levels(2, 1, -70) // its worst tile is the brightest, and sound
 	b := shadowed(t, darkness(1), blind, sideWall, wheel(1, 133, true))
-	b.o.Keeps.Disagreements = true
+	b.o.Keep.Disagreements = true
 	if err := b.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -227,8 +227,8 @@ func TestTilesNameTheTile(t *testing.T) {
 func TestNoRimIsNoDecision(t *testing.T) {
 	b := watching(t, sideWall, wheel(1, 30, false))
 	uncut, told := 0, 0
-	b.o.Uncut = func() { uncut++ }
-	b.o.Judged = func(j Judgement) {
+	b.o.Observer.Uncut = func() { uncut++ }
+	b.o.Observer.Stored = func(j Judgement) {
 		told++
 		if j.Typical != nil || j.Pix != nil || j.Model != nil { // no decision rests on nothing
 			t.Errorf("told of %+v", j)
@@ -273,7 +273,7 @@ func TestFramesWithoutRimArePassedOver(t *testing.T) {
 	if err := b.crop(e, 1, wheel(5, 90, false), tire, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.conclude(t.Context(), e, cause{}, samples); err != nil {
+	if err := b.judge(t.Context(), e, request{}, samples); err != nil {
 		t.Fatal(err)
 	}
 	v := b.verdicts[0]

@@ -12,25 +12,21 @@ import (
 	"tirewatch/vision/locate"
 )
 
-// Asked describes triggers from outside: a photo-eye, a PLC.
-type Asked struct {
-	Triggers <-chan trigger.Trigger // nil: tires ask for themselves
-	Delay    time.Duration          // from a trigger to its tire in the middle of the picture
-	Window   time.Duration          // how long a trigger waits for its tire after that
-	MinGap   time.Duration          // what follows a trigger sooner is a double
-	// Witness lets the tracker tell tires apart: a second trigger for one is known, and so is a
-	// tire without a trigger. A fixed region shows no tire come and go.
-	Witness bool
-
-	Came func(trigger.Kind) // told of each trigger, in the loop's goroutine; may be nil
-	// told of what is wrong with triggers, in the loop's goroutine; may be nil
-	Fault func(trigger.Fault)
+// Triggers describes triggers from outside: a photo-eye or a PLC.
+type Triggers struct {
+	Source <-chan trigger.Trigger // nil: each tire that passes is judged
+	Delay  time.Duration          // from a trigger to its tire in the middle of the picture
+	Window time.Duration          // how long a trigger waits for its tire after that
+	MinGap time.Duration          // a trigger that follows sooner is a double
+	// Tracked says that the tracker tells tires apart: it notices a second trigger for one tire and
+	// a tire without a trigger. With a fixed region no tire is seen to arrive or leave.
+	Tracked bool
 }
 
-// gather is a trigger whose tire is being looked for. Where the tracker is the witness, it claims
+// window is a trigger whose tire is being looked for. Where the tracker is the witness, it claims
 // the tire that is nearest to the middle of the picture, once, and gets the verdict on all that was
 // seen of it, before the trigger too.
-type gather struct {
+type window struct {
 	trigger.Trigger
 	opens, closes time.Time
 	frames        int    // that were looked at
@@ -38,9 +34,9 @@ type gather struct {
 	double        bool   // the tire in the middle is another trigger's
 }
 
-// asked is what the loop knows of triggers. It belongs to the goroutine of Run.
-type asked struct {
-	gathers []*gather
+// triggerState is what the loop knows of triggers. It belongs to the goroutine of Run.
+type triggerState struct {
+	windows []*window
 	last    time.Time // of the latest trigger that was no double
 	// when tires were in the middle that no trigger has come for; the last few
 	alone     []time.Time
@@ -61,18 +57,18 @@ const (
 // TriggerPart names triggers among the station's problems.
 const TriggerPart = "trigger"
 
-func newAsked() asked {
-	a := asked{timer: time.NewTimer(0)}
+func newTriggerState() triggerState {
+	a := triggerState{timer: time.NewTimer(0)}
 	a.timer.Stop()
 	return a
 }
 
-// alarm receives when the first window closes; it blocks for ever when none is open.
-func (a *asked) alarm() <-chan time.Time {
-	if len(a.gathers) == 0 {
+// expiry receives when the first window closes; it blocks for ever when none is open.
+func (a *triggerState) expiry() <-chan time.Time {
+	if len(a.windows) == 0 {
 		return nil
 	}
-	first := slices.MinFunc(a.gathers, func(g, h *gather) int { return g.closes.Compare(h.closes) })
+	first := slices.MinFunc(a.windows, func(w, h *window) int { return w.closes.Compare(h.closes) })
 	a.timer.Reset(time.Until(first.closes))
 	return a.timer.C
 }
@@ -81,8 +77,8 @@ func (a *asked) alarm() <-chan time.Time {
 func (s *Station) takeTriggers(ctx context.Context) error {
 	for {
 		select {
-		case t := <-s.o.Asked.Triggers:
-			if err := s.ask(ctx, t); err != nil {
+		case t := <-s.o.Triggers.Source:
+			if err := s.openWindow(ctx, t); err != nil {
 				return err
 			}
 		default:
@@ -91,42 +87,40 @@ func (s *Station) takeTriggers(ctx context.Context) error {
 	}
 }
 
-// ask opens the window of a trigger.
-func (s *Station) ask(ctx context.Context, t trigger.Trigger) error {
-	if s.o.Asked.Came != nil {
-		s.o.Asked.Came(t.Kind)
-	}
-	g := &gather{Trigger: t, opens: t.Time.Add(s.o.Asked.Delay)}
-	g.closes = g.opens.Add(s.o.Asked.Window)
-	if !s.asked.last.IsZero() && t.Time.Sub(s.asked.last).Abs() < s.o.Asked.MinGap {
-		s.double(g)
+// openWindow opens the window of a trigger.
+func (s *Station) openWindow(ctx context.Context, t trigger.Trigger) error {
+	s.o.Observer.Triggered(t.Kind)
+	w := &window{Trigger: t, opens: t.Time.Add(s.o.Triggers.Delay)}
+	w.closes = w.opens.Add(s.o.Triggers.Window)
+	if !s.triggers.last.IsZero() && t.Time.Sub(s.triggers.last).Abs() < s.o.Triggers.MinGap {
+		s.double(w)
 		return nil
 	}
-	s.asked.last = t.Time
-	if late := time.Since(g.closes); late >= 0 {
+	s.triggers.last = t.Time
+	if late := time.Since(w.closes); late >= 0 {
 		s.fault(trigger.Late, "a trigger came late", "behind", late.Round(time.Millisecond), "part", t.Part)
-		return s.close(ctx, g, fmt.Sprintf("late: the trigger came %v after its tire had passed", late.Round(time.Millisecond)))
+		return s.closeWindow(ctx, w, fmt.Sprintf("late: the trigger came %v after its tire had passed", late.Round(time.Millisecond)))
 	}
-	s.asked.gathers = append(s.asked.gathers, g)
+	s.triggers.windows = append(s.triggers.windows, w)
 	return nil
 }
 
-// gather lets the triggers whose windows are open look for their tires in a frame.
-func (s *Station) gather(ctx context.Context, f *frame.Frame, tires []locate.Tire, takes []Take, located time.Duration) error {
-	for _, g := range slices.Clone(s.asked.gathers) {
-		if f.Time.Before(g.opens) || f.Time.After(g.closes) {
+// matchTriggers lets the triggers whose windows are open look for their tires in a frame.
+func (s *Station) matchTriggers(ctx context.Context, f *frame.Frame, tires []locate.Tire, takes []Take, located time.Duration) error {
+	for _, w := range slices.Clone(s.triggers.windows) {
+		if f.Time.Before(w.opens) || f.Time.After(w.closes) {
 			continue // the window's end is the alarm's business
 		}
-		g.frames++
+		w.frames++
 		var complete bool
 		var err error
-		if s.o.Asked.Witness {
-			complete = s.claim(g, takes)
+		if s.o.Triggers.Tracked {
+			complete = s.claim(w, takes)
 		} else {
-			complete, err = s.collect(ctx, g, f, tires, located)
+			complete, err = s.collect(ctx, w, f, tires, located)
 		}
 		if err == nil && complete {
-			err = s.close(ctx, g, "")
+			err = s.closeWindow(ctx, w, "")
 		}
 		if err != nil {
 			return err
@@ -138,105 +132,105 @@ func (s *Station) gather(ctx context.Context, f *frame.Frame, tires []locate.Tir
 // claim looks for the trigger's tire among those of the latest frame. It says whether there is
 // nothing more to wait for: the tire moves away from the middle, so that one more frame was none of
 // its best, or it is another trigger's.
-func (s *Station) claim(g *gather, takes []Take) (complete bool) {
-	if g.track == nil {
+func (s *Station) claim(w *window, takes []Take) (complete bool) {
+	if w.track == nil {
 		t, offset := s.tracker.Nearest()
 		switch {
 		case t == nil:
 			return false
 		case t.Claimed:
-			g.double = offset <= atMiddle
-			return g.double
+			w.double = offset <= atMiddle
+			return w.double
 		}
-		t.Claimed, g.track = true, t
+		t.Claimed, w.track = true, t
 	}
-	t := g.track
+	t := w.track
 	return len(t.Samples) == s.o.Frames && !slices.ContainsFunc(takes, func(take Take) bool { return take.Track == t })
 }
 
 // collect keeps a frame in which a fixed region is the tire, and says whether there are enough.
-func (s *Station) collect(ctx context.Context, g *gather, f *frame.Frame, tires []locate.Tire, located time.Duration) (complete bool, err error) {
+func (s *Station) collect(ctx context.Context, w *window, f *frame.Frame, tires []locate.Tire, located time.Duration) (complete bool, err error) {
 	if len(tires) == 0 {
 		return false, nil
 	}
-	if g.track == nil {
-		g.track = &Track{}
+	if w.track == nil {
+		w.track = &Track{}
 	}
-	t := g.track
+	t := w.track
 	t.Samples = append(t.Samples, Sample{Tire: tires[0], Seq: f.Seq})
-	return len(t.Samples) == s.o.Frames, s.keep(ctx, Take{t, len(t.Samples) - 1}, f, located)
+	return len(t.Samples) == s.o.Frames, s.keepCrop(ctx, Take{t, len(t.Samples) - 1}, f, located)
 }
 
-// expire closes the windows that are over.
-func (s *Station) expire(ctx context.Context, now time.Time) error {
-	for _, g := range slices.Clone(s.asked.gathers) {
-		if now.Before(g.closes) {
+// closeExpired closes the windows that are over.
+func (s *Station) closeExpired(ctx context.Context, now time.Time) error {
+	for _, w := range slices.Clone(s.triggers.windows) {
+		if now.Before(w.closes) {
 			continue
 		}
-		if err := s.close(ctx, g, ""); err != nil {
+		if err := s.closeWindow(ctx, w, ""); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// dismiss closes all windows, because the station stops.
-func (s *Station) dismiss(ctx context.Context) error {
+// closeAll closes all windows, because the station stops.
+func (s *Station) closeAll(ctx context.Context) error {
 	var errs []error
-	for _, g := range slices.Clone(s.asked.gathers) {
-		errs = append(errs, s.close(ctx, g, "the station stopped before the tire came"))
+	for _, w := range slices.Clone(s.triggers.windows) {
+		errs = append(errs, s.closeWindow(ctx, w, "the station stopped before the tire came"))
 	}
 	return errors.Join(errs...)
 }
 
-// close ends a gather: with a verdict, or with the news that its tire has one. why says why no tire
+// closeWindow ends a window: with a verdict, or with the news that its tire has one. why says why no tire
 // can come any more; empty: the window is over.
-func (s *Station) close(ctx context.Context, g *gather, why string) error {
-	s.asked.gathers = slices.DeleteFunc(s.asked.gathers, func(o *gather) bool { return o == g })
-	if t := g.track; t != nil {
-		e := s.seen[t]
-		delete(s.seen, t)
-		if s.asked.faultless++; s.asked.faultless == faultlessAgain {
-			s.o.Problem(TriggerPart, "")
+func (s *Station) closeWindow(ctx context.Context, w *window, why string) error {
+	s.triggers.windows = slices.DeleteFunc(s.triggers.windows, func(o *window) bool { return o == w })
+	if t := w.track; t != nil {
+		e := s.evidence[t]
+		delete(s.evidence, t)
+		if s.triggers.faultless++; s.triggers.faultless == faultlessAgain {
+			s.o.Observer.Problem(TriggerPart, "")
 		}
-		return s.conclude(ctx, e, s.causeOf(g), t.Samples)
+		return s.judge(ctx, e, s.requestOf(w), t.Samples)
 	}
-	if g.double {
-		s.double(g)
+	if w.double {
+		s.double(w)
 		return nil
 	}
-	if i := slices.IndexFunc(s.asked.alone, func(at time.Time) bool { return at.Sub(g.opens).Abs() <= s.o.Asked.Window }); i >= 0 {
-		s.asked.alone = slices.Delete(s.asked.alone, i, i+1)
+	if i := slices.IndexFunc(s.triggers.alone, func(at time.Time) bool { return at.Sub(w.opens).Abs() <= s.o.Triggers.Window }); i >= 0 {
+		s.triggers.alone = slices.Delete(s.triggers.alone, i, i+1)
 		if why == "" {
-			s.fault(trigger.Late, "a trigger came after its tire", "part", g.Part)
+			s.fault(trigger.Late, "a trigger came after its tire", "part", w.Part)
 		}
-		g.tell(trigger.ErrLate)
+		w.reply(trigger.ErrLate)
 		return nil
 	}
 	switch {
 	case why != "":
-	case g.frames == 0:
-		why = fmt.Sprintf("no picture came from the camera in the %v of the trigger's window", s.o.Asked.Window)
+	case w.frames == 0:
+		why = fmt.Sprintf("no picture came from the camera in the %v of the trigger's window", s.o.Triggers.Window)
 	default:
-		why = fmt.Sprintf("no tire was found in the %d frames of the trigger's window", g.frames)
+		why = fmt.Sprintf("no tire was found in the %d frames of the trigger's window", w.frames)
 	}
-	return s.undecided(ctx, s.causeOf(g), why)
+	return s.noDecision(ctx, s.requestOf(w), why)
 }
 
-// answer gives a tire that was claimed and has left before its window was over its verdict.
-func (s *Station) answer(ctx context.Context, t *Track, e *evidence) error {
-	i := slices.IndexFunc(s.asked.gathers, func(g *gather) bool { return g.track == t })
+// closeWindowOf gives a tire that was claimed and has left before its window was over its verdict.
+func (s *Station) closeWindowOf(ctx context.Context, t *Track, e *evidence) error {
+	i := slices.IndexFunc(s.triggers.windows, func(w *window) bool { return w.track == t })
 	if i < 0 {
 		panic("internal error: a claimed tire without a trigger")
 	}
-	s.seen[t] = e
-	return s.close(ctx, s.asked.gathers[i], "")
+	s.evidence[t] = e
+	return s.closeWindow(ctx, s.triggers.windows[i], "")
 }
 
-// unasked judges a tire that has passed without a trigger: it is not to blame, and must not go on
+// judgeUntriggered judges a tire that has passed without a trigger: it is not to blame, and must not go on
 // unseen. One that has not reached the middle was taken off the belt, or its trigger is still to
 // come.
-func (s *Station) unasked(ctx context.Context, t *Track, e *evidence) error {
+func (s *Station) judgeUntriggered(ctx context.Context, t *Track, e *evidence) error {
 	if !s.tracker.Passed(t) {
 		s.release(e)
 		s.o.Log.Warn("a tire is gone before its trigger came: no verdict", "track", t.ID, "frame", t.Samples[0].Seq)
@@ -247,36 +241,34 @@ func (s *Station) unasked(ctx context.Context, t *Track, e *evidence) error {
 		best := nearest(t.Samples)
 		middle, frame = e.crops[best].time, t.Samples[best].Seq
 	}
-	if s.asked.alone = append(s.asked.alone, middle); len(s.asked.alone) > rememberAlone {
-		s.asked.alone = slices.Delete(s.asked.alone, 0, 1)
+	if s.triggers.alone = append(s.triggers.alone, middle); len(s.triggers.alone) > rememberAlone {
+		s.triggers.alone = slices.Delete(s.triggers.alone, 0, 1)
 	}
-	s.asked.faultless = 0
-	s.o.Problem(TriggerPart, "a tire passed without a trigger at "+middle.UTC().Format(time.RFC3339))
+	s.triggers.faultless = 0
+	s.o.Observer.Problem(TriggerPart, "a tire passed without a trigger at "+middle.UTC().Format(time.RFC3339))
 	s.fault(trigger.Absent, "A TIRE PASSED WITHOUT A TRIGGER: it is judged all the same", "frame", frame)
-	return s.conclude(ctx, e, cause{kind: trigger.Missing, middle: middle}, t.Samples)
+	return s.judge(ctx, e, request{kind: trigger.Missing, middle: middle}, t.Samples)
 }
 
-func (s *Station) causeOf(g *gather) cause {
-	return cause{kind: g.Kind, part: g.Part, middle: g.opens, since: g.Time, reply: g.Reply}
+func (s *Station) requestOf(w *window) request {
+	return request{kind: w.Kind, part: w.Part, middle: w.opens, since: w.Time, reply: w.Reply}
 }
 
 // double notes a second trigger for one tire.
-func (s *Station) double(g *gather) {
-	s.fault(trigger.Double, "a second trigger for one tire: no second verdict", "part", g.Part, "time", g.Time)
-	g.tell(trigger.ErrDouble)
+func (s *Station) double(w *window) {
+	s.fault(trigger.Double, "a second trigger for one tire: no second verdict", "part", w.Part, "time", w.Time)
+	w.reply(trigger.ErrDouble)
 }
 
-func (g *gather) tell(err error) {
-	if g.Reply != nil {
-		g.Reply(err)
+func (w *window) reply(err error) {
+	if w.Reply != nil {
+		w.Reply(err)
 	}
 }
 
 func (s *Station) fault(f trigger.Fault, text string, args ...any) {
 	s.o.Log.Warn(text, args...)
-	if s.o.Asked.Fault != nil {
-		s.o.Asked.Fault(f)
-	}
+	s.o.Observer.TriggerFault(f)
 }
 
 // nearest is the index of the sample that is nearest to the middle of the picture.

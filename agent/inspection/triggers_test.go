@@ -19,9 +19,9 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// askedBench is a station that is asked for its verdicts, in the time of synctest: a frame comes
+// triggerBench is a station that is asked for its verdicts, in the time of synctest: a frame comes
 // every 40 ms.
-type askedBench struct {
+type triggerBench struct {
 	*bench
 	triggers chan trigger.Trigger
 	faults   []trigger.Fault
@@ -32,18 +32,18 @@ type askedBench struct {
 
 const perFrame = 40 * time.Millisecond
 
-func newAskedBench(t *testing.T, f film, serials ...uint64) *askedBench {
+func newTriggerBench(t *testing.T, f film, serials ...uint64) *triggerBench {
 	t.Helper()
-	b := &askedBench{bench: newBench(t, f, serials...), triggers: make(chan trigger.Trigger, 16), replies: map[string]error{}, start: time.Now()}
+	b := &triggerBench{bench: newBench(t, f, serials...), triggers: make(chan trigger.Trigger, 16), replies: map[string]error{}, start: time.Now()}
 	b.o.Live = true
 	b.o.Source = slowReel{b}
-	b.o.Asked = Asked{Triggers: b.triggers, Window: 400 * time.Millisecond, Witness: true,
-		Fault: func(f trigger.Fault) { b.faults = append(b.faults, f) }}
+	b.o.Triggers = Triggers{Source: b.triggers, Window: 400 * time.Millisecond, Tracked: true}
+	b.o.Observer.TriggerFault = func(f trigger.Fault) { b.faults = append(b.faults, f) }
 	return b
 }
 
 // slowReel gives the film's frames at their times.
-type slowReel struct{ *askedBench }
+type slowReel struct{ *triggerBench }
 
 func (b slowReel) Next(ctx context.Context) (*frame.Frame, error) {
 	pause := perFrame
@@ -63,12 +63,12 @@ func (b slowReel) Next(ctx context.Context) (*frame.Frame, error) {
 }
 
 // at asks for the tire of a frame half a frame before it.
-func (b *askedBench) at(frame int, part string) {
+func (b *triggerBench) at(frame int, part string) {
 	b.fire(time.Duration(frame+1)*perFrame-perFrame/2, trigger.Trigger{Kind: trigger.PhotoEye, Part: part})
 }
 
 // fire sends a trigger so long after the start; one without a time happens then.
-func (b *askedBench) fire(after time.Duration, tr trigger.Trigger) {
+func (b *triggerBench) fire(after time.Duration, tr trigger.Trigger) {
 	go func() {
 		time.Sleep(after)
 		if tr.Time.IsZero() {
@@ -85,7 +85,7 @@ func (b *askedBench) fire(after time.Duration, tr trigger.Trigger) {
 }
 
 // summary is what a verdict answers and what became of it.
-func (b *askedBench) summary() (all []string) {
+func (b *triggerBench) summary() (all []string) {
 	for _, v := range b.verdicts {
 		text := v.Trigger
 		if v.Part != "" {
@@ -105,47 +105,47 @@ func TestTriggers(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		film   film
-		set    func(b *askedBench)
+		set    func(b *triggerBench)
 		want   []string
 		faults []trigger.Fault
 	}{
-		{"one for each tire", two(), func(b *askedBench) { b.at(17, "1"); b.at(29, "2") },
+		{"one for each tire", two(), func(b *triggerBench) { b.at(17, "1"); b.at(29, "2") },
 			[]string{"photo-eye 1", "photo-eye 2"}, nil},
-		{"two tires that touch", passing(60, steady(12), 0, -100), func(b *askedBench) { b.at(17, "1"); b.at(25, "2") },
+		{"two tires that touch", passing(60, steady(12), 0, -100), func(b *triggerBench) { b.at(17, "1"); b.at(25, "2") },
 			[]string{"photo-eye 1", "photo-eye 2"}, nil},
-		{"an eye before the camera", two(), func(b *askedBench) {
-			b.o.Asked.Delay = 10 * perFrame
+		{"an eye before the camera", two(), func(b *triggerBench) {
+			b.o.Triggers.Delay = 10 * perFrame
 			b.at(7, "1")
 			b.at(19, "2")
 		}, []string{"photo-eye 1", "photo-eye 2"}, nil},
-		{"double", two(), func(b *askedBench) { b.at(17, "1"); b.at(18, "again"); b.at(29, "2") },
+		{"double", two(), func(b *triggerBench) { b.at(17, "1"); b.at(18, "again"); b.at(29, "2") },
 			[]string{"photo-eye 1", "photo-eye 2"}, []trigger.Fault{trigger.Double}},
-		{"double after the verdict", two(), func(b *askedBench) { b.at(12, "1"); b.at(20, "again"); b.at(29, "2") },
+		{"double after the verdict", two(), func(b *triggerBench) { b.at(12, "1"); b.at(20, "again"); b.at(29, "2") },
 			[]string{"photo-eye 1", "photo-eye 2"}, []trigger.Fault{trigger.Double}},
-		{"double within the least gap, where no tire is told from another", two(), func(b *askedBench) {
-			b.o.Asked.MinGap, b.o.Asked.Witness = 5*perFrame, false
+		{"double within the least gap, where no tire is told from another", two(), func(b *triggerBench) {
+			b.o.Triggers.MinGap, b.o.Triggers.Tracked = 5*perFrame, false
 			b.at(16, "1")
 			b.at(20, "again")
 			b.at(28, "2")
 		}, []string{"photo-eye 1", "photo-eye 2"}, []trigger.Fault{trigger.Double}},
 		// Its verdict comes when it has left for good, after that of the tire behind it.
-		{"missing: the camera is the witness", two(), func(b *askedBench) { b.at(29, "2") },
+		{"missing: the camera is the witness", two(), func(b *triggerBench) { b.at(29, "2") },
 			[]string{"photo-eye 2", "missing"}, []trigger.Fault{trigger.Absent}},
-		{"one too many claims the next tire, whose own trigger is the double then", two(), func(b *askedBench) { b.at(17, "1"); b.at(24, "extra"); b.at(29, "2") },
+		{"one too many claims the next tire, whose own trigger is the double then", two(), func(b *triggerBench) { b.at(17, "1"); b.at(24, "extra"); b.at(29, "2") },
 			[]string{"photo-eye 1", "photo-eye extra"}, []trigger.Fault{trigger.Double}},
-		{"a tire that is taken off the belt before its trigger", append(passing(10, steady(12), 60), make(film, 20)...), func(*askedBench) {}, nil, nil},
-		{"no tire", film(make([][]float64, 40)), func(b *askedBench) { b.at(9, "1") },
+		{"a tire that is taken off the belt before its trigger", append(passing(10, steady(12), 60), make(film, 20)...), func(*triggerBench) {}, nil, nil},
+		{"no tire", film(make([][]float64, 40)), func(b *triggerBench) { b.at(9, "1") },
 			[]string{"photo-eye 1: no tire was found in the 10 frames of the trigger's window"}, nil},
-		{"late: it was sent after its tire had gone", append(make(film, 30), two()...), func(b *askedBench) {
+		{"late: it was sent after its tire had gone", append(make(film, 30), two()...), func(b *triggerBench) {
 			b.fire(20*perFrame, trigger.Trigger{Kind: trigger.Command, Part: "old", Time: b.start})
 			b.at(47, "1")
 			b.at(59, "2")
 		}, []string{"command old: late: the trigger came 400ms after its tire had passed", "photo-eye 1", "photo-eye 2"}, []trigger.Fault{trigger.Late}},
-		{"late: the witness was faster", append(two(), make(film, 30)...), func(b *askedBench) {
+		{"late: the witness was faster", append(two(), make(film, 30)...), func(b *triggerBench) {
 			b.at(17, "1")
 			b.fire(70*perFrame, trigger.Trigger{Kind: trigger.Command, Part: "2", Time: b.start.Add(30 * perFrame)})
 		}, []string{"photo-eye 1", "missing"}, []trigger.Fault{trigger.Absent, trigger.Late}},
-		{"the camera is silent", two(), func(b *askedBench) {
+		{"the camera is silent", two(), func(b *triggerBench) {
 			b.silent = func(frame int) time.Duration {
 				if frame == 5 {
 					return time.Hour
@@ -159,15 +159,15 @@ func TestTriggers(t *testing.T) {
 				return 0
 			}
 			return 12
-		}, 0, -100), func(b *askedBench) { b.at(17, "1"); b.at(59, "2") }, []string{"photo-eye 1", "photo-eye 2"}, nil},
-		{"told to stop before the tire came", film(make([][]float64, 10)), func(b *askedBench) { b.at(8, "1") },
+		}, 0, -100), func(b *triggerBench) { b.at(17, "1"); b.at(59, "2") }, []string{"photo-eye 1", "photo-eye 2"}, nil},
+		{"told to stop before the tire came", film(make([][]float64, 10)), func(b *triggerBench) { b.at(8, "1") },
 			[]string{"photo-eye 1: the station stopped before the tire came"}, nil},
-		{"told to stop with one tire before the eye", passing(18, steady(12), 0, -150), func(b *askedBench) { b.at(16, "1") },
+		{"told to stop with one tire before the eye", passing(18, steady(12), 0, -150), func(b *triggerBench) { b.at(16, "1") },
 			[]string{"photo-eye 1"}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newAskedBench(t, c.film, 1)
+				b := newTriggerBench(t, c.film, 1)
 				c.set(b)
 				if err := b.Run(t.Context()); err != nil {
 					t.Fatal(err)
@@ -186,8 +186,8 @@ func TestTriggers(t *testing.T) {
 						b.checkVotes(t, v)
 					}
 				}
-				if len(b.asked.gathers) != 0 || len(b.seen) != 0 {
-					t.Errorf("left over: %d triggers, %d tires", len(b.asked.gathers), len(b.seen))
+				if len(b.Station.triggers.windows) != 0 || len(b.evidence) != 0 {
+					t.Errorf("left over: %d triggers, %d tires", len(b.Station.triggers.windows), len(b.evidence))
 				}
 			})
 		})
@@ -197,7 +197,7 @@ func TestTriggers(t *testing.T) {
 // A PLC is told what became of its trigger.
 func TestTriggersAreAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newAskedBench(t, passing(60, steady(12), 0, -150), 1)
+		b := newTriggerBench(t, passing(60, steady(12), 0, -150), 1)
 		b.at(17, "first")
 		b.at(18, "again")
 		b.at(29, "second")
@@ -227,10 +227,10 @@ func TestVerdictsComeInTime(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newAskedBench(t, passing(60, steady(12), 0), 1)
+				b := newTriggerBench(t, passing(60, steady(12), 0), 1)
 				var decided []time.Duration
 				asked := b.start.Add(18*perFrame - perFrame/2)
-				b.o.Decided = func(_ *verdict.Verdict, middle time.Time) {
+				b.o.Observer.Decided = func(_ *verdict.Verdict, middle time.Time) {
 					if len(decided) == 0 && !middle.Equal(asked) {
 						t.Errorf("in the middle %v after the trigger; want at once", middle.Sub(asked))
 					}
@@ -263,7 +263,7 @@ func TestMissingTriggersAreToldUntilTheyComeAgain(t *testing.T) {
 		for i := range 12 {
 			starts = append(starts, float64(-150*i))
 		}
-		b := newAskedBench(t, passing(200, steady(12.5), starts...), 1)
+		b := newTriggerBench(t, passing(200, steady(12.5), starts...), 1)
 		for i := range 11 { // none for the first; then they come every twelfth frame
 			b.at(16+12*(i+1), fmt.Sprint(i))
 		}
@@ -287,8 +287,8 @@ func TestTriggersInAFixedRegion(t *testing.T) {
 		for i := range f {
 			f[i] = []float64{200}
 		}
-		b := newAskedBench(t, f, 1)
-		b.o.Asked.Witness = false
+		b := newTriggerBench(t, f, 1)
+		b.o.Triggers.Tracked = false
 		b.at(10, "1")
 		b.at(20, "2")
 		if err := b.Run(t.Context()); err != nil {
@@ -313,7 +313,7 @@ func TestBeltDoesNotWaitForAModel(t *testing.T) {
 	for _, asks := range []bool{false, true} {
 		t.Run(fmt.Sprintf("asked %v", asks), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newAskedBench(t, passing(100, steady(12), 0, -150, -300))
+				b := newTriggerBench(t, passing(100, steady(12), 0, -150, -300))
 				b.silent = func(i int) time.Duration {
 					if i == 23 { // the first has been asked for
 						b.install(t, 1)
@@ -325,7 +325,7 @@ func TestBeltDoesNotWaitForAModel(t *testing.T) {
 					b.at(29, "2")
 					b.at(42, "3")
 				} else {
-					b.o.Asked = Asked{}
+					b.o.Triggers = Triggers{}
 				}
 				if err := b.Run(t.Context()); err != nil {
 					t.Fatal(err)
@@ -367,13 +367,13 @@ func TestBudget(t *testing.T) {
 		for _, asks := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%v asked %v", c.takes, asks), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					b := newAskedBench(t, passing(60, steady(12), 0), 1)
+					b := newTriggerBench(t, passing(60, steady(12), 0), 1)
 					b.o.Locator, b.o.Budget = slow{b, c.takes}, 120*time.Millisecond
 					period := perFrame + c.takes
 					if asks {
 						b.fire(17*period+perFrame, trigger.Trigger{Kind: trigger.PhotoEye, Part: "1"})
 					} else {
-						b.o.Asked = Asked{}
+						b.o.Triggers = Triggers{}
 					}
 					if err := b.Run(t.Context()); err != nil {
 						t.Fatal(err)
@@ -428,7 +428,7 @@ func TestNoDecisionIsNoDrift(t *testing.T) {
 	b := newBench(t, passing(60, steady(12), 0), 1)
 	b.o.Budget = time.Nanosecond
 	var got []Judgement
-	b.o.Judged = func(j Judgement) { got = append(got, j) }
+	b.o.Observer.Stored = func(j Judgement) { got = append(got, j) }
 	b.o.Log = slog.New(slog.DiscardHandler)
 	if err := b.Run(t.Context()); err != nil {
 		t.Fatal(err)

@@ -209,7 +209,7 @@ func play(t testing.TB, dir, address, text string) *aStation {
 			t.Logf("the station said:\n%s", tail(s.log.String(), 40))
 		}
 	})
-	s.await(t, "the page is at")
+	s.await(t, "page: listening")
 	return s
 }
 

@@ -99,8 +99,11 @@ func BenchmarkViewer(b *testing.B) {
 	r := film(b)
 	station := inspection.New(inspection.Options{
 		Source: r, Locator: locate.NewRound(locate.RoundOptions{}), Models: p.store, Journal: p.journal, Frames: 5, Cut: cut.Options{Margin: 0.02},
-		Problem: func(part, text string) {}, Progress: func() {}, Log: slog.New(slog.DiscardHandler), Show: p.Show,
-		Judged: func(x inspection.Judgement) { p.Judged(x.Verdict, x.Pix, x.Model.Bundle.Spec.Width) },
+		Log: slog.New(slog.DiscardHandler),
+		Observer: inspection.Observer{
+			Located: p.Show,
+			Stored:  func(x inspection.Judgement) { p.Judged(x.Verdict, x.Pix, x.Model.Bundle.Spec.Width) },
+		},
 	})
 	ended := make(chan error, 1)
 	go func() { ended <- station.Run(ctx) }()

@@ -140,8 +140,8 @@ func pass(t *testing.T, dir, model, key string, l *otherLine, images []*image.Gr
 	t.Cleanup(func() { j.Close() })
 	station := inspection.New(inspection.Options{
 		Source: &belt{otherLine: l, images: images}, Locator: locate.NewRegion(image.Rectangle{}, 0), Models: store, Journal: j, Each: true, Frames: 1,
-		Keeps:   &review.Policy{Station: learnStation, Band: 2, Share: 0.1, Every: true},
-		Problem: func(part, text string) { t.Errorf("%s: %s", part, text) }, Progress: func() {}, Log: quiet,
+		Keep:     &review.Policy{Station: learnStation, Band: 2, Share: 0.1, Every: true},
+		Observer: inspection.Observer{Problem: func(part, text string) { t.Errorf("%s: %s", part, text) }}, Log: quiet,
 	})
 	if err := station.Run(t.Context()); err != nil {
 		t.Fatal(err)

@@ -152,12 +152,12 @@ func (l *line) watch(t *testing.T, kind asked.Kind) {
 	faults := map[asked.Fault]int{}
 	o := inspection.Options{
 		Source: film, Locator: locate.NewRound(locate.RoundOptions{}), Models: store, Journal: kept, Frames: 5, Cut: cut.Options{Margin: 0.02}, Live: true,
-		Problem: func(string, string) {}, Progress: func() {}, Log: quiet,
+		Observer: inspection.Observer{TriggerFault: func(f asked.Fault) { faults[f]++ }}, Log: quiet,
 	}
 	ejects := &ejects{}
 	output := reject.New(reject.Options{Pin: ejects, Active: gpio.High, Width: width, Delay: ejector, Linger: time.Minute, Log: quiet,
 		Missed: func(o reject.Order, reason string) { t.Errorf("missed %+v: %s", o, reason) }})
-	o.Decided = func(v *verdict.Verdict, middle time.Time) {
+	o.Observer.Decided = func(v *verdict.Verdict, middle time.Time) {
 		if v.Reject {
 			ejects.due = append(ejects.due, middle.Add(ejector))
 			output.Order(reject.Order{Middle: middle, Part: v.Part})
@@ -175,7 +175,7 @@ func (l *line) watch(t *testing.T, kind asked.Kind) {
 		}
 	case asked.PhotoEye, asked.Command:
 		triggers := make(chan asked.Trigger, 64)
-		o.Asked = inspection.Asked{Triggers: triggers, Window: 500 * time.Millisecond, Witness: true, Fault: func(f asked.Fault) { faults[f]++ }}
+		o.Triggers = inspection.Triggers{Source: triggers, Window: 500 * time.Millisecond, Tracked: true}
 		outside.run(ctx, triggers, faults, background)
 	}
 	if err := inspection.New(o).Run(t.Context()); err != nil {

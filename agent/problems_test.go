@@ -5,7 +5,9 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"tirewatch/agent/sparkplug"
@@ -14,7 +16,8 @@ import (
 
 func TestProblemsAreToldTogether(t *testing.T) {
 	var told []string
-	p := &problems{texts: map[string]string{}, publish: []func(string){func(s string) { told = append(told, s) }}}
+	p := newProblems()
+	p.observe(func(all, _ string, _ bool) { told = append(told, all) })
 	p.set("journal", "full")
 	p.set("journal", "full") // no news
 	p.set("camera", "gone")
@@ -27,21 +30,34 @@ func TestProblemsAreToldTogether(t *testing.T) {
 	}
 }
 
+// An observer may be added while another goroutine reports a problem: run with -race.
+func TestObserversAreAddedSafely(t *testing.T) {
+	p := newProblems()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := range 1000 {
+			p.set("model's end", strconv.Itoa(i))
+		}
+	})
+	p.observe(func(string, string, bool) {})
+	wg.Wait()
+}
+
 // TestCameraFailureIsLoggedOnce pulls the cable for a hundred attempts.
 func TestCameraFailureIsLoggedOnce(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, nil))
-	p := &problems{texts: map[string]string{}}
+	p := newProblems()
 	gone := &camera.OpenError{Source: camera.Location{Kind: camera.V4L2, Target: "/dev/video0"}, Err: errors.New("no such file"), Advice: "look there"}
 	for range 100 {
 		p.camera(camera.Event{Err: gone}, log)
 	}
 	p.camera(camera.Event{}, log)
 	p.camera(camera.Event{Err: gone}, log)
-	if n := strings.Count(out.String(), "camera is down"); n != 2 {
+	if n := strings.Count(out.String(), "camera: failed"); n != 2 {
 		t.Errorf("%d complaints; want one for each failure, 2: %s", n, &out)
 	}
-	if !strings.Contains(out.String(), `hint="look there"`) || !strings.Contains(out.String(), "camera is back") {
+	if !strings.Contains(out.String(), `hint="look there"`) || !strings.Contains(out.String(), "camera: working again") {
 		t.Errorf("log %s", &out)
 	}
 }
@@ -49,8 +65,8 @@ func TestCameraFailureIsLoggedOnce(t *testing.T) {
 // The edge node learns of every problem, and that its device is dead while the camera is away.
 func TestEdgeNodeLearnsOfProblems(t *testing.T) {
 	var now sparkplug.Facts
-	p := &problems{texts: map[string]string{}}
-	tellProblems(func(change func(*sparkplug.Facts)) { change(&now) }, p)
+	p := newProblems()
+	p.observe(func(all, part string, broken bool) { noteProblem(&now, all, part, broken) })
 	log := slog.New(slog.DiscardHandler)
 	p.set("journal", "full")
 	if want := (sparkplug.Facts{Problem: "journal: full"}); now != want {
