@@ -10,22 +10,22 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// request is what a verdict answers.
+// request describes what a verdict answers: a trigger, a passing tire or a frame.
 type request struct {
 	kind  trigger.Kind
 	part  string
 	image string // file name of a still image
-	// when the tire is in the middle of the picture; zero: when the deciding frame was taken
+	// when the tire is in the middle of the frame; zero means the time of the deciding frame
 	middle time.Time
-	since  time.Time   // what the budget counts from; zero: the latest frame
+	since  time.Time   // start of the budget; zero means the latest frame
 	reply  func(error) // may be nil
 }
 
-// judge scores the crops, decides, and stores the verdict. samples belong to the crops of e, in
-// the same order. What cannot be judged gets no decision; the error of a network that fails ends
-// the station all the same, so that it counts against a model on probation.
+// judge scores the crops, decides, and stores the verdict. samples and the crops of e have the same
+// order. A tire that cannot be judged gets no_decision. The error of a failing forward pass also
+// ends the station, so that it counts against a model on probation.
 func (s *Station) judge(ctx context.Context, e *evidence, r request, samples []Sample) error {
-	if e == nil { // told to stop while it waited for a model
+	if e == nil { // stopped while it waited for a model
 		e = &evidence{failed: errNoModel}
 	}
 	if e.failed != nil {
@@ -40,7 +40,7 @@ func (s *Station) judge(ctx context.Context, e *evidence, r request, samples []S
 		r.since = s.latest
 	}
 	if took := time.Since(r.since); s.o.Budget > 0 && took > s.o.Budget {
-		v.Label, v.Reason = verdict.NoDecision, fmt.Sprintf("decided after %v, the budget is %v", took.Round(time.Millisecond), s.o.Budget)
+		v.Label, v.Reason = verdict.NoDecision, fmt.Sprintf("decision after %v, the budget is %v", took.Round(time.Millisecond), s.o.Budget)
 	}
 	if r.middle.IsZero() {
 		r.middle = v.Time
@@ -50,7 +50,7 @@ func (s *Station) judge(ctx context.Context, e *evidence, r request, samples []S
 		return err
 	}
 	j := Judgement{Verdict: v, Middle: r.middle}
-	if v.Label == verdict.NoDecision { // nothing to compare
+	if v.Label == verdict.NoDecision { // the shadow has nothing to compare
 		s.release(e)
 	} else {
 		j.Model, j.Pix, j.Typical, j.Logit = e.model, basis.pix, basis.typical, basis.logit
@@ -60,13 +60,13 @@ func (s *Station) judge(ctx context.Context, e *evidence, r request, samples []S
 	return nil
 }
 
-// noDecision gives a tire that could not be judged its verdict.
+// noDecision stores the verdict of a tire that could not be judged.
 func (s *Station) noDecision(ctx context.Context, r request, reason string) error {
 	if r.middle.IsZero() {
 		r.middle = s.latest
 	}
 	v := &verdict.Verdict{Time: r.middle.UTC(), Label: verdict.NoDecision, Reason: reason, Votes: []verdict.Vote{}}
-	s.o.Log.Warn("no decision", "reason", reason, "trigger", r.kind, "part", r.part)
+	s.o.Log.Warn("verdict: no decision", "reason", reason, "trigger", r.kind, "part", r.part)
 	if err := s.emit(ctx, v, r, func() string { return "" }); err != nil {
 		return err
 	}
@@ -74,13 +74,13 @@ func (s *Station) noDecision(ctx context.Context, r request, reason string) erro
 	return nil
 }
 
-// emit completes a verdict, lets the reject output act on it and stores it. crop keeps its picture
-// and gives the name.
-func (s *Station) emit(ctx context.Context, v *verdict.Verdict, r request, crop func() string) error {
+// emit completes a verdict, passes it to the reject output and stores it. saveCrop stores its crop
+// and returns the name.
+func (s *Station) emit(ctx context.Context, v *verdict.Verdict, r request, saveCrop func() string) error {
 	v.Schema, v.Trigger, v.Part, v.Image = verdict.SchemaVersion, string(r.kind), r.part, r.image
 	v.Reject = v.Label.Reject()
 	s.o.Observer.Decided(v, r.middle)
-	v.Crop = crop()
+	v.Crop = saveCrop()
 	err := s.store(ctx, v)
 	if r.reply != nil {
 		r.reply(err)

@@ -18,34 +18,33 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// evidence is what is kept of a tire until its verdict: the network's bytes of the chosen frames.
-// The forward pass waits until the tire has left, so that it runs on the best frames and on no
-// other.
+// evidence holds the crops of a tire until its verdict. The forward pass runs after the tire has
+// left, so that it runs on the best frames only.
 type evidence struct {
 	model         *models.Loaded
-	shadowDiffers bool   // the shadow reads other bytes than the model
+	shadowDiffers bool   // the shadow model has another preprocessing
 	crops         []crop // by slot, as in Track.Samples
 
-	failed error // why there is nothing to judge by
+	failed error // why the tire cannot be judged
 }
 
-// crop is one frame of a tire as the network sees it: in one piece, or in tiles. A tire whose rim
-// was not found has none.
+// crop is one frame of a tire as the network sees it: in one piece or in tiles. Without a rim there
+// are no tiles.
 type crop struct {
 	seq    uint64   // of the frame
 	pix    [][]byte // by piece, Spec.Size() bytes each
-	shadow [][]byte // the same for the shadow; nil while it reads pix
+	shadow [][]byte // the same for the shadow model; nil if it reads pix
 	rect   image.Rectangle
-	tiling *verdict.Tiling // nil for a tire in one piece; the scores are filled in at the end
+	tiling *verdict.Tiling // nil for a tire in one piece; decide fills in the scores
 	angles []float64       // of the tiles, degrees
 	time   time.Time       // of the frame
 	ms     verdict.Duration
 
-	why   error  // there is no piece
-	whole []byte // then: the tire in one piece, for people; no network judges it
+	why   error  // why there is no piece
+	whole []byte // then the tire in one piece, for people; no network judges it
 }
 
-// crop preprocesses a tire into the slot.
+// crop cuts and preprocesses a tire into the slot.
 func (s *Station) crop(e *evidence, slot int, f *frame.Frame, tire locate.Tire, located time.Duration) error {
 	if e.failed != nil {
 		return nil
@@ -63,9 +62,9 @@ func (s *Station) preprocess(e *evidence, slot int, f *frame.Frame, tire locate.
 	}
 	c := &e.crops[slot]
 	if errors.Is(err, cut.ErrNoRing) || errors.Is(err, cut.ErrTooMany) {
-		s.o.Log.Debug("frame cannot be cut", "frame", f.Seq, "error", err)
+		s.o.Log.Debug("frame: not cut into tiles", "frame", f.Seq, "error", err)
 		s.o.Observer.Uncut()
-		if len(c.pix) == 0 { // else the slot keeps the frame that it has
+		if len(c.pix) == 0 { // otherwise the slot keeps its earlier frame
 			*c = crop{seq: f.Seq, rect: pieces.Crop, time: f.Time, why: err, whole: c.whole}
 			if c.whole == nil {
 				c.whole = s.buffer(e.model.Bundle.Spec.Size())
@@ -84,15 +83,15 @@ func (s *Station) preprocess(e *evidence, slot int, f *frame.Frame, tire locate.
 	}
 	c.ms = verdict.Duration{Locate: milliseconds(located), Preprocess: milliseconds(time.Since(start))}
 	if e.shadowDiffers {
-		// The frame is gone when the shadow's turn comes.
+		// the frame is gone by the time the shadow model runs
 		if c.shadow, err = apply(c.shadow, e.model.Shadow.Bundle.Spec, pieces, newBuffer); err != nil {
-			return fmt.Errorf("frame %d for the model before: %w", f.Seq, err)
+			return fmt.Errorf("frame %d for the shadow model: %w", f.Seq, err)
 		}
 	}
 	return nil
 }
 
-// apply makes the network's bytes of every piece, in the buffers of dst as far as they go.
+// apply preprocesses every piece. It reuses the buffers of dst and takes more from buffer.
 func apply(dst [][]byte, spec preprocess.Spec, c cut.Cut, buffer func(n int) []byte) ([][]byte, error) {
 	for len(dst) < len(c.Pieces) {
 		dst = append(dst, buffer(spec.Size()))
@@ -106,7 +105,7 @@ func apply(dst [][]byte, spec preprocess.Spec, c cut.Cut, buffer func(n int) []b
 	return dst, nil
 }
 
-// tiling notes where the tiles of a frame are.
+// tiling returns where the tiles of a frame are, and their angles in degrees.
 func (s *Station) tiling(f *frame.Frame, c cut.Cut) (*verdict.Tiling, []float64) {
 	if s.o.Cut.View != cut.Tiles && s.o.Cut.View != cut.SideWall {
 		return nil, nil
@@ -128,11 +127,11 @@ func (s *Station) tiling(f *frame.Frame, c cut.Cut) (*verdict.Tiling, []float64)
 
 func corners(r image.Rectangle) [4]int { return [4]int{r.Min.X, r.Min.Y, r.Max.X, r.Max.Y} }
 
-// tenths keeps a payload short: nothing in a frame is known better.
+// tenths rounds to 0.1 px or degree, to keep payloads short: nothing in a frame is measured better.
 func tenths(v float64) float64 { return math.Round(10*v) / 10 }
 
-// runPieces runs a network over the pieces of a crop, at least one. The frame's logit is the
-// largest: one cracked tile makes a cracked tire.
+// runPieces runs a network over the pieces of a crop, at least one. worst is the piece with the
+// highest logit, which is the logit of the frame: one cracked tile makes a cracked tire.
 func runPieces(m *infer.Model, r *infer.Runner, pix [][]byte) (logits []float64, worst int, err error) {
 	for i, p := range pix {
 		sum, err := r.Run(p)
@@ -147,19 +146,19 @@ func runPieces(m *infer.Model, r *infer.Runner, pix [][]byte) (logits []float64,
 	return logits, worst, nil
 }
 
-// deciding is what a verdict rests on.
+// deciding holds the pixels behind a verdict.
 type deciding struct {
-	pix     []byte  // the crop that decides, or its worst tile; without a decision the whole tire
-	typical []byte  // what statistics look at, see Judgement
+	pix     []byte  // the crop that decided, or its worst tile; for no_decision the whole tire
+	typical []byte  // see Judgement.Typical
 	logit   float64 // of typical
 }
 
-// score makes the verdict that the crops give. A tire in one piece is seen best in the frame in
-// which it is nearest to the middle; in tiles, in the frame with the worst tile: it decides.
-// samples belong to the crops of e, in the same order.
+// score runs the network on the crops and returns the verdict. The deciding frame of a tire in one
+// piece is the one nearest to the middle; in tiles, the one with the worst tile. samples and the
+// crops of e have the same order.
 func (s *Station) score(e *evidence, samples []Sample) (*verdict.Verdict, deciding, error) {
 	b := e.model.Bundle
-	// none is [] in JSON, not null
+	// Votes is not nil: JSON has [] for none
 	v := &verdict.Verdict{Threshold: b.Threshold, ModelSerial: b.Serial, ModelHash: b.ID(), Votes: []verdict.Vote{}}
 	var best *crop
 	var rank float64
@@ -200,7 +199,7 @@ func (s *Station) score(e *evidence, samples []Sample) (*verdict.Verdict, decidi
 	return v, d, nil
 }
 
-// decide fills the scores into the tiling.
+// decide fills the scores of the tiles into the tiling.
 func (c *crop) decide(logits []float64, worst int) {
 	p := c.tiling
 	for i, l := range logits {
@@ -209,8 +208,7 @@ func (c *crop) decide(logits []float64, worst int) {
 	p.Worst, p.Angle = worst, c.angles[worst]
 }
 
-// buffer gives n bytes, reused where possible: a station would else make garbage by the megabyte
-// with each tire.
+// buffer returns n bytes, reused if possible: each tire would otherwise leave megabytes of garbage.
 func (s *Station) buffer(n int) []byte {
 	for i, b := range s.free {
 		if len(b) == n {
@@ -218,11 +216,11 @@ func (s *Station) buffer(n int) []byte {
 			return b
 		}
 	}
-	s.free = nil // buffers of a network that is gone
+	s.free = nil // they are of a model that is gone
 	return make([]byte, n)
 }
 
-// release takes the buffers of a tire back.
+// release makes the buffers of a tire free again.
 func (s *Station) release(e *evidence) {
 	for _, c := range e.crops {
 		s.free = append(s.free, c.pix...)

@@ -1,6 +1,7 @@
-// Package inspection is the loop of a station: from the camera's frame to the verdict in the journal.
+// Package inspection is the loop of a station: from the camera's frame to the verdict in the
+// journal.
 //
-//	reader -> locate -> tracker, triggers -> evidence (cut, preprocess) -> forward pass -> decide -> store
+//	reader -> locate -> tracker, triggers -> evidence (cut) -> forward pass -> decide -> store
 //
 // One goroutine carries a frame through all steps. A second one only waits for the camera, so that
 // a silent camera cannot hold up the verdict for a trigger. A new model takes effect with the next
@@ -29,31 +30,31 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// FatalError ends the station: the process cannot work on, and its supervisor starts it anew.
-// Everything else is retried inside.
+// FatalError ends the station: the process cannot continue, and systemd starts it again. Every
+// other error is retried.
 type FatalError struct{ Err error }
 
 func (e *FatalError) Error() string { return e.Err.Error() }
 func (e *FatalError) Unwrap() error { return e.Err }
 
-// Models gives the network that judges a tire; models.Store is one.
+// Models provides the model that judges a tire. models.Store implements it.
 type Models interface {
-	// Wait returns the active network as soon as there is one.
+	// Wait returns the active model, and waits for one if there is none.
 	Wait(ctx context.Context) (*models.Loaded, error)
-	// Judged is told of each verdict of m. compared: its shadow judged the tire too; differs: with
-	// another label.
+	// Judged is called after each verdict of m. compared says that the shadow model judged the tire
+	// too, differs that its label is another one.
 	Judged(m *models.Loaded, compared, differs bool)
 }
 
-// Journal stores verdicts; journal.Journal is one.
+// Journal stores verdicts. journal.Journal implements it.
 type Journal interface {
-	// Append numbers v and stores it durably.
+	// Append sets v.Seq and stores v durably.
 	Append(v *verdict.Verdict) error
-	// Next is the number that the next verdict gets.
+	// Next returns the number of the next verdict.
 	Next() uint64
-	// SaveCrop keeps the picture of the next verdict and returns its name.
+	// SaveCrop stores the crop of the next verdict and returns its name.
 	SaveCrop(png []byte) (name string, err error)
-	// SaveCropOf keeps the picture of a verdict that is stored.
+	// SaveCropOf stores the crop of a verdict that is stored already.
 	SaveCropOf(seq uint64, png []byte) (name string, err error)
 }
 
@@ -81,23 +82,21 @@ type Options struct {
 	Log      *slog.Logger
 }
 
-// Judgement is a verdict that is stored, with what it rests on. No decision rests on nothing: Model
-// and Pix are nil then.
+// Judgement is a stored verdict with the model and the pixels behind it, which are nil for
+// no_decision.
 type Judgement struct {
 	Verdict *verdict.Verdict
-	Middle  time.Time // when the tire was in the middle of the picture
+	Middle  time.Time // when the tire was in the middle of the frame
 	Model   *models.Loaded
-	// the deciding crop, or the decisive tile, as the network saw it; valid until Judged returns
-	Pix []byte
+	Pix     []byte // the crop or tile that decided; valid until Observer.Stored returns
 
-	// Typical is what statistics compare with the images that the model was tested on, and Logit
-	// its score: the deciding crop and the mean of all frames, or a tile that no score chose. nil
-	// without a decision.
+	// Typical and Logit feed the drift statistics. They must not be chosen by a score: the deciding
+	// crop with the mean logit of all frames, or the first tile with its own.
 	Typical []byte
 	Logit   float64
 }
 
-// Station is the loop. All of it belongs to the goroutine of Run.
+// Station is the loop. All fields are owned by the goroutine of Run.
 type Station struct {
 	o        Options
 	tracker  *Tracker
@@ -105,31 +104,31 @@ type Station struct {
 	evidence map[*Track]*evidence // of tires that wait for their verdict
 	size     image.Point          // of the latest frame, px
 	free     [][]byte             // buffers for crops
-	// tires whose verdict is stored and that the shadow has not seen yet
+	// stored verdicts that the shadow model has not judged yet
 	pending      []pendingComparison
-	cropsFailing bool      // the last picture could not be kept
-	noModel      bool      // there was no model when one was needed last
+	cropsFailing bool      // the last crop could not be stored
+	noModel      bool      // there was no model when one was last needed
 	latest       time.Time // of the latest frame
 	triggers     triggerState
 }
 
-// New makes a station.
+// New returns a station; Run starts it.
 func New(o Options) *Station {
 	o.Observer.complete()
 	return &Station{o: o, tracker: NewTracker(o.Frames), cutter: cut.New(o.Cut), evidence: map[*Track]*evidence{}, triggers: newTriggerState()}
 }
 
-// lastChance is how long a station that is told to stop tries to store the verdicts in hand.
+// lastChance is how long a stopping station tries to store the verdicts that it has.
 const lastChance = 5 * time.Second
 
-// Run works until the source ends or ctx does, and returns nil for both. Tires that are in the
-// picture then get their verdicts. The error is a *FatalError.
+// Run works until the source ends or ctx does, and returns nil for both. Tires that are still in
+// the frame get their verdicts first. The error is a *FatalError.
 func (s *Station) Run(ctx context.Context) error {
-	// What is being stored outlives ctx a little: a verdict in hand must not be lost to a stop.
+	// storing continues a little after ctx, so that a stop loses no verdict
 	store, cancel := cancelAfter(ctx, lastChance)
 	defer cancel()
 	if _, err := s.model(ctx); err != nil && err != errNoModel {
-		return nil // told to stop before there was anything to do
+		return nil // stopped while it waited for the first model
 	}
 	p := newReader(ctx, s.o.Source)
 	defer p.stop()
@@ -149,7 +148,7 @@ func (s *Station) Run(ctx context.Context) error {
 	}
 }
 
-// step carries on with whatever comes first: a frame, a trigger, or the end of a trigger's window.
+// step handles what arrives first: a frame, a trigger, or the end of a trigger's window.
 func (s *Station) step(ctx context.Context, p *reader) error {
 	select {
 	case g := <-p.grabbed:
@@ -157,7 +156,7 @@ func (s *Station) step(ctx context.Context, p *reader) error {
 		if g.err != nil {
 			return g.err
 		}
-		// a frame may have waited beside the trigger that it belongs to
+		// a trigger that belongs to this frame may be waiting
 		if err := s.takeTriggers(ctx); err != nil {
 			return err
 		}
@@ -173,7 +172,7 @@ func (s *Station) step(ctx context.Context, p *reader) error {
 	}
 }
 
-// cancelAfter gives a context that ends d after ctx.
+// cancelAfter returns a context that ends d after ctx.
 func cancelAfter(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
@@ -186,14 +185,14 @@ func cancelAfter(ctx context.Context, d time.Duration) (context.Context, context
 	return out, func() { stop(); cancel() }
 }
 
-// idle is how often a station without a model shows that it is alive.
+// idle is how often a station without a model reports progress to the watchdog.
 const idle = 5 * time.Second
 
-// errNoModel says that a belt which does not wait has no model.
+// errNoModel is the reason for no_decision on a belt that does not wait.
 var errNoModel = errors.New("no model is installed")
 
-// model gives the active network. Where the belt waits, so does it: no frame is read meanwhile, and
-// the images of a folder wait as well.
+// model returns the active model. If the source is a clip or a folder, it waits for one, and no
+// frame is read meanwhile. A live belt does not wait.
 func (s *Station) model(ctx context.Context) (*models.Loaded, error) {
 	for {
 		s.o.Observer.Progress()
@@ -209,7 +208,7 @@ func (s *Station) model(ctx context.Context) (*models.Loaded, error) {
 			text := ""
 			if missing {
 				text = errNoModel.Error()
-				s.o.Log.Warn("no model is installed: waiting for one, no tire is judged", "hint", "push one with: tirewatch push")
+				s.o.Log.Warn("models: none installed, no tire is judged", "hint", "send one: tirewatch push FILE --broker URL --station SITE/LINE/NAME")
 			}
 			s.o.Observer.Problem("model", text)
 		}
@@ -224,15 +223,15 @@ func (s *Station) model(ctx context.Context) (*models.Loaded, error) {
 	}
 }
 
-// inspect carries one frame through the station. Its errors end the station.
+// inspect takes one frame through all steps. Its errors end the station.
 func (s *Station) inspect(ctx context.Context, f *frame.Frame) error {
 	if err := f.Validate(); err != nil {
-		s.o.Log.Warn("frame passed over", "frame", f.Seq, "error", err)
+		s.o.Log.Warn("frame: skipped", "frame", f.Seq, "error", err)
 		return nil
 	}
 	if size := f.Bounds().Size(); size != s.size {
 		if s.size != (image.Point{}) && !s.o.Each {
-			s.o.Log.Warn("the picture's size changed", "from", s.size, "to", size)
+			s.o.Log.Warn("frame: size changed", "from", s.size, "to", size)
 		}
 		s.size = size
 	}
@@ -268,14 +267,14 @@ func (s *Station) inspect(ctx context.Context, f *frame.Frame) error {
 	return s.matchTriggers(ctx, f, tires, takes, located)
 }
 
-// judgeFrame judges a frame that is a tire of its own. Where no outline is found the whole picture is
-// the tire, as in the photographs that networks are trained on.
+// judgeFrame judges a frame that is a tire of its own. Without an outline the whole frame is the
+// tire, as in the photographs that networks are trained on.
 func (s *Station) judgeFrame(ctx context.Context, f *frame.Frame, tires []locate.Tire, located time.Duration) error {
 	tire := locate.Tire{Region: f.Bounds()}
 	if len(tires) > 0 {
 		tire = tires[0]
 	} else {
-		s.o.Log.Debug("no outline found, judging the whole picture", "frame", f.Seq, "image", f.Name)
+		s.o.Log.Debug("locate: no outline found, judging the whole frame", "frame", f.Seq, "image", f.Name)
 	}
 	e, err := s.newEvidence(ctx)
 	if err != nil {
@@ -287,7 +286,7 @@ func (s *Station) judgeFrame(ctx context.Context, f *frame.Frame, tires []locate
 	return s.judge(ctx, e, request{kind: trigger.Frame, image: f.Name}, []Sample{{Tire: tire, Seq: f.Seq}})
 }
 
-// finishTrack gives a tire that has left its verdict, unless it has it.
+// finishTrack judges a tire that has left the frame, unless it has its verdict already.
 func (s *Station) finishTrack(ctx context.Context, t *Track) error {
 	e := s.evidence[t]
 	delete(s.evidence, t)
@@ -298,7 +297,7 @@ func (s *Station) finishTrack(ctx context.Context, t *Track) error {
 		return s.closeWindowOf(ctx, t, e)
 	case !t.Confirmed():
 		s.release(e)
-		s.o.Log.Warn("something round was seen in a single frame: no verdict", "track", t.ID, "frame", t.Samples[0].Seq)
+		s.o.Log.Warn("track: ignored, seen in one frame only", "track", t.ID, "frame", t.Samples[0].Seq)
 		return nil
 	case s.o.Triggers.Source != nil:
 		return s.judgeUntriggered(ctx, t, e)
@@ -306,7 +305,7 @@ func (s *Station) finishTrack(ctx context.Context, t *Track) error {
 	return s.judge(ctx, e, request{kind: trigger.Presence}, t.Samples)
 }
 
-// finish gives the triggers in hand and the tires that are still in the picture their verdicts.
+// finish judges the triggers that wait and the tires that are still in the frame.
 func (s *Station) finish(ctx context.Context) error {
 	defer s.compare()
 	errs := []error{s.takeTriggers(ctx), s.closeAll(ctx)}
@@ -316,7 +315,7 @@ func (s *Station) finish(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// keepCrop crops a chosen frame of a tire.
+// keepCrop cuts a chosen frame of a tire.
 func (s *Station) keepCrop(ctx context.Context, t Take, f *frame.Frame, located time.Duration) error {
 	e := s.evidence[t.Track]
 	if e == nil {
@@ -332,10 +331,10 @@ func (s *Station) keepCrop(ctx context.Context, t Take, f *frame.Frame, located 
 	return s.crop(e, t.Slot, f, t.Track.Samples[t.Slot].Tire, located)
 }
 
-// newEvidence begins a tire with the network that is active now; it stays with it to the end. A
-// belt that does not wait may have none.
+// newEvidence starts a tire with the model that is active now and that judges it to the end. A live
+// belt may have none.
 func (s *Station) newEvidence(ctx context.Context) (*evidence, error) {
-	m, err := s.model(ctx) // it may have been revoked
+	m, err := s.model(ctx) // the last one may be revoked
 	if err == errNoModel {
 		return &evidence{failed: err}, nil
 	}

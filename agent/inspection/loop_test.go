@@ -137,7 +137,7 @@ func (b *bench) Append(v *verdict.Verdict) error {
 
 func (b *bench) Next() uint64 { return uint64(len(b.verdicts) + 1) }
 
-// SaveCrop makes the bench a keeper of pictures.
+// SaveCrop makes the bench store crops.
 func (b *bench) SaveCrop(data []byte) (string, error) { return b.SaveCropOf(b.Next(), data) }
 
 func (b *bench) SaveCropOf(_ uint64, data []byte) (string, error) {
@@ -260,7 +260,7 @@ func TestReflectionGetsNoVerdict(t *testing.T) {
 	if err := b.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if len(b.verdicts) != 0 || !strings.Contains(b.log.String(), "single frame") {
+	if len(b.verdicts) != 0 || !strings.Contains(b.log.String(), "one frame only") {
 		t.Errorf("%d verdicts, log %s", len(b.verdicts), &b.log)
 	}
 }
@@ -383,7 +383,7 @@ func TestVerdictIsNeverLostSilently(t *testing.T) {
 				if took := time.Since(stopped); took != c.took {
 					t.Errorf("it ended after %v; want %v", took, c.took)
 				}
-				if log := b.log.String(); !strings.Contains(log, "VERDICT NOT STORED") || !strings.Contains(log, `probability`) {
+				if log := b.log.String(); !strings.Contains(log, "verdict: not stored") || !strings.Contains(log, `probability`) {
 					t.Errorf("the log does not hold the verdict: %s", log)
 				}
 			})
@@ -404,20 +404,19 @@ func TestSourceThatCannotGoOn(t *testing.T) {
 	}
 }
 
-func TestBrokenFrameIsPassedOver(t *testing.T) {
+func TestBrokenFrameIsSkipped(t *testing.T) {
 	b := newBench(t, passing(5, steady(12), 100), 1)
 	broken := picture(0)
 	broken.Pix = broken.Pix[:99]
 	if err := b.inspect(t.Context(), broken); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(b.log.String(), "passed over") {
+	if !strings.Contains(b.log.String(), "frame: skipped") {
 		t.Errorf("log %s", &b.log)
 	}
 }
 
-// The picture of a verdict is what the network saw of the frame that decided; one that cannot be
-// kept holds nothing up.
+// The stored crop holds the pixels that decided. A crop that cannot be stored delays nothing.
 func TestPicturesAreKept(t *testing.T) {
 	b := newBench(t, passing(80, steady(12), 0, -150, -300), 1)
 	b.o.Keep = &review.Policy{Every: true}
@@ -451,7 +450,7 @@ func TestPicturesAreKept(t *testing.T) {
 	}
 }
 
-// Whoever watches is told of every stored verdict, with the very bytes that the deciding vote was
+// Observer.Stored is called with every stored verdict and the pixels that the deciding vote was
 // computed from.
 func TestJudgedIsToldOfEachVerdict(t *testing.T) {
 	b := newBench(t, film{{150}, {160}, {170}, {}, {}, {}, {}, {}, {}, {}}, 7)

@@ -9,20 +9,20 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// Observer is called with what the loop does, always in the loop's goroutine: no function may block.
-// Each may be nil.
+// Observer is called in the goroutine of the loop, so no function may block. Each may be nil.
 type Observer struct {
-	Progress func()                                    // the loop is alive: the proof for the watchdog
-	Problem  func(part, text string)                   // what stops a part of the station; "" when it works again
-	Frame    func()                                    // a frame is looked at
-	Located  func(f *frame.Frame, tires []locate.Tire) // the tires in it; both are valid until it returns
-	Uncut    func()                                    // a chosen frame could not be cut into tiles
+	Progress func()                  // the loop is alive: for the watchdog
+	Problem  func(part, text string) // a part of the station fails; "" when it works again
+	Frame    func()                  // a frame arrived
+	// Located gets the frame and the tires found in it; both are valid until it returns.
+	Located func(f *frame.Frame, tires []locate.Tire)
+	Uncut   func() // a chosen frame could not be cut into tiles
 
 	Triggered    func(trigger.Kind)
 	TriggerFault func(trigger.Fault)
 
-	// Decided is called before the verdict is stored, with the time when the tire was in the middle
-	// of the picture: an ejector waits for no disk.
+	// Decided is called before the verdict is stored, because an ejector cannot wait for the disk.
+	// middle is when the tire was in the middle of the frame.
 	Decided func(v *verdict.Verdict, middle time.Time)
 	Stored  func(Judgement)
 }

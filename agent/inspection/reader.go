@@ -7,12 +7,12 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// reader waits for the camera in a goroutine of its own, because Next blocks as long as a camera is
-// silent. A frame and its pixels belong to the station's loop from the moment that it comes until
-// the loop asks for the next: nothing is read ahead.
+// reader waits for the camera in a goroutine of its own, because Next blocks while a camera is
+// silent. Nothing is read ahead: a frame and its pixels belong to the loop until it asks for the
+// next one.
 type reader struct {
 	grabbed chan grabbed
-	next    chan struct{} // the loop is done with the frame
+	next    chan struct{} // the loop has finished with the frame
 	cancel  context.CancelFunc
 	ended   chan struct{}
 }
@@ -30,13 +30,13 @@ func newReader(ctx context.Context, src camera.Source) *reader {
 		defer close(p.ended)
 		for range p.next {
 			f, err := src.Next(ctx)
-			p.grabbed <- grabbed{f, err} // there is room: the loop has taken the one before
+			p.grabbed <- grabbed{f, err} // never blocks: the loop has taken the last one
 		}
 	}()
 	return p
 }
 
-// stop ends the goroutine, so that the source may be closed.
+// stop ends the goroutine. The source can be closed afterwards.
 func (p *reader) stop() {
 	p.cancel()
 	close(p.next)

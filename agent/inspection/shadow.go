@@ -6,32 +6,31 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// pendingComparison is a verdict that the journal has.
+// pendingComparison is a stored verdict that the shadow model has not judged yet.
 type pendingComparison struct {
 	evidence *evidence
 	verdict  *verdict.Verdict
 	shown    *keptCrop
 }
 
-// compare lets the model before judge the tires that a model on probation has judged. It comes
-// behind the verdicts of a frame and delays none of them: what it costs is a forward pass for each
-// crop, and until then the camera keeps the newest frame.
+// compare lets the previous model judge the tires that a model on probation has judged. It runs
+// after the verdicts of a frame and delays none of them. It costs a forward pass for each crop;
+// meanwhile the camera keeps the newest frame.
 func (s *Station) compare() {
 	for _, j := range s.pending {
 		label, worst, err := s.shadowLabel(j.evidence)
 		if err != nil {
-			s.o.Log.Warn("the model before cannot judge a tire, it is not compared", "error", err)
+			s.o.Log.Warn("shadow: forward pass failed, tire not compared", "error", err)
 		}
 		compared := err == nil && label != ""
 		differs := compared && label != j.verdict.Label
 		if differs {
-			s.o.Log.Info("the models disagree", "seq", j.verdict.Seq, "probation", j.verdict.Label, "before", label)
+			s.o.Log.Info("shadow: models disagree", "seq", j.verdict.Seq, "probation", j.verdict.Label, "before", label)
 			if j.verdict.Tiling != nil && label == verdict.Crack && j.shown.why == nil {
-				// no picture was kept: a person is asked about the tile in question, not about
-				// another sound one
+				// no crop was kept: a person must see the tile in question, not another sound one
 				j.shown.pix = worst
 			}
-			s.saveDisagreement(j.verdict, j.shown) // before it is counted
+			s.saveDisagreement(j.verdict, j.shown) // before the store counts it
 		}
 		s.o.Models.Judged(j.evidence.model, compared, differs)
 		s.release(j.evidence)
@@ -39,8 +38,8 @@ func (s *Station) compare() {
 	s.pending = s.pending[:0]
 }
 
-// shadowLabel is what the model before makes of a tire's crops; empty when there is none, or
-// nothing to judge. worst is the piece with its largest logit, in the bytes of the active model.
+// shadowLabel returns the previous model's label for the crops of a tire; empty without such a
+// model or without pieces. worst is the piece with its highest logit, as the active model reads it.
 func (s *Station) shadowLabel(e *evidence) (label verdict.Label, worst []byte, err error) {
 	m := e.model.Shadow
 	if m == nil {

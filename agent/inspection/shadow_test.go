@@ -118,7 +118,7 @@ func enlarge(b *bundle.Bundle) {
 	}
 }
 
-// The shadow's work comes behind the verdicts of all tires that leave with a frame.
+// The shadow model runs after the verdicts of all tires that leave in a frame.
 func TestShadowDelaysNoVerdict(t *testing.T) {
 	b := newBench(t, passing(60, steady(12), 100, -50), 1, 2)
 	b.film = b.film[:15] // both tires are in the picture at the end
@@ -143,8 +143,7 @@ func (o *told) Judged(m *models.Loaded, compared, differs bool) {
 	o.Models.Judged(m, compared, differs)
 }
 
-// The picture of a tire on which model and shadow differ is on the disk before the difference is
-// counted, and a start finds it there, though its verdict was sound, sure and long stored.
+// The crop of a tire on which both models differ is on the disk before the difference is counted.
 func TestDisagreementsAreKept(t *testing.T) {
 	var tires film
 	for i := range 12 {

@@ -118,8 +118,7 @@ func shadowed(t *testing.T, before, active *bundle.Bundle, o cut.Options, frames
 
 var sideWall = cut.Options{View: cut.SideWall, Tile: 1, Overlap: 0.25}
 
-// A crack is found where it is: the verdict's angle is right to half a tile, and the picture that
-// is kept shows it.
+// The verdict's angle is right to half a tile, and the stored crop shows the crack.
 func TestSideWallNamesTheAngle(t *testing.T) {
 	angles := []float64{0, 47, 90, 133, 201, 285.5, 359}
 	var frames []*frame.Frame
@@ -176,8 +175,7 @@ func showsCrack(img image.Image) bool {
 	return dark >= len(pix)/100
 }
 
-// Where only the model before sees a crack, the picture that people are asked about is the tile in
-// which it does.
+// If only the previous model sees a crack, the crop for people is the tile in question.
 func TestDisagreementShowsTheTileInQuestion(t *testing.T) {
 	blind := levels(2, 1, -70) // its worst tile is the brightest, and sound
 	b := shadowed(t, darkness(1), blind, sideWall, wheel(1, 133, true))
@@ -222,8 +220,7 @@ func TestTilesNameTheTile(t *testing.T) {
 	}
 }
 
-// A tire whose rim is nowhere to be seen was not inspected: it is rejected, says why, and its
-// picture is kept.
+// A tire without a visible rim gets no_decision with the reason, and its whole image is kept.
 func TestNoRimIsNoDecision(t *testing.T) {
 	b := watching(t, sideWall, wheel(1, 30, false))
 	uncut, told := 0, 0
@@ -252,8 +249,7 @@ func TestNoRimIsNoDecision(t *testing.T) {
 	}
 }
 
-// Frames of one tire without a rim are passed over; the others decide, and the one that shows the
-// crack best tells where it is.
+// Frames without a rim are ignored: the other frames decide.
 func TestFramesWithoutRimArePassedOver(t *testing.T) {
 	b := watching(t, sideWall)
 	m, err := b.store.Active()

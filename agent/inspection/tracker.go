@@ -11,87 +11,84 @@ import (
 )
 
 // Tracker follows tires through the frames, so that each one that passes gets exactly one verdict,
-// and says which frames of it are worth a look. It knows places and times only: no pixels, no
-// clock.
+// and chooses the frames to judge it by. It reads places and times only: no pixels, no clock.
 //
-// The belt must carry a tire less than half its diameter from frame to frame. Slower is better;
-// standing still, going on and creeping back a little are all the same tire.
+// From frame to frame a tire must move less than half its diameter. It may stop, continue and move
+// back a little.
 type Tracker struct {
-	samples int // per tire at most
+	samples int // of a tire, at most
 
 	tracks []*Track
 	nextID uint64
-	flow   locate.Point // how the belt moved lately, diameters per frame
+	flow   locate.Point // recent movement of the belt, diameters per frame
 	view   View         // of the latest frame
 }
 
-// View is the frame that tires were looked for in.
+// View describes a frame.
 type View struct {
 	Seq  uint64
 	Time time.Time
 	Size image.Point // px
 }
 
-// Track is one tire's way through the picture.
+// Track is the path of one tire through the frames.
 type Track struct {
 	ID      uint64
 	Seen    int      // frames in which it was found
-	Samples []Sample // the chosen frames, in slots of their own
+	Samples []Sample // the chosen frames, by slot
 	Claimed bool     // by a trigger; owned by the caller
 
-	tire   locate.Tire  // where it was last
-	seq    uint64       // the frame of that
+	tire   locate.Tire  // where it was seen last
+	seq    uint64       // the frame in which it was seen last
 	speed  locate.Point // px per frame
-	missed int          // frames since
+	missed int          // frames since then
 }
 
 // Sample is a frame of a tire that was chosen for the verdict.
 type Sample struct {
 	Tire   locate.Tire
 	Seq    uint64
-	Offset float64 // of the tire from the middle of the picture, in diameters
+	Offset float64 // distance of the tire from the middle of the frame, in diameters
 }
 
-// Take tells the caller to keep the crop of a tire in the present frame, in place of what the slot
-// held before.
+// Take tells the caller to keep the crop of a tire in the latest frame, instead of what the slot
+// held so far.
 type Take struct {
 	Track *Track
 	Slot  int // index into Track.Samples
 }
 
 const (
-	// missedAtBorder is how many frames without a tire that should be past the border by now mean
-	// that it has left, and missedInside is the same for one that should still be in view, where a
-	// hand or a reflection may hide it.
+	// A tire has left when it was not found in missedAtBorder frames and should be beyond the
+	// border by now, or in missedInside frames and should still be in view, where a hand or a
+	// reflection may hide it.
 	missedAtBorder = 3
 	missedInside   = 10
-	// confirmFrames is in how many frames a tire must have been found: what was seen once may be a
-	// reflection.
+	// confirmFrames is in how many frames a tire must be found: a reflection is seen once.
 	confirmFrames = 2
-	// longGap is a pause of the camera after which nobody knows what became of the tires in the
-	// picture: they get their verdicts, and what is seen next is new. An inspection must rather ask
-	// twice than overlook a tire.
+	// After a pause of the camera of longGap the tires in view are judged, and what is seen next is
+	// new: two verdicts for one tire are better than none.
 	longGap = 3 * time.Second
-	// spacing is how far apart two samples of a tire must be, in diameters: the same view twice
-	// tells nothing new.
+	// spacing is the least distance between two samples of a tire, in diameters: the same view
+	// twice adds nothing.
 	spacing = 0.02
 )
 
-// How a tire may move between two frames in which it was found, in diameters. Half a diameter is
-// the limit at which the tire behind a touching one is as near as the tire itself.
+// Limits of a tire's movement between two frames in which it was found, in diameters. At half a
+// diameter the next one of two touching tires is as near as the tire itself.
 const (
-	maxAhead  = 0.5  // beyond where its speed brings it
+	maxAhead  = 0.5  // beyond where its speed takes it
 	maxBehind = 0.2  // against the belt
 	maxAside  = 0.3  // across the belt
-	maxGrowth = 0.25 // of the radius; the search now and then takes an inner ring for the outline
-	jitter    = 0.01 // by which the search is off from frame to frame
+	maxGrowth = 0.25 // of the radius; the search sometimes takes an inner ring for the outline
+	jitter    = 0.01 // error of the search from frame to frame
 )
 
-// NewTracker makes a tracker that chooses at most so many frames of each tire.
+// NewTracker returns a tracker that chooses up to samples frames of each tire.
 func NewTracker(samples int) *Tracker { return &Tracker{samples: max(1, samples)} }
 
-// Step takes the tires that were found in the next frame. It gives the crops to keep and the tires
-// that have left, oldest first.
+// Step takes the tires found in the next frame. It returns the crops to keep and the tires that
+// have left, oldest first.
 func (t *Tracker) Step(v View, tires []locate.Tire) (takes []Take, left []*Track) {
 	if t.view.Size != (image.Point{}) && (v.Size != t.view.Size || v.Time.Sub(t.view.Time) > longGap) {
 		left = t.End()
@@ -115,15 +112,14 @@ func (t *Tracker) Step(v View, tires []locate.Tire) (takes []Take, left []*Track
 	return takes, left
 }
 
-// End gives the tires that are still in the picture and forgets them: at the end of a stream and
-// when the station stops.
+// End returns the tires that are still in view and forgets them.
 func (t *Tracker) End() []*Track {
 	left := t.tracks
 	t.tracks = nil
 	return left
 }
 
-// patience is for how many frames a tire may be overlooked until it has left.
+// patience returns in how many frames a tire may be missed before it has left.
 func (t *Tracker) patience(tr *Track) int {
 	place := tr.tire.Centre.Add(tr.speed.Scale(float64(t.view.Seq - tr.seq)))
 	r := tr.tire.Radius
@@ -133,8 +129,8 @@ func (t *Tracker) patience(tr *Track) int {
 	return missedInside
 }
 
-// Nearest is the tire of the latest frame that is nearest to the middle of the picture, and how far
-// from it, in diameters; nil without one.
+// Nearest returns the tire nearest to the middle of the latest frame and its distance from it in
+// diameters; nil without a tire.
 func (t *Tracker) Nearest() (nearest *Track, offset float64) {
 	for _, tr := range t.tracks {
 		if tr.seq != t.view.Seq {
@@ -147,7 +143,7 @@ func (t *Tracker) Nearest() (nearest *Track, offset float64) {
 	return nearest, offset
 }
 
-// Passed says whether the tire was beyond the middle of the picture when it was seen last.
+// Passed tells whether the tire was beyond the middle of the frame when it was seen last.
 func (t *Tracker) Passed(tr *Track) bool {
 	return tr.tire.Centre.Sub(t.view.middle()).Dot(t.flow) > 0
 }
@@ -156,21 +152,21 @@ func (v View) middle() locate.Point {
 	return locate.Point{X: float64(v.Size.X) / 2, Y: float64(v.Size.Y) / 2}
 }
 
-// offset is how far a tire is from the middle, in diameters.
+// offset returns the distance of a tire from the middle, in diameters.
 func (v View) offset(tire locate.Tire) float64 {
 	return tire.Centre.Sub(v.middle()).Len() / (2 * tire.Radius)
 }
 
-// Confirmed says whether the track is a tire and no passing reflection.
+// Confirmed tells a tire from a short reflection.
 func (tr *Track) Confirmed() bool { return tr.Seen >= confirmFrames }
 
-// sighting is a tire of this frame and the track that it continues or begins.
+// sighting is a tire of this frame and the track that it continues or starts.
 type sighting struct {
 	track *Track
 	tire  locate.Tire
 }
 
-// assign gives each tire of the frame to the track that it fits best; the rest begin new tracks,
+// assign adds each tire of the frame to the track that it fits best. The others start new tracks,
 // those further along the belt first.
 func (t *Tracker) assign(tires []locate.Tire) []sighting {
 	type pair struct {
@@ -221,8 +217,8 @@ func (t *Tracker) begin(tire locate.Tire) *Track {
 	return tr
 }
 
-// fits tells whether the tire can be the tracked one in this frame, and how far it is from where it
-// was expected, in diameters.
+// fits tells whether the tire can be the tracked one. cost is its distance from the expected place,
+// in diameters.
 func (t *Tracker) fits(tr *Track, tire locate.Tire) (cost float64, ok bool) {
 	diameter := 2 * tr.tire.Radius
 	if math.Abs(tire.Radius-tr.tire.Radius) > maxGrowth*tr.tire.Radius {
@@ -233,7 +229,7 @@ func (t *Tracker) fits(tr *Track, tire locate.Tire) (cost float64, ok bool) {
 	expected := tr.speed.Scale(frames / diameter)
 	cost = way.Sub(expected).Len()
 	flow := t.flow.Len()
-	if flow == 0 { // the first tire: nobody knows yet which way the belt goes
+	if flow == 0 { // the first tire: the direction of the belt is not known yet
 		return cost, way.Len() <= maxAhead
 	}
 	forward := t.flow.Scale(1 / flow)
@@ -242,14 +238,13 @@ func (t *Tracker) fits(tr *Track, tire locate.Tire) (cost float64, ok bool) {
 	return cost, aside <= maxAside && along >= -maxBehind && along <= max(0, expected.Dot(forward))+maxAhead
 }
 
-// move notes where a tracked tire is now, and what that tells about the belt.
+// move updates the place of a tracked tire and the movement of the belt.
 func (t *Tracker) move(tr *Track, tire locate.Tire) {
 	frames := float64(t.view.Seq - tr.seq)
 	tr.speed = tire.Centre.Sub(tr.tire.Centre).Scale(1 / frames)
 	tr.tire, tr.seq, tr.missed = tire, t.view.Seq, 0
 	tr.Seen++
-	// A belt that stands keeps its direction; the jitter of the search does not count as a
-	// movement.
+	// a stopped belt keeps its direction: the jitter of the search is not a movement
 	step := tr.speed.Scale(1 / (2 * tire.Radius))
 	if step.Len() >= jitter {
 		if t.flow == (locate.Point{}) {
@@ -259,9 +254,8 @@ func (t *Tracker) move(tr *Track, tire locate.Tire) {
 	}
 }
 
-// choose decides whether this frame of the tire is among the best n: nearest to the middle of the
-// picture, where the lens is sharpest and the tire is seen from straight above, and not the same
-// view as another one.
+// choose decides whether this frame of the tire is one of the best n: nearest to the middle, where
+// the lens is sharpest and the view is from straight above, and not the same view as another one.
 func (tr *Track) choose(n int, v View, tire locate.Tire) (Take, bool) {
 	diameter := 2 * tire.Radius
 	s := Sample{Tire: tire, Seq: v.Seq, Offset: v.offset(tire)}
@@ -269,7 +263,7 @@ func (tr *Track) choose(n int, v View, tire locate.Tire) (Take, bool) {
 		return o.Tire.Centre.Sub(tire.Centre).Len() < spacing*diameter
 	})
 	switch {
-	case slot >= 0: // the same view: worth the exchange only when it is clearly nearer
+	case slot >= 0: // the same view: replaced only when this one is clearly nearer
 		if s.Offset > tr.Samples[slot].Offset-spacing/2 {
 			return Take{}, false
 		}

@@ -23,34 +23,34 @@ type Triggers struct {
 	Tracked bool
 }
 
-// window is a trigger whose tire is being looked for. Where the tracker is the witness, it claims
-// the tire that is nearest to the middle of the picture, once, and gets the verdict on all that was
-// seen of it, before the trigger too.
+// window is a trigger that waits for its tire. With a tracker it claims the tire nearest to the
+// middle of the frame, once, and that tire is judged by all its chosen frames, those before the
+// trigger included.
 type window struct {
 	trigger.Trigger
 	opens, closes time.Time
-	frames        int    // that were looked at
-	track         *Track // nil: not found yet
-	double        bool   // the tire in the middle is another trigger's
+	frames        int    // frames since it opened
+	track         *Track // nil: no tire yet
+	double        bool   // the tire in the middle belongs to another trigger
 }
 
-// triggerState is what the loop knows of triggers. It belongs to the goroutine of Run.
+// triggerState is owned by the goroutine of Run.
 type triggerState struct {
 	windows []*window
-	last    time.Time // of the latest trigger that was no double
-	// when tires were in the middle that no trigger has come for; the last few
-	alone     []time.Time
-	faultless int // triggers in a row that found their tire
-	timer     *time.Timer
+	last    time.Time // of the latest trigger that was not a double
+	// when the last few tires without a trigger were in the middle of the frame
+	untriggered []time.Time
+	faultless   int // triggers in a row that found their tire
+	timer       *time.Timer
 }
 
 const (
-	rememberAlone = 16 // tires that a late trigger may still be for
-	// faultlessAgain is how many triggers in a row must find their tires until the photo-eye counts
-	// as mended.
+	// maxUntriggered is how many tires without a trigger are remembered for a late one.
+	maxUntriggered = 16
+	// faultlessAgain is how many triggers in a row must find their tires until the problem is over.
 	faultlessAgain = 10
-	// atMiddle is how near to the middle, in diameters, a claimed tire is the one that the next
-	// trigger is for. Of two tires that touch, one is that near.
+	// atMiddle is the distance from the middle, in diameters, within which a claimed tire makes the
+	// next trigger a double. Of two tires that touch, only one is that near.
 	atMiddle = 0.5
 )
 
@@ -63,7 +63,7 @@ func newTriggerState() triggerState {
 	return a
 }
 
-// expiry receives when the first window closes; it blocks for ever when none is open.
+// expiry receives when the first window closes. Without an open window it never does.
 func (a *triggerState) expiry() <-chan time.Time {
 	if len(a.windows) == 0 {
 		return nil
@@ -73,7 +73,7 @@ func (a *triggerState) expiry() <-chan time.Time {
 	return a.timer.C
 }
 
-// takeTriggers takes the triggers that wait.
+// takeTriggers opens the windows of all triggers that wait.
 func (s *Station) takeTriggers(ctx context.Context) error {
 	for {
 		select {
@@ -98,18 +98,18 @@ func (s *Station) openWindow(ctx context.Context, t trigger.Trigger) error {
 	}
 	s.triggers.last = t.Time
 	if late := time.Since(w.closes); late >= 0 {
-		s.fault(trigger.Late, "a trigger came late", "behind", late.Round(time.Millisecond), "part", t.Part)
-		return s.closeWindow(ctx, w, fmt.Sprintf("late: the trigger came %v after its tire had passed", late.Round(time.Millisecond)))
+		s.fault(trigger.Late, "trigger: late", "by", late.Round(time.Millisecond), "part", t.Part)
+		return s.closeWindow(ctx, w, fmt.Sprintf("late: the trigger arrived %v after its tire had passed", late.Round(time.Millisecond)))
 	}
 	s.triggers.windows = append(s.triggers.windows, w)
 	return nil
 }
 
-// matchTriggers lets the triggers whose windows are open look for their tires in a frame.
+// matchTriggers looks for the tires of all open windows in a frame.
 func (s *Station) matchTriggers(ctx context.Context, f *frame.Frame, tires []locate.Tire, takes []Take, located time.Duration) error {
 	for _, w := range slices.Clone(s.triggers.windows) {
 		if f.Time.Before(w.opens) || f.Time.After(w.closes) {
-			continue // the window's end is the alarm's business
+			continue // closeExpired closes the window
 		}
 		w.frames++
 		var complete bool
@@ -129,9 +129,8 @@ func (s *Station) matchTriggers(ctx context.Context, f *frame.Frame, tires []loc
 	return nil
 }
 
-// claim looks for the trigger's tire among those of the latest frame. It says whether there is
-// nothing more to wait for: the tire moves away from the middle, so that one more frame was none of
-// its best, or it is another trigger's.
+// claim looks for the trigger's tire in the latest frame. complete says that no better frame can
+// follow: the tire moves away from the middle, or it belongs to another trigger.
 func (s *Station) claim(w *window, takes []Take) (complete bool) {
 	if w.track == nil {
 		t, offset := s.tracker.Nearest()
@@ -148,7 +147,7 @@ func (s *Station) claim(w *window, takes []Take) (complete bool) {
 	return len(t.Samples) == s.o.Frames && !slices.ContainsFunc(takes, func(take Take) bool { return take.Track == t })
 }
 
-// collect keeps a frame in which a fixed region is the tire, and says whether there are enough.
+// collect keeps a frame of a fixed region. complete says that there are enough.
 func (s *Station) collect(ctx context.Context, w *window, f *frame.Frame, tires []locate.Tire, located time.Duration) (complete bool, err error) {
 	if len(tires) == 0 {
 		return false, nil
@@ -161,7 +160,7 @@ func (s *Station) collect(ctx context.Context, w *window, f *frame.Frame, tires 
 	return len(t.Samples) == s.o.Frames, s.keepCrop(ctx, Take{t, len(t.Samples) - 1}, f, located)
 }
 
-// closeExpired closes the windows that are over.
+// closeExpired closes the windows whose time is over.
 func (s *Station) closeExpired(ctx context.Context, now time.Time) error {
 	for _, w := range slices.Clone(s.triggers.windows) {
 		if now.Before(w.closes) {
@@ -174,17 +173,17 @@ func (s *Station) closeExpired(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// closeAll closes all windows, because the station stops.
+// closeAll closes all windows when the station stops.
 func (s *Station) closeAll(ctx context.Context) error {
 	var errs []error
 	for _, w := range slices.Clone(s.triggers.windows) {
-		errs = append(errs, s.closeWindow(ctx, w, "the station stopped before the tire came"))
+		errs = append(errs, s.closeWindow(ctx, w, "the station stopped before the tire arrived"))
 	}
 	return errors.Join(errs...)
 }
 
-// closeWindow ends a window: with a verdict, or with the news that its tire has one. why says why no tire
-// can come any more; empty: the window is over.
+// closeWindow judges the claimed tire, or reports the trigger as a double or late. why is the
+// reason that no tire can arrive any longer; empty means that the window's time is over.
 func (s *Station) closeWindow(ctx context.Context, w *window, why string) error {
 	s.triggers.windows = slices.DeleteFunc(s.triggers.windows, func(o *window) bool { return o == w })
 	if t := w.track; t != nil {
@@ -199,10 +198,10 @@ func (s *Station) closeWindow(ctx context.Context, w *window, why string) error 
 		s.double(w)
 		return nil
 	}
-	if i := slices.IndexFunc(s.triggers.alone, func(at time.Time) bool { return at.Sub(w.opens).Abs() <= s.o.Triggers.Window }); i >= 0 {
-		s.triggers.alone = slices.Delete(s.triggers.alone, i, i+1)
+	if i := slices.IndexFunc(s.triggers.untriggered, func(at time.Time) bool { return at.Sub(w.opens).Abs() <= s.o.Triggers.Window }); i >= 0 {
+		s.triggers.untriggered = slices.Delete(s.triggers.untriggered, i, i+1)
 		if why == "" {
-			s.fault(trigger.Late, "a trigger came after its tire", "part", w.Part)
+			s.fault(trigger.Late, "trigger: late", "part", w.Part)
 		}
 		w.reply(trigger.ErrLate)
 		return nil
@@ -210,14 +209,14 @@ func (s *Station) closeWindow(ctx context.Context, w *window, why string) error 
 	switch {
 	case why != "":
 	case w.frames == 0:
-		why = fmt.Sprintf("no picture came from the camera in the %v of the trigger's window", s.o.Triggers.Window)
+		why = fmt.Sprintf("the camera sent no frame in the %v of the trigger's window", s.o.Triggers.Window)
 	default:
 		why = fmt.Sprintf("no tire was found in the %d frames of the trigger's window", w.frames)
 	}
 	return s.noDecision(ctx, s.requestOf(w), why)
 }
 
-// closeWindowOf gives a tire that was claimed and has left before its window was over its verdict.
+// closeWindowOf judges a claimed tire that has left before its window was over.
 func (s *Station) closeWindowOf(ctx context.Context, t *Track, e *evidence) error {
 	i := slices.IndexFunc(s.triggers.windows, func(w *window) bool { return w.track == t })
 	if i < 0 {
@@ -227,13 +226,13 @@ func (s *Station) closeWindowOf(ctx context.Context, t *Track, e *evidence) erro
 	return s.closeWindow(ctx, s.triggers.windows[i], "")
 }
 
-// judgeUntriggered judges a tire that has passed without a trigger: it is not to blame, and must not go on
-// unseen. One that has not reached the middle was taken off the belt, or its trigger is still to
-// come.
+// judgeUntriggered judges a tire that has passed without a trigger, because no tire may pass
+// unseen. A tire that has not reached the middle was taken off the belt, or its trigger will still
+// arrive.
 func (s *Station) judgeUntriggered(ctx context.Context, t *Track, e *evidence) error {
 	if !s.tracker.Passed(t) {
 		s.release(e)
-		s.o.Log.Warn("a tire is gone before its trigger came: no verdict", "track", t.ID, "frame", t.Samples[0].Seq)
+		s.o.Log.Warn("track: ignored, left before its trigger", "track", t.ID, "frame", t.Samples[0].Seq)
 		return nil
 	}
 	middle, frame := s.latest, t.Samples[0].Seq
@@ -241,12 +240,12 @@ func (s *Station) judgeUntriggered(ctx context.Context, t *Track, e *evidence) e
 		best := nearest(t.Samples)
 		middle, frame = e.crops[best].time, t.Samples[best].Seq
 	}
-	if s.triggers.alone = append(s.triggers.alone, middle); len(s.triggers.alone) > rememberAlone {
-		s.triggers.alone = slices.Delete(s.triggers.alone, 0, 1)
+	if s.triggers.untriggered = append(s.triggers.untriggered, middle); len(s.triggers.untriggered) > maxUntriggered {
+		s.triggers.untriggered = slices.Delete(s.triggers.untriggered, 0, 1)
 	}
 	s.triggers.faultless = 0
 	s.o.Observer.Problem(TriggerPart, "a tire passed without a trigger at "+middle.UTC().Format(time.RFC3339))
-	s.fault(trigger.Absent, "A TIRE PASSED WITHOUT A TRIGGER: it is judged all the same", "frame", frame)
+	s.fault(trigger.Absent, "trigger: missing, tire judged without it", "frame", frame)
 	return s.judge(ctx, e, request{kind: trigger.Missing, middle: middle}, t.Samples)
 }
 
@@ -254,9 +253,9 @@ func (s *Station) requestOf(w *window) request {
 	return request{kind: w.Kind, part: w.Part, middle: w.opens, since: w.Time, reply: w.Reply}
 }
 
-// double notes a second trigger for one tire.
+// double reports a second trigger for one tire.
 func (s *Station) double(w *window) {
-	s.fault(trigger.Double, "a second trigger for one tire: no second verdict", "part", w.Part, "time", w.Time)
+	s.fault(trigger.Double, "trigger: double, no second verdict", "part", w.Part, "time", w.Time)
 	w.reply(trigger.ErrDouble)
 }
 
@@ -266,12 +265,12 @@ func (w *window) reply(err error) {
 	}
 }
 
-func (s *Station) fault(f trigger.Fault, text string, args ...any) {
-	s.o.Log.Warn(text, args...)
+func (s *Station) fault(f trigger.Fault, event string, attrs ...any) {
+	s.o.Log.Warn(event, attrs...)
 	s.o.Observer.TriggerFault(f)
 }
 
-// nearest is the index of the sample that is nearest to the middle of the picture.
+// nearest returns the index of the sample nearest to the middle of the frame.
 func nearest(samples []Sample) (best int) {
 	for i, s := range samples {
 		if s.Offset < samples[best].Offset {

@@ -140,7 +140,7 @@ func TestTriggers(t *testing.T) {
 			b.fire(20*perFrame, trigger.Trigger{Kind: trigger.Command, Part: "old", Time: b.start})
 			b.at(47, "1")
 			b.at(59, "2")
-		}, []string{"command old: late: the trigger came 400ms after its tire had passed", "photo-eye 1", "photo-eye 2"}, []trigger.Fault{trigger.Late}},
+		}, []string{"command old: late: the trigger arrived 400ms after its tire had passed", "photo-eye 1", "photo-eye 2"}, []trigger.Fault{trigger.Late}},
 		{"late: the witness was faster", append(two(), make(film, 30)...), func(b *triggerBench) {
 			b.at(17, "1")
 			b.fire(70*perFrame, trigger.Trigger{Kind: trigger.Command, Part: "2", Time: b.start.Add(30 * perFrame)})
@@ -153,15 +153,15 @@ func TestTriggers(t *testing.T) {
 				return 0
 			}
 			b.at(17, "1")
-		}, []string{"photo-eye 1: no picture came from the camera in the 400ms of the trigger's window", "missing", "missing"}, []trigger.Fault{trigger.Absent, trigger.Absent}},
+		}, []string{"photo-eye 1: the camera sent no frame in the 400ms of the trigger's window", "missing", "missing"}, []trigger.Fault{trigger.Absent, trigger.Absent}},
 		{"the belt stops with a tire in the middle", passing(90, func(i int) float64 {
 			if i > 16 && i < 50 {
 				return 0
 			}
 			return 12
 		}, 0, -100), func(b *triggerBench) { b.at(17, "1"); b.at(59, "2") }, []string{"photo-eye 1", "photo-eye 2"}, nil},
-		{"told to stop before the tire came", film(make([][]float64, 10)), func(b *triggerBench) { b.at(8, "1") },
-			[]string{"photo-eye 1: the station stopped before the tire came"}, nil},
+		{"stopped before the tire arrived", film(make([][]float64, 10)), func(b *triggerBench) { b.at(8, "1") },
+			[]string{"photo-eye 1: the station stopped before the tire arrived"}, nil},
 		{"told to stop with one tire before the eye", passing(18, steady(12), 0, -150), func(b *triggerBench) { b.at(16, "1") },
 			[]string{"photo-eye 1"}, nil},
 	} {
@@ -194,7 +194,7 @@ func TestTriggers(t *testing.T) {
 	}
 }
 
-// A PLC is told what became of its trigger.
+// A PLC gets the result of its trigger.
 func TestTriggersAreAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newTriggerBench(t, passing(60, steady(12), 0, -150), 1)
@@ -212,8 +212,8 @@ func TestTriggersAreAnswered(t *testing.T) {
 	})
 }
 
-// The verdict comes when nothing can make it better, and at the end of the window whatever the
-// camera does.
+// The verdict is sent as soon as no better frame can follow, and at the end of the window at the
+// latest.
 func TestVerdictsComeInTime(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -256,7 +256,7 @@ func TestVerdictsComeInTime(t *testing.T) {
 	}
 }
 
-// A trigger outage is told until triggers find their tires again.
+// A missing trigger stays a problem until triggers find their tires again.
 func TestMissingTriggersAreToldUntilTheyComeAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var starts []float64
@@ -308,7 +308,7 @@ func TestTriggersInAFixedRegion(t *testing.T) {
 	})
 }
 
-// What a belt carries past a station without a model is not known to be sound.
+// Without a model a live belt gets no_decision.
 func TestBeltDoesNotWaitForAModel(t *testing.T) {
 	for _, asks := range []bool{false, true} {
 		t.Run(fmt.Sprintf("asked %v", asks), func(t *testing.T) {
@@ -358,7 +358,7 @@ func (s slow) Find(f *frame.Frame) []locate.Tire {
 	return s.Locator.Find(f)
 }
 
-// A decision beyond the budget is none, whatever the network says.
+// A decision later than the budget is no_decision, whatever the network says.
 func TestBudget(t *testing.T) {
 	for _, c := range []struct {
 		takes   time.Duration
@@ -404,8 +404,8 @@ func (m broken) Wait(ctx context.Context) (*models.Loaded, error) {
 	return &models.Loaded{Bundle: b, Runner: loaded.Runner}, nil
 }
 
-// A network that fails gives no decision on the tire in hand, and then ends the station: that
-// counts against it.
+// A forward pass that fails gives no_decision and then ends the station, which counts against a
+// model on probation.
 func TestNetworkThatFails(t *testing.T) {
 	b := newBench(t, passing(60, steady(12), 0, -150), 1)
 	b.o.Models = broken{b.store}
@@ -423,7 +423,7 @@ func TestNetworkThatFails(t *testing.T) {
 	}
 }
 
-// The onlooker counts a tire without a decision and compares nothing.
+// A no_decision is passed on without a model and pixels, and counts nothing in the probation.
 func TestNoDecisionIsNoDrift(t *testing.T) {
 	b := newBench(t, passing(60, steady(12), 0), 1)
 	b.o.Budget = time.Nanosecond

@@ -7,15 +7,14 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// keptCrop is what the network saw of a tire in the frame that decided.
+// keptCrop is the crop or tile that decided.
 type keptCrop struct {
 	pix   []byte
 	width int             // px
-	why   []review.Reason // it was kept
+	why   []review.Reason // reasons to keep it; nil for none
 }
 
-// saveCrop keeps the picture of the verdict that is stored next, if there is a reason to, and
-// returns its name.
+// saveCrop stores the crop of the next verdict if there is a reason to, and returns its name.
 func (s *Station) saveCrop(v *verdict.Verdict, p *keptCrop) string {
 	if s.o.Keep == nil {
 		return ""
@@ -27,9 +26,9 @@ func (s *Station) saveCrop(v *verdict.Verdict, p *keptCrop) string {
 	return s.encodeCrop(v, seq, p, s.o.Journal.SaveCrop)
 }
 
-// saveDisagreement keeps the picture of a stored verdict that the model before does not agree with.
-// The verdict has left with what was known then, and waits for no shadow; the picture says the
-// rest. A crash in between leaves a tire that was neither counted nor compared.
+// saveDisagreement stores the crop of a stored verdict whose label the previous model does not
+// share. The verdict did not wait for that; only the crop's note says it. A crash in between leaves
+// a tire that is not compared.
 func (s *Station) saveDisagreement(v *verdict.Verdict, p *keptCrop) {
 	if s.o.Keep == nil || !s.o.Keep.Disagreements {
 		return
@@ -38,8 +37,7 @@ func (s *Station) saveDisagreement(v *verdict.Verdict, p *keptCrop) {
 	s.encodeCrop(v, v.Seq, p, func(png []byte) (string, error) { return s.o.Journal.SaveCropOf(v.Seq, png) })
 }
 
-// encodeCrop hands the file of a picture to save. A picture that cannot be kept holds no verdict
-// up.
+// encodeCrop encodes the crop with its note and passes it to save. An error delays no verdict.
 func (s *Station) encodeCrop(v *verdict.Verdict, seq uint64, p *keptCrop, save func(png []byte) (string, error)) (name string) {
 	data, err := review.Encode(p.pix, p.width, review.Of(v, s.o.Keep.Station, seq, p.why))
 	if err == nil {
@@ -48,10 +46,10 @@ func (s *Station) encodeCrop(v *verdict.Verdict, seq uint64, p *keptCrop, save f
 	if failed := err != nil; failed != s.cropsFailing {
 		s.cropsFailing = failed
 		if failed {
-			s.o.Log.Warn("pictures of tires cannot be kept", "error", err)
+			s.o.Log.Warn("crop: store failed", "error", err)
 			s.o.Observer.Problem("pictures", err.Error())
 		} else {
-			s.o.Log.Info("pictures of tires are kept again")
+			s.o.Log.Info("crop: stored again")
 			s.o.Observer.Problem("pictures", "")
 		}
 	}
