@@ -146,7 +146,7 @@ func TestFromTriggerToEjector(t *testing.T) {
 					t.Errorf("reply %+v, %v", reply, err)
 				}
 			}
-			if err := uplink.Ask(t.Context(), uplink.PushOptions{MQTT: config.MQTT{Broker: broker.URL(), Root: "tirewatch"}, Station: cfg.Station.ID()}, "lamptest"); err != nil {
+			if err := uplink.Ask(t.Context(), uplink.Target{MQTT: config.MQTT{Broker: broker.URL(), Root: "tirewatch"}, Station: cfg.Station.ID()}, "lamptest"); err != nil {
 				t.Error(err)
 			}
 			<-ejector.pulses

@@ -81,7 +81,7 @@ func (l *link) publishModel() {
 	l.uplink.PublishModel(newModelState(l.store.Snapshot()))
 	if l.node != nil {
 		serial, hash := activeModel(l.store)
-		l.node.Tell(func(f *sparkplug.Facts) { f.ModelSerial, f.ModelHash = serial, hash })
+		l.node.Change(func(f *sparkplug.Facts) { f.ModelSerial, f.ModelHash = serial, hash })
 	}
 }
 

@@ -65,7 +65,7 @@ func newUplink(d *daemon) *uplink.Uplink {
 func (l *link) showProblem(all, part string, broken bool) {
 	l.uplink.PublishProblem(all)
 	if l.node != nil {
-		l.node.Tell(func(f *sparkplug.Facts) { noteProblem(f, all, part, broken) })
+		l.node.Change(func(f *sparkplug.Facts) { noteProblem(f, all, part, broken) })
 	}
 }
 

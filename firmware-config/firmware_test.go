@@ -280,7 +280,7 @@ func TestBridge(t *testing.T) {
 		t.Errorf("verdict %d crossed, want 1", seq)
 	}
 	background.Go(func() { (<-u.Commands()).Reply(nil) })
-	asking := uplink.PushOptions{MQTT: config.MQTT{Broker: plant.URL(), Root: "tirewatch"}, Station: station}
+	asking := uplink.Target{MQTT: config.MQTT{Broker: plant.URL(), Root: "tirewatch"}, Station: station}
 	if err := uplink.Ask(t.Context(), asking, "confirm"); err != nil {
 		t.Errorf("a command of the plant: %v", err)
 	}

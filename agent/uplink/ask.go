@@ -25,15 +25,15 @@ func (e *CommandError) Error() string {
 
 // Ask sends a command to a station and waits until it is done or ctx ends. Errors: *CommandError,
 // ErrUnknownStation, ErrOffline, ErrNoAnswer, ErrForbidden, or why there is no connection.
-func Ask(ctx context.Context, opts PushOptions, command string) error {
+func Ask(ctx context.Context, opts Target, command string) error {
 	if err := ask(ctx, opts, command); err != nil {
 		return fmt.Errorf("%s: %w", command, err)
 	}
 	return nil
 }
 
-func ask(ctx context.Context, opts PushOptions, command string) error {
-	p, err := visit(ctx, opts)
+func ask(ctx context.Context, opts Target, command string) error {
+	p, err := dialStation(ctx, opts)
 	if err != nil {
 		return err
 	}
@@ -93,8 +93,8 @@ type Known struct {
 }
 
 // Inquire returns what the broker knows of a station, which may be offline.
-func Inquire(ctx context.Context, opts PushOptions) (*Known, error) {
-	p, err := visit(ctx, opts)
+func Inquire(ctx context.Context, opts Target) (*Known, error) {
+	p, err := dialStation(ctx, opts)
 	if err != nil {
 		return nil, fmt.Errorf("status: %w", err)
 	}
@@ -105,14 +105,14 @@ func Inquire(ctx context.Context, opts PushOptions) (*Known, error) {
 	return &Known{Station: p.Station, Status: p.status, Model: p.model, Health: p.health}, nil
 }
 
-// visit connects and learns what the broker has retained about a station.
-func visit(ctx context.Context, opts PushOptions) (*pushing, error) {
+// dialStation connects and learns what the broker has retained about a station.
+func dialStation(ctx context.Context, opts Target) (*stationClient, error) {
 	client, lost, err := connect(ctx, opts.MQTT, nil)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	p := &pushing{PushOptions: opts, client: client, lost: lost, messages: make(chan mqtt.Message, 64)}
+	p := &stationClient{Target: opts, client: client, lost: lost, messages: make(chan mqtt.Message, 64)}
 	p.leave = func() {
 		cancel()
 		client.Disconnect(uint(goodbye.Milliseconds()))

@@ -51,8 +51,8 @@ func NewEdgeNode(cfg config.MQTT, node *sparkplug.Node, wake <-chan struct{}, lo
 		changed: make(chan struct{}, 1), pause: firstPause, replayPause: replayPause}
 }
 
-// Tell changes what the edge node reports beside verdicts. It does not block.
-func (e *EdgeNode) Tell(change func(f *sparkplug.Facts)) {
+// Change changes what the edge node reports beside verdicts. It does not block.
+func (e *EdgeNode) Change(change func(f *sparkplug.Facts)) {
 	e.mu.Lock()
 	change(&e.facts)
 	e.mu.Unlock()
@@ -62,7 +62,7 @@ func (e *EdgeNode) Tell(change func(f *sparkplug.Facts)) {
 	}
 }
 
-func (e *EdgeNode) told() sparkplug.Facts {
+func (e *EdgeNode) currentFacts() sparkplug.Facts {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.facts
@@ -70,7 +70,7 @@ func (e *EdgeNode) told() sparkplug.Facts {
 
 // Run keeps the session alive until ctx ends, and then ends it with an NDEATH.
 func (e *EdgeNode) Run(ctx context.Context) {
-	l := line{cfg: e.cfg, log: e.log.With("session", "sparkplug"), pause: e.pause, progress: e.progress, adjust: e.adjust, session: e.session,
+	l := redialer{cfg: e.cfg, log: e.log.With("session", "sparkplug"), pause: e.pause, progress: e.progress, adjust: e.adjust, session: e.session,
 		without: "no Sparkplug session, verdicts wait in the journal"}
 	l.run(ctx)
 }
@@ -123,7 +123,7 @@ func (s *edgeSession) run(ctx context.Context) error {
 	if err := s.subscribe(ctx); err != nil {
 		return err
 	}
-	if err := s.send(s.node.Begin(s.told(), time.Now())); err != nil {
+	if err := s.send(s.node.Begin(s.currentFacts(), time.Now())); err != nil {
 		return err
 	}
 	if !s.node.Born() {
@@ -156,7 +156,7 @@ func (s *edgeSession) run(ctx context.Context) error {
 			return fmt.Errorf("broker %s: too many messages on %s at once", s.cfg.Broker, s.node.Names().State())
 		case <-s.wake:
 		case <-s.changed:
-			err = s.send(s.node.Update(s.told(), time.Now()))
+			err = s.send(s.node.Update(s.currentFacts(), time.Now()))
 		case <-s.rebirth:
 			err = s.send(s.node.Rebirth(time.Now()))
 		case payload := <-s.states:

@@ -10,9 +10,11 @@ func (u *Uplink) Hasten(pause, ackTimeout time.Duration) {
 // HastenJournal shortens the waiting for a journal that fails.
 func (u *Uplink) HastenJournal(pause time.Duration) { u.journalPause = pause }
 
-// HastenDeafness shortens the time without bundles and commands, and the patience with a broker
+// HastenQuarantine shortens the time without bundles and commands, and the patience with a broker
 // that says nothing.
-func (u *Uplink) HastenDeafness(deaf, keepAlive time.Duration) { u.deaf, u.keepAlive = deaf, keepAlive }
+func (u *Uplink) HastenQuarantine(quarantine, keepAlive time.Duration) {
+	u.quarantine, u.keepAlive = quarantine, keepAlive
+}
 
 // Hasten shortens the waiting of an edge node for a test.
 func (e *EdgeNode) Hasten(pause, replayPause time.Duration) {

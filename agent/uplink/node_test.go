@@ -40,8 +40,8 @@ func nodeScript(t *testing.T, needs, script string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// line is what host.js says about one message, or about its own connection.
-type line struct {
+// hostLine is what host.js says about one message, or about its own connection.
+type hostLine struct {
 	Kind    string   `json:"kind"` // NBIRTH and so on, or watching, lost
 	Device  string   `json:"device"`
 	Seq     *uint64  `json:"seq"`
@@ -65,8 +65,8 @@ func (r record) seq() uint64 {
 type hostApplication struct {
 	t     *testing.T
 	in    io.Writer
-	lines chan line
-	seen  []line // all that next has returned
+	lines chan hostLine
+	seen  []hostLine // all that next has returned
 }
 
 func newHostApplication(t *testing.T, args ...string) *hostApplication {
@@ -84,13 +84,13 @@ func newHostApplication(t *testing.T, args ...string) *hostApplication {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	h := &hostApplication{t: t, in: in, lines: make(chan line, 4096)}
+	h := &hostApplication{t: t, in: in, lines: make(chan hostLine, 4096)}
 	go func() {
 		defer close(h.lines)
 		text := bufio.NewScanner(out)
 		text.Buffer(nil, 1<<22)
 		for text.Scan() {
-			var l line
+			var l hostLine
 			if err := json.Unmarshal(text.Bytes(), &l); err != nil {
 				t.Errorf("host.js says %s", text.Bytes())
 			}
@@ -110,7 +110,7 @@ func (h *hostApplication) do(order string) {
 }
 
 // until reads until a message of this kind satisfies ok.
-func (h *hostApplication) until(kind string, ok func(l line) bool) line {
+func (h *hostApplication) until(kind string, ok func(l hostLine) bool) hostLine {
 	h.t.Helper()
 	for l := range h.lines {
 		h.seen = append(h.seen, l)
@@ -119,13 +119,13 @@ func (h *hostApplication) until(kind string, ok func(l line) bool) line {
 		}
 	}
 	h.t.Fatalf("the host ended while waiting for %s", kind)
-	return line{}
+	return hostLine{}
 }
 
 // untilVerdict reads until verdict seq has come as data.
 func (h *hostApplication) untilVerdict(seq uint64, historical bool) (last record) {
 	h.t.Helper()
-	h.until("DDATA", func(l line) bool {
+	h.until("DDATA", func(l hostLine) bool {
 		last = l.Records[len(l.Records)-1]
 		return last.seq() == seq && last.Historical == historical
 	})

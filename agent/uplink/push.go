@@ -31,8 +31,8 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("station %s refused the bundle: %s", e.Station, e.Reason)
 }
 
-// PushOptions say where Push sends to.
-type PushOptions struct {
+// Target say where Push sends to.
+type Target struct {
 	MQTT    config.MQTT // Broker, Root and how to log in; an empty ClientID lets the broker choose
 	Station string      // site/line/name
 }
@@ -43,7 +43,7 @@ const knownWithin = 3 * time.Second
 // Push sends a bundle to a station and waits until it answers or ctx ends. The answer is about
 // these very bytes and newer than the push. Errors: *RefusedError, ErrUnknownStation, ErrOffline,
 // ErrNoAnswer, ErrForbidden, or why there is no connection.
-func Push(ctx context.Context, opts PushOptions, data []byte) (*message.Answer, error) {
+func Push(ctx context.Context, opts Target, data []byte) (*message.Answer, error) {
 	answer, err := push(ctx, opts, data)
 	if err != nil {
 		return nil, fmt.Errorf("push: %w", err)
@@ -51,7 +51,7 @@ func Push(ctx context.Context, opts PushOptions, data []byte) (*message.Answer, 
 	return answer, nil
 }
 
-func push(ctx context.Context, opts PushOptions, data []byte) (*message.Answer, error) {
+func push(ctx context.Context, opts Target, data []byte) (*message.Answer, error) {
 	if len(data) == 0 || len(data) > message.MaxBundle {
 		return nil, fmt.Errorf("the bundle has %d bytes, want 1 to %d", len(data), message.MaxBundle)
 	}
@@ -64,7 +64,7 @@ func push(ctx context.Context, opts PushOptions, data []byte) (*message.Answer, 
 	defer client.Disconnect(uint(goodbye.Milliseconds()))
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	p := &pushing{PushOptions: opts, client: client, lost: lost, messages: make(chan mqtt.Message, 64)}
+	p := &stationClient{Target: opts, client: client, lost: lost, messages: make(chan mqtt.Message, 64)}
 	if err := p.learn(ctx); err != nil {
 		return nil, err
 	}
@@ -74,10 +74,10 @@ func push(ctx context.Context, opts PushOptions, data []byte) (*message.Answer, 
 	return p.send(ctx, data)
 }
 
-// pushing is a push under way. All of it is owned by the goroutine of push, but for messages, which
+// stationClient talks to one station for Push, Ask and Inquire. All of it is owned by the goroutine of push, but for messages, which
 // paho fills.
-type pushing struct {
-	PushOptions
+type stationClient struct {
+	Target
 	client   mqtt.Client
 	lost     <-chan error
 	messages chan mqtt.Message
@@ -91,7 +91,7 @@ type pushing struct {
 // learn waits for what the broker has retained about the station. The broker sends what it retained
 // for one subscription before it looks at the next, so the status comes last. Figures are a
 // courtesy: a broker may keep them from this client.
-func (p *pushing) learn(ctx context.Context) error {
+func (p *stationClient) learn(ctx context.Context) error {
 	topics := message.Topics{Root: p.MQTT.Root, Station: p.Station}
 	handle := func(_ mqtt.Client, m mqtt.Message) {
 		select {
@@ -126,7 +126,7 @@ func (p *pushing) learn(ctx context.Context) error {
 }
 
 // note remembers what a station says. What cannot be read is as good as absent.
-func (p *pushing) note(m mqtt.Message) {
+func (p *stationClient) note(m mqtt.Message) {
 	switch topics := (message.Topics{Root: p.MQTT.Root, Station: p.Station}); m.Topic() {
 	case topics.Status():
 		remember(&p.status, m.Payload())
@@ -145,7 +145,7 @@ func remember[M any](last **M, payload []byte) {
 }
 
 // answer is the last one that came, an empty one if there was none.
-func (p *pushing) answer() message.Answer {
+func (p *stationClient) answer() message.Answer {
 	if p.model == nil || p.model.Answer == nil {
 		return message.Answer{}
 	}
@@ -153,7 +153,7 @@ func (p *pushing) answer() message.Answer {
 }
 
 // describe is the last status in words.
-func (p *pushing) describe() string {
+func (p *stationClient) describe() string {
 	text := fmt.Sprintf("%s is %s", p.Station, p.status.State)
 	if p.status.Reason != "" {
 		text += ", " + p.status.Reason
@@ -168,7 +168,7 @@ func (p *pushing) describe() string {
 }
 
 // send publishes the bundle and waits for an answer about it that was not there before.
-func (p *pushing) send(ctx context.Context, data []byte) (*message.Answer, error) {
+func (p *stationClient) send(ctx context.Context, data []byte) (*message.Answer, error) {
 	before, hash := p.answer(), message.BundleHash(data)
 	topic := message.Topics{Root: p.MQTT.Root, Station: p.Station}.ModelSet()
 	published := make(chan error, 1)

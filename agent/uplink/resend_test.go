@@ -184,7 +184,7 @@ func TestForbiddenSubscriptions(t *testing.T) {
 	b := newFaultyBroker(t, func(c, n int) (ack, cut bool) { return true, false })
 	b.forbid = true
 	cfg := settings(b.url())
-	if _, err := uplink.Push(t.Context(), uplink.PushOptions{MQTT: cfg, Station: station}, []byte("bundle")); !errors.Is(err, uplink.ErrForbidden) {
+	if _, err := uplink.Push(t.Context(), uplink.Target{MQTT: cfg, Station: station}, []byte("bundle")); !errors.Is(err, uplink.ErrForbidden) {
 		t.Errorf("push: got %v", err)
 	}
 	if err := uplink.Watch(t.Context(), uplink.WatchOptions{MQTT: cfg, Station: station}, nil); !errors.Is(err, uplink.ErrForbidden) {

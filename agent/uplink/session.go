@@ -77,7 +77,7 @@ func (s *session) run(ctx context.Context, lost <-chan error) error {
 	defer overdue.Stop()
 	retry := time.NewTimer(s.journalPause)
 	defer retry.Stop()
-	hear := time.NewTimer(s.deafFor()) // without deafness it finds the subscription made
+	hear := time.NewTimer(s.quarantineLeft()) // without quarantine it finds the subscription made
 	defer hear.Stop()
 	beat := time.NewTicker(beatPause)
 	defer beat.Stop()
@@ -213,7 +213,7 @@ func (s *session) subscribe(ctx context.Context, lost <-chan error) error {
 	if s.subscribed {
 		return nil
 	}
-	if rest := s.deafFor(); rest > 0 {
+	if rest := s.quarantineLeft(); rest > 0 {
 		s.log.Error("no bundles and commands for a while: the broker sent a packet that was too large, and may have retained it",
 			"topics", []string{s.topics.ModelSet(), s.topics.Command()}, "while", rest.Round(time.Second))
 		return nil

@@ -23,7 +23,7 @@ func TestSparkplugHost(t *testing.T) {
 	cfg.ClientID = "tirewatch-test-sparkplug"
 	e := uplink.NewEdgeNode(cfg, newNode(t, j, spNames, 2*time.Minute), j.Watch(), quiet, func() {})
 	e.Hasten(20*time.Millisecond, time.Millisecond)
-	e.Tell(func(f *sparkplug.Facts) { f.ModelSerial, f.ModelHash = 7, "0123456789abcdef" })
+	e.Change(func(f *sparkplug.Facts) { f.ModelSerial, f.ModelHash = 7, "0123456789abcdef" })
 	stop := run(t, e)
 	written := uint64(0)
 	add := func(n int) { appendN(t, j, n); written += uint64(n) }
@@ -78,11 +78,11 @@ func TestSparkplugHost(t *testing.T) {
 		t.Errorf("a whole tire after a side wall has the angle %v", angle)
 	}
 
-	e.Tell(func(f *sparkplug.Facts) { f.CameraLost = true })
+	e.Change(func(f *sparkplug.Facts) { f.CameraLost = true })
 	h.until("DDEATH", nil)
 	add(1)
 	addSideWall()
-	e.Tell(func(f *sparkplug.Facts) { f.CameraLost = false })
+	e.Change(func(f *sparkplug.Facts) { f.CameraLost = false })
 	checkSideWall(h.until("DBIRTH", nil).Records[0].Values)
 	checkSideWall(h.untilVerdict(written, true).Values)
 
@@ -92,7 +92,7 @@ func TestSparkplugHost(t *testing.T) {
 	add(1)
 	h.untilVerdict(written, false)
 
-	// The broker dies with verdicts that it was sent and did not read: whoever counted them as
+	// The broker dies with verdicts that it was sent and did not read: whoever countedSession them as
 	// delivered would lose them.
 	broker.Freeze()
 	add(5)
@@ -129,7 +129,7 @@ func TestSparkplugHost(t *testing.T) {
 }
 
 // examine holds all that a host saw against what was stored, each with so many metrics.
-func examine(t *testing.T, seen []line, written uint64, whole int) {
+func examine(t *testing.T, seen []hostLine, written uint64, whole int) {
 	t.Helper()
 	got := map[uint64]int{}
 	next, sessions, live, replayed := -1, 0, uint64(0), uint64(0)

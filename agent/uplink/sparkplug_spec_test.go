@@ -65,10 +65,10 @@ func tell(t *testing.T) *story {
 	cfg.ClientID = "tirewatch-test-sparkplug"
 	e := uplink.NewEdgeNode(cfg, newNode(t, j, spNames, time.Hour), j.Watch(), quiet, func() {})
 	e.Hasten(10*time.Millisecond, time.Millisecond)
-	e.Tell(func(f *sparkplug.Facts) { f.ModelSerial, f.ModelHash = 1, "aa" })
+	e.Change(func(f *sparkplug.Facts) { f.ModelSerial, f.ModelHash = 1, "aa" })
 	stop := run(t, e)
 	host := func(online bool, at int) { w.send("STATE", spNames.State(), state(online, at)) }
-	lose := func(lost bool) { e.Tell(func(f *sparkplug.Facts) { f.CameraLost = lost }) }
+	lose := func(lost bool) { e.Change(func(f *sparkplug.Facts) { f.CameraLost = lost }) }
 
 	// The first session: the host is waited for.
 	w.wait("SUBSCRIBE", 1)
@@ -81,7 +81,7 @@ func tell(t *testing.T) *story {
 		appendN(t, j, 1)
 		w.wait("DDATA", n+1)
 	}
-	e.Tell(func(f *sparkplug.Facts) { f.ModelSerial, f.ModelHash = 2, "bb" })
+	e.Change(func(f *sparkplug.Facts) { f.ModelSerial, f.ModelHash = 2, "bb" })
 	w.wait("NDATA", 1)
 	lose(true)
 	w.wait("DDEATH", 1)
@@ -461,7 +461,7 @@ var obeys check = func(t *testing.T, s *story) {
 }
 
 // onChange: nothing is sent without a reason. A second of silence cannot be waited for; so the
-// story's messages are counted.
+// story's messages are countedSession.
 var onChange check = func(t *testing.T, s *story) {
 	t.Helper()
 	if n := len(s.of(t, "NDATA")); n != 1 {

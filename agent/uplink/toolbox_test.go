@@ -33,7 +33,7 @@ func online(t *testing.T, broker *brokertest.Broker, opts uplink.Options) (u *up
 func pushTo(ctx context.Context, broker *brokertest.Broker, station string, data string) (*message.Answer, error) {
 	cfg := settings(broker.URL())
 	cfg.ClientID = ""
-	return uplink.Push(ctx, uplink.PushOptions{MQTT: cfg, Station: station}, []byte(data))
+	return uplink.Push(ctx, uplink.Target{MQTT: cfg, Station: station}, []byte(data))
 }
 
 func TestPush(t *testing.T) {
@@ -168,7 +168,7 @@ func TestRetainedAnswerOfAnEarlierRun(t *testing.T) {
 func TestAsk(t *testing.T) {
 	broker := brokertest.Start(t)
 	u, _, stop := online(t, broker, uplink.Options{Commands: []string{"confirm"}})
-	opts := uplink.PushOptions{MQTT: settings(broker.URL()), Station: station}
+	opts := uplink.Target{MQTT: settings(broker.URL()), Station: station}
 	opts.MQTT.ClientID = ""
 	go func() {
 		for i := 0; ; i++ {

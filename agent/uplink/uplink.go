@@ -85,19 +85,19 @@ type Uplink struct {
 	writeTimeout time.Duration // see the constant
 	journalPause time.Duration // see the constant
 	keepAlive    time.Duration // see the constant
-	deaf         time.Duration // see deafness
+	quarantine   time.Duration // see quarantine
 
 	connected atomic.Bool
 
-	mu      sync.Mutex
-	deafTo  time.Time          // guarded by mu; no bundles and commands until then
-	problem string             // guarded by mu
-	lost    uint64             // guarded by mu
-	gaps    []message.Gap      // guarded by mu
-	model   message.ModelState // guarded by mu
-	answers uint64             // guarded by mu
-	online  bool               // guarded by mu; a session takes rejects
-	acked   chan struct{}      // guarded by mu; closed and replaced when the queue got shorter
+	mu            sync.Mutex
+	quarantineEnd time.Time          // guarded by mu; no bundles and commands until then
+	problem       string             // guarded by mu
+	lost          uint64             // guarded by mu
+	gaps          []message.Gap      // guarded by mu
+	model         message.ModelState // guarded by mu
+	answers       uint64             // guarded by mu
+	online        bool               // guarded by mu; a session takes rejects
+	acked         chan struct{}      // guarded by mu; closed and replaced when the queue got shorter
 }
 
 // New prepares the uplink; Run makes it work. Files that cfg names are read at each connection.
@@ -114,7 +114,7 @@ func New(cfg config.MQTT, topics message.Topics, queue Queue, log *slog.Logger, 
 		changed:  make(chan struct{}, 1),
 		acked:    make(chan struct{}),
 		pause:    firstPause, ackTimeout: ackTimeout, writeTimeout: writeTimeout, journalPause: journalPause,
-		keepAlive: keepAlive, deaf: deafness,
+		keepAlive: keepAlive, quarantine: quarantinePeriod,
 	}
 }
 
@@ -244,43 +244,43 @@ func (u *Uplink) Drain(ctx context.Context) error {
 	}
 }
 
-// deafness is how long a station takes no bundles and commands after a packet that was too large.
+// quarantinePeriod is how long a station takes no bundles and commands after a packet that was too large.
 // The broker may have retained it and would send it with each subscription; verdicts must get
 // through all the same.
-const deafness = 10 * time.Minute
+const quarantinePeriod = 10 * time.Minute
 
 // Run keeps the station connected and the queue moving until ctx ends, and then says goodbye.
 // Nothing that a broker or a network does ends it.
 func (u *Uplink) Run(ctx context.Context) {
-	l := line{cfg: u.cfg, log: u.log, pause: u.pause, progress: u.opts.Progress, adjust: u.adjust, session: u.counted,
+	l := redialer{cfg: u.cfg, log: u.log, pause: u.pause, progress: u.opts.Progress, adjust: u.adjust, session: u.countedSession,
 		without: "no connection to the broker, verdicts wait in the journal"}
 	l.run(ctx)
 }
 
-// counted is session, for Connected.
-func (u *Uplink) counted(ctx context.Context, client mqtt.Client, lost <-chan error) error {
+// countedSession is session, for Connected.
+func (u *Uplink) countedSession(ctx context.Context, client mqtt.Client, lost <-chan error) error {
 	u.connected.Store(true)
 	defer u.connected.Store(false)
 	return u.session(ctx, client, lost)
 }
 
-// turnDeaf is called when a broker sent a packet that was too large.
-func (u *Uplink) turnDeaf() {
+// startQuarantine is called when a broker sent a packet that was too large.
+func (u *Uplink) startQuarantine() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.deafTo = time.Now().Add(u.deaf)
+	u.quarantineEnd = time.Now().Add(u.quarantine)
 }
 
-// deafFor is how long the station still takes no bundles and commands.
-func (u *Uplink) deafFor() time.Duration {
+// quarantineLeft is how long the station still takes no bundles and commands.
+func (u *Uplink) quarantineLeft() time.Duration {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return max(0, time.Until(u.deafTo))
+	return max(0, time.Until(u.quarantineEnd))
 }
 
 // adjust leaves word with the broker for the case that the station vanishes.
 func (u *Uplink) adjust(o *mqtt.ClientOptions) {
-	o.SetCustomOpenConnectionFn(opener(u.turnDeaf))
+	o.SetCustomOpenConnectionFn(opener(u.startQuarantine))
 	o.SetWriteTimeout(u.writeTimeout).SetKeepAlive(u.keepAlive).SetPingTimeout(u.keepAlive / 3)
 	payload := encode(message.Status{State: message.Offline, Reason: message.ReasonLost, Version: u.opts.Version})
 	o.SetBinaryWill(u.topics.Status(), payload, 1, true)

@@ -114,7 +114,7 @@ func TestHealthIsRetained(t *testing.T) {
 	if err := json.Unmarshal(m.Payload(), &h); err != nil || !m.Retained() || h.Frames < 5 {
 		t.Errorf("%s, retained %v, %v", m.Payload(), m.Retained(), err)
 	}
-	known, err := uplink.Inquire(t.Context(), uplink.PushOptions{MQTT: settings(broker.URL()), Station: station})
+	known, err := uplink.Inquire(t.Context(), uplink.Target{MQTT: settings(broker.URL()), Station: station})
 	if err != nil || known.Health == nil || known.Health.Frames != h.Frames || known.Health.Verdicts["crack"] != 2 {
 		t.Errorf("the toolbox knows %+v, %v", known, err)
 	}

@@ -228,7 +228,7 @@ func (p program) testTerm(t *testing.T) {
 	dir := newStation(t, broker.URL(), "loop = true\nrealtime = true")
 	d := p.start(t, dir, "run", "--config", "station.toml")
 	l.next(t, 7) // it has begun again behind the fifth image
-	opts := uplink.PushOptions{MQTT: config.MQTT{Broker: broker.URL(), Root: "tirewatch"}, Station: "plant/line/1"}
+	opts := uplink.Target{MQTT: config.MQTT{Broker: broker.URL(), Root: "tirewatch"}, Station: "plant/line/1"}
 	if known, err := uplink.Inquire(t.Context(), opts); err != nil || known.Health == nil || known.Health.ModelSerial != 7 || known.Health.MemoryBytes == nil {
 		t.Errorf("the broker knows %+v, %v", known, err)
 	}
@@ -293,7 +293,7 @@ func (p program) testProbation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opts := uplink.PushOptions{MQTT: config.MQTT{Broker: broker.URL(), Root: "tirewatch"}, Station: "plant/line/1"}
+	opts := uplink.Target{MQTT: config.MQTT{Broker: broker.URL(), Root: "tirewatch"}, Station: "plant/line/1"}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	l := listen(t, broker)

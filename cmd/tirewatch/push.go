@@ -85,7 +85,7 @@ takes it. A refusal names the reason and ends with exit code 1; the station goes
 		}
 		ctx, cancel := context.WithTimeout(c.Context(), timeout)
 		defer cancel()
-		answer, err := uplink.Push(ctx, uplink.PushOptions{MQTT: broker.mqtt, Station: station}, data)
+		answer, err := uplink.Push(ctx, uplink.Target{MQTT: broker.mqtt, Station: station}, data)
 		if err != nil {
 			return pushHint(err)
 		}

@@ -68,8 +68,8 @@ func (f *stationFlags) check() error {
 	return nil
 }
 
-func (f *stationFlags) options() uplink.PushOptions {
-	return uplink.PushOptions{MQTT: f.mqtt, Station: f.station}
+func (f *stationFlags) options() uplink.Target {
+	return uplink.Target{MQTT: f.mqtt, Station: f.station}
 }
 
 // orderLampTest is the one order that is not about models.

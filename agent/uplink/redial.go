@@ -20,8 +20,8 @@ const (
 	settled = 30 * time.Second
 )
 
-// line is a connection that is made again whenever it ends. It belongs to the goroutine of run.
-type line struct {
+// redialer is a connection that is made again whenever it ends. It belongs to the goroutine of run.
+type redialer struct {
 	cfg      config.MQTT
 	log      *slog.Logger
 	pause    time.Duration // before the second attempt, see firstPause
@@ -35,7 +35,7 @@ type line struct {
 
 // run works until ctx ends. A failure is logged when it begins and when its cause changes, not at
 // each attempt.
-func (l *line) run(ctx context.Context) {
+func (l *redialer) run(ctx context.Context) {
 	pause, logged := l.pause, ""
 	for ctx.Err() == nil {
 		l.progress()
