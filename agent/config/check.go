@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"math"
 	"net"
 	"net/url"
@@ -19,89 +20,89 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-var fourCC = regexp.MustCompile(`^[0-9A-Za-z]{4}$`)
-
-// maxName bounds one level of a topic, so that whole topics stay far below MQTT's 65535 bytes.
-const maxName = 64
-
-// check reports every value that the station could not work with. It looks at the text only:
-// whether files and devices exist is found out where they are opened.
+// check reports every value that the station could not work with. It checks the text only: files
+// and devices are checked where they are opened.
 func (r *reader) check(c *Config) {
 	r.name("station.site", c.Station.Site)
 	r.name("station.line", c.Station.Line)
 	r.name("station.name", c.Station.Name)
-
-	if c.Camera.Preset != "" {
-		oneOf(r, "camera.preset", c.Camera.Preset, Presets...)
-	}
-	const sources = "want v4l2:/dev/video0, gstreamer:PIPELINE, rtsp://HOST/PATH, file:CLIP or folder:DIR"
-	if r.required("camera.source", string(c.Camera.Source), sources) {
-		kind, target := c.Camera.Source.Split()
-		r.rule("camera.source", kind != "", "%q is no source, %s", c.Camera.Source, sources)
-		r.rule("camera.source", target != "", "%q names nothing to open, %s", c.Camera.Source, sources)
-	}
-	between(r, "camera.width", c.Camera.Width, 0, 1<<14)
-	between(r, "camera.height", c.Camera.Height, 0, 1<<14)
-	between(r, "camera.fps", c.Camera.FPS, 0, 1000)
-	r.rule("camera.fourcc", c.Camera.FourCC == "" || fourCC.MatchString(c.Camera.FourCC), "%q is no pixel format, want four letters like MJPG", c.Camera.FourCC)
-
-	for _, s := range []struct {
-		key   string
-		value *int
-	}{
-		{"camera.exposure", c.Camera.Exposure}, {"camera.gain", c.Camera.Gain},
-		{"camera.white_balance", c.Camera.WhiteBalance}, {"camera.focus", c.Camera.Focus},
-	} {
-		if s.value == nil {
-			continue
-		}
-		kind, _ := c.Camera.Source.Split()
-		r.rule(s.key, kind == "" || kind == SourceV4L2, "is for v4l2 cameras; a pipeline's own elements have such properties, a network camera has a page of its own")
-		between(r, s.key, *s.value, 0, math.MaxInt32)
-	}
-
-	oneOf(r, "locate.mode", c.Locate.Mode, LocateRound, LocateRegion)
-	r.region(c.Locate)
-	between(r, "locate.min_diameter", c.Locate.MinDiameter, 0.01, 2)
-	between(r, "locate.max_diameter", c.Locate.MaxDiameter, 0.01, 2)
-	if !r.broken("locate.min_diameter") {
-		r.rule("locate.max_diameter", c.Locate.MaxDiameter >= c.Locate.MinDiameter, "%v is below locate.min_diameter, %v",
-			c.Locate.MaxDiameter, c.Locate.MinDiameter)
-	}
-	between(r, "locate.margin", c.Locate.Margin, 0, 0.5)
-	oneOf(r, "locate.view", cut.View(c.Locate.View), cut.Views...)
-	low, high := cut.Limits(cut.View(c.Locate.View))
-	if c.Locate.View == string(cut.SideWall) {
-		r.rule("locate.view", c.Locate.Mode != LocateRegion, "sidewall needs mode round: nobody knows where the rim is in a region")
-	}
-	between(r, "locate.tile", c.Locate.TileSize(), low, high)
-	between(r, "locate.overlap", c.Locate.Overlap, 0, cut.MaxOverlap)
-
+	r.camera(c.Camera)
+	r.locate(c.Locate)
 	r.trigger(c)
 	r.reject(c)
-
-	r.required("model.dir", c.Model.Dir, "want a folder")
-	r.rule("model.keys", len(c.Model.Keys) > 0, "missing, want the public key files whose bundles are accepted, like [\"maker.pub\"]")
-	r.rule("model.keys", !slices.Contains(c.Model.Keys, ""), "an entry is empty, want public key files")
-	between(r, "model.latency_budget", c.Model.LatencyBudget, 0, Duration(time.Minute))
-	between(r, "model.probation", c.Model.Probation, 0, 1_000_000)
-	between(r, "model.probation_time", c.Model.ProbationTime, 0, 30*Day)
-	between(r, "model.probation_crashes", c.Model.ProbationCrashes, 0, 1000)
-	between(r, "model.probation_disagreement", c.Model.ProbationDisagreement, 0, 1)
-	r.required("journal.path", c.Journal.Path, "want a file")
-	r.size("journal.max_size", c.Journal.MaxSize, 1<<20)
-	oneOf(r, "journal.crops", c.Journal.Crops, CropsCrack, CropsReview, CropsAll, CropsOff)
-	between(r, "journal.crops_uncertain", c.Journal.CropsUncertain, 0, 20)
-	between(r, "journal.crops_sample", c.Journal.CropsSample, 0, 1)
-	r.size("journal.crops_max_size", c.Journal.CropsMaxSize, 1<<20)
-	between(r, "journal.max_age", c.Journal.MaxAge, 0, 36500*Day)
-
+	r.model(c.Model)
+	r.journal(c.Journal)
 	r.mqtt(c.MQTT)
 	r.sparkplug(c.Sparkplug, c.MQTT)
 	r.address("metrics.listen", c.Metrics.Listen, "127.0.0.1:9464")
 	r.page(c.Page)
 	oneOf(r, "log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf(r, "log.format", c.Log.Format, "text", "json")
+}
+
+const sources = "want v4l2:/dev/video0, gstreamer:PIPELINE, rtsp://HOST/PATH, file:CLIP or folder:DIR"
+
+var fourCC = regexp.MustCompile(`^[0-9A-Za-z]{4}$`)
+
+func (r *reader) camera(c Camera) {
+	if c.Preset != "" {
+		oneOf(r, "camera.preset", c.Preset, Presets...)
+	}
+	kind, target := c.Source.Split()
+	if r.required("camera.source", string(c.Source), sources) {
+		shown := withoutLogin(string(c.Source))
+		r.rule("camera.source", kind != "", "invalid source %q: %s", shown, sources)
+		r.rule("camera.source", target != "", "incomplete source %q: %s", shown, sources)
+	}
+	between(r, "camera.width", c.Width, 0, 1<<14)
+	between(r, "camera.height", c.Height, 0, 1<<14)
+	between(r, "camera.fps", c.FPS, 0, 1000)
+	r.rule("camera.fourcc", c.FourCC == "" || fourCC.MatchString(c.FourCC),
+		"invalid pixel format %q: want four letters like MJPG", c.FourCC)
+	for _, s := range []struct {
+		key   string
+		value *int
+	}{
+		{"camera.exposure", c.Exposure}, {"camera.gain", c.Gain},
+		{"camera.white_balance", c.WhiteBalance}, {"camera.focus", c.Focus},
+	} {
+		if s.value == nil {
+			continue
+		}
+		r.rule(s.key, kind == "" || kind == SourceV4L2, "works only with v4l2 cameras: "+
+			"set it in the elements of the pipeline, or in the network camera itself")
+		between(r, s.key, *s.value, 0, math.MaxInt32)
+	}
+}
+
+func (r *reader) locate(l Locate) {
+	oneOf(r, "locate.mode", l.Mode, LocateRound, LocateRegion)
+	r.region(l)
+	between(r, "locate.min_diameter", l.MinDiameter, 0.01, 2)
+	between(r, "locate.max_diameter", l.MaxDiameter, 0.01, 2)
+	if !r.broken("locate.min_diameter") {
+		r.rule("locate.max_diameter", l.MaxDiameter >= l.MinDiameter,
+			"%v is too small: want at least locate.min_diameter, %v", l.MaxDiameter, l.MinDiameter)
+	}
+	between(r, "locate.margin", l.Margin, 0, 0.5)
+	oneOf(r, "locate.view", cut.View(l.View), cut.Views...)
+	if l.View == string(cut.SideWall) {
+		r.rule("locate.view", l.Mode != LocateRegion, "sidewall needs locate.mode round: a region has no rim to find")
+	}
+	low, high := cut.Limits(cut.View(l.View))
+	between(r, "locate.tile", l.TileSize(), low, high)
+	between(r, "locate.overlap", l.Overlap, 0, cut.MaxOverlap)
+}
+
+func (r *reader) region(l Locate) {
+	const want = "want [x0, y0, x1, y1] in px of the frame"
+	if l.Region == nil {
+		r.rule("locate.region", l.Mode != LocateRegion, "missing with mode region: %s", want)
+		return
+	}
+	g := l.Region
+	r.rule("locate.region", len(g) == 4 && slices.Min(g) >= 0 && g[0] < g[2] && g[1] < g[3],
+		"invalid region %s: %s with x0 < x1 and y0 < y1", list(g), want)
 }
 
 func (r *reader) trigger(c *Config) {
@@ -112,7 +113,8 @@ func (r *reader) trigger(c *Config) {
 	between(r, "trigger.frames", t.Frames, 1, 100)
 	oneOf(r, "trigger.vote", t.Vote, verdict.Rules()...)
 	between(r, "trigger.budget", t.Budget, 0, Duration(time.Minute))
-	r.rule("trigger.gpio", t.GPIO != "" || t.Mode != TriggerPhotoEye, "missing, mode photo-eye wants the line of the photo-eye, like GPIO17")
+	r.rule("trigger.gpio", t.GPIO != "" || t.Mode != TriggerPhotoEye,
+		"missing with mode photo-eye: want the GPIO line of the photo-eye, like GPIO17")
 	r.rule("trigger.mode", t.Mode != TriggerCommand || c.MQTT.Enabled(), "command needs mqtt.broker")
 	oneOf(r, "trigger.active", t.Active, ActiveHigh, ActiveLow)
 	between(r, "trigger.debounce", t.Debounce, Duration(time.Millisecond), Duration(time.Second))
@@ -120,7 +122,7 @@ func (r *reader) trigger(c *Config) {
 	between(r, "trigger.window", t.Window, Duration(10*time.Millisecond), Duration(time.Minute))
 	between(r, "trigger.min_gap", t.MinGap, 0, Duration(time.Minute))
 	r.rule("trigger.budget", !t.Asked() || t.Budget == 0 || t.Budget >= t.Delay+t.Window,
-		"%v is over before the window is, want at least trigger.delay and trigger.window, %v", t.Budget, t.Delay+t.Window)
+		"%v is too short: want at least trigger.delay + trigger.window, %v", t.Budget, t.Delay+t.Window)
 }
 
 func (r *reader) reject(c *Config) {
@@ -131,27 +133,53 @@ func (r *reader) reject(c *Config) {
 	between(r, "reject.width", j.Width, Duration(time.Millisecond), Duration(time.Minute))
 	between(r, "reject.pulses", j.Pulses, 0, 1_000_000)
 	r.rule("reject.encoder", j.Encoder == "" || j.GPIO != "", "needs reject.gpio")
-	r.rule("reject.pulses", (j.Pulses > 0) == (j.Encoder != ""), "and reject.encoder belong together")
-	r.rule("reject.delay", j.Delay == 0 || j.Encoder == "", "is counted in reject.pulses where there is an encoder")
+	r.rule("reject.pulses", j.Pulses == 0 || j.Encoder != "", "needs reject.encoder")
+	r.rule("reject.pulses", j.Pulses > 0 || j.Encoder == "",
+		"missing with reject.encoder: want the number of pulses from the camera to the ejector, like 400")
+	r.rule("reject.delay", j.Delay == 0 || j.Encoder == "", "excludes reject.encoder: use reject.pulses instead")
 	r.rule("reject.mqtt", !j.MQTT || c.MQTT.Enabled(), "needs mqtt.broker")
 	lines := map[string]string{}
-	for _, l := range []struct{ key, line string }{{"trigger.gpio", c.Trigger.GPIO}, {"reject.gpio", j.GPIO}, {"reject.encoder", j.Encoder}} {
-		r.rule(l.key, l.line == "" || lines[l.line] == "", "%q is %s already", l.line, lines[l.line])
+	for _, l := range []struct{ key, line string }{
+		{"trigger.gpio", c.Trigger.GPIO}, {"reject.gpio", j.GPIO}, {"reject.encoder", j.Encoder},
+	} {
+		r.rule(l.key, l.line == "" || lines[l.line] == "", "%q is already used by %s", l.line, lines[l.line])
 		lines[l.line] = l.key
 	}
 }
 
+func (r *reader) model(m Model) {
+	r.required("model.dir", m.Dir, "want a folder")
+	const want = `want the public key files whose bundles are accepted, like ["maker.pub"]`
+	r.rule("model.keys", len(m.Keys) > 0, "missing: "+want)
+	r.rule("model.keys", !slices.Contains(m.Keys, ""), "an entry is empty: "+want)
+	between(r, "model.latency_budget", m.LatencyBudget, 0, Duration(time.Minute))
+	between(r, "model.probation", m.Probation, 0, 1_000_000)
+	between(r, "model.probation_time", m.ProbationTime, 0, 30*Day)
+	between(r, "model.probation_crashes", m.ProbationCrashes, 0, 1000)
+	between(r, "model.probation_disagreement", m.ProbationDisagreement, 0, 1)
+}
+
+func (r *reader) journal(j Journal) {
+	r.required("journal.path", j.Path, "want a file")
+	r.size("journal.max_size", j.MaxSize, 1<<20)
+	oneOf(r, "journal.crops", j.Crops, CropsCrack, CropsReview, CropsAll, CropsOff)
+	between(r, "journal.crops_uncertain", j.CropsUncertain, 0, 20)
+	between(r, "journal.crops_sample", j.CropsSample, 0, 1)
+	r.size("journal.crops_max_size", j.CropsMaxSize, 1<<20)
+	between(r, "journal.max_age", j.MaxAge, 0, 36500*Day)
+}
+
 func (r *reader) mqtt(m MQTT) {
 	if m.Broker != "" {
-		r.rule("mqtt.broker", validBroker(m.Broker), "%q is no broker, want mqtt://HOST or mqtts://HOST, with :PORT if it is not 1883 or 8883",
-			m.Broker)
+		r.broker("mqtt.broker", m.Broker)
 	}
 	for level := range strings.SplitSeq(m.Root, "/") {
 		r.name("mqtt.root", level)
 	}
 	r.clientID("mqtt.client_id", m.ClientID)
 	for _, f := range []struct{ key, path string }{
-		{"mqtt.password_file", m.PasswordFile}, {"mqtt.ca_file", m.CAFile}, {"mqtt.cert_file", m.CertFile}, {"mqtt.key_file", m.KeyFile},
+		{"mqtt.password_file", m.PasswordFile}, {"mqtt.ca_file", m.CAFile},
+		{"mqtt.cert_file", m.CertFile}, {"mqtt.key_file", m.KeyFile},
 	} {
 		r.credential(f.key, f.path)
 	}
@@ -164,7 +192,22 @@ func (r *reader) mqtt(m MQTT) {
 	}
 }
 
-// sparkplug checks names that are given; the others are made of names that are checked.
+// broker refuses a login in the URL, where process lists and logs would show the password.
+func (r *reader) broker(key, broker string) {
+	shown := withoutLogin(broker)
+	r.rule(key, shown == broker, "%q has a login: want it in mqtt.username and mqtt.password_file", shown)
+	u, err := url.Parse(broker)
+	r.rule(key, err == nil && slices.Contains([]string{"mqtt", "mqtts", "tcp", "ssl"}, u.Scheme) &&
+		u.Hostname() != "" && u.User == nil && strings.Trim(u.Path, "/") == "" && u.RawQuery == "",
+		"invalid broker URL %q: want mqtt://HOST or mqtts://HOST, and :PORT if it is not 1883 or 8883", shown)
+}
+
+var login = regexp.MustCompile(`//.*@`)
+
+// withoutLogin hides name and password in what may be a URL.
+func withoutLogin(url string) string { return login.ReplaceAllString(url, "//xxxxx@") }
+
+// sparkplug checks the names that the file sets. The defaults are made of names that are checked.
 func (r *reader) sparkplug(s Sparkplug, m MQTT) {
 	for _, n := range []struct{ key, value string }{
 		{"sparkplug.group", s.Group}, {"sparkplug.node", s.Node}, {"sparkplug.primary_host", s.PrimaryHost},
@@ -175,16 +218,18 @@ func (r *reader) sparkplug(s Sparkplug, m MQTT) {
 	}
 	r.name("sparkplug.device", s.Device)
 	r.clientID("sparkplug.client_id", s.ClientID)
-	r.rule("sparkplug.client_id", s.ClientID == "" || s.ClientID != m.ClientID, "%q is that of mqtt, and the broker lets an id in once", s.ClientID)
+	r.rule("sparkplug.client_id", s.ClientID == "" || s.ClientID != m.ClientID,
+		"%q is already mqtt.client_id: want another, each session needs its own", s.ClientID)
 	r.rule("sparkplug.enabled", !s.Enabled || m.Enabled(), "needs mqtt.broker")
 	between(r, "sparkplug.overlap", s.Overlap, Duration(time.Minute), Duration(time.Hour))
 }
 
 func (r *reader) clientID(key, id string) {
-	r.rule(key, utf8.ValidString(id) && !strings.ContainsFunc(id, unicode.IsControl), "%q holds control characters", id)
+	r.rule(key, utf8.ValidString(id) && !strings.ContainsFunc(id, unicode.IsControl),
+		"invalid client id %q: want no control characters", id)
 }
 
-// page refuses a page that the network reaches without a password or in the clear.
+// page refuses a page that the network reaches without a password or without TLS.
 func (r *reader) page(p Page) {
 	r.address("page.listen", p.Listen, "127.0.0.1:8080")
 	for _, f := range []struct{ key, path string }{
@@ -193,95 +238,89 @@ func (r *reader) page(p Page) {
 	} {
 		r.credential(f.key, f.path)
 	}
-	r.rule("page.viewer_password_file", p.ViewerPasswordFile == "" || p.PasswordFile != "", "needs page.password_file, else nobody may change anything")
+	r.rule("page.viewer_password_file", p.ViewerPasswordFile == "" || p.PasswordFile != "",
+		"needs page.password_file: without an operator nobody could change anything")
 	r.rule("page.cert_file", p.CertFile == "" || p.KeyFile != "", "needs page.key_file")
 	r.rule("page.key_file", p.KeyFile == "" || p.CertFile != "", "needs page.cert_file")
 	if p.Listen != "" && !p.Local() {
-		r.rule("page.listen", p.PasswordFile != "", "the network reaches %s, which needs page.password_file: `tirewatch-agent password` makes one; "+
-			"127.0.0.1:8080 needs none", p.Listen)
-		r.rule("page.listen", p.CertFile != "", "the network reaches %s, which needs page.cert_file and page.key_file, else passwords travel in the clear", p.Listen)
+		r.rule("page.listen", p.PasswordFile != "", "the network reaches %s, which needs page.password_file: "+
+			"write one with `tirewatch-agent password`, or listen on 127.0.0.1:8080", p.Listen)
+		r.rule("page.listen", p.CertFile != "", "the network reaches %s, which needs page.cert_file and "+
+			"page.key_file: without TLS everyone in the network could read the passwords", p.Listen)
 	}
-	r.rule("page.shifts", len(p.Shifts) > 0 && len(p.Shifts) <= 24, "%d shifts, want 1 to 24 times of day", len(p.Shifts))
+	n := len(p.Shifts)
+	r.rule("page.shifts", n > 0 && n <= 24, "%d shifts: want 1 to 24 times of day", n)
 	for i, s := range p.Shifts {
 		_, err := time.Parse(clockTime, s)
-		r.rule("page.shifts", err == nil && len(s) == len(clockTime), "%q is no time of day, want something like 06:00", s)
-		r.rule("page.shifts", i == 0 || s > p.Shifts[i-1], "%q is not after %q", s, p.Shifts[max(i, 1)-1])
+		r.rule("page.shifts", err == nil && len(s) == len(clockTime),
+			"invalid time of day %q: want HH:MM, like 06:00", s)
+		r.rule("page.shifts", i == 0 || s > p.Shifts[i-1], "%q is not after %q: want the times in order",
+			s, p.Shifts[max(i, 1)-1])
 	}
 }
 
-// address wants HOST:PORT, or nothing.
+// address checks for HOST:PORT or nothing.
 func (r *reader) address(key, address, example string) {
 	if address == "" {
 		return
 	}
 	_, port, err := net.SplitHostPort(address)
 	_, portErr := strconv.ParseUint(port, 10, 16)
-	r.rule(key, err == nil && portErr == nil, "%q is no address, want HOST:PORT like %s, or \"\" for none", address, example)
+	r.rule(key, err == nil && portErr == nil,
+		"invalid address %q: want HOST:PORT like %s, or \"\" for none", address, example)
 }
 
-// credential wants a name where the path is one of systemd's.
+// credential checks the name of a file that systemd passes to the service.
 func (r *reader) credential(key, path string) {
 	name, ok := strings.CutPrefix(path, credential)
-	r.rule(key, !ok || name != "" && name == filepath.Base(name) && name != "." && name != "..", "%q names no credential, want credential:NAME", path)
+	r.rule(key, !ok || name != "" && name == filepath.Base(name) && name != "." && name != "..",
+		"invalid credential %q: want credential:NAME", path)
 }
 
-// size wants at least low bytes.
+// size checks for at least low bytes.
 func (r *reader) size(key string, s Size, low int64) {
 	n, err := s.parse()
-	r.rule(key, err == nil, "%q is no size, want something like 512MiB", s)
-	r.rule(key, n >= low, "%q is too small, want at least %s", s, humanize.IBytes(uint64(low)))
+	r.rule(key, err == nil, "invalid size %q: want a size like 512MiB", s)
+	r.rule(key, n >= low, "%q is too small: want at least %s", s, humanize.IBytes(uint64(low)))
 }
 
-// validBroker leaves no room for a password in the URL, where process lists and logs would show it.
-func validBroker(broker string) bool {
-	u, err := url.Parse(broker)
-	return err == nil && slices.Contains([]string{"mqtt", "mqtts", "tcp", "ssl"}, u.Scheme) &&
-		u.Hostname() != "" && u.User == nil && strings.Trim(u.Path, "/") == "" && u.RawQuery == ""
-}
+// maxName limits one level of a topic, so that whole topics stay far below MQTT's 65535 bytes.
+const maxName = 64
 
-func (r *reader) region(l Locate) {
-	if l.Region == nil {
-		r.rule("locate.region", l.Mode != LocateRegion, "missing, mode region wants [x0, y0, x1, y1] in px of the frame")
-		return
-	}
-	g := l.Region
-	r.rule("locate.region", len(g) == 4 && slices.Min(g) >= 0 && g[0] < g[2] && g[1] < g[3],
-		"%v is no region, want [x0, y0, x1, y1] in px of the frame with x0 < x1 and y0 < y1", g)
-}
+const names = "without / + # $ and control characters"
 
-// name checks one topic level.
+// name checks one level of a topic.
 func (r *reader) name(key, value string) {
-	if r.required(key, value, "want a name without / + # $ and control characters") {
-		r.rule(key, validName(value), "%q cannot be part of a topic, want at most %d bytes without / + # $ and control characters", value, maxName)
+	if r.required(key, value, "want a name "+names) {
+		r.rule(key, validName(value), "invalid name %q: want at most %d bytes %s", value, maxName, names)
 	}
 }
 
 func validName(name string) bool {
-	return name != "" && len(name) <= maxName && utf8.ValidString(name) && !strings.ContainsFunc(name, func(c rune) bool {
-		return strings.ContainsRune("/+#$", c) || unicode.IsControl(c)
-	})
+	banned := func(c rune) bool { return strings.ContainsRune("/+#$", c) || unicode.IsControl(c) }
+	return name != "" && len(name) <= maxName && utf8.ValidString(name) && !strings.ContainsFunc(name, banned)
 }
 
-// required reports an absent or empty value; it returns whether there is one to check further.
+// required reports a missing or empty value. It returns whether there is a value to check further.
 func (r *reader) required(key, value, want string) bool {
 	if _, present := r.lines[key]; present {
-		r.rule(key, value != "", "is empty, %s", want)
+		r.rule(key, value != "", "empty: %s", want)
 	} else {
-		r.rule(key, value != "", "missing, %s", want)
+		r.rule(key, value != "", "missing: %s", want)
 	}
 	return value != ""
 }
 
-// rule reports a value that breaks a rule, unless the key is known to be wrong already.
+// rule reports a value that breaks a rule, unless the key already has a problem.
 func (r *reader) rule(key string, ok bool, format string, args ...any) {
 	if !ok && !r.broken(key) {
 		r.problem(key, format, args...)
 	}
 }
 
-// between treats a NaN as outside.
+// between reports a NaN too.
 func between[N int | float64 | Duration](r *reader, key string, value, low, high N) {
-	r.rule(key, value >= low && value <= high, "%v is out of range, want %v to %v", value, low, high)
+	r.rule(key, value >= low && value <= high, "%v is out of range: want %v to %v", value, low, high)
 }
 
 func oneOf[S ~string](r *reader, key string, value S, accepted ...S) {
@@ -289,5 +328,8 @@ func oneOf[S ~string](r *reader, key string, value S, accepted ...S) {
 	for i, a := range accepted {
 		names[i] = string(a)
 	}
-	r.rule(key, slices.Contains(accepted, value), "%q is not accepted, want %s", value, strings.Join(names, " or "))
+	r.rule(key, slices.Contains(accepted, value), "invalid value %q: want %s", value, strings.Join(names, " or "))
 }
+
+// list writes numbers as TOML does.
+func list(numbers []int) string { return strings.ReplaceAll(fmt.Sprint(numbers), " ", ", ") }

@@ -1,28 +1,26 @@
-// Package config reads the station's configuration: one TOML file, one typed struct, whose field
-// comments are the manual.
+// Package config reads a station's configuration: one TOML file into one typed struct.
 //
 //	station.toml -> CONFIG -> camera, locate, trigger, models, journal, uplink, page
 //
-// Everything that is wrong with a file is reported at once, each problem with its line. Newcomers
-// need Load, and Example for a file to start from. A file that names the station, the camera, the
-// keys and the broker is enough: the rest has defaults.
+// The field comments of [Config] are the only manual of the file: example.toml and the man page
+// station.toml(5) are generated from them. Every problem of a file is reported at once, each with
+// its line. Start with [Load], and with [Example] for a new file.
 package config
 
 import (
-	"cmp"
-	_ "embed"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
-	"time"
 
 	"tirewatch/vision/cut"
 	"tirewatch/vision/verdict"
 )
 
-// Config is the whole file. Relative paths in it are relative to the folder of the file.
+//go:generate go run ./internal/gendoc
+
+// Config describes one station, in TOML. A file that names the station, the camera and the public
+// keys is enough; all other keys have defaults or are optional. Relative paths start at the folder
+// of the file.
 type Config struct {
 	Station   Station   `toml:"station"`
 	Camera    Camera    `toml:"camera"`
@@ -38,12 +36,15 @@ type Config struct {
 	Log       Log       `toml:"log"`
 }
 
-// Station names this station. The three names are levels of its MQTT topics and stand in every
-// verdict, so none may be empty or hold / + # $ or control characters.
+// Station names this station. The three names are levels of its MQTT topics and part of every
+// verdict. Each has at most 64 bytes, without / + # $ and control characters.
 type Station struct {
-	Site string `toml:"site"` // the plant
-	Line string `toml:"line"` // the belt
-	Name string `toml:"name"` // the place at the belt
+	// Site is the plant. Required. Example "plant-1".
+	Site string `toml:"site"`
+	// Line is the belt. Required. Example "belt-2".
+	Line string `toml:"line"`
+	// Name is the place at the belt. Required. Example "station-3".
+	Name string `toml:"name"`
 }
 
 // ID is site/line/name, the station's name in topics and verdicts.
@@ -53,55 +54,73 @@ func (s Station) ID() string { return s.Site + "/" + s.Line + "/" + s.Name }
 func ParseStation(id string) (Station, error) {
 	parts := strings.Split(id, "/")
 	if len(parts) != 3 || !validName(parts[0]) || !validName(parts[1]) || !validName(parts[2]) {
-		return Station{}, fmt.Errorf("station %q: want SITE/LINE/NAME without + # $ and control characters", id)
+		return Station{}, fmt.Errorf("invalid station %q: want SITE/LINE/NAME, without + # $ and control characters",
+			id)
 	}
 	return Station{Site: parts[0], Line: parts[1], Name: parts[2]}, nil
 }
 
-// Camera says where frames come from.
+// Camera selects where frames are read from.
 type Camera struct {
-	// Preset fills in what is usual for a kind of camera, as far as the keys below do not say
-	// otherwise:
-	//	usb          a USB camera in Motion JPEG, which alone has full rate over USB 2: /dev/tirewatch-camera, 1280 x 720 px, 30 a second
-	//	pi-csi       a CSI camera of a Raspberry Pi, through libcamera: 1280 x 720 px, 30 a second
-	//	jetson-csi   a CSI camera of a Jetson, through NVIDIA's Argus: 1280 x 720 px, 60 a second
-	//	rtsp         a network camera, whose Source must be given, with as little delay as can be
-	// `tirewatch-agent check` shows what became of it. Optional.
+	// Preset fills in the usual settings of a kind of camera:
+	//
+	//	usb          a USB camera at /dev/tirewatch-camera, 1280 x 720 px, 30 frames a second,
+	//	             Motion JPEG (the only format with the full rate over USB 2)
+	//	pi-csi       a CSI camera of a Raspberry Pi, through libcamera, 1280 x 720 px,
+	//	             30 frames a second
+	//	jetson-csi   a CSI camera of a Jetson, through NVIDIA Argus, 1280 x 720 px,
+	//	             60 frames a second
+	//	rtsp         a network camera with the least delay; needs source
+	//
+	// Keys set below override the preset. `tirewatch-agent check` prints the result. "" is no
+	// preset. Default "".
 	Preset string `toml:"preset"`
-	// Source is one of
-	//	v4l2:/dev/video0       a camera of the machine
-	//	gstreamer:PIPELINE     a GStreamer pipeline that ends in an appsink (CSI cameras)
-	//	rtsp://HOST/PATH       a network camera; rtsps:// with TLS
-	//	file:clip.avi          a recorded clip
-	//	folder:DIR             a folder of photographs, in the order of their names
+	// Source is the camera, clip or folder:
+	//
+	//	v4l2:/dev/video0     a camera of this machine
+	//	gstreamer:PIPELINE   a GStreamer pipeline that ends in an appsink, for CSI cameras
+	//	rtsp://HOST/PATH     a network camera; rtsps:// for TLS
+	//	file:clip.avi        a recorded clip
+	//	folder:DIR           a folder of photographs, in the order of their names
+	//
+	// Required unless preset sets it. Example "v4l2:/dev/video0".
 	Source Source `toml:"source"`
 
-	// Width, Height (px) and FPS are asked of a v4l2 camera, or of the pipeline of a preset; 0
-	// leaves the choice to the driver.
-	Width  int `toml:"width"`
+	// Width is the width, px, that a v4l2 camera or the pipeline of a preset is set to. 0 lets the
+	// driver choose. Default 0.
+	Width int `toml:"width"`
+	// Height is the height, px, like width. Default 0.
 	Height int `toml:"height"`
-	FPS    int `toml:"fps"`
+	// FPS is the number of frames a second, like width. Default 0.
+	FPS int `toml:"fps"`
 
-	// FourCC is the pixel format that is asked of a v4l2 camera, four letters like MJPG or YUYV;
-	// empty leaves the choice to the driver.
+	// FourCC is the pixel format that a v4l2 camera is set to: four letters like "MJPG" or "YUYV".
+	// MJPG gives USB cameras their full rate. "" lets the driver choose. Default "".
 	FourCC string `toml:"fourcc"`
-	// Exposure (in 100 microseconds), Gain, WhiteBalance (K) and Focus lock a setting of a v4l2
-	// camera, whose automatic is switched off. The network learned from pictures of one kind, and a
-	// camera that adapts to each tire gives others. `v4l2-ctl --list-ctrls-menus` shows what a
-	// camera has; a value that it does not take keeps the station from starting to look. Without a
-	// key the camera decides.
-	Exposure     *int `toml:"exposure"`
-	Gain         *int `toml:"gain"`
+	// Exposure locks the exposure time of a v4l2 camera, in units of 100 microseconds.
+	//
+	// This key and the next three switch automatic controls of the camera off: the network learned
+	// from images of one kind, and a camera that adapts to each tire delivers others.
+	// `v4l2-ctl --list-ctrls-menus` lists what the camera supports. With a value that the camera
+	// refuses, the station does not inspect. Without the key the camera decides.
+	//
+	// Optional. Example 50.
+	Exposure *int `toml:"exposure"`
+	// Gain locks the gain, in the camera's own units, like exposure. Optional. Example 20.
+	Gain *int `toml:"gain"`
+	// WhiteBalance locks the white balance, K, like exposure. Optional. Example 4600.
 	WhiteBalance *int `toml:"white_balance"`
-	Focus        *int `toml:"focus"`
-	// LowLatency keeps the decoder of a network camera from collecting pictures before it gives the
-	// first. Default false, with preset rtsp true.
+	// Focus locks the focus, in the camera's own units, like exposure. Optional. Example 30.
+	Focus *int `toml:"focus"`
+	// LowLatency stops the decoder of a network camera from buffering frames before it delivers the
+	// first one. Default false; with preset "rtsp" true.
 	LowLatency bool `toml:"low_latency"`
 
-	// Realtime paces a clip or a folder as a camera would; without it frames come as fast as they
-	// are inspected.
+	// Realtime plays a clip or a folder at the pace of a camera. Otherwise frames are read as fast
+	// as they are inspected. Default false.
 	Realtime bool `toml:"realtime"`
-	// Loop starts a clip or a folder again at its end; without it the station stops there.
+	// Loop restarts a clip or a folder at its end. Otherwise the station stops there.
+	// Default false.
 	Loop bool `toml:"loop"`
 }
 
@@ -118,7 +137,7 @@ const (
 )
 
 // Split returns the kind of the source and what it opens: a device, a pipeline, a whole URL, a file
-// or a folder. The kind is empty when the source is none of these.
+// or a folder. The kind is empty when the source has none of these.
 func (s Source) Split() (kind, target string) {
 	kind, target, _ = strings.Cut(string(s), ":")
 	switch kind {
@@ -130,37 +149,43 @@ func (s Source) Split() (kind, target string) {
 	return "", string(s)
 }
 
-// Locate says how the tire is found in a frame.
+// Locate selects how the tire is found in a frame, and what the network sees of it.
 type Locate struct {
-	// Mode is "round" (search the round outline of the tire) or "region" (the tire is always in
-	// Region). Default round.
+	// Mode is "round" (find the round outline of the tire) or "region" (the tire is always in
+	// region). Default "round".
 	Mode string `toml:"mode"`
-	// Region is [x0, y0, x1, y1] in px of the frame, x1 and y1 excluded. Mode region needs it.
+	// Region is [x0, y0, x1, y1] in px of the frame; x1 and y1 are just outside. Required with mode
+	// "region". Example [160, 60, 1120, 1020].
 	Region []int `toml:"region"`
-	// MinDiameter and MaxDiameter bound the tire's outline, as a share of the frame's height. Just
-	// below the smallest tire of the line is best: on a belt as dark as rubber a wheel could else
-	// be taken for its tire. Defaults 0.3 and 1.
+	// MinDiameter is the smallest diameter of the outline, as a share of the frame's height, 0.01
+	// to 2. Set it just below the smallest tire of the line: on a belt as dark as rubber, a wheel
+	// could otherwise be taken for its tire. Default 0.3.
 	MinDiameter float64 `toml:"min_diameter"`
+	// MaxDiameter is the largest diameter of the outline, like min_diameter. Default 1.0.
 	MaxDiameter float64 `toml:"max_diameter"`
-	// Margin is added around the outline, as a share of its diameter. Default 0.02.
+	// Margin is added around the outline, as a share of its diameter, 0 to 0.5. Default 0.02.
 	Margin float64 `toml:"margin"`
 
-	// View is what the network is shown of a tire:
-	//	tire       the whole tire in one picture
+	// View is what the network sees of a tire:
+	//
+	//	tire       the whole tire in one crop
 	//	tiles      the same square, or the region, in tiles that overlap
-	//	sidewall   the side wall between outline and rim, unwrapped, in tiles that overlap; needs mode round
-	// A tile shows finer cracks than the whole tire, but each is a forward pass, and the network
-	// must have been trained on such tiles. A tire is as cracked as its worst tile, so the
-	// threshold is one for tiles: with n of them that are wrong now and then independently, a share
-	// q of sound tires is rejected when the share q/n of sound tiles is. A side wall whose rim is
-	// not found in any frame gets no decision, which rejects it. Default tire.
+	//	sidewall   the side wall between outline and rim, unwrapped, in tiles that overlap;
+	//	           needs mode "round"
+	//
+	// Tiles show finer cracks than the whole tire, but each is one forward pass, and the network
+	// must have been trained on such tiles. The worst tile decides about the tire, so the threshold
+	// must be one for tiles: to reject a share q of the sound tires, with n tiles whose errors are
+	// independent, it must reject a share q/n of the sound tiles. A side wall whose rim is found in
+	// no frame gets no_decision, which rejects the tire. Default "tire".
 	View string `toml:"view"`
-	// Tile is the side of a tile, as a share of the shorter side of the square, 0.2 to 1; of a side
-	// wall its length half way up as a share of the wall's height, which a tile always has, 0.5 to
-	// 2. 0 stands for 0.4 of the one and 1 of the other. Default 0.
+	// Tile is the size of a tile. With view "tiles" it is the side, as a share of the shorter side
+	// of the square or region, 0.2 to 1. With view "sidewall" a tile has the height of the wall;
+	// this is its length half way up, as a share of that height, 0.5 to 2. 0 means 0.4 for "tiles"
+	// and 1 for "sidewall". Default 0.0.
 	Tile float64 `toml:"tile"`
-	// Overlap is by how much neighbouring tiles overlap at least, as a share of a tile, 0 to 0.5.
-	// Default 0.25.
+	// Overlap is the least overlap of neighbouring tiles, as a share of a tile, 0 to 0.5. A crack
+	// that is not longer than the overlap is complete in one tile. Default 0.25.
 	Overlap float64 `toml:"overlap"`
 }
 
@@ -178,54 +203,59 @@ const (
 	LocateRegion = "region"
 )
 
-// Trigger says what makes a verdict. A tire gets one, whatever its triggers do: one too many is
-// counted as double, one for a tire that has passed as late, and a tire that none came for as
-// missing, which the camera notices (locate.mode round) and which is judged all the same. What was
-// asked for and cannot be judged gets the verdict no_decision, which rejects.
+// Trigger selects what makes a verdict. A tire gets exactly one verdict: a second trigger is
+// counted as double, a trigger for a tire that has passed as late, and a tire without a trigger as
+// missing. With locate.mode "round" the camera sees that a trigger is missing, and judges the tire
+// all the same. A trigger whose tire cannot be judged gets no_decision, which rejects the tire.
 type Trigger struct {
-	// Mode is one of
+	// Mode is one of:
+	//
 	//	presence    one verdict for each tire that the camera sees pass
-	//	frame       each frame is a tire of its own
-	//	photo-eye   one verdict for each tire that a photo-eye at GPIO sees
-	//	command     one verdict for each command "trigger" that a PLC sends to the topic command, with the name of the part if it has one:
-	//	            {"id": "1", "command": "trigger", "part": "4711"}; "time" is when the part passed, in RFC 3339, by default now
-	// Default presence, for a folder of photographs frame.
+	//	frame       one verdict for each frame: each shows a tire of its own
+	//	photo-eye   one verdict for each tire that the photo-eye at gpio sees
+	//	command     one verdict for each command "trigger" that a PLC sends to the topic command
+	//
+	// The command may carry the name of the part and the time at which it passed, in RFC 3339
+	// (without it: now):
+	//
+	//	{"id": "1", "command": "trigger", "part": "4711", "time": "2026-05-06T07:08:09Z"}
+	//
+	// Default "presence"; for a folder of photographs "frame".
 	Mode string `toml:"mode"`
-	// Frames is how many frames of a passing tire are scored, 1 to 100: those in which it is
-	// nearest to the middle of the picture. Each is a forward pass when the tire has left, or one
-	// for each tile (locate.view), and meanwhile no frame is looked at: five frames of a side wall
-	// are some 75 passes, so that 1 or 2 is sensible for tiles on a Pi. Default 5.
+	// Frames is how many frames of a tire are scored, 1 to 100: those with the tire nearest to the
+	// middle. Each frame, or with locate.view each tile of it, is a forward pass after the tire has
+	// left, and no frame is inspected meanwhile. Five frames of a side wall are about 75 passes:
+	// use 1 or 2 for tiles on a Raspberry Pi. Default 5.
 	Frames int `toml:"frames"`
-	// Vote makes one score of these: "mean" of the logits, "majority" (the median: half of the
-	// frames show a crack) or "any" (the highest: one frame shows a crack). Default mean.
+	// Vote combines the scores of the frames: "mean" of the logits, "majority" (the median: half of
+	// the frames show a crack) or "any" (the highest: one frame shows a crack). Default "mean".
 	Vote verdict.Rule `toml:"vote"`
-	// Budget is how long a decision may take from the trigger, in the modes presence and frame from
-	// the last frame of the tire. Later than that there is none: the verdict is no_decision.
-	// Default "0s": any time is taken.
+	// Budget is the longest time to a decision, from the trigger or, in the modes presence and
+	// frame, from the last frame of the tire. After it the verdict is no_decision. "0s" is no
+	// limit. Default "0s".
 	Budget Duration `toml:"budget"`
 
-	// GPIO is the line of the photo-eye as the kernel names it: GPIO17 on a Raspberry Pi;
-	// `gpioinfo` lists them. For photo-eye.
+	// GPIO is the line of the photo-eye as the kernel names it; `gpioinfo` lists the lines.
+	// Required with mode "photo-eye". Example "GPIO17".
 	GPIO string `toml:"gpio"`
-	// Active is the level of GPIO while a tire is at the eye: "high" or "low". The line is pulled
-	// to the other one, so that a broken wire is no tire; the camera then reports missing triggers.
-	// Default high.
+	// Active is the level of the line while a tire is at the photo-eye: "high" or "low". The line
+	// is pulled to the other level, so a broken wire reads as no tire; then the camera reports
+	// missing triggers. Default "high".
 	Active string `toml:"active"`
-	// Debounce is how long the level must stay to count, 1ms to 1s. The gap between two tires must
-	// be longer. Default "5ms".
+	// Debounce is how long a level must last to count, 1ms to 1s. The gap between two tires must be
+	// longer. Default "5ms".
 	Debounce Duration `toml:"debounce"`
 
-	// Delay is the time from the trigger to the tire in the middle of the picture. A belt that
-	// changes its speed or stops needs an eye where the tire is in the middle when it reaches it,
-	// and "0s". Default "0s".
+	// Delay is the time from the trigger to the tire in the middle of the frame. If the belt stops
+	// or changes its speed, mount the photo-eye where the tire is in the middle of the frame, and
+	// leave this at "0s". Default "0s".
 	Delay Duration `toml:"delay"`
-	// Window is how long a trigger waits for its tire after that; the verdict comes as soon as
-	// Frames good frames are there, and at the end of the window in any case, 10ms to 1m. Shorter
-	// than a tire takes to the place of the next one. Default "500ms".
+	// Window is how long a trigger waits for its tire after delay, 10ms to 1m. The verdict is made
+	// when there are enough good frames, and at the end of the window at the latest. The window
+	// must be shorter than the time from one tire to the next. Default "500ms".
 	Window Duration `toml:"window"`
-	// MinGap is the least time between two tires: a trigger that follows sooner is a double. Where
-	// the camera tells tires apart it is not needed; with locate.mode region nothing else shows
-	// doubles. Default "0s".
+	// MinGap is the least time between two tires: an earlier trigger is a double. It is needed only
+	// with locate.mode "region"; otherwise the camera tells tires apart. Default "0s".
 	MinGap Duration `toml:"min_gap"`
 }
 
@@ -237,7 +267,7 @@ const (
 	TriggerCommand  = "command"
 )
 
-// Asked says whether verdicts are asked for from outside.
+// Asked reports whether triggers arrive from outside: from a photo-eye or as commands.
 func (t Trigger) Asked() bool { return t.Mode == TriggerPhotoEye || t.Mode == TriggerCommand }
 
 // Values of Trigger.Active and Reject.Active.
@@ -246,32 +276,34 @@ const (
 	ActiveLow  = "low"
 )
 
-// Reject is what happens to a tire that is cracked or got no decision. Without GPIO and MQTT:
-// nothing but its verdict.
+// Reject selects what happens to a tire that is cracked or got no_decision. Without gpio and mqtt
+// nothing happens to it; it only has its verdict.
 type Reject struct {
-	// GPIO is the line of the ejector or lamp as the kernel names it, like GPIO27. Optional.
+	// GPIO is the line of the ejector or lamp as the kernel names it; `gpioinfo` lists the lines.
+	// Optional. Example "GPIO27".
 	GPIO string `toml:"gpio"`
-	// Active is the level of a pulse: "high" or "low". The line has the other one before the first
-	// pulse, between pulses and when the agent stops. Default high.
+	// Active is the level of the line during a pulse: "high" or "low". Before the first pulse,
+	// between pulses and when the agent stops, the line has the other level. Default "high".
 	Active string `toml:"active"`
-	// On says what a pulse means: "reject" throws the tire off the belt, "pass" lets it stay. With
-	// pass a station that is dead, without power or cut off lets nothing pass, which is the safe
-	// way to wire an ejector: normally pushing, held back by the pulse. Default reject.
+	// On is the meaning of a pulse: "reject" pushes the tire off the belt, "pass" lets it stay.
+	// With "pass" a station that is down, without power or cut off lets no tire pass. That is the
+	// safe wiring: the ejector pushes unless a pulse holds it back. Default "reject".
 	On string `toml:"on"`
-	// Delay is the time from the middle of the picture to the ejector. "0s": at once, for a lamp. A
-	// decision that comes later than that is a missed reject, which is reported: the tire has
-	// passed the ejector. Default "0s".
+	// Delay is the time from the middle of the frame to the ejector. "0s" is at once, for a lamp. A
+	// later decision is a missed reject, which is reported: the tire has passed the ejector.
+	// Default "0s".
 	Delay Duration `toml:"delay"`
 	// Width is how long a pulse lasts, 1ms to 1m. Default "100ms".
 	Width Duration `toml:"width"`
-	// Encoder is the line of a pulse generator at the belt. Pulses, counted on its rising edges,
-	// then say when the tire is at the ejector, whatever the belt's speed, instead of Delay.
-	// Optional.
+	// Encoder is the line of a pulse generator at the belt. It replaces delay: its rising edges
+	// tell when the tire is at the ejector, at any speed of the belt. Optional. Example "GPIO22".
 	Encoder string `toml:"encoder"`
-	Pulses  int    `toml:"pulses"`
+	// Pulses is the number of encoder pulses from the middle of the frame to the ejector. Required
+	// with encoder. Example 400.
+	Pulses int `toml:"pulses"`
 
-	// MQTT publishes each reject to the topic reject, at once, for a PLC that ejects by itself.
-	// What cannot be sent now is not sent later, and is a missed reject. Default false.
+	// MQTT publishes each reject at once to the topic reject, for a PLC that has the ejector. A
+	// reject that cannot be sent at once is not sent later; it is a missed reject. Default false.
 	MQTT bool `toml:"mqtt"`
 }
 
@@ -281,80 +313,85 @@ const (
 	OnPass   = "pass"
 )
 
-// Model says which networks the station trusts and where it keeps them.
+// Model selects which models the station trusts and where it stores them.
 type Model struct {
-	// Dir is the folder of the model slots. Default /var/lib/tirewatch/models.
-	Dir string `toml:"dir"`
-	// Keys are the public key files whose bundles are accepted, at least one (`tirewatch keygen`
-	// makes them). To change a key, name the new one beside the old one on every station, sign with
-	// the new one, and take the old one out when the running model is signed by the new one.
-	// Nothing that comes through MQTT can change whom a station trusts.
+	// Keys are the public key files whose bundles are accepted, at least one; `tirewatch keygen`
+	// makes them. To change a key, add the new one on every station, sign with the new one, and
+	// remove the old one when the running model is signed with the new one. Nothing that arrives
+	// over MQTT can change whom a station trusts. Required. Example ["/etc/tirewatch/maker.pub"].
 	Keys []string `toml:"keys"`
-	// Revoked is a text file of keys and bundles that are refused although they are signed: lines
-	// of "key ID" or "bundle ID", # for remarks. It is read again when it changes; a running model
-	// that it names gives way to the one before. Optional.
+	// Revoked is a text file of keys and bundles that are refused although they are signed. Its
+	// lines are "key ID" or "bundle ID"; # begins a comment. It is read again when it changes, and
+	// a running model that it names is replaced by the previous one. Optional.
+	// Example "/etc/tirewatch/revoked".
 	Revoked string `toml:"revoked"`
-	// Initial is a bundle that is installed when the station has no model yet. Optional: a bundle
-	// can be pushed instead.
+	// Initial is a bundle that is installed while the station has no model. A bundle can be pushed
+	// instead. Optional. Example "/etc/tirewatch/initial.tire".
 	Initial string `toml:"initial"`
-	// AcceptPush lets bundles in through MQTT. Default true.
+	// Dir is the folder of the model slots. Default "/var/lib/tirewatch/models".
+	Dir string `toml:"dir"`
+	// AcceptPush accepts bundles that are pushed over MQTT. Default true.
 	AcceptPush bool `toml:"accept_push"`
-	// Inbox is a folder that bundles may be copied into, as from a USB stick: NAME.tire becomes
-	// NAME.tire.accepted, or NAME.tire.refused with the reason in NAME.tire.refused.txt. Optional;
-	// a folder that is not there yet is waited for.
+	// Inbox is a folder to copy bundles into, for example from a USB stick. NAME.tire is renamed to
+	// NAME.tire.accepted, or to NAME.tire.refused with the reason in NAME.tire.refused.txt. The
+	// station waits for a folder that does not exist yet. Optional.
+	// Example "/var/lib/tirewatch/inbox".
 	Inbox string `toml:"inbox"`
-	// LatencyBudget refuses a bundle whose forward pass takes longer on this CPU (median). Default
-	// "0s": any is taken.
+	// LatencyBudget refuses a bundle whose forward pass takes longer on this CPU (median). "0s"
+	// accepts any. Default "0s".
 	LatencyBudget Duration `toml:"latency_budget"`
 
-	// Probation is how many verdicts a new model gives before the station believes it. Until then
-	// the model before judges the same tires in its shadow and takes over again when the new one
-	// fails. 0 believes at once. Default 200.
+	// Probation is the number of verdicts after which a new model is confirmed. Until then the
+	// previous model judges the same tires in shadow, and takes over again if the new one fails. 0
+	// confirms at once. Default 200.
 	Probation int `toml:"probation"`
-	// ProbationTime ends the probation too, once a tenth of the verdicts were given. "0s": only
-	// verdicts count. Default "30m".
+	// ProbationTime ends the probation after this time too, once a tenth of the verdicts are made.
+	// With "0s" only verdicts count. Default "30m".
 	ProbationTime Duration `toml:"probation_time"`
-	// ProbationCrashes is how often the agent may end badly (crash, watchdog, power cut) until the
-	// new model is given up. 0: as often as it likes. Default 3.
+	// ProbationCrashes is the number of bad ends of the agent (crash, watchdog, power cut) at which
+	// the new model is rolled back. 0 is no limit. Default 3.
 	ProbationCrashes int `toml:"probation_crashes"`
-	// ProbationDisagreement is the share of tires judged unlike the model before at which the new
-	// one is given up. A retrained model may be right to differ, so the default 0 reports the share
-	// and gives nothing up.
+	// ProbationDisagreement is the share of tires judged differently from the previous model, 0 to
+	// 1, at which the new one is rolled back. A retrained model may be right to differ: 0 only
+	// reports the share. Default 0.0.
 	ProbationDisagreement float64 `toml:"probation_disagreement"`
 }
 
-// Journal says where verdicts are kept, and for how long.
+// Journal selects where verdicts and crops are stored, and for how long.
 type Journal struct {
-	// Path is the database file. Default /var/lib/tirewatch/journal.db.
+	// Path is the database file. Default "/var/lib/tirewatch/journal.db".
 	Path string `toml:"path"`
-	// MaxSize bounds the database, like "512MiB" or "2GB", at least 1MiB. The oldest verdicts go
-	// first. One that the broker has not taken goes only when nothing else is left to go: that is a
-	// loss, which is reported in the log and in the station's status. Default 512MiB, about a
-	// million verdicts.
+	// MaxSize is the size limit of the database, like "512MiB" or "2GB", at least 1MiB. The oldest
+	// verdicts are deleted first. A verdict that the broker has not received is deleted only when
+	// nothing else is left to delete; that loss is reported in the log and in the station's status.
+	// 512MiB hold about a million verdicts. Default "512MiB".
 	MaxSize Size `toml:"max_size"`
-	// MaxAge is how long a verdict stays after the broker has taken it, like "90d" or "12h"; "0"
-	// lets only MaxSize decide. The time counts while the station runs, so that a clock that jumps
-	// deletes nothing. Default 90d.
+	// MaxAge is how long a verdict is kept after the broker received it, like "90d" or "12h". Only
+	// the time that the station runs counts, so a clock that jumps deletes nothing. "0" is forever;
+	// then only max_size limits. Default "90d".
 	MaxAge Duration `toml:"max_age"`
 
-	// Crops says of which verdicts the picture is kept that the network saw, of a tire in tiles the
-	// one that decided, as a PNG beside the journal:
-	//	crack    of rejected tires, which are what people ask about
-	//	review   also of those from which the next network learns most: uncertain ones, those that a model on probation and the one before
-	//	         judge differently, and a random sample
-	//	all      of all tires, gigabytes a day for the card
+	// Crops selects the verdicts whose crop is stored, as a PNG beside the journal; of a tire in
+	// tiles it is the tile that decided:
+	//
+	//	crack    of rejected tires
+	//	review   also of those that the next network learns most from: uncertain scores, tires
+	//	         that a model on probation and the previous one judge differently, and a
+	//	         random sample
+	//	all      of all tires: gigabytes a day for the card
 	//	off      of none
-	// Default review.
+	//
+	// Default "review".
 	Crops string `toml:"crops"`
-	// CropsUncertain is how far from the threshold a score is uncertain, in logits: 2 around a
-	// threshold of 0.5 is 0.12 to 0.88. Default 2.
+	// CropsUncertain is the distance from the threshold, in logits, up to which a score is
+	// uncertain, 0 to 20. 2 around a threshold of 0.5 is 0.12 to 0.88. Default 2.0.
 	CropsUncertain float64 `toml:"crops_uncertain"`
-	// CropsSample is the share of all tires that is kept at random, 0 to 1. Only these show what
-	// the network is sure of and wrong about. Default 0.01.
+	// CropsSample is the share of all tires that is stored at random, 0 to 1. Only this sample
+	// shows where the network is sure and wrong. Default 0.01.
 	CropsSample float64 `toml:"crops_sample"`
-	// CropsMaxSize bounds the pictures. The oldest go first, but what a person has labelled stays
-	// until nothing else is left to go; what an export has goes before all others. Default 256MiB,
-	// two to three thousand tires.
+	// CropsMaxSize is the size limit of the crops, at least 1MiB. The oldest are deleted first:
+	// exported crops before all others, crops that a person has labelled after all others. 256MiB
+	// hold two to three thousand tires. Default "256MiB".
 	CropsMaxSize Size `toml:"crops_max_size"`
 }
 
@@ -366,182 +403,118 @@ const (
 	CropsOff    = "off"
 )
 
-// MQTT is the connection to the broker. Without a broker the station inspects and journals, and
-// sends nothing.
+// MQTT sets the connection to the broker. Without a broker the station inspects and fills its
+// journal, and sends nothing.
+//
+// A file in this section or in section page may be "credential:NAME": the file that systemd passes
+// to the service under that name (LoadCredential=, LoadCredentialEncrypted=).
 type MQTT struct {
-	// Broker is mqtt://host[:1883], or mqtts://host[:8883] for TLS; tcp:// and ssl:// mean the
-	// same.
+	// Broker is mqtt://HOST[:1883], or mqtts://HOST[:8883] for TLS; tcp:// and ssl:// mean the
+	// same. Optional. Example "mqtt://localhost".
 	Broker string `toml:"broker"`
-	// Root is the first part of every topic. Default tirewatch.
+	// Root is the first part of every topic. Default "tirewatch".
 	Root string `toml:"root"`
-	// ClientID is unique at the broker. Default tirewatch-SITE-LINE-NAME.
+	// ClientID identifies the station's session. It must be unique at the broker.
+	// Default "tirewatch-SITE-LINE-NAME".
 	ClientID string `toml:"client_id"`
 
-	// Username and PasswordFile log in at the broker. The password is the first line of the file,
-	// which other users must be able neither to read nor to change (chmod 640); it is read again
-	// for each connection. Here and for the three files below, "credential:NAME" is what systemd
-	// hands to the service under that name (LoadCredential=, LoadCredentialEncrypted=).
-	Username     string `toml:"username"`
+	// Username is the station's login at the broker. Optional. Example "station-3".
+	Username string `toml:"username"`
+	// PasswordFile has the password in its first line. Other users must not be able to read or
+	// change the file (chmod 640). It is read again for each connection. Optional.
+	// Example "/etc/tirewatch/password".
 	PasswordFile string `toml:"password_file"`
 
-	// CAFile holds the PEM certificates that the broker's certificate must lead to; without it the
-	// system's are used.
+	// CAFile has the PEM certificates of the authority that issued the broker's certificate.
+	// Without it the certificates of the system are used. Optional.
+	// Example "/etc/tirewatch/ca.pem".
 	CAFile string `toml:"ca_file"`
-	// CertFile and KeyFile are the station's own certificate, for brokers that ask for one. Both or
-	// none. Other users must be able neither to read nor to change KeyFile.
+	// CertFile is the station's own certificate, for brokers that require one. Needs key_file.
+	// Optional. Example "/etc/tirewatch/station.pem".
 	CertFile string `toml:"cert_file"`
-	KeyFile  string `toml:"key_file"`
+	// KeyFile is the private key of cert_file. Other users must not be able to read or change the
+	// file. Optional. Example "/etc/tirewatch/station.key".
+	KeyFile string `toml:"key_file"`
 
-	// Encoding of the verdicts: "json" or "msgpack". Default json.
+	// Encoding is the format of the verdicts: "json" or "msgpack". Default "json".
 	Encoding verdict.Encoding `toml:"encoding"`
-	// HealthPeriod is how often the station sends its figures to the topic health. "0s": never.
-	// Default "1m".
+	// HealthPeriod is how often the station sends its figures (counts, queue, times, temperature,
+	// drift) to the topic health: 1s to 1d, or "0s" for never. Default "1m".
 	HealthPeriod Duration `toml:"health_period"`
 }
 
-// Enabled says whether there is a broker to send to.
+// Enabled reports whether there is a broker to send to.
 func (m MQTT) Enabled() bool { return m.Broker != "" }
 
-// Sparkplug makes the station an edge node of Sparkplug B 3.0 as well, for SCADA systems that speak
-// it. It uses the broker, login and certificates of the section mqtt, in a session of its own. Its
-// data has QoS 0, as the specification wants: what must not be lost is read from the plain topics.
+// Sparkplug makes the station an edge node of Sparkplug B 3.0 too, for SCADA systems that use it.
+// It uses the broker, login and certificates of section mqtt in a session of its own. Its data has
+// QoS 0, as the specification requires: read what must not be lost from the plain topics.
 type Sparkplug struct {
-	// Enabled switches it on. Default false.
+	// Enabled switches Sparkplug on. Default false.
 	Enabled bool `toml:"enabled"`
-	// Group and Node name the station at the broker, together unlike any other; Device is what
-	// judges tires. No / + # $ in them. Defaults SITE, LINE-NAME and inspection.
-	Group  string `toml:"group"`
-	Node   string `toml:"node"`
+	// Group is the station's group, without / + # $. Group and node together must be unique at the
+	// broker. Default "SITE".
+	Group string `toml:"group"`
+	// Node is the station's edge node, like group. Default "LINE-NAME".
+	Node string `toml:"node"`
+	// Device is the device that judges tires, without / + # $. Default "inspection".
 	Device string `toml:"device"`
-	// PrimaryHost is the id of the host application that must be online: the station waits for its
-	// STATE, and what it stores meanwhile is sent as historical when the host is back. Empty: it
-	// waits for nobody.
+	// PrimaryHost is the id of the host application that must be online. The station waits for its
+	// STATE; verdicts stored meanwhile are sent as historical when the host is back. "" waits for
+	// no host. Default "".
 	PrimaryHost string `toml:"primary_host"`
-	// Overlap is how far back from a break verdicts are sent again, as historical: a connection or
-	// host may be dead for so long before that shows. At least one and a half of the primary host's
-	// keep-alive. Default "2m".
+	// Overlap is how far back from a break verdicts are sent again, as historical, 1m to 1h: a dead
+	// connection or host may go unnoticed for that long. Set at least one and a half times the
+	// keep-alive of the primary host. Default "2m".
 	Overlap Duration `toml:"overlap"`
-	// ClientID is that of the session. Default that of mqtt with -sparkplug behind it.
+	// ClientID identifies the Sparkplug session: the client_id of section mqtt with -sparkplug at
+	// its end. Default "tirewatch-SITE-LINE-NAME-sparkplug".
 	ClientID string `toml:"client_id"`
 }
 
-// Metrics is the page that Prometheus reads.
+// Metrics sets the endpoint /metrics that Prometheus reads.
 type Metrics struct {
-	// Listen is HOST:PORT; an empty text listens nowhere. Default 127.0.0.1:9464, which this
-	// machine alone can reach. The page tells what the station counts and changes nothing, but
-	// whoever reaches it may read it.
+	// Listen is HOST:PORT; "" switches the endpoint off. The default is reachable from this machine
+	// only. The endpoint shows the station's figures to everyone who reaches it, and changes
+	// nothing. Default "127.0.0.1:9464".
 	Listen string `toml:"listen"`
 }
 
-// Page is the station's page for browsers: the live picture, verdicts, history, health, models.
+// Page sets the station's web page: live picture, verdicts, history, health, models.
 type Page struct {
-	// Listen is HOST:PORT; an empty text listens nowhere. Default 127.0.0.1:8080, which this
-	// machine alone can reach, and from elsewhere whoever may log in at it (ssh -L
-	// 8080:127.0.0.1:8080 STATION). An address that the network reaches needs PasswordFile,
-	// CertFile and KeyFile.
+	// Listen is HOST:PORT; "" switches the page off. The default is reachable from this machine
+	// only; from a PC use `ssh -L 8080:127.0.0.1:8080 STATION`. An address that is reachable from
+	// the network needs password_file, cert_file and key_file. Default "127.0.0.1:8080".
 	Listen string `toml:"listen"`
-	// PasswordFile is what `tirewatch-agent password` made of the password of those who may change
-	// something: region, models, labels of pictures. ViewerPasswordFile is the same for those who
-	// only look. Other users must be able neither to read nor to change these files. Without them
-	// everybody at this machine may do everything. "credential:NAME" is what systemd hands to the
-	// service under that name.
-	PasswordFile       string `toml:"password_file"`
+	// PasswordFile lets operators in, who may change region, models and labels; `tirewatch-agent
+	// password` writes it. Other users must not be able to read or change the file (chmod 640).
+	// Without it every user of this machine may do everything. Optional.
+	// Example "/etc/tirewatch/page.password".
+	PasswordFile string `toml:"password_file"`
+	// ViewerPasswordFile lets viewers in, who may only look, like password_file. Optional.
+	// Example "/etc/tirewatch/viewer.password".
 	ViewerPasswordFile string `toml:"viewer_password_file"`
-	// CertFile and KeyFile are the page's certificate, both or none. They are read at the start.
+	// CertFile is the certificate of the page, read at the start. Needs key_file. Optional.
+	// Example "/etc/tirewatch/page.pem".
 	CertFile string `toml:"cert_file"`
-	KeyFile  string `toml:"key_file"`
-	// Shifts are the times of day, in the machine's time zone, at which a shift begins and counters
-	// start again. Default 06:00, 14:00 and 22:00.
+	// KeyFile is the private key of cert_file, read at the start. Other users must not be able to
+	// read or change the file. Optional. Example "/etc/tirewatch/page.key".
+	KeyFile string `toml:"key_file"`
+	// Shifts are the times of day, in the machine's time zone, at which a shift begins and the
+	// counters restart: 1 to 24 of them, in order. Default ["06:00", "14:00", "22:00"].
 	Shifts []string `toml:"shifts"`
 }
 
-// Log is what the daemon says on standard error.
+// Log sets what the agent writes to standard error.
 type Log struct {
-	Level  string `toml:"level"`  // debug, info, warn or error. Default info.
-	Format string `toml:"format"` // text or json. Default text.
+	// Level is the lowest level that is written: "debug", "info", "warn" or "error".
+	// Default "info".
+	Level string `toml:"level"`
+	// Format is "text" or "json". Default "text".
+	Format string `toml:"format"`
 }
 
-// defaults is the configuration of an empty file, as far as it does not depend on other keys.
-func defaults() Config {
-	return Config{
-		Locate:  Locate{Mode: LocateRound, MinDiameter: 0.3, MaxDiameter: 1, Margin: 0.02, View: string(cut.Tire), Overlap: 0.25},
-		Trigger: Trigger{Frames: 5, Vote: verdict.Mean, Active: ActiveHigh, Debounce: Duration(5 * time.Millisecond), Window: Duration(500 * time.Millisecond)},
-		Reject:  Reject{Active: ActiveHigh, On: OnReject, Width: Duration(100 * time.Millisecond)},
-		Model: Model{Dir: "/var/lib/tirewatch/models", AcceptPush: true,
-			Probation: 200, ProbationTime: Duration(30 * time.Minute), ProbationCrashes: 3},
-		Journal: Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: 90 * Day, Crops: CropsReview, CropsUncertain: 2, CropsSample: 0.01,
-			CropsMaxSize: "256MiB"},
-		MQTT:      MQTT{Root: "tirewatch", Encoding: verdict.JSON, HealthPeriod: Duration(time.Minute)},
-		Sparkplug: Sparkplug{Device: "inspection", Overlap: Duration(2 * time.Minute)},
-		Metrics:   Metrics{Listen: "127.0.0.1:9464"},
-		Page:      Page{Listen: "127.0.0.1:8080", Shifts: []string{"06:00", "14:00", "22:00"}},
-		Log:       Log{Level: "info", Format: "text"},
-	}
-}
-
-// derive fills the defaults that depend on other keys and makes paths absolute or relative to the
-// working folder. base is the folder of the file.
-func (c *Config) derive(base string) {
-	kind, target := c.Camera.Source.Split()
-	if c.Trigger.Mode == "" {
-		c.Trigger.Mode = TriggerPresence
-		if kind == SourceFolder {
-			c.Trigger.Mode = TriggerFrame
-		}
-	}
-	if c.MQTT.ClientID == "" {
-		c.MQTT.ClientID = "tirewatch-" + strings.ReplaceAll(c.Station.ID(), "/", "-")
-	}
-	c.Sparkplug.derive(c.Station, c.MQTT.ClientID)
-	if kind == SourceFile || kind == SourceFolder {
-		c.Camera.Source = Source(kind + ":" + resolve(base, target))
-	}
-	for i, key := range c.Model.Keys {
-		c.Model.Keys[i] = resolve(base, key)
-	}
-	for _, path := range []*string{
-		&c.Model.Dir, &c.Model.Initial, &c.Model.Revoked, &c.Model.Inbox, &c.Journal.Path,
-		&c.MQTT.PasswordFile, &c.MQTT.CAFile, &c.MQTT.CertFile, &c.MQTT.KeyFile,
-		&c.Page.PasswordFile, &c.Page.ViewerPasswordFile, &c.Page.CertFile, &c.Page.KeyFile,
-	} {
-		*path = resolve(base, *path)
-	}
-}
-
-func (s *Sparkplug) derive(of Station, clientID string) {
-	s.Group = cmp.Or(s.Group, of.Site)
-	s.Node = cmp.Or(s.Node, of.Line+"-"+of.Name)
-	s.ClientID = cmp.Or(s.ClientID, clientID+"-sparkplug")
-}
-
-func resolve(base, path string) string {
-	if path == "" || filepath.IsAbs(path) || strings.HasPrefix(path, credential) {
-		return path
-	}
-	return filepath.Join(base, path)
-}
-
-// credential begins the name of a file that systemd hands to the service.
-const credential = "credential:"
-
-// ErrNoCredentials means that a credential is asked for outside of a service that has some.
-var ErrNoCredentials = errors.New("systemd handed no credentials to this process: the service's unit needs LoadCredential=, and by hand they cannot be read")
-
-// FilePath is where to read a file of the [mqtt] or [page] section: the path itself, or the place
-// of a credential.
-func FilePath(path string) (string, error) {
-	name, ok := strings.CutPrefix(path, credential)
-	if !ok {
-		return path, nil
-	}
-	dir := os.Getenv("CREDENTIALS_DIRECTORY")
-	if dir == "" {
-		return "", fmt.Errorf("credential %s: %w", name, ErrNoCredentials)
-	}
-	return filepath.Join(dir, name), nil
-}
-
-// Load reads the file at path. What is wrong in it comes as Problems.
+// Load reads the file at path. Everything wrong in it is returned as [Problems].
 func Load(path string) (*Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -549,9 +522,3 @@ func Load(path string) (*Config, error) {
 	}
 	return Parse(data, path)
 }
-
-//go:embed example.toml
-var example string
-
-// Example is a complete file with every key and its default, ready to be edited.
-func Example() string { return example }

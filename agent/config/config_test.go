@@ -57,8 +57,8 @@ func TestMinimalFileGetsDefaults(t *testing.T) {
 	}
 }
 
-// The example states the defaults in comments. Uncommenting them must change nothing, so that they
-// cannot drift from the code.
+// The example shows the defaults in comments. Uncommenting them must change nothing, so that they
+// stay the defaults of the code.
 func TestExampleShowsTheDefaults(t *testing.T) {
 	asShipped, err := config.Parse([]byte(config.Example()), "station.toml")
 	if err != nil {
@@ -82,7 +82,7 @@ func TestExampleShowsTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if everything.MQTT.PasswordFile == "" || everything.Reject.Pulses == 0 || everything.Locate.Region == nil {
-		t.Error("the optional keys did not come through")
+		t.Error("the optional keys were not read")
 	}
 }
 
@@ -124,121 +124,133 @@ func TestProblems(t *testing.T) {
 		want       []string
 	}{
 		{"empty file names everything that is missing", "", []string{
-			"s.toml: station.site: missing, want a name without / + # $ and control characters",
-			"s.toml: station.line: missing, want a name without / + # $ and control characters",
-			"s.toml: station.name: missing, want a name without / + # $ and control characters",
-			"s.toml: camera.source: missing, want v4l2:/dev/video0, gstreamer:PIPELINE, rtsp://HOST/PATH, file:CLIP or folder:DIR",
-			`s.toml: model.keys: missing, want the public key files whose bundles are accepted, like ["maker.pub"]`,
+			"s.toml: station.site: missing: want a name without / + # $ and control characters",
+			"s.toml: station.line: missing: want a name without / + # $ and control characters",
+			"s.toml: station.name: missing: want a name without / + # $ and control characters",
+			"s.toml: camera.source: missing: want v4l2:/dev/video0, gstreamer:PIPELINE, rtsp://HOST/PATH, file:CLIP or folder:DIR",
+			`s.toml: model.keys: missing: want the public key files whose bundles are accepted, like ["maker.pub"]`,
 		}},
 		{"all problems at once, in the order of lines", edit(
 			`site = "hamburg"`, `site = "ham/burg"`,
 			`source = "v4l2:/dev/video0"`, "sorce = 1\nsource = \"usb:0\"\nwidth = \"wide\"\nfps = -1",
 			`broker = "mqtt://broker"`, "broker = \"broker:1883\"\nencoding = \"xml\"",
 		), []string{
-			`s.toml:3: station.site: "ham/burg" cannot be part of a topic, want at most 64 bytes without / + # $ and control characters`,
-			`s.toml:7: camera.sorce: unknown key, did you mean "source"?`,
-			`s.toml:8: camera.source: "usb:0" is no source, want v4l2:/dev/video0, gstreamer:PIPELINE, rtsp://HOST/PATH, file:CLIP or folder:DIR`,
-			`s.toml:9: camera.width: "wide" has the wrong type, want a whole number`,
-			`s.toml:10: camera.fps: -1 is out of range, want 0 to 1000`,
-			`s.toml:14: mqtt.broker: "broker:1883" is no broker, want mqtt://HOST or mqtts://HOST, with :PORT if it is not 1883 or 8883`,
-			`s.toml:15: mqtt.encoding: "xml" is not accepted, want json or msgpack`,
+			`s.toml:3: station.site: invalid name "ham/burg": want at most 64 bytes without / + # $ and control characters`,
+			`s.toml:7: camera.sorce: unknown key: did you mean "source"?`,
+			`s.toml:8: camera.source: invalid source "usb:0": want v4l2:/dev/video0, gstreamer:PIPELINE, rtsp://HOST/PATH, file:CLIP or folder:DIR`,
+			`s.toml:9: camera.width: "wide" has the wrong type: want a whole number`,
+			`s.toml:10: camera.fps: -1 is out of range: want 0 to 1000`,
+			`s.toml:14: mqtt.broker: invalid broker URL "broker:1883": want mqtt://HOST or mqtts://HOST, and :PORT if it is not 1883 or 8883`,
+			`s.toml:15: mqtt.encoding: invalid value "xml": want json or msgpack`,
 		}},
-		{"unknown section", minimal + "[mqt]\nbroker = \"x\"\n", []string{`s.toml:12: mqt: unknown section, did you mean "mqtt"?`}},
-		{"unknown word that resembles nothing", minimal + "[weather]\n", []string{
-			`s.toml:12: weather: unknown section, known are station, camera, locate, trigger, reject, model, journal, mqtt, sparkplug, metrics, page, log`}},
+		{"unknown section", minimal + "[mqt]\nbroker = \"x\"\n", []string{`s.toml:12: mqt: unknown section: did you mean "mqtt"?`}},
+		{"unknown section that resembles no other", minimal + "[weather]\n", []string{
+			`s.toml:12: weather: unknown section: want station, camera, locate, trigger, reject, model, journal, mqtt, sparkplug, metrics, page, log`}},
 		{"section written as a key", "log = \"debug\"\n" + minimal, []string{
-			"s.toml:1: log: is a section of its own: write [log] and its keys below"}},
-		{"not TOML", "[station\n", []string{"s.toml:1: expected ']' to close table name"}},
-		{"key given twice", minimal + "broker = \"mqtt://other\"\n", []string{"s.toml:12: key broker is already defined"}},
+			"s.toml:1: log: is a section: write [log] and its keys below it"}},
+		{"not TOML", "[station\n", []string{"s.toml:1: invalid line at column 9: want [SECTION] or KEY = VALUE"}},
+		{"key given twice", minimal + "broker = \"mqtt://other\"\n", []string{"s.toml:12: broker is in the file twice: remove one"}},
 		{"inline table and dotted keys have lines too", edit("[station]\nsite = \"hamburg\"\nline = \"line1\"\nname = \"station3\"\n",
 			"log.level = \"loud\"\n\nstation = {site = \"a\", line = \"b\", name = \"\"}\n"), []string{
-			`s.toml:2: log.level: "loud" is not accepted, want debug or info or warn or error`,
-			`s.toml:4: station.name: is empty, want a name without / + # $ and control characters`}},
+			`s.toml:2: log.level: invalid value "loud": want debug or info or warn or error`,
+			`s.toml:4: station.name: empty: want a name without / + # $ and control characters`}},
 		{"wrong types", edit(`keys = ["maker.pub"]`, "keys = [1]\naccept_push = \"yes\"\n[locate]\nmargin = \"2 %\"\nregion = [0.5]\n"), []string{
-			"s.toml:9: model.keys: [1] has the wrong type, want a list, each entry a text in quotes",
-			`s.toml:10: model.accept_push: "yes" has the wrong type, want true or false`,
-			`s.toml:12: locate.margin: "2 %" has the wrong type, want a number`,
-			"s.toml:13: locate.region: [0.5] has the wrong type, want a list, each entry a whole number"}},
+			"s.toml:9: model.keys: [1] has the wrong type: want a list of values, each text in quotes",
+			`s.toml:10: model.accept_push: "yes" has the wrong type: want true or false`,
+			`s.toml:12: locate.margin: "2 %" has the wrong type: want a number`,
+			"s.toml:13: locate.region: [0.5] has the wrong type: want a list of values, each a whole number"}},
 		{"values that contradict each other", minimal + "password_file = \"p\"\nkey_file = \"k\"\n[locate]\nmode = \"region\"\nmin_diameter = 0.9\nmax_diameter = 0.5\n", []string{
 			"s.toml:12: mqtt.password_file: needs mqtt.username",
 			"s.toml:13: mqtt.key_file: needs mqtt.cert_file",
-			"s.toml:17: locate.max_diameter: 0.5 is below locate.min_diameter, 0.9",
-			"s.toml: locate.region: missing, mode region wants [x0, y0, x1, y1] in px of the frame"}},
+			"s.toml:17: locate.max_diameter: 0.5 is too small: want at least locate.min_diameter, 0.9",
+			"s.toml: locate.region: missing with mode region: want [x0, y0, x1, y1] in px of the frame"}},
 		{"durations", edit(`keys = ["maker.pub"]`, "keys = [\"maker.pub\"]\nlatency_budget = 50\nprobation_time = \"soon\"\nprobation_disagreement = 20\n"), []string{
-			`s.toml:10: model.latency_budget: 50 has the wrong type, want a duration like "90s", "30m" or "90d"`,
-			`s.toml:11: model.probation_time: "soon" has the wrong type, want a duration like "90s", "30m" or "90d"`,
-			"s.toml:12: model.probation_disagreement: 20 is out of range, want 0 to 1"}},
-		{"a latency that is no budget", edit(`keys = ["maker.pub"]`, "keys = [\"maker.pub\"]\nlatency_budget = \"2h\"\n"), []string{
-			"s.toml:10: model.latency_budget: 2h is out of range, want 0s to 1m"}},
-		{"no such preset", edit(`source = "v4l2:/dev/video0"`, "preset = \"webcam\"\nsource = \"v4l2:/dev/video0\"\nfourcc = \"jpeg!\""), []string{
-			`s.toml:7: camera.preset: "webcam" is not accepted, want usb or pi-csi or jetson-csi or rtsp`,
-			`s.toml:9: camera.fourcc: "jpeg!" is no pixel format, want four letters like MJPG`}},
+			`s.toml:10: model.latency_budget: 50 has the wrong type: want a duration like "90s", "30m" or "90d"`,
+			`s.toml:11: model.probation_time: "soon" has the wrong type: want a duration like "90s", "30m" or "90d"`,
+			"s.toml:12: model.probation_disagreement: 20 is out of range: want 0 to 1"}},
+		{"a latency budget out of range", edit(`keys = ["maker.pub"]`, "keys = [\"maker.pub\"]\nlatency_budget = \"2h\"\n"), []string{
+			"s.toml:10: model.latency_budget: 2h is out of range: want 0s to 1m"}},
+		{"unknown preset", edit(`source = "v4l2:/dev/video0"`, "preset = \"webcam\"\nsource = \"v4l2:/dev/video0\"\nfourcc = \"jpeg!\""), []string{
+			`s.toml:7: camera.preset: invalid value "webcam": want usb or pi-csi or jetson-csi or rtsp`,
+			`s.toml:9: camera.fourcc: invalid pixel format "jpeg!": want four letters like MJPG`}},
 		{"a network camera without its address", edit(`source = "v4l2:/dev/video0"`, `preset = "rtsp"`), []string{
-			"s.toml: camera.source: missing, want v4l2:/dev/video0, gstreamer:PIPELINE, rtsp://HOST/PATH, file:CLIP or folder:DIR"}},
-		{"controls of what is no v4l2 camera", edit(`source = "v4l2:/dev/video0"`, "source = \"rtsp://cam/1\"\nexposure = 20\ngain = -1\nfocus = \"near\""), []string{
-			`s.toml:8: camera.exposure: is for v4l2 cameras; a pipeline's own elements have such properties, a network camera has a page of its own`,
-			`s.toml:9: camera.gain: is for v4l2 cameras; a pipeline's own elements have such properties, a network camera has a page of its own`,
-			`s.toml:10: camera.focus: "near" has the wrong type, want a whole number`}},
+			"s.toml: camera.source: missing: want v4l2:/dev/video0, gstreamer:PIPELINE, rtsp://HOST/PATH, file:CLIP or folder:DIR"}},
+		{"controls of a camera that is not v4l2", edit(`source = "v4l2:/dev/video0"`, "source = \"rtsp://cam/1\"\nexposure = 20\ngain = -1\nfocus = \"near\""), []string{
+			`s.toml:8: camera.exposure: works only with v4l2 cameras: set it in the elements of the pipeline, or in the network camera itself`,
+			`s.toml:9: camera.gain: works only with v4l2 cameras: set it in the elements of the pipeline, or in the network camera itself`,
+			`s.toml:10: camera.focus: "near" has the wrong type: want a whole number`}},
 		{"controls out of range", edit(`source = "v4l2:/dev/video0"`, "source = \"v4l2:/dev/video0\"\nexposure = -1"), []string{
-			"s.toml:8: camera.exposure: -1 is out of range, want 0 to 2147483647"}},
-		{"triggers that nothing gives", minimal + "[trigger]\nmode = \"photo-eye\"\nvote = \"best\"\nactive = \"on\"\ndebounce = \"0s\"\ndelay = \"1s\"\nbudget = \"1s\"\n", []string{
-			`s.toml:14: trigger.vote: "best" is not accepted, want mean or majority or any`,
-			`s.toml:15: trigger.active: "on" is not accepted, want high or low`,
-			"s.toml:16: trigger.debounce: 0s is out of range, want 1ms to 1s",
-			"s.toml:18: trigger.budget: 1s is over before the window is, want at least trigger.delay and trigger.window, 1.5s",
-			"s.toml: trigger.gpio: missing, mode photo-eye wants the line of the photo-eye, like GPIO17"}},
+			"s.toml:8: camera.exposure: -1 is out of range: want 0 to 2147483647"}},
+		{"triggers without a source", minimal + "[trigger]\nmode = \"photo-eye\"\nvote = \"best\"\nactive = \"on\"\ndebounce = \"0s\"\ndelay = \"1s\"\nbudget = \"1s\"\n", []string{
+			`s.toml:14: trigger.vote: invalid value "best": want mean or majority or any`,
+			`s.toml:15: trigger.active: invalid value "on": want high or low`,
+			"s.toml:16: trigger.debounce: 0s is out of range: want 1ms to 1s",
+			"s.toml:18: trigger.budget: 1s is too short: want at least trigger.delay + trigger.window, 1.5s",
+			"s.toml: trigger.gpio: missing with mode photo-eye: want the GPIO line of the photo-eye, like GPIO17"}},
 		{"commands and rejects without a broker", edit(`broker = "mqtt://broker"`, "[trigger]\nmode = \"command\"\n[reject]\nmqtt = true\n"), []string{
 			"s.toml:12: trigger.mode: command needs mqtt.broker",
 			"s.toml:14: reject.mqtt: needs mqtt.broker"}},
 		{"an ejector that contradicts itself", minimal + "[trigger]\nmode = \"photo-eye\"\ngpio = \"GPIO17\"\n[reject]\ngpio = \"GPIO17\"\non = \"crack\"\ndelay = \"1s\"\nwidth = \"0s\"\nencoder = \"GPIO22\"\n", []string{
-			`s.toml:16: reject.gpio: "GPIO17" is trigger.gpio already`,
-			`s.toml:17: reject.on: "crack" is not accepted, want reject or pass`,
-			"s.toml:18: reject.delay: is counted in reject.pulses where there is an encoder",
-			"s.toml:19: reject.width: 0s is out of range, want 1ms to 1m",
-			"s.toml: reject.pulses: and reject.encoder belong together"}},
+			`s.toml:16: reject.gpio: "GPIO17" is already used by trigger.gpio`,
+			`s.toml:17: reject.on: invalid value "crack": want reject or pass`,
+			"s.toml:18: reject.delay: excludes reject.encoder: use reject.pulses instead",
+			"s.toml:19: reject.width: 0s is out of range: want 1ms to 1m",
+			"s.toml: reject.pulses: missing with reject.encoder: want the number of pulses from the camera to the ejector, like 400"}},
 		{"region inside out", minimal + "[locate]\nregion = [10, 10, 5, 20]\n", []string{
-			"s.toml:13: locate.region: [10 10 5 20] is no region, want [x0, y0, x1, y1] in px of the frame with x0 < x1 and y0 < y1"}},
+			"s.toml:13: locate.region: invalid region [10, 10, 5, 20]: want [x0, y0, x1, y1] in px of the frame with x0 < x1 and y0 < y1"}},
 		{"credential outside of its folder", minimal + "username = \"u\"\npassword_file = \"credential:../secret\"\n", []string{
-			`s.toml:13: mqtt.password_file: "credential:../secret" names no credential, want credential:NAME`}},
+			`s.toml:13: mqtt.password_file: invalid credential "credential:../secret": want credential:NAME`}},
 		{"Sparkplug without a broker, and with names that no topic can have", edit(`broker = "mqtt://broker"`, "[sparkplug]\nenabled = true\ngroup = \"a/b\"\ndevice = \"\"\nprimary_host = \"#\"\noverlap = \"5s\""), []string{
 			"s.toml:12: sparkplug.enabled: needs mqtt.broker",
-			`s.toml:13: sparkplug.group: "a/b" cannot be part of a topic, want at most 64 bytes without / + # $ and control characters`,
-			"s.toml:14: sparkplug.device: is empty, want a name without / + # $ and control characters",
-			`s.toml:15: sparkplug.primary_host: "#" cannot be part of a topic, want at most 64 bytes without / + # $ and control characters`,
-			"s.toml:16: sparkplug.overlap: 5s is out of range, want 1m to 1h"}},
+			`s.toml:13: sparkplug.group: invalid name "a/b": want at most 64 bytes without / + # $ and control characters`,
+			"s.toml:14: sparkplug.device: empty: want a name without / + # $ and control characters",
+			`s.toml:15: sparkplug.primary_host: invalid name "#": want at most 64 bytes without / + # $ and control characters`,
+			"s.toml:16: sparkplug.overlap: 5s is out of range: want 1m to 1h"}},
 		{"one client id for two sessions", minimal + "client_id = \"a\"\n[sparkplug]\nclient_id = \"a\"\n", []string{
-			`s.toml:14: sparkplug.client_id: "a" is that of mqtt, and the broker lets an id in once`}},
+			`s.toml:14: sparkplug.client_id: "a" is already mqtt.client_id: want another, each session needs its own`}},
 		{"sizes and ages", minimal + "[journal]\nmax_size = \"big\"\nmax_age = \"90 days\"\n", []string{
-			`s.toml:13: journal.max_size: "big" is no size, want something like 512MiB`,
-			`s.toml:14: journal.max_age: "90 days" has the wrong type, want a duration like "90s", "30m" or "90d"`}},
+			`s.toml:13: journal.max_size: invalid size "big": want a size like 512MiB`,
+			`s.toml:14: journal.max_age: "90 days" has the wrong type: want a duration like "90s", "30m" or "90d"`}},
 		{"pictures", minimal + "[journal]\ncrops = \"some\"\ncrops_uncertain = -1.0\ncrops_sample = 2.0\n", []string{
-			`s.toml:13: journal.crops: "some" is not accepted, want crack or review or all or off`,
-			`s.toml:14: journal.crops_uncertain: -1 is out of range, want 0 to 20`,
-			`s.toml:15: journal.crops_sample: 2 is out of range, want 0 to 1`}},
+			`s.toml:13: journal.crops: invalid value "some": want crack or review or all or off`,
+			`s.toml:14: journal.crops_uncertain: -1 is out of range: want 0 to 20`,
+			`s.toml:15: journal.crops_sample: 2 is out of range: want 0 to 1`}},
 		{"a page for the network without password and certificate", minimal + "[page]\nlisten = \"0.0.0.0:8443\"\n", []string{
-			"s.toml:13: page.listen: the network reaches 0.0.0.0:8443, which needs page.password_file: `tirewatch-agent password` makes one; 127.0.0.1:8080 needs none"}},
+			"s.toml:13: page.listen: the network reaches 0.0.0.0:8443, which needs page.password_file: write one with `tirewatch-agent password`, or listen on 127.0.0.1:8080"}},
 		{"a page for the network in the clear", minimal + "[page]\nlisten = \":8443\"\npassword_file = \"p\"\n", []string{
-			"s.toml:13: page.listen: the network reaches :8443, which needs page.cert_file and page.key_file, else passwords travel in the clear"}},
+			"s.toml:13: page.listen: the network reaches :8443, which needs page.cert_file and page.key_file: without TLS everyone in the network could read the passwords"}},
 		{"a page without an operator, half a certificate, odd shifts", minimal + "[page]\nlisten = \"8080\"\nviewer_password_file = \"v\"\ncert_file = \"c\"\nshifts = [\"14:00\", \"6:00\"]\n", []string{
-			`s.toml:13: page.listen: "8080" is no address, want HOST:PORT like 127.0.0.1:8080, or "" for none`,
-			"s.toml:14: page.viewer_password_file: needs page.password_file, else nobody may change anything",
+			`s.toml:13: page.listen: invalid address "8080": want HOST:PORT like 127.0.0.1:8080, or "" for none`,
+			"s.toml:14: page.viewer_password_file: needs page.password_file: without an operator nobody could change anything",
 			"s.toml:15: page.cert_file: needs page.key_file",
-			`s.toml:16: page.shifts: "6:00" is no time of day, want something like 06:00`}},
-		{"shifts in disorder", minimal + "[page]\nshifts = [\"14:00\", \"06:00\"]\n", []string{`s.toml:13: page.shifts: "06:00" is not after "14:00"`}},
+			`s.toml:16: page.shifts: invalid time of day "6:00": want HH:MM, like 06:00`}},
+		{"shifts in disorder", minimal + "[page]\nshifts = [\"14:00\", \"06:00\"]\n", []string{`s.toml:13: page.shifts: "06:00" is not after "14:00": want the times in order`}},
 		{"sizes and ages out of range", minimal + "[journal]\nmax_size = \"1kB\"\nmax_age = \"-1h\"\n", []string{
-			`s.toml:13: journal.max_size: "1kB" is too small, want at least 1.0 MiB`,
-			`s.toml:14: journal.max_age: -1h is out of range, want 0s to 36500d`}},
-		{"not a number", minimal + "[locate]\nmargin = nan\n", []string{"s.toml:13: locate.margin: NaN is out of range, want 0 to 0.5"}},
+			`s.toml:13: journal.max_size: "1kB" is too small: want at least 1.0 MiB`,
+			`s.toml:14: journal.max_age: -1h is out of range: want 0s to 36500d`}},
+		{"not a number", minimal + "[locate]\nmargin = nan\n", []string{"s.toml:13: locate.margin: NaN is out of range: want 0 to 0.5"}},
 		{"a side wall in a region", minimal + "[locate]\nmode = \"region\"\nregion = [0, 0, 9, 9]\nview = \"sidewall\"\noverlap = 0.6\n", []string{
-			"s.toml:15: locate.view: sidewall needs mode round: nobody knows where the rim is in a region",
-			"s.toml:16: locate.overlap: 0.6 is out of range, want 0 to 0.5"}},
-		{"a view that there is not", minimal + "[locate]\nview = \"tread\"\ntile = 0.1\n", []string{
-			`s.toml:13: locate.view: "tread" is not accepted, want tire or tiles or sidewall`,
-			"s.toml:14: locate.tile: 0.1 is out of range, want 0.2 to 1"}},
+			"s.toml:15: locate.view: sidewall needs locate.mode round: a region has no rim to find",
+			"s.toml:16: locate.overlap: 0.6 is out of range: want 0 to 0.5"}},
+		{"unknown view", minimal + "[locate]\nview = \"tread\"\ntile = 0.1\n", []string{
+			`s.toml:13: locate.view: invalid value "tread": want tire or tiles or sidewall`,
+			"s.toml:14: locate.tile: 0.1 is out of range: want 0.2 to 1"}},
+		{"a password in the URL of a broker that cannot be read", edit("mqtt://broker", "mqtt//me:secret@broker"), []string{
+			`s.toml:11: mqtt.broker: "mqtt//xxxxx@broker" has a login: want it in mqtt.username and mqtt.password_file`}},
+		{"a password in the URL of an unknown source", edit("v4l2:/dev/video0", "rtps://me:secret@cam/1"), []string{
+			`s.toml:7: camera.source: invalid source "rtps://xxxxx@cam/1": want v4l2:/dev/video0, gstreamer:PIPELINE, rtsp://HOST/PATH, file:CLIP or folder:DIR`}},
+		{"text without quotes", edit(`"mqtt://broker"`, "mqtt://me:secret@broker"), []string{
+			`s.toml:11: invalid value at column 10: want "TEXT" in quotes, a number, true, false or [LIST]`}},
+		{"text without its end", edit(`"mqtt://broker"`, `"mqtt://broker`), []string{
+			`s.toml:11: invalid text at column 24: want "TEXT" on one line, with \\ for a backslash`}},
+		{"a list without its end", edit(`["maker.pub"]`, `["maker.pub"`), []string{
+			`s.toml:10: invalid value at column 1: want "TEXT" in quotes, a number, true, false or [LIST]`}},
+		{"a section that is there twice", minimal + "[mqtt]\n", []string{"s.toml:12: mqtt is in the file twice: remove one"}},
+		{"Latin-1", edit("hamburg", "m\xfcnchen"), []string{"s.toml:3: invalid character: save the file as UTF-8"}},
 		{"password in the URL", edit("mqtt://broker", "mqtt://me:secret@broker"), []string{
-			`s.toml:11: mqtt.broker: "mqtt://me:secret@broker" is no broker, want mqtt://HOST or mqtts://HOST, with :PORT if it is not 1883 or 8883`}},
+			`s.toml:11: mqtt.broker: "mqtt://xxxxx@broker" has a login: want it in mqtt.username and mqtt.password_file`}},
 		{"source that names nothing", edit("v4l2:/dev/video0", "file:"), []string{
-			`s.toml:7: camera.source: "file:" names nothing to open, want v4l2:/dev/video0, gstreamer:PIPELINE, rtsp://HOST/PATH, file:CLIP or folder:DIR`}},
+			`s.toml:7: camera.source: incomplete source "file:": want v4l2:/dev/video0, gstreamer:PIPELINE, rtsp://HOST/PATH, file:CLIP or folder:DIR`}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -330,7 +342,7 @@ func TestSourceSplit(t *testing.T) {
 	}
 }
 
-// Whatever a file holds, Parse answers with a configuration or with problems.
+// Parse returns a configuration or problems, whatever is in the file.
 func FuzzParse(f *testing.F) {
 	f.Add(config.Example())
 	f.Add(minimal)
@@ -356,7 +368,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// A preset fills in what the file leaves open, and nothing else.
+// A preset sets the keys that the file does not set, and no others.
 func TestPresets(t *testing.T) {
 	const bgr = " ! videoconvert ! video/x-raw,format=BGR ! appsink drop=true max-buffers=1 sync=false"
 	for _, test := range []struct {

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// Duration is a length of time, written like "90s", "30m", "1h30m" or "90d".
+// Duration is written like "90s", "30m", "1h30m" or "90d".
 type Duration time.Duration
 
-// Day is the unit that package time leaves out because of daylight saving. A station's day has 24
-// hours of work.
+// Day is a unit that package time does not have, because of daylight saving. A station's day has 24
+// hours.
 const Day = Duration(24 * time.Hour)
 
-// Std is the duration of the standard library.
+// Std converts to package time.
 func (d Duration) Std() time.Duration { return time.Duration(d) }
 
-// String is as a person would write it: 90d and 30m, not 2160h0m0s and 30m0s.
+// String writes 90d and 30m, not 2160h0m0s and 30m0s.
 func (d Duration) String() string {
 	if d != 0 && d%Day == 0 {
 		return strconv.FormatInt(int64(d/Day), 10) + "d"
@@ -34,7 +34,7 @@ func (d Duration) String() string {
 // MarshalText writes what UnmarshalText reads.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// UnmarshalText reads Go's notation of durations, or a whole number of days.
+// UnmarshalText reads the durations of package time, or a whole number of days.
 func (d *Duration) UnmarshalText(text []byte) error {
 	days, ok := strings.CutSuffix(string(text), "d")
 	if !ok {
@@ -44,7 +44,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	}
 	n, err := strconv.ParseInt(days, 10, 17) // 65535 days fit a Duration
 	if err != nil {
-		return fmt.Errorf("%q is no number of days", days)
+		return fmt.Errorf("invalid number of days %q", days)
 	}
 	*d = Duration(n) * Day
 	return nil

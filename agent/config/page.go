@@ -6,14 +6,15 @@ import (
 	"time"
 )
 
-// Local says whether only this machine reaches the page.
+// Local reports whether the page is reachable from this machine only.
 func (p Page) Local() bool {
 	host, _, err := net.SplitHostPort(p.Listen)
 	ip, ipErr := netip.ParseAddr(host)
 	return err == nil && (host == "localhost" || ipErr == nil && ip.IsLoopback())
 }
 
-// ShiftStarts are the checked Shifts, since midnight.
+// ShiftStarts are the times of Shifts since midnight. It panics for shifts that did not come from
+// Parse.
 func (p Page) ShiftStarts() (starts []time.Duration) {
 	for _, s := range p.Shifts {
 		t, err := time.Parse(clockTime, s)
@@ -25,5 +26,5 @@ func (p Page) ShiftStarts() (starts []time.Duration) {
 	return starts
 }
 
-// clockTime is how a time of day is written.
+// clockTime is the format of a time of day.
 const clockTime = "15:04"

@@ -17,9 +17,9 @@ import (
 // Problem is one thing that is wrong in a file.
 type Problem struct {
 	File string
-	Line int    // from 1; 0 when the problem is that a key is missing
+	Line int    // from 1; 0 for a key that is missing
 	Key  string // section.key; empty when the file is not TOML
-	Text string // what is wrong and what is accepted
+	Text string // what is wrong, and what is wanted
 }
 
 func (p Problem) Error() string {
@@ -33,8 +33,7 @@ func (p Problem) Error() string {
 	return where + ": " + p.Text
 }
 
-// Problems is everything that is wrong in a file, in the order of its lines; what is missing comes
-// last.
+// Problems is everything that is wrong in a file, in the order of its lines. Missing keys are last.
 type Problems []Problem
 
 func (ps Problems) Error() string {
@@ -45,10 +44,15 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// Hint tells where the keys are described.
+func (ps Problems) Hint() string {
+	return "`man station.toml` describes every key; `tirewatch-agent example` prints them"
+}
+
 // reader collects the problems of one file.
 type reader struct {
 	file     string
-	lines    map[string]int // of every section and section.key that the file has
+	lines    map[string]int // of every section and section.key in the file
 	problems Problems
 }
 
@@ -56,23 +60,18 @@ func (r *reader) problem(key, format string, args ...any) {
 	r.problems = append(r.problems, Problem{r.file, r.lines[key], key, fmt.Sprintf(format, args...)})
 }
 
-// broken says whether key already has a problem, so that a second one about the same value is not
-// reported.
+// broken reports whether key already has a problem: one for each value is enough.
 func (r *reader) broken(key string) bool {
 	return slices.ContainsFunc(r.problems, func(p Problem) bool { return p.Key == key })
 }
 
-// Parse reads a configuration from memory. name stands in messages, and its folder is what relative
-// paths are relative to.
+// Parse reads a configuration from memory. name is the path that problems show; relative paths
+// start at its folder. The error is [Problems].
 func Parse(data []byte, name string) (*Config, error) {
 	r := &reader{file: name}
 	var tree map[string]any
 	if err := toml.Unmarshal(data, &tree); err != nil {
-		p := Problem{File: name, Text: strings.TrimPrefix(err.Error(), "toml: ")}
-		if at, ok := errors.AsType[*toml.DecodeError](err); ok {
-			p.Line, _ = at.Position()
-		}
-		return nil, Problems{p}
+		return nil, Problems{malformed(name, err)}
 	}
 	r.lines = lines(data)
 
@@ -88,7 +87,7 @@ func Parse(data []byte, name string) (*Config, error) {
 	return &c, nil
 }
 
-// inFileOrder puts problems without a line last and leaves them in the order of the checks.
+// inFileOrder puts problems without a line last, in the order of the checks.
 func inFileOrder(a, b Problem) int {
 	switch {
 	case a.Line == 0 || b.Line == 0:
@@ -110,7 +109,7 @@ func (r *reader) fill(c reflect.Value, tree map[string]any) {
 		}
 		keys, ok := value.(map[string]any)
 		if !ok {
-			r.problem(section, "is a section of its own: write [%s] and its keys below", section)
+			r.problem(section, "is a section: write [%s] and its keys below it", section)
 			continue
 		}
 		for key, value := range keys {
@@ -121,16 +120,16 @@ func (r *reader) fill(c reflect.Value, tree map[string]any) {
 				continue
 			}
 			if err := decode(target, value); err != nil {
-				r.problem(name, "%v has the wrong type, want %s", quote(value), accepts(target.Type()))
+				r.problem(name, "%v has the wrong type: want %s", quote(value), accepts(target.Type()))
 			}
 		}
 	}
 }
 
-// decode puts one TOML value into target with the strictness of the TOML library.
+// decode stores one TOML value in target, as strictly as the TOML library does.
 func decode(target reflect.Value, value any) error {
 	if _, text := value.(string); !text && target.Type() == reflect.TypeFor[Duration]() {
-		return errors.New("a number without a unit") // which the library would take for nanoseconds
+		return errors.New("no unit") // the library would take a number for nanoseconds
 	}
 	text, err := toml.Marshal(map[string]any{"value": value})
 	if err != nil {
@@ -146,7 +145,7 @@ func decode(target reflect.Value, value any) error {
 	return nil
 }
 
-// fieldOf finds the field of a struct by its name in the file.
+// fieldOf finds a field by its name in the file.
 func fieldOf(s reflect.Value, name string) (reflect.Value, bool) {
 	for i := range s.NumField() {
 		if s.Type().Field(i).Tag.Get("toml") == name {
@@ -156,7 +155,7 @@ func fieldOf(s reflect.Value, name string) (reflect.Value, bool) {
 	return reflect.Value{}, false
 }
 
-// accepts describes the type of a key for a person.
+// accepts describes the type of a key in words.
 func accepts(t reflect.Type) string {
 	if t == reflect.TypeFor[Duration]() {
 		return `a duration like "90s", "30m" or "90d"`
@@ -165,7 +164,7 @@ func accepts(t reflect.Type) string {
 	case reflect.Pointer: // a key without a default
 		return accepts(t.Elem())
 	case reflect.String:
-		return `a text in quotes`
+		return "text in quotes"
 	case reflect.Bool:
 		return "true or false"
 	case reflect.Int:
@@ -173,7 +172,7 @@ func accepts(t reflect.Type) string {
 	case reflect.Float64:
 		return "a number"
 	case reflect.Slice:
-		return fmt.Sprintf("a list, each entry %s", accepts(t.Elem()))
+		return "a list of values, each " + accepts(t.Elem())
 	}
 	panic("internal error: configuration key of type " + t.String())
 }
@@ -185,7 +184,7 @@ func quote(value any) string {
 	return fmt.Sprint(value)
 }
 
-// suggest names what a typo probably meant, or else all that is known.
+// suggest names what a typo probably meant, or all known names.
 func suggest(name string, known reflect.Type) string {
 	var names []string
 	for i := range known.NumField() {
@@ -198,9 +197,9 @@ func suggest(name string, known reflect.Type) string {
 		}
 	}
 	if best != "" {
-		return fmt.Sprintf(", did you mean %q?", best)
+		return fmt.Sprintf(": did you mean %q?", best)
 	}
-	return ", known are " + strings.Join(names, ", ")
+	return ": want " + strings.Join(names, ", ")
 }
 
 // editDistance counts the insertions, deletions and replacements that turn a into b (Levenshtein).

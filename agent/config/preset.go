@@ -10,15 +10,15 @@ const (
 	PresetRTSP      = "rtsp"
 )
 
-// Presets are all of them.
+// Presets are the values of Camera.Preset.
 var Presets = []string{PresetUSB, PresetPiCSI, PresetJetsonCSI, PresetRTSP}
 
-// expand fills in what the preset says and the file does not. A tire needs 379 px after cropping:
+// expand sets the keys of the preset that the file does not set. A tire needs 379 px after cropping:
 // 720 lines leave room around it.
 func (r *reader) expand(c *Camera) {
 	open := func(key string) bool { _, given := r.lines["camera."+key]; return !given }
 	size := func(width, height, fps int) {
-		if open("width") && open("height") { // half of a size is none
+		if open("width") && open("height") { // one of them alone would make another shape
 			c.Width, c.Height = width, height
 		}
 		if open("fps") {
@@ -33,7 +33,7 @@ func (r *reader) expand(c *Camera) {
 	switch c.Preset {
 	case PresetUSB:
 		size(1280, 720, 30)
-		source("v4l2:/dev/tirewatch-camera") // the name that 61-tirewatch-camera.rules gives
+		source("v4l2:/dev/tirewatch-camera") // named by 61-tirewatch-camera.rules
 		if open("fourcc") {
 			c.FourCC = "MJPG"
 		}
@@ -42,8 +42,9 @@ func (r *reader) expand(c *Camera) {
 		source("gstreamer:libcamerasrc ! " + caps("video/x-raw", c) + " ! videoconvert ! " + bgr)
 	case PresetJetsonCSI:
 		size(1280, 720, 60)
-		// The pictures are in the memory of the graphics processor until nvvidconv copies them out.
-		source("gstreamer:nvarguscamerasrc ! " + caps("video/x-raw(memory:NVMM)", c) + " ! nvvidconv ! video/x-raw,format=BGRx ! videoconvert ! " + bgr)
+		// The frames are in the memory of the graphics processor until nvvidconv copies them.
+		source("gstreamer:nvarguscamerasrc ! " + caps("video/x-raw(memory:NVMM)", c) +
+			" ! nvvidconv ! video/x-raw,format=BGRx ! videoconvert ! " + bgr)
 	case PresetRTSP:
 		if open("low_latency") {
 			c.LowLatency = true
@@ -51,12 +52,12 @@ func (r *reader) expand(c *Camera) {
 	}
 }
 
-// bgr ends a pipeline as OpenCV takes it. appsink keeps the newest frame only, because an old one
-// would show a tire that has passed already, and gives it at once instead of at its time of
+// bgr is the end of a pipeline that OpenCV accepts. appsink keeps only the newest frame, because an
+// old one would show a tire that has already passed, and delivers it at once, not at its time of
 // display.
 const bgr = "video/x-raw,format=BGR ! appsink drop=true max-buffers=1 sync=false"
 
-// caps asks for a size and a rate, as far as they are known.
+// caps adds the size and the rate to a format, if they are set.
 func caps(format string, c *Camera) string {
 	if c.Width > 0 && c.Height > 0 {
 		format += fmt.Sprintf(",width=%d,height=%d", c.Width, c.Height)

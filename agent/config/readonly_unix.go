@@ -4,6 +4,6 @@ package config
 
 import "golang.org/x/sys/unix"
 
-// errReadOnlyDisk is what writing gives where the file system may only be read, as the service's
-// view of /etc.
+// errReadOnlyDisk is the error of a write to a read-only file system, like the service's view of
+// /etc.
 var errReadOnlyDisk error = unix.EROFS

@@ -7,10 +7,10 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// Size is a checked number of bytes as a person writes it: 512MiB, 2GB, 4096.
+// Size is a checked number of bytes, written like 512MiB, 2GB or 4096.
 type Size string
 
-// Bytes of a Size that went through Parse.
+// Bytes is the number. It panics for a Size that did not come from Parse.
 func (s Size) Bytes() int64 {
 	n, err := s.parse()
 	if err != nil {
