@@ -3,67 +3,75 @@ package doctor
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
+	"syscall"
 	"time"
 )
 
-// agent asks a running agent what it knows of itself, which is more than can be seen from outside.
+// agent asks a running agent for its problems: it knows more than can be seen from outside.
 func (d *doctor) agent(ctx context.Context) {
-	if d.shut {
-		d.tell(Finding{"agent", Skipped, "this user cannot see whether it is running", "run this with sudo"})
+	if d.denied {
+		d.report(Finding{"agent", Skipped, "this user cannot see whether it is running", "run this command with sudo"})
 		return
 	}
 	if !d.seen.InUse {
-		d.tell(Finding{"agent", OK, "is not running: everything can be looked at", ""})
+		d.report(Finding{"agent", OK, "is not running: everything can be checked", ""})
 		return
 	}
 	if d.cfg.Metrics.Listen == "" {
-		d.tell(Finding{"agent", OK, "is running; metrics.listen is empty, so it cannot be asked", ""})
+		d.report(Finding{"agent", OK, "is running; metrics.listen is empty, so it cannot report problems", ""})
 		return
 	}
 	problems, err := askAgent(ctx, d.cfg.Metrics.Listen)
 	switch {
 	case err != nil:
-		d.tell(Finding{"agent", Warning, fmt.Sprintf("is running and does not answer: %v", err), "journalctl -u tirewatch-agent -n 50 shows what it does"})
+		d.report(Finding{"agent", Warning, fmt.Sprintf("is running, but does not report: %v", err),
+			"read its log: journalctl -u tirewatch-agent -n 50"})
 	case len(problems) > 0:
-		d.tell(Finding{"agent", Failed, "is running and has trouble with: " + strings.Join(problems, ", "),
-			"systemctl status tirewatch-agent and journalctl -u tirewatch-agent -p warning say more"})
+		d.report(Finding{"agent", Failed, "is running, with problems: " + strings.Join(problems, ", "),
+			"read its log: journalctl -u tirewatch-agent -p warning"})
 	default:
-		d.tell(Finding{"agent", OK, "is running and has no problem", ""})
+		d.report(Finding{"agent", OK, "is running, without problems", ""})
 	}
 }
 
-// problemLine is how agent/metrics shows a part that does not work.
+// problemLine is how agent/metrics shows a part with a problem.
 var problemLine = regexp.MustCompile(`^tirewatch_problem\{part="([^"]*)"\} 1$`)
 
-// askAgent reads which parts have a problem.
+// patience is how long an agent may take to answer.
+const patience = 5 * time.Second
+
+// askAgent reads from the metrics which parts have a problem.
 func askAgent(ctx context.Context, listen string) (parts []string, err error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
 		return nil, err
 	}
-	// it listens everywhere, here too
+	// it listens on all addresses, this machine's own included
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/metrics", nil)
+	page := "http://" + net.JoinHostPort(host, port) + "/metrics"
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, page, nil)
 	if err != nil {
 		return nil, err
 	}
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read %s: %w", page, explain(err))
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("GET %s: %s", request.URL, answer.Status)
+		return nil, fmt.Errorf("read %s: status %s", page, answer.Status)
 	}
 	lines, ours := bufio.NewScanner(io.LimitReader(answer.Body, 1<<20)), false
 	for lines.Scan() {
@@ -72,8 +80,25 @@ func askAgent(ctx context.Context, listen string) (parts []string, err error) {
 			parts = append(parts, m[1])
 		}
 	}
-	if lines.Err() == nil && !ours {
-		return nil, fmt.Errorf("GET %s: the page of another program", request.URL)
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("read %s: %w", page, explain(err))
 	}
-	return parts, lines.Err()
+	if !ours {
+		return nil, fmt.Errorf("read %s: another program answers", page)
+	}
+	return parts, nil
+}
+
+// explain says in plain words why there is no answer.
+func explain(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err
+	}
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return errors.New("nothing listens there")
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("no answer within %v", patience)
+	}
+	return err
 }

@@ -35,7 +35,7 @@ func station(t *testing.T, extra string) *config.Config {
 	return cfg
 }
 
-// look gives the finding of one look.
+// look returns the finding of one check.
 func look(t *testing.T, cfg *config.Config, o doctor.Options, what string) (found doctor.Finding) {
 	t.Helper()
 	doctor.Examine(t.Context(), cfg, o, func(f doctor.Finding) {
@@ -58,8 +58,8 @@ func TestClock(t *testing.T) {
 	}{
 		{"a time server set it", at, true, true, doctor.OK, "2026-05-06T07:08:09Z, set by a time server"},
 		{"nobody set it", at, false, true, doctor.Warning, "no time server has set it"},
-		{"nothing is known", at, false, false, doctor.OK, "not known"},
-		{"a board without a battery", time.Unix(10, 0), false, true, doctor.Failed, "1970-01-01T00:00:10Z, it is not set"},
+		{"nothing is known", at, false, false, doctor.OK, "unknown whether"},
+		{"a board without a battery", time.Unix(10, 0), false, true, doctor.Failed, "1970-01-01T00:00:10Z: it is not set"},
 	} {
 		f := look(t, cfg, doctor.Options{Now: func() time.Time { return test.now },
 			Synchronised: func() (bool, bool) { return test.synced, test.known }}, "clock")
@@ -78,13 +78,13 @@ func TestHeat(t *testing.T) {
 	}
 }
 
-// A running agent is asked for what it knows of itself.
+// A running agent is asked for its problems.
 func TestRunningAgent(t *testing.T) {
 	for page, want := range map[string]doctor.Finding{
 		"tirewatch_problem{part=\"camera\"} 1\ntirewatch_problem{part=\"drift\"} 0\ntirewatch_problem{part=\"clock at the start\"} 1\n": {
-			State: doctor.Failed, Found: "is running and has trouble with: camera, clock at the start"},
-		"tirewatch_model_serial 7\n": {State: doctor.OK, Found: "is running and has no problem"},
-		"hello\n":                    {State: doctor.Warning, Found: "the page of another program"},
+			State: doctor.Failed, Found: "is running, with problems: camera, clock at the start"},
+		"tirewatch_model_serial 7\n": {State: doctor.OK, Found: "is running, without problems"},
+		"hello\n":                    {State: doctor.Warning, Found: "another program answers"},
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write([]byte(page)) }))
 		cfg := station(t, "[metrics]\nlisten = \""+strings.TrimPrefix(server.URL, "http://")+"\"\n")
@@ -100,8 +100,7 @@ func TestRunningAgent(t *testing.T) {
 	}
 }
 
-// Where Sparkplug is wanted, the doctor logs in as its session, too, and looks for the host that it
-// waits for.
+// With Sparkplug enabled, the doctor also logs in as its session and checks the primary host.
 func TestSparkplug(t *testing.T) {
 	open := brokertest.Start(t)
 	open.Retain("spBv1.0/STATE/scada", `{"online": true, "timestamp": 1748764800000}`)
@@ -114,15 +113,15 @@ func TestSparkplug(t *testing.T) {
 		want   doctor.Finding
 	}{
 		{open, "enabled = false", doctor.Finding{}},
-		{open, "enabled = true", doctor.Finding{State: doctor.OK, Found: "edge node a/b-c is let in, which waits for no host"}},
-		{open, "enabled = true\nprimary_host = \"scada\"", doctor.Finding{State: doctor.OK, Found: "the primary host scada is online since 2025-06-01T08:00:00Z"}},
-		{open, "enabled = true\nprimary_host = \"gone\"", doctor.Finding{State: doctor.Warning, Found: "the primary host gone is offline since 2025-06-01T08:00:00Z",
+		{open, "enabled = true", doctor.Finding{State: doctor.OK, Found: "accepts edge node a/b-c; no primary host is set"}},
+		{open, "enabled = true\nprimary_host = \"scada\"", doctor.Finding{State: doctor.OK, Found: "primary host scada is online since 2025-06-01T08:00:00Z"}},
+		{open, "enabled = true\nprimary_host = \"gone\"", doctor.Finding{State: doctor.Warning, Found: "primary host gone is offline since 2025-06-01T08:00:00Z",
 			Do: "start the host"}},
-		{open, "enabled = true\nprimary_host = \"nobody\"", doctor.Finding{State: doctor.Warning, Found: "the primary host nobody has left no STATE",
+		{open, "enabled = true\nprimary_host = \"nobody\"", doctor.Finding{State: doctor.Warning, Found: "primary host nobody has no STATE",
 			Do: "set sparkplug.primary_host"}},
 		{open, "enabled = true\nprimary_host = \"old\"", doctor.Finding{State: doctor.Warning, Found: `malformed STATE message "ONLINE"`, Do: "Sparkplug 3.0"}},
-		{picky, "enabled = true", doctor.Finding{State: doctor.OK, Found: "is let in"}},
-		{picky, "enabled = true\nclient_id = \"another\"", doctor.Finding{State: doctor.Failed, Found: "broker " + picky.URL(), Do: "let the client id another in"}},
+		{picky, "enabled = true", doctor.Finding{State: doctor.OK, Found: "accepts edge node"}},
+		{picky, "enabled = true\nclient_id = \"another\"", doctor.Finding{State: doctor.Failed, Found: "broker " + picky.URL(), Do: "allow client id another at the broker"}},
 	} {
 		cfg := station(t, "[mqtt]\nbroker = \""+c.broker.URL()+"\"\n[sparkplug]\n"+c.keys+"\n")
 		if f := look(t, cfg, doctor.Options{}, "sparkplug"); f.State != c.want.State || !strings.Contains(f.Found, c.want.Found) || !strings.Contains(f.Do, c.want.Do) {
@@ -131,11 +130,10 @@ func TestSparkplug(t *testing.T) {
 	}
 }
 
-// The broker sees the station's own client ids only where it lets no other in, and not where an
-// agent has them in use. Then nobody knows whether the agent is let in, which is no failure of the
-// station.
+// The broker sees the station's own client ids only if it refuses others, and never while an agent
+// uses them. Then it is unknown whether it accepts the agent, which is not a failure of the station.
 func TestClientID(t *testing.T) {
-	// what is tried beside an agent ends otherwise
+	// the client id of a try has another end
 	id := "the-only-client-that-this-broker-lets-in."
 	broker := brokertest.Start(t, brokertest.Anonymous, "clientid_prefixes "+id)
 	cfg := station(t, "[mqtt]\nbroker = \""+broker.URL()+"\"\nclient_id = \""+id+"\"\n")
@@ -151,16 +149,16 @@ func TestClientID(t *testing.T) {
 		t.Errorf("an agent runs: %+v", f)
 	}
 
-	// Nobody is told to let in what was tried for once.
+	// The advice never names the client id of a try.
 	broker = brokertest.Start(t, brokertest.Anonymous, "clientid_prefixes tirewatch-a-b-c")
 	cfg.MQTT.Broker, cfg.MQTT.ClientID = broker.URL(), "tirewatch-a-b-c"
 	cfg.Sparkplug.Enabled, cfg.Sparkplug.Group, cfg.Sparkplug.Node, cfg.Sparkplug.ClientID = true, "a", "b-c", "the-session"
-	if f := look(t, cfg, doctor.Options{}, "sparkplug"); f.State != doctor.Warning || !strings.HasPrefix(f.Do, "let the client id the-session in") {
+	if f := look(t, cfg, doctor.Options{}, "sparkplug"); f.State != doctor.Warning || !strings.HasPrefix(f.Do, "allow client id the-session at the broker") {
 		t.Errorf("an agent runs: %+v", f)
 	}
 }
 
-// An agent on another machine, whose configuration this is, is not thrown out either.
+// An agent with this configuration on another machine is not disconnected either.
 func TestElsewhere(t *testing.T) {
 	broker := brokertest.Start(t)
 	agent := mqtt.NewClient(mqtt.NewClientOptions().AddBroker(broker.URL()).SetClientID("tirewatch-a-b-c").SetAutoReconnect(false))
@@ -173,14 +171,14 @@ func TestElsewhere(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 	if p := agent.Publish("still/there", 1, false, "yes"); !p.WaitTimeout(time.Minute) || p.Error() != nil {
-		t.Errorf("the agent was thrown out: %v", p.Error())
+		t.Errorf("the agent was disconnected: %v", p.Error())
 	}
 }
 
-// Who may not look at the journal does not throw a running agent out at the broker.
+// A user who may not read the journal does not disconnect a running agent from the broker.
 func TestStranger(t *testing.T) {
 	const nobody = 65534
-	// what is tried beside an agent ends otherwise
+	// the client id of a try has another end
 	id := "the-only-client-that-this-broker-lets-in."
 	if path := os.Getenv("DOCTOR_STATION"); path != "" {
 		cfg, read := doctor.Read(path)
@@ -217,7 +215,7 @@ func TestStranger(t *testing.T) {
 	again(t, "DOCTOR_STATION="+filepath.Join(folder, "station.toml"))
 }
 
-// openTo lets others look into a folder of the test's.
+// openTo lets other users read a folder of the test.
 func openTo(t *testing.T, folder string) {
 	t.Helper()
 	for dir := folder; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
@@ -227,7 +225,7 @@ func openTo(t *testing.T, folder string) {
 	}
 }
 
-// again runs the test in a process of its own, which may become another user.
+// again runs the test in another process, which may become another user.
 func again(t *testing.T, env string) {
 	t.Helper()
 	self, err := os.Executable()
@@ -241,8 +239,8 @@ func again(t *testing.T, env string) {
 	}
 }
 
-// Files that an agent left which was started as root are named, as the agent's user sees them. The
-// test runs itself as that user.
+// Files of an agent that was started as root are reported, as the agent's user sees them. The test
+// runs itself as that user.
 func TestFilesOfRoot(t *testing.T) {
 	const nobody = 65534
 	if folder := os.Getenv("DOCTOR_FOLDER"); folder != "" {

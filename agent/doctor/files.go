@@ -1,31 +1,26 @@
 package doctor
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/dustin/go-humanize"
 
-	"tirewatch/agent"
 	"tirewatch/agent/config"
 	"tirewatch/agent/gpio"
 	"tirewatch/agent/health"
 	"tirewatch/agent/journal"
-	"tirewatch/agent/models"
 	"tirewatch/agent/review"
 	"tirewatch/agent/web"
-	"tirewatch/vision/bundle"
 	"tirewatch/vision/camera"
 )
 
-// Missing is everything that the configuration names and that is not there or cannot be used, but
-// for the model.
+// Missing reports everything that the configuration names and that does not exist or cannot be
+// used, except the model.
 func Missing(cfg *config.Config) error {
 	var errs []error
 	note := func(key string, err error) {
@@ -43,7 +38,8 @@ func Missing(cfg *config.Config) error {
 		used      bool
 	}{
 		{"trigger.gpio", cfg.Trigger.GPIO, cfg.Trigger.Mode == config.TriggerPhotoEye},
-		{"reject.gpio", cfg.Reject.GPIO, cfg.Reject.GPIO != ""}, {"reject.encoder", cfg.Reject.Encoder, cfg.Reject.Encoder != ""},
+		{"reject.gpio", cfg.Reject.GPIO, cfg.Reject.GPIO != ""},
+		{"reject.encoder", cfg.Reject.Encoder, cfg.Reject.Encoder != ""},
 	} {
 		if l.used {
 			_, err := gpio.Open(l.line)
@@ -55,7 +51,7 @@ func Missing(cfg *config.Config) error {
 	}
 	note("journal.path", isFolder(filepath.Dir(cfg.Journal.Path)))
 	for _, s := range secretFiles(cfg) {
-		// only the service can look at what systemd hands to it
+		// only the service can read what systemd passes to it
 		if s.err != nil && !errors.Is(s.err, config.ErrNoCredentials) {
 			note(s.key, s.err)
 		}
@@ -63,13 +59,13 @@ func Missing(cfg *config.Config) error {
 	return errors.Join(errs...)
 }
 
-// secretFile is a file of the [mqtt] or [page] section.
+// secretFile is a file of section mqtt or page.
 type secretFile struct {
 	key, path string
-	err       error
+	err       error // why it cannot be used
 }
 
-// secretFiles tries the files that are named.
+// secretFiles tries the files that the configuration names.
 func secretFiles(cfg *config.Config) (named []secretFile) {
 	c, page := cfg.MQTT, cfg.Page
 	for _, f := range []struct {
@@ -78,80 +74,18 @@ func secretFiles(cfg *config.Config) (named []secretFile) {
 	}{
 		{"mqtt.password_file", c.PasswordFile, isSecret}, {"mqtt.ca_file", c.CAFile, isReadable},
 		{"mqtt.cert_file", c.CertFile, isReadable}, {"mqtt.key_file", c.KeyFile, isSecret},
-		{"page.password_file", page.PasswordFile, web.CheckPasswordFile}, {"page.viewer_password_file", page.ViewerPasswordFile, web.CheckPasswordFile},
-		{"page.cert_file", page.CertFile, func(path string) error { _, err := config.ReadKeyPair(path, page.KeyFile); return err }},
+		{"page.password_file", page.PasswordFile, web.CheckPasswordFile},
+		{"page.viewer_password_file", page.ViewerPasswordFile, web.CheckPasswordFile},
+		{"page.cert_file", page.CertFile, func(path string) error {
+			_, err := config.ReadKeyPair(path, page.KeyFile)
+			return err
+		}},
 	} {
 		if f.path != "" {
 			named = append(named, secretFile{f.key, f.path, f.check(f.path)})
 		}
 	}
 	return named
-}
-
-const nothingYet = "none yet: the station waits until one is pushed"
-
-// Model says with which network a station of this configuration starts. The golden inputs are run
-// on the way. That there is none yet is no error.
-func Model(cfg *config.Config) (words string, err error) {
-	words, _, err = inspectModel(cfg)
-	if words == nothingYet {
-		err = nil
-	}
-	return words, err
-}
-
-// inspectModel gives words, what the store found wrong on the way to its network, and why there is
-// none.
-func inspectModel(cfg *config.Config) (words string, notes []string, err error) {
-	var heard notebook
-	o, err := agent.ModelOptions(cfg, slog.New(&heard))
-	if err != nil {
-		return "unknown", nil, err
-	}
-	shot, err := models.Inspect(o)
-	if err == nil {
-		b := shot.Active.Bundle
-		words := fmt.Sprintf("serial %d (%s), installed in %s", b.Serial, b.ID(), cfg.Model.Dir)
-		if t := shot.Trial; t != nil {
-			words += fmt.Sprintf(", on probation: %d of %d verdicts, %d of %d unlike the model before", t.Verdicts, t.Of, t.Disagreements, t.Compared)
-		}
-		return words, heard.lines, nil
-	}
-	// more than this sentinel says that there is one, and what is wrong with it
-	if cfg.Model.Initial == "" && err == models.ErrNoModel {
-		return nothingYet, nil, err
-	}
-	if cfg.Model.Initial == "" || !errors.Is(err, models.ErrNoModel) {
-		return "unknown", nil, err
-	}
-	data, err := bundle.ReadFile(cfg.Model.Initial)
-	if err != nil {
-		return "unknown", nil, err
-	}
-	m, err := o.Verify(data)
-	if err != nil {
-		return "unknown", nil, fmt.Errorf("initial model %s: %w", cfg.Model.Initial, err)
-	}
-	return fmt.Sprintf("none yet: serial %d (%s) is installed from %s", m.Bundle.Serial, m.Bundle.ID(), cfg.Model.Initial), heard.lines, nil
-}
-
-// notebook keeps the warnings of a log.
-type notebook struct{ lines []string }
-
-func (n *notebook) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
-func (n *notebook) WithAttrs([]slog.Attr) slog.Handler           { return n }
-func (n *notebook) WithGroup(string) slog.Handler                { return n }
-
-func (n *notebook) Handle(_ context.Context, r slog.Record) error {
-	line := r.Message
-	r.Attrs(func(a slog.Attr) bool {
-		if a.Key == "error" {
-			line += ": " + a.Value.String()
-		}
-		return true
-	})
-	n.lines = append(n.lines, line)
-	return nil
 }
 
 func isFolder(path string) error {
@@ -179,7 +113,7 @@ func isSecret(path string) error {
 	return err
 }
 
-// secrets looks at passwords, keys and certificates.
+// secrets checks passwords, keys and certificates.
 func (d *doctor) secrets() {
 	named := secretFiles(d.cfg)
 	var bad, hidden []string
@@ -194,37 +128,38 @@ func (d *doctor) secrets() {
 	}
 	switch {
 	case len(bad) > 0:
-		d.tell(Finding{"secrets", Failed, strings.Join(bad, "; "),
-			"for each file: sudo chgrp tirewatch FILE && sudo chmod 640 FILE: the agent reads it, other users do not"})
+		d.report(Finding{"secrets", Failed, strings.Join(bad, "; "),
+			"for each file: sudo chgrp tirewatch FILE && sudo chmod 640 FILE"})
 	case len(hidden) > 0:
-		d.tell(Finding{"secrets", Skipped, strings.Join(hidden, ", ") + ": only the service sees what systemd hands to it",
-			"systemctl start tirewatch-selfcheck looks as the service does"})
+		d.report(Finding{"secrets", Skipped,
+			strings.Join(hidden, ", ") + ": only the service can read what systemd passes to it", asService})
 	case len(named) > 0:
-		d.tell(Finding{"secrets", OK, fmt.Sprintf("%d files, readable by the agent and by no other user", len(named)), ""})
+		d.report(Finding{"secrets", OK, fmt.Sprintf("files that only the agent can read: %d", len(named)), ""})
 	default:
-		d.tell(Finding{"secrets", OK, "none are needed", ""})
+		d.report(Finding{"secrets", OK, "none needed", ""})
 	}
 }
 
-// ownershipAdvice is for files that root left behind in the agent's folders.
+// ownershipAdvice is for files that root left in the agent's folders.
 func ownershipAdvice(path string) string {
-	return "sudo chown -R tirewatch:tirewatch " + filepath.Dir(path) + "; start the agent with systemctl, not as root"
+	return "sudo chown -R tirewatch:tirewatch " + filepath.Dir(path) +
+		"; from now on start the agent with systemctl, not as root"
 }
 
-// files looks whether the agent can change what it keeps: an agent that was once started as root
-// leaves files that it cannot.
+// files checks whether the agent can write its files: an agent that was once started as root leaves
+// files that it cannot.
 func (d *doctor) files() {
 	var bad []string
-	paths := []string{
-		d.cfg.Journal.Path, d.cfg.Journal.Path + "-wal", d.cfg.Journal.Path + "-shm", d.cfg.Journal.Path + "-numbers", d.cfg.Journal.Path + "-lock",
-		d.cfg.Journal.Path + "-shifts", d.cfg.Journal.Path + "-sparkplug",
+	paths := []string{d.cfg.Journal.Path}
+	for _, suffix := range []string{"-wal", "-shm", "-numbers", "-lock", "-shifts", "-sparkplug"} {
+		paths = append(paths, d.cfg.Journal.Path+suffix)
 	}
 	inModels, err := filepath.Glob(filepath.Join(globSafe(d.cfg.Model.Dir), "*"))
 	if err != nil {
-		inModels = nil // the agent names what is wrong with the folder
+		inModels = nil // the agent reports what is wrong with the folder
 	}
 	for _, path := range append(paths, inModels...) {
-		f, err := os.OpenFile(path, os.O_WRONLY, 0) // neither makes nor changes anything
+		f, err := os.OpenFile(path, os.O_WRONLY, 0) // neither creates nor changes it
 		switch {
 		case err == nil:
 			f.Close()
@@ -233,22 +168,24 @@ func (d *doctor) files() {
 		}
 	}
 	if len(bad) > 0 {
-		d.tell(Finding{"files", Failed, "the agent cannot write " + strings.Join(bad, ", "), ownershipAdvice(d.cfg.Journal.Path)})
+		d.report(Finding{"files", Failed, "the agent cannot write " + strings.Join(bad, ", "),
+			ownershipAdvice(d.cfg.Journal.Path)})
 		return
 	}
-	d.tell(Finding{"files", OK, "journal and models can be written", ""})
+	d.report(Finding{"files", OK, "journal and models are writable", ""})
 }
 
-// globSafe takes the meaning from characters that filepath.Glob knows.
+// globSafe escapes the characters that filepath.Glob interprets.
 func globSafe(path string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
-// reserve is the room below which a station is about to stop: some minutes of verdicts, the log of
-// a database, a new bundle. bytes
+// reserve is the free space below which a station is about to stop: some minutes of verdicts, the
+// log of a database, a new bundle. bytes
 const reserve = 64 << 20
 
-// disk looks for room, and whether a file can be made at all: a worn card turns read-only.
+// disk checks the free space, and whether a file can be created at all: a worn card turns
+// read-only.
 func (d *doctor) disk() {
 	folder := filepath.Dir(d.cfg.Journal.Path)
 	probe, err := os.CreateTemp(folder, ".tirewatch-doctor-*")
@@ -256,18 +193,34 @@ func (d *doctor) disk() {
 		err = errors.Join(probe.Close(), os.Remove(probe.Name()))
 	}
 	if err != nil {
-		f := Finding{"disk", Failed, fmt.Sprintf("no file can be made in %s: %v", folder, err), ownershipAdvice(d.cfg.Journal.Path)}
+		advice := ownershipAdvice(d.cfg.Journal.Path)
 		if errors.Is(err, fs.ErrNotExist) {
-			f.Do = "make the folder: sudo systemd-tmpfiles --create, or mount the disk that it lies on"
+			advice = "create the folder: sudo systemd-tmpfiles --create; or mount its disk"
 		}
-		d.tell(f)
+		d.report(Finding{"disk", Failed, fmt.Sprintf("cannot create a file in %s: %v", folder, withoutPath(err)), advice})
 		return
 	}
-	room, err := health.DiskFree(folder)
+	free, err := health.DiskFree(folder)
 	if err != nil {
-		d.tell(Finding{"disk", Skipped, fmt.Sprintf("the room in %s is not known: %v", folder, err), ""})
+		d.report(Finding{"disk", Skipped, fmt.Sprintf("cannot read the free space in %s: %v", folder, err), ""})
 		return
 	}
+	growth := d.growth()
+	has, more := fmt.Sprintf("%s free in %s", humanize.IBytes(free), folder), humanize.IBytes(growth)
+	switch {
+	case free < reserve:
+		d.report(Finding{"disk", Failed, has + ": the disk is nearly full; inspection stops when it is full",
+			"delete other files (sudo du -xh / | sort -h | tail shows the largest folders), or use a larger disk"})
+	case free < growth:
+		d.report(Finding{"disk", Warning, fmt.Sprintf("%s, but journal and crops may grow by %s", has, more),
+			"set journal.max_size and journal.crops_max_size lower, or use a larger disk"})
+	default:
+		d.report(Finding{"disk", OK, fmt.Sprintf("%s, enough for journal and crops to grow by %s", has, more), ""})
+	}
+}
+
+// growth is how much journal and crops may still grow to their limits. bytes
+func (d *doctor) growth() uint64 {
 	growth := d.cfg.Journal.MaxSize.Bytes() - size(d.cfg.Journal.Path)
 	if d.cfg.Journal.Crops != config.CropsOff {
 		growth += d.cfg.Journal.CropsMaxSize.Bytes()
@@ -275,24 +228,22 @@ func (d *doctor) disk() {
 			growth -= size(filepath.Join(globSafe(journal.CropFolder(d.cfg.Journal.Path)), folder, "*.png"))
 		}
 	}
-	growth = max(0, growth)
-	has := fmt.Sprintf("%s are free in %s", humanize.IBytes(room), folder)
-	switch {
-	case room < reserve:
-		d.tell(Finding{"disk", Failed, has + ": the disk is nearly full, and verdicts stop when it is", "remove what is not the agent's, or use a larger disk"})
-	case room < uint64(growth):
-		d.tell(Finding{"disk", Warning, fmt.Sprintf("%s, and journal and pictures may take %s more", has, humanize.IBytes(uint64(growth))),
-			"set journal.max_size and journal.crops_max_size lower, or use a larger disk"})
-	default:
-		d.tell(Finding{"disk", OK, fmt.Sprintf("%s, enough for the %s that journal and pictures may take", has, humanize.IBytes(uint64(growth))), ""})
-	}
+	return uint64(max(0, growth))
 }
 
-// size sums the files that a pattern names. bytes
+// withoutPath is the reason alone of an error about a path that the reader does not know.
+func withoutPath(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err
+	}
+	return err
+}
+
+// size is the sum of the files that match a pattern. bytes
 func size(pattern string) (n int64) {
 	files, err := filepath.Glob(pattern)
 	if err != nil {
-		return 0 // more room is asked for than is needed
+		return 0 // then growth is too large, which is safe
 	}
 	for _, file := range files {
 		if info, err := os.Stat(file); err == nil {

@@ -4,5 +4,5 @@ package doctor
 
 func synchronised() (yes, known bool) { return false, false }
 
-// Become changes users on Linux only, where stations run.
+// Become does nothing: stations run on Linux.
 func Become(string) (string, error) { return "", nil }
