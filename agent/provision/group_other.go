@@ -4,5 +4,5 @@ package provision
 
 import "io/fs"
 
-// handOver has nothing to do where there are no groups.
+// handOver does nothing on systems without groups.
 func handOver(string, fs.FileInfo) error { return nil }

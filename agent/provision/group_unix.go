@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// handOver gives a file the group of its folder.
+// handOver sets the group of a file to the group of its folder.
 func handOver(path string, folder fs.FileInfo) error {
 	return os.Chown(path, -1, int(folder.Sys().(*syscall.Stat_t).Gid))
 }
