@@ -72,8 +72,8 @@ type Camera struct {
 	//	             60 frames a second
 	//	rtsp         a network camera with the least delay; needs source
 	//
-	// Keys set below override the preset. `tirewatch-agent check` prints the result. "" is no
-	// preset. Default "".
+	// Keys set below override the preset. `tirewatch-agent check` prints the result. "" means none.
+	// Default "".
 	Preset string `toml:"preset"`
 	// Source is the camera, clip or folder:
 	//
@@ -95,7 +95,7 @@ type Camera struct {
 	FPS int `toml:"fps"`
 
 	// FourCC is the pixel format that a v4l2 camera is set to: four letters like "MJPG" or "YUYV".
-	// MJPG gives USB cameras their full rate. "" lets the driver choose. Default "".
+	// USB cameras have their full rate with MJPG. "" lets the driver choose. Default "".
 	FourCC string `toml:"fourcc"`
 	// Exposure locks the exposure time of a v4l2 camera, in units of 100 microseconds.
 	//
@@ -231,7 +231,7 @@ type Trigger struct {
 	// the frames show a crack) or "any" (the highest: one frame shows a crack). Default "mean".
 	Vote verdict.Rule `toml:"vote"`
 	// Budget is the longest time to a decision, from the trigger or, in the modes presence and
-	// frame, from the last frame of the tire. After it the verdict is no_decision. "0s" is no
+	// frame, from the last frame of the tire. After it the verdict is no_decision. "0s" means no
 	// limit. Default "0s".
 	Budget Duration `toml:"budget"`
 
@@ -348,8 +348,8 @@ type Model struct {
 	// ProbationTime ends the probation after this time too, once a tenth of the verdicts are made.
 	// With "0s" only verdicts count. Default "30m".
 	ProbationTime Duration `toml:"probation_time"`
-	// ProbationCrashes is the number of bad ends of the agent (crash, watchdog, power cut) at which
-	// the new model is rolled back. 0 is no limit. Default 3.
+	// ProbationCrashes is how many crashes of the agent roll the new model back; watchdog and power
+	// cut count too. 0 means no limit. Default 3.
 	ProbationCrashes int `toml:"probation_crashes"`
 	// ProbationDisagreement is the share of tires judged differently from the previous model, 0 to
 	// 1, at which the new one is rolled back. A retrained model may be right to differ: 0 only
@@ -367,8 +367,8 @@ type Journal struct {
 	// 512MiB hold about a million verdicts. Default "512MiB".
 	MaxSize Size `toml:"max_size"`
 	// MaxAge is how long a verdict is kept after the broker received it, like "90d" or "12h". Only
-	// the time that the station runs counts, so a clock that jumps deletes nothing. "0" is forever;
-	// then only max_size limits. Default "90d".
+	// the time that the station runs counts, so a clock that jumps deletes nothing. "0" means
+	// forever; then only max_size limits. Default "90d".
 	MaxAge Duration `toml:"max_age"`
 
 	// Crops selects the verdicts whose crop is stored, as a PNG beside the journal; of a tire in

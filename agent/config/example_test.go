@@ -16,11 +16,13 @@ nam = "station-3"
 [camera]
 preset = "usb"
 fps = -1
+
+[model]
+keys = ["maker.pub"]
 `), "station.toml")
 	fmt.Println(err)
 	// Output:
 	// station.toml:4: station.nam: unknown key: did you mean "name"?
 	// station.toml:8: camera.fps: -1 is out of range: want 0 to 1000
 	// station.toml: station.name: missing: want a name without / + # $ and control characters
-	// station.toml: model.keys: missing: want the public key files whose bundles are accepted, like ["maker.pub"]
 }

@@ -13,8 +13,8 @@ const (
 // Presets are the values of Camera.Preset.
 var Presets = []string{PresetUSB, PresetPiCSI, PresetJetsonCSI, PresetRTSP}
 
-// expand sets the keys of the preset that the file does not set. A tire needs 379 px after cropping:
-// 720 lines leave room around it.
+// expand sets the keys of the preset that the file does not set. A tire needs 379 px after
+// cropping: 720 lines leave room around it.
 func (r *reader) expand(c *Camera) {
 	open := func(key string) bool { _, given := r.lines["camera."+key]; return !given }
 	size := func(width, height, fps int) {

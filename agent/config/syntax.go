@@ -9,7 +9,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// What the TOML library says about a file that is not TOML.
+// Messages of the TOML library about a file that is not TOML.
 var (
 	saysTwice = regexp.MustCompile(`^(?:key|table) (\S+) .*(?:already|should be a)`)
 	saysUTF8  = regexp.MustCompile(`UTF-8`)

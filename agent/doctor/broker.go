@@ -43,9 +43,9 @@ func (d *doctor) broker(ctx context.Context) {
 	}
 }
 
-// login tries a client id that no other client has: a broker disconnects the client that had the id
-// of a new one, and the agent may run on another machine. If the broker refuses that id, login tries
-// the station's own, unless an agent uses it or may be using it.
+// login tries a client id that no other client has: a broker disconnects a client when another one
+// connects with its id, and the agent may run on another machine. If the broker refuses that id,
+// login tries the station's own, unless an agent uses it or may be using it.
 func (d *doctor) login(c config.MQTT, try func(config.MQTT) error) error {
 	err := try(uplink.Aside(c))
 	if !uplink.Refused(err) || d.mayRun() {

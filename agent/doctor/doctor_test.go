@@ -131,7 +131,7 @@ func TestSparkplug(t *testing.T) {
 }
 
 // The broker sees the station's own client ids only if it refuses others, and never while an agent
-// uses them. Then it is unknown whether it accepts the agent, which is not a failure of the station.
+// uses them. Then it is unknown whether it accepts the agent, which is not a fault of the station.
 func TestClientID(t *testing.T) {
 	// the client id of a try has another end
 	id := "the-only-client-that-this-broker-lets-in."

@@ -32,8 +32,8 @@ func askTimedated() (yes, known bool) {
 }
 
 // Become turns root into the owner of the folder, for good, with the groups of that user: root can
-// read every file and open every camera, so its checks would say nothing about the agent. It returns
-// the name of the new user. For any other user it does nothing and returns "".
+// read every file and open every camera, so its checks would say nothing about the agent. It
+// returns the name of the new user. For any other user it does nothing and returns "".
 func Become(folder string) (name string, err error) {
 	info, err := os.Stat(folder)
 	if err != nil || os.Geteuid() != 0 {

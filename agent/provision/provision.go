@@ -1,6 +1,7 @@
 // Package provision writes the configuration of a new station from a few answers.
 //
-//	flags, terminal -> Answers -> PROVISION -> station.toml, maker.pub, password, ca.pem, initial.tire
+//	flags, terminal -> Answers -> PROVISION -> station.toml, maker.pub, password, ca.pem,
+//	                                           initial.tire
 //
 // All answers are checked before anything is written, and the configuration is written last: a
 // station is provisioned, or still has no configuration. Start with [Answers] and [Write].
