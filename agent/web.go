@@ -11,8 +11,8 @@ func openPage(d *daemon) {
 		Page: d.cfg.Page, Station: d.cfg.Station.ID(), Version: d.Version,
 		Journal: d.journal, Models: d.store, Locate: d.locator, Margin: d.cfg.Locate.Margin, Review: newReviewQueue(d.journal, d.cfg),
 		Health: d.counts.Now, Problems: d.problems.all,
-		Broker: func() (named, connected bool) { return d.link != nil, d.link != nil && d.link.uplink.Connected() },
-		Memory: d.journal.Path() + "-shifts", Log: d.log,
+		Broker:    func() (named, connected bool) { return d.link != nil, d.link != nil && d.link.uplink.Connected() },
+		StateFile: d.journal.Path() + "-shifts", Log: d.log,
 	})
 	var s *web.Server
 	if err == nil {

@@ -26,16 +26,16 @@ func (r role) String() string { return [...]string{"nobody", "viewer", "operator
 
 // access knows who is logged in.
 type access struct {
-	page config.Page
-	now  func() time.Time
-	log  *slog.Logger
-	turn chan struct{} // capacity 1: one password is looked at at a time, which bounds memory
+	page    config.Page
+	now     func() time.Time
+	log     *slog.Logger
+	hashing chan struct{} // capacity 1: one password is looked at at a time, which bounds memory
 
-	mu       sync.Mutex
-	sessions map[[sha256.Size]byte]session // by the hash of the cookie's value; guarded by mu
-	attempts map[netip.Prefix]int          // log-ins that failed since began; guarded by mu
-	all      int                           // of all addresses together; guarded by mu
-	began    time.Time                     // guarded by mu
+	mu          sync.Mutex
+	sessions    map[[sha256.Size]byte]session // by the hash of the cookie's value; guarded by mu
+	attempts    map[netip.Prefix]int          // log-ins that failed since windowStart; guarded by mu
+	total       int                           // of all addresses together; guarded by mu
+	windowStart time.Time                     // guarded by mu
 }
 
 type session struct {
@@ -44,21 +44,21 @@ type session struct {
 }
 
 const (
-	// idle is how long a session lasts that is not used: a shift and what goes over.
-	idle = 10 * time.Hour
-	// mostSessions are remembered; the one that was used longest ago goes.
-	mostSessions = 64
+	// sessionIdle is how long a session lasts that is not used: a shift and what goes over.
+	sessionIdle = 10 * time.Hour
+	// maxSessions are remembered; the one that was used longest ago goes.
+	maxSessions = 64
 )
 
 // Limits of log-ins that fail.
 const (
-	window      = time.Minute
-	perAddress  = 5  // in a window
-	fromAnybody = 30 // in a window
+	attemptWindow = time.Minute
+	maxPerAddress = 5  // in an attemptWindow
+	maxOverall    = 30 // in an attemptWindow
 )
 
 func newAccess(page config.Page, now func() time.Time, log *slog.Logger) (*access, error) {
-	a := &access{page: page, now: now, log: log, turn: make(chan struct{}, 1),
+	a := &access{page: page, now: now, log: log, hashing: make(chan struct{}, 1),
 		sessions: map[[sha256.Size]byte]session{}, attempts: map[netip.Prefix]int{}}
 	for _, path := range []string{page.PasswordFile, page.ViewerPasswordFile} {
 		if path == "" {
@@ -91,7 +91,7 @@ func (a *access) role(r *http.Request) role {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s, ok := a.sessions[key]
-	if !ok || a.now().Sub(s.used) > idle {
+	if !ok || a.now().Sub(s.used) > sessionIdle {
 		delete(a.sessions, key)
 		return nobody
 	}
@@ -102,18 +102,18 @@ func (a *access) role(r *http.Request) role {
 
 // Reasons why nobody is let in.
 var (
-	errWrongPassword = errors.New("wrong password")
-	errTooMany       = errors.New("too many attempts")
-	errPasswordFile  = errors.New("a password file cannot be used")
+	errWrongPassword   = errors.New("wrong password")
+	errTooManyAttempts = errors.New("too many attempts")
+	errPasswordFile    = errors.New("a password file cannot be used")
 )
 
 // logIn looks at a password and begins a session.
 func (a *access) logIn(w http.ResponseWriter, r *http.Request, password string) (role, error) {
 	from := origin(r)
-	if !a.mayTry(from) {
-		return nobody, errTooMany
+	if !a.allowAttempt(from) {
+		return nobody, errTooManyAttempts
 	}
-	who, err := a.whose(r, password)
+	who, err := a.roleOf(r, password)
 	if err != nil {
 		a.log.Warn("page: nobody was let in", "from", from, "reason", err)
 		return nobody, err
@@ -124,9 +124,9 @@ func (a *access) logIn(w http.ResponseWriter, r *http.Request, password string) 
 	defer a.mu.Unlock()
 	if a.attempts[from] > 0 { // only what fails counts
 		a.attempts[from]--
-		a.all--
+		a.total--
 	}
-	if len(a.sessions) >= mostSessions {
+	if len(a.sessions) >= maxSessions {
 		oldest, at := key, a.now()
 		for k, s := range a.sessions {
 			if !s.used.After(at) {
@@ -159,15 +159,15 @@ func (a *access) logOut(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, gone)
 }
 
-// whose finds the role of a password. The files are read anew, so that a changed password counts at
+// roleOf finds the role of a password. The files are read anew, so that a changed password counts at
 // once.
-func (a *access) whose(r *http.Request, password string) (role, error) {
-	if len(password) > longest {
+func (a *access) roleOf(r *http.Request, password string) (role, error) {
+	if len(password) > maxPassword {
 		return nobody, errWrongPassword
 	}
 	select {
-	case a.turn <- struct{}{}:
-		defer func() { <-a.turn }()
+	case a.hashing <- struct{}{}:
+		defer func() { <-a.hashing }()
 	case <-r.Context().Done():
 		return nobody, r.Context().Err()
 	}
@@ -184,7 +184,7 @@ func (a *access) whose(r *http.Request, password string) (role, error) {
 			a.log.Error("page: nobody can log in", "error", err)
 			return nobody, errPasswordFile
 		}
-		if h.fits(password) {
+		if h.matches(password) {
 			found = f.role
 		}
 	}
@@ -194,20 +194,20 @@ func (a *access) whose(r *http.Request, password string) (role, error) {
 	return found, nil
 }
 
-// mayTry counts an attempt. Both counts end with the window, so that what is remembered is bounded
-// by fromAnybody.
-func (a *access) mayTry(from netip.Prefix) bool {
+// allowAttempt counts an attempt. Both counts end with the window, so that what is remembered is bounded
+// by maxOverall.
+func (a *access) allowAttempt(from netip.Prefix) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if now := a.now(); now.Sub(a.began) >= window {
-		a.began, a.all = now, 0
+	if now := a.now(); now.Sub(a.windowStart) >= attemptWindow {
+		a.windowStart, a.total = now, 0
 		clear(a.attempts)
 	}
-	if a.attempts[from] >= perAddress || a.all >= fromAnybody {
+	if a.attempts[from] >= maxPerAddress || a.total >= maxOverall {
 		return false
 	}
 	a.attempts[from]++
-	a.all++
+	a.total++
 	return true
 }
 

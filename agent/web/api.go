@@ -32,7 +32,7 @@ func (p *Page) routes() http.Handler {
 	mux.HandleFunc("GET /static/{name}", p.static)
 	for _, route := range []struct {
 		pattern string
-		least   role
+		minRole role
 		answer  func(w http.ResponseWriter, r *http.Request) error
 	}{
 		{"GET /api/state", viewer, p.getState},
@@ -50,36 +50,36 @@ func (p *Page) routes() http.Handler {
 			var err error
 			switch {
 			case have == nobody:
-				err = &failure{http.StatusUnauthorized, "log_in", nil}
-			case have < route.least:
-				err = &failure{http.StatusForbidden, "only_operator", nil}
+				err = &apiError{http.StatusUnauthorized, "log_in", nil}
+			case have < route.minRole:
+				err = &apiError{http.StatusForbidden, "only_operator", nil}
 			default:
-				p.looked.Store(p.o.Now().UnixNano())
+				p.lastRequest.Store(p.o.Now().UnixNano())
 				err = route.answer(w, r)
 			}
 			if err != nil {
-				p.fail(w, r, err)
+				p.writeError(w, r, err)
 			}
 		})
 	}
 	return mux
 }
 
-// failure is an answer that is an error. The page says code in the reader's language, and the error
+// apiError is an answer that is an error. The page says code in the reader's language, and the error
 // behind it as it is.
-type failure struct {
+type apiError struct {
 	status int
 	code   string // of a message "error.CODE"
 	err    error
 }
 
-func (f *failure) Error() string { return fmt.Sprintf("%s: %v", f.code, f.err) }
+func (f *apiError) Error() string { return fmt.Sprintf("%s: %v", f.code, f.err) }
 
 // fail answers with an error.
-func (p *Page) fail(w http.ResponseWriter, r *http.Request, err error) {
-	f, ok := errors.AsType[*failure](err)
+func (p *Page) writeError(w http.ResponseWriter, r *http.Request, err error) {
+	f, ok := errors.AsType[*apiError](err)
 	if !ok {
-		f = &failure{http.StatusInternalServerError, "internal", err}
+		f = &apiError{http.StatusInternalServerError, "internal", err}
 	}
 	if f.status >= 500 {
 		p.o.Log.Error("page: a request failed", "path", r.URL.Path, "error", err)
@@ -98,11 +98,11 @@ func (p *Page) fail(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // wrong is a request that makes no sense.
-func wrong(format string, args ...any) error {
-	return &failure{http.StatusBadRequest, "request", fmt.Errorf(format, args...)}
+func badRequest(format string, args ...any) error {
+	return &apiError{http.StatusBadRequest, "request", fmt.Errorf(format, args...)}
 }
 
-func answer(w http.ResponseWriter, body any) error {
+func writeJSON(w http.ResponseWriter, body any) error {
 	w.Header().Set("Content-Type", "application/json")
 	// types of this package; what fails is the browser's connection
 	_ = json.NewEncoder(w).Encode(body)
@@ -110,11 +110,11 @@ func answer(w http.ResponseWriter, body any) error {
 }
 
 // read takes the body of a request.
-func read(r *http.Request, into any) error {
+func readJSON(r *http.Request, into any) error {
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
-		return wrong("the body: %w", err)
+		return badRequest("the body: %w", err)
 	}
 	return nil
 }
@@ -205,7 +205,7 @@ func (p *Page) getState(w http.ResponseWriter, r *http.Request) error {
 		}
 		s.Review = &n
 	}
-	return answer(w, s)
+	return writeJSON(w, s)
 }
 
 // viewHeader carries what is drawn over a picture.
@@ -213,7 +213,7 @@ const viewHeader = "Tirewatch-View"
 
 // getLive gives the next picture after number ?after=, or 204 when none comes for a while.
 func (p *Page) getLive(w http.ResponseWriter, r *http.Request) error {
-	after, err := number(r, "after", 0)
+	after, err := queryNumber(r, "after", 0)
 	if err != nil {
 		return err
 	}
@@ -234,11 +234,11 @@ func (p *Page) getLive(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// mostFound bounds a page of the history.
-const mostFound = 100
+// maxResults bounds a page of the history.
+const maxResults = 100
 
-// searching is how long a search may take until it answers with what it has.
-const searching = 5 * time.Second
+// searchTimeout is how long a search may take until it answers with what it has.
+const searchTimeout = 5 * time.Second
 
 func (p *Page) getVerdicts(w http.ResponseWriter, r *http.Request) error {
 	q := journal.Query{High: 1, Limit: 50}
@@ -247,7 +247,7 @@ func (p *Page) getVerdicts(w http.ResponseWriter, r *http.Request) error {
 		if text := form.Get(name); text != "" {
 			t, err := time.Parse(time.RFC3339, text)
 			if err != nil {
-				return wrong("%s: %w", name, err)
+				return badRequest("%s: %w", name, err)
 			}
 			*into = t
 		}
@@ -256,25 +256,25 @@ func (p *Page) getVerdicts(w http.ResponseWriter, r *http.Request) error {
 		if text := form.Get(name); text != "" {
 			x, err := strconv.ParseFloat(text, 64)
 			if err != nil || !(x >= 0 && x <= 1) {
-				return wrong("%s: %q is no probability", name, text)
+				return badRequest("%s: %q is no probability", name, text)
 			}
 			*into = x
 		}
 	}
 	if q.Label = verdict.Label(form.Get("label")); q.Label != "" && !slices.Contains(verdict.Labels(), q.Label) {
-		return wrong("label: %q is none", q.Label)
+		return badRequest("label: %q is none", q.Label)
 	}
-	limit, err := number(r, "limit", 50)
-	if err != nil || limit < 1 || limit > mostFound {
-		return wrong("limit: want 1 to %d", mostFound)
+	limit, err := queryNumber(r, "limit", 50)
+	if err != nil || limit < 1 || limit > maxResults {
+		return badRequest("limit: want 1 to %d", maxResults)
 	}
 	q.Limit = int(limit)
 	if text := form.Get("below"); text != "" {
 		if q.Below, err = journal.ParsePlace(text); err != nil {
-			return wrong("below: %w", err)
+			return badRequest("below: %w", err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), searching)
+	ctx, cancel := context.WithTimeout(r.Context(), searchTimeout)
 	defer cancel()
 	found, end, more, err := p.o.Journal.Search(ctx, q)
 	if err != nil {
@@ -287,7 +287,7 @@ func (p *Page) getVerdicts(w http.ResponseWriter, r *http.Request) error {
 	if more {
 		body.Below = end.String()
 	}
-	return answer(w, body)
+	return writeJSON(w, body)
 }
 
 // getCrop gives the picture of a verdict: of the last ones from memory, of older ones what the
@@ -295,13 +295,13 @@ func (p *Page) getVerdicts(w http.ResponseWriter, r *http.Request) error {
 func (p *Page) getCrop(w http.ResponseWriter, r *http.Request) error {
 	seq, err := strconv.ParseUint(r.PathValue("seq"), 10, 63)
 	if err != nil {
-		return wrong("%w", err)
+		return badRequest("%w", err)
 	}
 	data, kind := p.recent.jpeg(seq), "image/jpeg"
 	if data == nil {
 		kind = "image/png"
 		if data, err = p.o.Journal.Crop(seq); errors.Is(err, fs.ErrNotExist) {
-			return &failure{http.StatusNotFound, "no_picture", nil}
+			return &apiError{http.StatusNotFound, "no_picture", nil}
 		}
 		if err != nil {
 			return err
@@ -314,14 +314,14 @@ func (p *Page) getCrop(w http.ResponseWriter, r *http.Request) error {
 }
 
 // number is a whole number of the address.
-func number(r *http.Request, name string, without uint64) (uint64, error) {
+func queryNumber(r *http.Request, name string, without uint64) (uint64, error) {
 	text := r.URL.Query().Get(name)
 	if text == "" {
 		return without, nil
 	}
 	n, err := strconv.ParseUint(text, 10, 63)
 	if err != nil {
-		return 0, wrong("%s: %w", name, err)
+		return 0, badRequest("%s: %w", name, err)
 	}
 	return n, nil
 }
@@ -332,7 +332,7 @@ func (p *Page) postLocate(w http.ResponseWriter, r *http.Request) error {
 		Mode   string `json:"mode"`
 		Region []int  `json:"region"`
 	}
-	if err := read(r, &want); err != nil {
+	if err := readJSON(r, &want); err != nil {
 		return err
 	}
 	g := want.Region
@@ -340,12 +340,12 @@ func (p *Page) postLocate(w http.ResponseWriter, r *http.Request) error {
 	case want.Mode == config.LocateRound && g == nil:
 	case want.Mode == config.LocateRegion && len(g) == 4 && slices.Min(g) >= 0 && slices.Max(g) <= 1<<14 && g[0] < g[2] && g[1] < g[3]:
 	default:
-		return wrong("want mode round, or mode region with [x0, y0, x1, y1]")
+		return badRequest("want mode round, or mode region with [x0, y0, x1, y1]")
 	}
 	err := p.o.Locate.Move(want.Mode, g)
 	p.o.Log.Info("page: the place of the tire was changed", "mode", want.Mode, "region", g, "from", origin(r), "error", err)
 	if errors.As(err, new(*config.SaveError)) {
-		return &failure{http.StatusConflict, "not_kept", err}
+		return &apiError{http.StatusConflict, "not_kept", err}
 	}
 	if err != nil {
 		return err
@@ -363,16 +363,16 @@ func (p *Page) postModel(w http.ResponseWriter, r *http.Request) error {
 	err := act()
 	p.o.Log.Info("page: model", "command", r.URL.Path, "from", origin(r), "error", err)
 	if err != nil {
-		return &failure{http.StatusConflict, "model", err}
+		return &apiError{http.StatusConflict, "model", err}
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-// mostReview bounds how many pictures of the queue a browser gets at once.
-const mostReview = 12
+// maxReview bounds how many pictures of the queue a browser gets at once.
+const maxReview = 12
 
-var errNoReview = &failure{http.StatusNotFound, "no_review", nil}
+var errNoReview = &apiError{http.StatusNotFound, "no_review", nil}
 
 func (p *Page) getReview(w http.ResponseWriter, _ *http.Request) error {
 	if p.o.Review == nil {
@@ -382,11 +382,11 @@ func (p *Page) getReview(w http.ResponseWriter, _ *http.Request) error {
 	if err != nil {
 		return err
 	}
-	waiting, err := p.o.Review.Next(mostReview)
+	waiting, err := p.o.Review.Next(maxReview)
 	if err != nil {
 		return err
 	}
-	return answer(w, struct {
+	return writeJSON(w, struct {
 		Waiting []verdict.Verdict `json:"waiting"`
 		All     int               `json:"all"`
 	}{waiting, all})
@@ -400,14 +400,14 @@ func (p *Page) postReview(w http.ResponseWriter, r *http.Request) error {
 		Seq   uint64        `json:"seq"`
 		Label verdict.Label `json:"label"`
 	}
-	if err := read(r, &want); err != nil {
+	if err := readJSON(r, &want); err != nil {
 		return err
 	}
 	if want.Label != "" && want.Label != verdict.Normal && want.Label != verdict.Crack {
-		return wrong("label: %q is none of a person's", want.Label)
+		return badRequest("label: %q is none of a person's", want.Label)
 	}
 	if err := p.o.Review.Label(want.Seq, want.Label); err != nil {
-		return &failure{http.StatusConflict, "label", err}
+		return &apiError{http.StatusConflict, "label", err}
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil

@@ -43,8 +43,8 @@ func lit(f *frame.Frame, gain float64) *frame.Frame {
 	return out
 }
 
-// aTire is a drawn one in grey.
-func aTire() *frame.Frame {
+// drawnTire is a drawn one in grey.
+func drawnTire() *frame.Frame {
 	f := frame.FromImage(synth.Draw(synth.Side, 400, 7, 1, true))
 	return &frame.Frame{Pix: f.Gray(nil, f.Bounds()), Width: f.Width, Height: f.Height, Stride: f.Width, Format: frame.Gray}
 }
@@ -52,7 +52,7 @@ func aTire() *frame.Frame {
 // The focus falls with each step out of focus and hardly answers to light; the light is judged by
 // what is lost at both ends.
 func TestFocusAndLight(t *testing.T) {
-	sharp := aTire()
+	sharp := drawnTire()
 	last, _ := measure(sharp, sharp.Bounds())
 	best := last
 	for n := 1; n <= 4; n++ {
@@ -102,7 +102,7 @@ func TestLive(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		go l.run(ctx, 0.05)
-		f := aTire()
+		f := drawnTire()
 		tire := locate.Tire{Centre: locate.Point{X: 200, Y: 200}, Radius: 150}
 		film := func() { f.Seq++; l.show(f, []locate.Tire{tire}) }
 		for range 100 {
@@ -128,7 +128,7 @@ func TestLive(t *testing.T) {
 			}
 			after = pic.view.Picture
 		}
-		time.Sleep(stale)
+		time.Sleep(maxAge)
 		limited, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
 		if pic := l.next(limited, 0); pic != nil {
@@ -153,7 +153,7 @@ func TestLiveWithoutCamera(t *testing.T) {
 // TestShowCostsNothing is what the loop pays for a page that nobody looks at.
 func TestShowCostsNothing(t *testing.T) {
 	p, _ := newPage(t, passwords(t, t.TempDir()))
-	f := aTire()
+	f := drawnTire()
 	if n := testing.AllocsPerRun(100, func() { p.Show(f, nil) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

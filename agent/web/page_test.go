@@ -49,7 +49,7 @@ func certificate(t testing.TB, certFile, keyFile string) {
 }
 
 // used are the keys that templates and scripts ask for. A key that is put together ends in a dot.
-func used(t *testing.T) map[string]bool {
+func usedKeys(t *testing.T) map[string]bool {
 	t.Helper()
 	keys := map[string]bool{}
 	patterns := []*regexp.Regexp{regexp.MustCompile(`\.T "([^"]+)"`), regexp.MustCompile(`'((?:[a-z]+\.)+[a-z_]+)'`), regexp.MustCompile(`\bt\('([^']+)'`),
@@ -92,7 +92,7 @@ func TestLanguagesAreComplete(t *testing.T) {
 			t.Errorf("%s has %d messages, English has %d", lang, len(messages), len(english))
 		}
 	}
-	keys := used(t)
+	keys := usedKeys(t)
 	prefixes := []string{}
 	for key := range keys {
 		if strings.HasSuffix(key, ".") {
@@ -151,13 +151,13 @@ const firstPaint = 100_000
 
 func TestFirstPaint(t *testing.T) {
 	p, _ := newPage(t, config.Page{Listen: "127.0.0.1:8080"})
-	p.o.Review = noReview{} // the page with all its parts
+	p.o.Review = emptyReview{} // the page with all its parts
 	for _, lang := range languages {
 		v := visit(t, p)
 		here := func(r *http.Request) { r.Host = "localhost"; r.Header.Set("Accept-Language", lang.String()) }
 		sum := len(answerText(t, v.ask("GET", "/", "", here)))
 		var names []string
-		for _, name := range slices.Sorted(maps.Keys(tags())) {
+		for _, name := range slices.Sorted(maps.Keys(etags())) {
 			names = append(names, name)
 			sum += len(answerText(t, v.ask("GET", "/static/"+name, "", here)))
 		}
@@ -201,12 +201,12 @@ func TestFilesStayHome(t *testing.T) {
 	}
 }
 
-// noReview is an empty queue.
-type noReview struct{}
+// emptyReview is an empty queue.
+type emptyReview struct{}
 
-func (noReview) Waiting() (int, error)               { return 0, nil }
-func (noReview) Next(int) ([]verdict.Verdict, error) { return nil, nil }
-func (noReview) Label(uint64, verdict.Label) error   { return nil }
+func (emptyReview) Waiting() (int, error)               { return 0, nil }
+func (emptyReview) Next(int) ([]verdict.Verdict, error) { return nil, nil }
+func (emptyReview) Label(uint64, verdict.Label) error   { return nil }
 
 // Text on its ground has a contrast of 4.5 or more in both schemes (WCAG 2.2, success criterion
 // 1.4.3).

@@ -29,8 +29,8 @@ var (
 // What is made of the files, for the first who asks: most commands of the program have no page.
 var (
 	catalogue = sync.OnceValue(readCatalogue)
-	pages     = sync.OnceValue(func() *template.Template { return template.Must(template.ParseFS(files, "*.html")) })
-	tags      = sync.OnceValue(readTags)
+	templates = sync.OnceValue(func() *template.Template { return template.Must(template.ParseFS(files, "*.html")) })
+	etags     = sync.OnceValue(readETags)
 )
 
 // readCatalogue gives the messages by language and key. A test holds that each language has each
@@ -48,10 +48,10 @@ func readCatalogue() map[string]map[string]string {
 	return all
 }
 
-// readTags gives an entity tag for each embedded file, so that a browser asks and is told that it
+// readETags gives an entity tag for each embedded file, so that a browser asks and is told that it
 // has it.
-func readTags() map[string]string {
-	tags := map[string]string{}
+func readETags() map[string]string {
+	etags := map[string]string{}
 	names, err := fs.Glob(files, "static/*")
 	if err != nil {
 		panic("internal error: " + err.Error()) // the pattern is ours
@@ -62,31 +62,31 @@ func readTags() map[string]string {
 			panic("internal error: " + err.Error()) // it is embedded
 		}
 		sum := sha256.Sum256(data)
-		tags[strings.TrimPrefix(name, "static/")] = `"` + hex.EncodeToString(sum[:8]) + `"`
+		etags[strings.TrimPrefix(name, "static/")] = `"` + hex.EncodeToString(sum[:8]) + `"`
 	}
-	return tags
+	return etags
 }
 
 // languageCookie holds the language that was chosen by hand.
 const languageCookie = "tirewatch-language"
 
-// speak is the language of a request: the chosen one, or else what the browser asks for.
-func speak(r *http.Request) string {
-	var wish []language.Tag
+// languageOf is the language of a request: the chosen one, or else what the browser asks for.
+func languageOf(r *http.Request) string {
+	var preferred []language.Tag
 	if c, err := r.Cookie(languageCookie); err == nil {
 		if tag, err := language.Parse(c.Value); err == nil {
-			wish = append(wish, tag)
+			preferred = append(preferred, tag)
 		}
 	}
 	if asked, _, err := language.ParseAcceptLanguage(r.Header.Get("Accept-Language")); err == nil {
-		wish = append(wish, asked...)
+		preferred = append(preferred, asked...)
 	}
-	_, i, _ := matcher.Match(wish...)
+	_, i, _ := matcher.Match(preferred...)
 	return languages[i].String()
 }
 
-// sheet is what the templates are filled with.
-type sheet struct {
+// pageData is what the templates are filled with.
+type pageData struct {
 	Lang      string
 	Languages []string
 	Station   string
@@ -98,20 +98,20 @@ type sheet struct {
 }
 
 // T is the message of a key in the reader's language.
-func (s sheet) T(key string) string { return s.Messages[key] }
+func (s pageData) T(key string) string { return s.Messages[key] }
 
-func (p *Page) sheet(r *http.Request) sheet {
-	lang := speak(r)
-	s := sheet{Lang: lang, Station: p.o.Station, Role: p.access.role(r).String(), Open: p.access.open(), Review: p.o.Review != nil, Messages: catalogue()[lang]}
+func (p *Page) pageData(r *http.Request) pageData {
+	lang := languageOf(r)
+	s := pageData{Lang: lang, Station: p.o.Station, Role: p.access.role(r).String(), Open: p.access.open(), Review: p.o.Review != nil, Messages: catalogue()[lang]}
 	for _, tag := range languages {
 		s.Languages = append(s.Languages, tag.String())
 	}
 	return s
 }
 
-func (p *Page) render(w http.ResponseWriter, status int, name string, s sheet) {
+func (p *Page) render(w http.ResponseWriter, status int, name string, s pageData) {
 	var out bytes.Buffer
-	if err := pages().ExecuteTemplate(&out, name, s); err != nil {
+	if err := templates().ExecuteTemplate(&out, name, s); err != nil {
 		panic("internal error: " + err.Error()) // tests fill every template
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -124,7 +124,7 @@ func (p *Page) index(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/login", http.StatusSeeOther)
 		return
 	}
-	p.render(w, http.StatusOK, "index.html", p.sheet(r))
+	p.render(w, http.StatusOK, "index.html", p.pageData(r))
 }
 
 func (p *Page) loginPage(w http.ResponseWriter, r *http.Request) {
@@ -132,7 +132,7 @@ func (p *Page) loginPage(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}
-	p.render(w, http.StatusOK, "login.html", p.sheet(r))
+	p.render(w, http.StatusOK, "login.html", p.pageData(r))
 }
 
 func (p *Page) login(w http.ResponseWriter, r *http.Request) {
@@ -140,12 +140,12 @@ func (p *Page) login(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}
-	s := p.sheet(r)
+	s := p.pageData(r)
 	_, err := p.access.logIn(w, r, r.PostFormValue("password"))
 	switch {
 	case err == nil:
 		http.Redirect(w, r, "/", http.StatusSeeOther)
-	case errors.Is(err, errTooMany):
+	case errors.Is(err, errTooManyAttempts):
 		s.Failed = "login.too_many"
 		w.Header().Set("Retry-After", "60")
 		p.render(w, http.StatusTooManyRequests, "login.html", s)
@@ -177,7 +177,7 @@ func (p *Page) language(w http.ResponseWriter, r *http.Request) {
 
 func (p *Page) static(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
-	tag := tags()[name]
+	tag := etags()[name]
 	if tag == "" {
 		http.NotFound(w, r)
 		return

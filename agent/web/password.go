@@ -26,20 +26,20 @@ const (
 
 // Lengths of a password. bytes
 const (
-	shortest = 10
-	longest  = 128
+	minPassword = 10
+	maxPassword = 128
 )
 
 // Hash makes the line of a password file: Argon2id in the PHC string format
 // (github.com/P-H-C/phc-string-format).
 func Hash(password string) (string, error) {
-	if len(password) < shortest || len(password) > longest {
-		return "", fmt.Errorf("a password of %d bytes, want %d to %d", len(password), shortest, longest)
+	if len(password) < minPassword || len(password) > maxPassword {
+		return "", fmt.Errorf("a password of %d bytes, want %d to %d", len(password), minPassword, maxPassword)
 	}
 	salt := make([]byte, saltSize)
 	rand.Read(salt)
 	h := hash{memory: hashMemory, time: hashTime, lanes: hashLanes, salt: salt}
-	h.key = h.of(password)
+	h.key = h.derive(password)
 	return h.String(), nil
 }
 
@@ -55,26 +55,26 @@ func (h hash) String() string {
 		base64.RawStdEncoding.EncodeToString(h.salt), base64.RawStdEncoding.EncodeToString(h.key))
 }
 
-func (h hash) of(password string) []byte {
+func (h hash) derive(password string) []byte {
 	return argon2.IDKey([]byte(password), h.salt, h.time, h.memory, h.lanes, hashSize)
 }
 
-func (h hash) fits(password string) bool {
-	return subtle.ConstantTimeCompare(h.of(password), h.key) == 1
+func (h hash) matches(password string) bool {
+	return subtle.ConstantTimeCompare(h.derive(password), h.key) == 1
 }
 
-// errHash says nothing of the line: it may be a password that somebody wrote there.
-var errHash = errors.New("holds no password of `tirewatch-agent password`")
+// errNotAHash says nothing of the line: it may be a password that somebody wrote there.
+var errNotAHash = errors.New("holds no password of `tirewatch-agent password`")
 
 // parseHash reads a line. What it asks for is bounded, so that no file makes a log-in take the
 // machine's memory.
 func parseHash(line string) (h hash, err error) {
 	parts := strings.Split(line, "$")
 	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
-		return h, errHash
+		return h, errNotAHash
 	}
 	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &h.memory, &h.time, &h.lanes); err != nil {
-		return h, errHash
+		return h, errNotAHash
 	}
 	var saltErr, keyErr error
 	h.salt, saltErr = base64.RawStdEncoding.DecodeString(parts[4])
@@ -82,7 +82,7 @@ func parseHash(line string) (h hash, err error) {
 	ok := saltErr == nil && keyErr == nil && len(h.salt) >= 8 && len(h.key) == hashSize &&
 		h.memory >= 8<<10 && h.memory <= 256<<10 && h.time >= 1 && h.time <= 16 && h.lanes >= 1 && h.lanes <= 16
 	if !ok || h.String() != line {
-		return hash{}, errHash
+		return hash{}, errNotAHash
 	}
 	return h, nil
 }

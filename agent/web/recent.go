@@ -11,11 +11,11 @@ import (
 // rejected tires only.
 type recent struct {
 	mu    sync.Mutex
-	crops [shownCrops]recentCrop // guarded by mu; a ring by number
+	crops [keptCrops]recentCrop // guarded by mu; a ring by number
 }
 
-// shownCrops is how many of the last verdicts have a picture.
-const shownCrops = 24
+// keptCrops is how many of the last verdicts have a picture.
+const keptCrops = 24
 
 type recentCrop struct {
 	seq   uint64
@@ -23,17 +23,17 @@ type recentCrop struct {
 	width int
 }
 
-func (r *recent) keep(seq uint64, pix []byte, width int) {
+func (r *recent) add(seq uint64, pix []byte, width int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c := &r.crops[seq%shownCrops]
+	c := &r.crops[seq%keptCrops]
 	c.seq, c.pix, c.width = seq, append(c.pix[:0], pix...), width
 }
 
 // jpeg is the picture of a verdict, nil when it is not here.
 func (r *recent) jpeg(seq uint64) []byte {
 	r.mu.Lock()
-	c := r.crops[seq%shownCrops]
+	c := r.crops[seq%keptCrops]
 	if c.seq != seq || c.width == 0 || len(c.pix) == 0 {
 		r.mu.Unlock()
 		return nil

@@ -20,7 +20,7 @@ func TestTriggerErrorsOutliveTheStation(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { gpioreg.Unregister(eye.N) })
-	dir := furnish(t)
+	dir := prepareStation(t)
 	const doubles = `
 [locate]
 mode = "region"
@@ -59,7 +59,7 @@ min_gap = "1m"
 }
 
 // triggerErrors are those of all shifts, as the page shows them.
-func triggerErrors(t *testing.T, s *aStation) (n int) {
+func triggerErrors(t *testing.T, s *testStation) (n int) {
 	t.Helper()
 	answer, err := http.Get(s.url + "/api/state")
 	if err != nil {

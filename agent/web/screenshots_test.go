@@ -24,9 +24,9 @@ func TestScreenshots(t *testing.T) {
 		t.Skip("SCREENSHOTS is not set: see make screenshots")
 	}
 	dir := t.TempDir()
-	remember(t, filepath.Join(dir, "journal.db"), 4200)
+	fillJournal(t, filepath.Join(dir, "journal.db"), 4200)
 	address := freeAddress(t)
-	s := play(t, dir, address, `
+	s := startWith(t, dir, address, `
 [station]
 site = "hamburg"
 line = "line1"

@@ -189,31 +189,31 @@ func TestAttackWithoutPassword(t *testing.T) {
 func TestAttackGuessing(t *testing.T) {
 	p, f := newPage(t, passwords(t, t.TempDir()))
 	v := visit(t, p)
-	for i := range perAddress {
+	for i := range maxPerAddress {
 		if got := v.logIn("guess"); got != http.StatusUnauthorized {
 			t.Fatalf("attempt %d gives %d", i, got)
 		}
 	}
 	if got := v.logIn(operatorPassword); got != http.StatusTooManyRequests {
-		t.Errorf("attempt %d gives %d", perAddress, got)
+		t.Errorf("attempt %d gives %d", maxPerAddress, got)
 	}
 	other := visit(t, p)
 	other.from = "192.0.2.2:1"
 	if got := other.logIn(operatorPassword); got != http.StatusSeeOther {
 		t.Errorf("the technician elsewhere gets %d", got)
 	}
-	for i := range fromAnybody {
-		other.from = fmt.Sprintf("[2001:db8:%x::%x]:1", i/perAddress, i+1)
+	for i := range maxOverall {
+		other.from = fmt.Sprintf("[2001:db8:%x::%x]:1", i/maxPerAddress, i+1)
 		other.logIn("guess")
 	}
 	other.from = "198.51.100.7:1"
 	if got := other.logIn("guess"); got != http.StatusTooManyRequests {
 		t.Errorf("one more of a botnet gets %d", got)
 	}
-	if n := len(p.access.attempts); n > fromAnybody {
+	if n := len(p.access.attempts); n > maxOverall {
 		t.Errorf("%d addresses are remembered", n)
 	}
-	f.clock = f.clock.Add(window)
+	f.clock = f.clock.Add(attemptWindow)
 	if got := v.logIn(operatorPassword); got != http.StatusSeeOther {
 		t.Errorf("a minute later the right password gives %d", got)
 	}
@@ -262,15 +262,15 @@ func TestAttackCookieTheft(t *testing.T) {
 	if c == nil || !c.HttpOnly || !c.Secure || c.SameSite != http.SameSiteStrictMode || c.Domain != "" || len(c.Value) < 26 {
 		t.Fatalf("cookie %+v", c)
 	}
-	f.clock = f.clock.Add(idle + time.Second)
+	f.clock = f.clock.Add(sessionIdle + time.Second)
 	if got := v.status("GET", "/api/state", ""); got != http.StatusUnauthorized {
-		t.Errorf("a session that was left alone for %v gives %d", idle, got)
+		t.Errorf("a session that was left alone for %v gives %d", sessionIdle, got)
 	}
-	for range mostSessions + 8 {
-		f.clock = f.clock.Add(window)
+	for range maxSessions + 8 {
+		f.clock = f.clock.Add(attemptWindow)
 		visit(t, p).logIn(viewerPassword)
 	}
-	if n := len(p.access.sessions); n > mostSessions {
+	if n := len(p.access.sessions); n > maxSessions {
 		t.Errorf("%d sessions are remembered", n)
 	}
 }
@@ -295,7 +295,7 @@ func TestAttackInjection(t *testing.T) {
 	for _, path := range []string{"/", "/login", "/api/state", "/nothing", "/static/page.js"} {
 		h := visit(t, p).ask("GET", path, "", nil).Header
 		for name, want := range map[string]string{
-			"Content-Security-Policy": policy, "X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+			"Content-Security-Policy": contentPolicy, "X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
 			"Cross-Origin-Resource-Policy": "same-origin",
 		} {
 			if got := h.Get(name); got != want {
@@ -306,8 +306,8 @@ func TestAttackInjection(t *testing.T) {
 			t.Errorf("%s: Cache-Control is %q", path, got)
 		}
 	}
-	if strings.Contains(policy, "unsafe") {
-		t.Errorf("policy %s", policy)
+	if strings.Contains(contentPolicy, "unsafe") {
+		t.Errorf("policy %s", contentPolicy)
 	}
 	p.o.Station = `<script>alert(1)</script>/"/x`
 	body, err := io.ReadAll(visit(t, p).ask("GET", "/login", "", nil).Body)
@@ -425,7 +425,7 @@ func TestAttackHangingBrowsers(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	var hanging []net.Conn
-	for range 2 * mostConnections {
+	for range 2 * maxConnections {
 		c, err := net.Dial("tcp", s.listener.Addr().String())
 		if err != nil {
 			t.Fatal(err)
@@ -445,7 +445,7 @@ func TestAttackHangingBrowsers(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	grown := (int64(after.HeapAlloc) - int64(before.HeapAlloc)) >> 10
-	t.Logf("%d hanging browsers, %d let in: the heap grew by %d KiB", len(hanging), mostConnections, grown)
+	t.Logf("%d hanging browsers, %d let in: the heap grew by %d KiB", len(hanging), maxConnections, grown)
 	if grown > 8<<10 {
 		t.Errorf("hanging browsers hold %d KiB", grown)
 	}

@@ -19,14 +19,14 @@ import (
 
 // Bounds of what a browser can take of the station.
 const (
-	mostConnections = 48
-	mostHeader      = 16 << 10 // bytes
-	mostBody        = 4 << 10  // bytes
+	maxConnections = 48
+	maxHeader      = 16 << 10 // bytes
+	maxBody        = 4 << 10  // bytes
 	// longPoll is how long a request for a picture waits for one.
 	longPoll = 10 * time.Second
-	// writing is how long an answer may take, waiting included. A browser that hangs loses its
+	// writeTimeout is how long an answer may take, waiting included. A browser that hangs loses its
 	// connection then.
-	writing = 30 * time.Second
+	writeTimeout = 30 * time.Second
 )
 
 // Server answers browsers. The listener stands when Listen has returned.
@@ -53,13 +53,13 @@ func (p *Page) Listen() (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("page: %w: choose another page.listen, or none", err)
 	}
-	bounded := netutil.LimitListener(l, mostConnections)
+	bounded := netutil.LimitListener(l, maxConnections)
 	if secure != nil {
 		bounded = tls.NewListener(bounded, secure)
 	}
 	return &Server{p, bounded, &http.Server{
-		Handler: p.Handler(), MaxHeaderBytes: mostHeader,
-		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: writing, IdleTimeout: time.Minute,
+		Handler: p.Handler(), MaxHeaderBytes: maxHeader,
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: writeTimeout, IdleTimeout: time.Minute,
 		// what scanners and broken connections cause
 		ErrorLog: slog.NewLogLogger(p.o.Log.Handler(), slog.LevelDebug),
 	}, scheme}, nil
@@ -71,10 +71,10 @@ func (s *Server) URL() string { return s.scheme + "://" + s.listener.Addr().Stri
 // Run answers until ctx ends. What it returns is not fatal: a station works without its page.
 func (s *Server) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	var remembering sync.WaitGroup
-	defer remembering.Wait()
+	var saving sync.WaitGroup
+	defer saving.Wait()
 	defer cancel()
-	remembering.Go(func() { s.page.memory.run(ctx, s.page.shifts, s.page.o.Log) })
+	saving.Go(func() { s.page.stateFile.run(ctx, s.page.shifts, s.page.o.Log) })
 	defer context.AfterFunc(ctx, func() { s.server.Close() })()
 	s.server.BaseContext = func(net.Listener) context.Context { return ctx }
 	go s.page.live.run(ctx, s.page.o.Margin)
@@ -94,15 +94,15 @@ func (p *Page) Handler() http.Handler {
 	return p.guard(http.NewCrossOriginProtection().Handler(p.routes()))
 }
 
-// policy lets the page load what comes from this station and nothing else, and nobody frame it.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; form-action 'self'; " +
+// contentPolicy lets the page load what comes from this station and nothing else, and nobody frame it.
+const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; form-action 'self'; " +
 	"base-uri 'none'; frame-ancestors 'none'"
 
 // guard is in front of every answer.
 func (p *Page) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for name, value := range map[string]string{
-			"Content-Security-Policy": policy, "X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+			"Content-Security-Policy": contentPolicy, "X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
 			"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin", "Cache-Control": "no-store",
 			"Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
 		} {
@@ -110,18 +110,18 @@ func (p *Page) guard(next http.Handler) http.Handler {
 		}
 		// A name of the attacker's that leads to this machine would make his page one of the same
 		// origin. With TLS the certificate forbids that.
-		if p.o.Page.Local() && !local(r.Host) {
+		if p.o.Page.Local() && !isLocalHost(r.Host) {
 			http.Error(w, "this page is for localhost and 127.0.0.1", http.StatusMisdirectedRequest)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, mostBody)
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		next.ServeHTTP(w, r)
 	})
 }
 
 // local says whether a Host names this machine to itself. The port may be another one, of an ssh
 // tunnel.
-func local(host string) bool {
+func isLocalHost(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		name = h

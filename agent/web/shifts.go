@@ -50,7 +50,7 @@ func (s *shifts) bounds(t time.Time) (start, end time.Time) {
 }
 
 // at gives the tally of the shift that t is in. mu is held.
-func (s *shifts) at(t time.Time) *tally {
+func (s *shifts) tallyAt(t time.Time) *tally {
 	start, end := s.bounds(t)
 	c := s.tally[start.Unix()]
 	if c == nil {
@@ -59,10 +59,10 @@ func (s *shifts) at(t time.Time) *tally {
 		// the farthest goes; a clock that jumps to and fro cannot fill the memory, nor what it left
 		// push the present out
 		if len(s.tally) > shownShifts {
-			from := func(k int64) int64 { return max(k-start.Unix(), start.Unix()-k) }
+			distance := func(k int64) int64 { return max(k-start.Unix(), start.Unix()-k) }
 			farthest := start.Unix()
 			for k := range s.tally {
-				if from(k) > from(farthest) {
+				if distance(k) > distance(farthest) {
 					farthest = k
 				}
 			}
@@ -75,13 +75,13 @@ func (s *shifts) at(t time.Time) *tally {
 func (s *shifts) count(t time.Time, l verdict.Label) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.at(t).Verdicts[l]++
+	s.tallyAt(t).Verdicts[l]++
 }
 
 func (s *shifts) addTriggerErrors(t time.Time, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.at(t).Triggers += n
+	s.tallyAt(t).Triggers += n
 }
 
 // triggerErrors gives those of each shift that has some.
@@ -120,7 +120,7 @@ func (s *shifts) load(j Journal) error {
 		if len(sum) > 0 {
 			s.mu.Lock()
 			for l, k := range sum {
-				s.at(start).Verdicts[l] += k
+				s.tallyAt(start).Verdicts[l] += k
 			}
 			s.mu.Unlock()
 		}
@@ -134,7 +134,7 @@ func (s *shifts) list() []tally {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var all []tally
-	present := s.at(s.now())
+	present := s.tallyAt(s.now())
 	for _, c := range s.tally {
 		copied := *c
 		copied.Verdicts = map[verdict.Label]int{}

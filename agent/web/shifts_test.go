@@ -9,7 +9,7 @@ import (
 )
 
 // zone sets the time zone of the station.
-func zone(t *testing.T, name string) *time.Location {
+func setZone(t *testing.T, name string) *time.Location {
 	t.Helper()
 	place, err := time.LoadLocation(name)
 	if err != nil {
@@ -23,7 +23,7 @@ func zone(t *testing.T, name string) *time.Location {
 
 // Shifts begin by the clock on the wall: through the night, and on the days when the clocks change.
 func TestShiftBounds(t *testing.T) {
-	here := zone(t, "Europe/Berlin")
+	here := setZone(t, "Europe/Berlin")
 	s := newShifts([]time.Duration{6 * time.Hour, 14 * time.Hour, 22 * time.Hour}, 1, time.Now)
 	for at, want := range map[string][2]string{
 		"2026-03-05 06:00:00": {"2026-03-05 06:00", "2026-03-05 14:00"},
@@ -45,13 +45,13 @@ func TestShiftBounds(t *testing.T) {
 	}
 }
 
-// remembered is a journal of verdicts before the start.
-type remembered struct {
+// oldJournal is a journal of verdicts before the start.
+type oldJournal struct {
 	fake
 	times []time.Time
 }
 
-func (r *remembered) Count(from, to time.Time, _ uint64) (map[verdict.Label]int, error) {
+func (r *oldJournal) Count(from, to time.Time, _ uint64) (map[verdict.Label]int, error) {
 	n := map[verdict.Label]int{}
 	for _, t := range r.times {
 		if !t.Before(from) && t.Before(to) {
@@ -63,10 +63,10 @@ func (r *remembered) Count(from, to time.Time, _ uint64) (map[verdict.Label]int,
 
 // What the journal has and what is told add up, and each verdict counts in one shift.
 func TestShiftCounters(t *testing.T) {
-	here := zone(t, "Asia/Jakarta")
+	here := setZone(t, "Asia/Jakarta")
 	now := time.Date(2026, 3, 5, 15, 0, 0, 0, here)
 	s := newShifts([]time.Duration{6 * time.Hour, 14 * time.Hour, 22 * time.Hour}, 1, func() time.Time { return now })
-	j := &remembered{}
+	j := &oldJournal{}
 	for i := range 4 * 24 * 6 { // every ten minutes of four days
 		j.times = append(j.times, now.Add(-time.Duration(i)*10*time.Minute))
 	}

@@ -33,8 +33,8 @@ const patience = time.Minute
 // stationName is what the pages of the tests are called.
 const stationName = "hamburg/line1/station3"
 
-// aStation is a whole one that inspects drawn tires, over and over, with a page.
-type aStation struct {
+// testStation is a whole one that inspects drawn tires, over and over, with a page.
+type testStation struct {
 	dir string
 	url string
 	log *lockedLog
@@ -79,8 +79,8 @@ func write(t testing.TB, dir, name, text string) string {
 	return path
 }
 
-// furnish makes the files of a station: pictures, a model and a journal of the last days.
-func furnish(t testing.TB) string {
+// prepareStation makes the files of a station: pictures, a model and a journal of the last days.
+func prepareStation(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, name := range []string{"tires", "inbox"} {
@@ -112,13 +112,13 @@ func furnish(t testing.TB) string {
 		t.Fatal(err)
 	}
 	write(t, dir, "first.tire", string(data))
-	remember(t, filepath.Join(dir, "journal.db"), 3000)
+	fillJournal(t, filepath.Join(dir, "journal.db"), 3000)
 	return dir
 }
 
 // remember fills a journal with verdicts of the last three days: most sound, some cracks, few
 // without a decision.
-func remember(t testing.TB, path string, n int) {
+func fillJournal(t testing.TB, path string, n int) {
 	t.Helper()
 	j, err := journal.Open(path, stationName)
 	if err != nil {
@@ -153,10 +153,10 @@ func remember(t testing.TB, path string, n int) {
 }
 
 // start runs a station in dir with what is added to its configuration, and gives its page.
-func start(t testing.TB, dir, more string) *aStation {
+func start(t testing.TB, dir, more string) *testStation {
 	t.Helper()
 	address := freeAddress(t)
-	return play(t, dir, address, `# The station of a test.
+	return startWith(t, dir, address, `# The station of a test.
 [station]
 site = "hamburg"
 line = "line1"
@@ -187,14 +187,14 @@ listen = "`+address+"\"\n"+more)
 }
 
 // play runs the station that text describes, whose page is at address.
-func play(t testing.TB, dir, address, text string) *aStation {
+func startWith(t testing.TB, dir, address, text string) *testStation {
 	t.Helper()
 	path := write(t, dir, "station.toml", text)
 	cfg, err := config.Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &aStation{dir: dir, url: "http://" + address, log: new(lockedLog)}
+	s := &testStation{dir: dir, url: "http://" + address, log: new(lockedLog)}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
@@ -235,7 +235,7 @@ func bare(t testing.TB, r web.Review) *barePage {
 	}
 	t.Cleanup(func() { j.Close() })
 	page, err := web.New(web.Options{
-		Page: config.Page{Listen: "127.0.0.1:0", Shifts: []string{"06:00"}}, Station: stationName, Journal: j, Models: store, Locate: still{}, Review: r, Log: log,
+		Page: config.Page{Listen: "127.0.0.1:0", Shifts: []string{"06:00"}}, Station: stationName, Journal: j, Models: store, Locate: fixedPlace{}, Review: r, Log: log,
 		Health: func() (message.Health, error) { return message.Health{}, nil }, Problems: func() map[string]string { return nil },
 		Broker: func() (bool, bool) { return false, false },
 	})
@@ -258,13 +258,13 @@ func bare(t testing.TB, r web.Review) *barePage {
 }
 
 // still is a place that does not move.
-type still struct{}
+type fixedPlace struct{}
 
-func (still) Where() (string, []int, int) { return config.LocateRound, nil, 0 }
-func (still) Move(string, []int) error    { return nil }
+func (fixedPlace) Where() (string, []int, int) { return config.LocateRound, nil, 0 }
+func (fixedPlace) Move(string, []int) error    { return nil }
 
 // await waits until the station has said something.
-func (s *aStation) await(t testing.TB, text string) {
+func (s *testStation) await(t testing.TB, text string) {
 	t.Helper()
 	for end := time.Now().Add(patience); !strings.Contains(s.log.String(), text); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {

@@ -24,7 +24,7 @@ import (
 // a desk what people do there.
 func TestViews(t *testing.T) {
 	b := browser(t)
-	s := start(t, furnish(t), "")
+	s := start(t, prepareStation(t), "")
 	for i, size := range screens {
 		t.Run(size.name, func(t *testing.T) {
 			p := open(t, b, size, "en", "light", s.url)
@@ -137,7 +137,7 @@ func health(b *tab) {
 }
 
 // model: a new network is on probation; it is confirmed, and then given up for the one before.
-func model(b *tab, s *aStation, serial uint64) {
+func model(b *tab, s *testStation, serial uint64) {
 	b.visit("model")
 	before := eval[string](b, `document.querySelector('.slot .serial').textContent`)
 	key, err := bundle.ReadPrivateKey(filepath.Join(s.dir, "maker"))
@@ -169,7 +169,7 @@ func model(b *tab, s *aStation, serial uint64) {
 
 // setup: focus and light are measured; the region is dragged, typed and saved, holds at once and
 // stands in the file beside its comments.
-func setup(b *tab, s *aStation) {
+func setup(b *tab, s *testStation) {
 	b.visit("setup")
 	b.until(`/best/.test(document.querySelector('#focus-now').textContent) && document.querySelectorAll('#histogram i').length === 32`)
 	b.until(`document.querySelector('#light-said').textContent === 'Well exposed.'`)
@@ -221,7 +221,7 @@ func setup(b *tab, s *aStation) {
 // the region holds now, and the page says what to write where.
 func TestSettingThatCannotBeKept(t *testing.T) {
 	b := browser(t)
-	dir := furnish(t)
+	dir := prepareStation(t)
 	s := start(t, dir, "")
 	if err := os.Rename(filepath.Join(dir, "station.toml"), filepath.Join(dir, "elsewhere.toml")); err != nil {
 		t.Fatal(err)
@@ -238,7 +238,7 @@ func TestSettingThatCannotBeKept(t *testing.T) {
 // out is out.
 func TestLogIn(t *testing.T) {
 	b := browser(t)
-	dir := furnish(t)
+	dir := prepareStation(t)
 	for name, password := range map[string]string{"page.password": "of an operator", "viewer.password": "of a viewer"} {
 		line, err := web.Hash(password)
 		if err != nil {
@@ -273,26 +273,26 @@ func TestLogIn(t *testing.T) {
 	}
 }
 
-// reviewed is a queue of three, as a station's learning would give it.
-type reviewed struct {
+// fakeReview is a queue of three, as a station's learning would give it.
+type fakeReview struct {
 	mu     sync.Mutex
 	queue  []verdict.Verdict
 	labels map[uint64]verdict.Label
 }
 
-func (r *reviewed) Waiting() (int, error) {
+func (r *fakeReview) Waiting() (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.queue), nil
 }
 
-func (r *reviewed) Next(n int) ([]verdict.Verdict, error) {
+func (r *fakeReview) Next(n int) ([]verdict.Verdict, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.queue[:min(n, len(r.queue))]), nil
 }
 
-func (r *reviewed) Label(seq uint64, label verdict.Label) error {
+func (r *fakeReview) Label(seq uint64, label verdict.Label) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.labels[seq] = label
@@ -304,7 +304,7 @@ func (r *reviewed) Label(seq uint64, label verdict.Label) error {
 func TestReview(t *testing.T) {
 	b := browser(t)
 	for _, size := range screens {
-		r := &reviewed{labels: map[uint64]verdict.Label{}}
+		r := &fakeReview{labels: map[uint64]verdict.Label{}}
 		for seq, probability := range map[uint64]float64{7: 0.5, 5: 0.45, 9: 0.6} {
 			r.queue = append(r.queue, verdict.Verdict{Seq: seq, Label: verdict.Normal, Probability: probability, Threshold: 0.5, Time: time.Now(),
 				Votes: []verdict.Vote{{Frame: 3}}})
@@ -344,7 +344,7 @@ func TestReview(t *testing.T) {
 // and that nothing is in English by mistake.
 func TestEveryView(t *testing.T) {
 	b := browser(t)
-	s := start(t, furnish(t), "")
+	s := start(t, prepareStation(t), "")
 	for _, size := range screens {
 		for i, language := range []string{"en", "de", "id"} {
 			p := open(t, b, size, language, []string{"light", "dark"}[i%2], s.url)

@@ -74,8 +74,8 @@ type Options struct {
 	Problems func() map[string]string       // by part: what keeps it from working
 	Broker   func() (named, connected bool) // named: there is one to send to
 	// around the outline, share of the diameter, as the crop is made
-	Margin float64
-	Memory string // the file that keeps what was wrong with triggers
+	Margin    float64
+	StateFile string // the file that keeps what was wrong with triggers
 
 	Log *slog.Logger
 	Now func() time.Time // nil: time.Now
@@ -84,13 +84,13 @@ type Options struct {
 // Page is the page of one station. Its methods may be called from any goroutine; those that the
 // station calls do nothing on a nil page.
 type Page struct {
-	o      Options
-	access *access
-	live   *live
-	shifts *shifts
-	recent *recent
-	memory *memory
-	looked atomic.Int64 // when somebody asked for something, Unix ns
+	o           Options
+	access      *access
+	live        *live
+	shifts      *shifts
+	recent      *recent
+	stateFile   *stateFile
+	lastRequest atomic.Int64 // when somebody asked for something, Unix ns
 }
 
 // New makes a page. It fails when a password file cannot be used.
@@ -104,17 +104,19 @@ func New(o Options) (*Page, error) {
 	}
 	p := &Page{o: o, access: a, live: newLive(), recent: new(recent)}
 	p.shifts = newShifts(o.Page.ShiftStarts(), o.Journal.Next(), o.Now)
-	if p.memory, err = recall(o.Memory, p.shifts); err != nil {
+	if p.stateFile, err = openStateFile(o.StateFile, p.shifts); err != nil {
 		o.Log.Warn("page: trigger errors are counted anew", "error", err)
 	}
 	return p, nil
 }
 
-// attention is how long after a request somebody still looks.
-const attention = time.Minute
+// viewerTimeout is how long after a request somebody still looks.
+const viewerTimeout = time.Minute
 
 // watched says whether somebody looks.
-func (p *Page) watched() bool { return p.o.Now().UnixNano()-p.looked.Load() < int64(attention) }
+func (p *Page) hasViewer() bool {
+	return p.o.Now().UnixNano()-p.lastRequest.Load() < int64(viewerTimeout)
+}
 
 // Judged takes a verdict that is stored. pix is the deciding crop, width px a row, and valid until
 // Judged returns.
@@ -124,8 +126,8 @@ func (p *Page) Judged(v *verdict.Verdict, pix []byte, width int) {
 	}
 	p.shifts.count(v.Time, v.Label)
 	p.live.judged(v)
-	if p.watched() {
-		p.recent.keep(v.Seq, pix, width)
+	if p.hasViewer() {
+		p.recent.add(v.Seq, pix, width)
 	}
 }
 

@@ -19,14 +19,14 @@ var threeShifts = []time.Duration{6 * time.Hour, 14 * time.Hour, 22 * time.Hour}
 
 // What was noted is there after a crash, in its shift, also when shifts begin at other times by
 // then.
-func TestMemoryAfterACrash(t *testing.T) {
-	here := zone(t, "Asia/Jakarta")
+func TestStateFileAfterACrash(t *testing.T) {
+	here := setZone(t, "Asia/Jakarta")
 	now := time.Date(2026, 3, 5, 15, 0, 0, 0, here)
 	path := filepath.Join(t.TempDir(), "journal.db-shifts")
-	begin := func(starts []time.Duration) (*shifts, *memory) {
+	begin := func(starts []time.Duration) (*shifts, *stateFile) {
 		t.Helper()
 		s := newShifts(starts, 1, func() time.Time { return now })
-		m, err := recall(path, s)
+		m, err := openStateFile(path, s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,11 +65,11 @@ func TestMemoryAfterACrash(t *testing.T) {
 
 // A board without a clock may start in 1970, in a shift that began the year before; what it notes
 // then costs the others nothing.
-func TestMemoryWithoutAClock(t *testing.T) {
-	zone(t, "Asia/Jakarta")
+func TestStateFileWithoutAClock(t *testing.T) {
+	setZone(t, "Asia/Jakarta")
 	path := filepath.Join(t.TempDir(), "journal.db-shifts")
 	s := newShifts(threeShifts, 1, time.Now)
-	m, err := recall(path, s)
+	m, err := openStateFile(path, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,17 +79,17 @@ func TestMemoryWithoutAClock(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := newShifts(threeShifts, 1, time.Now)
-	if _, err := recall(path, again); err != nil || !maps.Equal(again.triggerErrors(), s.triggerErrors()) {
+	if _, err := openStateFile(path, again); err != nil || !maps.Equal(again.triggerErrors(), s.triggerErrors()) {
 		t.Errorf("%v, %v are noted of %v", err, again.triggerErrors(), s.triggerErrors())
 	}
 }
 
 // What a clock noted that ran a month ahead does not hide the present when it is set right.
-func TestMemoryOfAClockAhead(t *testing.T) {
+func TestStateFileOfAClockAhead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db-shifts")
-	now := time.Date(2026, 3, 5, 15, 0, 0, 0, zone(t, "Europe/Berlin"))
+	now := time.Date(2026, 3, 5, 15, 0, 0, 0, setZone(t, "Europe/Berlin"))
 	s := newShifts(threeShifts, 1, func() time.Time { return now })
-	m, err := recall(path, s)
+	m, err := openStateFile(path, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestMemoryOfAClockAhead(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := newShifts(threeShifts, 1, func() time.Time { return now })
-	if _, err := recall(path, again); err != nil {
+	if _, err := openStateFile(path, again); err != nil {
 		t.Fatal(err)
 	}
 	again.addTriggerErrors(now, 2)
@@ -110,7 +110,7 @@ func TestMemoryOfAClockAhead(t *testing.T) {
 }
 
 // A file that cannot be used is told of and keeps nothing from working; the next errors replace it.
-func TestMemoryDamaged(t *testing.T) {
+func TestStateFileDamaged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db-shifts")
 	for _, text := range []string{"", "{", `{"trigger_errors": {"a": 1}}`, `{"trigger_errors": {"-9223372036854775807": 1}}`, `{"trigger_errors": {"9223372036854775807": 1}}`,
 		`{"trigger_errors": {"1772690400": -1}}`} {
@@ -118,7 +118,7 @@ func TestMemoryDamaged(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := newShifts(threeShifts, 1, time.Now)
-		m, err := recall(path, s)
+		m, err := openStateFile(path, s)
 		if err == nil || !strings.Contains(err.Error(), path) || len(s.triggerErrors()) > 0 {
 			t.Errorf("%q: %v, %v", text, err, s.triggerErrors())
 		}
@@ -127,7 +127,7 @@ func TestMemoryDamaged(t *testing.T) {
 			t.Error(err)
 		}
 		again := newShifts(threeShifts, 1, time.Now)
-		if _, err := recall(path, again); err != nil || !maps.Equal(again.triggerErrors(), s.triggerErrors()) {
+		if _, err := openStateFile(path, again); err != nil || !maps.Equal(again.triggerErrors(), s.triggerErrors()) {
 			t.Errorf("after %q: %v, %v", text, err, again.triggerErrors())
 		}
 	}
@@ -135,11 +135,11 @@ func TestMemoryDamaged(t *testing.T) {
 
 // However many triggers are wrong, the card is written to once a minute, and not at all while none
 // is.
-func TestMemorySparesTheCard(t *testing.T) {
+func TestStateFileSparesTheCard(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db-shifts")
 	synctest.Test(t, func(t *testing.T) {
 		s := newShifts(threeShifts, 1, time.Now)
-		m, err := recall(path, s)
+		m, err := openStateFile(path, s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,7 +165,7 @@ func TestMemorySparesTheCard(t *testing.T) {
 		<-ended
 		sum := 0
 		again := newShifts(threeShifts, 1, time.Now)
-		if _, err := recall(path, again); err != nil {
+		if _, err := openStateFile(path, again); err != nil {
 			t.Fatal(err)
 		}
 		for _, n := range again.triggerErrors() {

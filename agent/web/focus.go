@@ -41,23 +41,23 @@ type light struct {
 	Mean float64 `json:"mean"` // grey, 0 to 255
 	Dark float64 `json:"dark"` // share of pixels that are black
 	// share of pixels that are white, where nothing is to be seen any more
-	Bright    float64          `json:"bright"`
-	Upper     int              `json:"upper"` // grey below which 95 % lie
-	Histogram [histogram]int32 `json:"histogram"`
+	Bright    float64              `json:"bright"`
+	Upper     int                  `json:"upper"` // grey below which 95 % lie
+	Histogram [histogramBins]int32 `json:"histogram"`
 }
 
-const histogram = 32 // bins
+const histogramBins = 32 // bins
 
 // Greys from which a pixel counts as black and as white: noise leaves the ends of the scale by a
 // few.
 const (
-	black = 4
-	white = 251
+	blackLevel = 4
+	whiteLevel = 251
 )
 
-// measured is the side of the square in the middle of a part that is measured, px: the sharpness of
+// measuredSide is the side of the square in the middle of a part that is measured, px: the sharpness of
 // a lens shows there as well, in a hundredth of the time.
-const measured = 512
+const measuredSide = 512
 
 // measure gives the sharpness of a part of the frame and how bright it is.
 //
@@ -66,7 +66,7 @@ const measured = 512
 // not taken for better focus. It has no unit: the higher, the sharper, for one picture.
 func measure(f *frame.Frame, part image.Rectangle) (focus float64, l light) {
 	mid := part.Min.Add(part.Max).Div(2)
-	part = part.Intersect(image.Rect(mid.X-measured/2, mid.Y-measured/2, mid.X+measured/2, mid.Y+measured/2))
+	part = part.Intersect(image.Rect(mid.X-measuredSide/2, mid.Y-measuredSide/2, mid.X+measuredSide/2, mid.Y+measuredSide/2))
 	w, h := part.Dx(), part.Dy()
 	if w < 3 || h < 3 {
 		return 0, l
@@ -81,15 +81,15 @@ func measure(f *frame.Frame, part image.Rectangle) (focus float64, l light) {
 	for v, k := range count {
 		sum += float64(v) * float64(k)
 		squares += float64(v) * float64(v) * float64(k)
-		l.Histogram[v*histogram/256] += k
+		l.Histogram[v*histogramBins/256] += k
 		if float64(below) < 0.95*n {
 			l.Upper = v
 		}
 		below += k
-		if v <= black {
+		if v <= blackLevel {
 			l.Dark += float64(k) / n
 		}
-		if v >= white {
+		if v >= whiteLevel {
 			l.Bright += float64(k) / n
 		}
 	}
