@@ -130,9 +130,9 @@ func history(b *tab) {
 // health: each part with its figure.
 func health(b *tab) {
 	b.visit("health")
-	b.until(`document.querySelectorAll('#organs .tile').length === 8`)
-	b.until(`/frames\/s/.test(document.querySelector('[data-organ=camera]').innerText) && document.querySelector('[data-organ=camera]').classList.contains('good')`)
-	b.until(`/none set up/.test(document.querySelector('[data-organ=broker]').innerText) && /free/.test(document.querySelector('[data-organ=disk]').innerText)`)
+	b.until(`document.querySelectorAll('#health-tiles .tile').length === 8`)
+	b.until(`/frames\/s/.test(document.querySelector('[data-tile=camera]').innerText) && document.querySelector('[data-tile=camera]').classList.contains('good')`)
+	b.until(`/none set up/.test(document.querySelector('[data-tile=broker]').innerText) && /free/.test(document.querySelector('[data-tile=disk]').innerText)`)
 	b.until(`/Working/.test(document.querySelector('#condition').textContent) && /tirewatch 1.2.3/.test(document.querySelector('#version').textContent)`)
 }
 
@@ -161,10 +161,10 @@ func model(b *tab, s *testStation, serial uint64) {
 	b.until(`!document.querySelector('#ask').open && !document.querySelector('#trial').hidden`)
 	b.click("#confirm")
 	b.click("#ask button[value=yes]")
-	b.until(`document.querySelector('#model-said').textContent === 'The model is confirmed.' && document.querySelector('.tag.proven') !== null`)
+	b.until(`document.querySelector('#model-notice').textContent === 'The model is confirmed.' && document.querySelector('.tag.proven') !== null`)
 	b.click("#rollback")
 	b.click("#ask button[value=yes]")
-	b.until(fmt.Sprintf(`document.querySelector('#model-said').textContent === 'The model before judges again.' && document.querySelector('.slot .serial').textContent === %q`, before))
+	b.until(fmt.Sprintf(`document.querySelector('#model-notice').textContent === 'The model before judges again.' && document.querySelector('.slot .serial').textContent === %q`, before))
 }
 
 // setup: focus and light are measured; the region is dragged, typed and saved, holds at once and
@@ -172,7 +172,7 @@ func model(b *tab, s *testStation, serial uint64) {
 func setup(b *tab, s *testStation) {
 	b.visit("setup")
 	b.until(`/best/.test(document.querySelector('#focus-now').textContent) && document.querySelectorAll('#histogram i').length === 32`)
-	b.until(`document.querySelector('#light-said').textContent === 'Well exposed.'`)
+	b.until(`document.querySelector('#light-notice').textContent === 'Well exposed.'`)
 	b.click("#place input[value=region]")
 	b.until(`document.querySelectorAll('#setup-stage .handle').length === 4`)
 	b.run(`for (const [name, value] of Object.entries({x0: 40, y0: 50, x1: 300, y1: 320})) {
@@ -196,7 +196,7 @@ func setup(b *tab, s *testStation) {
 		}
 	}
 	b.click("#place button")
-	b.until(`/^Saved/.test(document.querySelector('#place-said').textContent)`)
+	b.until(`/^Saved/.test(document.querySelector('#place-notice').textContent)`)
 	cfg, err := config.Load(filepath.Join(s.dir, "station.toml"))
 	if err != nil || cfg.Locate.Mode != config.LocateRegion || !slices.Equal(cfg.Locate.Region, region) {
 		b.t.Errorf("the file has %v, %v; want %v", cfg, err, region)
@@ -213,7 +213,7 @@ func setup(b *tab, s *testStation) {
 	b.visit("setup")
 	b.click("#place input[value=round]")
 	b.click("#place button")
-	b.until(`/^Saved/.test(document.querySelector('#place-said').textContent)`)
+	b.until(`/^Saved/.test(document.querySelector('#place-notice').textContent)`)
 	b.until(`document.querySelectorAll('#setup-stage .outline').length === 1`)
 }
 
@@ -230,8 +230,8 @@ func TestSettingThatCannotBeKept(t *testing.T) {
 	p.visit("setup")
 	p.click("#place input[value=region]")
 	p.click("#place button")
-	p.until(`/after a restart the old one holds again/.test(document.querySelector('#place-said').textContent)`)
-	p.until(`/mode = "region", region = \[/.test(document.querySelector('#place-said').textContent)`)
+	p.until(`/after a restart the old one holds again/.test(document.querySelector('#place-notice').textContent)`)
+	p.until(`/mode = "region", region = \[/.test(document.querySelector('#place-notice').textContent)`)
 }
 
 // TestLogIn: nobody sees anything before, a viewer changes nothing, an operator may, and who logs
@@ -316,7 +316,7 @@ func TestReview(t *testing.T) {
 		p.visit("review")
 		p.until(`document.querySelector('#review').dataset.seq === '7' && document.querySelector('#review-count').textContent === '3 to review'`)
 		p.do(chromedp.KeyEvent("2"))
-		p.until(`document.querySelector('#review').dataset.seq === '5' && document.querySelector('#review-said').textContent === '#7: Crack'`)
+		p.until(`document.querySelector('#review').dataset.seq === '5' && document.querySelector('#review-notice').textContent === '#7: Crack'`)
 		p.click("#choices [data-label=normal]")
 		p.until(`document.querySelector('#review').dataset.seq === '9'`)
 		p.do(chromedp.KeyEvent("3"))

@@ -11,7 +11,7 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
-export const known = key => key in messages;
+export const hasMessage = key => key in messages;
 export const $ = id => document.getElementById(id);
 
 // el makes an element: el('p.muted', {title: 'x'}, 'text', child). Values that are functions become listeners.
@@ -61,17 +61,17 @@ export function bytes(n) {
   return fixed(n, n < 10 && i > 0 ? 1 : 0) + ' ' + units[i];
 }
 
-export function span(seconds) {
+export function duration(seconds) {
   if (seconds < 90) return fixed(seconds, 0) + ' s';
   if (seconds < 5400) return fixed(seconds / 60, 0) + ' min';
   if (seconds < 48 * 3600) return fixed(seconds / 3600, 0) + ' h';
   return fixed(seconds / 86400, 0) + ' d';
 }
 
-// A Refusal is an answer of the station that is an error.
-export class Refusal extends Error {
+// A StationError is an answer of the station that is an error.
+export class StationError extends Error {
   constructor(status, body) {
-    super(known('error.' + body.code) ? t('error.' + body.code) : body.code);
+    super(hasMessage('error.' + body.code) ? t('error.' + body.code) : body.code);
     this.status = status;
     this.detail = body.detail || '';
     this.hint = body.hint || '';
@@ -83,7 +83,7 @@ async function checked(response) {
   if (response.status === 401) location.href = '/login';
   let body = {code: 'internal', detail: response.status + ' ' + response.statusText};
   if ((response.headers.get('Content-Type') || '').startsWith('application/json')) body = await response.json();
-  throw new Refusal(response.status, body);
+  throw new StationError(response.status, body);
 }
 
 export const get = (path, options) => fetch(path, options).then(checked);
@@ -92,20 +92,20 @@ export const post = (path, body) =>
   fetch(path, {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)}).then(checked);
 
 // say shows what became of an action.
-export function say(where, text, kind = '') {
+export function showNotice(where, text, kind = '') {
   where.hidden = !text;
   where.className = 'notice ' + kind;
   where.textContent = text;
 }
 
-export function sayError(where, error) {
-  say(where, error.message, 'bad');
+export function showError(where, error) {
+  showNotice(where, error.message, 'bad');
   if (error.detail) where.append(el('span.detail', {lang: 'en'}, error.detail));
   if (error.hint) where.append(el('span.detail', {lang: 'en'}, error.hint));
 }
 
 // ask wants a yes before something that is not taken back by a click.
-export function ask(text) {
+export function askYesNo(text) {
   const dialog = $('ask');
   $('ask-text').textContent = text;
   dialog.showModal();

@@ -1,6 +1,6 @@
 // The history: a search by time, label and score, page by page.
 
-import {$, t, getJSON, sayError, say, count} from './core.js';
+import {$, t, getJSON, showError, showNotice, count} from './core.js';
 import {row} from './verdicts.js';
 
 let below = '', searched = false, shown = 0;
@@ -35,10 +35,10 @@ async function next() {
     below = answer.below || '';
     $('results').append(...verdicts.map(row));
     $('more').hidden = !below;
-    say($('found'), shown === 0 && !below ? t('history.none') : t(below ? 'history.first' : 'history.all', {n: count(shown)}));
+    showNotice($('found'), shown === 0 && !below ? t('history.none') : t(below ? 'history.first' : 'history.all', {n: count(shown)}));
     $('found').className = 'muted';
   } catch (error) {
-    sayError($('found'), error);
+    showError($('found'), error);
   }
   $('more').disabled = false;
 }

@@ -2,7 +2,7 @@
 
 import {$, t, el, count, percent, getJSON, day} from './core.js';
 import {Stage, watch} from './picture.js';
-import {large, card} from './verdicts.js';
+import {showLarge, card} from './verdicts.js';
 
 const shownLast = 12;
 let stage, state = null, lastSeq = 0, fetching = false;
@@ -15,7 +15,7 @@ export function begin() {
     stage.over.replaceChildren(...stage.outlines(view, state?.locate.mode === 'region' ? state.locate.region : null));
     stage.score(view.verdict);
     if (view.verdict) {
-      large($('verdict'), view.verdict);
+      showLarge($('verdict'), view.verdict);
       last(view.verdict.seq);
     }
   });
@@ -44,7 +44,7 @@ export function update(s) {
     el('thead', {}, el('tr', {}, el('th', {scope: 'col'}, t('shift.when')), ...figures(present).map(([name]) => el('th', {scope: 'col'}, t('shift.' + name))))),
     el('tbody', {}, ...earlier.map(shift => el('tr', {}, el('th', {scope: 'row'}, `${day(shift.start)} ${hours(shift)}`),
       ...figures(shift).map(([, value]) => el('td', {}, value))))));
-  if (s.last === 0) large($('verdict'), null);
+  if (s.last === 0) showLarge($('verdict'), null);
   last(s.last);
 }
 
@@ -57,7 +57,7 @@ async function last(seq) {
     lastSeq = seq;
     const known = new Map([...$('last').children].map(e => [e.dataset.seq, e]));
     $('last').replaceChildren(...(verdicts || []).map(v => known.get(String(v.seq)) || card(v)));
-    if (verdicts?.length && !$('verdict').dataset.shown) large($('verdict'), verdicts[0]);
+    if (verdicts?.length && !$('verdict').dataset.shown) showLarge($('verdict'), verdicts[0]);
   } catch { /* the state is asked for again in a moment, and says what is wrong */ }
   fetching = false;
 }

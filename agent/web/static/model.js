@@ -1,6 +1,6 @@
 // Model: the two slots, the probation, and the two things that a person may decide.
 
-import {$, t, el, count, fixed, percent, dayAndClock, day, post, ask, say, sayError, getJSON, operator, known} from './core.js';
+import {$, t, el, count, fixed, percent, dayAndClock, day, post, askYesNo, showNotice, showError, getJSON, operator, hasMessage} from './core.js';
 
 export function begin() {
   $('confirm').addEventListener('click', () => act('confirm', 'model.ask_confirm', 'model.confirmed'));
@@ -8,13 +8,13 @@ export function begin() {
 }
 
 async function act(command, question, done) {
-  if (!await ask(t(question))) return;
+  if (!await askYesNo(t(question))) return;
   try {
     await post('/api/model/' + command, {});
-    say($('model-said'), t(done), 'good');
+    showNotice($('model-notice'), t(done), 'good');
     update(await getJSON('/api/state'));
   } catch (error) {
-    sayError($('model-said'), error);
+    showError($('model-notice'), error);
   }
 }
 
@@ -44,5 +44,5 @@ export function update(s) {
   $('confirm').disabled = !operator || !trial;
   $('rollback').disabled = !operator || !m.previous;
   const e = m.last;
-  $('model-last').textContent = e ? t('model.last', {what: known('event.' + e.event) ? t('event.' + e.event) : e.event, n: e.serial, time: dayAndClock(e.time)}) : '';
+  $('model-last').textContent = e ? t('model.last', {what: hasMessage('event.' + e.event) ? t('event.' + e.event) : e.event, n: e.serial, time: dayAndClock(e.time)}) : '';
 }

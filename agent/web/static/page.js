@@ -1,7 +1,7 @@
 // The page: which view is shown, and the state of the station that all views share.
 
-import {$, t, el, getJSON, operator, say} from './core.js';
-import {lookAt} from './picture.js';
+import {$, t, el, getJSON, operator, showNotice} from './core.js';
+import {setVisible} from './picture.js';
 import {partName} from './verdicts.js';
 import * as live from './live.js';
 import * as history from './history.js';
@@ -11,7 +11,7 @@ import * as model from './model.js';
 import * as setup from './setup.js';
 
 const views = {live, history, review, health, model, setup};
-const pause = 2000; // ms between two looks at the state
+const pollInterval = 2000; // ms between two looks at the state
 
 for (const e of document.querySelectorAll('.operator')) {
   e.disabled = !operator;
@@ -31,7 +31,7 @@ function open() {
     if (a.hash === '#' + name) a.setAttribute('aria-current', 'page');
     else a.removeAttribute('aria-current');
   }
-  lookAt(name);
+  setVisible(name);
   views[name].open?.();
   if (state) views[name].update?.(state);
   scrollTo(0, 0);
@@ -47,23 +47,23 @@ function condition(s) {
     : s.problems.length > 0 ? t('condition.bad', {part: s.problems.map(p => partName(p.part)).join(', ')}) : t('health.no_model');
 }
 
-async function look() {
+async function poll() {
   if (document.visibilityState === 'visible') {
     try {
       state = await getJSON('/api/state');
-      say($('trouble'), '');
+      showNotice($('connection'), '');
       condition(state);
       views[shown()].update?.(state);
     } catch (error) {
-      say($('trouble'), t('lost'), 'bad');
+      showNotice($('connection'), t('lost'), 'bad');
       $('condition').className = 'condition bad';
       $('condition').textContent = t('condition.lost');
     }
   }
-  setTimeout(look, pause);
+  setTimeout(poll, pollInterval);
 }
 
 for (const view of Object.keys(views)) if ($(view)) views[view].begin?.();
 addEventListener('hashchange', open);
 open();
-look();
+poll();

@@ -9,7 +9,7 @@ let running = false;
 // watch calls show(url, view) with each picture while the view of that name is visible.
 export function watch(name, show) { watchers.set(name, show); }
 
-export function lookAt(name) {
+export function setVisible(name) {
   visible = name;
   if (!running) run();
 }

@@ -1,6 +1,6 @@
 // The review queue: one picture at a time, the most uncertain first, labelled by a key or a button.
 
-import {$, t, el, getJSON, post, operator, say, sayError, count, percent} from './core.js';
+import {$, t, el, getJSON, post, operator, showNotice, showError, count, percent} from './core.js';
 import {picture, facts} from './verdicts.js';
 
 let waiting = [], all = 0, busy = false;
@@ -27,7 +27,7 @@ export async function open() {
     all = answer.all;
     show();
   } catch (error) {
-    sayError($('review-said'), error);
+    showError($('review-notice'), error);
   }
 }
 
@@ -46,13 +46,13 @@ async function label(label) {
   busy = true;
   try {
     await post('/api/review', {seq: v.seq, label});
-    say($('review-said'), t('review.said', {seq: v.seq, label: label ? t('label.' + label) : t('review.neither')}), 'good');
+    showNotice($('review-notice'), t('review.said', {seq: v.seq, label: label ? t('label.' + label) : t('review.neither')}), 'good');
     waiting.shift();
     all = Math.max(0, all - 1);
     if (waiting.length === 0 && all > 0) await open();
     else show();
   } catch (error) {
-    sayError($('review-said'), error);
+    showError($('review-notice'), error);
   }
   busy = false;
 }

@@ -1,9 +1,9 @@
 // Setting up: focus, light, and where the tire is.
 
-import {$, t, el, draw, fixed, post, say, sayError} from './core.js';
+import {$, t, el, draw, fixed, post, showNotice, showError} from './core.js';
 import {Stage, watch, box} from './picture.js';
 
-const least = 16; // px: a region that is smaller was a click
+const minSide = 16; // px: a region that is smaller was a click
 let stage, state = null, region = null, mode = null, touched = false, best = 0;
 
 export function begin() {
@@ -98,7 +98,7 @@ function drag(figure) {
     held = null;
     const [x0, y0, x1, y1] = region;
     region = [Math.min(x0, x1), Math.min(y0, y1), Math.max(x0, x1), Math.max(y0, y1)];
-    if (region[2] - region[0] < least || region[3] - region[1] < least) region = state?.locate.region?.slice() || suggestion(stage.view);
+    if (region[2] - region[0] < minSide || region[3] - region[1] < minSide) region = state?.locate.region?.slice() || suggestion(stage.view);
     paint();
   };
   figure.addEventListener('pointerup', end);
@@ -106,18 +106,18 @@ function drag(figure) {
 }
 
 async function save() {
-  const said = $('place-said');
+  const said = $('place-notice');
   if (mode === 'region' && (region[0] >= region[2] || region[1] >= region[3])) {
-    say(said, t('place.empty'), 'bad');
+    showNotice(said, t('place.empty'), 'bad');
     return;
   }
   try {
     await post('/api/locate', mode === 'region' ? {mode, region} : {mode});
-    say(said, t('place.saved'), 'good');
+    showNotice(said, t('place.saved'), 'good');
     if (mode === 'region' && state?.locate.learn) said.append(' ', t('place.learn', {n: state.locate.learn}));
     touched = false;
   } catch (error) {
-    sayError(said, error);
+    showError(said, error);
     if (error.status === 409) touched = false; // it holds until the next start
   }
 }
@@ -139,5 +139,5 @@ function light(l) {
   const highest = Math.max(...l.histogram, 1);
   l.histogram.forEach((n, i) => { bars.children[i].style.height = 100 * Math.sqrt(n / highest) + '%'; });
   const [word, kind] = l.bright > 0.01 ? ['light.too_bright', 'bad'] : l.upper < 90 ? ['light.too_dark', 'bad'] : ['light.good', 'good'];
-  say($('light-said'), t(word), kind);
+  showNotice($('light-notice'), t(word), kind);
 }

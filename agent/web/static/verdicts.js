@@ -1,6 +1,6 @@
 // Verdicts: the large one, cards with crops, heat maps, and the dialog with everything about one.
 
-import {$, t, el, draw, icon, percent, fixed, count, clock, dayAndClock, known} from './core.js';
+import {$, t, el, draw, icon, percent, fixed, count, clock, dayAndClock, hasMessage} from './core.js';
 
 // badge is a label with its sign, so that nobody has to tell colours apart.
 export const badge = label => el('span.badge.' + label, {}, icon(label), t('label.' + label));
@@ -16,7 +16,7 @@ export function scale(v) {
 }
 
 // large is the verdict that one sees from afar.
-export function large(where, v) {
+export function showLarge(where, v) {
   const key = v ? v.seq + v.label : '';
   if (where.dataset.shown === key) return;
   where.dataset.shown = key;
@@ -123,4 +123,4 @@ export function detail(v) {
 // A click beside the dialog closes it.
 $('detail').addEventListener('click', event => { if (event.target === $('detail')) $('detail').close(); });
 
-export const partName = part => known('part.' + part) ? t('part.' + part) : part;
+export const partName = part => hasMessage('part.' + part) ? t('part.' + part) : part;
