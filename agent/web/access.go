@@ -13,28 +13,28 @@ import (
 	"tirewatch/agent/config"
 )
 
-// role is what somebody may do.
+// role is what the sender of a request may do.
 type role int
 
 const (
-	nobody   role = iota
-	viewer        // look
-	operator      // look and change
+	nobody   role = iota // not logged in
+	viewer               // may look
+	operator             // may look and change
 )
 
 func (r role) String() string { return [...]string{"nobody", "viewer", "operator"}[r] }
 
-// access knows who is logged in.
+// access keeps the sessions and limits the log-in attempts.
 type access struct {
 	page    config.Page
 	now     func() time.Time
 	log     *slog.Logger
-	hashing chan struct{} // capacity 1: one password is looked at at a time, which bounds memory
+	hashing chan struct{} // capacity 1: one hash at a time, which limits memory
 
 	mu          sync.Mutex
 	sessions    map[[sha256.Size]byte]session // by the hash of the cookie's value; guarded by mu
-	attempts    map[netip.Prefix]int          // log-ins that failed since windowStart; guarded by mu
-	total       int                           // of all addresses together; guarded by mu
+	attempts    map[netip.Prefix]int          // failed log-ins since windowStart; guarded by mu
+	total       int                           // failed log-ins of all addresses; guarded by mu
 	windowStart time.Time                     // guarded by mu
 }
 
@@ -44,17 +44,17 @@ type session struct {
 }
 
 const (
-	// sessionIdle is how long a session lasts that is not used: a shift and what goes over.
+	// sessionIdle ends a session that is not used: after a shift and some overtime.
 	sessionIdle = 10 * time.Hour
-	// maxSessions are remembered; the one that was used longest ago goes.
+	// maxSessions limits the sessions; one more removes the one that was not used for longest.
 	maxSessions = 64
 )
 
-// Limits of log-ins that fail.
+// Limits on failed log-ins.
 const (
 	attemptWindow = time.Minute
-	maxPerAddress = 5  // in an attemptWindow
-	maxOverall    = 30 // in an attemptWindow
+	maxPerAddress = 5  // failed attempts in an attemptWindow
+	maxOverall    = 30 // the same, all addresses together
 )
 
 func newAccess(page config.Page, now func() time.Time, log *slog.Logger) (*access, error) {
@@ -71,13 +71,14 @@ func newAccess(page config.Page, now func() time.Time, log *slog.Logger) (*acces
 	return a, nil
 }
 
-// open says whether everybody may do everything: at the station itself, when no password is set.
+// open reports whether the page needs no log-in: no password is set, which the configuration allows
+// only for a page that listens on the station itself.
 func (a *access) open() bool { return a.page.PasswordFile == "" }
 
-// cookie is the name of the cookie that holds a session.
+// cookie is the name of the session cookie.
 const cookie = "tirewatch"
 
-// role of a request.
+// role returns the role of a request and extends its session.
 func (a *access) role(r *http.Request) role {
 	if a.open() {
 		return operator
@@ -86,7 +87,8 @@ func (a *access) role(r *http.Request) role {
 	if err != nil {
 		return nobody
 	}
-	// a look-up by the value itself would tell by its time how much of it was right
+	// The hash is the key: a look-up by the value itself would leak through its timing how much of
+	// the value is right.
 	key := sha256.Sum256([]byte(c.Value))
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -100,29 +102,29 @@ func (a *access) role(r *http.Request) role {
 	return s.role
 }
 
-// Reasons why nobody is let in.
+// Reasons to refuse a log-in.
 var (
 	errWrongPassword   = errors.New("wrong password")
 	errTooManyAttempts = errors.New("too many attempts")
-	errPasswordFile    = errors.New("a password file cannot be used")
+	errPasswordFile    = errors.New("password file unusable")
 )
 
-// logIn looks at a password and begins a session.
+// logIn checks a password and starts a session.
 func (a *access) logIn(w http.ResponseWriter, r *http.Request, password string) (role, error) {
 	from := origin(r)
 	if !a.allowAttempt(from) {
 		return nobody, errTooManyAttempts
 	}
-	who, err := a.roleOf(r, password)
+	granted, err := a.roleOf(r, password)
 	if err != nil {
-		a.log.Warn("page: nobody was let in", "from", from, "reason", err)
+		a.log.Warn("page: login refused", "from", from, "reason", err)
 		return nobody, err
 	}
 	token := rand.Text()
 	key := sha256.Sum256([]byte(token))
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.attempts[from] > 0 { // only what fails counts
+	if a.attempts[from] > 0 { // only failed attempts count
 		a.attempts[from]--
 		a.total--
 	}
@@ -135,16 +137,17 @@ func (a *access) logIn(w http.ResponseWriter, r *http.Request, password string) 
 		}
 		delete(a.sessions, oldest)
 	}
-	a.sessions[key] = session{who, a.now()}
+	a.sessions[key] = session{granted, a.now()}
 	http.SetCookie(w, a.newCookie(r, token))
-	a.log.Info("page: logged in", "as", who, "from", from)
-	return who, nil
+	a.log.Info("page: logged in", "as", granted, "from", from)
+	return granted, nil
 }
 
-// newCookie is one that no script reads and that no other site's request carries. It ends with the
-// browser, and its session before.
+// newCookie makes a cookie that no script can read and that requests of other sites do not carry.
+// The browser drops it when it closes; the session may end earlier.
 func (a *access) newCookie(r *http.Request, value string) *http.Cookie {
-	return &http.Cookie{Name: cookie, Value: value, Path: "/", HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode}
+	return &http.Cookie{Name: cookie, Value: value, Path: "/",
+		HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode}
 }
 
 // logOut ends the session of a request.
@@ -154,13 +157,13 @@ func (a *access) logOut(w http.ResponseWriter, r *http.Request) {
 		delete(a.sessions, sha256.Sum256([]byte(c.Value)))
 		a.mu.Unlock()
 	}
-	gone := a.newCookie(r, "")
-	gone.MaxAge = -1
-	http.SetCookie(w, gone)
+	removed := a.newCookie(r, "")
+	removed.MaxAge = -1
+	http.SetCookie(w, removed)
 }
 
-// roleOf finds the role of a password. The files are read anew, so that a changed password counts at
-// once.
+// roleOf returns the role of a password. It reads the files each time, so that a changed password
+// applies at once.
 func (a *access) roleOf(r *http.Request, password string) (role, error) {
 	if len(password) > maxPassword {
 		return nobody, errWrongPassword
@@ -181,7 +184,7 @@ func (a *access) roleOf(r *http.Request, password string) (role, error) {
 		}
 		h, err := readHash(f.path)
 		if err != nil {
-			a.log.Error("page: nobody can log in", "error", err)
+			a.log.Error("page: password file unusable", "error", err)
 			return nobody, errPasswordFile
 		}
 		if h.matches(password) {
@@ -194,8 +197,8 @@ func (a *access) roleOf(r *http.Request, password string) (role, error) {
 	return found, nil
 }
 
-// allowAttempt counts an attempt. Both counts end with the window, so that what is remembered is bounded
-// by maxOverall.
+// allowAttempt counts an attempt and reports whether it is within both limits. Both counts restart
+// with each window, so the map holds at most maxOverall addresses.
 func (a *access) allowAttempt(from netip.Prefix) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -211,7 +214,8 @@ func (a *access) allowAttempt(from netip.Prefix) bool {
 	return true
 }
 
-// origin is the address of a request, of IPv6 the network that a single customer has.
+// origin returns the network of the sender: its address, or for IPv6 its /64, which is usually one
+// customer.
 func origin(r *http.Request) netip.Prefix {
 	at, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {

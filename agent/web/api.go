@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"tirewatch/agent/config"
@@ -20,7 +21,7 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// routes are all requests that the page knows, each with the least role that may make it.
+// routes lists every request that the page serves, with the lowest role that may send it.
 func (p *Page) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", p.index)
@@ -28,7 +29,7 @@ func (p *Page) routes() http.Handler {
 	mux.HandleFunc("POST /login", p.login)
 	mux.HandleFunc("POST /logout", p.logout)
 	mux.HandleFunc("GET /language/{tag}", p.language)
-	// no secrets in it, and the log-in needs its style
+	// open to all: the files hold no secrets, and the log-in page needs the style sheet
 	mux.HandleFunc("GET /static/{name}", p.static)
 	for _, route := range []struct {
 		pattern string
@@ -65,73 +66,84 @@ func (p *Page) routes() http.Handler {
 	return mux
 }
 
-// apiError is an answer that is an error. The page says code in the reader's language, and the error
-// behind it as it is.
+// apiError is an error with its HTTP status. The page shows the message "error.CODE" in the reader's
+// language, then the text of err as it is.
 type apiError struct {
 	status int
-	code   string // of a message "error.CODE"
-	err    error
+	code   string
+	err    error // may be nil
 }
 
-func (f *apiError) Error() string { return fmt.Sprintf("%s: %v", f.code, f.err) }
+func (e *apiError) Error() string { return fmt.Sprintf("%s: %v", e.code, e.err) }
 
-// fail answers with an error.
+// writeError sends an error as JSON.
 func (p *Page) writeError(w http.ResponseWriter, r *http.Request, err error) {
-	f, ok := errors.AsType[*apiError](err)
+	e, ok := errors.AsType[*apiError](err)
 	if !ok {
-		f = &apiError{http.StatusInternalServerError, "internal", err}
+		e = &apiError{http.StatusInternalServerError, "internal", err}
 	}
-	if f.status >= 500 {
-		p.o.Log.Error("page: a request failed", "path", r.URL.Path, "error", err)
+	if e.status >= 500 {
+		p.o.Log.Error("page: request failed", "path", r.URL.Path, "error", err)
 	}
 	body := struct {
 		Code   string `json:"code"`
 		Detail string `json:"detail,omitempty"`
 		Hint   string `json:"hint,omitempty"`
-	}{Code: f.code}
-	if f.err != nil {
-		body.Detail, body.Hint = f.err.Error(), hint.Of(f.err)
+	}{Code: e.code}
+	if e.err != nil {
+		body.Detail, body.Hint = e.err.Error(), hint.Of(e.err)
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(f.status)
-	_ = json.NewEncoder(w).Encode(body) // the browser has gone
+	w.WriteHeader(e.status)
+	_ = json.NewEncoder(w).Encode(body) // fails only if the browser has left
 }
 
-// wrong is a request that makes no sense.
+// badRequest is the error of an invalid request.
 func badRequest(format string, args ...any) error {
 	return &apiError{http.StatusBadRequest, "request", fmt.Errorf(format, args...)}
 }
 
+// writeJSON sends a response. body always encodes, so only the connection can fail, and nobody is
+// left to read about that.
 func writeJSON(w http.ResponseWriter, body any) error {
 	w.Header().Set("Content-Type", "application/json")
-	// types of this package; what fails is the browser's connection
 	_ = json.NewEncoder(w).Encode(body)
 	return nil
 }
 
-// read takes the body of a request.
+// readJSON decodes the body of a request.
 func readJSON(r *http.Request, into any) error {
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return badRequest("the body: %w", err)
+	err := d.Decode(into)
+	if err == nil {
+		return nil
 	}
-	return nil
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return badRequest("request body: larger than %d bytes", tooLarge.Limit)
+	}
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && e.Field != "" {
+		return badRequest("request body: wrong type of %q", e.Field)
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return badRequest("request body: unknown field %s", name)
+	}
+	return badRequest("request body: not the JSON object that the page sends")
 }
 
-// state is what the page shows beside the picture.
+// state is what the page shows beside the live image.
 type state struct {
 	Now      time.Time      `json:"now"`
 	Version  string         `json:"version"`
 	Role     string         `json:"role"`
-	Last     uint64         `json:"last"` // number of the latest verdict
+	Last     uint64         `json:"last"` // seq of the latest verdict
 	Health   message.Health `json:"health"`
 	Problems []problem      `json:"problems"`
 	Broker   broker         `json:"broker"`
 	Model    modelState     `json:"model"`
 	Locate   locateState    `json:"locate"`
-	Shifts   []tally        `json:"shifts"`           // the present one first
-	Review   *int           `json:"review,omitempty"` // pictures that wait for a label
+	Shifts   []tally        `json:"shifts"`           // the present shift first
+	Review   *int           `json:"review,omitempty"` // images that wait for a label
 }
 
 type problem struct {
@@ -147,15 +159,15 @@ type broker struct {
 type locateState struct {
 	Mode   string `json:"mode"`
 	Region []int  `json:"region"`
-	Learn  int    `json:"learn"` // frames of the empty place after a change
+	Learn  int    `json:"learn"` // frames that a new region must stay empty
 }
 
-// modelState is the two slots and the probation.
+// modelState describes the two slots and the probation.
 type modelState struct {
 	Active   *slot         `json:"active"`
 	Previous *slot         `json:"previous"`
 	Verdicts int           `json:"trial_verdicts"`
-	Of       int           `json:"trial_of"` // 0: no probation
+	Of       int           `json:"trial_of"` // 0: not on probation
 	Compared int           `json:"compared"`
 	Differ   int           `json:"disagreements"`
 	Ended    bool          `json:"ended"`
@@ -185,16 +197,16 @@ func (p *Page) getState(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s := state{Now: p.o.Now(), Version: p.o.Version, Role: p.access.role(r).String(), Last: p.o.Journal.Next() - 1, Health: health,
-		Problems: []problem{}, Shifts: p.shifts.list()}
+	s := state{Now: p.o.Now(), Version: p.o.Version, Role: p.access.role(r).String(),
+		Last: p.o.Journal.Next() - 1, Health: health, Problems: []problem{}, Shifts: p.shifts.list()}
 	problems := p.o.Problems()
 	for _, part := range slices.Sorted(maps.Keys(problems)) {
 		s.Problems = append(s.Problems, problem{part, problems[part]})
 	}
 	s.Broker.Named, s.Broker.Connected = p.o.Broker()
-	shot := p.o.Models.Snapshot()
-	s.Model = modelState{Active: newSlot(shot.Active), Previous: newSlot(shot.Previous), Ended: shot.Ended, Last: shot.Last}
-	if t := shot.Trial; t != nil {
+	m := p.o.Models.Snapshot()
+	s.Model = modelState{Active: newSlot(m.Active), Previous: newSlot(m.Previous), Ended: m.Ended, Last: m.Last}
+	if t := m.Trial; t != nil {
 		s.Model.Verdicts, s.Model.Of, s.Model.Compared, s.Model.Differ = t.Verdicts, t.Of, t.Compared, t.Disagreements
 	}
 	s.Locate.Mode, s.Locate.Region, s.Locate.Learn = p.o.Locate.Where()
@@ -208,10 +220,10 @@ func (p *Page) getState(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, s)
 }
 
-// viewHeader carries what is drawn over a picture.
+// viewHeader carries the view of an image as JSON.
 const viewHeader = "Tirewatch-View"
 
-// getLive gives the next picture after number ?after=, or 204 when none comes for a while.
+// getLive sends the next image after number ?after=, or 204 if none is made within longPoll.
 func (p *Page) getLive(w http.ResponseWriter, r *http.Request) error {
 	after, err := queryNumber(r, "after", 0)
 	if err != nil {
@@ -230,49 +242,20 @@ func (p *Page) getLive(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set(viewHeader, string(text)) // numbers and labels, all ASCII
 	w.Header().Set("Content-Type", "image/jpeg")
-	_, _ = w.Write(pic.jpeg) // the browser has gone
+	_, _ = w.Write(pic.jpeg) // fails only if the browser has left
 	return nil
 }
 
-// maxResults bounds a page of the history.
+// maxResults limits the verdicts in one response of the history.
 const maxResults = 100
 
-// searchTimeout is how long a search may take until it answers with what it has.
+// searchTimeout ends a search; the response then holds what was found so far.
 const searchTimeout = 5 * time.Second
 
 func (p *Page) getVerdicts(w http.ResponseWriter, r *http.Request) error {
-	q := journal.Query{High: 1, Limit: 50}
-	form := r.URL.Query()
-	for name, into := range map[string]*time.Time{"from": &q.From, "to": &q.To} {
-		if text := form.Get(name); text != "" {
-			t, err := time.Parse(time.RFC3339, text)
-			if err != nil {
-				return badRequest("%s: %w", name, err)
-			}
-			*into = t
-		}
-	}
-	for name, into := range map[string]*float64{"low": &q.Low, "high": &q.High} {
-		if text := form.Get(name); text != "" {
-			x, err := strconv.ParseFloat(text, 64)
-			if err != nil || !(x >= 0 && x <= 1) {
-				return badRequest("%s: %q is no probability", name, text)
-			}
-			*into = x
-		}
-	}
-	if q.Label = verdict.Label(form.Get("label")); q.Label != "" && !slices.Contains(verdict.Labels(), q.Label) {
-		return badRequest("label: %q is none", q.Label)
-	}
-	limit, err := queryNumber(r, "limit", 50)
-	if err != nil || limit < 1 || limit > maxResults {
-		return badRequest("limit: want 1 to %d", maxResults)
-	}
-	q.Limit = int(limit)
-	if text := form.Get("below"); text != "" {
-		if q.Below, err = journal.ParsePlace(text); err != nil {
-			return badRequest("below: %w", err)
-		}
+	q, err := readQuery(r)
+	if err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), searchTimeout)
 	defer cancel()
@@ -290,12 +273,51 @@ func (p *Page) getVerdicts(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, body)
 }
 
-// getCrop gives the picture of a verdict: of the last ones from memory, of older ones what the
-// journal keeps.
+// readQuery reads a search from the query of the URL: from and to (RFC 3339), low and high
+// (probability), label, limit, and below, where the page before ended.
+func readQuery(r *http.Request) (journal.Query, error) {
+	q := journal.Query{High: 1}
+	form := r.URL.Query()
+	for name, into := range map[string]*time.Time{"from": &q.From, "to": &q.To} {
+		if text := form.Get(name); text != "" {
+			t, err := time.Parse(time.RFC3339, text)
+			if err != nil {
+				return q, badRequest("%s: invalid time %q, want a time such as 2026-03-05T14:00:00Z", name, text)
+			}
+			*into = t
+		}
+	}
+	for name, into := range map[string]*float64{"low": &q.Low, "high": &q.High} {
+		if text := form.Get(name); text != "" {
+			x, err := strconv.ParseFloat(text, 64)
+			if err != nil || !(x >= 0 && x <= 1) {
+				return q, badRequest("%s: invalid probability %q, want 0 to 1", name, text)
+			}
+			*into = x
+		}
+	}
+	if q.Label = verdict.Label(form.Get("label")); q.Label != "" && !slices.Contains(verdict.Labels(), q.Label) {
+		return q, badRequest("label: unknown label %q", q.Label)
+	}
+	limit, err := queryNumber(r, "limit", 50)
+	if err != nil || limit < 1 || limit > maxResults {
+		return q, badRequest("limit: want 1 to %d", maxResults)
+	}
+	q.Limit = int(limit)
+	if text := form.Get("below"); text != "" {
+		if q.Below, err = journal.ParsePlace(text); err != nil {
+			return q, badRequest("below: invalid position %q", text)
+		}
+	}
+	return q, nil
+}
+
+// getCrop sends the crop of a verdict: a recent one from memory as JPEG, an older one from the
+// journal as PNG, if the journal keeps it.
 func (p *Page) getCrop(w http.ResponseWriter, r *http.Request) error {
 	seq, err := strconv.ParseUint(r.PathValue("seq"), 10, 63)
 	if err != nil {
-		return badRequest("%w", err)
+		return badRequest("invalid verdict number %q", r.PathValue("seq"))
 	}
 	data, kind := p.recent.jpeg(seq), "image/jpeg"
 	if data == nil {
@@ -309,11 +331,11 @@ func (p *Page) getCrop(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Cache-Control", "private, max-age=3600")
-	_, _ = w.Write(data) // the browser has gone
+	_, _ = w.Write(data) // fails only if the browser has left
 	return nil
 }
 
-// number is a whole number of the address.
+// queryNumber returns a whole number from the query of the URL, or without if the URL lacks it.
 func queryNumber(r *http.Request, name string, without uint64) (uint64, error) {
 	text := r.URL.Query().Get(name)
 	if text == "" {
@@ -321,12 +343,12 @@ func queryNumber(r *http.Request, name string, without uint64) (uint64, error) {
 	}
 	n, err := strconv.ParseUint(text, 10, 63)
 	if err != nil {
-		return 0, badRequest("%s: %w", name, err)
+		return 0, badRequest("%s: invalid number %q", name, text)
 	}
 	return n, nil
 }
 
-// postLocate moves the region, or lets the station search the outline again.
+// postLocate sets a fixed region, or makes the station look for the round outline again.
 func (p *Page) postLocate(w http.ResponseWriter, r *http.Request) error {
 	var want struct {
 		Mode   string `json:"mode"`
@@ -338,12 +360,13 @@ func (p *Page) postLocate(w http.ResponseWriter, r *http.Request) error {
 	g := want.Region
 	switch {
 	case want.Mode == config.LocateRound && g == nil:
-	case want.Mode == config.LocateRegion && len(g) == 4 && slices.Min(g) >= 0 && slices.Max(g) <= 1<<14 && g[0] < g[2] && g[1] < g[3]:
+	case want.Mode == config.LocateRegion && len(g) == 4 &&
+		slices.Min(g) >= 0 && slices.Max(g) <= 1<<14 && g[0] < g[2] && g[1] < g[3]:
 	default:
-		return badRequest("want mode round, or mode region with [x0, y0, x1, y1]")
+		return badRequest("want mode round, or mode region with a region [x0, y0, x1, y1] inside the frame")
 	}
 	err := p.o.Locate.Move(want.Mode, g)
-	p.o.Log.Info("page: the place of the tire was changed", "mode", want.Mode, "region", g, "from", origin(r), "error", err)
+	p.o.Log.Info("page: locate change requested", "mode", want.Mode, "region", g, "from", origin(r), "error", err)
 	if errors.As(err, new(*config.SaveError)) {
 		return &apiError{http.StatusConflict, "not_kept", err}
 	}
@@ -354,14 +377,14 @@ func (p *Page) postLocate(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// postModel ends a probation well or goes back to the network before.
+// postModel confirms the model on probation or rolls back to the previous model.
 func (p *Page) postModel(w http.ResponseWriter, r *http.Request) error {
 	act := p.o.Models.Confirm
 	if r.URL.Path == "/api/model/rollback" {
 		act = p.o.Models.Rollback
 	}
 	err := act()
-	p.o.Log.Info("page: model", "command", r.URL.Path, "from", origin(r), "error", err)
+	p.o.Log.Info("page: model change requested", "command", r.URL.Path, "from", origin(r), "error", err)
 	if err != nil {
 		return &apiError{http.StatusConflict, "model", err}
 	}
@@ -369,7 +392,7 @@ func (p *Page) postModel(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// maxReview bounds how many pictures of the queue a browser gets at once.
+// maxReview limits the images of the queue in one response.
 const maxReview = 12
 
 var errNoReview = &apiError{http.StatusNotFound, "no_review", nil}
@@ -404,7 +427,7 @@ func (p *Page) postReview(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if want.Label != "" && want.Label != verdict.Normal && want.Label != verdict.Crack {
-		return badRequest("label: %q is none of a person's", want.Label)
+		return badRequest("label: invalid label %q, want normal, crack or an empty text", want.Label)
 	}
 	if err := p.o.Review.Label(want.Seq, want.Label); err != nil {
 		return &apiError{http.StatusConflict, "label", err}

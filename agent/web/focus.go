@@ -6,13 +6,13 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// pictureWidth is what the page's picture has at most, px.
-const pictureWidth = 960
+// maxWidth limits the width of the live image, px.
+const maxWidth = 960
 
-// shrink draws the grey frame into dst, made smaller by a whole number: each point is the mean of
-// its pixels.
+// shrink draws the grey frame into dst, smaller by a whole number step: each pixel of dst is the mean
+// of step x step pixels.
 func shrink(dst *image.Gray, f *frame.Frame) {
-	step := (f.Width + pictureWidth - 1) / pictureWidth
+	step := (f.Width + maxWidth - 1) / maxWidth
 	w, h := f.Width/step, max(f.Height/step, 1)
 	if dst.Rect.Dx() != w || dst.Rect.Dy() != h {
 		*dst = *image.NewGray(image.Rect(0, 0, w, h))
@@ -36,42 +36,44 @@ func shrink(dst *image.Gray, f *frame.Frame) {
 	}
 }
 
-// light is how bright a part of a frame is.
+// light describes the brightness of a part of a frame.
 type light struct {
 	Mean float64 `json:"mean"` // grey, 0 to 255
-	Dark float64 `json:"dark"` // share of pixels that are black
-	// share of pixels that are white, where nothing is to be seen any more
+	Dark float64 `json:"dark"` // share of black pixels
+	// share of white pixels, which show no detail
 	Bright    float64              `json:"bright"`
-	Upper     int                  `json:"upper"` // grey below which 95 % lie
+	Upper     int                  `json:"upper"` // 95 % of the pixels are at or below this grey
 	Histogram [histogramBins]int32 `json:"histogram"`
 }
 
 const histogramBins = 32 // bins
 
-// Greys from which a pixel counts as black and as white: noise leaves the ends of the scale by a
-// few.
+// Greys up to which a pixel is black and from which it is white: noise moves black and white pixels a
+// few levels from the ends of the scale.
 const (
 	blackLevel = 4
 	whiteLevel = 251
 )
 
-// measuredSide is the side of the square in the middle of a part that is measured, px: the sharpness of
-// a lens shows there as well, in a hundredth of the time.
+// measuredSide is the side of the square in the middle of a part that measure looks at, px. It shows
+// the sharpness as well as the whole part does, in a hundredth of the time.
 const measuredSide = 512
 
-// measure gives the sharpness of a part of the frame and how bright it is.
+// measure returns the sharpness and the brightness of a part of the grey frame. Both are zero for a
+// part with a side below 3 px.
 //
 // Sharpness is the energy of the Laplacian (M. Subbarao, T. Choi, A. Nikzad: Focusing techniques,
-// Optical Engineering 32, 1993), divided by the variance of the grey levels, so that more light is
-// not taken for better focus. It has no unit: the higher, the sharper, for one picture.
+// Optical Engineering 32, 1993) divided by the variance of the grey levels, so that more light does
+// not look like better focus. It has no unit: higher is sharper, for the same scene.
 func measure(f *frame.Frame, part image.Rectangle) (focus float64, l light) {
 	mid := part.Min.Add(part.Max).Div(2)
-	part = part.Intersect(image.Rect(mid.X-measuredSide/2, mid.Y-measuredSide/2, mid.X+measuredSide/2, mid.Y+measuredSide/2))
+	half := image.Pt(measuredSide/2, measuredSide/2)
+	part = part.Intersect(image.Rectangle{Min: mid.Sub(half), Max: mid.Add(half)})
 	w, h := part.Dx(), part.Dy()
 	if w < 3 || h < 3 {
 		return 0, l
 	}
-	grey := f.Gray(nil, part) // of a grey frame a copy without gaps
+	grey := f.Gray(nil, part) // copies the rows without padding
 	var count [256]int32
 	for _, p := range grey {
 		count[p]++

@@ -15,51 +15,52 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// live makes pictures of the newest frame for who looks.
+// live makes images of the newest frame for the browsers that show the page.
 //
-// A browser asks for each picture anew and gets it when it is there: the browser sets the pace, and
-// one that hangs asks for nothing, so that nothing waits for it in memory. All that look share one
-// picture. The loop is asked for a frame only while a browser waits; it takes a grey copy, which is
-// all that the network sees and a third of the work, and goes on. Another goroutine shrinks,
-// measures and encodes it, and then rests long enough to leave the processors to the inspection.
+// A browser requests each image and receives it when it is made. So the browser sets the pace, and
+// nothing waits in memory for a browser that hangs. All viewers share one image. Only while a
+// browser waits does the inspection loop copy a frame. It copies it in grey, which is what the
+// network sees and a third of the work. Another goroutine shrinks, measures and encodes the copy,
+// and then pauses long enough to leave the processors to the inspection.
 type live struct {
-	requests chan struct{} // capacity 1: a browser waits for a picture
-	// the loop shall hand the next frame over; then held belongs to it until it is back in copied
+	requests chan struct{} // capacity 1: a browser waits for an image
+	// true: the inspection loop is to copy the next frame into held. It owns held from then on until
+	// it sends to copied.
 	frameWanted atomic.Bool
-	copied      chan struct{} // capacity 1: held is filled
+	copied      chan struct{} // capacity 1: held contains a new frame
 
 	held struct {
-		frame frame.Frame // grey, with pixels of its own
+		frame frame.Frame // grey; owns its pixels
 		tires []locate.Tire
 	}
 
 	mu          sync.Mutex
-	latest      *picture      // guarded by mu; nil: none yet
-	changed     chan struct{} // guarded by mu; closed and replaced with each picture
-	lastVerdict *verdict.Verdict
+	latest      *picture         // guarded by mu; nil: none yet
+	changed     chan struct{}    // guarded by mu; closed and replaced with each image
+	lastVerdict *verdict.Verdict // guarded by mu
 }
 
-// picture is what a browser gets.
+// picture is one image and what the page draws over it.
 type picture struct {
 	jpeg []byte
 	view view
 	made time.Time
 }
 
-// view is what the page draws over the picture and beside it. Coordinates are px of the frame.
+// view is what the page draws over an image and shows beside it. Coordinates are px of the frame.
 type view struct {
-	Picture uint64      `json:"picture"` // counts pictures from 1
-	Frame   uint64      `json:"frame"`   // of the source
+	Picture uint64      `json:"picture"` // counts images from 1
+	Frame   uint64      `json:"frame"`   // Seq of the frame
 	Time    time.Time   `json:"time"`
 	Width   int         `json:"width"`
 	Height  int         `json:"height"`
 	Tires   []shownTire `json:"tires"`
 	Focus   float64     `json:"focus"`
 	Light   light       `json:"light"`
-	Verdict *score      `json:"verdict,omitempty"` // the latest
+	Verdict *score      `json:"verdict,omitempty"` // the latest; the tire in the image may be the next one
 }
 
-// shownTire is a tire in the frame, and what the network would be given of it.
+// shownTire is a tire in the frame, and the crop that the network would receive.
 type shownTire struct {
 	X      float64 `json:"x"`
 	Y      float64 `json:"y"`
@@ -77,11 +78,13 @@ type score struct {
 }
 
 func newLive() *live {
-	return &live{requests: make(chan struct{}, 1), copied: make(chan struct{}, 1), changed: make(chan struct{})}
+	return &live{
+		requests: make(chan struct{}, 1), copied: make(chan struct{}, 1), changed: make(chan struct{}),
+	}
 }
 
-// Show is told of each frame and the tires in it, in the loop's goroutine. It copies the frame when
-// a browser waits for one, and does nothing otherwise; it never blocks.
+// Show receives each frame and the tires in it, in the goroutine of the inspection loop. It copies
+// the frame if a browser waits for one. It never blocks.
 func (p *Page) Show(f *frame.Frame, tires []locate.Tire) {
 	if p != nil {
 		p.live.show(f, tires)
@@ -92,10 +95,12 @@ func (l *live) show(f *frame.Frame, tires []locate.Tire) {
 	if !l.frameWanted.Load() || !l.frameWanted.CompareAndSwap(true, false) {
 		return
 	}
-	l.held.frame = frame.Frame{Pix: f.Gray(l.held.frame.Pix, f.Bounds()), Width: f.Width, Height: f.Height, Stride: f.Width, Format: frame.Gray,
-		Seq: f.Seq, Time: f.Time}
+	l.held.frame = frame.Frame{
+		Pix: f.Gray(l.held.frame.Pix, f.Bounds()), Width: f.Width, Height: f.Height, Stride: f.Width,
+		Format: frame.Gray, Seq: f.Seq, Time: f.Time,
+	}
 	l.held.tires = append(l.held.tires[:0], tires...)
-	l.copied <- struct{}{} // there is room: it was taken out before a frame was wanted
+	l.copied <- struct{}{} // never blocks: run emptied it before it set frameWanted
 }
 
 func (l *live) judged(v *verdict.Verdict) {
@@ -104,16 +109,15 @@ func (l *live) judged(v *verdict.Verdict) {
 	l.lastVerdict = v
 }
 
-// Pace of the pictures.
+// Limits on the rate of images.
 const (
-	// minPause lies between two pictures at least: eight a second are enough to turn a lens
-	// by.
+	// minPause is the least time between two images: eight a second are enough to focus a lens.
 	minPause = 120 * time.Millisecond
-	// cpuShare is the part of all processors that pictures may take.
+	// cpuShare is the share of the time of all processors that images may use.
 	cpuShare = 0.015
 )
 
-// run makes pictures until ctx ends.
+// run makes images until ctx ends.
 func (l *live) run(ctx context.Context, margin float64) {
 	var small image.Gray
 	for n := uint64(1); ; n++ {
@@ -153,14 +157,16 @@ func (l *live) receive(ctx context.Context, c <-chan struct{}) bool {
 	}
 }
 
-// make encodes and measures what is held.
+// make measures and encodes the frame in held. The first tire in it is what is measured, or the
+// whole frame if there is none.
 func (l *live) make(small *image.Gray, margin float64) *picture {
 	f := &l.held.frame
 	v := view{Frame: f.Seq, Time: f.Time, Width: f.Width, Height: f.Height, Tires: []shownTire{}}
 	part := f.Bounds()
 	for i, t := range l.held.tires {
 		r := t.Crop(f.Bounds(), margin)
-		seen := shownTire{X: t.Centre.X, Y: t.Centre.Y, Radius: t.Radius, Crop: [4]int{r.Min.X, r.Min.Y, r.Max.X, r.Max.Y}}
+		seen := shownTire{X: t.Centre.X, Y: t.Centre.Y, Radius: t.Radius,
+			Crop: [4]int{r.Min.X, r.Min.Y, r.Max.X, r.Max.Y}}
 		if !t.Region.Empty() {
 			seen.Radius = 0
 		}
@@ -173,16 +179,17 @@ func (l *live) make(small *image.Gray, margin float64) *picture {
 	shrink(small, f)
 	var out bytes.Buffer
 	if err := jpeg.Encode(&out, small, &jpeg.Options{Quality: 75}); err != nil {
-		// a buffer takes everything, and cameras are smaller than JPEG's largest picture
+		// a buffer accepts every write, and no camera exceeds the size limit of JPEG
 		panic("internal error: " + err.Error())
 	}
 	return &picture{jpeg: out.Bytes(), view: v, made: time.Now()}
 }
 
-// maxAge is the age from which a picture is none of now: nobody looked meanwhile.
+// maxAge is the age from which an image is too old to show. An image becomes old when no browser
+// requests another one.
 const maxAge = 2 * time.Second
 
-// next waits for a picture that is newer than number after, nil when ctx ends before.
+// next waits for an image with a number above after. It returns nil if ctx ends first.
 func (l *live) next(ctx context.Context, after uint64) *picture {
 	for {
 		l.mu.Lock()

@@ -20,21 +20,23 @@ import (
 //go:embed static messages *.html
 var files embed.FS
 
-// The languages of the page; the first is for who reads none of them.
+// The languages of the page. The first is the default.
 var (
 	languages = []language.Tag{language.English, language.German, language.Indonesian}
 	matcher   = language.NewMatcher(languages)
 )
 
-// What is made of the files, for the first who asks: most commands of the program have no page.
+// Made from the files at first use: most commands of the program do not need them.
 var (
 	catalogue = sync.OnceValue(readCatalogue)
-	templates = sync.OnceValue(func() *template.Template { return template.Must(template.ParseFS(files, "*.html")) })
-	etags     = sync.OnceValue(readETags)
+	templates = sync.OnceValue(func() *template.Template {
+		return template.Must(template.ParseFS(files, "*.html"))
+	})
+	etags = sync.OnceValue(readETags)
 )
 
-// readCatalogue gives the messages by language and key. A test holds that each language has each
-// key.
+// readCatalogue returns the messages by language and key. TestLanguagesAreComplete checks that every
+// language has every key.
 func readCatalogue() map[string]map[string]string {
 	all := map[string]map[string]string{}
 	for _, tag := range languages {
@@ -48,18 +50,17 @@ func readCatalogue() map[string]map[string]string {
 	return all
 }
 
-// readETags gives an entity tag for each embedded file, so that a browser asks and is told that it
-// has it.
+// readETags returns an entity tag for each embedded file, so that a browser loads a file only once.
 func readETags() map[string]string {
 	etags := map[string]string{}
 	names, err := fs.Glob(files, "static/*")
 	if err != nil {
-		panic("internal error: " + err.Error()) // the pattern is ours
+		panic("internal error: " + err.Error()) // the pattern is constant and valid
 	}
 	for _, name := range names {
 		data, err := files.ReadFile(name)
 		if err != nil {
-			panic("internal error: " + err.Error()) // it is embedded
+			panic("internal error: " + err.Error()) // the file is embedded
 		}
 		sum := sha256.Sum256(data)
 		etags[strings.TrimPrefix(name, "static/")] = `"` + hex.EncodeToString(sum[:8]) + `"`
@@ -67,10 +68,10 @@ func readETags() map[string]string {
 	return etags
 }
 
-// languageCookie holds the language that was chosen by hand.
+// languageCookie holds the language that the reader chose.
 const languageCookie = "tirewatch-language"
 
-// languageOf is the language of a request: the chosen one, or else what the browser asks for.
+// languageOf returns the language of a request: the chosen one, otherwise the browser's.
 func languageOf(r *http.Request) string {
 	var preferred []language.Tag
 	if c, err := r.Cookie(languageCookie); err == nil {
@@ -85,24 +86,25 @@ func languageOf(r *http.Request) string {
 	return languages[i].String()
 }
 
-// pageData is what the templates are filled with.
+// pageData is the data of the templates.
 type pageData struct {
 	Lang      string
 	Languages []string
 	Station   string
 	Role      string
-	Open      bool // nobody has to log in
+	Open      bool // no log-in needed
 	Review    bool
 	Messages  map[string]string
-	Failed    string // key of a message: why the log-in failed
+	Failed    string // message key of why the log-in failed
 }
 
-// T is the message of a key in the reader's language.
+// T returns a message in the reader's language.
 func (s pageData) T(key string) string { return s.Messages[key] }
 
 func (p *Page) pageData(r *http.Request) pageData {
 	lang := languageOf(r)
-	s := pageData{Lang: lang, Station: p.o.Station, Role: p.access.role(r).String(), Open: p.access.open(), Review: p.o.Review != nil, Messages: catalogue()[lang]}
+	s := pageData{Lang: lang, Station: p.o.Station, Role: p.access.role(r).String(), Open: p.access.open(),
+		Review: p.o.Review != nil, Messages: catalogue()[lang]}
 	for _, tag := range languages {
 		s.Languages = append(s.Languages, tag.String())
 	}
@@ -112,11 +114,11 @@ func (p *Page) pageData(r *http.Request) pageData {
 func (p *Page) render(w http.ResponseWriter, status int, name string, s pageData) {
 	var out bytes.Buffer
 	if err := templates().ExecuteTemplate(&out, name, s); err != nil {
-		panic("internal error: " + err.Error()) // tests fill every template
+		panic("internal error: " + err.Error()) // tests execute every template
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write(out.Bytes()) // the browser has gone
+	_, _ = w.Write(out.Bytes()) // fails only if the browser has left
 }
 
 func (p *Page) index(w http.ResponseWriter, r *http.Request) {
@@ -163,7 +165,7 @@ func (p *Page) logout(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/login", http.StatusSeeOther)
 }
 
-// language remembers a choice.
+// language stores the reader's choice of a language in a cookie.
 func (p *Page) language(w http.ResponseWriter, r *http.Request) {
 	tag := r.PathValue("tag")
 	if catalogue()[tag] == nil {
@@ -183,6 +185,6 @@ func (p *Page) static(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("ETag", tag)
-	w.Header().Set("Cache-Control", "no-cache") // asked for again, answered by the tag
+	w.Header().Set("Cache-Control", "no-cache") // the browser asks each time; the tag answers
 	http.ServeFileFS(w, r, files, "static/"+name)
 }

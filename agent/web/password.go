@@ -13,9 +13,8 @@ import (
 	"tirewatch/agent/config"
 )
 
-// Parameters of new hashes: Argon2id with 19 MiB, two passes and one lane, the least that OWASP's
-// Password Storage Cheat Sheet names. A board with 1 GB must be able to do it beside its
-// inspection.
+// Parameters of new hashes: Argon2id with 19 MiB, two passes and one lane, the minimum of OWASP's
+// Password Storage Cheat Sheet. A board with 1 GB must be able to compute it during inspection.
 const (
 	hashMemory = 19 << 10 // KiB
 	hashTime   = 2
@@ -24,17 +23,17 @@ const (
 	saltSize   = 16 // bytes
 )
 
-// Lengths of a password. bytes
+// Length of a password, bytes.
 const (
 	minPassword = 10
 	maxPassword = 128
 )
 
-// Hash makes the line of a password file: Argon2id in the PHC string format
-// (github.com/P-H-C/phc-string-format).
+// Hash returns the line of a password file: Argon2id in the PHC string format
+// (github.com/P-H-C/phc-string-format). The password must have 10 to 128 bytes.
 func Hash(password string) (string, error) {
 	if len(password) < minPassword || len(password) > maxPassword {
-		return "", fmt.Errorf("a password of %d bytes, want %d to %d", len(password), minPassword, maxPassword)
+		return "", fmt.Errorf("the password has %d bytes, want %d to %d", len(password), minPassword, maxPassword)
 	}
 	salt := make([]byte, saltSize)
 	rand.Read(salt)
@@ -63,14 +62,14 @@ func (h hash) matches(password string) bool {
 	return subtle.ConstantTimeCompare(h.derive(password), h.key) == 1
 }
 
-// errNotAHash says nothing of the line: it may be a password that somebody wrote there.
-var errNotAHash = errors.New("holds no password of `tirewatch-agent password`")
+// errNotAHash does not quote the line: somebody may have written a password there.
+var errNotAHash = errors.New("not a password hash; write the file with `tirewatch-agent password`")
 
-// parseHash reads a line. What it asks for is bounded, so that no file makes a log-in take the
-// machine's memory.
+// parseHash parses a line. It limits the parameters, so that no file makes a log-in use all memory.
 func parseHash(line string) (h hash, err error) {
 	parts := strings.Split(line, "$")
-	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
+	version := fmt.Sprintf("v=%d", argon2.Version)
+	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != version {
 		return h, errNotAHash
 	}
 	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &h.memory, &h.time, &h.lanes); err != nil {
@@ -95,12 +94,12 @@ func readHash(path string) (hash, error) {
 	}
 	h, err := parseHash(line)
 	if err != nil {
-		return hash{}, fmt.Errorf("password file %s %w", path, err)
+		return hash{}, fmt.Errorf("password file %s: %w", path, err)
 	}
 	return h, nil
 }
 
-// CheckPasswordFile says why a password file cannot be used.
+// CheckPasswordFile reports why a password file cannot be used, or nil.
 func CheckPasswordFile(path string) error {
 	_, err := readHash(path)
 	return err

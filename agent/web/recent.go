@@ -7,20 +7,20 @@ import (
 	"sync"
 )
 
-// recent holds the crops of the last verdicts while somebody looks: the journal keeps those of
-// rejected tires only.
+// recent keeps the crops of the latest verdicts in memory while a browser shows the page. The journal
+// keeps the crops of rejected tires only.
 type recent struct {
 	mu    sync.Mutex
-	crops [keptCrops]recentCrop // guarded by mu; a ring by number
+	crops [keptCrops]recentCrop // guarded by mu; a ring: seq modulo keptCrops
 }
 
-// keptCrops is how many of the last verdicts have a picture.
+// keptCrops is how many of the latest verdicts have a crop.
 const keptCrops = 24
 
 type recentCrop struct {
 	seq   uint64
-	pix   []byte
-	width int
+	pix   []byte // grey, rows of width px
+	width int    // px
 }
 
 func (r *recent) add(seq uint64, pix []byte, width int) {
@@ -30,7 +30,7 @@ func (r *recent) add(seq uint64, pix []byte, width int) {
 	c.seq, c.pix, c.width = seq, append(c.pix[:0], pix...), width
 }
 
-// jpeg is the picture of a verdict, nil when it is not here.
+// jpeg returns the crop of a verdict, or nil if it is not kept.
 func (r *recent) jpeg(seq uint64) []byte {
 	r.mu.Lock()
 	c := r.crops[seq%keptCrops]
@@ -43,7 +43,7 @@ func (r *recent) jpeg(seq uint64) []byte {
 	var out bytes.Buffer
 	img := &image.Gray{Pix: pix, Stride: c.width, Rect: image.Rect(0, 0, c.width, len(pix)/c.width)}
 	if err := jpeg.Encode(&out, img, &jpeg.Options{Quality: 85}); err != nil {
-		// a buffer takes everything, and the size is a picture's
+		// a buffer accepts every write, and a crop is within the size limit of JPEG
 		panic("internal error: " + err.Error())
 	}
 	return out.Bytes()

@@ -8,22 +8,22 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// shifts counts verdicts by shift: those from before the start of the agent come from the journal,
-// once, and the others are added as they are stored. So a page costs the database nothing, however
-// often it is looked at. What was wrong with triggers is in no verdict; memory keeps it.
+// shifts counts verdicts and trigger errors by shift. It reads the verdicts from before the start of
+// the agent from the journal once, and counts the others when they are stored. So viewers of the
+// page cost the database nothing. Trigger errors are not in the journal; a stateFile keeps them.
 type shifts struct {
-	starts []time.Duration // since midnight, ascending
+	starts []time.Duration // time since midnight, ascending
 	now    func() time.Time
-	next   uint64 // verdicts from this number on are told by count
+	next   uint64 // verdicts from this seq on arrive through count
 
 	mu    sync.Mutex
 	tally map[int64]*tally // by the Unix time of the shift's start; guarded by mu
 }
 
-// shownShifts is how many shifts are counted: a week of three.
+// shownShifts is how many shifts are counted: a week of three shifts a day.
 const shownShifts = 21
 
-// tally is what happened in a shift.
+// tally counts the verdicts and trigger errors of one shift.
 type tally struct {
 	Start    time.Time             `json:"start"`
 	End      time.Time             `json:"end"`
@@ -35,29 +35,30 @@ func newShifts(starts []time.Duration, next uint64, now func() time.Time) *shift
 	return &shifts{starts: starts, now: now, next: next, tally: map[int64]*tally{}}
 }
 
-// bounds gives the shift that t is in. Shifts begin by the clock on the wall, also on the days when
-// that jumps.
+// bounds returns the start and end of the shift that contains t. Shifts start by local time, also on
+// days when summer time begins or ends.
 func (s *shifts) bounds(t time.Time) (start, end time.Time) {
 	t = t.Local()
 	var all []time.Time
 	for day := -1; day <= 1; day++ {
 		for _, d := range s.starts {
-			all = append(all, time.Date(t.Year(), t.Month(), t.Day()+day, int(d.Hours()), int(d.Minutes())%60, 0, 0, t.Location()))
+			all = append(all, time.Date(t.Year(), t.Month(), t.Day()+day,
+				int(d.Hours()), int(d.Minutes())%60, 0, 0, t.Location()))
 		}
 	}
 	i := slices.IndexFunc(all, t.Before) // the first start after t
 	return all[i-1], all[i]
 }
 
-// at gives the tally of the shift that t is in. mu is held.
+// tallyAt returns the tally of the shift that contains t. The caller holds mu.
 func (s *shifts) tallyAt(t time.Time) *tally {
 	start, end := s.bounds(t)
 	c := s.tally[start.Unix()]
 	if c == nil {
 		c = &tally{Start: start, End: end, Verdicts: map[verdict.Label]int{}}
 		s.tally[start.Unix()] = c
-		// the farthest goes; a clock that jumps to and fro cannot fill the memory, nor what it left
-		// push the present out
+		// Remove the shift that is farthest from this one. So a clock that jumps can neither fill the
+		// memory nor push out the present shift with old ones.
 		if len(s.tally) > shownShifts {
 			distance := func(k int64) int64 { return max(k-start.Unix(), start.Unix()-k) }
 			farthest := start.Unix()
@@ -84,7 +85,7 @@ func (s *shifts) addTriggerErrors(t time.Time, n int) {
 	s.tallyAt(t).Triggers += n
 }
 
-// triggerErrors gives those of each shift that has some.
+// triggerErrors returns the trigger errors of each shift that has any, by the Unix time of its start.
 func (s *shifts) triggerErrors() map[int64]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,8 +98,8 @@ func (s *shifts) triggerErrors() map[int64]int {
 	return all
 }
 
-// load adds what the journal had before the start, the present shift first. The database is asked
-// for an hour at a time.
+// load adds the verdicts from before the start of the agent, the present shift first. It queries one
+// hour at a time, so that no query holds up the journal for long.
 func (s *shifts) load(j Journal) error {
 	at := s.now()
 	for range shownShifts {
@@ -129,7 +130,7 @@ func (s *shifts) load(j Journal) error {
 	return nil
 }
 
-// list gives the present shift and those before it that saw something, the latest first.
+// list returns the present shift and the earlier ones with a verdict or trigger error, latest first.
 func (s *shifts) list() []tally {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -141,7 +142,7 @@ func (s *shifts) list() []tally {
 		for _, l := range verdict.Labels() {
 			copied.Verdicts[l] = c.Verdicts[l]
 		}
-		if !c.Start.After(present.Start) { // a clock that ran ahead
+		if !c.Start.After(present.Start) { // a clock that was ahead left later ones
 			all = append(all, copied)
 		}
 	}

@@ -14,29 +14,29 @@ import (
 	"tirewatch/internal/durable"
 )
 
-// saveInterval is how often it is noted on the card what was wrong with triggers: a crash forgets
-// no more.
+// saveInterval is how often the counts are saved. A crash loses no more than that, and the memory
+// card is not worn out.
 const saveInterval = time.Minute
 
-// maxStart is behind every shift, Unix s, and as long before 1970 it is before every one: a board
-// without a clock starts there, and the shift may have begun the day before.
+// maxStart limits the start of a shift, Unix s. It may be negative: a board without a clock starts
+// in 1970, and its shift may have begun the day before.
 const maxStart = 1 << 40
 
-// memory is what the journal does not have of the shifts, a small JSON file beside it. It belongs
-// to one goroutine.
+// stateFile keeps the trigger errors of the shifts over a restart, in a small JSON file beside the
+// journal, which does not record them. It belongs to one goroutine.
 type stateFile struct {
 	path  string
 	write func(path string, data []byte, perm fs.FileMode) error
-	saved map[int64]int // what the file says
+	saved map[int64]int // content of the file: trigger errors by the Unix time of the shift's start
 }
 
-// noted is the file: how many triggers were wrong, by the Unix time of the shift's start.
+// savedShifts is the content of the file.
 type savedShifts struct {
-	TriggerErrors map[int64]int `json:"trigger_errors"`
+	TriggerErrors map[int64]int `json:"trigger_errors"` // by the Unix time of the shift's start
 }
 
-// recall adds what the file at path has to the shifts, which may begin at other times by now.
-// Without a file there is nothing to add.
+// openStateFile reads the file at path and adds its counts to the shifts, which may start at other
+// times than when the file was written. A missing file is not an error.
 func openStateFile(path string, s *shifts) (*stateFile, error) {
 	f := &stateFile{path: path, write: durable.WriteFile}
 	data, err := os.ReadFile(path)
@@ -45,14 +45,16 @@ func openStateFile(path string, s *shifts) (*stateFile, error) {
 	}
 	var r savedShifts
 	if err == nil {
-		err = json.Unmarshal(data, &r)
+		if err = json.Unmarshal(data, &r); err != nil {
+			err = fmt.Errorf("damaged file: %w", err)
+		}
 	}
 	if err != nil {
 		return f, fmt.Errorf("read %s: %w", path, err)
 	}
 	for start, n := range r.TriggerErrors {
 		if start < -maxStart || start > maxStart || n < 1 {
-			return f, fmt.Errorf("read %s: %d trigger errors at %d make no sense", path, n, start)
+			return f, fmt.Errorf("read %s: invalid count: %d trigger errors in the shift at %d", path, n, start)
 		}
 	}
 	for start, n := range r.TriggerErrors {
@@ -62,7 +64,7 @@ func openStateFile(path string, s *shifts) (*stateFile, error) {
 	return f, nil
 }
 
-// save writes the file if it would change.
+// save writes the file if the counts have changed.
 func (f *stateFile) save(s *shifts) error {
 	now := s.triggerErrors()
 	if maps.Equal(now, f.saved) {
@@ -73,24 +75,24 @@ func (f *stateFile) save(s *shifts) error {
 		panic("internal error: " + err.Error())
 	}
 	if err := f.write(f.path, append(data, '\n'), 0o640); err != nil {
-		return fmt.Errorf("remember trigger errors in %s: %w", f.path, err)
+		return fmt.Errorf("save trigger errors to %s: %w", f.path, err)
 	}
 	f.saved = now
 	return nil
 }
 
-// run saves until ctx ends, and then once more.
+// run saves every saveInterval until ctx ends, and then a last time.
 func (f *stateFile) run(ctx context.Context, s *shifts, log *slog.Logger) {
-	pause := time.NewTicker(saveInterval)
-	defer pause.Stop()
-	for over := false; !over; {
+	tick := time.NewTicker(saveInterval)
+	defer tick.Stop()
+	for ended := false; !ended; {
 		select {
-		case <-pause.C:
+		case <-tick.C:
 		case <-ctx.Done():
-			over = true
+			ended = true
 		}
 		if err := f.save(s); err != nil {
-			log.Warn("page: after the next start trigger errors are missing", "error", err)
+			log.Warn("page: trigger error counts not saved", "error", err)
 		}
 	}
 }

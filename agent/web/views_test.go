@@ -68,8 +68,8 @@ func live(b *tab) {
 	b.until(fmt.Sprintf(`document.querySelector('#live-stage').dataset.picture > %d`, before+3))
 	b.until(`document.querySelector('#live-stage img').naturalWidth === 400`)
 	b.until(`document.querySelectorAll('#live-stage .outline').length === 1 && document.querySelectorAll('#live-stage .crop').length === 1`)
-	b.until(`/^Last: #\d+ (Sound|Crack) [\d.]+%$/.test(document.querySelector('#live-stage .chip').textContent)`)
-	b.until(`/Crack from 50%/.test(document.querySelector('#verdict').innerText)`)
+	b.until(`/^Last: #\d+ (Normal|Crack) [\d.]+%$/.test(document.querySelector('#live-stage .chip').textContent)`)
+	b.until(`/Crack at 50% or more/.test(document.querySelector('#verdict').innerText)`)
 	inspected := eval[string](b, `document.querySelector('.figure.inspected dd').textContent`)
 	b.until(fmt.Sprintf(`document.querySelector('.figure.inspected dd').textContent !== %q`, inspected))
 	b.until(`document.querySelectorAll('#shift .figure').length === 5 && /%$/.test(document.querySelector('.figure.reject_rate dd').textContent)`)
@@ -118,7 +118,7 @@ func history(b *tab) {
 		b.t.Errorf("%d verdicts in an hour", n)
 	}
 	search("no_decision", "99.9", "", "", "")
-	b.until(`document.querySelector('#found').textContent === 'No verdict fits.' && document.querySelector('#more').hidden`)
+	b.until(`document.querySelector('#found').textContent === 'No matching verdicts.' && document.querySelector('#more').hidden`)
 	search("no_decision", "", "", "", "")
 	b.click("#results button")
 	b.until(`document.querySelector('#detail').open && /no frame within the budget/.test(document.querySelector('#detail').innerText)`)
@@ -132,7 +132,7 @@ func health(b *tab) {
 	b.visit("health")
 	b.until(`document.querySelectorAll('#health-tiles .tile').length === 8`)
 	b.until(`/frames\/s/.test(document.querySelector('[data-tile=camera]').innerText) && document.querySelector('[data-tile=camera]').classList.contains('good')`)
-	b.until(`/none set up/.test(document.querySelector('[data-tile=broker]').innerText) && /free/.test(document.querySelector('[data-tile=disk]').innerText)`)
+	b.until(`/not configured/.test(document.querySelector('[data-tile=broker]').innerText) && /free/.test(document.querySelector('[data-tile=disk]').innerText)`)
 	b.until(`/Working/.test(document.querySelector('#condition').textContent) && /tirewatch 1.2.3/.test(document.querySelector('#version').textContent)`)
 }
 
@@ -164,7 +164,7 @@ func model(b *tab, s *testStation, serial uint64) {
 	b.until(`document.querySelector('#model-notice').textContent === 'The model is confirmed.' && document.querySelector('.tag.proven') !== null`)
 	b.click("#rollback")
 	b.click("#ask button[value=yes]")
-	b.until(fmt.Sprintf(`document.querySelector('#model-notice').textContent === 'The model before judges again.' && document.querySelector('.slot .serial').textContent === %q`, before))
+	b.until(fmt.Sprintf(`document.querySelector('#model-notice').textContent === 'The previous model is active again.' && document.querySelector('.slot .serial').textContent === %q`, before))
 }
 
 // setup: focus and light are measured; the region is dragged, typed and saved, holds at once and
@@ -172,7 +172,7 @@ func model(b *tab, s *testStation, serial uint64) {
 func setup(b *tab, s *testStation) {
 	b.visit("setup")
 	b.until(`/best/.test(document.querySelector('#focus-now').textContent) && document.querySelectorAll('#histogram i').length === 32`)
-	b.until(`document.querySelector('#light-notice').textContent === 'Well exposed.'`)
+	b.until(`document.querySelector('#light-notice').textContent === 'The exposure is good.'`)
 	b.click("#place input[value=region]")
 	b.until(`document.querySelectorAll('#setup-stage .handle').length === 4`)
 	b.run(`for (const [name, value] of Object.entries({x0: 40, y0: 50, x1: 300, y1: 320})) {
@@ -230,7 +230,7 @@ func TestSettingThatCannotBeKept(t *testing.T) {
 	p.visit("setup")
 	p.click("#place input[value=region]")
 	p.click("#place button")
-	p.until(`/after a restart the old one holds again/.test(document.querySelector('#place-notice').textContent)`)
+	p.until(`/After a restart the old setting applies again/.test(document.querySelector('#place-notice').textContent)`)
 	p.until(`/mode = "region", region = \[/.test(document.querySelector('#place-notice').textContent)`)
 }
 
@@ -255,7 +255,7 @@ func TestLogIn(t *testing.T) {
 			p.do(chromedp.SendKeys("#password", password+kb.Enter))
 		}
 		try("of nobody")
-		p.until(`document.querySelector('[role=alert]')?.textContent === 'Das Passwort stimmt nicht.'`)
+		p.until(`document.querySelector('[role=alert]')?.textContent === 'Das Passwort ist falsch.'`)
 		try("of a viewer")
 		p.until(`location.pathname === '/' && document.body.dataset.role === 'viewer'`)
 		p.visit("model")

@@ -1,14 +1,15 @@
-// Package web is the station's page: what a technician sees and sets with a browser, at the station
-// or with a telephone beside the belt.
+// Package web serves the station's page: what a technician sees and sets with a browser, at the
+// station or on a phone beside the belt.
 //
-//	station loop -> newest frame, verdicts -> PAGE -> browser
-//	journal, metrics, models ------------------^      |
-//	region, confirm, rollback, labels <---------------+
+//	inspection loop -> newest frame, verdicts -> PAGE -> browser
+//	journal, metrics, models ---------------------^      |
+//	region, confirm, rollback, labels <------------------+
 //
-// Everything that a browser loads is embedded; nothing comes from elsewhere. The loop is never
-// waited for and never waits: it hands a frame over when somebody looks and the last picture is
-// done (Page.Show), and a verdict when it is stored (Page.Judged). What the page needs of the agent
-// stands in Options as small interfaces. Newcomers need New, Page.Listen and Server.Run.
+// All files that a browser loads are embedded in the program; the page loads nothing from another
+// host. The page and the inspection loop never wait for each other: the loop hands over a frame
+// when a browser waits for one and the previous image is finished ([Page.Show]), and a verdict
+// when it is stored ([Page.Judged]). [Options] lists what the page needs from the agent, as small
+// interfaces. Start with [New], [Page.Listen] and [Server.Run].
 package web
 
 import (
@@ -24,43 +25,44 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// Journal is where verdicts and their pictures are; journal.Journal is one.
+// Journal stores verdicts and their crops. journal.Journal implements it.
 type Journal interface {
-	Search(ctx context.Context, q journal.Query) (found []verdict.Verdict, end journal.Place, more bool, err error)
+	Search(ctx context.Context, q journal.Query) (
+		found []verdict.Verdict, end journal.Place, more bool, err error)
 	Count(from, to time.Time, next uint64) (map[verdict.Label]int, error)
 	Crop(seq uint64) (png []byte, err error)
 	Next() uint64
 }
 
-// Models are the station's networks; models.Store is one.
+// Models holds the station's models. models.Store implements it.
 type Models interface {
 	Snapshot() models.Snapshot
 	Confirm() error
 	Rollback() error
 }
 
-// Locate is where the station looks for the tire.
+// Locate is the setting of where the station looks for the tire.
 type Locate interface {
-	// Where is the present state. learn is how many frames an empty place is shown to a region
-	// before tires are looked for.
+	// Where returns the present setting. learn is how many frames a new region must stay empty
+	// before the station looks for tires in it.
 	Where() (mode string, region []int, learn int)
-	// Move takes effect at once and is kept for the next start; region is nil in mode round. A
-	// *config.SaveError says that only the second failed.
+	// Move changes the setting at once and saves it for the next start. region is nil in mode
+	// round. A *config.SaveError means that the change is active but was not saved.
 	Move(mode string, region []int) error
 }
 
-// Review is the queue of pictures that wait for a person's label.
+// Review is the queue of images that wait for a person's label.
 type Review interface {
-	// Waiting is how many there are.
+	// Waiting returns the length of the queue.
 	Waiting() (int, error)
-	// Next gives at most n of them, the most uncertain first.
+	// Next returns at most n verdicts of the queue, the most uncertain first.
 	Next(n int) ([]verdict.Verdict, error)
-	// Label takes one off the queue; label is verdict.Normal or verdict.Crack, or empty for a
-	// picture that shows neither.
+	// Label stores a label and removes the image from the queue. label is verdict.Normal,
+	// verdict.Crack, or empty for an image that shows neither.
 	Label(seq uint64, label verdict.Label) error
 }
 
-// Options are what a page shows and changes.
+// Options holds what a page shows and changes.
 type Options struct {
 	Page    config.Page
 	Station string // site/line/station
@@ -69,20 +71,20 @@ type Options struct {
 	Journal  Journal
 	Models   Models
 	Locate   Locate
-	Review   Review                         // nil: there is no such queue
-	Health   func() (message.Health, error) // the figures of this moment
-	Problems func() map[string]string       // by part: what keeps it from working
-	Broker   func() (named, connected bool) // named: there is one to send to
-	// around the outline, share of the diameter, as the crop is made
+	Review   Review                         // nil: no review queue
+	Health   func() (message.Health, error) // the present counters and gauges
+	Problems func() map[string]string       // by part: why it does not work
+	Broker   func() (named, connected bool) // named: a broker is configured
+	// border around the outline in a crop, share of the diameter
 	Margin    float64
-	StateFile string // the file that keeps what was wrong with triggers
+	StateFile string // keeps the trigger errors of each shift
 
 	Log *slog.Logger
 	Now func() time.Time // nil: time.Now
 }
 
-// Page is the page of one station. Its methods may be called from any goroutine; those that the
-// station calls do nothing on a nil page.
+// Page is the page of one station. Its methods may be called from any goroutine. Show, Judged and
+// TriggerError, which the station calls, do nothing on a nil Page.
 type Page struct {
 	o           Options
 	access      *access
@@ -90,10 +92,10 @@ type Page struct {
 	shifts      *shifts
 	recent      *recent
 	stateFile   *stateFile
-	lastRequest atomic.Int64 // when somebody asked for something, Unix ns
+	lastRequest atomic.Int64 // time of the latest API request, Unix ns
 }
 
-// New makes a page. It fails when a password file cannot be used.
+// New makes a page. It returns an error if a password file cannot be used.
 func New(o Options) (*Page, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -105,21 +107,21 @@ func New(o Options) (*Page, error) {
 	p := &Page{o: o, access: a, live: newLive(), recent: new(recent)}
 	p.shifts = newShifts(o.Page.ShiftStarts(), o.Journal.Next(), o.Now)
 	if p.stateFile, err = openStateFile(o.StateFile, p.shifts); err != nil {
-		o.Log.Warn("page: trigger errors are counted anew", "error", err)
+		o.Log.Warn("page: trigger error counts not loaded", "error", err)
 	}
 	return p, nil
 }
 
-// viewerTimeout is how long after a request somebody still looks.
+// viewerTimeout is how long after its latest request a browser counts as a viewer.
 const viewerTimeout = time.Minute
 
-// watched says whether somebody looks.
+// hasViewer reports whether a browser shows the page.
 func (p *Page) hasViewer() bool {
 	return p.o.Now().UnixNano()-p.lastRequest.Load() < int64(viewerTimeout)
 }
 
-// Judged takes a verdict that is stored. pix is the deciding crop, width px a row, and valid until
-// Judged returns.
+// Judged receives a verdict that is stored in the journal. pix is the crop that decided it, one
+// byte a pixel in rows of width px; it is valid until Judged returns.
 func (p *Page) Judged(v *verdict.Verdict, pix []byte, width int) {
 	if p == nil {
 		return
@@ -131,8 +133,8 @@ func (p *Page) Judged(v *verdict.Verdict, pix []byte, width int) {
 	}
 }
 
-// TriggerError counts a trigger that came late, twice or without a tire, or a tire without its
-// trigger. It waits for no disk.
+// TriggerError counts a late, duplicate or unmatched trigger, or a tire without one. It never
+// blocks on disk.
 func (p *Page) TriggerError(at time.Time) {
 	if p != nil {
 		p.shifts.addTriggerErrors(at, 1)
