@@ -1,20 +1,21 @@
-// What all views use: messages, numbers and times in the reader's language, elements, requests.
+// Shared by all views: messages, numbers and times in the reader's language, elements, requests.
 
 const messages = JSON.parse(document.getElementById('messages').textContent);
 export const lang = document.documentElement.lang;
 export const operator = document.body.dataset.role === 'operator';
 
-// t is the message of a key; {name} in it is replaced.
+// t returns the message of a key with each {name} replaced by values[name].
 export function t(key, values = {}) {
   const text = messages[key];
-  if (text === undefined) throw new Error('no message ' + key);
+  if (text === undefined) throw new Error('missing message ' + key);
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
 export const hasMessage = key => key in messages;
 export const $ = id => document.getElementById(id);
 
-// el makes an element: el('p.muted', {title: 'x'}, 'text', child). Values that are functions become listeners.
+// el makes an element: el('p.muted', {title: 'x'}, 'text', child). An attribute whose value is a
+// function becomes an event listener.
 export function el(what, attributes = {}, ...children) {
   const [tag, ...classes] = what.split('.');
   return fill(document.createElement(tag), classes, attributes, children);
@@ -30,7 +31,8 @@ function fill(e, classes, attributes, children) {
   if (classes.length) e.setAttribute('class', classes.join(' '));
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === 'function') e.addEventListener(name, value);
-    else if (value !== undefined && value !== null && value !== false) e.setAttribute(name, value === true ? '' : value);
+    else if (value === true) e.setAttribute(name, '');
+    else if (value !== undefined && value !== null && value !== false) e.setAttribute(name, value);
   }
   e.append(...children.filter(c => c !== null && c !== undefined));
   return e;
@@ -40,15 +42,17 @@ export const icon = name => draw('svg.icon', {'aria-hidden': 'true'}, draw('use'
 
 const plain = new Intl.NumberFormat(lang);
 export const count = n => plain.format(n);
-export const fixed = (x, digits) => new Intl.NumberFormat(lang, {minimumFractionDigits: digits, maximumFractionDigits: digits}).format(x);
-// A score that is not quite 100 % must not be shown as 100 %.
+const digitsOf = n => ({minimumFractionDigits: n, maximumFractionDigits: n});
+export const fixed = (x, digits) => new Intl.NumberFormat(lang, digitsOf(digits)).format(x);
+// percent never shows 0 % or 100 % for a score that is only close to it.
 export const percent = (x, digits = 1) => {
   const scale = 100 * 10 ** digits;
   const shown = x > 0 && x < 1 ? Math.min(Math.max(Math.round(x * scale), 1), scale - 1) / scale : x;
-  return new Intl.NumberFormat(lang, {style: 'percent', minimumFractionDigits: digits, maximumFractionDigits: digits}).format(shown);
+  return new Intl.NumberFormat(lang, {style: 'percent', ...digitsOf(digits)}).format(shown);
 };
 
-const clockFormat = new Intl.DateTimeFormat(lang, {hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false});
+const clockFormat = new Intl.DateTimeFormat(lang,
+  {hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false});
 const dateFormat = new Intl.DateTimeFormat(lang, {day: '2-digit', month: 'short', year: 'numeric'});
 export const clock = time => clockFormat.format(new Date(time));
 export const day = time => dateFormat.format(new Date(time));
@@ -68,7 +72,7 @@ export function duration(seconds) {
   return fixed(seconds / 86400, 0) + ' d';
 }
 
-// A StationError is an answer of the station that is an error.
+// StationError is an error response of the station.
 export class StationError extends Error {
   constructor(status, body) {
     super(hasMessage('error.' + body.code) ? t('error.' + body.code) : body.code);
@@ -88,10 +92,10 @@ async function checked(response) {
 
 export const get = (path, options) => fetch(path, options).then(checked);
 export const getJSON = path => get(path).then(r => r.json());
-export const post = (path, body) =>
-  fetch(path, {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)}).then(checked);
+export const post = (path, body) => get(path,
+  {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)});
 
-// say shows what became of an action.
+// showNotice shows the result of an action. An empty text hides the notice.
 export function showNotice(where, text, kind = '') {
   where.hidden = !text;
   where.className = 'notice ' + kind;
@@ -104,12 +108,12 @@ export function showError(where, error) {
   if (error.hint) where.append(el('span.detail', {lang: 'en'}, error.hint));
 }
 
-// ask wants a yes before something that is not taken back by a click.
+// askYesNo asks for a yes before an action that no click can undo.
 export function askYesNo(text) {
   const dialog = $('ask');
   $('ask-text').textContent = text;
   dialog.showModal();
-  // Not the event close, which comes later, and may meet the next question.
+  // The event close fires later and could answer the next question.
   return new Promise(resolve => {
     dialog.querySelector('form').onsubmit = event => resolve(event.submitter.value === 'yes');
     dialog.oncancel = () => resolve(false);

@@ -1,4 +1,4 @@
-// The history: a search by time, label and score, page by page.
+// History: a search by time, label and score, in pages.
 
 import {$, t, getJSON, showError, showNotice, count} from './core.js';
 import {row} from './verdicts.js';
@@ -23,9 +23,13 @@ function search() {
 async function next() {
   const form = new FormData($('filters'));
   const query = new URLSearchParams({limit: 30});
-  for (const name of ['from', 'to']) if (form.get(name)) query.set(name, new Date(form.get(name)).toISOString());
+  for (const name of ['from', 'to']) {
+    if (form.get(name)) query.set(name, new Date(form.get(name)).toISOString());
+  }
   if (form.get('label')) query.set('label', form.get('label'));
-  for (const name of ['low', 'high']) if (form.get(name) !== '') query.set(name, form.get(name) / 100);
+  for (const name of ['low', 'high']) {
+    if (form.get(name) !== '') query.set(name, form.get(name) / 100);
+  }
   if (below) query.set('below', below);
   $('more').disabled = true;
   try {
@@ -35,7 +39,8 @@ async function next() {
     below = answer.below || '';
     $('results').append(...verdicts.map(row));
     $('more').hidden = !below;
-    showNotice($('found'), shown === 0 && !below ? t('history.none') : t(below ? 'history.first' : 'history.all', {n: count(shown)}));
+    const some = below ? 'history.first' : 'history.all';
+    showNotice($('found'), shown === 0 && !below ? t('history.none') : t(some, {n: count(shown)}));
     $('found').className = 'muted';
   } catch (error) {
     showError($('found'), error);

@@ -1,4 +1,4 @@
-// The first view: picture, verdict, the counters of the shift, the last tires.
+// Live, the first view: image, verdict, counters of the shift, latest tires.
 
 import {$, t, el, count, percent, getJSON, day} from './core.js';
 import {Stage, watch} from './picture.js';
@@ -21,7 +21,7 @@ export function begin() {
   });
 }
 
-// hours are those of the station, which may lie in another time zone than the reader.
+// hours are in the station's time zone, which may differ from the reader's.
 const hours = shift => shift.start.slice(11, 16) + '–' + shift.end.slice(11, 16);
 
 function figures(shift) {
@@ -38,17 +38,20 @@ export function update(s) {
   state = s;
   const [present, ...earlier] = s.shifts;
   $('shift-title').textContent = t('shift.title', {hours: hours(present)});
-  $('shift').replaceChildren(...figures(present).map(([name, value]) => el('div.figure.' + name, {}, el('dt', {}, t('shift.' + name)), el('dd', {}, value))));
+  $('shift').replaceChildren(...figures(present).map(([name, value]) =>
+    el('div.figure.' + name, {}, el('dt', {}, t('shift.' + name)), el('dd', {}, value))));
   $('earlier').hidden = earlier.length === 0;
   $('shifts').replaceChildren(
-    el('thead', {}, el('tr', {}, el('th', {scope: 'col'}, t('shift.when')), ...figures(present).map(([name]) => el('th', {scope: 'col'}, t('shift.' + name))))),
-    el('tbody', {}, ...earlier.map(shift => el('tr', {}, el('th', {scope: 'row'}, `${day(shift.start)} ${hours(shift)}`),
+    el('thead', {}, el('tr', {}, el('th', {scope: 'col'}, t('shift.when')),
+      ...figures(present).map(([name]) => el('th', {scope: 'col'}, t('shift.' + name))))),
+    el('tbody', {}, ...earlier.map(shift => el('tr', {},
+      el('th', {scope: 'row'}, `${day(shift.start)} ${hours(shift)}`),
       ...figures(shift).map(([, value]) => el('td', {}, value))))));
   if (s.last === 0) showLarge($('verdict'), null);
   last(s.last);
 }
 
-// last fetches the last tires when there is a new one.
+// last loads the latest tires when there is a new one.
 async function last(seq) {
   if (seq === lastSeq || fetching) return;
   fetching = true;
@@ -58,6 +61,6 @@ async function last(seq) {
     const known = new Map([...$('last').children].map(e => [e.dataset.seq, e]));
     $('last').replaceChildren(...(verdicts || []).map(v => known.get(String(v.seq)) || card(v)));
     if (verdicts?.length && !$('verdict').dataset.shown) showLarge($('verdict'), verdicts[0]);
-  } catch { /* the state is asked for again in a moment, and says what is wrong */ }
+  } catch { /* the next request for the state reports the fault */ }
   fetching = false;
 }

@@ -1,4 +1,4 @@
-// The page: which view is shown, and the state of the station that all views share.
+// The page: selects the view and polls the station's state, which all views share.
 
 import {$, t, el, getJSON, operator, showNotice} from './core.js';
 import {setVisible} from './picture.js';
@@ -11,7 +11,7 @@ import * as model from './model.js';
 import * as setup from './setup.js';
 
 const views = {live, history, review, health, model, setup};
-const pollInterval = 2000; // ms between two looks at the state
+const pollInterval = 2000; // ms between two requests for the state
 
 for (const e of document.querySelectorAll('.operator')) {
   e.disabled = !operator;
@@ -39,12 +39,13 @@ function open() {
 
 let state = null;
 
-// condition says in the head of the page, whatever is open below, how the station is.
+// condition shows in the page's header, above every view, whether the station works.
 function condition(s) {
   const bad = s.problems.length > 0 || !s.model.active;
   $('condition').className = 'condition ' + (bad ? 'bad' : 'good');
+  const parts = s.problems.map(p => partName(p.part)).join(', ');
   $('condition').textContent = !bad ? t('condition.good')
-    : s.problems.length > 0 ? t('condition.bad', {part: s.problems.map(p => partName(p.part)).join(', ')}) : t('health.no_model');
+    : parts ? t('condition.bad', {part: parts}) : t('health.no_model');
 }
 
 async function poll() {

@@ -1,4 +1,4 @@
-// The live picture: one request after the other while a view shows it, and what is drawn over it.
+// The live image: one request after the other while a view shows it, and the drawing over it.
 
 import {get, draw, el, t, percent} from './core.js';
 
@@ -6,7 +6,8 @@ const watchers = new Map(); // by view name
 let visible = '';
 let running = false;
 
-// watch calls show(url, view) with each picture while the view of that name is visible.
+// watch calls show(url, view) with each image while the view of that name is visible. Both are null
+// if the camera sends no image.
 export function watch(name, show) { watchers.set(name, show); }
 
 export function setVisible(name) {
@@ -24,7 +25,7 @@ async function run() {
   while (wanted()) {
     try {
       const response = await get('/api/live?after=' + after);
-      if (response.status === 204) { // no frames; or the agent began again and counts from one
+      if (response.status === 204) { // no frames, or the agent was restarted and counts from one again
         after = 0;
         watchers.get(visible)?.(null, null);
         continue;
@@ -43,7 +44,7 @@ async function run() {
   running = false;
 }
 
-// Stage is a picture with a drawing over it, both in px of the frame.
+// Stage is an image with a drawing over it, both in px of the frame.
 export class Stage {
   constructor(figure, label) {
     this.figure = figure;
@@ -54,7 +55,7 @@ export class Stage {
     figure.append(this.image, this.over, this.chip, this.wait);
   }
 
-  // show puts the picture and its drawing on the screen together.
+  // show shows the image. After it, the drawing is made from the same view, so both fit together.
   async show(url, view) {
     this.wait.hidden = url !== null;
     if (url === null) {
@@ -65,19 +66,21 @@ export class Stage {
     try {
       await this.image.decode();
     } catch {
-      return; // replaced meanwhile
+      return; // a newer image has replaced it
     }
     if (this.width !== view.width || this.height !== view.height) {
       [this.width, this.height] = [view.width, view.height];
       this.over.setAttribute('viewBox', `0 0 ${view.width} ${view.height}`);
       this.figure.style.aspectRatio = `${view.width} / ${view.height}`;
-      this.figure.style.maxWidth = `calc((100vh - 150px) * ${view.width / view.height})`; // the whole picture is in view
+      // keep the whole image on the screen
+      this.figure.style.maxWidth = `calc((100vh - 150px) * ${view.width / view.height})`;
     }
     this.view = view;
     this.figure.dataset.picture = view.picture;
   }
 
-  // outlines draws the tires and what the network gets of them.
+  // outlines draws the tires and the crops that the network receives. A fixed region replaces the
+  // crops.
   outlines(view, region) {
     const shapes = [];
     if (region) shapes.push(draw('rect.region', box(region)));
@@ -88,12 +91,13 @@ export class Stage {
     return shapes;
   }
 
-  // score names the last verdict. It is that of the tire before, while this one is still looked at.
+  // score shows the latest verdict. It belongs to the tire before until this one is judged.
   score(verdict) {
     this.chip.hidden = !verdict;
     if (!verdict) return;
     this.chip.className = 'chip ' + verdict.label;
-    this.chip.textContent = t('live.last', {verdict: `#${verdict.seq} ${t('label.' + verdict.label)}${verdict.label === 'no_decision' ? '' : ' ' + percent(verdict.probability)}`});
+    const probability = verdict.label === 'no_decision' ? '' : ' ' + percent(verdict.probability);
+    this.chip.textContent = t('live.last', {verdict: `#${verdict.seq} ${t('label.' + verdict.label)}${probability}`});
   }
 }
 

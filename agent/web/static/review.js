@@ -1,4 +1,4 @@
-// The review queue: one picture at a time, the most uncertain first, labelled by a key or a button.
+// The review queue: one image at a time, the most uncertain first, labelled by a key or a button.
 
 import {$, t, el, getJSON, post, operator, showNotice, showError, count, percent} from './core.js';
 import {picture, facts} from './verdicts.js';
@@ -11,7 +11,8 @@ export function begin() {
     button.addEventListener('click', () => label(button.dataset.label));
   }
   document.addEventListener('keydown', event => {
-    if ($('review').hidden || event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input, select, dialog')) return;
+    if ($('review').hidden || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest('input, select, dialog')) return;
     const button = [...$('choices').children].find(b => b.dataset.key === event.key);
     if (button && !button.disabled) {
       event.preventDefault();
@@ -46,7 +47,8 @@ async function label(label) {
   busy = true;
   try {
     await post('/api/review', {seq: v.seq, label});
-    showNotice($('review-notice'), t('review.said', {seq: v.seq, label: label ? t('label.' + label) : t('review.neither')}), 'good');
+    const word = label ? t('label.' + label) : t('review.neither');
+    showNotice($('review-notice'), t('review.said', {seq: v.seq, label: word}), 'good');
     waiting.shift();
     all = Math.max(0, all - 1);
     if (waiting.length === 0 && all > 0) await open();
