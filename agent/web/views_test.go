@@ -315,6 +315,9 @@ func TestReview(t *testing.T) {
 		p := open(t, b, size, "en", "light", bare(t, r).url)
 		p.visit("review")
 		p.until(`document.querySelector('#review').dataset.seq === '7' && document.querySelector('#review-count').textContent === '3 to review'`)
+		if wide := eval[int](p, `document.scrollingElement.scrollWidth - innerWidth`); wide > 0 {
+			t.Errorf("%s: %d px wider than the screen", size.name, wide)
+		}
 		p.do(chromedp.KeyEvent("2"))
 		p.until(`document.querySelector('#review').dataset.seq === '5' && document.querySelector('#review-notice').textContent === '#7: Crack'`)
 		p.click("#choices [data-label=normal]")
