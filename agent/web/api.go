@@ -66,8 +66,8 @@ func (p *Page) routes() http.Handler {
 	return mux
 }
 
-// apiError is an error with its HTTP status. The page shows the message "error.CODE" in the reader's
-// language, then the text of err as it is.
+// apiError is an error with its HTTP status. The page shows the message "error.CODE" in the
+// reader's language, then the text of err as it is.
 type apiError struct {
 	status int
 	code   string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// screen is what the page is looked at with.
+// screen is a viewport.
 type screen struct {
 	name          string
 	width, height int64 // px
@@ -27,7 +28,7 @@ var screens = []screen{
 	{"desktop", 1440, 900, 1, false},
 }
 
-// browser opens Chromium; each test has one, and a tab for each screen.
+// browser starts Chromium. Each test has its own, with a tab for each screen.
 func browser(t testing.TB) context.Context {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
@@ -35,10 +36,11 @@ func browser(t testing.TB) context.Context {
 		if os.Getenv("REQUIRE_CHROMIUM") == "1" {
 			t.Fatal("REQUIRE_CHROMIUM is set, but chromium is not installed (Debian package chromium)")
 		}
-		t.Skip("chromium is not installed (Debian package chromium): the page is not opened in a browser")
+		t.Skip("chromium is not installed (Debian package chromium)")
 	}
-	ctx, cancel := chromedp.NewContext(context.Background(), chromedp.WithAllocatorOptions(chromedp.ExecPath(path), chromedp.NoSandbox,
-		chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true)))
+	ctx, cancel := chromedp.NewContext(context.Background(), chromedp.WithAllocatorOptions(
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("disable-dev-shm-usage", true),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true)))
 	t.Cleanup(cancel)
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatal(err)
@@ -46,13 +48,13 @@ func browser(t testing.TB) context.Context {
 	return ctx
 }
 
-// tab is a page in the browser. What a script or the policy complains about fails the test.
+// tab is a tab of the browser. An error of a script or of the content policy fails the test.
 type tab struct {
 	t   testing.TB
 	ctx context.Context
 }
 
-// open shows the page on a screen, to somebody who reads a language and likes a colour scheme.
+// open loads the page on a screen, for a language and a colour scheme.
 func open(t testing.TB, browser context.Context, s screen, language, scheme, url string) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser)
@@ -76,7 +78,7 @@ func open(t testing.TB, browser context.Context, s screen, language, scheme, url
 			}
 		case *network.EventRequestWillBeSent:
 			if !allowed(e.Request.URL, url) {
-				t.Errorf("the page asks for %s", e.Request.URL)
+				t.Errorf("the page requests %s, which is not from the station", e.Request.URL)
 			}
 		}
 	}))
@@ -84,7 +86,8 @@ func open(t testing.TB, browser context.Context, s screen, language, scheme, url
 	if s.mobile {
 		emulate = append(emulate, chromedp.EmulateMobile)
 	}
-	_, err := chromedp.Call(ctx, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": language}})
+	_, err := chromedp.Call(ctx, network.SetExtraHTTPHeaders,
+		network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": language}})
 	must(err)
 	_, err = chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
@@ -93,10 +96,10 @@ func open(t testing.TB, browser context.Context, s screen, language, scheme, url
 	return b
 }
 
-// allowed says whether a request stays at the station.
-func allowed(asked, station string) bool {
+// allowed reports whether a request goes to the station.
+func allowed(url, station string) bool {
 	for _, start := range []string{station, "blob:" + station, "data:", "about:"} {
-		if len(asked) >= len(start) && asked[:len(start)] == start {
+		if strings.HasPrefix(url, start) {
 			return true
 		}
 	}
@@ -110,8 +113,8 @@ func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// until waits for a condition of the page, in JavaScript. On the way from one page to another there
-// is none to ask.
+// until waits for a condition in JavaScript. It retries after an error: while the browser loads
+// another page, there is none to evaluate it.
 func (b *tab) until(condition string) {
 	b.t.Helper()
 	var err error
@@ -122,10 +125,10 @@ func (b *tab) until(condition string) {
 		}
 	}
 	text, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string](`document.body.innerText`))
-	b.t.Fatalf("never: %s: %v\nthe page says: %s", condition, err, text)
+	b.t.Fatalf("still false: %s: %v\ntext of the page: %s", condition, err, text)
 }
 
-// eval gives the value of an expression of the page.
+// eval returns the value of a JavaScript expression in the page.
 func eval[T any](b *tab, expression string) T {
 	b.t.Helper()
 	value, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
@@ -135,7 +138,7 @@ func eval[T any](b *tab, expression string) T {
 	return value
 }
 
-// run carries out statements of the page.
+// run executes JavaScript statements in the page.
 func (b *tab) run(statements string) {
 	b.t.Helper()
 	eval[bool](b, "(() => {"+statements+"; return true})()")

@@ -9,8 +9,8 @@ import (
 // maxWidth limits the width of the live image, px.
 const maxWidth = 960
 
-// shrink draws the grey frame into dst, smaller by a whole number step: each pixel of dst is the mean
-// of step x step pixels.
+// shrink draws the grey frame into dst, smaller by a whole number step: each pixel of dst is the
+// mean of step x step pixels.
 func shrink(dst *image.Gray, f *frame.Frame) {
 	step := (f.Width + maxWidth - 1) / maxWidth
 	w, h := f.Width/step, max(f.Height/step, 1)
@@ -48,15 +48,15 @@ type light struct {
 
 const histogramBins = 32 // bins
 
-// Greys up to which a pixel is black and from which it is white: noise moves black and white pixels a
-// few levels from the ends of the scale.
+// Greys up to which a pixel is black and from which it is white: noise moves black and white pixels
+// a few levels from the ends of the scale.
 const (
 	blackLevel = 4
 	whiteLevel = 251
 )
 
-// measuredSide is the side of the square in the middle of a part that measure looks at, px. It shows
-// the sharpness as well as the whole part does, in a hundredth of the time.
+// measuredSide is the side of the square in the middle of a part that measure looks at, px. It
+// shows the sharpness as well as the whole part does, in a hundredth of the time.
 const measuredSide = 512
 
 // measure returns the sharpness and the brightness of a part of the grey frame. Both are zero for a

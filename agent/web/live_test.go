@@ -15,7 +15,7 @@ import (
 	"tirewatch/vision/locate"
 )
 
-// blurred gives a picture out of focus: the mean over a square of side 2n+1.
+// blurred returns a frame out of focus: each pixel is the mean over a square of side 2n+1.
 func blurred(f *frame.Frame, n int) *frame.Frame {
 	out := frame.NewGray(f.Width, f.Height)
 	for y := range f.Height {
@@ -34,7 +34,7 @@ func blurred(f *frame.Frame, n int) *frame.Frame {
 	return out
 }
 
-// lit gives a picture with other light.
+// lit returns a frame with other light.
 func lit(f *frame.Frame, gain float64) *frame.Frame {
 	out := frame.NewGray(f.Width, f.Height)
 	for i, p := range f.Pix {
@@ -43,14 +43,15 @@ func lit(f *frame.Frame, gain float64) *frame.Frame {
 	return out
 }
 
-// drawnTire is a drawn one in grey.
+// drawnTire returns a synthetic tire in grey.
 func drawnTire() *frame.Frame {
 	f := frame.FromImage(synth.Draw(synth.Side, 400, 7, 1, true))
-	return &frame.Frame{Pix: f.Gray(nil, f.Bounds()), Width: f.Width, Height: f.Height, Stride: f.Width, Format: frame.Gray}
+	return &frame.Frame{Pix: f.Gray(nil, f.Bounds()), Width: f.Width, Height: f.Height, Stride: f.Width,
+		Format: frame.Gray}
 }
 
-// The focus falls with each step out of focus and hardly answers to light; the light is judged by
-// what is lost at both ends.
+// Focus falls with each step of blur and hardly changes with light. Light reports the pixels that
+// are lost at both ends of the scale.
 func TestFocusAndLight(t *testing.T) {
 	sharp := drawnTire()
 	last, _ := measure(sharp, sharp.Bounds())
@@ -58,12 +59,12 @@ func TestFocusAndLight(t *testing.T) {
 	for n := 1; n <= 4; n++ {
 		focus, _ := measure(blurred(sharp, n), sharp.Bounds())
 		if focus > 0.9*last {
-			t.Errorf("blurred by %d px the focus is %.3g, after %.3g", n, focus, last)
+			t.Errorf("focus with a blur of %d px: %.3g, with less blur %.3g", n, focus, last)
 		}
 		last = focus
 	}
 	if dim, _ := measure(lit(sharp, 0.6), sharp.Bounds()); dim < 0.8*best || dim > 1.2*best {
-		t.Errorf("in less light the focus is %.3g, before %.3g", dim, best)
+		t.Errorf("focus in less light: %.3g, before %.3g", dim, best)
 	}
 	_, good := measure(sharp, sharp.Bounds())
 	_, bright := measure(lit(sharp, 4), sharp.Bounds())
@@ -72,20 +73,21 @@ func TestFocusAndLight(t *testing.T) {
 	for _, n := range good.Histogram {
 		sum += n
 	}
-	if int(sum) != len(sharp.Pix) || good.Bright > 0.01 || bright.Bright < 0.2 || dark.Upper > 30 || dark.Mean > 0.2*good.Mean {
+	if int(sum) != len(sharp.Pix) || good.Bright > 0.01 || bright.Bright < 0.2 ||
+		dark.Upper > 30 || dark.Mean > 0.2*good.Mean {
 		t.Errorf("good %+v\nbright %+v\ndark %+v", good, bright, dark)
 	}
 	if focus, l := measure(sharp, image.Rect(0, 0, 2, 2)); focus != 0 || l.Mean != 0 {
-		t.Errorf("two pixels have focus %g", focus)
+		t.Errorf("focus of four pixels: %g, want 0", focus)
 	}
 }
 
-// A large picture is made smaller by means.
+// A frame is shrunk by taking means.
 func TestShrink(t *testing.T) {
 	f := &frame.Frame{Width: 1922, Height: 4, Stride: 1922 + 5, Format: frame.Gray}
 	f.Pix = make([]byte, f.Stride*f.Height)
 	for i := range f.Pix {
-		f.Pix[i] = 99 + byte(i%f.Stride%3) // a mean over three columns is 100
+		f.Pix[i] = 99 + byte(i%f.Stride%3) // the mean over three columns is 100
 	}
 	var img image.Gray
 	shrink(&img, f)
@@ -94,8 +96,8 @@ func TestShrink(t *testing.T) {
 	}
 }
 
-// While nobody looks the loop copies nothing. Somebody who looks gets one picture after the other,
-// each newer than the last, with what was found in the same frame; the loop waits for none of it.
+// Without a viewer, the loop copies nothing. A viewer receives one image after the other, each
+// newer than the last, with the tires of the same frame. The loop waits for none of it.
 func TestLive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLive()
@@ -104,27 +106,28 @@ func TestLive(t *testing.T) {
 		go l.run(ctx, 0.05)
 		f := drawnTire()
 		tire := locate.Tire{Centre: locate.Point{X: 200, Y: 200}, Radius: 150}
-		film := func() { f.Seq++; l.show(f, []locate.Tire{tire}) }
+		nextFrame := func() { f.Seq++; l.show(f, []locate.Tire{tire}) }
 		for range 100 {
-			film()
+			nextFrame()
 		}
 		synctest.Wait()
 		if l.held.frame.Pix != nil {
-			t.Error("a frame was copied although nobody looks")
+			t.Error("a frame was copied without a viewer")
 		}
 		after := uint64(0)
 		for range 5 {
 			got := make(chan *picture)
 			go func() { got <- l.next(ctx, after) }()
 			time.Sleep(10 * time.Second) // longer than any pause
-			film()
+			nextFrame()
 			pic := <-got
-			if pic.view.Picture <= after || pic.view.Frame != f.Seq || len(pic.view.Tires) != 1 || pic.view.Tires[0].Crop != [4]int{35, 35, 365, 365} {
-				t.Fatalf("after picture %d and frame %d comes %+v", after, f.Seq, pic.view)
+			v := pic.view
+			if v.Picture <= after || v.Frame != f.Seq || len(v.Tires) != 1 || v.Tires[0].Crop != [4]int{35, 35, 365, 365} {
+				t.Fatalf("after image %d, frame %d: view %+v", after, f.Seq, v)
 			}
 			img, err := jpeg.Decode(bytes.NewReader(pic.jpeg))
 			if err != nil || img.Bounds().Dx() != 400 {
-				t.Fatalf("picture %v, %v", img, err)
+				t.Fatalf("image %v, %v", img, err)
 			}
 			after = pic.view.Picture
 		}
@@ -132,12 +135,12 @@ func TestLive(t *testing.T) {
 		limited, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
 		if pic := l.next(limited, 0); pic != nil {
-			t.Errorf("without frames there is picture %d", pic.view.Picture)
+			t.Errorf("image %d without a new frame", pic.view.Picture)
 		}
 	})
 }
 
-// A browser that asks while the camera is silent is told so after a while, and asks again.
+// While the camera sends no frames, a request ends with 204 after longPoll.
 func TestLiveWithoutCamera(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, _ := newPage(t, passwords(t, t.TempDir()))
@@ -150,7 +153,7 @@ func TestLiveWithoutCamera(t *testing.T) {
 	})
 }
 
-// TestShowCostsNothing is what the loop pays for a page that nobody looks at.
+// TestShowCostsNothing measures what the loop pays for a page without a viewer.
 func TestShowCostsNothing(t *testing.T) {
 	p, _ := newPage(t, passwords(t, t.TempDir()))
 	f := drawnTire()
@@ -163,11 +166,12 @@ func TestShowCostsNothing(t *testing.T) {
 	none.TriggerError(time.Now())
 }
 
-// BenchmarkPicture is what one picture costs outside of the loop.
+// BenchmarkPicture measures the cost of one image outside the loop.
 func BenchmarkPicture(b *testing.B) {
 	l := newLive()
 	f := frame.FromImage(synth.Draw(synth.Side, 1280, 7, 1, true))
-	l.held.frame = frame.Frame{Width: 1280, Height: 720, Stride: 1280, Format: frame.Gray, Pix: f.Gray(nil, image.Rect(0, 0, 1280, 720))}
+	l.held.frame = frame.Frame{Width: 1280, Height: 720, Stride: 1280, Format: frame.Gray,
+		Pix: f.Gray(nil, image.Rect(0, 0, 1280, 720))}
 	var small image.Gray
 	for b.Loop() {
 		l.make(&small, 0.02)

@@ -25,14 +25,16 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// certificate makes one for localhost.
+// certificate writes a self-signed certificate for localhost and its key.
 func certificate(t testing.TB, certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"localhost"}}
+	template := x509.Certificate{
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"localhost"},
+	}
 	cert, err := x509.CreateCertificate(rand.Reader, &template, &template, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
@@ -41,19 +43,24 @@ func certificate(t testing.TB, certFile, keyFile string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for path, block := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: cert}, keyFile: {Type: "PRIVATE KEY", Bytes: secret}} {
+	for path, block := range map[string]*pem.Block{
+		certFile: {Type: "CERTIFICATE", Bytes: cert}, keyFile: {Type: "PRIVATE KEY", Bytes: secret},
+	} {
 		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// used are the keys that templates and scripts ask for. A key that is put together ends in a dot.
+// usedKeys returns the message keys in templates and scripts. The prefix of a computed key ends in
+// a dot.
 func usedKeys(t *testing.T) map[string]bool {
 	t.Helper()
 	keys := map[string]bool{}
-	patterns := []*regexp.Regexp{regexp.MustCompile(`\.T "([^"]+)"`), regexp.MustCompile(`'((?:[a-z]+\.)+[a-z_]+)'`), regexp.MustCompile(`\bt\('([^']+)'`),
-		regexp.MustCompile(`Failed = "([^"]+)"`)}
+	patterns := []*regexp.Regexp{
+		regexp.MustCompile(`\.T "([^"]+)"`), regexp.MustCompile(`'((?:[a-z]+\.)+[a-z_]+)'`),
+		regexp.MustCompile(`\bt\('([^']+)'`), regexp.MustCompile(`Failed = "([^"]+)"`),
+	}
 	for _, glob := range []string{"*.html", "static/*.js", "pages.go"} {
 		names, err := fs.Glob(os.DirFS("."), glob)
 		if err != nil || len(names) == 0 {
@@ -74,16 +81,16 @@ func usedKeys(t *testing.T) map[string]bool {
 	return keys
 }
 
-// Each language has each message, with the same places to fill in, and nothing that nobody says.
+// Every language has every message with the same placeholders, and no message is unused.
 func TestLanguagesAreComplete(t *testing.T) {
 	english := catalogue()[language.English.String()]
-	place := regexp.MustCompile(`\{\w+\}`)
+	placeholder := regexp.MustCompile(`\{\w+\}`)
 	for lang, messages := range catalogue() {
 		for key := range english {
 			if strings.TrimSpace(messages[key]) == "" {
 				t.Errorf("%s lacks %s", lang, key)
 			}
-			want, got := place.FindAllString(english[key], -1), place.FindAllString(messages[key], -1)
+			want, got := placeholder.FindAllString(english[key], -1), placeholder.FindAllString(messages[key], -1)
 			if slices.Sort(want); !slices.Equal(want, slices.Sorted(slices.Values(got))) {
 				t.Errorf("%s: %s has %v, want %v", lang, key, got, want)
 			}
@@ -103,36 +110,41 @@ func TestLanguagesAreComplete(t *testing.T) {
 		known := english[key] != "" || slices.Contains(prefixes, key)
 		if strings.Contains(key, ".") && !known && !strings.HasSuffix(key, ".js") && !strings.HasPrefix(key, "p.") {
 			if !elementName.MatchString(key) {
-				t.Errorf("%s is asked for and no message", key)
+				t.Errorf("message %s is missing", key)
 			}
 		}
 	}
 	for key := range english {
 		if !keys[key] && !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(key, p) }) {
-			t.Errorf("nobody says %s", key)
+			t.Errorf("message %s is unused", key)
 		}
 	}
 }
 
-// elementName is what el and draw of core.js take: a tag with its classes.
+// elementName matches the first argument of el and draw of core.js, a tag with its classes, which
+// looks like a key.
 var elementName = regexp.MustCompile(`^(span|p|div|li|ul|ol|svg|rect|circle|path|button|dl|h2)\.`)
 
 func TestLanguageOfTheReader(t *testing.T) {
 	p, _ := newPage(t, config.Page{Listen: "127.0.0.1:8080"})
 	for accept, want := range map[string]string{
-		"": "en", "de-AT,de;q=0.9,en;q=0.5": "de", "id": "id", "in": "id", "fr,id;q=0.3": "id", "ja": "en", "en-US": "en", "*;q=x": "en",
+		"": "en", "de-AT,de;q=0.9,en;q=0.5": "de", "id": "id", "in": "id", "fr,id;q=0.3": "id",
+		"ja": "en", "en-US": "en", "*;q=x": "en",
 	} {
 		v := visit(t, p)
-		answer := v.ask("GET", "/", "", func(r *http.Request) { r.Host = "localhost"; r.Header.Set("Accept-Language", accept) })
+		answer := v.ask("GET", "/", "", func(r *http.Request) {
+			r.Host = "localhost"
+			r.Header.Set("Accept-Language", accept)
+		})
 		if got := answerText(t, answer); !strings.Contains(got, `<html lang="`+want+`">`) {
-			t.Errorf("%q gives another language than %s", accept, want)
+			t.Errorf("Accept-Language %q: the page is not in %s", accept, want)
 		}
 	}
 	v := visit(t, p)
 	here := func(r *http.Request) { r.Host = "localhost"; r.Header.Set("Accept-Language", "de") }
 	v.ask("GET", "/language/id", "", here)
 	if got := answerText(t, v.ask("GET", "/", "", here)); !strings.Contains(got, `<html lang="id">`) {
-		t.Error("the chosen language does not stay")
+		t.Error("the page is not in the chosen language")
 	}
 }
 
@@ -145,16 +157,19 @@ func answerText(t *testing.T, r *http.Response) string {
 	return b.String()
 }
 
-// firstPaint is what a browser may have to load before it shows the page, bytes. Nothing is
-// compressed on the way.
+// firstPaint limits what a browser loads before it shows the page, bytes. Responses are not
+// compressed.
 const firstPaint = 100_000
 
 func TestFirstPaint(t *testing.T) {
 	p, _ := newPage(t, config.Page{Listen: "127.0.0.1:8080"})
-	p.o.Review = emptyReview{} // the page with all its parts
+	p.o.Review = emptyReview{} // the page with all its views
 	for _, lang := range languages {
 		v := visit(t, p)
-		here := func(r *http.Request) { r.Host = "localhost"; r.Header.Set("Accept-Language", lang.String()) }
+		here := func(r *http.Request) {
+			r.Host = "localhost"
+			r.Header.Set("Accept-Language", lang.String())
+		}
 		sum := len(answerText(t, v.ask("GET", "/", "", here)))
 		var names []string
 		for _, name := range slices.Sorted(maps.Keys(etags())) {
@@ -168,18 +183,21 @@ func TestFirstPaint(t *testing.T) {
 	}
 }
 
-// Files are asked for again and not sent again.
+// A browser that has a file receives 304 and not the file.
 func TestFilesAreSentOnce(t *testing.T) {
 	p, _ := newPage(t, config.Page{Listen: "127.0.0.1:8080"})
 	v := visit(t, p)
 	tag := v.ask("GET", "/static/page.css", "", func(r *http.Request) { r.Host = "localhost" }).Header.Get("ETag")
-	answer := v.ask("GET", "/static/page.css", "", func(r *http.Request) { r.Host = "localhost"; r.Header.Set("If-None-Match", tag) })
+	answer := v.ask("GET", "/static/page.css", "", func(r *http.Request) {
+		r.Host = "localhost"
+		r.Header.Set("If-None-Match", tag)
+	})
 	if tag == "" || answer.StatusCode != http.StatusNotModified {
-		t.Errorf("tag %q gives %d", tag, answer.StatusCode)
+		t.Errorf("tag %q: status %d, want 304", tag, answer.StatusCode)
 	}
 }
 
-// Nothing in the page's files leads elsewhere, or would need what the policy forbids.
+// The page's files refer to no other host and use nothing that the content policy forbids.
 func TestFilesStayHome(t *testing.T) {
 	elsewhere := regexp.MustCompile(`https?://[^\s'"]+|//[a-z]+\.[a-z]|style="|\son[a-z]+="|javascript:`)
 	for _, glob := range []string{"*.html", "static/*"} {
@@ -193,7 +211,7 @@ func TestFilesStayHome(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, found := range elsewhere.FindAllString(string(text), -1) {
-				if found != "http://www.w3.org/2000/svg" { // the name of SVG, which nobody fetches
+				if found != "http://www.w3.org/2000/svg" { // the namespace of SVG, which no browser loads
 					t.Errorf("%s: %s", name, found)
 				}
 			}
@@ -208,8 +226,8 @@ func (emptyReview) Waiting() (int, error)               { return 0, nil }
 func (emptyReview) Next(int) ([]verdict.Verdict, error) { return nil, nil }
 func (emptyReview) Label(uint64, verdict.Label) error   { return nil }
 
-// Text on its ground has a contrast of 4.5 or more in both schemes (WCAG 2.2, success criterion
-// 1.4.3).
+// Text has a contrast of 4.5 or more to its background in both colour schemes (WCAG 2.2, success
+// criterion 1.4.3).
 func TestContrast(t *testing.T) {
 	sheet, err := files.ReadFile("static/page.css")
 	if err != nil {
@@ -218,7 +236,7 @@ func TestContrast(t *testing.T) {
 	variable := regexp.MustCompile(`--([a-z_-]+): (#[0-9a-f]{3,6});`)
 	light, dark, ok := strings.Cut(string(sheet), "prefers-color-scheme: dark")
 	if !ok {
-		t.Fatal("there is one scheme only")
+		t.Fatal("page.css has no dark scheme")
 	}
 	for name, text := range map[string]string{"light": light, "dark": dark} {
 		colours := map[string]string{}
@@ -226,18 +244,21 @@ func TestContrast(t *testing.T) {
 			colours[m[1]] = m[2]
 		}
 		for _, pair := range [][2]string{
-			{"text", "ground"}, {"text", "surface"}, {"text", "raised"}, {"muted", "ground"}, {"muted", "surface"}, {"muted", "raised"}, {"accent", "surface"}, {"on-accent", "accent"},
-			{"normal", "surface"}, {"crack", "surface"}, {"no_decision", "surface"}, {"normal", "normal-soft"}, {"crack", "crack-soft"}, {"no_decision", "no_decision-soft"},
-			{"muted", "crack-soft"}, {"muted", "no_decision-soft"}, {"text", "crack-soft"},
+			{"text", "ground"}, {"text", "surface"}, {"text", "raised"}, {"text", "crack-soft"},
+			{"muted", "ground"}, {"muted", "surface"}, {"muted", "raised"},
+			{"muted", "crack-soft"}, {"muted", "no_decision-soft"},
+			{"accent", "surface"}, {"on-accent", "accent"},
+			{"normal", "surface"}, {"crack", "surface"}, {"no_decision", "surface"},
+			{"normal", "normal-soft"}, {"crack", "crack-soft"}, {"no_decision", "no_decision-soft"},
 		} {
 			if c := contrast(t, colours[pair[0]], colours[pair[1]]); c < 4.5 {
-				t.Errorf("%s: %s on %s has %.2f", name, pair[0], pair[1], c)
+				t.Errorf("%s: contrast of %s on %s is %.2f, want 4.5", name, pair[0], pair[1], c)
 			}
 		}
 	}
 }
 
-// contrast is that of WCAG 2.2 between two colours of a style sheet.
+// contrast returns the contrast ratio of WCAG 2.2 between two colours of a style sheet.
 func contrast(t *testing.T, a, b string) float64 {
 	luminance := func(colour string) float64 {
 		digits := strings.TrimPrefix(colour, "#")
@@ -246,7 +267,7 @@ func contrast(t *testing.T, a, b string) float64 {
 		}
 		rgb, err := hex.DecodeString(digits)
 		if err != nil || len(rgb) != 3 {
-			t.Fatalf("%q is no colour", colour)
+			t.Fatalf("invalid colour %q", colour)
 		}
 		sum := 0.0
 		for i, weight := range []float64{0.2126, 0.7152, 0.0722} {

@@ -35,8 +35,8 @@ var (
 	etags = sync.OnceValue(readETags)
 )
 
-// readCatalogue returns the messages by language and key. TestLanguagesAreComplete checks that every
-// language has every key.
+// readCatalogue returns the messages by language and key. TestLanguagesAreComplete checks that
+// every language has every key.
 func readCatalogue() map[string]map[string]string {
 	all := map[string]map[string]string{}
 	for _, tag := range languages {

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// recent keeps the crops of the latest verdicts in memory while a browser shows the page. The journal
-// keeps the crops of rejected tires only.
+// recent keeps the crops of the latest verdicts in memory while a browser shows the page. The
+// journal keeps the crops of rejected tires only.
 type recent struct {
 	mu    sync.Mutex
 	crops [keptCrops]recentCrop // guarded by mu; a ring: seq modulo keptCrops

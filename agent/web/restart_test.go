@@ -13,7 +13,7 @@ import (
 	"periph.io/x/conn/v3/gpio/gpiotest"
 )
 
-// What was wrong with triggers is counted on when the station starts again, as its verdicts are.
+// The counts of trigger errors survive a restart of the station.
 func TestTriggerErrorsOutliveTheStation(t *testing.T) {
 	eye := &gpiotest.Pin{N: "PAGE_EYE", Num: 9021, EdgesChan: make(chan gpio.Level)}
 	if err := gpioreg.Register(eye); err != nil {
@@ -21,7 +21,7 @@ func TestTriggerErrorsOutliveTheStation(t *testing.T) {
 	}
 	t.Cleanup(func() { gpioreg.Unregister(eye.N) })
 	dir := prepareStation(t)
-	const doubles = `
+	const duplicates = `
 [locate]
 mode = "region"
 region = [0, 0, 400, 400]
@@ -31,11 +31,11 @@ gpio = "PAGE_EYE"
 min_gap = "1m"
 `
 	t.Run("first", func(t *testing.T) {
-		s := start(t, dir, doubles)
-		for triggerErrors(t, s) == 0 { // the second within a minute is a double
+		s := start(t, dir, duplicates)
+		for triggerErrors(t, s) == 0 { // the second trigger within a minute is a duplicate
 			for _, level := range []gpio.Level{gpio.High, gpio.Low} {
 				eye.EdgesChan <- level
-				time.Sleep(20 * time.Millisecond) // no bounce
+				time.Sleep(20 * time.Millisecond) // longer than a bounce
 			}
 		}
 	})
@@ -43,22 +43,22 @@ min_gap = "1m"
 	if err != nil {
 		t.Fatal(err)
 	}
-	var noted struct {
+	var saved struct {
 		TriggerErrors map[string]int `json:"trigger_errors"`
 	}
-	if err := json.Unmarshal(text, &noted); err != nil {
+	if err := json.Unmarshal(text, &saved); err != nil {
 		t.Fatal(err)
 	}
 	want := 0
-	for _, n := range noted.TriggerErrors {
+	for _, n := range saved.TriggerErrors {
 		want += n
 	}
-	if got := triggerErrors(t, start(t, dir, doubles)); got != want || want == 0 {
-		t.Errorf("after the restart the page has %d trigger errors, %d were noted", got, want)
+	if got := triggerErrors(t, start(t, dir, duplicates)); got != want || want == 0 {
+		t.Errorf("after the restart the page has %d trigger errors, the file has %d", got, want)
 	}
 }
 
-// triggerErrors are those of all shifts, as the page shows them.
+// triggerErrors returns the trigger errors of all shifts that the page shows.
 func triggerErrors(t *testing.T, s *testStation) (n int) {
 	t.Helper()
 	answer, err := http.Get(s.url + "/api/state")

@@ -15,13 +15,13 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestScreenshots makes the pictures of the README: `make screenshots`. SCREENSHOTS is the folder
-// that they go to, SCREENSHOTS_DEMO the one that `tirewatch demo --dir` left, whose model judges
-// its film of a belt.
+// TestScreenshots makes the screenshots of the documentation: `make screenshots`. SCREENSHOTS is
+// the output folder. SCREENSHOTS_DEMO is a folder of `tirewatch demo --dir`; its model judges its
+// film of a belt.
 func TestScreenshots(t *testing.T) {
 	out, demo := os.Getenv("SCREENSHOTS"), os.Getenv("SCREENSHOTS_DEMO")
 	if out == "" {
-		t.Skip("SCREENSHOTS is not set: see make screenshots")
+		t.Skip("SCREENSHOTS is not set: run make screenshots")
 	}
 	dir := t.TempDir()
 	fillJournal(t, filepath.Join(dir, "journal.db"), 4200)
@@ -53,11 +53,15 @@ listen = "`+address+`"
 		language, scheme string
 		view, ready      string
 	}{
-		{"page-live", screen{"desktop", 1200, 780, 1, false}, "en", "light", "live", `document.querySelectorAll('#live-stage .outline').length === 1 &&
-			document.querySelector('#verdict').classList.contains('crack') && [...document.querySelectorAll('#last li:nth-child(-n+6) img')].filter(i => i.naturalWidth > 0).length >= 6`},
-		{"page-phone", screen{"phone", 390, 844, 1, true}, "de", "dark", "live", `document.querySelectorAll('#live-stage .outline').length === 1 &&
+		{"page-live", screen{"desktop", 1200, 780, 1, false}, "en", "light", "live", `
+			document.querySelectorAll('#live-stage .outline').length === 1 &&
+			document.querySelector('#verdict').classList.contains('crack') &&
+			[...document.querySelectorAll('#last li:nth-child(-n+6) img')].filter(i => i.naturalWidth > 0).length >= 6`},
+		{"page-phone", screen{"phone", 390, 844, 1, true}, "de", "dark", "live", `
+			document.querySelectorAll('#live-stage .outline').length === 1 &&
 			document.querySelector('#verdict').classList.contains('normal')`},
-		{"page-setup", screen{"desktop", 1200, 780, 1, false}, "id", "light", "setup", `document.querySelectorAll('#setup-stage .outline').length === 1`},
+		{"page-setup", screen{"desktop", 1200, 780, 1, false}, "id", "light", "setup", `
+			document.querySelectorAll('#setup-stage .outline').length === 1`},
 	} {
 		p := open(t, b, shot.screen, shot.language, shot.scheme, s.url)
 		p.visit(shot.view)
@@ -67,7 +71,7 @@ listen = "`+address+`"
 			t.Fatal(err)
 		}
 		small := shrinkPNG(t, data)
-		t.Logf("%s: %d kB, as the browser gave it %d kB", shot.name, len(small)/1000, len(data)/1000)
+		t.Logf("%s: %d kB, before shrinking %d kB", shot.name, len(small)/1000, len(data)/1000)
 		if len(small) >= 150_000 {
 			t.Errorf("%s has %d bytes, want less than 150 kB", shot.name, len(small))
 		}
@@ -77,8 +81,8 @@ listen = "`+address+`"
 	}
 }
 
-// shrinkPNG makes a picture small for a README: the colours of the page as they are, those of
-// photographs in 40 greys.
+// shrinkPNG reduces a screenshot to 256 colours: 40 greys for the photographs, and the most
+// frequent colours of the page.
 func shrinkPNG(t *testing.T, data []byte) []byte {
 	t.Helper()
 	img, err := png.Decode(bytes.NewReader(data))
@@ -87,11 +91,11 @@ func shrinkPNG(t *testing.T, data []byte) []byte {
 	}
 	b := img.Bounds()
 	at := func(x, y int) color.RGBA { return color.RGBAModel.Convert(img.At(x, y)).(color.RGBA) }
-	often := map[color.RGBA]int{}
+	frequency := map[color.RGBA]int{}
 	for y := b.Min.Y; y < b.Max.Y; y++ {
 		for x := b.Min.X; x < b.Max.X; x++ {
 			if c := at(x, y); c.R != c.G || c.G != c.B {
-				often[c]++
+				frequency[c]++
 			}
 		}
 	}
@@ -99,7 +103,9 @@ func shrinkPNG(t *testing.T, data []byte) []byte {
 	for i := range 40 {
 		palette = append(palette, color.Gray{uint8(i * 255 / 39)})
 	}
-	colours := slices.SortedFunc(maps.Keys(often), func(a, c color.RGBA) int { return cmp.Compare(often[c], often[a]) })
+	colours := slices.SortedFunc(maps.Keys(frequency), func(a, c color.RGBA) int {
+		return cmp.Compare(frequency[c], frequency[a])
+	})
 	for _, c := range colours[:min(256-len(palette), len(colours))] {
 		palette = append(palette, c)
 	}

@@ -26,7 +26,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// fake stands around a page: what the page may call is counted.
+// fake is the journal, the models and the locate setting of a page. It records the changes that the
+// page makes.
 type fake struct {
 	calls []string
 	clock time.Time
@@ -52,12 +53,14 @@ const (
 	viewerPassword   = "the viewer's words"
 )
 
-// passwords makes the page's password files in dir.
+// passwords writes the page's password files to dir.
 func passwords(t testing.TB, dir string) config.Page {
 	t.Helper()
 	c := config.Page{Listen: "0.0.0.0:8443", Shifts: []string{"06:00", "14:00", "22:00"},
 		PasswordFile: filepath.Join(dir, "page.password"), ViewerPasswordFile: filepath.Join(dir, "viewer.password")}
-	for path, password := range map[string]string{c.PasswordFile: operatorPassword, c.ViewerPasswordFile: viewerPassword} {
+	for path, password := range map[string]string{
+		c.PasswordFile: operatorPassword, c.ViewerPasswordFile: viewerPassword,
+	} {
 		line, err := Hash(password)
 		if err != nil {
 			t.Fatal(err)
@@ -69,14 +72,15 @@ func passwords(t testing.TB, dir string) config.Page {
 	return c
 }
 
-// newPage makes a page around a fake.
+// newPage makes a page with a fake.
 func newPage(t testing.TB, c config.Page) (*Page, *fake) {
 	t.Helper()
 	if c.Shifts == nil {
 		c.Shifts = []string{"06:00", "14:00", "22:00"}
 	}
 	f := &fake{clock: time.Date(2026, 3, 5, 10, 0, 0, 0, time.UTC)}
-	p, err := New(Options{Page: c, Station: "a/b/c", Journal: f, Models: f, Locate: f, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return f.clock },
+	p, err := New(Options{Page: c, Station: "a/b/c", Journal: f, Models: f, Locate: f,
+		Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return f.clock },
 		Health: func() (message.Health, error) { return message.Health{}, nil }, Problems: func() map[string]string { return nil },
 		Broker: func() (bool, bool) { return false, false }})
 	if err != nil {
@@ -85,7 +89,7 @@ func newPage(t testing.TB, c config.Page) (*Page, *fake) {
 	return p, f
 }
 
-// visitor is a browser without a person: it keeps cookies.
+// visitor sends requests and keeps cookies, as a browser does.
 type visitor struct {
 	t       testing.TB
 	handler http.Handler
@@ -132,11 +136,11 @@ func (v *visitor) logIn(password string) int {
 	return v.status("POST", "/login", "password="+password)
 }
 
-// requests are all that the page answers, by the least role that they need, and what a permitted
-// one gives.
+// requests lists the requests of the API, the lowest role for each, and the status if it is
+// allowed.
 var requests = []struct {
 	method, path, body string
-	least              role
+	minRole            role
 	want               int
 }{
 	{"GET", "/api/state", "", viewer, 200},
@@ -149,14 +153,14 @@ var requests = []struct {
 	{"POST", "/api/model/rollback", "{}", operator, 204},
 }
 
-// Without a password nobody gets anything; who looks changes nothing; an operator may do all of it.
+// Without a password nothing is shown. A viewer can change nothing. An operator may do everything.
 func TestAttackWithoutPassword(t *testing.T) {
 	p, f := newPage(t, passwords(t, t.TempDir()))
 	for role, password := range map[role]string{nobody: "", viewer: viewerPassword, operator: operatorPassword} {
 		v := visit(t, p)
 		if password != "" {
 			if got := v.logIn(password); got != http.StatusSeeOther {
-				t.Fatalf("%s: the log-in gives %d", role, got)
+				t.Fatalf("%s: log-in: status %d", role, got)
 			}
 		}
 		for _, r := range requests {
@@ -164,43 +168,45 @@ func TestAttackWithoutPassword(t *testing.T) {
 			want := r.want
 			if role == nobody {
 				want = http.StatusUnauthorized
-			} else if role < r.least {
+			} else if role < r.minRole {
 				want = http.StatusForbidden
 			}
 			if got := v.status(r.method, r.path, r.body); got != want {
-				t.Errorf("%s: %s %s gives %d, want %d", role, r.method, r.path, got, want)
+				t.Errorf("%s: %s %s: status %d, want %d", role, r.method, r.path, got, want)
 			}
 			if want != r.want && len(f.calls) > 0 {
-				t.Errorf("%s: %s %s did %v", role, r.method, r.path, f.calls)
+				t.Errorf("%s: %s %s was refused, but did %v", role, r.method, r.path, f.calls)
 			}
 		}
 		if got := v.status("GET", "/", ""); (got == http.StatusOK) != (role != nobody) {
-			t.Errorf("%s: the page gives %d", role, got)
+			t.Errorf("%s: page: status %d", role, got)
 		}
 	}
 	v := visit(t, p)
-	if v.logIn(viewerPassword); v.status("POST", "/logout", "") != http.StatusSeeOther || v.status("GET", "/api/state", "") != http.StatusUnauthorized {
-		t.Error("who has logged out is still in")
+	v.logIn(viewerPassword)
+	if v.status("POST", "/logout", "") != http.StatusSeeOther ||
+		v.status("GET", "/api/state", "") != http.StatusUnauthorized {
+		t.Error("the session is still valid after the log-out")
 	}
 }
 
-// A wrong password costs time: five attempts a minute for an address, thirty for all of them. The
-// right one is refused then as well, so that nobody learns from the answer.
+// Failed log-ins are limited to five a minute for an address and thirty for all addresses. Beyond
+// that the right password is refused too, so that the response does not reveal it.
 func TestAttackGuessing(t *testing.T) {
 	p, f := newPage(t, passwords(t, t.TempDir()))
 	v := visit(t, p)
 	for i := range maxPerAddress {
 		if got := v.logIn("guess"); got != http.StatusUnauthorized {
-			t.Fatalf("attempt %d gives %d", i, got)
+			t.Fatalf("attempt %d: status %d", i, got)
 		}
 	}
 	if got := v.logIn(operatorPassword); got != http.StatusTooManyRequests {
-		t.Errorf("attempt %d gives %d", maxPerAddress, got)
+		t.Errorf("attempt %d: status %d", maxPerAddress, got)
 	}
 	other := visit(t, p)
 	other.from = "192.0.2.2:1"
 	if got := other.logIn(operatorPassword); got != http.StatusSeeOther {
-		t.Errorf("the technician elsewhere gets %d", got)
+		t.Errorf("log-in from another address: status %d", got)
 	}
 	for i := range maxOverall {
 		other.from = fmt.Sprintf("[2001:db8:%x::%x]:1", i/maxPerAddress, i+1)
@@ -208,27 +214,27 @@ func TestAttackGuessing(t *testing.T) {
 	}
 	other.from = "198.51.100.7:1"
 	if got := other.logIn("guess"); got != http.StatusTooManyRequests {
-		t.Errorf("one more of a botnet gets %d", got)
+		t.Errorf("one attempt more from another address: status %d", got)
 	}
 	if n := len(p.access.attempts); n > maxOverall {
-		t.Errorf("%d addresses are remembered", n)
+		t.Errorf("%d addresses in memory", n)
 	}
 	f.clock = f.clock.Add(attemptWindow)
 	if got := v.logIn(operatorPassword); got != http.StatusSeeOther {
-		t.Errorf("a minute later the right password gives %d", got)
+		t.Errorf("right password a minute later: status %d", got)
 	}
 }
 
-// Another site's page in the same browser can send requests to the station, with its cookie where
-// the browser lets it. None has an effect.
+// A page of another site in the same browser can send requests to the station, with the cookie if
+// the browser allows it. None has an effect.
 func TestAttackCrossSite(t *testing.T) {
-	p, f := newPage(t, config.Page{Listen: "127.0.0.1:8080"}) // where nobody logs in
+	p, f := newPage(t, config.Page{Listen: "127.0.0.1:8080"}) // needs no log-in
 	v := visit(t, p)
 	for name, headers := range map[string]map[string]string{
-		"a form of another site":   {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
-		"a sister site":            {"Sec-Fetch-Site": "same-site", "Origin": "http://127.0.0.1:9999"},
-		"a browser of before 2020": {"Origin": "https://evil.example"},
-		"a sandboxed frame":        {"Origin": "null"},
+		"a form of another site":     {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
+		"a sister site":              {"Sec-Fetch-Site": "same-site", "Origin": "http://127.0.0.1:9999"},
+		"a browser from before 2020": {"Origin": "https://evil.example"},
+		"a sandboxed frame":          {"Origin": "null"},
 	} {
 		for _, r := range requests {
 			if r.method != "POST" {
@@ -242,61 +248,63 @@ func TestAttackCrossSite(t *testing.T) {
 				}
 			})
 			if answer.StatusCode != http.StatusForbidden || len(f.calls) > 0 {
-				t.Errorf("%s: %s gives %d, did %v", name, r.path, answer.StatusCode, f.calls)
+				t.Errorf("%s: %s: status %d, did %v", name, r.path, answer.StatusCode, f.calls)
 			}
 		}
 	}
 	answer := v.ask("POST", "/api/model/confirm", "{}", func(r *http.Request) { r.Host = "localhost:8080" })
 	if answer.StatusCode != http.StatusNoContent || len(f.calls) != 1 {
-		t.Errorf("the page itself gets %d, did %v", answer.StatusCode, f.calls)
+		t.Errorf("the page itself: status %d, did %v", answer.StatusCode, f.calls)
 	}
 }
 
-// The cookie is for this station's own pages: no script reads it, no other site's request carries
-// it, and over TLS it never goes in the clear.
+// No script can read the session cookie, requests of other sites do not carry it, and with TLS it
+// is never sent unencrypted. An unused session ends, and their number is limited.
 func TestAttackCookieTheft(t *testing.T) {
 	p, f := newPage(t, passwords(t, t.TempDir()))
 	v := visit(t, p)
 	v.logIn(operatorPassword)
 	c := v.cookies[cookie]
-	if c == nil || !c.HttpOnly || !c.Secure || c.SameSite != http.SameSiteStrictMode || c.Domain != "" || len(c.Value) < 26 {
+	if c == nil || !c.HttpOnly || !c.Secure ||
+		c.SameSite != http.SameSiteStrictMode || c.Domain != "" || len(c.Value) < 26 {
 		t.Fatalf("cookie %+v", c)
 	}
 	f.clock = f.clock.Add(sessionIdle + time.Second)
 	if got := v.status("GET", "/api/state", ""); got != http.StatusUnauthorized {
-		t.Errorf("a session that was left alone for %v gives %d", sessionIdle, got)
+		t.Errorf("session unused for %v: status %d", sessionIdle, got)
 	}
 	for range maxSessions + 8 {
 		f.clock = f.clock.Add(attemptWindow)
 		visit(t, p).logIn(viewerPassword)
 	}
 	if n := len(p.access.sessions); n > maxSessions {
-		t.Errorf("%d sessions are remembered", n)
+		t.Errorf("%d sessions in memory", n)
 	}
 }
 
-// A name of the attacker's that is made to lead to 127.0.0.1 gives his page nothing.
+// An attacker's name that resolves to 127.0.0.1 gives the attacker's page no access.
 func TestAttackRebinding(t *testing.T) {
 	p, _ := newPage(t, config.Page{Listen: "127.0.0.1:8080"})
 	v := visit(t, p)
 	for host, want := range map[string]int{
-		"evil.example": 421, "evil.example:8080": 421, "127.0.0.1.evil.example": 421, "localhost.evil.example": 421, "192.168.1.5:8080": 421, "": 421,
+		"evil.example": 421, "evil.example:8080": 421, "127.0.0.1.evil.example": 421,
+		"localhost.evil.example": 421, "192.168.1.5:8080": 421, "": 421,
 		"localhost": 200, "localhost:9000": 200, "127.0.0.1:8080": 200, "[::1]:8080": 200,
 	} {
 		if got := v.ask("GET", "/api/state", "", func(r *http.Request) { r.Host = host }).StatusCode; got != want {
-			t.Errorf("host %q gives %d, want %d", host, got, want)
+			t.Errorf("host %q: status %d, want %d", host, got, want)
 		}
 	}
 }
 
-// Every answer forbids scripts of others, frames, guessing of types and caching.
+// Every response forbids foreign scripts, frames, type guessing and caching.
 func TestAttackInjection(t *testing.T) {
 	p, _ := newPage(t, passwords(t, t.TempDir()))
 	for _, path := range []string{"/", "/login", "/api/state", "/nothing", "/static/page.js"} {
 		h := visit(t, p).ask("GET", path, "", nil).Header
 		for name, want := range map[string]string{
-			"Content-Security-Policy": contentPolicy, "X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
-			"Cross-Origin-Resource-Policy": "same-origin",
+			"Content-Security-Policy": contentPolicy, "X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff",
+			"Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
 		} {
 			if got := h.Get(name); got != want {
 				t.Errorf("%s: %s is %q", path, name, got)
@@ -312,40 +320,50 @@ func TestAttackInjection(t *testing.T) {
 	p.o.Station = `<script>alert(1)</script>/"/x`
 	body, err := io.ReadAll(visit(t, p).ask("GET", "/login", "", nil).Body)
 	if err != nil || strings.Contains(string(body), "<script>alert") {
-		t.Errorf("a name becomes a script: %v", err)
+		t.Errorf("the station name is sent as a script: %v", err)
 	}
 }
 
-// What is larger or other than the page sends is refused before it is used.
+// Requests that are larger than the page's own or differ from them are refused before they have an
+// effect.
 func TestAttackMalformed(t *testing.T) {
 	p, f := newPage(t, config.Page{Listen: "127.0.0.1:8080"})
 	v := visit(t, p)
 	here := func(r *http.Request) { r.Host = "localhost" }
 	for _, body := range []string{
-		`{"mode": "region", "region": [` + strings.Repeat("1,", 1<<20) + `1]}`, `{"mode": "region", "region": [1, 2, 1, 3]}`, `{"mode": "region", "region": [-1, 2, 3, 4]}`,
-		`{"mode": "region"}`, `{"mode": "round", "region": [1, 2, 3, 4]}`, `{"mode": "region", "region": [1, 2, 3, 99999]}`, `{"mode": "x\n[model]"}`, `{"mode": "round", "keys": []}`, `[]`, ``,
+		`{"mode": "region", "region": [` + strings.Repeat("1,", 1<<20) + `1]}`,
+		`{"mode": "region", "region": [1, 2, 1, 3]}`, `{"mode": "region", "region": [-1, 2, 3, 4]}`,
+		`{"mode": "region", "region": [1, 2, 3, 99999]}`, `{"mode": "round", "region": [1, 2, 3, 4]}`,
+		`{"mode": "region"}`, `{"mode": "x\n[model]"}`, `{"mode": "round", "keys": []}`, `[]`, ``,
 	} {
 		if got := v.ask("POST", "/api/locate", body, here).StatusCode; got != http.StatusBadRequest || len(f.calls) > 0 {
-			t.Errorf("%.60s gives %d, did %v", body, got, f.calls)
+			t.Errorf("%.60s: status %d, did %v", body, got, f.calls)
 		}
 	}
-	for _, query := range []string{"low=2", "low=NaN", "high=-1", "label=x' OR 1=1", "limit=0", "limit=101", "limit=-1", "from=yesterday", "below=1"} {
-		if got := v.ask("GET", "/api/verdicts?"+strings.ReplaceAll(query, " ", "%20"), "", here).StatusCode; got != http.StatusBadRequest {
-			t.Errorf("%s gives %d", query, got)
+	for _, query := range []string{
+		"low=2", "low=NaN", "high=-1", "label=x'%20OR%201=1", "limit=0", "limit=101", "limit=-1",
+		"from=yesterday", "below=1",
+	} {
+		if got := v.ask("GET", "/api/verdicts?"+query, "", here).StatusCode; got != http.StatusBadRequest {
+			t.Errorf("%s: status %d", query, got)
 		}
 	}
-	for _, path := range []string{"/api/crop/..%2f..%2fstation.toml", "/api/crop/-1", "/static/..%2fweb.go", "/static/", "/language/xx", "/language/..%2f"} {
+	for _, path := range []string{
+		"/api/crop/..%2f..%2fstation.toml", "/api/crop/-1", "/static/..%2fweb.go", "/static/",
+		"/language/xx", "/language/..%2f",
+	} {
 		if got := v.ask("GET", path, "", here).StatusCode; got < 400 {
-			t.Errorf("%s gives %d", path, got)
+			t.Errorf("%s: status %d", path, got)
 		}
 	}
 }
 
-// A page does not start on password files that others read, or that hold anything else.
+// The page does not start if other users can read a password file or if it contains anything but a
+// hash of moderate cost. The error never contains the password.
 func TestPasswordFiles(t *testing.T) {
 	for name, spoil := range map[string]func(path string) error{
 		"readable by all":         func(path string) error { return os.Chmod(path, 0o644) },
-		"gone":                    os.Remove,
+		"missing":                 os.Remove,
 		"the password itself":     func(path string) error { return os.WriteFile(path, []byte(operatorPassword), 0o600) },
 		"a hash that takes a GiB": func(path string) error { return rewrite(path, "m=19456", "m=1048576") },
 		"a hash of no effort":     func(path string) error { return rewrite(path, "m=19456,t=2", "m=8,t=1") },
@@ -369,7 +387,7 @@ func TestPasswordFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := visit(t, p).logIn("another password"); got != http.StatusSeeOther {
-		t.Errorf("a changed password gives %d", got)
+		t.Errorf("changed password: status %d", got)
 	}
 }
 
@@ -384,7 +402,7 @@ func rewrite(path, before, after string) error {
 	return os.WriteFile(path, []byte(strings.Replace(string(data), before, after, 1)), 0o600)
 }
 
-// serve runs a page behind its bounds.
+// serve runs a page with its limits.
 func serve(t testing.TB, p *Page) *Server {
 	t.Helper()
 	s, err := p.Listen()
@@ -403,8 +421,8 @@ func serve(t testing.TB, p *Page) *Server {
 	return s
 }
 
-// Browsers that hang ask for pictures and never read them. Their number is bounded, and so is what
-// is kept for all of them; a browser that comes when one is gone is answered.
+// Browsers that hang request images and never read them. Their number is limited, and so is the
+// memory for all of them. When they have left, the next browser is served.
 func TestAttackHangingBrowsers(t *testing.T) {
 	p, _ := newPage(t, config.Page{Listen: "127.0.0.1:0"})
 	s := serve(t, p)
@@ -445,7 +463,7 @@ func TestAttackHangingBrowsers(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	grown := (int64(after.HeapAlloc) - int64(before.HeapAlloc)) >> 10
-	t.Logf("%d hanging browsers, %d let in: the heap grew by %d KiB", len(hanging), maxConnections, grown)
+	t.Logf("%d hanging browsers, %d connected: the heap grew by %d KiB", len(hanging), maxConnections, grown)
 	if grown > 8<<10 {
 		t.Errorf("hanging browsers hold %d KiB", grown)
 	}
@@ -455,12 +473,12 @@ func TestAttackHangingBrowsers(t *testing.T) {
 	client := &http.Client{Timeout: 30 * time.Second}
 	answer, err := client.Get(s.URL() + "api/live")
 	if err != nil || answer.StatusCode != http.StatusOK {
-		t.Fatalf("a browser behind them: %v, %v", answer, err)
+		t.Fatalf("browser after them: %v, %v", answer, err)
 	}
 	answer.Body.Close()
 }
 
-// On the network the page speaks TLS 1.2 or newer and nothing else.
+// On the network the page accepts TLS 1.2 and newer only.
 func TestAttackEavesdropping(t *testing.T) {
 	dir := t.TempDir()
 	c := passwords(t, dir)
@@ -469,10 +487,13 @@ func TestAttackEavesdropping(t *testing.T) {
 	p, _ := newPage(t, c)
 	s := serve(t, p)
 	if !strings.HasPrefix(s.URL(), "https://") {
-		t.Errorf("it is at %s", s.URL())
+		t.Errorf("URL %s", s.URL())
 	}
-	for name, version := range map[string]uint16{"1.1": tls.VersionTLS11, "1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13} {
-		conn, err := tls.Dial("tcp", s.listener.Addr().String(), &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: version})
+	for name, version := range map[string]uint16{
+		"1.1": tls.VersionTLS11, "1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13,
+	} {
+		conn, err := tls.Dial("tcp", s.listener.Addr().String(),
+			&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: version})
 		if (err == nil) != (version >= tls.VersionTLS12) {
 			t.Errorf("TLS %s: %v", name, err)
 		}
@@ -484,7 +505,7 @@ func TestAttackEavesdropping(t *testing.T) {
 	if err == nil {
 		defer answer.Body.Close()
 		if answer.StatusCode != http.StatusBadRequest {
-			t.Errorf("in the clear: %s", answer.Status)
+			t.Errorf("without TLS: %s", answer.Status)
 		}
 	}
 }

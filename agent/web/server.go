@@ -130,8 +130,8 @@ func (p *Page) guard(next http.Handler) http.Handler {
 		} {
 			w.Header().Set(name, value)
 		}
-		// DNS rebinding: if an attacker's name resolves to this machine, the attacker's page has the
-		// same origin as this one. With TLS, the certificate prevents that.
+		// DNS rebinding: if an attacker's name resolves to this machine, the attacker's page has
+		// the same origin as this one. With TLS, the certificate prevents that.
 		if p.o.Page.Local() && !isLocalHost(r.Host) {
 			http.Error(w, "This page answers on this computer only: open it as localhost or 127.0.0.1.",
 				http.StatusMisdirectedRequest)

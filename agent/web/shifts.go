@@ -8,8 +8,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// shifts counts verdicts and trigger errors by shift. It reads the verdicts from before the start of
-// the agent from the journal once, and counts the others when they are stored. So viewers of the
+// shifts counts verdicts and trigger errors by shift. It reads the verdicts from before the start
+// of the agent from the journal once, and counts the others when they are stored. So viewers of the
 // page cost the database nothing. Trigger errors are not in the journal; a stateFile keeps them.
 type shifts struct {
 	starts []time.Duration // time since midnight, ascending
@@ -35,8 +35,8 @@ func newShifts(starts []time.Duration, next uint64, now func() time.Time) *shift
 	return &shifts{starts: starts, now: now, next: next, tally: map[int64]*tally{}}
 }
 
-// bounds returns the start and end of the shift that contains t. Shifts start by local time, also on
-// days when summer time begins or ends.
+// bounds returns the start and end of the shift that contains t. Shifts start by local time, also
+// on days when summer time begins or ends.
 func (s *shifts) bounds(t time.Time) (start, end time.Time) {
 	t = t.Local()
 	var all []time.Time
@@ -57,8 +57,8 @@ func (s *shifts) tallyAt(t time.Time) *tally {
 	if c == nil {
 		c = &tally{Start: start, End: end, Verdicts: map[verdict.Label]int{}}
 		s.tally[start.Unix()] = c
-		// Remove the shift that is farthest from this one. So a clock that jumps can neither fill the
-		// memory nor push out the present shift with old ones.
+		// Remove the shift that is farthest from this one. So a clock that jumps can neither fill
+		// the memory nor push out the present shift with old ones.
 		if len(s.tally) > shownShifts {
 			distance := func(k int64) int64 { return max(k-start.Unix(), start.Unix()-k) }
 			farthest := start.Unix()
@@ -85,7 +85,8 @@ func (s *shifts) addTriggerErrors(t time.Time, n int) {
 	s.tallyAt(t).Triggers += n
 }
 
-// triggerErrors returns the trigger errors of each shift that has any, by the Unix time of its start.
+// triggerErrors returns the trigger errors of each shift that has any, by the Unix time of its
+// start.
 func (s *shifts) triggerErrors() map[int64]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,8 +99,8 @@ func (s *shifts) triggerErrors() map[int64]int {
 	return all
 }
 
-// load adds the verdicts from before the start of the agent, the present shift first. It queries one
-// hour at a time, so that no query holds up the journal for long.
+// load adds the verdicts from before the start of the agent, the present shift first. It queries
+// one hour at a time, so that no query holds up the journal for long.
 func (s *shifts) load(j Journal) error {
 	at := s.now()
 	for range shownShifts {
@@ -130,7 +131,8 @@ func (s *shifts) load(j Journal) error {
 	return nil
 }
 
-// list returns the present shift and the earlier ones with a verdict or trigger error, latest first.
+// list returns the present shift and the earlier ones with a verdict or trigger error, latest
+// first.
 func (s *shifts) list() []tally {
 	s.mu.Lock()
 	defer s.mu.Unlock()

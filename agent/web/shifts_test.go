@@ -8,7 +8,7 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// zone sets the time zone of the station.
+// setZone sets the time zone of the station.
 func setZone(t *testing.T, name string) *time.Location {
 	t.Helper()
 	place, err := time.LoadLocation(name)
@@ -21,7 +21,7 @@ func setZone(t *testing.T, name string) *time.Location {
 	return place
 }
 
-// Shifts begin by the clock on the wall: through the night, and on the days when the clocks change.
+// Shifts start by local time: over midnight, and on the days when summer time begins or ends.
 func TestShiftBounds(t *testing.T) {
 	here := setZone(t, "Europe/Berlin")
 	s := newShifts([]time.Duration{6 * time.Hour, 14 * time.Hour, 22 * time.Hour}, 1, time.Now)
@@ -40,12 +40,12 @@ func TestShiftBounds(t *testing.T) {
 		}
 		start, end := s.bounds(when.UTC())
 		if got := [2]string{start.Format("2006-01-02 15:04"), end.Format("2006-01-02 15:04")}; got != want {
-			t.Errorf("%s is in %v, want %v", at, got, want)
+			t.Errorf("%s is in shift %v, want %v", at, got, want)
 		}
 	}
 }
 
-// oldJournal is a journal of verdicts before the start.
+// oldJournal is a journal with verdicts from before the start.
 type oldJournal struct {
 	fake
 	times []time.Time
@@ -61,7 +61,7 @@ func (r *oldJournal) Count(from, to time.Time, _ uint64) (map[verdict.Label]int,
 	return n, nil
 }
 
-// What the journal has and what is told add up, and each verdict counts in one shift.
+// Verdicts of the journal and later ones add up, and each verdict counts in one shift.
 func TestShiftCounters(t *testing.T) {
 	here := setZone(t, "Asia/Jakarta")
 	now := time.Date(2026, 3, 5, 15, 0, 0, 0, here)
@@ -76,26 +76,28 @@ func TestShiftCounters(t *testing.T) {
 	if err := s.load(j); err != nil {
 		t.Fatal(err)
 	}
-	s.count(now.Add(24*365*time.Hour), verdict.Normal) // a clock that ran ahead once
+	s.count(now.Add(24*365*time.Hour), verdict.Normal) // the clock was ahead once
 	list := s.list()
 	sum := 0
 	for _, c := range list {
 		sum += c.Verdicts[verdict.Crack]
 	}
 	first := list[0]
-	if first.Start.Hour() != 14 || first.Verdicts[verdict.Normal] != 1 || first.Verdicts[verdict.NoDecision] != 1 || first.Verdicts[verdict.Crack] != 7 || first.Triggers != 1 {
+	n := first.Verdicts
+	if first.Start.Hour() != 14 || n[verdict.Normal] != 1 || n[verdict.NoDecision] != 1 || n[verdict.Crack] != 7 ||
+		first.Triggers != 1 {
 		t.Errorf("the present shift is %+v", first)
 	}
 	if sum != len(j.times) || list[1].Verdicts[verdict.Crack] != 48 {
-		t.Errorf("%d of %d verdicts are counted, %d in the shift before", sum, len(j.times), list[1].Verdicts[verdict.Crack])
+		t.Errorf("%d of %d verdicts counted, %d of them in the previous shift", sum, len(j.times), list[1].Verdicts[verdict.Crack])
 	}
 	if !slices.IsSortedFunc(list, func(a, b tally) int { return b.Start.Compare(a.Start) }) {
-		t.Error("the shifts are in disorder")
+		t.Error("the shifts are not sorted")
 	}
 	for i := range 1000 {
 		s.count(now.Add(time.Duration(i-500)*24*time.Hour), verdict.Normal)
 	}
 	if len(s.tally) > shownShifts {
-		t.Errorf("a clock that jumps makes %d shifts", len(s.tally))
+		t.Errorf("%d shifts in memory after the clock has jumped", len(s.tally))
 	}
 }

@@ -17,8 +17,7 @@ import (
 
 var threeShifts = []time.Duration{6 * time.Hour, 14 * time.Hour, 22 * time.Hour}
 
-// What was noted is there after a crash, in its shift, also when shifts begin at other times by
-// then.
+// Saved counts are in their shift after a crash, even if shifts start at other times by then.
 func TestStateFileAfterACrash(t *testing.T) {
 	here := setZone(t, "Asia/Jakarta")
 	now := time.Date(2026, 3, 5, 15, 0, 0, 0, here)
@@ -42,7 +41,7 @@ func TestStateFileAfterACrash(t *testing.T) {
 
 	s, m = begin(threeShifts)
 	if list := s.list(); len(list) != 2 || list[0].Triggers != 1 || list[1].Triggers != 2 {
-		t.Errorf("after the crash the shifts have %+v", list)
+		t.Errorf("shifts after the crash: %+v", list)
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
@@ -51,7 +50,7 @@ func TestStateFileAfterACrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(path); err == nil {
-		t.Error("what had not changed was written")
+		t.Error("the file was written without a change")
 	}
 	s.addTriggerErrors(now, 1)
 	if err := m.save(s); err != nil {
@@ -59,12 +58,12 @@ func TestStateFileAfterACrash(t *testing.T) {
 	}
 	s, _ = begin([]time.Duration{0})
 	if list := s.list(); len(list) != 1 || list[0].Triggers != 4 {
-		t.Errorf("with one shift a day there are %+v", list)
+		t.Errorf("shifts with one shift a day: %+v", list)
 	}
 }
 
-// A board without a clock may start in 1970, in a shift that began the year before; what it notes
-// then costs the others nothing.
+// A board without a clock may start in 1970, in a shift that began in 1969. Counts from that time
+// do not spoil the others.
 func TestStateFileWithoutAClock(t *testing.T) {
 	setZone(t, "Asia/Jakarta")
 	path := filepath.Join(t.TempDir(), "journal.db-shifts")
@@ -80,11 +79,11 @@ func TestStateFileWithoutAClock(t *testing.T) {
 	}
 	again := newShifts(threeShifts, 1, time.Now)
 	if _, err := openStateFile(path, again); err != nil || !maps.Equal(again.triggerErrors(), s.triggerErrors()) {
-		t.Errorf("%v, %v are noted of %v", err, again.triggerErrors(), s.triggerErrors())
+		t.Errorf("%v: the file has %v, want %v", err, again.triggerErrors(), s.triggerErrors())
 	}
 }
 
-// What a clock noted that ran a month ahead does not hide the present when it is set right.
+// Counts that were saved while the clock was a month ahead do not hide the present shift later.
 func TestStateFileOfAClockAhead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db-shifts")
 	now := time.Date(2026, 3, 5, 15, 0, 0, 0, setZone(t, "Europe/Berlin"))
@@ -105,15 +104,17 @@ func TestStateFileOfAClockAhead(t *testing.T) {
 	}
 	again.addTriggerErrors(now, 2)
 	if list := again.list(); len(list) != 1 || list[0].Triggers != 2 {
-		t.Errorf("the shifts are %+v", list)
+		t.Errorf("shifts: %+v", list)
 	}
 }
 
-// A file that cannot be used is told of and keeps nothing from working; the next errors replace it.
+// A damaged file is reported and stops nothing. The next save replaces it.
 func TestStateFileDamaged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db-shifts")
-	for _, text := range []string{"", "{", `{"trigger_errors": {"a": 1}}`, `{"trigger_errors": {"-9223372036854775807": 1}}`, `{"trigger_errors": {"9223372036854775807": 1}}`,
-		`{"trigger_errors": {"1772690400": -1}}`} {
+	for _, text := range []string{
+		"", "{", `{"trigger_errors": {"a": 1}}`, `{"trigger_errors": {"1772690400": -1}}`,
+		`{"trigger_errors": {"-9223372036854775807": 1}}`, `{"trigger_errors": {"9223372036854775807": 1}}`,
+	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -133,8 +134,7 @@ func TestStateFileDamaged(t *testing.T) {
 	}
 }
 
-// However many triggers are wrong, the card is written to once a minute, and not at all while none
-// is.
+// The file is written once a minute at most, and never without a new error, so that the card lasts.
 func TestStateFileSparesTheCard(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db-shifts")
 	synctest.Test(t, func(t *testing.T) {
@@ -172,7 +172,7 @@ func TestStateFileSparesTheCard(t *testing.T) {
 			sum += n
 		}
 		if sum != 6001 {
-			t.Errorf("%d errors are noted at the end, want 6001", sum)
+			t.Errorf("%d errors in the file at the end, want 6001", sum)
 		}
 	})
 }

@@ -26,21 +26,20 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// patience bounds waiting for a thing that should come at once; it fails the test instead of
-// hanging it.
+// patience limits the wait for what should happen at once: the test fails and does not hang.
 const patience = time.Minute
 
-// stationName is what the pages of the tests are called.
+// stationName is the name of every test station.
 const stationName = "hamburg/line1/station3"
 
-// testStation is a whole one that inspects drawn tires, over and over, with a page.
+// testStation is a complete station with a page. It inspects synthetic tires in a loop.
 type testStation struct {
 	dir string
 	url string
 	log *lockedLog
 }
 
-// lockedLog may be read while the station writes it.
+// lockedLog is a log that can be read while the station writes it.
 type lockedLog struct {
 	mu sync.Mutex
 	b  strings.Builder
@@ -58,7 +57,7 @@ func (l *lockedLog) String() string {
 	return l.b.String()
 }
 
-// freeAddress is one that nobody listens at.
+// freeAddress returns an address on which nothing listens.
 func freeAddress(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -69,7 +68,7 @@ func freeAddress(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// write makes a file of the test's folder.
+// write writes a file into the test's folder.
 func write(t testing.TB, dir, name, text string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
@@ -79,7 +78,7 @@ func write(t testing.TB, dir, name, text string) string {
 	return path
 }
 
-// prepareStation makes the files of a station: pictures, a model and a journal of the last days.
+// prepareStation makes the files of a station: images, a model and a journal of the last days.
 func prepareStation(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -116,7 +115,7 @@ func prepareStation(t testing.TB) string {
 	return dir
 }
 
-// remember fills a journal with verdicts of the last three days: most sound, some cracks, few
+// fillJournal writes n verdicts of the last three days: most are normal, some are cracks, few are
 // without a decision.
 func fillJournal(t testing.TB, path string, n int) {
 	t.Helper()
@@ -152,7 +151,7 @@ func fillJournal(t testing.TB, path string, n int) {
 	}
 }
 
-// start runs a station in dir with what is added to its configuration, and gives its page.
+// start runs a station in dir; more is added to its configuration.
 func start(t testing.TB, dir, more string) *testStation {
 	t.Helper()
 	address := freeAddress(t)
@@ -163,7 +162,7 @@ line = "line1"
 name = "station3"
 
 [camera]
-source = "folder:tires" # drawn
+source = "folder:tires" # synthetic
 realtime = true
 fps = 10
 loop = true
@@ -173,7 +172,7 @@ keys = ["maker.pub"]
 initial = "first.tire"
 dir = "models"
 inbox = "inbox"
-probation = 100000 # a slow machine must not confirm by itself what the test is about to
+probation = 100000 # a slow machine must not end the probation before the test does
 probation_time = "0s"
 
 [journal]
@@ -186,7 +185,7 @@ listen = ""
 listen = "`+address+"\"\n"+more)
 }
 
-// play runs the station that text describes, whose page is at address.
+// startWith runs a station with the configuration text, whose page listens on address.
 func startWith(t testing.TB, dir, address, text string) *testStation {
 	t.Helper()
 	path := write(t, dir, "station.toml", text)
@@ -198,7 +197,9 @@ func startWith(t testing.TB, dir, address, text string) *testStation {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- agent.Run(ctx, cfg, agent.RunOptions{Version: "1.2.3", Config: path, Log: slog.New(slog.NewTextHandler(s.log, nil))})
+		ended <- agent.Run(ctx, cfg, agent.RunOptions{
+			Version: "1.2.3", Config: path, Log: slog.New(slog.NewTextHandler(s.log, nil)),
+		})
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -206,14 +207,14 @@ func startWith(t testing.TB, dir, address, text string) *testStation {
 			t.Errorf("the station: %v", err)
 		}
 		if t.Failed() {
-			t.Logf("the station said:\n%s", tail(s.log.String(), 40))
+			t.Logf("log of the station:\n%s", tail(s.log.String(), 40))
 		}
 	})
 	s.await(t, "page: listening")
 	return s
 }
 
-// barePage is a page with an empty store and journal, and no station behind it.
+// barePage is a page with an empty store and journal, without a station.
 type barePage struct {
 	*web.Page
 	url     string
@@ -221,11 +222,13 @@ type barePage struct {
 	journal *journal.Journal
 }
 
-// bare makes one with a queue of pictures, nil for none.
+// bare makes a barePage. A nil review means no review queue.
 func bare(t testing.TB, r web.Review) *barePage {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	store, err := models.Open(models.Options{Dir: t.TempDir(), Verify: models.Verifier(bundletest.Public(1), stationName, nil), Log: log})
+	store, err := models.Open(models.Options{
+		Dir: t.TempDir(), Verify: models.Verifier(bundletest.Public(1), stationName, nil), Log: log,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +238,8 @@ func bare(t testing.TB, r web.Review) *barePage {
 	}
 	t.Cleanup(func() { j.Close() })
 	page, err := web.New(web.Options{
-		Page: config.Page{Listen: "127.0.0.1:0", Shifts: []string{"06:00"}}, Station: stationName, Journal: j, Models: store, Locate: fixedPlace{}, Review: r, Log: log,
+		Page:    config.Page{Listen: "127.0.0.1:0", Shifts: []string{"06:00"}},
+		Station: stationName, Journal: j, Models: store, Locate: fixedPlace{}, Review: r, Log: log,
 		Health: func() (message.Health, error) { return message.Health{}, nil }, Problems: func() map[string]string { return nil },
 		Broker: func() (bool, bool) { return false, false },
 	})
@@ -257,18 +261,18 @@ func bare(t testing.TB, r web.Review) *barePage {
 	return &barePage{page, strings.TrimSuffix(server.URL(), "/"), store, j}
 }
 
-// still is a place that does not move.
+// fixedPlace is a locate setting that ignores changes.
 type fixedPlace struct{}
 
 func (fixedPlace) Where() (string, []int, int) { return config.LocateRound, nil, 0 }
 func (fixedPlace) Move(string, []int) error    { return nil }
 
-// await waits until the station has said something.
+// await waits until the station's log contains a text.
 func (s *testStation) await(t testing.TB, text string) {
 	t.Helper()
 	for end := time.Now().Add(patience); !strings.Contains(s.log.String(), text); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("the station never said %q:\n%s", text, tail(s.log.String(), 20))
+			t.Fatalf("the log does not contain %q:\n%s", text, tail(s.log.String(), 20))
 		}
 	}
 }

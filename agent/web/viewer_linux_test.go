@@ -31,15 +31,14 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// reel is a film that is played over and over, as fast as it is looked at, in the colours of
-// OpenCV.
+// reel is an endless film in BGR, the format of OpenCV, that plays as fast as it is read.
 type reel struct {
 	frames []*frame.Frame
 	shown  frame.Frame
 	count  atomic.Uint64
 }
 
-// film draws a belt with tires.
+// film makes a synthetic film of a belt with tires.
 func film(t testing.TB) *reel {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "belt.avi")
@@ -80,11 +79,12 @@ func (r *reel) Next(ctx context.Context) (*frame.Frame, error) {
 
 func (r *reel) Close() error { return nil }
 
-// BenchmarkViewer compares the frames that a station with the whole network looks at while nobody
-// and while somebody looks at its page, in turns: the medians of 80 ratios. control is the ratio of
-// two turns without a viewer, which a busy machine moves as well. work-ratio is the processor's
-// time for a frame without and with a viewer, the viewer's own end included: what is left of the
-// throughput when no core is idle, and steadier. It fails below 95 %.
+// BenchmarkViewer compares the frame rate of a station with the full network, in turns without and
+// with a viewer of its page. The results are medians of 80 rounds. ratio is the frame rate with a
+// viewer to the rate without one. control is the ratio of two turns without a viewer; a busy
+// machine changes it too. work-ratio is the processor time of a frame without a viewer to that with
+// one, including the time of the viewer itself: the throughput that is left when no core is idle.
+// It varies less than ratio. The benchmark fails below 95 %.
 func BenchmarkViewer(b *testing.B) {
 	p := bare(b, nil)
 	data, err := bundle.Encode(whole(b), bundletest.Key(1))
@@ -123,13 +123,13 @@ func BenchmarkViewer(b *testing.B) {
 		looking, leave := context.WithCancel(ctx)
 		left := make(chan int)
 		go func() { left <- look(looking, p.url) }()
-		time.Sleep(turn / 4) // the first picture is there
+		time.Sleep(turn / 4) // until the first image is there
 		watched, cpuWatched := measure()
 		leave()
 		pictures += <-left
-		time.Sleep(turn / 4) // its last one is over
+		time.Sleep(turn / 4) // until its last request has ended
 		again, cpuAgain := measure()
-		mean := (alone + again) / 2 // so that what else the machine does meets both
+		mean := (alone + again) / 2 // so that other load on the machine affects both
 		rate, ratios, control = append(rate, mean), append(ratios, watched/mean), append(control, again/alone)
 		work = append(work, (cpuAlone+cpuAgain)/2/cpuWatched)
 	}
@@ -148,7 +148,7 @@ func BenchmarkViewer(b *testing.B) {
 	}
 }
 
-// processor is the time that this process has used of all processors, ns.
+// processor returns the processor time that this process has used, ns.
 func processor(b *testing.B) int64 {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
@@ -162,7 +162,7 @@ func median(x []float64) float64 {
 	return x[len(x)/2]
 }
 
-// look does what the page's script does, until ctx ends, and gives the number of pictures.
+// look requests what the page's script requests until ctx ends, and returns the number of images.
 func look(ctx context.Context, url string) (pictures int) {
 	get := func(path string) (http.Header, error) {
 		r, err := http.NewRequestWithContext(ctx, "GET", url+"/"+path, nil)
@@ -198,7 +198,7 @@ func look(ctx context.Context, url string) (pictures int) {
 	}
 }
 
-// whole is a bundle of the network that stations have, its weights drawn at random.
+// whole returns a bundle of the full network with random weights.
 func whole(t testing.TB) *bundle.Bundle {
 	t.Helper()
 	b := bundletest.Small(1)

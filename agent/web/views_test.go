@@ -20,8 +20,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// TestViews opens each view of a station that inspects drawn tires, and does on a telephone and at
-// a desk what people do there.
+// TestViews opens each view of a working station, on a phone and on a desktop, and uses its
+// controls.
 func TestViews(t *testing.T) {
 	b := browser(t)
 	s := start(t, prepareStation(t), "")
@@ -38,14 +38,15 @@ func TestViews(t *testing.T) {
 	}
 }
 
-// in is the tab for another test.
+// in returns the tab for a subtest.
 func (b *tab) in(t testing.TB) *tab { return &tab{t, b.ctx} }
 
-// visit goes to a view by its link.
+// visit opens a view through its link.
 func (b *tab) visit(view string) {
 	b.t.Helper()
 	b.run(fmt.Sprintf(`document.querySelector('#views a[href="#%s"]').click()`, view))
-	b.until(fmt.Sprintf(`!document.getElementById('%s').hidden && document.querySelectorAll('main > section:not([hidden])').length === 1`, view))
+	b.until(fmt.Sprintf(`!document.getElementById('%s').hidden &&
+		document.querySelectorAll('main > section:not([hidden])').length === 1`, view))
 	if view != "live" && view != "setup" {
 		return
 	}
@@ -55,88 +56,100 @@ func (b *tab) visit(view string) {
 func (b *tab) click(selector string) {
 	b.t.Helper()
 	b.until(fmt.Sprintf(`document.querySelector(%q) !== null`, selector))
-	// not below the bar of a telephone
+	// scroll it out from under the navigation bar of a phone
 	b.run(fmt.Sprintf(`document.querySelector(%q).scrollIntoView({block: 'center'})`, selector))
 	b.do(chromedp.Click(selector, chromedp.NodeVisible))
 }
 
-// live: pictures follow one another, with outline and crop; the verdict, the counters and the last
-// tires follow the belt.
+// live: images follow one another, with outline and crop. The verdict, the counters and the latest
+// tires are updated.
 func live(b *tab) {
 	b.visit("live")
 	before := eval[int](b, `+document.querySelector('#live-stage').dataset.picture`)
 	b.until(fmt.Sprintf(`document.querySelector('#live-stage').dataset.picture > %d`, before+3))
 	b.until(`document.querySelector('#live-stage img').naturalWidth === 400`)
-	b.until(`document.querySelectorAll('#live-stage .outline').length === 1 && document.querySelectorAll('#live-stage .crop').length === 1`)
+	b.until(`document.querySelectorAll('#live-stage .outline').length === 1 &&
+		document.querySelectorAll('#live-stage .crop').length === 1`)
 	b.until(`/^Last: #\d+ (Normal|Crack) [\d.]+%$/.test(document.querySelector('#live-stage .chip').textContent)`)
 	b.until(`/Crack at 50% or more/.test(document.querySelector('#verdict').innerText)`)
 	inspected := eval[string](b, `document.querySelector('.figure.inspected dd').textContent`)
 	b.until(fmt.Sprintf(`document.querySelector('.figure.inspected dd').textContent !== %q`, inspected))
-	b.until(`document.querySelectorAll('#shift .figure').length === 5 && /%$/.test(document.querySelector('.figure.reject_rate dd').textContent)`)
-	// three days of three shifts were in the journal
+	b.until(`document.querySelectorAll('#shift .figure').length === 5 &&
+		/%$/.test(document.querySelector('.figure.reject_rate dd').textContent)`)
+	// the journal has three days of three shifts
 	b.until(`document.querySelectorAll('#shifts tbody tr').length >= 8`)
 	b.run(`document.querySelector('#last').scrollIntoView()`)
 	b.until(`[...document.querySelectorAll('#last img')].filter(i => i.naturalWidth > 0).length >= 6`)
 	newest := eval[int](b, `+document.querySelector('#last li').dataset.seq`)
 	b.until(fmt.Sprintf(`document.querySelector('#last li').dataset.seq > %d`, newest))
 	b.click("#last li:nth-child(3) button")
-	b.until(`document.querySelector('#detail').open && document.querySelector('#detail .votes li') !== null && document.querySelector('#detail img').naturalWidth > 0`)
+	b.until(`document.querySelector('#detail').open &&
+		document.querySelector('#detail .votes li') !== null &&
+		document.querySelector('#detail img').naturalWidth > 0`)
 	b.click("#detail button")
 	b.until(`!document.querySelector('#detail').open`)
 }
 
-// history: a search narrows the list by verdict, score and time, and pages go on without a gap.
+// history: pages follow without a gap, and a search filters by verdict, score and time.
 func history(b *tab) {
 	b.visit("history")
 	b.until(`document.querySelectorAll('#results li').length === 30`)
 	b.click("#more")
 	b.until(`document.querySelectorAll('#results li').length === 60`)
 	seqs := eval[[]int](b, `[...document.querySelectorAll('#results li')].map(e => +e.dataset.seq)`)
-	if !slices.IsSortedFunc(seqs, func(a, b int) int { return b - a }) || len(slices.Compact(slices.Clone(seqs))) != 60 || seqs[0]-seqs[59] != 59 {
-		b.t.Errorf("pages give %v", seqs)
+	descending := slices.IsSortedFunc(seqs, func(a, b int) int { return b - a })
+	if !descending || len(slices.Compact(slices.Clone(seqs))) != 60 || seqs[0]-seqs[59] != 59 {
+		b.t.Errorf("seq of the first two pages: %v", seqs)
 	}
 	search := func(label, low, high, from, to string) {
 		b.t.Helper()
-		b.run(fmt.Sprintf(`for (const [name, value] of Object.entries({label: %q, low: %q, high: %q, from: %q, to: %q})) document.querySelector('#filters').elements[name].value = value`,
+		b.run(fmt.Sprintf(`for (const [name, value] of Object.entries({label: %q, low: %q, high: %q, from: %q, to: %q}))
+			document.querySelector('#filters').elements[name].value = value`,
 			label, low, high, from, to))
 		b.run(`document.querySelector('#found').textContent = ''`)
 		b.click("#filters button")
 		b.until(`document.querySelector('#found').textContent !== ''`)
 	}
 	search("crack", "", "", "", "")
-	b.until(`document.querySelectorAll('#results li').length === 30 && document.querySelectorAll('#results .badge.crack').length === 30`)
+	b.until(`document.querySelectorAll('#results li').length === 30 &&
+		document.querySelectorAll('#results .badge.crack').length === 30`)
 	search("", "90", "99.5", "", "")
 	scores := eval[[]float64](b, `[...document.querySelectorAll('#results .row > :last-child')].map(e => parseFloat(e.textContent))`)
 	if len(scores) == 0 || slices.Min(scores) < 90 || slices.Max(scores) > 99.5 {
-		b.t.Errorf("scores between 90 and 99.5 are %v", scores)
+		b.t.Errorf("scores of a search from 90 to 99.5: %v", scores)
 	}
 	const local = "2006-01-02T15:04"
 	from, to := time.Now().Add(-50*time.Hour), time.Now().Add(-49*time.Hour)
 	search("", "", "", from.Format(local), to.Format(local))
 	n := eval[int](b, `document.querySelectorAll('#results li').length`)
 	if n < 20 || n > 60 { // 3000 verdicts in 72 hours
-		b.t.Errorf("%d verdicts in an hour", n)
+		b.t.Errorf("%d verdicts in a search for one hour, want 20 to 60", n)
 	}
 	search("no_decision", "99.9", "", "", "")
-	b.until(`document.querySelector('#found').textContent === 'No matching verdicts.' && document.querySelector('#more').hidden`)
+	b.until(`document.querySelector('#found').textContent === 'No matching verdicts.' &&
+		document.querySelector('#more').hidden`)
 	search("no_decision", "", "", "", "")
 	b.click("#results button")
-	b.until(`document.querySelector('#detail').open && /no frame within the budget/.test(document.querySelector('#detail').innerText)`)
+	b.until(`document.querySelector('#detail').open &&
+		/no frame within the budget/.test(document.querySelector('#detail').innerText)`)
 	b.do(chromedp.KeyEvent(kb.Escape))
 	b.until(`!document.querySelector('#detail').open`)
 	search("", "", "", "", "")
 }
 
-// health: each part with its figure.
+// health: every tile shows its value.
 func health(b *tab) {
 	b.visit("health")
 	b.until(`document.querySelectorAll('#health-tiles .tile').length === 8`)
-	b.until(`/frames\/s/.test(document.querySelector('[data-tile=camera]').innerText) && document.querySelector('[data-tile=camera]').classList.contains('good')`)
-	b.until(`/not configured/.test(document.querySelector('[data-tile=broker]').innerText) && /free/.test(document.querySelector('[data-tile=disk]').innerText)`)
-	b.until(`/Working/.test(document.querySelector('#condition').textContent) && /tirewatch 1.2.3/.test(document.querySelector('#version').textContent)`)
+	b.until(`/frames\/s/.test(document.querySelector('[data-tile=camera]').innerText) &&
+		document.querySelector('[data-tile=camera]').classList.contains('good')`)
+	b.until(`/not configured/.test(document.querySelector('[data-tile=broker]').innerText) &&
+		/free/.test(document.querySelector('[data-tile=disk]').innerText)`)
+	b.until(`/Working/.test(document.querySelector('#condition').textContent) &&
+		/tirewatch 1.2.3/.test(document.querySelector('#version').textContent)`)
 }
 
-// model: a new network is on probation; it is confirmed, and then given up for the one before.
+// model: a new model is on probation, is confirmed, and is then rolled back.
 func model(b *tab, s *testStation, serial uint64) {
 	b.visit("model")
 	before := eval[string](b, `document.querySelector('.slot .serial').textContent`)
@@ -153,7 +166,8 @@ func model(b *tab, s *testStation, serial uint64) {
 	if err := os.Rename(filepath.Join(s.dir, "inbox/new.part"), filepath.Join(s.dir, name)); err != nil {
 		b.t.Fatal(err)
 	}
-	b.until(fmt.Sprintf(`document.querySelector('.slot .serial').textContent === 'Serial %d' && !document.querySelector('#trial').hidden`, serial))
+	b.until(fmt.Sprintf(`document.querySelector('.slot .serial').textContent === 'Serial %d' &&
+		!document.querySelector('#trial').hidden`, serial))
 	b.until(`/of 100,000 verdicts/.test(document.querySelector('#trial').innerText)`)
 	b.click("#confirm")
 	b.until(`document.querySelector('#ask').open`)
@@ -161,17 +175,20 @@ func model(b *tab, s *testStation, serial uint64) {
 	b.until(`!document.querySelector('#ask').open && !document.querySelector('#trial').hidden`)
 	b.click("#confirm")
 	b.click("#ask button[value=yes]")
-	b.until(`document.querySelector('#model-notice').textContent === 'The model is confirmed.' && document.querySelector('.tag.proven') !== null`)
+	b.until(`document.querySelector('#model-notice').textContent === 'The model is confirmed.' &&
+		document.querySelector('.tag.proven') !== null`)
 	b.click("#rollback")
 	b.click("#ask button[value=yes]")
-	b.until(fmt.Sprintf(`document.querySelector('#model-notice').textContent === 'The previous model is active again.' && document.querySelector('.slot .serial').textContent === %q`, before))
+	b.until(fmt.Sprintf(`document.querySelector('#model-notice').textContent === 'The previous model is active again.' &&
+		document.querySelector('.slot .serial').textContent === %q`, before))
 }
 
-// setup: focus and light are measured; the region is dragged, typed and saved, holds at once and
-// stands in the file beside its comments.
+// setup: focus and exposure are shown. The region is dragged, typed and saved, applies at once and
+// is in the configuration file, whose comments remain.
 func setup(b *tab, s *testStation) {
 	b.visit("setup")
-	b.until(`/best/.test(document.querySelector('#focus-now').textContent) && document.querySelectorAll('#histogram i').length === 32`)
+	b.until(`/best/.test(document.querySelector('#focus-now').textContent) &&
+		document.querySelectorAll('#histogram i').length === 32`)
 	b.until(`document.querySelector('#light-notice').textContent === 'The exposure is good.'`)
 	b.click("#place input[value=region]")
 	b.until(`document.querySelectorAll('#setup-stage .handle').length === 4`)
@@ -181,14 +198,16 @@ func setup(b *tab, s *testStation) {
 		input.dispatchEvent(new Event('input', {bubbles: true}));
 	}`)
 	b.run(`document.querySelector('#setup-stage').scrollIntoView({block: 'center'})`)
-	at := eval[[]float64](b, `(() => { const r = document.querySelector('#setup-stage').getBoundingClientRect(); return [r.left, r.top, r.width / 400] })()`)
+	at := eval[[]float64](b, `(() => {
+		const r = document.querySelector('#setup-stage').getBoundingClientRect();
+		return [r.left, r.top, r.width / 400] })()`)
 	point := func(x, y float64) (float64, float64) { return at[0] + x*at[2], at[1] + y*at[2] }
 	x0, y0 := point(300, 320)
 	x1, y1 := point(360, 380)
 	b.do(chromedp.DragAndDropXY(x0, y0, x1, y1, 5)) // the lower right corner
 	x0, y0 = point(200, 200)
 	x1, y1 = point(180, 190)
-	b.do(chromedp.DragAndDropXY(x0, y0, x1, y1, 5)) // all of it
+	b.do(chromedp.DragAndDropXY(x0, y0, x1, y1, 5)) // the whole region
 	region := eval[[]int](b, `['x0', 'y0', 'x1', 'y1'].map(name => +document.querySelector('#place').elements[name].value)`)
 	for i, want := range []int{20, 40, 340, 370} {
 		if d := region[i] - want; d < -3 || d > 3 {
@@ -199,16 +218,19 @@ func setup(b *tab, s *testStation) {
 	b.until(`/^Saved/.test(document.querySelector('#place-notice').textContent)`)
 	cfg, err := config.Load(filepath.Join(s.dir, "station.toml"))
 	if err != nil || cfg.Locate.Mode != config.LocateRegion || !slices.Equal(cfg.Locate.Region, region) {
-		b.t.Errorf("the file has %v, %v; want %v", cfg, err, region)
+		b.t.Errorf("configuration %v, %v, want region %v", cfg, err, region)
 	}
 	text, err := os.ReadFile(filepath.Join(s.dir, "station.toml"))
-	if err != nil || !strings.Contains(string(text), "# The station of a test.") || !strings.Contains(string(text), "# drawn") {
-		b.t.Errorf("the comments are gone: %s", text)
+	if err != nil || !strings.Contains(string(text), "# The station of a test.") ||
+		!strings.Contains(string(text), "# synthetic") {
+		b.t.Errorf("comments are missing from the file: %s", text)
 	}
 	b.visit("live")
-	b.until(fmt.Sprintf(`(() => { const r = document.querySelector('#live-stage .region'); return r && r.getAttribute('x') == %d && r.getAttribute('width') == %d })()`,
+	b.until(fmt.Sprintf(`(() => {
+		const r = document.querySelector('#live-stage .region');
+		return r && r.getAttribute('x') == %d && r.getAttribute('width') == %d })()`,
 		region[0], region[2]-region[0]))
-	// nobody searches any more
+	// a fixed region has no outline
 	b.until(`document.querySelectorAll('#live-stage .outline').length === 0`)
 	b.visit("setup")
 	b.click("#place input[value=round]")
@@ -217,8 +239,8 @@ func setup(b *tab, s *testStation) {
 	b.until(`document.querySelectorAll('#setup-stage .outline').length === 1`)
 }
 
-// TestSettingThatCannotBeKept is the station of the package, whose service cannot write into /etc:
-// the region holds now, and the page says what to write where.
+// TestSettingThatCannotBeKept is a station whose service may not write its configuration, as in the
+// package: the region applies, and the page shows which lines to write into which file.
 func TestSettingThatCannotBeKept(t *testing.T) {
 	b := browser(t)
 	dir := prepareStation(t)
@@ -234,8 +256,8 @@ func TestSettingThatCannotBeKept(t *testing.T) {
 	p.until(`/mode = "region", region = \[/.test(document.querySelector('#place-notice').textContent)`)
 }
 
-// TestLogIn: nobody sees anything before, a viewer changes nothing, an operator may, and who logs
-// out is out.
+// TestLogIn: nothing is shown before the log-in, a viewer can change nothing, an operator can, and
+// the log-out ends the session.
 func TestLogIn(t *testing.T) {
 	b := browser(t)
 	dir := prepareStation(t)
@@ -273,7 +295,7 @@ func TestLogIn(t *testing.T) {
 	}
 }
 
-// fakeReview is a queue of three, as a station's learning would give it.
+// fakeReview is a review queue in memory.
 type fakeReview struct {
 	mu     sync.Mutex
 	queue  []verdict.Verdict
@@ -300,7 +322,7 @@ func (r *fakeReview) Label(seq uint64, label verdict.Label) error {
 	return nil
 }
 
-// TestReview labels by key and by button, the most uncertain first.
+// TestReview labels images by key and by button, the most uncertain first.
 func TestReview(t *testing.T) {
 	b := browser(t)
 	for _, size := range screens {
@@ -314,12 +336,14 @@ func TestReview(t *testing.T) {
 		})
 		p := open(t, b, size, "en", "light", bare(t, r).url)
 		p.visit("review")
-		p.until(`document.querySelector('#review').dataset.seq === '7' && document.querySelector('#review-count').textContent === '3 to review'`)
+		p.until(`document.querySelector('#review').dataset.seq === '7' &&
+			document.querySelector('#review-count').textContent === '3 to review'`)
 		if wide := eval[int](p, `document.scrollingElement.scrollWidth - innerWidth`); wide > 0 {
 			t.Errorf("%s: %d px wider than the screen", size.name, wide)
 		}
 		p.do(chromedp.KeyEvent("2"))
-		p.until(`document.querySelector('#review').dataset.seq === '5' && document.querySelector('#review-notice').textContent === '#7: Crack'`)
+		p.until(`document.querySelector('#review').dataset.seq === '5' &&
+			document.querySelector('#review-notice').textContent === '#7: Crack'`)
 		p.click("#choices [data-label=normal]")
 		p.until(`document.querySelector('#review').dataset.seq === '9'`)
 		p.do(chromedp.KeyEvent("3"))
@@ -329,8 +353,8 @@ func TestReview(t *testing.T) {
 			t.Errorf("%s: labels %s, want %s", size.name, got, want)
 		}
 		r.mu.Unlock()
-		// Tiles of a verdict are drawn in a corner of its picture, the hotter the surer: a grid as
-		// it lies, a side wall as a ring.
+		// The heat map draws the tiles of a verdict, a higher score more opaque: a grid in place, a
+		// side wall as a ring.
 		p.run(`import('/static/verdicts.js').then(m => {
 			const shapes = tiling => [...m.picture({seq: 1, label: 'crack', tiling}, '').querySelectorAll('.heat > *')].map(s =>
 				[s.tagName, s.getAttribute('x') ?? s.getAttribute('d').split('A')[0], s.getAttribute('fill-opacity'), s.getAttribute('class')].join(' '));
@@ -342,9 +366,9 @@ func TestReview(t *testing.T) {
 	}
 }
 
-// TestEveryView holds, in each language, on each screen and in both schemes, that nothing is wider
-// than the screen, that everything that can be used has a name and is large enough for a finger,
-// and that nothing is in English by mistake.
+// TestEveryView checks the views in each language and on each screen, with both colour schemes
+// among them: nothing is wider than the screen, and every control has a name and is large enough
+// for a finger.
 func TestEveryView(t *testing.T) {
 	b := browser(t)
 	s := start(t, prepareStation(t), "")
@@ -367,11 +391,19 @@ func TestEveryView(t *testing.T) {
 	}
 }
 
-// unnamed are the visible controls and pictures that a screen reader could not name.
-const unnamed = `[...document.querySelectorAll('button, a, input, select, [role=meter], main svg[role=img], main img:not([alt])')].filter(e => e.checkVisibility()).filter(e =>
-	!(e.innerText || '').trim() && !e.getAttribute('aria-label') && !(e.labels && e.labels.length)).map(e => e.outerHTML.slice(0, 80))`
+// unnamed lists the visible controls and images that a screen reader could not name.
+const unnamed = `[...document.querySelectorAll(
+	'button, a, input, select, [role=meter], main svg[role=img], main img:not([alt])')]
+	.filter(e => e.checkVisibility())
+	.filter(e => !(e.innerText || '').trim() && !e.getAttribute('aria-label') && !(e.labels && e.labels.length))
+	.map(e => e.outerHTML.slice(0, 80))`
 
-// tooSmall are the visible controls with a side of less than 44 px, but for radio buttons, whose
-// label counts.
-const tooSmall = `[...document.querySelectorAll('button, a, input:not([type=radio]), select, .modes label')].filter(e => e.checkVisibility() && !e.closest('dialog')).filter(e => {
-	const r = e.getBoundingClientRect(); return r.height < 43.5 || r.width < 43.5 }).map(e => e.outerHTML.slice(0, 80))`
+// tooSmall lists the visible controls with a side of less than 44 px. For radio buttons, the label
+// counts.
+const tooSmall = `[...document.querySelectorAll('button, a, input:not([type=radio]), select, .modes label')]
+	.filter(e => e.checkVisibility() && !e.closest('dialog'))
+	.filter(e => {
+		const r = e.getBoundingClientRect();
+		return r.height < 43.5 || r.width < 43.5;
+	})
+	.map(e => e.outerHTML.slice(0, 80))`
