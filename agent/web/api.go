@@ -103,8 +103,8 @@ func badRequest(format string, args ...any) error {
 	return &apiError{http.StatusBadRequest, "request", fmt.Errorf(format, args...)}
 }
 
-// writeJSON sends a response. body always encodes, so only the connection can fail, and nobody is
-// left to read about that.
+// writeJSON sends a response. It returns nil: body always encodes, and if the connection fails, no
+// reader is left.
 func writeJSON(w http.ResponseWriter, body any) error {
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(body)

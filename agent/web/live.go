@@ -24,8 +24,8 @@ import (
 // and then pauses long enough to leave the processors to the inspection.
 type live struct {
 	requests chan struct{} // capacity 1: a browser waits for an image
-	// true: the inspection loop is to copy the next frame into held. It owns held from then on
-	// until it sends to copied.
+	// true: the inspection loop is to copy the next frame into held. The loop owns held from then
+	// on until it sends to copied, then run does.
 	frameWanted atomic.Bool
 	copied      chan struct{} // capacity 1: held contains a new frame
 

@@ -79,8 +79,8 @@ func languageOf(r *http.Request) string {
 			preferred = append(preferred, tag)
 		}
 	}
-	if asked, _, err := language.ParseAcceptLanguage(r.Header.Get("Accept-Language")); err == nil {
-		preferred = append(preferred, asked...)
+	if accepted, _, err := language.ParseAcceptLanguage(r.Header.Get("Accept-Language")); err == nil {
+		preferred = append(preferred, accepted...)
 	}
 	_, i, _ := matcher.Match(preferred...)
 	return languages[i].String()

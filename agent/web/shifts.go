@@ -99,8 +99,8 @@ func (s *shifts) triggerErrors() map[int64]int {
 	return all
 }
 
-// load adds the verdicts from before the start of the agent, the present shift first. It queries
-// one hour at a time, so that no query holds up the journal for long.
+// load adds the verdicts from before the start of the agent, the present shift first. Each query to
+// the journal covers one hour.
 func (s *shifts) load(j Journal) error {
 	at := s.now()
 	for range shownShifts {
