@@ -56,7 +56,7 @@ type Output struct {
 	orders chan order // which Run looks into without waiting for whoever gives an order
 
 	mu    sync.Mutex
-	alarm alarm // of Run; nil before it and after; guarded by mu
+	sleeper sleeper // of Run; nil before it and after; guarded by mu
 	ended bool  // guarded by mu
 }
 
@@ -129,7 +129,7 @@ type work struct {
 func (u *Output) Run(ctx context.Context) {
 	var w work
 	defer u.end(&w)
-	alarm := u.begin()
+	sleeper := u.begin()
 	defer context.AfterFunc(ctx, u.wake)()
 	for {
 		u.takeAll(&w)
@@ -143,12 +143,12 @@ func (u *Output) Run(ctx context.Context) {
 				return
 			}
 		}
-		alarm.sleep(w.pause())
+		sleeper.sleep(w.pause())
 	}
 }
 
-// begin sets the alarm up that wake needs.
-func (u *Output) begin() alarm {
+// begin sets the sleeper up that wake needs.
+func (u *Output) begin() sleeper {
 	a := newTimer()
 	if u.o.Prompt {
 		t, err := newThread(u.o.Log)
@@ -160,7 +160,7 @@ func (u *Output) begin() alarm {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.alarm = a
+	u.sleeper = a
 	return a
 }
 
@@ -168,8 +168,8 @@ func (u *Output) begin() alarm {
 func (u *Output) end(w *work) {
 	u.set(!u.o.Active)
 	u.mu.Lock()
-	u.alarm.close()
-	u.alarm, u.ended = nil, true
+	u.sleeper.close()
+	u.sleeper, u.ended = nil, true
 	close(u.orders) // queue gives none any more
 	u.mu.Unlock()
 	for o := range u.orders {
@@ -184,8 +184,8 @@ func (u *Output) end(w *work) {
 func (u *Output) wake() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.alarm != nil {
-		u.alarm.wake()
+	if u.sleeper != nil {
+		u.sleeper.wake()
 	}
 }
 

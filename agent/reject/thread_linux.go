@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// thread is an alarm of the kernel's own, in a thread that goes before all others of the machine
+// thread is a sleeper of the kernel's own, in a thread that goes before all others of the machine
 // where the unit allows it: the forward pass, the page and other programs do not hold a pulse up.
 type thread struct {
 	event int // an eventfd
@@ -19,7 +19,7 @@ type thread struct {
 // newThread makes the calling goroutine's thread its own. The thread ends with the goroutine. Go's
 // scheduler gets one more slot to run goroutines in, so that the thread does not wait until one
 // that computes gives its slot up, which takes 10 ms.
-func newThread(log *slog.Logger) (alarm, error) {
+func newThread(log *slog.Logger) (sleeper, error) {
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("eventfd", err)

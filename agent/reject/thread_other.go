@@ -4,4 +4,4 @@ package reject
 
 import "log/slog"
 
-func newThread(*slog.Logger) (alarm, error) { return newTimer(), nil }
+func newThread(*slog.Logger) (sleeper, error) { return newTimer(), nil }

@@ -6,21 +6,21 @@ import "time"
 // kernel, at 50, go before.
 const Priority = 10
 
-// alarm lets the goroutine of Run sleep until something is to be done. Another one may call wake.
-type alarm interface {
+// sleeper lets the goroutine of Run sleep until something is to be done. Another one may call wake.
+type sleeper interface {
 	sleep(d time.Duration) // or until it is woken
 	wake()
 	close()
 }
 
-// timer is an alarm as exact as the runtime's timers, whose waits on Linux are in whole
+// timer is a sleeper as exact as the runtime's timers, whose waits on Linux are in whole
 // milliseconds.
 type timer struct {
 	*time.Timer
 	woken chan struct{}
 }
 
-func newTimer() alarm { return &timer{time.NewTimer(time.Hour), make(chan struct{}, 1)} }
+func newTimer() sleeper { return &timer{time.NewTimer(time.Hour), make(chan struct{}, 1)} }
 
 func (t *timer) sleep(d time.Duration) {
 	t.Reset(d)
