@@ -93,7 +93,7 @@ func New(version string, sources Sources) *Metrics {
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "tirewatch_build_info", Help: "1, with the version of the agent as label."}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
-	m.registry.MustRegister(m.votes, m.steps, m.problem, m.drift, m.alarm, build, (*asked)(m),
+	m.registry.MustRegister(m.votes, m.steps, m.problem, m.drift, m.alarm, build, (*collector)(m),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

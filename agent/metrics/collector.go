@@ -9,8 +9,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// asked is Metrics as a prometheus.Collector: what is looked up at each scrape.
-type asked Metrics
+// collector is Metrics as a prometheus.Collector: what is looked up at each scrape.
+type collector Metrics
 
 var (
 	frames     = prometheus.NewDesc("tirewatch_frames_total", "Frames that the station looked at.", nil, nil)
@@ -28,7 +28,7 @@ var (
 )
 
 // Describe is part of prometheus.Collector.
-func (a *asked) Describe(out chan<- *prometheus.Desc) {
+func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{frames, uncut, verdicts, triggers, faults, rejects, restarts, serial, queueDepth, queueAge, celsius, diskFree} {
 		out <- d
 	}
@@ -36,41 +36,41 @@ func (a *asked) Describe(out chan<- *prometheus.Desc) {
 
 // Collect is part of prometheus.Collector. A queue that cannot be read shows as an error of the
 // scrape, not as an empty one.
-func (a *asked) Collect(out chan<- prometheus.Metric) {
+func (c *collector) Collect(out chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value)
 	}
 	counter := func(d *prometheus.Desc, value uint64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
 	}
-	a.mu.Lock()
-	counter(frames, a.counts.frames)
-	counter(uncut, a.counts.uncut)
-	counter(restarts, a.counts.restarts)
+	c.mu.Lock()
+	counter(frames, c.counts.frames)
+	counter(uncut, c.counts.uncut)
+	counter(restarts, c.counts.restarts)
 	for _, label := range verdict.Labels() {
-		counter(verdicts, a.counts.verdicts[label], string(label))
+		counter(verdicts, c.counts.verdicts[label], string(label))
 	}
 	for _, kind := range []trigger.Kind{trigger.PhotoEye, trigger.Command} {
-		counter(triggers, a.counts.triggers[kind], string(kind))
+		counter(triggers, c.counts.triggers[kind], string(kind))
 	}
 	for _, fault := range trigger.Faults() {
-		counter(faults, a.counts.faults[fault], string(fault))
+		counter(faults, c.counts.faults[fault], string(fault))
 	}
-	counter(rejects, a.counts.sent, "sent")
-	counter(rejects, a.counts.missed, "missed")
-	a.mu.Unlock()
-	gauge(serial, float64(a.sources.Serial()))
+	counter(rejects, c.counts.sent, "sent")
+	counter(rejects, c.counts.missed, "missed")
+	c.mu.Unlock()
+	gauge(serial, float64(c.sources.Serial()))
 
-	if n, oldest, err := a.sources.Queue.Depth(); err != nil {
+	if n, oldest, err := c.sources.Queue.Depth(); err != nil {
 		out <- prometheus.NewInvalidMetric(queueDepth, err)
 	} else {
 		gauge(queueDepth, float64(n))
 		gauge(queueAge, age(n, oldest).Seconds())
 	}
-	if t, ok := a.sources.Temperature(); ok {
+	if t, ok := c.sources.Temperature(); ok {
 		gauge(celsius, t)
 	}
-	if n, ok := a.sources.DiskFree(); ok {
+	if n, ok := c.sources.DiskFree(); ok {
 		gauge(diskFree, float64(n))
 	}
 }
