@@ -7,13 +7,13 @@ import (
 
 // newEdgeNode prepares the Sparkplug session.
 func newEdgeNode(d *daemon) *uplink.EdgeNode {
-	memory, note := sparkplug.OpenMemory(d.journal.Path()+"-sparkplug", d.journal.Next()-1)
+	session, note := sparkplug.OpenSessionFile(d.journal.Path()+"-sparkplug", d.journal.Next()-1)
 	if note != nil {
 		d.log.Warn("sparkplug: session state lost, starting a new one", "error", note)
 	}
 	node := sparkplug.New(sparkplug.Options{
 		Names: SparkplugNames(d.cfg.Sparkplug), Station: d.cfg.Station.ID(), Version: d.Version,
-		Overlap: d.cfg.Sparkplug.Overlap.Std(), Queue: d.journal, Memory: memory,
+		Overlap: d.cfg.Sparkplug.Overlap.Std(), Queue: d.journal, SessionFile: session,
 	})
 	progress := d.monitor.Part("sparkplug", 2*uplink.ProgressPause).Progress
 	return uplink.NewEdgeNode(SparkplugLogin(d.cfg), node, d.journal.Watch(), d.log, progress)

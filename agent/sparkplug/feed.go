@@ -27,7 +27,7 @@ type Verdicts interface {
 //	     historical                        as it happens
 type feed struct {
 	queue   Verdicts
-	memory  *Memory
+	file    *SessionFile
 	overlap time.Duration
 
 	past  uint64 // up to here historical verdicts are sent
@@ -49,7 +49,7 @@ const replayed = 50
 
 // begin starts a session: what is stored and does not count as delivered is history.
 func (f *feed) begin() {
-	f.past, f.sent, f.settled = f.memory.delivered(), nil, time.Time{}
+	f.past, f.sent, f.settled = f.file.delivered(), nil, time.Time{}
 	f.until = f.queue.Next() - 1
 	f.live = f.until
 }
@@ -118,7 +118,7 @@ func (f *feed) settle(now time.Time) {
 		n++
 	}
 	if n > 0 {
-		f.memory.deliver(f.sent[n-1].seq)
+		f.file.deliver(f.sent[n-1].seq)
 		f.sent = f.sent[n:]
 	}
 }

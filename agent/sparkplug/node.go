@@ -43,12 +43,12 @@ type facts struct {
 
 // Options are what New needs.
 type Options struct {
-	Names   Names
-	Station string // site/line/name, for Station/Name
-	Version string // of the agent
-	Overlap time.Duration
-	Queue   Verdicts
-	Memory  *Memory
+	Names       Names
+	Station     string // site/line/name, for Station/Name
+	Version     string // of the agent
+	Overlap     time.Duration
+	Queue       Verdicts
+	SessionFile *SessionFile
 }
 
 // Node is the state machine. It belongs to one goroutine, except Opening.
@@ -69,7 +69,7 @@ type Node struct {
 func New(o Options) *Node {
 	return &Node{
 		names: o.Names,
-		feed:  feed{queue: o.Queue, memory: o.Memory, overlap: o.Overlap},
+		feed:  feed{queue: o.Queue, file: o.SessionFile, overlap: o.Overlap},
 		facts: facts{station: o.Station, version: o.Version},
 	}
 }
@@ -84,14 +84,14 @@ func (n *Node) Born() bool { return n.born }
 func (n *Node) Will(now time.Time) Message {
 	n.host.forget()
 	n.born, n.device, n.begun = false, false, false
-	n.bdSeq = n.feed.memory.next()
+	n.bdSeq = n.feed.file.next()
 	return n.death(now)
 }
 
 // Opening is called when the CONNECT packet with that will is about to leave. A connection that is
 // refused before does not count. It may be called from another goroutine, while none of the other
 // methods are.
-func (n *Node) Opening() error { return n.feed.memory.use(n.bdSeq) }
+func (n *Node) Opening() error { return n.feed.file.use(n.bdSeq) }
 
 // Begin is called when the subscriptions stand. It returns the births, unless they have to wait for
 // the primary host.
@@ -216,11 +216,11 @@ func (n *Node) Lost(now time.Time) error {
 	n.feed.settle(now)
 	n.feed.sent = nil
 	n.born, n.device = false, false
-	return n.feed.memory.save()
+	return n.feed.file.save()
 }
 
 // Save notes on disk what counts as delivered; after a crash, less is sent again.
-func (n *Node) Save() error { return n.feed.memory.save() }
+func (n *Node) Save() error { return n.feed.file.save() }
 
 // births is the whole birth sequence.
 func (n *Node) births(now time.Time) ([]Message, error) {

@@ -40,14 +40,14 @@ func newStand(t *testing.T) *stand {
 	return s
 }
 
-// restart is what a new process has: the journal and the memory.
+// restart is what a new process has: the journal and the session file.
 func (s *stand) restart() {
 	s.t.Helper()
-	memory, note := OpenMemory(s.j.Path()+"-sparkplug", s.j.Next()-1)
+	session, note := OpenSessionFile(s.j.Path()+"-sparkplug", s.j.Next()-1)
 	if note != nil {
 		s.t.Fatal(note)
 	}
-	s.Node = New(Options{Names: Names{Group: "g", Node: "n", Device: "d"}, Overlap: overlap, Queue: s.j, Memory: memory})
+	s.Node = New(Options{Names: Names{Group: "g", Node: "n", Device: "d"}, Overlap: overlap, Queue: s.j, SessionFile: session})
 }
 
 func (s *stand) add(n int) {
@@ -313,9 +313,9 @@ func TestRefusedConnection(t *testing.T) {
 	}
 }
 
-func TestMemory(t *testing.T) {
+func TestSessionFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "memory")
-	for text, want := range map[string]remembered{
+	for text, want := range map[string]sessionState{
 		`{"bd_seq": 255, "delivered": 40}`: {255, 40},
 		// of a journal that is gone: its numbers would never be reached
 		`{"bd_seq": 3, "delivered": 400}`: {3, 50},
@@ -326,7 +326,7 @@ func TestMemory(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		m, note := OpenMemory(path, 50)
+		m, note := OpenSessionFile(path, 50)
 		if m.kept != want || (note != nil) != (want.BdSeq == -1) {
 			t.Errorf("%q is %+v, %v", text, m.kept, note)
 		}
@@ -334,7 +334,7 @@ func TestMemory(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	m, note := OpenMemory(path, 50)
+	m, note := OpenSessionFile(path, 50)
 	if note != nil || m.next() != 0 {
 		t.Errorf("without a file: %v, bdSeq %d", note, m.next())
 	}
@@ -347,7 +347,7 @@ func TestMemory(t *testing.T) {
 	if err := m.save(); err != nil { // and what could not be written is written later
 		t.Fatal(err)
 	}
-	if again, note := OpenMemory(path, 50); note != nil || again.next() != 1 {
+	if again, note := OpenSessionFile(path, 50); note != nil || again.next() != 1 {
 		t.Errorf("%v, next %d", note, again.next())
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != fs.FileMode(0o640) {

@@ -26,14 +26,14 @@ var spNames = sparkplug.Names{Group: "hamburg", Node: "line1-station3", Device: 
 
 const rebirth = "Node Control/Rebirth"
 
-// newNode is a station's state machine whose memory is in the test's folder.
+// newNode is a station's state machine whose session file is in the test's folder.
 func newNode(t testing.TB, j *journal.Journal, names sparkplug.Names, overlap time.Duration) *sparkplug.Node {
 	t.Helper()
-	memory, note := sparkplug.OpenMemory(j.Path()+"-sparkplug", j.Next()-1)
+	session, note := sparkplug.OpenSessionFile(j.Path()+"-sparkplug", j.Next()-1)
 	if note != nil {
 		t.Fatal(note)
 	}
-	return sparkplug.New(sparkplug.Options{Names: names, Station: station, Version: "test", Overlap: overlap, Queue: j, Memory: memory})
+	return sparkplug.New(sparkplug.Options{Names: names, Station: station, Version: "test", Overlap: overlap, Queue: j, SessionFile: session})
 }
 
 // wishForRebirth is what a host sends.
