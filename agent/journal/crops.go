@@ -25,15 +25,15 @@ import (
 // People label pictures by moving them into folders of that folder, with or without the agent
 // (agent/review). What lies there is theirs: it needs no row, and only the want of room takes it.
 
-// shelf is one folder of pictures.
-type shelf struct {
+// cropFolder is one folder of pictures.
+type cropFolder struct {
 	folder  string    // one of review.Folders
 	changed time.Time // of the folder, when it was listed
 	crops   []crop    // in the order of their numbers
 	bytes   int64     // of all of them
 }
 
-// crop is a file of a shelf.
+// crop is a file of a cropFolder.
 type crop struct {
 	seq  uint64 // of the verdict; the file's name
 	size int64  // bytes
@@ -45,7 +45,7 @@ const relief = 16
 // CropFolder is where the pictures of the journal at path lie.
 func CropFolder(path string) string { return path + "-crops" }
 
-func (j *Journal) cropFolder() string { return CropFolder(j.path) }
+func (j *Journal) cropsDir() string { return CropFolder(j.path) }
 
 // SaveCrop stores the picture of the verdict that is appended next and returns what its field Crop
 // should say. A second picture before that replaces the first, so the goroutine that saves is the
@@ -61,23 +61,23 @@ func (j *Journal) SaveCropOf(seq uint64, png []byte) (name string, err error) {
 		return "", fmt.Errorf("save the picture of verdict %d: %w", seq, explainFile(err))
 	}
 	j.waiting().put(crop{seq, int64(len(png))})
-	return filepath.Base(j.cropFolder()) + "/" + review.FileName(seq), nil
+	return filepath.Base(j.cropsDir()) + "/" + review.FileName(seq), nil
 }
 
 func (j *Journal) writeCrop(seq uint64, png []byte) error {
-	if !exists(j.cropFolder()) {
-		if err := review.MakeFolders(j.cropFolder()); err != nil {
+	if !exists(j.cropsDir()) {
+		if err := review.MakeFolders(j.cropsDir()); err != nil {
 			return err
 		}
 	}
-	return j.env.writeFile(filepath.Join(j.cropFolder(), review.FileName(seq)), png, 0o640)
+	return j.env.writeFile(filepath.Join(j.cropsDir(), review.FileName(seq)), png, 0o640)
 }
 
-// waiting is the shelf of the pictures that nobody has labelled.
-func (j *Journal) waiting() *shelf { return &j.shelves[slices.Index(review.Folders, "")] }
+// waiting is the folder of the pictures that nobody has labelled.
+func (j *Journal) waiting() *cropFolder { return &j.cropFolders[slices.Index(review.Folders, "")] }
 
 // put adds a picture, or replaces it.
-func (s *shelf) put(c crop) {
+func (s *cropFolder) put(c crop) {
 	i, found := slices.BinarySearchFunc(s.crops, c.seq, func(a crop, seq uint64) int { return cmp.Compare(a.seq, seq) })
 	if found {
 		s.bytes -= s.crops[i].size
@@ -93,14 +93,14 @@ func (s *shelf) put(c crop) {
 func (j *Journal) loadCrops() error {
 	j.cropMu.Lock()
 	defer j.cropMu.Unlock()
-	j.shelves = make([]shelf, len(review.Folders))
+	j.cropFolders = make([]cropFolder, len(review.Folders))
 	for i, folder := range review.Folders {
-		j.shelves[i].folder = folder
+		j.cropFolders[i].folder = folder
 	}
-	if !exists(j.cropFolder()) {
+	if !exists(j.cropsDir()) {
 		return nil
 	}
-	if err := errors.Join(review.MakeFolders(j.cropFolder()), durable.Clean(j.cropFolder())); err != nil {
+	if err := errors.Join(review.MakeFolders(j.cropsDir()), durable.Clean(j.cropsDir())); err != nil {
 		return err
 	}
 	if err := j.listCrops(); err != nil {
@@ -111,7 +111,7 @@ func (j *Journal) loadCrops() error {
 		var found int
 		switch err := j.db.QueryRow(`SELECT 1 FROM verdicts WHERE seq = ?`, int64(c.seq)).Scan(&found); {
 		case errors.Is(err, sql.ErrNoRows):
-			if err := os.Remove(filepath.Join(j.cropFolder(), review.FileName(c.seq))); err != nil {
+			if err := os.Remove(filepath.Join(j.cropsDir(), review.FileName(c.seq))); err != nil {
 				return err
 			}
 			s.crops = slices.DeleteFunc(s.crops, func(d crop) bool { return d == c })
@@ -125,9 +125,9 @@ func (j *Journal) loadCrops() error {
 
 // listCrops lists all folders. The caller holds cropMu.
 func (j *Journal) listCrops() error {
-	for i := range j.shelves {
-		s := &j.shelves[i]
-		dir := filepath.Join(j.cropFolder(), s.folder)
+	for i := range j.cropFolders {
+		s := &j.cropFolders[i]
+		dir := filepath.Join(j.cropsDir(), s.folder)
 		// the time first: what changes meanwhile is seen the next time
 		s.changed, s.crops, s.bytes = modified(dir), nil, 0
 		if time.Since(s.changed) < coarse {
@@ -157,8 +157,8 @@ const coarse = 2 * time.Second
 // labelledAnew says whether pictures came to a label, or went from it, since the folders were
 // listed. The caller holds cropMu.
 func (j *Journal) labelledAnew() bool {
-	return slices.ContainsFunc(j.shelves, func(s shelf) bool {
-		return s.folder != "" && !s.changed.Equal(modified(filepath.Join(j.cropFolder(), s.folder)))
+	return slices.ContainsFunc(j.cropFolders, func(s cropFolder) bool {
+		return s.folder != "" && !s.changed.Equal(modified(filepath.Join(j.cropsDir(), s.folder)))
 	})
 }
 
@@ -196,14 +196,14 @@ func (j *Journal) dropCrops(lowest uint64, limit int64, most int) (n int, err er
 		}
 	}
 	bytes := int64(0)
-	for _, s := range j.shelves {
+	for _, s := range j.cropFolders {
 		bytes += s.bytes
 	}
-	for i := range j.shelves {
-		s := &j.shelves[i]
+	for i := range j.cropFolders {
+		s := &j.cropFolders[i]
 		for n < most && len(s.crops) > 0 && (bytes > limit || s.folder == "" && s.crops[0].seq < lowest) {
 			c := s.crops[0]
-			err := os.Remove(filepath.Join(j.cropFolder(), s.folder, review.FileName(c.seq)))
+			err := os.Remove(filepath.Join(j.cropsDir(), s.folder, review.FileName(c.seq)))
 			// somebody may have removed it by hand
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return n, fmt.Errorf("delete an old picture: %w", explainFile(err))

@@ -115,8 +115,8 @@ type Journal struct {
 	queued int             // guarded by mu; rows with acked = 0
 	others []chan struct{} // guarded by mu; those of Watch
 
-	cropMu  sync.Mutex // may be taken under mu
-	shelves []shelf    // guarded by cropMu; one for each of review.Folders, in their order
+	cropMu      sync.Mutex   // may be taken under mu
+	cropFolders []cropFolder // guarded by cropMu; one for each of review.Folders, in their order
 
 	numbersMu sync.Mutex    // may be taken under mu
 	numbers   numbers       // guarded by numbersMu; what the numbers' file says

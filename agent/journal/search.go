@@ -156,7 +156,7 @@ func (j *Journal) Count(from, to time.Time, next uint64) (map[verdict.Label]int,
 // Crop reads the picture of a verdict, a PNG, wherever a label has put it; fs.ErrNotExist when
 // there is none any more.
 func (j *Journal) Crop(seq uint64) ([]byte, error) {
-	p, err := review.Open(j.cropFolder(), j.station, "").Picture(seq)
+	p, err := review.Open(j.cropsDir(), j.station, "").Picture(seq)
 	if errors.Is(err, review.ErrGone) {
 		return nil, fmt.Errorf("%w: %w", fs.ErrNotExist, err)
 	}

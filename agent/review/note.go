@@ -35,22 +35,22 @@ var ErrNoNote = errors.New("the picture has no note")
 
 // compressor goes from one picture to the next: making one takes 1.5 MB. A sync.Pool would lose it
 // to the collector, which is what it spares.
-var compressor = make(lent, 1)
+var compressor = make(bufferPool, 1)
 
-type lent chan *png.EncoderBuffer
+type bufferPool chan *png.EncoderBuffer
 
-func (l lent) Get() *png.EncoderBuffer {
+func (p bufferPool) Get() *png.EncoderBuffer {
 	select {
-	case b := <-l:
+	case b := <-p:
 		return b
 	default:
 		return nil // Encode makes one
 	}
 }
 
-func (l lent) Put(b *png.EncoderBuffer) {
+func (p bufferPool) Put(b *png.EncoderBuffer) {
 	select {
-	case l <- b:
+	case p <- b:
 	default: // another was given back first
 	}
 }
