@@ -39,8 +39,8 @@ type crop struct {
 	size int64  // bytes
 }
 
-// relief is how many pictures go when an append finds the disk full: about a megabyte.
-const relief = 16
+// cropsForRoom is how many pictures go when an append finds the disk full: about a megabyte.
+const cropsForRoom = 16
 
 // CropFolder is where the pictures of the journal at path lie.
 func CropFolder(path string) string { return path + "-crops" }
@@ -130,7 +130,7 @@ func (j *Journal) listCrops() error {
 		dir := filepath.Join(j.cropsDir(), s.folder)
 		// the time first: what changes meanwhile is seen the next time
 		s.changed, s.crops, s.bytes = modified(dir), nil, 0
-		if time.Since(s.changed) < coarse {
+		if time.Since(s.changed) < timeResolution {
 			s.changed = time.Time{}
 		}
 		entries, err := os.ReadDir(dir) // in the order of the numbers
@@ -150,13 +150,13 @@ func (j *Journal) listCrops() error {
 	return nil
 }
 
-// coarse is how exact times of files are at least: two changes may have one time, so that a folder
+// timeResolution is how exact times of files are at least: two changes may have one time, so that a folder
 // that has just changed is listed again.
-const coarse = 2 * time.Second
+const timeResolution = 2 * time.Second
 
-// labelledAnew says whether pictures came to a label, or went from it, since the folders were
+// foldersChanged says whether pictures came to a label, or went from it, since the folders were
 // listed. The caller holds cropMu.
-func (j *Journal) labelledAnew() bool {
+func (j *Journal) foldersChanged() bool {
 	return slices.ContainsFunc(j.cropFolders, func(s cropFolder) bool {
 		return s.folder != "" && !s.changed.Equal(modified(filepath.Join(j.cropsDir(), s.folder)))
 	})
@@ -175,7 +175,7 @@ func modified(dir string) time.Time {
 func (j *Journal) sweepCrops(l Limits) (int, error) {
 	var lowest int64
 	if err := j.db.QueryRow(`SELECT coalesce(min(seq), 0) FROM verdicts`).Scan(&lowest); err != nil {
-		return 0, fmt.Errorf("read journal %s: %w", j.path, j.fail(err))
+		return 0, fmt.Errorf("read journal %s: %w", j.path, j.diagnose(err))
 	}
 	limit := l.Crops
 	if limit <= 0 {
@@ -190,7 +190,7 @@ func (j *Journal) sweepCrops(l Limits) (int, error) {
 func (j *Journal) dropCrops(lowest uint64, limit int64, most int) (n int, err error) {
 	j.cropMu.Lock()
 	defer j.cropMu.Unlock()
-	if j.labelledAnew() {
+	if j.foldersChanged() {
 		if err := j.listCrops(); err != nil {
 			return 0, fmt.Errorf("look through the pictures: %w", explainFile(err))
 		}

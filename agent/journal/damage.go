@@ -16,23 +16,23 @@ import (
 // A database that contradicts itself is replaced in steps, each of which may be the last before a
 // power cut; the next start goes on:
 //
-//	1. the numbers' file gets Floor and the name under which the damaged file is kept   (condemn)
+//	1. the numbers' file gets Floor and the name under which the damaged file is kept   (scheduleRepair)
 //	2. journal.db-wal, -shm and at last journal.db get that name                        (setAside)
 //	3. journal.db.new is filled with what can still be read of the queue, and becomes journal.db (rebuild)
 //	4. the numbers' file forgets the name
 //
 // Found aside without journal.db: step 3 is due. Found both: step 4.
 
-// kept is how many damaged files stay for examination. Each can be as large as a journal, so that
+// maxAside is how many damaged files stay for examination. Each can be as large as a journal, so that
 // there must be an end.
-const kept = 2
+const maxAside = 2
 
 // asideMark stands before the time in the name of a damaged file.
 const asideMark = ".damaged-"
 
-// fail explains an error of a database at work. Damage is remembered in the numbers' file, so that
+// diagnose explains an error of a database at work. Damage is remembered in the numbers' file, so that
 // the next start repairs it.
-func (j *Journal) fail(err error) error {
+func (j *Journal) diagnose(err error) error {
 	err = explain(j.path, err)
 	damage, ok := errors.AsType[*DamagedError](err)
 	if !ok {
@@ -43,7 +43,7 @@ func (j *Journal) fail(err error) error {
 	if j.damage == nil {
 		j.damage = damage
 		// then the next start finds the damage for itself
-		if failed := j.sentence(damage, nil); failed != nil {
+		if failed := j.scheduleRepairLocked(damage, nil); failed != nil {
 			j.damage = errors.Join(damage, failed)
 		}
 		close(j.damaged)
@@ -62,18 +62,18 @@ func (j *Journal) Damage() error {
 	return j.damage
 }
 
-// condemn is step 1.
-func (j *Journal) condemn(damage *DamagedError, missing error) error {
+// scheduleRepair is step 1.
+func (j *Journal) scheduleRepair(damage *DamagedError, missing error) error {
 	j.numbersMu.Lock()
 	defer j.numbersMu.Unlock()
-	return j.sentence(damage, missing)
+	return j.scheduleRepairLocked(damage, missing)
 }
 
-// sentence is condemn for a caller that holds numbersMu.
-func (j *Journal) sentence(damage *DamagedError, missing error) error {
+// scheduleRepairLocked is scheduleRepair for a caller that holds numbersMu.
+func (j *Journal) scheduleRepairLocked(damage *DamagedError, missing error) error {
 	n := j.numbers
 	if missing != nil {
-		floor, err := afresh(time.Now())
+		floor, err := floorFromClock(time.Now())
 		if err != nil {
 			return errors.Join(damage, err)
 		}
@@ -175,7 +175,7 @@ func (j *Journal) fill(db *sql.DB, aside string, floor uint64) (gap Gap, saved i
 		return gap, 0, err
 	}
 	defer tx.Rollback()
-	if err := j.furnish(tx); err != nil {
+	if err := j.createSchema(tx); err != nil {
 		return gap, 0, err
 	}
 	insert, err := tx.Prepare(`INSERT INTO verdicts (seq, time, label, probability, body, crc) VALUES (?, ?, ?, ?, ?, ?)`)
@@ -221,7 +221,7 @@ func (j *Journal) prune() error {
 			all = append(all, filepath.Join(j.folder(), name))
 		}
 	}
-	for len(all) > kept {
+	for len(all) > maxAside {
 		for _, suffix := range []string{"-wal", "-shm", ""} {
 			if err := os.Remove(all[0] + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return explainFile(err)

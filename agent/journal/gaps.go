@@ -44,7 +44,7 @@ func insertGap(tx *sql.Tx, g Gap) error {
 func (j *Journal) Gaps(n int) (lost uint64, newest []Gap, err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("read journal %s: %w", j.path, j.fail(err))
+			err = fmt.Errorf("read journal %s: %w", j.path, j.diagnose(err))
 		}
 	}()
 	if err := j.db.QueryRow(`SELECT coalesce(sum(lost), 0) FROM gaps`).Scan(&lost); err != nil {

@@ -100,7 +100,7 @@ type Journal struct {
 
 	closed atomic.Bool
 
-	grown chan struct{} // capacity 1: there may be something to delete
+	sweepDue chan struct{} // capacity 1: there may be something to delete
 
 	ran time.Duration // since the last mark; owned by the goroutine that calls Sweep
 
@@ -187,9 +187,9 @@ func (j *Journal) Append(v *verdict.Verdict) error {
 	_, err = j.db.Exec(`INSERT INTO verdicts (seq, time, label, probability, body, crc) VALUES (?, ?, ?, ?, ?, ?)`,
 		int64(seq), row.Time.UnixMilli(), string(row.Label), row.Probability, body, checksum(seq, body))
 	if err != nil {
-		err = j.fail(err)
+		err = j.diagnose(err)
 		if errors.Is(err, ErrFull) { // a picture is worth less than a verdict
-			if _, dropErr := j.dropCrops(0, 0, relief); dropErr != nil {
+			if _, dropErr := j.dropCrops(0, 0, cropsForRoom); dropErr != nil {
 				err = errors.Join(err, dropErr)
 			}
 		}
@@ -198,15 +198,15 @@ func (j *Journal) Append(v *verdict.Verdict) error {
 	j.last = seq
 	j.queued++
 	if seq%keepAfter == 0 {
-		j.callKeeper()
+		j.requestSweep()
 	}
 	v.Station, v.Seq = j.station, seq
 	j.signal()
 	return nil
 }
 
-// callKeeper calls Keep.
-func (j *Journal) callKeeper() { ring(j.grown) }
+// requestSweep calls Keep.
+func (j *Journal) requestSweep() { notify(j.sweepDue) }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -225,20 +225,20 @@ func (j *Journal) Watch() <-chan struct{} {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	wake := make(chan struct{}, 1)
-	ring(wake)
+	notify(wake)
 	j.others = append(j.others, wake)
 	return wake
 }
 
 // signal is called under mu, or by Open.
 func (j *Journal) signal() {
-	ring(j.wake)
+	notify(j.wake)
 	for _, wake := range j.others {
-		ring(wake)
+		notify(wake)
 	}
 }
 
-func ring(wake chan<- struct{}) {
+func notify(wake chan<- struct{}) {
 	select {
 	case wake <- struct{}{}:
 	default:

@@ -7,5 +7,5 @@ func (j *Journal) acquire() error { return nil }
 
 func (j *Journal) unlock() {}
 
-// held would be told by the lock.
-func (j *Journal) held() (bool, error) { return false, nil }
+// lockHeld would be told by the lock.
+func (j *Journal) lockHeld() (bool, error) { return false, nil }

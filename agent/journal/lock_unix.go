@@ -30,9 +30,9 @@ func (j *Journal) acquire() error {
 
 func (j *Journal) unlock() { j.lock.Close() }
 
-// held says whether a process has the journal open. It takes the lock for an instant; an agent that
+// lockHeld says whether a process has the journal open. It takes the lock for an instant; an agent that
 // starts in that very moment starts again some seconds later.
-func (j *Journal) held() (bool, error) {
+func (j *Journal) lockHeld() (bool, error) {
 	f, err := os.Open(j.path + "-lock")
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil

@@ -47,7 +47,7 @@ func (j *Journal) logLost(unclean bool) (why string, err error) {
 	if info, err := f.Stat(); err == nil && info.Size() == 0 && unclean {
 		return "the write-ahead log is gone", nil
 	}
-	commits, err := commitsBehindBreak(f)
+	commits, err := commitsAfterBreak(f)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("read the write-ahead log: %w", err)
@@ -57,15 +57,15 @@ func (j *Journal) logLost(unclean bool) (why string, err error) {
 	return "", nil
 }
 
-// commitsBehindBreak counts the transactions of the log's present round that SQLite is not going to
+// commitsAfterBreak counts the transactions of the log's present round that SQLite is not going to
 // find. Only those count together whose frames continue one another's checksums. A start after a
 // power cut writes over the unfinished transaction from its first frame on, and when it is cut
 // short as well, the rest of the first still stands behind it: ends of two transactions, of which
 // neither was ever finished.
-func commitsBehindBreak(r io.Reader) (int, error) {
+func commitsAfterBreak(r io.Reader) (int, error) {
 	header := make([]byte, logHeader)
 	if _, err := io.ReadFull(r, header); err != nil {
-		return 0, unlessShort(err)
+		return 0, ignoreEOF(err)
 	}
 	order := binary.ByteOrder(binary.LittleEndian) // of the words that are summed
 	switch binary.BigEndian.Uint32(header) {
@@ -84,7 +84,7 @@ func commitsBehindBreak(r io.Reader) (int, error) {
 	most, row := 0, 0 // commits of a row of frames
 	for frame := make([]byte, frameHeader+size); ; {
 		if _, err := io.ReadFull(r, frame); err != nil {
-			return most, unlessShort(err)
+			return most, ignoreEOF(err)
 		}
 		present := string(frame[8:16]) == string(header[16:24])
 		sum := sumsAt(frame[16:])
@@ -108,7 +108,7 @@ func sumsAt(b []byte) [2]uint32 {
 	return [2]uint32{binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])}
 }
 
-func unlessShort(err error) error {
+func ignoreEOF(err error) error {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		return nil
 	}

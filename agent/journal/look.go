@@ -35,7 +35,7 @@ func Look(path, station string) (Seen, error) {
 }
 
 func (j *Journal) seen() (s Seen, err error) {
-	if s.InUse, err = j.held(); err != nil || s.InUse {
+	if s.InUse, err = j.lockHeld(); err != nil || s.InUse {
 		s.Exists = s.InUse
 		return s, err
 	}
@@ -53,17 +53,17 @@ func (j *Journal) seen() (s Seen, err error) {
 	if !s.Exists || s.Unclean {
 		return s, nil
 	}
-	found, err := j.glance()
+	found, err := j.readIdle()
 	// it started meanwhile: what was read may be a mixture
-	if busy, heldErr := j.held(); heldErr == nil && busy {
+	if busy, heldErr := j.lockHeld(); heldErr == nil && busy {
 		return Seen{Exists: true, InUse: true}, nil
 	}
 	found.Exists = true
 	return found, err
 }
 
-// glance reads a database that nobody has open.
-func (j *Journal) glance() (s Seen, err error) {
+// readIdle reads a database that nobody has open.
+func (j *Journal) readIdle() (s Seen, err error) {
 	db, err := j.connect(j.path, immutable)
 	if err != nil {
 		return s, err

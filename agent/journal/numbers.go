@@ -112,9 +112,9 @@ func (j *Journal) inUse(open bool) error {
 	return j.writeNumbers(n)
 }
 
-// settle decides with which number the journal goes on, after the database was opened. used is the
+// chooseNext decides with which number the journal goes on, after the database was opened. used is the
 // highest number that the database knows.
-func (j *Journal) settle(used uint64, missing error, upgraded bool) (*Gap, error) {
+func (j *Journal) chooseNext(used uint64, missing error, upgraded bool) (*Gap, error) {
 	n := j.numbers
 	known := max(used, n.Floor)
 	var gap *Gap
@@ -124,7 +124,7 @@ func (j *Journal) settle(used uint64, missing error, upgraded bool) (*Gap, error
 	case j.logGap == "" && n.Reserved <= known+block && !(j.created && n.Reserved > n.Floor): // the usual case
 	default:
 		if missing != nil { // and the log is damaged: nothing knows how far the numbers went
-			floor, err := afresh(time.Now())
+			floor, err := floorFromClock(time.Now())
 			if err != nil {
 				return nil, err
 			}
@@ -146,10 +146,10 @@ func (j *Journal) settle(used uint64, missing error, upgraded bool) (*Gap, error
 	return gap, nil
 }
 
-// afresh is a floor for the case that the journal and its numbers' file are damaged both: the clock
+// floorFromClock is a floor for the case that the journal and its numbers' file are damaged both: the clock
 // in milliseconds is above any number that a station can have reached by counting, and again later.
 // It must show a time of this program's life.
-func afresh(now time.Time) (uint64, error) {
+func floorFromClock(now time.Time) (uint64, error) {
 	if now.Before(clockFloor) {
 		return 0, fmt.Errorf("%w: which numbers are used is not known, and the clock, from which to go on, shows %s: set the clock and start again",
 			errNumbers, now.UTC().Format(time.RFC3339))

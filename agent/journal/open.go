@@ -26,7 +26,7 @@ func Open(path, station string) (*Journal, error) {
 
 func openIn(env environment, path, station string) (*Journal, error) {
 	j := &Journal{path: path, station: station, env: env,
-		wake: make(chan struct{}, 1), grown: make(chan struct{}, 1), damaged: make(chan struct{})}
+		wake: make(chan struct{}, 1), sweepDue: make(chan struct{}, 1), damaged: make(chan struct{})}
 	if err := j.acquire(); err != nil {
 		return nil, fmt.Errorf("open journal %s: %w", path, err)
 	}
@@ -57,7 +57,7 @@ func (j *Journal) begin() error {
 	}
 	version, err := j.look()
 	if damage, ok := errors.AsType[*DamagedError](explain(j.path, err)); ok {
-		if err := j.condemn(damage, missing); err != nil {
+		if err := j.scheduleRepair(damage, missing); err != nil {
 			return err
 		}
 		missing, lost = nil, "" // the gap of the repair holds all of that
@@ -252,7 +252,7 @@ func (j *Journal) prepare(version int, missing error) error {
 	defer tx.Rollback()
 	switch {
 	case j.created:
-		err = j.furnish(tx)
+		err = j.createSchema(tx)
 	case version < Version:
 		_, err = tx.Exec(upgrade)
 	default:
@@ -266,7 +266,7 @@ func (j *Journal) prepare(version int, missing error) error {
 		(SELECT count(*) FROM verdicts WHERE acked = 0)`).Scan(&used, &j.queued); err != nil {
 		return err
 	}
-	gap, err := j.settle(uint64(used), missing, version > 0 && version < Version)
+	gap, err := j.chooseNext(uint64(used), missing, version > 0 && version < Version)
 	if err != nil {
 		return err
 	}
@@ -281,8 +281,8 @@ func (j *Journal) prepare(version int, missing error) error {
 	return tx.Commit()
 }
 
-// furnish makes an empty journal.
-func (j *Journal) furnish(tx *sql.Tx) error {
+// createSchema makes an empty journal.
+func (j *Journal) createSchema(tx *sql.Tx) error {
 	if _, err := tx.Exec(schema); err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 func (j *Journal) Pending(after uint64, limit int) ([]verdict.Verdict, error) {
 	found, bad, err := j.read(`SELECT seq, body, crc FROM verdicts WHERE acked = 0 AND seq > ? ORDER BY seq LIMIT ?`, int64(after), limit)
 	if err == nil && len(bad) > 0 {
-		err = j.giveUp(bad)
+		err = j.dropUnreadable(bad)
 		if err == nil && len(found) == 0 {
 			// an empty answer would mean that the queue ends here
 			return j.Pending(bad[len(bad)-1], limit)
@@ -45,7 +45,7 @@ func (j *Journal) After(seq uint64, limit int) ([]verdict.Verdict, error) {
 func (j *Journal) read(query string, args ...any) (found []verdict.Verdict, bad []uint64, err error) {
 	rows, err := j.db.Query(query, args...)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read journal %s: %w", j.path, j.fail(err))
+		return nil, nil, fmt.Errorf("read journal %s: %w", j.path, j.diagnose(err))
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -53,7 +53,7 @@ func (j *Journal) read(query string, args ...any) (found []verdict.Verdict, bad 
 		var body []byte
 		var crc sql.NullInt64
 		if err := rows.Scan(&seq, &body, &crc); err != nil {
-			return nil, nil, fmt.Errorf("read journal %s: %w", j.path, j.fail(err))
+			return nil, nil, fmt.Errorf("read journal %s: %w", j.path, j.diagnose(err))
 		}
 		v, err := decode(uint64(seq), body, crc)
 		if err != nil {
@@ -63,7 +63,7 @@ func (j *Journal) read(query string, args ...any) (found []verdict.Verdict, bad 
 		found = append(found, *v)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, nil, fmt.Errorf("read journal %s: %w", j.path, j.fail(err))
+		return nil, nil, fmt.Errorf("read journal %s: %w", j.path, j.diagnose(err))
 	}
 	return found, bad, nil
 }
@@ -81,8 +81,8 @@ func decode(seq uint64, body []byte, crc sql.NullInt64) (*verdict.Verdict, error
 	return v, nil
 }
 
-// giveUp takes unreadable rows off the queue.
-func (j *Journal) giveUp(seqs []uint64) error {
+// dropUnreadable takes unreadable rows off the queue.
+func (j *Journal) dropUnreadable(seqs []uint64) error {
 	return j.change("give up rows of", func(tx *sql.Tx) (int64, error) {
 		gone := int64(0)
 		for _, seq := range seqs {
@@ -135,7 +135,7 @@ func (j *Journal) change(what string, f func(tx *sql.Tx) (int64, error)) error {
 		return grown, tx.Commit()
 	}()
 	if err != nil {
-		return fmt.Errorf("%s journal %s: %w", what, j.path, j.fail(err))
+		return fmt.Errorf("%s journal %s: %w", what, j.path, j.diagnose(err))
 	}
 	j.mu.Lock()
 	j.queued += int(grown)
@@ -156,7 +156,7 @@ func (j *Journal) Depth() (n int, oldest time.Time, err error) {
 	var first sql.NullInt64
 	err = j.db.QueryRow(`SELECT (SELECT time FROM verdicts WHERE acked = 0 ORDER BY seq LIMIT 1)`).Scan(&first)
 	if err != nil {
-		return 0, time.Time{}, fmt.Errorf("read journal %s: %w", j.path, j.fail(err))
+		return 0, time.Time{}, fmt.Errorf("read journal %s: %w", j.path, j.diagnose(err))
 	}
 	if first.Valid {
 		oldest = time.UnixMilli(first.Int64).UTC()

@@ -22,21 +22,21 @@ const (
 	// keepAfter is how many appends call for a look: what a fast belt writes above the limit
 	// meanwhile is some hundred kilobytes.
 	keepAfter = 1024
-	// rest times the duration of a step is the pause after it, so that the database is free for
+	// pauseFactor times the duration of a step is the pause after it, so that the database is free for
 	// appends four fifths of the time.
-	rest = 4
+	pauseFactor = 4
 )
 
 // Keep holds the journal within its limits until ctx ends.
 func (j *Journal) Keep(ctx context.Context, o KeepOptions) {
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
-	k := keeper{Journal: j, o: o, since: time.Now()}
+	k := retention{Journal: j, o: o, since: time.Now()}
 	for {
 		start := time.Now()
 		if k.work() {
 			select {
-			case <-time.After(rest * time.Since(start)):
+			case <-time.After(pauseFactor * time.Since(start)):
 				continue
 			case <-ctx.Done():
 				return
@@ -44,15 +44,15 @@ func (j *Journal) Keep(ctx context.Context, o KeepOptions) {
 		}
 		select {
 		case <-tick.C:
-		case <-j.grown:
+		case <-j.sweepDue:
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// keeper is the state of Keep.
-type keeper struct {
+// retention is the state of Keep.
+type retention struct {
 	*Journal
 	o      KeepOptions
 	since  time.Time // of the last step; its monotonic reading does not jump
@@ -61,7 +61,7 @@ type keeper struct {
 }
 
 // work does a step and says whether there is more.
-func (k *keeper) work() (more bool) {
+func (k *retention) work() (more bool) {
 	now := time.Now()
 	ran := now.Sub(k.since)
 	k.since = now
@@ -89,7 +89,7 @@ func (k *keeper) work() (more bool) {
 }
 
 // idle says whether nothing is in the queue: before that the next outage may lose verdicts at once.
-func (k *keeper) idle() bool {
+func (k *retention) idle() bool {
 	n, _, err := k.Depth()
 	return err == nil && n == 0
 }

@@ -29,10 +29,10 @@ type row struct {
 	body []byte
 }
 
-// misses is after how many numbers without a row the look-ups one by one give up. A lost inner page
+// maxMisses is after how many numbers without a row the look-ups one by one give up. A lost inner page
 // of the tree hides some four thousand rows; a file in which nothing can be found should not hold
 // up the start for minutes.
-const misses = 8192
+const maxMisses = 8192
 
 func (s *salvage) run(db *sql.DB) {
 	s.crc = "crc"
@@ -48,7 +48,7 @@ func (s *salvage) run(db *sql.DB) {
 		if high == 0 {
 			high = s.floor + 1
 		}
-		for seq := low + 1; seq < high && seq-low <= misses; seq++ {
+		for seq := low + 1; seq < high && seq-low <= maxMisses; seq++ {
 			if found, _ := s.scan(db, fmt.Sprintf("seq = %d", seq)); found != 0 {
 				low = found
 			}

@@ -112,18 +112,18 @@ func (j *Journal) stepBelow(end Place, low int64, kind string, step int) (floor 
 	rows, err := j.db.Query(`SELECT time, seq FROM verdicts WHERE (time, seq) < (?, ?) AND time >= ?`+kind+`
 		ORDER BY time DESC, seq DESC LIMIT 1 OFFSET ?`, end.MS, int64(end.Seq), low, step-1)
 	if err != nil {
-		return floor, false, fmt.Errorf("search journal %s: %w", j.path, j.fail(err))
+		return floor, false, fmt.Errorf("search journal %s: %w", j.path, j.diagnose(err))
 	}
 	defer rows.Close()
 	if !rows.Next() {
 		if err := rows.Err(); err != nil {
-			return floor, false, fmt.Errorf("search journal %s: %w", j.path, j.fail(err))
+			return floor, false, fmt.Errorf("search journal %s: %w", j.path, j.diagnose(err))
 		}
 		return Place{MS: low}, true, nil
 	}
 	var seq int64
 	if err := rows.Scan(&floor.MS, &seq); err != nil {
-		return floor, false, fmt.Errorf("search journal %s: %w", j.path, j.fail(err))
+		return floor, false, fmt.Errorf("search journal %s: %w", j.path, j.diagnose(err))
 	}
 	floor.Seq = uint64(seq)
 	return floor, false, nil
@@ -135,7 +135,7 @@ func (j *Journal) Count(from, to time.Time, next uint64) (map[verdict.Label]int,
 	rows, err := j.db.Query(`SELECT label, count(*) FROM verdicts WHERE time >= ? AND time < ? AND +seq < ? GROUP BY label`,
 		from.UnixMilli(), to.UnixMilli(), int64(next))
 	if err != nil {
-		return nil, fmt.Errorf("count in journal %s: %w", j.path, j.fail(err))
+		return nil, fmt.Errorf("count in journal %s: %w", j.path, j.diagnose(err))
 	}
 	defer rows.Close()
 	counts := map[verdict.Label]int{}
@@ -143,12 +143,12 @@ func (j *Journal) Count(from, to time.Time, next uint64) (map[verdict.Label]int,
 		var label string
 		var n int
 		if err := rows.Scan(&label, &n); err != nil {
-			return nil, fmt.Errorf("count in journal %s: %w", j.path, j.fail(err))
+			return nil, fmt.Errorf("count in journal %s: %w", j.path, j.diagnose(err))
 		}
 		counts[verdict.Label(label)] = n
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("count in journal %s: %w", j.path, j.fail(err))
+		return nil, fmt.Errorf("count in journal %s: %w", j.path, j.diagnose(err))
 	}
 	return counts, nil
 }

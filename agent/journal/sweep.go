@@ -28,8 +28,8 @@ const (
 	// appends and cost nothing; giving each back at once would move pages on the card for every
 	// tire.
 	slack = 4 << 20
-	// shrink is how many pages one Sweep gives back.
-	shrink = 64
+	// shrinkPages is how many pages one Sweep gives back.
+	shrinkPages = 64
 )
 
 // Swept is what one step of retention did.
@@ -80,7 +80,7 @@ func (j *Journal) Sweep(l Limits, ran time.Duration) (Swept, error) {
 		return swept, err
 	}
 	if swept.More = swept.More || swept.Crops > 0; !swept.More {
-		swept.More, err = j.giveBack()
+		swept.More, err = j.shrinkFile()
 	}
 	return swept, err
 }
@@ -179,30 +179,30 @@ func loseUpTo(tx *sql.Tx, due uint64) (lost int, err error) {
 	return lost, nil
 }
 
-// giveBack shrinks the file a little when much of it lies idle, as after a long outage. A file of
+// shrinkFile shrinks the file a little when much of it lies idle, as after a long outage. A file of
 // schema 1 was not made for that: its idle pages are used again, and it stays as long as it is.
-func (j *Journal) giveBack() (more bool, err error) {
+func (j *Journal) shrinkFile() (more bool, err error) {
 	var pages, idle, size, mode int64
 	if err := j.db.QueryRow(`SELECT page_count, freelist_count, page_size, auto_vacuum
 		FROM pragma_page_count, pragma_freelist_count, pragma_page_size, pragma_auto_vacuum`).Scan(&pages, &idle, &size, &mode); err != nil {
-		return false, fmt.Errorf("shrink journal %s: %w", j.path, j.fail(err))
+		return false, fmt.Errorf("shrink journal %s: %w", j.path, j.diagnose(err))
 	}
 	if mode != incremental || idle*size <= slack+(pages-idle)*size/8 {
 		return false, nil
 	}
 	// works as far as its rows are read
-	rows, err := j.db.Query(fmt.Sprintf(`PRAGMA incremental_vacuum(%d)`, shrink))
+	rows, err := j.db.Query(fmt.Sprintf(`PRAGMA incremental_vacuum(%d)`, shrinkPages))
 	if err != nil {
-		return false, fmt.Errorf("shrink journal %s: %w", j.path, j.fail(err))
+		return false, fmt.Errorf("shrink journal %s: %w", j.path, j.diagnose(err))
 	}
 	defer rows.Close()
 	for rows.Next() {
 	}
 	if err := rows.Err(); err != nil {
-		return false, fmt.Errorf("shrink journal %s: %w", j.path, j.fail(err))
+		return false, fmt.Errorf("shrink journal %s: %w", j.path, j.diagnose(err))
 	}
 	return true, nil
 }
 
-// incremental is SQLite's number of the mode in which giveBack works.
+// incremental is SQLite's number of the mode in which shrinkFile works.
 const incremental = 2
