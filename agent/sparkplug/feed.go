@@ -44,8 +44,8 @@ type mark struct {
 	at  time.Time
 }
 
-// replayed is how many historical verdicts go into one message: about 14 kB.
-const replayed = 50
+// historyBatch is how many historical verdicts go into one message: about 14 kB.
+const historyBatch = 50
 
 // begin starts a session: what is stored and does not count as delivered is history.
 func (f *feed) begin() {
@@ -77,7 +77,7 @@ func (f *feed) next(history bool, now time.Time) (found []verdict.Verdict, histo
 	if f.past == f.until || !history {
 		return nil, false, nil
 	}
-	if found, err = f.queue.After(f.past, replayed); err != nil {
+	if found, err = f.queue.After(f.past, historyBatch); err != nil {
 		return nil, false, err
 	}
 	for len(found) > 0 && found[len(found)-1].Seq > f.until {
@@ -101,13 +101,13 @@ func (f *feed) mark(now time.Time) {
 	f.sent = append(f.sent, mark{seq, now})
 }
 
-// blind is the longest time between two calls of settle in which a break would have been noticed.
-const blind = 30 * time.Second
+// maxPause is the longest time between two calls of settle in which a break would have been noticed.
+const maxPause = 30 * time.Second
 
 // settle lets count as delivered what was sent long enough ago. It is to be called often: a process
 // that stood still does not know whether its connection did, so nothing counts for the time before.
 func (f *feed) settle(now time.Time) {
-	if !f.settled.IsZero() && now.Sub(f.settled) > blind {
+	if !f.settled.IsZero() && now.Sub(f.settled) > maxPause {
 		for i := range f.sent {
 			f.sent[i].at = now
 		}

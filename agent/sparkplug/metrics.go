@@ -24,34 +24,34 @@ type metric[T any] struct {
 	value func(T) any // int32, uint64, float64, bool or string as kind wants; nil is null
 }
 
-// ofNode are the metrics of the edge node, beside the two that the specification gives.
-var ofNode = []metric[facts]{
+// nodeMetrics are the metrics of the edge node, beside the two that the specification gives.
+var nodeMetrics = []metric[facts]{
 	{"Station/Name", spb.DataType_String, func(f facts) any { return f.station }},
 	{"Station/Version", spb.DataType_String, func(f facts) any { return f.version }},
 	{"Station/Problem", spb.DataType_String, func(f facts) any { return f.Problem }},
 	{"Model/Serial", spb.DataType_UInt64, func(f facts) any { return f.ModelSerial }},
-	{"Model/Hash", spb.DataType_String, func(f facts) any { return text(f.ModelHash) }},
+	{"Model/Hash", spb.DataType_String, func(f facts) any { return nullIfEmpty(f.ModelHash) }},
 }
 
-// ofDevice are the metrics of a verdict, all in each DDATA: they belong together. Before the first
+// deviceMetrics are the metrics of a verdict, all in each DDATA: they belong together. Before the first
 // verdict they are null.
-var ofDevice = []metric[*verdict.Verdict]{
+var deviceMetrics = []metric[*verdict.Verdict]{
 	{"Verdict/Sequence", spb.DataType_UInt64, func(v *verdict.Verdict) any { return v.Seq }},
 	{"Verdict/Label", spb.DataType_String, func(v *verdict.Verdict) any { return string(v.Label) }},
 	{"Verdict/Reject", spb.DataType_Boolean, func(v *verdict.Verdict) any { return v.Reject }},
-	{"Verdict/Reason", spb.DataType_String, func(v *verdict.Verdict) any { return text(v.Reason) }},
+	{"Verdict/Reason", spb.DataType_String, func(v *verdict.Verdict) any { return nullIfEmpty(v.Reason) }},
 	{"Verdict/Probability", spb.DataType_Double, func(v *verdict.Verdict) any { return v.Probability }},
 	{"Verdict/Threshold", spb.DataType_Double, func(v *verdict.Verdict) any { return v.Threshold }},
 	{"Verdict/Frames", spb.DataType_Int32, func(v *verdict.Verdict) any { return int32(len(v.Votes)) }},
 	{"Verdict/Model Serial", spb.DataType_UInt64, func(v *verdict.Verdict) any { return v.ModelSerial }},
 	{"Verdict/Model Hash", spb.DataType_String, func(v *verdict.Verdict) any { return v.ModelHash }},
-	{"Verdict/Trigger", spb.DataType_String, func(v *verdict.Verdict) any { return text(v.Trigger) }},
-	{"Verdict/Part", spb.DataType_String, func(v *verdict.Verdict) any { return text(v.Part) }},
+	{"Verdict/Trigger", spb.DataType_String, func(v *verdict.Verdict) any { return nullIfEmpty(v.Trigger) }},
+	{"Verdict/Part", spb.DataType_String, func(v *verdict.Verdict) any { return nullIfEmpty(v.Part) }},
 	{"Verdict/View", spb.DataType_String, tiled(func(t *verdict.Tiling) any { return t.View })},
 	{"Verdict/Tiles", spb.DataType_Int32, tiled(func(t *verdict.Tiling) any { return int32(len(t.Tiles)) })},
 	{"Verdict/Angle", spb.DataType_Double, tiled(func(t *verdict.Tiling) any { return t.Angle })},
-	{"Verdict/Image", spb.DataType_String, func(v *verdict.Verdict) any { return text(v.Image) }},
-	{"Verdict/Crop", spb.DataType_String, func(v *verdict.Verdict) any { return text(v.Crop) }},
+	{"Verdict/Image", spb.DataType_String, func(v *verdict.Verdict) any { return nullIfEmpty(v.Image) }},
+	{"Verdict/Crop", spb.DataType_String, func(v *verdict.Verdict) any { return nullIfEmpty(v.Crop) }},
 	{"Verdict/Forward", spb.DataType_Double, func(v *verdict.Verdict) any { return v.MS.Forward }},
 }
 
@@ -59,12 +59,12 @@ var ofDevice = []metric[*verdict.Verdict]{
 const bdSeqAlias = 1
 
 var (
-	firstOfNode   = uint64(bdSeqAlias + 1)
-	firstOfDevice = firstOfNode + uint64(len(ofNode))
+	firstNodeAlias   = uint64(bdSeqAlias + 1)
+	firstDeviceAlias = firstNodeAlias + uint64(len(nodeMetrics))
 )
 
-// text makes an empty text null.
-func text(s string) any {
+// nullIfEmpty makes an empty text null.
+func nullIfEmpty(s string) any {
 	if s == "" {
 		return nil
 	}
@@ -82,8 +82,8 @@ func tiled(value func(*verdict.Tiling) any) func(*verdict.Verdict) any {
 	}
 }
 
-// metrics makes those of table for v. Births name and type them; data has the alias alone.
-func metrics[T any](table []metric[T], first uint64, v T, at time.Time, birth bool) []*spb.Payload_Metric {
+// encodeMetrics makes those of table for v. Births name and type them; data has the alias alone.
+func encodeMetrics[T any](table []metric[T], first uint64, v T, at time.Time, birth bool) []*spb.Payload_Metric {
 	out := make([]*spb.Payload_Metric, len(table))
 	for i, m := range table {
 		out[i] = newMetric(m, first+uint64(i), m.value(v), at, birth)
@@ -92,7 +92,7 @@ func metrics[T any](table []metric[T], first uint64, v T, at time.Time, birth bo
 }
 
 func newMetric[T any](m metric[T], alias uint64, value any, at time.Time, birth bool) *spb.Payload_Metric {
-	p := &spb.Payload_Metric{Alias: proto.Uint64(alias), Timestamp: proto.Uint64(stamp(at))}
+	p := &spb.Payload_Metric{Alias: proto.Uint64(alias), Timestamp: proto.Uint64(unixMS(at))}
 	if birth {
 		p.Name, p.Datatype = proto.String(m.name), proto.Uint32(uint32(m.kind))
 	}
@@ -115,11 +115,11 @@ func newMetric[T any](m metric[T], alias uint64, value any, at time.Time, birth 
 	return p
 }
 
-// unknown are the device's metrics before the first verdict.
-func unknown(at time.Time) []*spb.Payload_Metric {
-	out := make([]*spb.Payload_Metric, len(ofDevice))
-	for i, m := range ofDevice {
-		out[i] = newMetric(m, firstOfDevice+uint64(i), nil, at, true)
+// nullMetrics are the device's metrics before the first verdict.
+func nullMetrics(at time.Time) []*spb.Payload_Metric {
+	out := make([]*spb.Payload_Metric, len(deviceMetrics))
+	for i, m := range deviceMetrics {
+		out[i] = newMetric(m, firstDeviceAlias+uint64(i), nil, at, true)
 	}
 	return out
 }
@@ -127,7 +127,7 @@ func unknown(at time.Time) []*spb.Payload_Metric {
 // bdSeqMetric pairs a birth with its death.
 func bdSeqMetric(n uint8, at time.Time) *spb.Payload_Metric {
 	return &spb.Payload_Metric{
-		Name: proto.String(bdSeqName), Timestamp: proto.Uint64(stamp(at)), Datatype: proto.Uint32(uint32(spb.DataType_Int64)),
+		Name: proto.String(bdSeqName), Timestamp: proto.Uint64(unixMS(at)), Datatype: proto.Uint32(uint32(spb.DataType_Int64)),
 		Value: &spb.Payload_Metric_LongValue{LongValue: uint64(n)},
 	}
 }
@@ -136,13 +136,13 @@ func bdSeqMetric(n uint8, at time.Time) *spb.Payload_Metric {
 // without an alias.
 func rebirthMetric(at time.Time) *spb.Payload_Metric {
 	return &spb.Payload_Metric{
-		Name: proto.String(rebirthName), Timestamp: proto.Uint64(stamp(at)), Datatype: proto.Uint32(uint32(spb.DataType_Boolean)),
+		Name: proto.String(rebirthName), Timestamp: proto.Uint64(unixMS(at)), Datatype: proto.Uint32(uint32(spb.DataType_Boolean)),
 		Value: &spb.Payload_Metric_BooleanValue{BooleanValue: false},
 	}
 }
 
-// stamp is a time as Sparkplug has it, Unix ms. A clock before 1970 is none.
-func stamp(t time.Time) uint64 { return uint64(max(0, t.UnixMilli())) }
+// unixMS is a time as Sparkplug has it, Unix ms. A clock before 1970 is none.
+func unixMS(t time.Time) uint64 { return uint64(max(0, t.UnixMilli())) }
 
 func encode(p *spb.Payload) []byte {
 	data, err := proto.Marshal(p)

@@ -153,9 +153,9 @@ func (n *Node) Update(f Facts, now time.Time) ([]Message, error) {
 	}
 	var out []Message
 	var changed []*spb.Payload_Metric
-	for i, m := range ofNode {
+	for i, m := range nodeMetrics {
 		if value := m.value(n.facts); value != m.value(old) {
-			changed = append(changed, newMetric(m, firstOfNode+uint64(i), value, now, false))
+			changed = append(changed, newMetric(m, firstNodeAlias+uint64(i), value, now, false))
 		}
 	}
 	if len(changed) > 0 {
@@ -189,7 +189,7 @@ func (n *Node) Next(history bool, now time.Time) (m *Message, historical bool, e
 	var all []*spb.Payload_Metric
 	for i := range verdicts {
 		v := &verdicts[i]
-		for _, p := range metrics(ofDevice, firstOfDevice, v, v.Time, false) {
+		for _, p := range encodeMetrics(deviceMetrics, firstDeviceAlias, v, v.Time, false) {
 			if historical {
 				p.IsHistorical = proto.Bool(true)
 			}
@@ -227,7 +227,7 @@ func (n *Node) births(now time.Time) ([]Message, error) {
 	n.seq, n.born, n.device = 0, true, false
 	bdSeq := bdSeqMetric(n.bdSeq, now)
 	bdSeq.Alias = proto.Uint64(bdSeqAlias)
-	all := append([]*spb.Payload_Metric{bdSeq, rebirthMetric(now)}, metrics(ofNode, firstOfNode, n.facts, now, true)...)
+	all := append([]*spb.Payload_Metric{bdSeq, rebirthMetric(now)}, encodeMetrics(nodeMetrics, firstNodeAlias, n.facts, now, true)...)
 	out := []Message{n.message(n.names.node("NBIRTH"), all, now)}
 	if n.facts.CameraLost {
 		return out, nil
@@ -251,22 +251,22 @@ func (n *Node) deviceBirth(now time.Time) (Message, error) {
 		return Message{}, fmt.Errorf("device birth: %w", err)
 	}
 	n.device, n.begun = true, true
-	current := unknown(now)
+	current := nullMetrics(now)
 	if len(latest) > 0 {
-		current = metrics(ofDevice, firstOfDevice, &latest[0], latest[0].Time, true)
+		current = encodeMetrics(deviceMetrics, firstDeviceAlias, &latest[0], latest[0].Time, true)
 	}
 	return n.message(n.names.device("DBIRTH"), current, now), nil
 }
 
 // death is NDEATH. It alone has no sequence number, and QoS 1, as the will has.
 func (n *Node) death(now time.Time) Message {
-	p := &spb.Payload{Timestamp: proto.Uint64(stamp(now)), Metrics: []*spb.Payload_Metric{bdSeqMetric(n.bdSeq, now)}}
+	p := &spb.Payload{Timestamp: proto.Uint64(unixMS(now)), Metrics: []*spb.Payload_Metric{bdSeqMetric(n.bdSeq, now)}}
 	return Message{Topic: n.names.node("NDEATH"), Payload: encode(p), QoS: 1}
 }
 
 // message numbers a payload.
 func (n *Node) message(topic string, all []*spb.Payload_Metric, now time.Time) Message {
-	p := &spb.Payload{Timestamp: proto.Uint64(stamp(now)), Metrics: all, Seq: proto.Uint64(uint64(n.seq))}
+	p := &spb.Payload{Timestamp: proto.Uint64(unixMS(now)), Metrics: all, Seq: proto.Uint64(uint64(n.seq))}
 	n.seq++ // after 255 comes 0
 	return Message{Topic: topic, Payload: encode(p)}
 }

@@ -17,10 +17,10 @@ func TestREADMENamesTheMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{row(bdSeqName, spb.DataType_Int64), row(rebirthName, spb.DataType_Boolean)}
-	for _, m := range ofNode {
+	for _, m := range nodeMetrics {
 		want = append(want, row(m.name, m.kind))
 	}
-	for _, m := range ofDevice {
+	for _, m := range deviceMetrics {
 		want = append(want, row(m.name, m.kind))
 	}
 	var got []string

@@ -89,7 +89,7 @@ func (s *stand) sent() string {
 			s.t.Fatal(err)
 		}
 		var numbers []string
-		for i := 0; i < len(p.Metrics); i += len(ofDevice) {
+		for i := 0; i < len(p.Metrics); i += len(deviceMetrics) {
 			numbers = append(numbers, fmt.Sprint(p.Metrics[i].GetLongValue()))
 		}
 		if n := len(numbers); n > 3 {
@@ -385,7 +385,7 @@ func TestHostState(t *testing.T) {
 // Texts that are not UTF-8, such as the names of files, are made so: a host would throw the whole
 // message away.
 func TestTextIsUTF8(t *testing.T) {
-	m := newMetric(ofNode[0], 1, "caf\xe9.jpg", start, true)
+	m := newMetric(nodeMetrics[0], 1, "caf\xe9.jpg", start, true)
 	if got := m.GetStringValue(); got != "caf\uFFFD.jpg" {
 		t.Errorf("%q", got)
 	}
