@@ -32,9 +32,9 @@ var Defaults = Options{Window: 200, Least: 50, Limit: 2}
 // handful of odd pictures cannot move far.
 const clip = 4
 
-// calm is the share of the limit below which an alarm ends, so that a mean at the limit does not
+// hysteresis is the share of the limit below which an alarm ends, so that a mean at the limit does not
 // ring all day.
-const calm = 0.8
+const hysteresis = 0.8
 
 // Names of the statistics.
 const (
@@ -78,11 +78,11 @@ func (f Finding) String() string {
 // Watch follows the verdicts of one model. It belongs to one goroutine.
 type Watch struct {
 	o     Options
-	rolls []*roll
+	series []*series
 }
 
-// roll is the latest values of one statistic.
-type roll struct {
+// series is the latest values of one statistic.
+type series struct {
 	finding Finding
 	values  []float64 // a ring once it is full
 	next    int
@@ -100,7 +100,7 @@ func New(ref *bundle.Reference, o Options) *Watch {
 		ref  bundle.Statistic
 	}{{Brightness, ref.Brightness}, {Sharpness, ref.Sharpness}, {NormalScore, ref.NormalLogit}, {CrackScore, ref.CrackLogit}} {
 		if s.ref.N > 1 && s.ref.SD > 0 {
-			w.rolls = append(w.rolls, &roll{finding: Finding{Statistic: s.name, Reference: s.ref}})
+			w.series = append(w.series, &series{finding: Finding{Statistic: s.name, Reference: s.ref}})
 		}
 	}
 	return w
@@ -115,37 +115,37 @@ func (w *Watch) Observe(v Observation) []Finding {
 		values[CrackScore] = v.Logit
 	}
 	var found []Finding
-	for _, r := range w.rolls {
-		if value, ok := values[r.finding.Statistic]; ok && r.add(value, w.o) {
-			found = append(found, r.finding)
+	for _, s := range w.series {
+		if value, ok := values[s.finding.Statistic]; ok && s.add(value, w.o) {
+			found = append(found, s.finding)
 		}
 	}
 	return found
 }
 
 // add takes a value and tells whether there are enough to judge.
-func (r *roll) add(v float64, o Options) bool {
-	reach := clip * r.finding.Reference.SD
-	v = min(max(v, r.finding.Reference.Mean-reach), r.finding.Reference.Mean+reach)
-	if len(r.values) < o.Window {
-		r.values = append(r.values, v)
+func (s *series) add(v float64, o Options) bool {
+	reach := clip * s.finding.Reference.SD
+	v = min(max(v, s.finding.Reference.Mean-reach), s.finding.Reference.Mean+reach)
+	if len(s.values) < o.Window {
+		s.values = append(s.values, v)
 	} else {
-		r.values[r.next] = v
-		r.next = (r.next + 1) % o.Window
+		s.values[s.next] = v
+		s.next = (s.next + 1) % o.Window
 	}
-	if len(r.values) < o.Least {
+	if len(s.values) < o.Least {
 		return false
 	}
 	sum := 0.0 // anew each time: a running sum would gather rounding for years
-	for _, v := range r.values {
+	for _, v := range s.values {
 		sum += v
 	}
-	f := &r.finding
-	f.Mean = sum / float64(len(r.values))
+	f := &s.finding
+	f.Mean = sum / float64(len(s.values))
 	f.Deviations = (f.Mean - f.Reference.Mean) / f.Reference.SD
 	limit := o.Limit
 	if f.Alarm {
-		limit *= calm
+		limit *= hysteresis
 	}
 	alarm := math.Abs(f.Deviations) > limit
 	f.Changed, f.Alarm = alarm != f.Alarm, alarm
