@@ -89,7 +89,7 @@ func (q *Queue) Export(ctx context.Context, dir string, fresh bool) (m Manifest,
 		return m, nil, fmt.Errorf("export to %s: %w", dir, err)
 	}
 	for _, p := range all {
-		if to := place(p.Label, true); filepath.Dir(p.Path) != filepath.Join(q.dir, to) {
+		if to := folderOf(p.Label, true); filepath.Dir(p.Path) != filepath.Join(q.dir, to) {
 			// a person has labelled it anew
 			if err := q.move(p, to); err != nil && !errors.Is(err, ErrGone) && unmarked == nil {
 				unmarked = err

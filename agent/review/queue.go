@@ -38,8 +38,8 @@ const (
 // safe elsewhere, and what a person has said is worth more than what nobody has looked at.
 var Folders = []string{"exported/crack", "exported/normal", "", "unsure", "crack", "normal"}
 
-// place is the folder of a label.
-func place(l Label, exported bool) string {
+// folderOf is the folder of a label.
+func folderOf(l Label, exported bool) string {
 	if exported {
 		return "exported/" + string(l)
 	}
@@ -92,11 +92,11 @@ type Queue struct {
 	view    cut.View
 
 	mu    sync.Mutex
-	known map[string]seen // by path; guarded by mu
+	notes map[string]cachedNote // by path; guarded by mu
 }
 
-// seen is a note that was read, for as long as the file is the same.
-type seen struct {
+// cachedNote is a note that was read, for as long as the file is the same.
+type cachedNote struct {
 	Picture
 	size int64
 	time time.Time
@@ -106,7 +106,7 @@ type seen struct {
 // network is shown: people are asked about pictures of that and of nothing else, because a network
 // that judges tiles must not learn from whole tires, nor the other way round.
 func Open(dir, station string, view cut.View) *Queue {
-	return &Queue{dir: dir, station: station, view: view, known: map[string]seen{}}
+	return &Queue{dir: dir, station: station, view: view, notes: map[string]cachedNote{}}
 }
 
 // fits says whether a picture shows what the network is shown.
@@ -121,7 +121,7 @@ func (q *Queue) Next(n int) ([]Picture, error) {
 		return nil, err
 	}
 	all = slices.DeleteFunc(all, func(p Picture) bool { return !q.fits(p) })
-	slices.SortFunc(all, before)
+	slices.SortFunc(all, byPriority)
 	return mix(all)[:min(n, len(all))], nil
 }
 
@@ -161,7 +161,7 @@ func (q *Queue) Labelled(exported bool) (all []Picture, err error) {
 			if e && !exported {
 				continue
 			}
-			found, err := q.list(place(l, e))
+			found, err := q.list(folderOf(l, e))
 			if err != nil {
 				return nil, err
 			}
@@ -255,7 +255,7 @@ func (q *Queue) Label(seq uint64, l Label) error {
 	if p.Label == l {
 		return nil
 	}
-	return q.move(p, place(l, false))
+	return q.move(p, folderOf(l, false))
 }
 
 // move puts a picture into a folder.
@@ -313,7 +313,7 @@ func (q *Queue) list(folder string) (all []Picture, err error) {
 func (q *Queue) fitsEntry(e fs.DirEntry, seq uint64) bool {
 	path := filepath.Join(q.dir, e.Name())
 	q.mu.Lock()
-	k, ok := q.known[path]
+	k, ok := q.notes[path]
 	q.mu.Unlock()
 	if ok {
 		return q.fits(k.Picture)
@@ -322,14 +322,14 @@ func (q *Queue) fitsEntry(e fs.DirEntry, seq uint64) bool {
 	return err != nil || q.fits(q.read(path, "", seq, info)) // labelled or deleted meanwhile
 }
 
-// maxKnown bounds the notes in memory; more are read again.
-const maxKnown = 1 << 16
+// maxNotes bounds the notes in memory; more are read again.
+const maxNotes = 1 << 16
 
 // read says what is known of a picture.
 func (q *Queue) read(path, folder string, seq uint64, info fs.FileInfo) Picture {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if k, ok := q.known[path]; ok && k.size == info.Size() && k.time.Equal(info.ModTime()) {
+	if k, ok := q.notes[path]; ok && k.size == info.Size() && k.time.Equal(info.ModTime()) {
 		return k.Picture
 	}
 	p, err := readNote(path)
@@ -337,9 +337,9 @@ func (q *Queue) read(path, folder string, seq uint64, info fs.FileInfo) Picture 
 		p = Picture{Station: q.station, Time: info.ModTime().UTC()}
 	}
 	p.Seq, p.Label, p.Path = seq, labelOf(folder), path
-	if len(q.known) >= maxKnown {
-		clear(q.known)
+	if len(q.notes) >= maxNotes {
+		clear(q.notes)
 	}
-	q.known[path] = seen{p, info.Size(), info.ModTime()}
+	q.notes[path] = cachedNote{p, info.Size(), info.ModTime()}
 	return p
 }

@@ -86,10 +86,10 @@ func logit(p float64) float64 {
 	return math.Log(p / (1 - p))
 }
 
-// before orders pictures by what a person should look at first: where two models disagree one of
+// byPriority orders pictures by what a person should look at first: where two models disagree one of
 // them is wrong, then what the network was least sure of (D. Lewis, W. Gale, "A sequential
 // algorithm for training text classifiers", 1994), then the newest.
-func before(a, b Picture) int {
+func byPriority(a, b Picture) int {
 	first := func(p Picture) int {
 		if slices.Contains(p.Why, Disagreement) {
 			return 0
@@ -118,7 +118,7 @@ func (p Policy) Why(v *verdict.Verdict, seq uint64) (why []Reason) {
 	if p.Band > 0 && v.Label != verdict.NoDecision && Of(v, p.Station, seq, nil).Doubt() <= p.Band {
 		why = append(why, Uncertain)
 	}
-	if p.draws(seq) {
+	if p.inSample(seq) {
 		why = append(why, Sample)
 	}
 	if p.Every && why == nil {
@@ -127,9 +127,9 @@ func (p Policy) Why(v *verdict.Verdict, seq uint64) (why []Reason) {
 	return why
 }
 
-// draws decides by a hash of the number, so that no restart and no order of tires biases the
+// inSample decides by a hash of the number, so that no restart and no order of tires biases the
 // sample.
-func (p Policy) draws(seq uint64) bool {
+func (p Policy) inSample(seq uint64) bool {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", p.Station, seq))
 	return float64(binary.BigEndian.Uint64(sum[:])>>11) < p.Share*(1<<53)
 }
