@@ -77,7 +77,7 @@ func (f Finding) String() string {
 
 // Watch follows the verdicts of one model. It belongs to one goroutine.
 type Watch struct {
-	o     Options
+	o      Options
 	series []*series
 }
 

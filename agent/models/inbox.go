@@ -28,11 +28,11 @@ import (
 // The folder may be missing, or come and go with the stick. All of it belongs to the goroutine of
 // Run.
 type Inbox struct {
-	dir   string
-	store *Store
-	log   *slog.Logger
-	seen  map[string]*arrival // by name
-	said  string              // what is wrong with the folder, so that it is said once
+	dir     string
+	store   *Store
+	log     *slog.Logger
+	seen    map[string]*arrival // by name
+	lastErr string              // what is wrong with the folder, so that it is said once
 }
 
 // arrival is a file as it was when it was looked at.
@@ -74,13 +74,13 @@ func (b *Inbox) Run(ctx context.Context) {
 func (b *Inbox) Look() {
 	entries, err := os.ReadDir(b.dir)
 	if err != nil {
-		if said := err.Error(); said != b.said {
-			b.said = said
+		if text := err.Error(); text != b.lastErr {
+			b.lastErr = text
 			b.log.Warn("the inbox for models cannot be read, waiting for it", "error", err)
 		}
 		return
 	}
-	b.said = ""
+	b.lastErr = ""
 	there := map[string]bool{}
 	for _, e := range entries {
 		// Links and pipes could lead anywhere or never end; hidden files are what copying programs

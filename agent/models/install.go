@@ -66,7 +66,7 @@ func (s *Store) install(data []byte) (*Loaded, error) {
 		next.kind, next.active = OnProbation, m.beside(next.reserve)
 		next.state.Trial = &trial{Starts: 1}
 	}
-	if err := s.move(next); err != nil {
+	if err := s.apply(next); err != nil {
 		return nil, err
 	}
 	return s.active, nil

@@ -171,7 +171,7 @@ func Open(o Options) (*Store, error) {
 	s.turn.Lock()
 	defer s.turn.Unlock()
 	reasons := s.choose()
-	s.settle(reasons)
+	s.resumeProbation(reasons)
 	if s.active != nil {
 		close(s.ready)
 	}
@@ -355,9 +355,9 @@ type change struct {
 	reason  string
 }
 
-// move makes a change: first on disk, then in memory, then known. Nothing has changed after an
+// apply makes a change: first on disk, then in memory, then known. Nothing has changed after an
 // error.
-func (s *Store) move(c change) error {
+func (s *Store) apply(c change) error {
 	e := s.event(c.kind, c.about, c.reason)
 	if s.state.Last != nil {
 		e.N = s.state.Last.N
@@ -369,14 +369,14 @@ func (s *Store) move(c change) error {
 	}
 	s.mu.Lock()
 	s.state = c.state
-	s.adopt(c)
+	s.setCurrent(c)
 	s.mu.Unlock()
 	s.record(e)
 	return nil
 }
 
-// adopt takes a change into memory. mu is held.
-func (s *Store) adopt(c change) {
+// setCurrent takes a change into memory. mu is held.
+func (s *Store) setCurrent(c change) {
 	if had := s.active != nil; !had && c.active != nil {
 		close(s.ready)
 	} else if had && c.active == nil {

@@ -70,9 +70,9 @@ var (
 	ErrNothingBack = errors.New("there is no earlier model to go back to")
 )
 
-// settle takes up the probation that the last process left, or ends it. why is what choose found
+// resumeProbation takes up the probation that the last process left, or ends it. why is what choose found
 // wrong. turn is held.
-func (s *Store) settle(why error) {
+func (s *Store) resumeProbation(why error) {
 	t := s.state.Trial
 	switch {
 	case s.active == nil:
@@ -85,10 +85,10 @@ func (s *Store) settle(why error) {
 	case t == nil:
 		return
 	case s.slot != s.state.Active || s.active.Bundle.ID() != s.state.Hash:
-		s.abandon(s.state.Hash, s.state.Floor, "it cannot be used: "+why.Error())
+		s.recordLoss(s.state.Hash, s.state.Floor, "it cannot be used: "+why.Error())
 		return
 	case s.o.Probation.Crashes > 0 && t.Starts >= s.o.Probation.Crashes && s.reserve != nil:
-		s.retreat(fmt.Sprintf("the agent ended badly %d times with it on probation", t.Starts))
+		s.mustFallBack(fmt.Sprintf("the agent ended badly %d times with it on probation", t.Starts))
 		return
 	}
 	next := s.state
@@ -97,7 +97,7 @@ func (s *Store) settle(why error) {
 	next.Trial = &again
 	if err := s.save(next); err != nil && s.reserve != nil {
 		// A crash could not be counted, so the network that needs no counting works.
-		s.retreat("its start could not be recorded: " + err.Error())
+		s.mustFallBack("its start could not be recorded: " + err.Error())
 		return
 	}
 	s.state = next
@@ -106,31 +106,31 @@ func (s *Store) settle(why error) {
 	s.active = s.active.beside(s.reserve)
 }
 
-// retreat falls back at a start, even when the disk does not take the record: the next write brings
+// mustFallBack falls back at a start, even when the disk does not take the record: the next write brings
 // it.
-func (s *Store) retreat(reason string) {
+func (s *Store) mustFallBack(reason string) {
 	if err := s.fallBack(reason); err != nil {
 		s.log.Error("the fall-back is not recorded, the disk does not take it", "error", err)
-		c := s.back(reason)
+		c := s.backChange(reason)
 		s.state = c.state
-		s.adopt(c)
+		s.setCurrent(c)
 	}
 }
 
-// abandon records that the network on probation was gone when the agent started; the proven one is
+// recordLoss records that the network on probation was gone when the agent started; the proven one is
 // active already. Its serial is the floor: it was the last that came in.
-func (s *Store) abandon(hash string, serial uint64, reason string) {
+func (s *Store) recordLoss(hash string, serial uint64, reason string) {
 	next := change{state: s.state, slot: s.slot, active: s.active, reserve: nil, kind: FellBack, about: s.active, reason: reason}
 	next.state.Active, next.state.Hash, next.state.Trial = s.slot, s.active.Bundle.ID(), nil
 	next.state.GivenUp = &GivenUp{Hash: hash, Serial: serial, Reason: reason}
-	if err := s.move(next); err != nil {
+	if err := s.apply(next); err != nil {
 		s.log.Error("the fall-back is not recorded, the disk does not take it", "error", err)
 		s.state = next.state
 	}
 }
 
-// back is the change to the network in reserve.
-func (s *Store) back(reason string) change {
+// backChange is the change to the network in reserve.
+func (s *Store) backChange(reason string) change {
 	b := s.active.Bundle
 	c := change{state: s.state, slot: other(s.slot), active: s.reserve.alone(), kind: FellBack, about: s.reserve, reason: reason}
 	c.state.Active, c.state.Hash, c.state.Trial = c.slot, s.reserve.Bundle.ID(), nil
@@ -143,14 +143,14 @@ func (s *Store) fallBack(reason string) error {
 	if s.reserve == nil {
 		return ErrNothingBack
 	}
-	return s.move(s.back(reason))
+	return s.apply(s.backChange(reason))
 }
 
 // confirm ends a probation well. turn is held.
 func (s *Store) confirm(reason string) error {
 	next := change{state: s.state, slot: s.slot, active: s.active.alone(), reserve: s.reserve, kind: Confirmed, about: s.active, reason: reason}
 	next.state.Trial = nil
-	return s.move(next)
+	return s.apply(next)
 }
 
 // Confirm ends the probation at once. Without one it is ErrNoTrial.
@@ -210,7 +210,7 @@ const workPause = 10 * time.Second
 func (s *Store) Run(ctx context.Context) {
 	tick := time.NewTicker(workPause)
 	defer tick.Stop()
-	said := ""
+	lastErr := ""
 	for {
 		select {
 		case <-ctx.Done():
@@ -220,9 +220,9 @@ func (s *Store) Run(ctx context.Context) {
 		}
 		err := s.Work()
 		if err == nil {
-			said = ""
-		} else if err.Error() != said { // once and not at each attempt
-			said = err.Error()
+			lastErr = ""
+		} else if err.Error() != lastErr { // once and not at each attempt
+			lastErr = err.Error()
 			s.log.Error("the models cannot be looked after, trying again", "error", err)
 		}
 	}
@@ -300,7 +300,7 @@ func (s *Store) revoke() error {
 	none := change{state: s.state, slot: s.slot, kind: Removed, about: gone, reason: err.Error()}
 	none.state.Trial = nil
 	none.state.GivenUp = &GivenUp{Hash: gone.Bundle.ID(), Serial: gone.Bundle.Serial, Reason: err.Error()}
-	return s.move(none)
+	return s.apply(none)
 }
 
 // timePause is how often the time is written down: often enough that a reboot loses little, seldom
