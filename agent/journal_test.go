@@ -75,7 +75,7 @@ func TestLossesArePublished(t *testing.T) {
 		t.Fatal(err)
 	}
 	start()
-	if len(published) != 1 || published[0].First != 1 || !strings.Contains(problem, "another begins") {
+	if len(published) != 1 || published[0].First != 1 || !strings.Contains(problem, "a new one begins") {
 		t.Errorf("published %v, problem %q", published, problem)
 	}
 }

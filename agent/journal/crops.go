@@ -16,49 +16,47 @@ import (
 	"tirewatch/internal/durable"
 )
 
-// Crops are pictures beside the journal: what the network saw of a tire, for the person who has to
-// explain a verdict or to say whether it was right. Each is a file of the folder journal.db-crops
-// that is durable before the row that names it, so that a row never names what was not there. The
-// other way round is repaired: a picture without a row goes at the next start. A picture that is
-// missing is no error, because pictures go first when room is needed.
+// A crop shows what the network saw of a tire. People use it to explain a verdict or to label it.
+// Each crop is a file in the folder journal.db-crops and is durable before the row that names it,
+// so a row never names a file that did not exist. A crop without a row is deleted at the next
+// start. A missing crop is not an error: crops are deleted first when room is needed.
 //
-// People label pictures by moving them into folders of that folder, with or without the agent
-// (agent/review). What lies there is theirs: it needs no row, and only the want of room takes it.
+// People label crops by moving them into subfolders, with or without the agent (agent/review). A
+// labelled crop needs no row and is deleted only when room is needed.
 
-// cropFolder is one folder of pictures.
+// cropFolder is one folder of crops.
 type cropFolder struct {
 	folder  string    // one of review.Folders
-	changed time.Time // of the folder, when it was listed
-	crops   []crop    // in the order of their numbers
-	bytes   int64     // of all of them
+	changed time.Time // modification time of the folder when it was listed
+	crops   []crop    // sorted by number
+	bytes   int64     // of all crops
 }
 
-// crop is a file of a cropFolder.
+// crop is one file of a cropFolder.
 type crop struct {
-	seq  uint64 // of the verdict; the file's name
+	seq  uint64 // of the verdict; it is also the file name
 	size int64  // bytes
 }
 
-// cropsForRoom is how many pictures go when an append finds the disk full: about a megabyte.
+// cropsForRoom is how many crops are deleted when an append finds the disk full: about a megabyte.
 const cropsForRoom = 16
 
-// CropFolder is where the pictures of the journal at path lie.
+// CropFolder returns the folder of crops of the journal at path.
 func CropFolder(path string) string { return path + "-crops" }
 
 func (j *Journal) cropsDir() string { return CropFolder(j.path) }
 
-// SaveCrop stores the picture of the verdict that is appended next and returns what its field Crop
-// should say. A second picture before that replaces the first, so the goroutine that saves is the
-// one that appends. The verdict does not depend on it: after an error there is no picture.
+// SaveCrop stores the crop of the next verdict to be appended and returns the value for its field
+// Crop. A second call before that Append replaces the crop, so the same goroutine must save and
+// append. After an error there is no crop; the verdict can still be appended.
 func (j *Journal) SaveCrop(png []byte) (name string, err error) { return j.SaveCropOf(j.Next(), png) }
 
-// SaveCropOf is SaveCrop for a verdict that is stored already, of which more is known than was
-// then. It replaces the picture.
+// SaveCropOf stores or replaces the crop of a verdict that is already stored.
 func (j *Journal) SaveCropOf(seq uint64, png []byte) (name string, err error) {
 	j.cropMu.Lock()
 	defer j.cropMu.Unlock()
 	if err := j.writeCrop(seq, png); err != nil {
-		return "", fmt.Errorf("save the picture of verdict %d: %w", seq, explainFile(err))
+		return "", fmt.Errorf("save the crop of verdict %d: %w", seq, explainFile(err))
 	}
 	j.waiting().put(crop{seq, int64(len(png))})
 	return filepath.Base(j.cropsDir()) + "/" + review.FileName(seq), nil
@@ -73,12 +71,14 @@ func (j *Journal) writeCrop(seq uint64, png []byte) error {
 	return j.env.writeFile(filepath.Join(j.cropsDir(), review.FileName(seq)), png, 0o640)
 }
 
-// waiting is the folder of the pictures that nobody has labelled.
+// waiting returns the folder of the crops that nobody has labelled.
 func (j *Journal) waiting() *cropFolder { return &j.cropFolders[slices.Index(review.Folders, "")] }
 
-// put adds a picture, or replaces it.
+// put adds or replaces a crop.
 func (s *cropFolder) put(c crop) {
-	i, found := slices.BinarySearchFunc(s.crops, c.seq, func(a crop, seq uint64) int { return cmp.Compare(a.seq, seq) })
+	i, found := slices.BinarySearchFunc(s.crops, c.seq, func(a crop, seq uint64) int {
+		return cmp.Compare(a.seq, seq)
+	})
 	if found {
 		s.bytes -= s.crops[i].size
 		s.crops[i] = c
@@ -88,8 +88,7 @@ func (s *cropFolder) put(c crop) {
 	s.bytes += c.size
 }
 
-// loadCrops lists the folders, and removes what no row can name from where nobody has labelled
-// anything. Files that are not the journal's are left alone.
+// loadCrops lists the folders and deletes unlabelled crops that have no row. Other files stay.
 func (j *Journal) loadCrops() error {
 	j.cropMu.Lock()
 	defer j.cropMu.Unlock()
@@ -128,12 +127,12 @@ func (j *Journal) listCrops() error {
 	for i := range j.cropFolders {
 		s := &j.cropFolders[i]
 		dir := filepath.Join(j.cropsDir(), s.folder)
-		// the time first: what changes meanwhile is seen the next time
+		// read the time first: a change during the listing is then seen the next time
 		s.changed, s.crops, s.bytes = modified(dir), nil, 0
 		if time.Since(s.changed) < timeResolution {
 			s.changed = time.Time{}
 		}
-		entries, err := os.ReadDir(dir) // in the order of the numbers
+		entries, err := os.ReadDir(dir) // sorted by number
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -142,7 +141,7 @@ func (j *Journal) listCrops() error {
 			if !ok {
 				continue
 			}
-			if info, err := e.Info(); err == nil { // otherwise it was moved meanwhile
+			if info, err := e.Info(); err == nil { // otherwise it has just been moved
 				s.put(crop{seq, info.Size()})
 			}
 		}
@@ -150,19 +149,19 @@ func (j *Journal) listCrops() error {
 	return nil
 }
 
-// timeResolution is how exact times of files are at least: two changes may have one time, so that a folder
-// that has just changed is listed again.
+// timeResolution bounds the resolution of file times. Two changes within it may have the same time,
+// so a folder that has just changed is listed again.
 const timeResolution = 2 * time.Second
 
-// foldersChanged says whether pictures came to a label, or went from it, since the folders were
-// listed. The caller holds cropMu.
+// foldersChanged reports whether a labelled folder has changed since it was listed. The caller
+// holds cropMu.
 func (j *Journal) foldersChanged() bool {
 	return slices.ContainsFunc(j.cropFolders, func(s cropFolder) bool {
 		return s.folder != "" && !s.changed.Equal(modified(filepath.Join(j.cropsDir(), s.folder)))
 	})
 }
 
-// modified is when a name in the folder was last made or removed, zero without a folder.
+// modified returns when the folder last changed, zero if there is no folder.
 func modified(dir string) time.Time {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -171,7 +170,7 @@ func modified(dir string) time.Time {
 	return info.ModTime()
 }
 
-// sweepCrops deletes pictures of verdicts that are gone, and those above the limit.
+// sweepCrops deletes unlabelled crops of deleted verdicts, and the crops above the limit.
 func (j *Journal) sweepCrops(l Limits) (int, error) {
 	var lowest int64
 	if err := j.db.QueryRow(`SELECT coalesce(min(seq), 0) FROM verdicts`).Scan(&lowest); err != nil {
@@ -184,15 +183,15 @@ func (j *Journal) sweepCrops(l Limits) (int, error) {
 	return j.dropCrops(uint64(lowest), limit, step)
 }
 
-// dropCrops removes pictures, at most most of them: those of verdicts below lowest that nobody has
-// labelled, and of all together what is above limit bytes, folder by folder and in each the oldest
-// first. It returns how many.
-func (j *Journal) dropCrops(lowest uint64, limit int64, most int) (n int, err error) {
+// dropCrops deletes at most maxCrops crops and returns how many it deleted: unlabelled ones of
+// verdicts below lowest, then whatever exceeds limit bytes in total, in the order of the folders
+// and in each the oldest first.
+func (j *Journal) dropCrops(lowest uint64, limit int64, maxCrops int) (n int, err error) {
 	j.cropMu.Lock()
 	defer j.cropMu.Unlock()
 	if j.foldersChanged() {
 		if err := j.listCrops(); err != nil {
-			return 0, fmt.Errorf("look through the pictures: %w", explainFile(err))
+			return 0, fmt.Errorf("list the crops: %w", explainFile(err))
 		}
 	}
 	bytes := int64(0)
@@ -201,12 +200,12 @@ func (j *Journal) dropCrops(lowest uint64, limit int64, most int) (n int, err er
 	}
 	for i := range j.cropFolders {
 		s := &j.cropFolders[i]
-		for n < most && len(s.crops) > 0 && (bytes > limit || s.folder == "" && s.crops[0].seq < lowest) {
+		for n < maxCrops && len(s.crops) > 0 && (bytes > limit || s.folder == "" && s.crops[0].seq < lowest) {
 			c := s.crops[0]
 			err := os.Remove(filepath.Join(j.cropsDir(), s.folder, review.FileName(c.seq)))
-			// somebody may have removed it by hand
+			// a person may have deleted the file
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return n, fmt.Errorf("delete an old picture: %w", explainFile(err))
+				return n, fmt.Errorf("delete an old crop: %w", explainFile(err))
 			}
 			bytes -= c.size
 			s.bytes -= c.size

@@ -15,7 +15,7 @@ import (
 	"tirewatch/agent/review"
 )
 
-// withCrop appends a verdict with a picture of size bytes, and returns its number.
+// withCrop appends a verdict with a crop of size bytes and returns its number.
 func withCrop(t *testing.T, j *journal.Journal, size int) uint64 {
 	t.Helper()
 	name, err := j.SaveCrop(make([]byte, size))
@@ -33,8 +33,8 @@ func withCrop(t *testing.T, j *journal.Journal, size int) uint64 {
 	return v.Seq
 }
 
-// pictures lists what lies in the folder of pictures, or in one of those in it.
-func pictures(t *testing.T, path string, folder ...string) (names []string) {
+// crops lists the files in the folder of crops or in one of its subfolders.
+func crops(t *testing.T, path string, folder ...string) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Join(append([]string{path + "-crops"}, folder...)...))
 	if err != nil {
@@ -48,12 +48,12 @@ func pictures(t *testing.T, path string, folder ...string) (names []string) {
 	return names
 }
 
-// A picture that no verdict names goes at the next start; everything else stays.
-func TestOrphanedPictures(t *testing.T) {
+// The next start deletes a crop without a verdict; everything else stays.
+func TestOrphanedCrops(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	j := open(t, path)
 	withCrop(t, j, 10)
-	if _, err := j.SaveCrop(nil); err != nil { // and the power goes before the verdict
+	if _, err := j.SaveCrop(nil); err != nil { // and the power fails before the verdict
 		t.Fatal(err)
 	}
 	j.Close()
@@ -63,45 +63,45 @@ func TestOrphanedPictures(t *testing.T) {
 		}
 	}
 	j = open(t, path)
-	if got := pictures(t, path); !slices.Equal(got, []string{"000000000001.png", "7.png", "README"}) {
-		t.Errorf("left are %v", got)
+	if got := crops(t, path); !slices.Equal(got, []string{"000000000001.png", "7.png", "README"}) {
+		t.Errorf("left: %v", got)
 	}
 	if err := os.Remove(filepath.Join(path+"-crops", "000000000001.png")); err != nil {
 		t.Fatal(err)
 	}
 	if rows, err := j.Pending(0, 9); err != nil || len(rows) != 1 || rows[0].Crop != "journal.db-crops/000000000001.png" {
-		t.Errorf("a missing picture is no error: %v, %v", rows, err)
+		t.Errorf("with a missing crop: %v, %v", rows, err)
 	}
 	sweep(t, j, journal.Limits{Crops: 1}, 0)
 }
 
-// Pictures go with their verdicts, and the oldest go above their limit; verdicts stay for all that.
-func TestPicturesWithinLimits(t *testing.T) {
+// Crops are deleted with their verdicts, and the oldest above the limit; their verdicts stay.
+func TestCropsWithinLimits(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	j := open(t, path)
 	for range 10 {
 		withCrop(t, j, 1000)
 	}
 	sweep(t, j, journal.Limits{Crops: 6500}, 0)
-	if got := pictures(t, path); len(got) != 6 || got[0] != "000000000005.png" {
-		t.Errorf("left are %v", got)
+	if got := crops(t, path); len(got) != 6 || got[0] != "000000000005.png" {
+		t.Errorf("left: %v", got)
 	}
 	j.Close()
 	j = open(t, path)
 	sweep(t, j, journal.Limits{Crops: 5500}, day)
-	if got := pictures(t, path); len(got) != 5 {
-		t.Errorf("after a restart left are %v", got)
+	if got := crops(t, path); len(got) != 5 {
+		t.Errorf("left after a restart: %v", got)
 	}
 	ack(t, j, 1, 8)
 	sweep(t, j, journal.Limits{Age: day}, day)
-	if got := pictures(t, path); !slices.Equal(got, []string{"000000000009.png", "000000000010.png"}) {
-		t.Errorf("without their verdicts left are %v", got)
+	if got := crops(t, path); !slices.Equal(got, []string{"000000000009.png", "000000000010.png"}) {
+		t.Errorf("left without their verdicts: %v", got)
 	}
 }
 
-// A picture that cannot be written leaves neither a file nor a hole in the numbers, whether or not
-// some of it reached the disk.
-func TestPictureCannotBeWritten(t *testing.T) {
+// A failed write of a crop leaves neither a file nor a gap in the numbers, whether or not the file
+// reached the disk.
+func TestCropCannotBeWritten(t *testing.T) {
 	for name, persisted := range map[string]bool{"not written": false, "written but reported as failed": true} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "journal.db")
@@ -125,8 +125,8 @@ func TestPictureCannotBeWritten(t *testing.T) {
 			}
 			j.Close()
 			j = open(t, path)
-			if got := pictures(t, path); len(got) != 0 {
-				t.Errorf("left are %v", got)
+			if got := crops(t, path); len(got) != 0 {
+				t.Errorf("left: %v", got)
 			}
 			if seq := withCrop(t, j, 5); seq != 1 {
 				t.Errorf("number %d", seq)
@@ -135,9 +135,9 @@ func TestPictureCannotBeWritten(t *testing.T) {
 	}
 }
 
-// What a person has labelled goes after all that nobody looked at, what an export has goes first; a
-// label needs neither the agent nor a row.
-func TestLabelledPicturesStay(t *testing.T) {
+// Labelled crops are deleted after all unlabelled ones, exported crops are deleted first. A label
+// needs neither the agent nor a row.
+func TestLabelledCropsStay(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	j := open(t, path)
 	for range 10 {
@@ -145,7 +145,7 @@ func TestLabelledPicturesStay(t *testing.T) {
 	}
 	label := func(seq uint64, l review.Label) {
 		t.Helper()
-		// as the command line beside the agent does
+		// as the command line does
 		if err := review.Open(journal.CropFolder(path), station, "").Label(seq, l); err != nil {
 			t.Fatal(err)
 		}
@@ -156,33 +156,33 @@ func TestLabelledPicturesStay(t *testing.T) {
 	move(t, path, "normal/000000000004.png", "exported/normal/000000000004.png")
 
 	sweep(t, j, journal.Limits{Crops: 9500}, 0)
-	if got := pictures(t, path, "exported/normal"); len(got) != 0 {
-		t.Errorf("of those that an export has, left are %v", got)
+	if got := crops(t, path, "exported/normal"); len(got) != 0 {
+		t.Errorf("left of the exported ones: %v", got)
 	}
 	sweep(t, j, journal.Limits{Crops: 4500}, 0)
-	if got := pictures(t, path); !slices.Equal(got, []string{"000000000010.png"}) {
-		t.Errorf("waiting are %v", got)
+	if got := crops(t, path); !slices.Equal(got, []string{"000000000010.png"}) {
+		t.Errorf("waiting: %v", got)
 	}
-	label(3, review.None) // taken back, it waits again and is the oldest
+	label(3, review.None) // it waits again and is the oldest
 	sweep(t, j, journal.Limits{Crops: 3500}, 0)
-	if got := pictures(t, path); !slices.Equal(got, []string{"000000000010.png"}) {
-		t.Errorf("waiting are %v", got)
+	if got := crops(t, path); !slices.Equal(got, []string{"000000000010.png"}) {
+		t.Errorf("waiting: %v", got)
 	}
 
-	// Without their rows only those go that nobody labelled, now and at a start.
+	// Without their rows only unlabelled crops are deleted, now and at a start.
 	ack(t, j, 1, 10)
 	sweep(t, j, journal.Limits{Age: day}, day)
 	sweep(t, j, journal.Limits{Age: day}, day)
 	j.Close()
 	j = open(t, path)
 	for folder, want := range map[string][]string{"": nil, "crack": {"000000000001.png"}, "normal": {"000000000002.png"}} {
-		if got := pictures(t, path, folder); !slices.Equal(got, want) {
+		if got := crops(t, path, folder); !slices.Equal(got, want) {
 			t.Errorf("%q has %v, want %v", folder, got, want)
 		}
 	}
 	sweep(t, j, journal.Limits{Crops: 1}, 0)
-	if got := append(pictures(t, path, "crack"), pictures(t, path, "normal")...); len(got) != 0 {
-		t.Errorf("above the limit left are %v", got)
+	if got := append(crops(t, path, "crack"), crops(t, path, "normal")...); len(got) != 0 {
+		t.Errorf("left above the limit: %v", got)
 	}
 }
 
@@ -193,9 +193,8 @@ func move(t *testing.T, path, from, to string) {
 	}
 }
 
-// A picture of a verdict that is stored already is none that the next start removes; a second one
-// replaces it.
-func TestPictureBehindItsVerdict(t *testing.T) {
+// The next start keeps the crop of a verdict that was stored before it; a second crop replaces it.
+func TestCropAfterItsVerdict(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	j := open(t, path)
 	appendN(t, j, 3)
@@ -207,16 +206,16 @@ func TestPictureBehindItsVerdict(t *testing.T) {
 	withCrop(t, j, 30)
 	j.Close()
 	j = open(t, path)
-	if got := pictures(t, path); !slices.Equal(got, []string{"000000000002.png", "000000000004.png"}) {
-		t.Errorf("left are %v", got)
+	if got := crops(t, path); !slices.Equal(got, []string{"000000000002.png", "000000000004.png"}) {
+		t.Errorf("left: %v", got)
 	}
 	sweep(t, j, journal.Limits{Crops: 49}, 0)
-	if got := pictures(t, path); !slices.Equal(got, []string{"000000000004.png"}) {
-		t.Errorf("of 20 and 30 bytes, 49 allowed, left are %v", got)
+	if got := crops(t, path); !slices.Equal(got, []string{"000000000004.png"}) {
+		t.Errorf("left of 20 and 30 bytes with a limit of 49: %v", got)
 	}
 }
 
-// Labels outlive a database that is damaged, whose acknowledged rows are not saved.
+// Labels survive a damaged database, whose acknowledged rows are not saved.
 func TestLabelsOutliveTheDatabase(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	j := open(t, path)
@@ -227,21 +226,21 @@ func TestLabelsOutliveTheDatabase(t *testing.T) {
 	if err := review.Open(journal.CropFolder(path), station, "").Label(1, review.Crack); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte("no database, but long enough to be taken for one that is damaged"), 0o640); err != nil {
+	if err := os.WriteFile(path, []byte("not a database, but long enough to look like a damaged one"), 0o640); err != nil {
 		t.Fatal(err)
 	}
 	j = open(t, path)
 	if len(j.Notes()) == 0 {
-		t.Fatal("the damage was not seen")
+		t.Fatal("the damage was not found")
 	}
-	if got := pictures(t, path, "crack"); !slices.Equal(got, []string{"000000000001.png"}) {
-		t.Errorf("labelled are %v", got)
+	if got := crops(t, path, "crack"); !slices.Equal(got, []string{"000000000001.png"}) {
+		t.Errorf("labelled: %v", got)
 	}
 }
 
-// Labels, retention and new tires at once: each label is kept or refused because the picture had
-// gone before.
-func TestLabelsBesideRetention(t *testing.T) {
+// Labels, retention and new tires at the same time: each label is kept, or refused because the crop
+// was deleted before.
+func TestLabelsDuringRetention(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	j := open(t, path)
 	const n = 60
@@ -271,7 +270,7 @@ func TestLabelsBesideRetention(t *testing.T) {
 	sweep(t, j, journal.Limits{Crops: (n + 10) * 1000}, 0)
 	for _, seq := range kept {
 		if p, err := q.Picture(seq); err != nil || p.Label != review.Normal {
-			t.Errorf("picture %d was labelled and is %q, %v", seq, p.Label, err)
+			t.Errorf("crop %d was labelled and is %q, %v", seq, p.Label, err)
 		}
 	}
 	c, err := q.Count()

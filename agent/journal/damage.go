@@ -13,24 +13,24 @@ import (
 	"tirewatch/internal/durable"
 )
 
-// A database that contradicts itself is replaced in steps, each of which may be the last before a
-// power cut; the next start goes on:
+// A damaged database is replaced in steps. The power may fail after each of them; the next start
+// continues:
 //
-//	1. the numbers' file gets Floor and the name under which the damaged file is kept   (scheduleRepair)
-//	2. journal.db-wal, -shm and at last journal.db get that name                        (setAside)
-//	3. journal.db.new is filled with what can still be read of the queue, and becomes journal.db (rebuild)
-//	4. the numbers' file forgets the name
+//	1. write Floor and the name for the damaged file into the numbers file   (scheduleRepair)
+//	2. rename journal.db-shm, -wal and last journal.db to that name          (setAside)
+//	3. fill journal.db.new with the readable rows of the queue, rename it    (rebuild)
+//	   to journal.db
+//	4. clear the name in the numbers file                                    (recover)
 //
-// Found aside without journal.db: step 3 is due. Found both: step 4.
+// If only the damaged file exists, step 3 is next. If journal.db exists too, step 4 is next.
 
-// maxAside is how many damaged files stay for examination. Each can be as large as a journal, so that
-// there must be an end.
+// maxAside is how many damaged files are kept for examination. Each can be as large as a journal.
 const maxAside = 2
 
-// asideMark stands before the time in the name of a damaged file.
+// asideMark precedes the time in the name of a damaged file.
 const asideMark = ".damaged-"
 
-// diagnose explains an error of a database at work. Damage is remembered in the numbers' file, so that
+// diagnose explains an error of the open database. It records damage in the numbers file, so that
 // the next start repairs it.
 func (j *Journal) diagnose(err error) error {
 	err = explain(j.path, err)
@@ -42,7 +42,7 @@ func (j *Journal) diagnose(err error) error {
 	defer j.numbersMu.Unlock()
 	if j.damage == nil {
 		j.damage = damage
-		// then the next start finds the damage for itself
+		// if the disk does not take the record, the next start finds the damage itself
 		if failed := j.scheduleRepairLocked(damage, nil); failed != nil {
 			j.damage = errors.Join(damage, failed)
 		}
@@ -51,25 +51,25 @@ func (j *Journal) diagnose(err error) error {
 	return err
 }
 
-// Damaged is closed when the database was found damaged at work. Nothing can be stored any more:
-// the process must end, and Open repairs at the next start.
+// Damaged returns a channel that is closed when the open database turns out to be damaged. From
+// then on nothing can be stored: the process must end, and the next Open repairs the journal.
 func (j *Journal) Damaged() <-chan struct{} { return j.damaged }
 
-// Damage is what closed Damaged.
+// Damage returns the error that closed Damaged.
 func (j *Journal) Damage() error {
 	j.numbersMu.Lock()
 	defer j.numbersMu.Unlock()
 	return j.damage
 }
 
-// scheduleRepair is step 1.
+// scheduleRepair does step 1.
 func (j *Journal) scheduleRepair(damage *DamagedError, missing error) error {
 	j.numbersMu.Lock()
 	defer j.numbersMu.Unlock()
 	return j.scheduleRepairLocked(damage, missing)
 }
 
-// scheduleRepairLocked is scheduleRepair for a caller that holds numbersMu.
+// scheduleRepairLocked does step 1. The caller holds numbersMu.
 func (j *Journal) scheduleRepairLocked(damage *DamagedError, missing error) error {
 	n := j.numbers
 	if missing != nil {
@@ -84,7 +84,7 @@ func (j *Journal) scheduleRepairLocked(damage *DamagedError, missing error) erro
 	return j.writeNumbers(n)
 }
 
-// asideName is free.
+// asideName returns an unused name for the damaged file.
 func (j *Journal) asideName(now time.Time) string {
 	first := filepath.Base(j.path) + asideMark + now.UTC().Format("20060102T150405Z")
 	name := first
@@ -94,7 +94,7 @@ func (j *Journal) asideName(now time.Time) string {
 	return name
 }
 
-// recover does steps 2 to 4, or those that are left.
+// recover does steps 2 to 4, or those that are still to do.
 func (j *Journal) recover() error {
 	j.numbersMu.Lock()
 	defer j.numbersMu.Unlock()
@@ -110,8 +110,8 @@ func (j *Journal) recover() error {
 		if err != nil {
 			return err
 		}
-		j.note("the journal was damaged; it is kept as %s. %d verdicts that were not sent yet were saved from it. The next number is %d (%v)",
-			aside, saved, n.Floor+1, gap)
+		j.note("the journal was damaged; it is kept as %s. %d unsent verdicts were saved from it. "+
+			"The next number is %d (%v)", aside, saved, n.Floor+1, gap)
 	}
 	n.Salvage, n.InUse = "", false
 	if err := j.writeNumbers(n); err != nil {
@@ -120,18 +120,18 @@ func (j *Journal) recover() error {
 	return j.prune()
 }
 
-// setAside is step 2. The database itself goes last: as long as it is there, its log is read with
-// it or not at all.
+// setAside does step 2. The database is renamed last: while it exists, its log is read together
+// with it or not at all.
 func (j *Journal) setAside(aside string) error {
 	for _, suffix := range []string{"-shm", "-wal", ""} {
 		if err := j.env.rename(j.path+suffix, aside+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("keep the damaged file aside: %w", explainFile(err))
+			return fmt.Errorf("set the damaged file aside: %w", explainFile(err))
 		}
 	}
 	return durable.SyncDir(j.folder())
 }
 
-// rebuild is step 3. The new file takes its name when it is whole and durable.
+// rebuild does step 3. The new file gets its name when it is complete and durable.
 func (j *Journal) rebuild(aside string, floor uint64) (gap Gap, saved int, err error) {
 	temp := j.path + ".new"
 	for _, suffix := range []string{"-journal", "-wal", "-shm", ""} {
@@ -139,9 +139,10 @@ func (j *Journal) rebuild(aside string, floor uint64) (gap Gap, saved int, err e
 			return gap, 0, explainFile(err)
 		}
 	}
-	// Nothing of it counts before the rename, so it needs no journal of its own, and one fsync at
-	// the end.
-	db, err := j.connect(temp, "rwc", "auto_vacuum(INCREMENTAL)", "journal_mode(OFF)", "synchronous(OFF)")
+	// The file does not count before the rename, so it needs no rollback journal and only one fsync
+	// at the end.
+	db, err := j.connect(temp, "rwc",
+		"auto_vacuum(INCREMENTAL)", "journal_mode(OFF)", "synchronous(OFF)")
 	if err != nil {
 		return gap, 0, err
 	}
@@ -166,9 +167,8 @@ func syncFile(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// fill makes a journal with the rows of the queue that can still be read in aside, and the gaps
-// that it knew. Acknowledged rows are not copied: the broker has them, and so has the file that is
-// kept.
+// fill writes a new journal with the readable rows of aside's queue and its gaps. Acknowledged rows
+// are not copied: the broker has them, and the damaged file is kept.
 func (j *Journal) fill(db *sql.DB, aside string, floor uint64) (gap Gap, saved int, err error) {
 	tx, err := db.Begin()
 	if err != nil {
@@ -178,7 +178,8 @@ func (j *Journal) fill(db *sql.DB, aside string, floor uint64) (gap Gap, saved i
 	if err := j.createSchema(tx); err != nil {
 		return gap, 0, err
 	}
-	insert, err := tx.Prepare(`INSERT INTO verdicts (seq, time, label, probability, body, crc) VALUES (?, ?, ?, ?, ?, ?)`)
+	insert, err := tx.Prepare(`INSERT INTO verdicts (seq, time, label, probability, body, crc)
+		VALUES (?, ?, ?, ?, ?, ?)`)
 	if err != nil {
 		return gap, 0, err
 	}
@@ -186,7 +187,8 @@ func (j *Journal) fill(db *sql.DB, aside string, floor uint64) (gap Gap, saved i
 	s := salvage{station: j.station, floor: floor}
 	var failed error
 	s.keep = func(r row) {
-		_, err := insert.Exec(int64(r.seq), r.v.Time.UnixMilli(), string(r.v.Label), r.v.Probability, r.body, checksum(r.seq, r.body))
+		_, err := insert.Exec(int64(r.seq), r.v.Time.UnixMilli(), string(r.v.Label), r.v.Probability,
+			r.body, checksum(r.seq, r.body))
 		failed = errors.Join(failed, err)
 		saved++
 	}
@@ -198,7 +200,8 @@ func (j *Journal) fill(db *sql.DB, aside string, floor uint64) (gap Gap, saved i
 	if failed != nil {
 		return gap, 0, failed
 	}
-	gap = Gap{First: s.received + 1, Last: floor, Why: fmt.Sprintf("the journal was damaged, %d verdicts were saved from it", saved), Time: time.Now()}
+	gap = Gap{First: s.received + 1, Last: floor, Time: time.Now(),
+		Why: fmt.Sprintf("the journal was damaged, %d verdicts were saved from it", saved)}
 	if err := insertGap(tx, gap); err != nil {
 		return gap, 0, err
 	}
@@ -208,16 +211,17 @@ func (j *Journal) fill(db *sql.DB, aside string, floor uint64) (gap Gap, saved i
 	return gap, saved, tx.Commit()
 }
 
-// prune removes the oldest of the damaged files.
+// prune deletes the oldest damaged files.
 func (j *Journal) prune() error {
-	entries, err := os.ReadDir(j.folder()) // by name, and so by time
+	entries, err := os.ReadDir(j.folder()) // sorted by name, and so by time
 	if err != nil {
 		return explainFile(err)
 	}
 	var all []string
 	for _, e := range entries {
 		name := e.Name()
-		if strings.HasPrefix(name, filepath.Base(j.path)+asideMark) && !strings.HasSuffix(name, "-wal") && !strings.HasSuffix(name, "-shm") {
+		if strings.HasPrefix(name, filepath.Base(j.path)+asideMark) &&
+			!strings.HasSuffix(name, "-wal") && !strings.HasSuffix(name, "-shm") {
 			all = append(all, filepath.Join(j.folder(), name))
 		}
 	}
@@ -227,7 +231,7 @@ func (j *Journal) prune() error {
 				return explainFile(err)
 			}
 		}
-		j.note("%s is deleted: two damaged files are kept", all[0])
+		j.note("deleted %s: only the newest %d damaged files are kept", all[0], maxAside)
 		all = all[1:]
 	}
 	return nil

@@ -16,7 +16,7 @@ import (
 	"tirewatch/internal/durable"
 )
 
-// aside lists the damaged files that are kept, without their logs.
+// aside lists the damaged files that were set aside, without their logs.
 func aside(t *testing.T, path string) []string {
 	t.Helper()
 	found, err := filepath.Glob(path + ".damaged-*Z*")
@@ -32,8 +32,8 @@ func aside(t *testing.T, path string) []string {
 	return names
 }
 
-// rest makes a journal of n verdicts, of which the broker has taken the first acked, as a clean end
-// leaves it: all in one file.
+// rest makes a cleanly closed journal, one file, of n verdicts. The first acked of them are
+// acknowledged.
 func rest(t *testing.T, n int, acked uint64) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "journal.db")
@@ -60,8 +60,8 @@ func next(t *testing.T, j *journal.Journal) uint64 {
 	return v.Seq
 }
 
-// A damaged journal is kept as it was, byte for byte, the numbers go on above everything that was
-// ever used, and what can be read of the queue is saved.
+// A damaged journal is kept byte for byte, the numbers continue above every used number, and the
+// readable rows of the queue are saved.
 func TestDamagedJournalIsKeptAside(t *testing.T) {
 	const n, acked = 200, 50
 	tests := []struct {
@@ -90,7 +90,7 @@ func TestDamagedJournalIsKeptAside(t *testing.T) {
 				}
 			})
 		}, 0},
-		{"no table any more", func(t *testing.T, path string) { execSQL(t, path, "DELETE FROM journal") }, n - acked},
+		{"an empty table", func(t *testing.T, path string) { execSQL(t, path, "DELETE FROM journal") }, n - acked},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -100,7 +100,7 @@ func TestDamagedJournalIsKeptAside(t *testing.T) {
 			j := open(t, path)
 			kept := aside(t, path)
 			if len(kept) != 1 || !bytes.Equal(files(t, kept[0])[""], before[""]) {
-				t.Fatalf("kept aside: %v", kept)
+				t.Fatalf("set aside: %v", kept)
 			}
 			notes := strings.Join(j.Notes(), "\n")
 			if !strings.Contains(notes, kept[0]) || !strings.Contains(notes, "was damaged") {
@@ -121,7 +121,7 @@ func TestDamagedJournalIsKeptAside(t *testing.T) {
 				}
 			}
 			if seq := next(t, j); seq != journal.Block+1 {
-				t.Errorf("the numbers go on with %d, want %d", seq, journal.Block+1)
+				t.Errorf("the numbers continue with %d, want %d", seq, journal.Block+1)
 			}
 			_, gaps, err := j.Gaps(10)
 			if err != nil || len(gaps) != 1 || gaps[0].Last != journal.Block || gaps[0].First > acked+1 {
@@ -130,20 +130,20 @@ func TestDamagedJournalIsKeptAside(t *testing.T) {
 			j.Close()
 			j = open(t, path) // an ordinary start follows
 			if len(j.Notes()) != 0 || next(t, j) != journal.Block+2 {
-				t.Errorf("after that: %v", j.Notes())
+				t.Errorf("at the next start: notes %v", j.Notes())
 			}
 		})
 	}
 }
 
-// The power may go after each step of the repair. The next start goes on, keeps the same file, and
-// saves the same rows.
+// The power may fail after each step of the repair. The next start continues, keeps the same file,
+// and saves the same rows.
 func TestRepairIsInterrupted(t *testing.T) {
-	cut := errors.New("the power is gone")
+	cut := errors.New("power cut")
 	for stop := 0; ; stop++ {
 		path := rest(t, 50, 10)
 		edit(t, path, func(b []byte) { copy(b[len(b)/2&^4095:][:4096], make([]byte, 4096)) })
-		if err := os.WriteFile(path+"-wal", []byte("a log that is of no use"), 0o600); err != nil {
+		if err := os.WriteFile(path+"-wal", []byte("a useless log"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		damaged := files(t, path)[""]
@@ -182,7 +182,7 @@ func TestRepairIsInterrupted(t *testing.T) {
 		j = open(t, path)
 		kept := aside(t, path)
 		if len(kept) != 1 || !bytes.Equal(files(t, kept[0])[""], damaged) {
-			t.Errorf("stopped at step %d: kept aside: %v", stop, kept)
+			t.Errorf("stopped at step %d: set aside: %v", stop, kept)
 		}
 		if got := pending(t, j, 0, 100); len(got) < 10 {
 			t.Errorf("stopped at step %d: saved %v", stop, got)
@@ -196,7 +196,7 @@ func TestRepairIsInterrupted(t *testing.T) {
 	}
 }
 
-// Damaged cards fill with damaged files, so only the newest are kept.
+// A bad card produces many damaged files, so only the newest are kept.
 func TestFewDamagedFilesAreKept(t *testing.T) {
 	path := rest(t, 1, 0)
 	for range 4 {
@@ -208,8 +208,8 @@ func TestFewDamagedFilesAreKept(t *testing.T) {
 	}
 }
 
-// A file that gets damaged while the agent works takes nothing more, says so, and the next start
-// repairs it.
+// A file that is damaged while the agent runs refuses more verdicts, reports it, and is repaired at
+// the next start.
 func TestDamageAtWork(t *testing.T) {
 	path := rest(t, 2000, 0)
 	j := open(t, path)
@@ -228,15 +228,15 @@ func TestDamageAtWork(t *testing.T) {
 		t.Errorf("kept: %v", kept)
 	}
 	if seq := next(t, j); seq != 2*journal.Block+1 {
-		t.Errorf("the numbers go on with %d", seq)
+		t.Errorf("the numbers continue with %d", seq)
 	}
 }
 
-// A row whose content rotted is not sent and holds nothing up.
-func TestRottenRow(t *testing.T) {
+// A corrupt row is not sent and does not block the rows after it.
+func TestCorruptRow(t *testing.T) {
 	path := rest(t, 5, 0)
 	execSQL(t, path, "UPDATE verdicts SET body = zeroblob(9) WHERE seq = 1")
-	// whole, but another's
+	// valid, but the checksum of another row
 	execSQL(t, path, "UPDATE verdicts SET crc = (SELECT crc FROM verdicts WHERE seq = 5) WHERE seq IN (2, 4)")
 	j := open(t, path)
 	if got := pending(t, j, 0, 1); len(got) != 1 || got[0] != 3 {
@@ -257,7 +257,7 @@ func TestRottenRow(t *testing.T) {
 	}
 }
 
-// The numbers survive whatever becomes of the database, and whatever becomes of their own file.
+// Numbers are never reused, whatever happens to the database or to the numbers file.
 func TestNumbersNeverRepeat(t *testing.T) {
 	remove := func(t *testing.T, paths ...string) {
 		for _, path := range paths {
@@ -274,23 +274,23 @@ func TestNumbersNeverRepeat(t *testing.T) {
 	tests := []struct {
 		name  string
 		spoil func(t *testing.T, path string)
-		above uint64 // the next number is exactly this one, or above it when exact is false
+		above uint64 // the next number: exactly this one, or at least it when exact is false
 		exact bool
 		note  string
 	}{
-		{"all is well", func(t *testing.T, path string) {}, 10, true, ""},
-		{"the database is gone", func(t *testing.T, path string) { remove(t, path) }, journal.Block + 1, true, "another begins"},
-		{"the database is empty", func(t *testing.T, path string) { overwrite(t, path, "") }, journal.Block + 1, true, "another begins"},
-		{"the numbers' file is gone", func(t *testing.T, path string) { remove(t, path+"-numbers") }, 10, true, "written anew"},
-		{"the numbers' file is noise", func(t *testing.T, path string) { overwrite(t, path+"-numbers", "1025") }, 10, true, "written anew"},
-		{"the numbers' file was changed", func(t *testing.T, path string) {
+		{"undamaged", func(t *testing.T, path string) {}, 10, true, ""},
+		{"the database is missing", func(t *testing.T, path string) { remove(t, path) }, journal.Block + 1, true, "a new one begins"},
+		{"the database is empty", func(t *testing.T, path string) { overwrite(t, path, "") }, journal.Block + 1, true, "a new one begins"},
+		{"the numbers file is missing", func(t *testing.T, path string) { remove(t, path+"-numbers") }, 10, true, "written again"},
+		{"the numbers file is noise", func(t *testing.T, path string) { overwrite(t, path+"-numbers", "1025") }, 10, true, "written again"},
+		{"the numbers file was changed", func(t *testing.T, path string) {
 			edit(t, path+"-numbers", func(b []byte) { copy(b[bytes.Index(b, []byte("1024")):], "0024") })
-		}, 10, true, "written anew"},
+		}, 10, true, "written again"},
 		{"both are damaged", func(t *testing.T, path string) {
 			overwrite(t, path, "noise")
 			overwrite(t, path+"-numbers", "noise")
 		}, 1_700_000_000_000, false, "was damaged"},
-		{"the database is damaged and the numbers' file gone", func(t *testing.T, path string) {
+		{"the database is damaged and the numbers file is missing", func(t *testing.T, path string) {
 			overwrite(t, path, "noise")
 			remove(t, path+"-numbers")
 		}, 1_700_000_000_000, false, "was damaged"},
@@ -309,13 +309,13 @@ func TestNumbersNeverRepeat(t *testing.T) {
 			}
 			j.Close()
 			if j = open(t, path); next(t, j) != seq+1 || len(j.Notes()) != 0 {
-				t.Errorf("the one after %d is another, notes %v", seq, j.Notes())
+				t.Errorf("the number after %d is wrong, notes %v", seq, j.Notes())
 			}
 		})
 	}
 }
 
-// A copy of the journal from last week must not give last week's numbers again.
+// A restored copy of last week's journal must not reuse last week's numbers.
 func TestOldCopyOfTheJournal(t *testing.T) {
 	path := rest(t, 9, 9)
 	old := files(t, path)[""]
@@ -326,7 +326,7 @@ func TestOldCopyOfTheJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	j = open(t, path)
-	if !strings.Contains(strings.Join(j.Notes(), ""), "is older than the numbers") {
+	if !strings.Contains(strings.Join(j.Notes(), ""), "is older than its file of used numbers") {
 		t.Errorf("notes %v", j.Notes())
 	}
 	if seq := next(t, j); seq != 2*journal.Block+1 {
@@ -337,7 +337,7 @@ func TestOldCopyOfTheJournal(t *testing.T) {
 	}
 }
 
-// While numbers cannot be reserved nothing is stored; afterwards there is no gap.
+// While numbers cannot be reserved, nothing is stored; afterwards there is no gap.
 func TestNumbersCannotBeReserved(t *testing.T) {
 	for name, persisted := range map[string]bool{"not written": false, "written but reported as failed": true} {
 		t.Run(name, func(t *testing.T) {
@@ -395,7 +395,7 @@ INSERT INTO journal VALUES ('` + station + `');
 PRAGMA application_id = 0x54495245;
 PRAGMA user_version = 1;`
 
-// A journal of the first release goes on without a gap and without a note.
+// A journal of the first release continues without a gap and without a note.
 func TestJournalOfSchema1(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	db, err := sql.Open("sqlite", path)

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// Gap is a run of numbers that the broker may never get, and why. Gaps are kept in the journal and
+// Gap is a run of numbers that the broker may never get, and the reason. Gaps are stored and
 // published, so that a receiver can tell a known loss from an unknown one.
 type Gap struct {
 	First uint64 `json:"first"`
 	Last  uint64 `json:"last"`
-	// verdicts that were not delivered; 0: not known, perhaps none
+	// undelivered verdicts; 0: not known, perhaps none
 	Lost uint64    `json:"lost,omitempty"`
 	Why  string    `json:"why"`
 	Time time.Time `json:"time"` // when it was noticed, by the station's clock
@@ -25,8 +25,8 @@ func (g Gap) String() string {
 	return fmt.Sprintf("numbers %d to %d: %s verdicts not delivered: %s", g.First, g.Last, lost, g.Why)
 }
 
-// insertGap notes a gap. One that begins where the last of the same cause ended makes that one
-// longer, so that a long loss in small steps is one gap. The same gap twice is noted once.
+// insertGap stores a gap. A gap that follows the latest one for the same reason extends it, so that
+// a long loss in small steps is one gap. A repeated gap is stored once.
 func insertGap(tx *sql.Tx, g Gap) error {
 	n, err := affected(tx.Exec(`UPDATE gaps SET last = ?, lost = lost + ?, time = ?
 		WHERE rowid = (SELECT max(rowid) FROM gaps) AND last = ? AND why = ? AND lost > 0`,
@@ -39,8 +39,8 @@ func insertGap(tx *sql.Tx, g Gap) error {
 	return err
 }
 
-// Gaps returns how many verdicts were lost for the broker as far as that is known, and the newest n
-// gaps, the newest first.
+// Gaps returns how many verdicts the broker is known to have lost, and the newest n gaps, the
+// newest first.
 func (j *Journal) Gaps(n int) (lost uint64, newest []Gap, err error) {
 	defer func() {
 		if err != nil {

@@ -14,7 +14,7 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// grown makes a journal of n verdicts, of which the broker has all but the last 256.
+// grown makes a journal of n verdicts; all but the last 256 are acknowledged.
 func grown(t testing.TB, n int) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "journal.db")
@@ -38,9 +38,9 @@ func grown(t testing.TB, n int) string {
 	return path
 }
 
-// BenchmarkGrowth times what happens for each verdict in journals of growing size. Rounds
-// alternate, so that what else the machine does meets all sizes; fsync is left out, because its
-// time is the disk's and hides the rest. The largest may take half as long again as the smallest.
+// BenchmarkGrowth times the work for one verdict in journals of growing size. Rounds alternate, so
+// that other load affects all sizes; fsync is off, because its time depends on the disk and hides
+// the rest. The largest journal may take 1.5 times as long as the smallest.
 func BenchmarkGrowth(b *testing.B) {
 	sizes := []int{1_000, 100_000, 1_000_000}
 	type operation struct {
@@ -94,7 +94,7 @@ func BenchmarkGrowth(b *testing.B) {
 	}
 }
 
-// The queue and retention find their rows by an index, whatever lies before and behind.
+// The queue, retention and search find their rows with an index.
 func TestNothingIsScanned(t *testing.T) {
 	path := rest(t, 10, 5)
 	db, err := sql.Open("sqlite", path)
@@ -109,8 +109,8 @@ func TestNothingIsScanned(t *testing.T) {
 		`SELECT seq FROM verdicts WHERE acked = 0 AND seq <= 7 ORDER BY seq`,
 		`DELETE FROM verdicts WHERE seq <= 3`,
 		`SELECT time, seq FROM verdicts WHERE (time, seq) < (9, 9) AND time >= 3 ORDER BY time DESC, seq DESC LIMIT 1 OFFSET 99`,
-		`SELECT seq, body FROM verdicts WHERE (time, seq) < (9, 9) AND (time, seq) >= (3, 3) AND label <> 'normal' AND ('a' = '' OR label = 'a')
-			AND probability BETWEEN 0 AND 1 ORDER BY time DESC, seq DESC LIMIT 50`,
+		`SELECT seq, body FROM verdicts WHERE (time, seq) < (9, 9) AND (time, seq) >= (3, 3)
+			AND label <> 'normal' AND ('a' = '' OR label = 'a') AND probability BETWEEN 0 AND 1 ORDER BY time DESC, seq DESC LIMIT 50`,
 	} {
 		rows, err := db.Query("EXPLAIN QUERY PLAN " + query)
 		if err != nil {

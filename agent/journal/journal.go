@@ -1,37 +1,37 @@
-// Package journal keeps every verdict of the station, and is the queue to the broker.
+// Package journal stores every verdict of the station and is the queue to the broker.
 //
 //	verdict -> JOURNAL -> uplink -> broker
 //	              ^----- acknowledged
 //
-// A verdict counts from the moment Append returns: it has its sequence number and survives a power
-// cut. The rows that are not yet acknowledged are the queue; nothing else in the program remembers
-// what still has to be sent. Newcomers need Open and Append.
+// When [Journal.Append] returns nil, the verdict has its sequence number and survives a power cut.
+// The queue is the set of rows that the broker has not acknowledged; no other part of the program
+// remembers what must still be sent. Start with [Open] and [Journal.Append].
 //
-// These names lie in the journal's folder:
+// Files in the journal's folder:
 //
-//	journal.db           the verdicts, an SQLite database with its -wal and -shm
-//	journal.db-numbers   which numbers are used up, in case that journal.db is damaged or gone: numbers.go
-//	journal.db-crops     pictures of tires, and what people say of them: crops.go, agent/review
-//	journal.db-lock      held by the process that has the journal open
-//	journal.db.damaged-* a database that contradicted itself, kept aside by a later start: damage.go
+//	journal.db            the verdicts: an SQLite database with its -wal and -shm
+//	journal.db-numbers    the highest reserved number, in case journal.db is lost: numbers.go
+//	journal.db-crops      crops of tires and the labels of people: crops.go, agent/review
+//	journal.db-lock       held by the process that has the journal open
+//	journal.db.damaged-*  a damaged database that a later start set aside: damage.go
 //
-// The tables:
+// Tables:
 //
-//	verdicts  seq          INTEGER PRIMARY KEY AUTOINCREMENT, never used twice, without a gap but those in gaps
+//	verdicts  seq          INTEGER PRIMARY KEY AUTOINCREMENT, never reused; gaps lists the holes
 //	          time         Unix ms, UTC
 //	          label        normal, crack or no_decision
 //	          probability  of a crack, 0 to 1
-//	          acked        0 in the queue, 1 once the broker has taken it, 2 when the row cannot be read any more
-//	          body         the verdict as MessagePack, its seq 0: the column holds the number
-//	          crc          CRC-32C of seq (8 bytes, big endian) and body; NULL in rows of schema 1
+//	          acked        0 in the queue, 1 acknowledged by the broker, 2 unreadable
+//	          body         the verdict as MessagePack with seq 0: the column holds the number
+//	          crc          CRC-32C of seq (8 bytes, big endian) and body; NULL in schema 1
 //	gaps      first, last  numbers that the broker may never get
 //	          lost         how many verdicts that were; 0: not known
-//	          why, time    Unix ms, UTC
-//	marks     ran          ms that the station has worked with this journal, one row for each hour of it
+//	          why, time    reason; Unix ms, UTC
+//	marks     ran          ms that the station has run with this journal, one row an hour
 //	          seq          the highest number at that time: sweep.go
 //	journal   station      whose verdicts these are, one row
 //
-// Two indexes make them quick to search: search.go.
+// Two indexes make searches fast: search.go.
 package journal
 
 import (
@@ -57,7 +57,7 @@ const Version = 2
 // applicationID marks a database as a journal: "TIRE" in the header's application id.
 const applicationID = 0x54495245
 
-// schema runs in one transaction, so that a file is either no journal yet or a whole one.
+// schema runs in one transaction: a file is either empty or a complete journal.
 var schema = fmt.Sprintf(`
 CREATE TABLE journal (station TEXT NOT NULL) STRICT;
 CREATE TABLE verdicts (
@@ -70,13 +70,13 @@ CREATE TABLE verdicts (
 	crc         INTEGER
 ) STRICT;
 CREATE INDEX pending ON verdicts (seq) WHERE acked = 0;
-PRAGMA application_id = %d;`, applicationID) + later
+PRAGMA application_id = %d;`, applicationID) + addedIn2
 
-// upgrade makes schema 2 of schema 1. Rows of schema 1 have no checksum, which is no error.
-var upgrade = `ALTER TABLE verdicts ADD COLUMN crc INTEGER;` + later
+// upgrade changes schema 1 to schema 2. Rows of schema 1 have no checksum.
+var upgrade = `ALTER TABLE verdicts ADD COLUMN crc INTEGER;` + addedIn2
 
-// later is what schema 2 added.
-var later = fmt.Sprintf(`
+// addedIn2 is what schema 2 added.
+var addedIn2 = fmt.Sprintf(`
 CREATE TABLE gaps (
 	first INTEGER NOT NULL,
 	last  INTEGER NOT NULL,
@@ -94,69 +94,69 @@ type Journal struct {
 	station string
 	env     environment
 
-	db   *sql.DB // holds one connection, which owns the file's lock
+	db   *sql.DB // has one connection, which owns SQLite's lock on the file
 	lock *os.File
 	wake chan struct{}
 
 	closed atomic.Bool
 
-	sweepDue chan struct{} // capacity 1: there may be something to delete
+	sweepDue chan struct{} // capacity 1: retention should look at the limits
 
-	ran time.Duration // since the last mark; owned by the goroutine that calls Sweep
+	ran time.Duration // running time since the last mark; owned by the goroutine that calls Sweep
 
 	// written by Open only
 	created bool
 	notes   []string
-	logGap  string // why verdicts that were stored may be missing, "" for none; see log.go
+	logGap  string // why stored verdicts may be missing, "" if none are; see log.go
 
-	// is held while a verdict is stored, never while a transaction of another method is open
+	// held while a verdict is stored, never while a transaction of another method is open
 	mu     sync.Mutex
 	last   uint64          // guarded by mu; the highest number in use
 	queued int             // guarded by mu; rows with acked = 0
-	others []chan struct{} // guarded by mu; those of Watch
+	others []chan struct{} // guarded by mu; the channels that Watch returned
 
 	cropMu      sync.Mutex   // may be taken under mu
 	cropFolders []cropFolder // guarded by cropMu; one for each of review.Folders, in their order
 
 	numbersMu sync.Mutex    // may be taken under mu
-	numbers   numbers       // guarded by numbersMu; what the numbers' file says
-	damaged   chan struct{} // closed under numbersMu, when the file was found damaged at work
+	numbers   numbers       // guarded by numbersMu; content of the numbers file
+	damaged   chan struct{} // closed under numbersMu when the open database turns out damaged
 	damage    error         // guarded by numbersMu
 }
 
-// environment is what a journal needs of the system; tests put failures and recorders in its place.
+// environment is what a journal needs from the system. Tests inject failures and recorders here.
 type environment struct {
-	vfs       string // SQLite's name of the file system, empty for its own
-	noSync    bool   // a power cut does not matter
+	vfs       string // name of the SQLite VFS; empty: the default
+	noSync    bool   // skip fsync: a power cut may lose data
 	writeFile func(path string, data []byte, perm fs.FileMode) error
 	rename    func(from, to string) error
 }
 
-// Path is where the database is.
+// Path returns the path of the database.
 func (j *Journal) Path() string { return j.path }
 
-// Created says whether Open found no journal and began a new one.
+// Created reports whether Open created a new journal.
 func (j *Journal) Created() bool { return j.created }
 
-// Next is the number that the next verdict gets.
+// Next returns the number of the next verdict.
 func (j *Journal) Next() uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.last + 1
 }
 
-// Notes are what Open found that a person must know: a damaged file, numbers that were skipped.
-// Usually there are none.
+// Notes returns what a person must know about this Open: a damaged file, skipped numbers. It is
+// usually empty.
 func (j *Journal) Notes() []string { return j.notes }
 
-// Close gives the file free. Verdicts need no Close to be safe.
+// Close releases the file. Stored verdicts are safe without Close.
 func (j *Journal) Close() error {
 	if j.closed.Swap(true) {
 		return nil
 	}
-	// Noted before SQLite removes its log: killed in between, the next start finds a log that it
-	// did not need. When it cannot be noted, on a full disk, the next start takes the log for lost
-	// and skips numbers.
+	// The mark changes before SQLite removes its log: after a kill in between, the next start finds
+	// a log that it does not need. If the mark cannot be written (full disk), the next start
+	// assumes that the log was lost and skips numbers.
 	err := errors.Join(j.inUse(false), j.db.Close())
 	j.unlock()
 	if err != nil {
@@ -165,13 +165,13 @@ func (j *Journal) Close() error {
 	return nil
 }
 
-// Append gives v the station and its next number and stores it. When it returns nil the verdict
-// survives a power cut; after an error there is no row, v keeps the number it had, and the next
-// Append may succeed: ErrFull when the disk is full.
+// Append sets the station and the next number in v and stores v. When it returns nil, the verdict
+// survives a power cut. After an error there is no row, v keeps its old number, and a later Append
+// may succeed. The error is ErrFull when the disk is full.
 func (j *Journal) Append(v *verdict.Verdict) error {
 	row := *v
 	row.Station, row.Seq = j.station, 0
-	if _, err := row.Encode(verdict.JSON); err != nil { // a NaN in the queue could never be sent
+	if _, err := row.Encode(verdict.JSON); err != nil { // a NaN cannot be sent as JSON
 		return fmt.Errorf("append to journal %s: %w", j.path, err)
 	}
 	body, err := row.Encode(verdict.MessagePack)
@@ -188,7 +188,7 @@ func (j *Journal) Append(v *verdict.Verdict) error {
 		int64(seq), row.Time.UnixMilli(), string(row.Label), row.Probability, body, checksum(seq, body))
 	if err != nil {
 		err = j.diagnose(err)
-		if errors.Is(err, ErrFull) { // a picture is worth less than a verdict
+		if errors.Is(err, ErrFull) { // a crop is worth less than a verdict
 			if _, dropErr := j.dropCrops(0, 0, cropsForRoom); dropErr != nil {
 				err = errors.Join(err, dropErr)
 			}
@@ -205,22 +205,23 @@ func (j *Journal) Append(v *verdict.Verdict) error {
 	return nil
 }
 
-// requestSweep calls Keep.
+// requestSweep wakes Keep.
 func (j *Journal) requestSweep() { notify(j.sweepDue) }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// checksum is what makes a row that rotted on the card noticed: SQLite checks the structure of its
-// pages and not their content.
+// checksum detects a row that changed on the card: SQLite checks the structure of its pages but not
+// their content.
 func checksum(seq uint64, body []byte) int64 {
 	number := binary.BigEndian.AppendUint64(nil, seq)
 	return int64(crc32.Update(crc32.Checksum(number, castagnoli), castagnoli, body))
 }
 
-// Wake receives after Append, and once after Open. Several appends may be told by one receive.
+// Wake returns a channel that signals after Append and once after Open. One signal may stand for
+// several appends.
 func (j *Journal) Wake() <-chan struct{} { return j.wake }
 
-// Watch is Wake for one more reader: each call gives a channel of its own.
+// Watch is Wake for another reader: each call returns a new channel.
 func (j *Journal) Watch() <-chan struct{} {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -230,7 +231,7 @@ func (j *Journal) Watch() <-chan struct{} {
 	return wake
 }
 
-// signal is called under mu, or by Open.
+// signal wakes all readers. The caller is Open or holds mu.
 func (j *Journal) signal() {
 	notify(j.wake)
 	for _, wake := range j.others {

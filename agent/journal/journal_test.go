@@ -22,7 +22,7 @@ import (
 
 const station = "hamburg/line1/station3"
 
-// aVerdict is a whole one, as the station makes it.
+// aVerdict returns a complete verdict as a station makes it.
 func aVerdict() *verdict.Verdict {
 	return &verdict.Verdict{
 		Schema: verdict.SchemaVersion, Time: time.Date(2025, 6, 1, 8, 30, 0, 250e6, time.UTC),
@@ -64,7 +64,7 @@ func pending(t *testing.T, j *journal.Journal, after uint64, limit int) []uint64
 	return seqs
 }
 
-func TestAppendedVerdictComesBackWhole(t *testing.T) {
+func TestAppendedVerdictIsReadUnchanged(t *testing.T) {
 	j := open(t, filepath.Join(t.TempDir(), "journal.db"))
 	v := aVerdict()
 	if err := j.Append(v); err != nil {
@@ -119,11 +119,11 @@ func TestWake(t *testing.T) {
 	}
 }
 
-// Another reader has a channel of its own, and reads what the broker has taken already.
+// Another reader has its own channel and also reads acknowledged verdicts.
 func TestWatchAndAfter(t *testing.T) {
 	j := open(t, filepath.Join(t.TempDir(), "journal.db"))
 	wake := j.Watch()
-	<-wake // so that it looks at what is there already
+	<-wake // signals what already exists
 	appendN(t, j, 3)
 	<-wake
 	<-j.Wake()
@@ -144,13 +144,13 @@ func TestWatchAndAfter(t *testing.T) {
 			got = append(got, v.Seq)
 		}
 		if !slices.Equal(got, c.want) {
-			t.Errorf("after %d come %v, want %v", c.after, got, c.want)
+			t.Errorf("after %d: %v, want %v", c.after, got, c.want)
 		}
 	}
 }
 
 func TestReopenKeepsNumbersAndQueue(t *testing.T) {
-	// characters that mean something in a database URI
+	// characters with a meaning in a database URI
 	path := filepath.Join(t.TempDir(), "a journal?#%41.db")
 	j := open(t, path)
 	if !j.Created() {
@@ -189,8 +189,7 @@ func TestUnsendableVerdictIsRefused(t *testing.T) {
 	}
 }
 
-// A random history of appends, acknowledgements and reopenings must always show the queue that a
-// plain list shows.
+// After any history of appends, acknowledgements and restarts the queue must equal a plain list.
 func TestQueueEqualsAList(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -279,7 +278,7 @@ func TestConcurrentAppendAndAck(t *testing.T) {
 	}
 }
 
-// TestMain runs the parts of the tests that need a process of their own.
+// TestMain also runs the parts of tests that need their own process.
 func TestMain(m *testing.M) {
 	switch os.Getenv("JOURNAL_TEST_CHILD") {
 	case "append":
@@ -291,15 +290,14 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// child prepares a process that runs one part of TestMain.
+// child prepares a process for one part of TestMain.
 func child(part, path string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "JOURNAL_TEST_CHILD="+part, "JOURNAL_TEST_PATH="+path)
 	return cmd
 }
 
-// childAppend appends until it is killed, and prints a line for each verdict that Append has
-// reported as stored.
+// childAppend appends until it is killed and prints a line for each stored verdict.
 func childAppend(path string) {
 	j, err := journal.Open(path, station)
 	if err != nil {
@@ -327,8 +325,8 @@ func childOpen(path string) {
 	}
 }
 
-// A killed agent leaves every verdict that it was told is stored, without a gap, and the next run
-// goes on counting.
+// A killed agent leaves every verdict that Append reported as stored, without a gap, and the next
+// run continues the numbers.
 func TestKilledWhileAppending(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	stored := uint64(0)
@@ -348,7 +346,7 @@ func TestKilledWhileAppending(t *testing.T) {
 			}
 			stored++
 			if n == 20*(round+1) {
-				cmd.Process.Kill() // what is still in the pipe is counted too
+				cmd.Process.Kill() // lines still in the pipe count too
 			}
 		}
 		cmd.Wait()
@@ -357,7 +355,7 @@ func TestKilledWhileAppending(t *testing.T) {
 		seqs := pending(t, j, 0, math.MaxInt32)
 		for i, s := range seqs {
 			if s != uint64(i+1) {
-				t.Fatalf("round %d: number %d at place %d", round, s, i+1)
+				t.Fatalf("round %d: number %d at position %d", round, s, i+1)
 			}
 		}
 		// The kill may fall between storing and printing.

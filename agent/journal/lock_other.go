@@ -2,10 +2,10 @@
 
 package journal
 
-// acquire leaves it to SQLite's lock on the database where there is no flock.
+// acquire does nothing without flock: SQLite's own lock on the database must do.
 func (j *Journal) acquire() error { return nil }
 
 func (j *Journal) unlock() {}
 
-// lockHeld would be told by the lock.
+// lockHeld cannot know without a lock file.
 func (j *Journal) lockHeld() (bool, error) { return false, nil }

@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// acquire takes the lock file of the journal. SQLite's own lock is on journal.db and would move
-// aside with a damaged one, so that two agents that start together could both repair. The system
-// gives the lock free when the process ends, however it does.
+// acquire takes the lock file of the journal. SQLite's own lock is on journal.db and moves aside
+// with a damaged file, so two agents that start together could both repair it. The system releases
+// the lock when the process ends for any reason.
 func (j *Journal) acquire() error {
 	f, err := os.OpenFile(j.path+"-lock", os.O_CREATE|os.O_RDWR, 0o640)
 	if err != nil {
@@ -30,8 +30,8 @@ func (j *Journal) acquire() error {
 
 func (j *Journal) unlock() { j.lock.Close() }
 
-// lockHeld says whether a process has the journal open. It takes the lock for an instant; an agent that
-// starts in that very moment starts again some seconds later.
+// lockHeld reports whether a process has the journal open. It holds the lock for an instant; an
+// agent that starts in that instant fails, and systemd starts it again some seconds later.
 func (j *Journal) lockHeld() (bool, error) {
 	f, err := os.Open(j.path + "-lock")
 	if errors.Is(err, fs.ErrNotExist) {

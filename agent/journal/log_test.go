@@ -10,8 +10,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// A log that lost what was synced must not make numbers come again, and one that a power cut left
-// unfinished is no loss.
+// A log that lost synced data must not cause reused numbers. An unfinished end after a power cut is
+// not a loss.
 func TestLostLog(t *testing.T) {
 	const frame = 24 + 4096
 	flip := func(at func(size int) int) func(t *testing.T, log string) {
@@ -22,16 +22,16 @@ func TestLostLog(t *testing.T) {
 		spoil func(t *testing.T, log string)
 		lost  string
 	}{
-		{"whole", func(*testing.T, string) {}, ""},
-		{"gone", func(t *testing.T, log string) {
+		{"intact", func(*testing.T, string) {}, ""},
+		{"missing", func(t *testing.T, log string) {
 			if err := os.Remove(log); err != nil {
 				t.Fatal(err)
 			}
-		}, "log is gone"},
-		{"a page rotted in the middle", flip(func(size int) int { return size / 2 }), "log is damaged"},
-		{"a salt rotted in the middle", flip(func(int) int { return 32 + 50*frame + 9 }), "log is damaged"},
-		{"the header rotted", flip(func(int) int { return 13 }), "log is damaged"},
-		{"the last page was not finished", flip(func(size int) int { return size - 100 }), ""},
+		}, "log is missing"},
+		{"a corrupt page in the middle", flip(func(size int) int { return size / 2 }), "log is damaged"},
+		{"a corrupt salt in the middle", flip(func(int) int { return 32 + 50*frame + 9 }), "log is damaged"},
+		{"a corrupt header", flip(func(int) int { return 13 }), "log is damaged"},
+		{"the last page is unfinished", flip(func(size int) int { return size - 100 }), ""},
 		{"the last page is short", func(t *testing.T, log string) {
 			info, err := os.Stat(log)
 			if err != nil {
@@ -59,9 +59,9 @@ func TestLostLog(t *testing.T) {
 	}
 }
 
-// Killed while it stores a verdict of many pages, started, and killed again while it stores a
-// shorter one in the same place: what stands behind the second is what is left of the first, and
-// nothing that was stored is lost. (Found by make torture after 1,484 kills.)
+// The agent is killed while it stores a verdict of many pages, then again while it stores a shorter
+// one in the same place. The rest of the first follows the second in the log, and no stored verdict
+// is lost. (Found by make torture after 1,484 kills.)
 func TestKilledTwiceIsNoLoss(t *testing.T) {
 	const frame = 24 + 4096
 	long := aVerdict()
@@ -74,7 +74,7 @@ func TestKilledTwiceIsNoLoss(t *testing.T) {
 	if end < whole+8*frame {
 		t.Fatalf("the long verdict takes %d frames", (end-whole)/frame)
 	}
-	unfinish := func(commit int) { // the header of the last frame is there, its page is not
+	unfinish := func(commit int) { // keeps the header of the last frame and clears its page
 		edit(t, path+"-wal", func(b []byte) { clear(b[commit-4096 : commit]) })
 	}
 	unfinish(end)
@@ -104,8 +104,7 @@ func logSize(t *testing.T, path string) int {
 	return int(info.Size())
 }
 
-// killedIn starts on the journal at path, stores v and is killed; the journal that it leaves is
-// another one.
+// killedIn opens the journal at path, stores v and is killed. It returns a copy of the journal.
 func killedIn(t *testing.T, path string, v *verdict.Verdict) string {
 	t.Helper()
 	j := open(t, path)
@@ -125,7 +124,7 @@ func killedIn(t *testing.T, path string, v *verdict.Verdict) string {
 	return left
 }
 
-// With the numbers' file gone as well, the numbers go on from the clock.
+// If the numbers file is missing too, the numbers continue from the clock.
 func TestLostLogAndNumbers(t *testing.T) {
 	path := killed(t, 100)
 	edit(t, path+"-wal", func(b []byte) { b[len(b)/2] ^= 1 })
@@ -137,8 +136,8 @@ func TestLostLogAndNumbers(t *testing.T) {
 	}
 }
 
-// The log goes at a clean end, and that is no loss. Neither is a log of an earlier round behind the
-// present one.
+// A clean end deletes the log, and that is not a loss. Neither are frames of an earlier round after
+// the current ones.
 func TestLogOfManyRounds(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	want := uint64(1)
@@ -150,7 +149,7 @@ func TestLogOfManyRounds(t *testing.T) {
 		if len(j.Notes()) != 0 {
 			t.Errorf("notes %v", j.Notes())
 		}
-		for range 700 { // SQLite begins the log again after some 300
+		for range 700 { // SQLite restarts the log after some 300
 			if seq := next(t, j); seq != want {
 				t.Fatalf("number %d, want %d", seq, want)
 			}

@@ -11,20 +11,20 @@ import (
 	"tirewatch/internal/durable"
 )
 
-// Seen is what can be seen of a journal from outside.
+// Seen is the state of a journal as [Look] finds it.
 type Seen struct {
 	Exists bool
-	InUse  bool // an agent has it open; nothing below is known
-	// Unclean says that the last agent did not close it: what its log holds shows only to the next
-	// Open, and the rest is not known.
+	InUse  bool // an agent has it open; the fields below are not known
+	// Unclean means that the last agent did not close it. Only the next Open reads its log, so the
+	// fields below are not known.
 	Unclean  bool
 	Verdicts int
-	Waiting  int       // verdicts that the broker has not taken
+	Waiting  int       // verdicts that the broker has not acknowledged
 	Newest   time.Time // of the newest verdict; zero: there is none
 }
 
-// Look examines a journal and leaves no trace: it takes no lock that an agent would run into but
-// for an instant, and makes no file, which would belong to whoever looks. Errors are those of Open.
+// Look examines a journal without changing anything. It holds the lock only for an instant and
+// creates no file, which would belong to the wrong user. Errors are those of [Open].
 func Look(path, station string) (Seen, error) {
 	j := &Journal{path: path, station: station, env: environment{writeFile: durable.WriteFile, rename: os.Rename}}
 	seen, err := j.seen()
@@ -54,7 +54,7 @@ func (j *Journal) seen() (s Seen, err error) {
 		return s, nil
 	}
 	found, err := j.readIdle()
-	// it started meanwhile: what was read may be a mixture
+	// an agent started during the reading: the result may be a mixture
 	if busy, heldErr := j.lockHeld(); heldErr == nil && busy {
 		return Seen{Exists: true, InUse: true}, nil
 	}
@@ -62,7 +62,7 @@ func (j *Journal) seen() (s Seen, err error) {
 	return found, err
 }
 
-// readIdle reads a database that nobody has open.
+// readIdle reads a database that no process has open.
 func (j *Journal) readIdle() (s Seen, err error) {
 	db, err := j.connect(j.path, immutable)
 	if err != nil {
@@ -73,7 +73,8 @@ func (j *Journal) readIdle() (s Seen, err error) {
 	if err != nil || version == 0 {
 		return s, err
 	}
-	if err := db.QueryRow(`SELECT count(*), count(*) FILTER (WHERE acked = 0) FROM verdicts`).Scan(&s.Verdicts, &s.Waiting); err != nil {
+	if err := db.QueryRow(`SELECT count(*), count(*) FILTER (WHERE acked = 0) FROM verdicts`).
+		Scan(&s.Verdicts, &s.Waiting); err != nil {
 		return s, err
 	}
 	var ms int64

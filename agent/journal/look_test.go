@@ -12,7 +12,7 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// Looking tells what is there and leaves every file as it was, and none behind.
+// Look reports the state, changes no file and creates none.
 func TestLook(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	files := func() (names []string) {
@@ -33,12 +33,12 @@ func TestLook(t *testing.T) {
 			t.Fatal(err)
 		}
 		if after := files(); !slices.Equal(before, after) {
-			t.Fatalf("looking made %v of the files %v", after, before)
+			t.Fatalf("files before %v, after %v", before, after)
 		}
 		return s
 	}
 	if s := look(); s != (journal.Seen{}) {
-		t.Errorf("nothing is there, seen %+v", s)
+		t.Errorf("no journal: %+v", s)
 	}
 	j, err := journal.Open(path, station)
 	if err != nil {
@@ -55,7 +55,7 @@ func TestLook(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s := look(); s != (journal.Seen{Exists: true, InUse: true}) {
-		t.Errorf("an agent has it open, seen %+v", s)
+		t.Errorf("in use: %+v", s)
 	}
 	if err := j.Append(&verdict.Verdict{Schema: verdict.SchemaVersion, Time: at.Add(time.Hour), Label: verdict.Normal, Threshold: 0.5}); err != nil {
 		t.Errorf("the agent was disturbed: %v", err)
@@ -64,22 +64,22 @@ func TestLook(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s := look(); s != (journal.Seen{Exists: true, Verdicts: 4, Waiting: 3, Newest: at.Add(time.Hour)}) {
-		t.Errorf("seen %+v", s)
+		t.Errorf("closed: %+v", s)
 	}
 	if _, err := journal.Look(path, "another/line/1"); !errors.As(err, new(*journal.StationError)) {
-		t.Errorf("of another station: %v", err)
+		t.Errorf("another station: %v", err)
 	}
 	if err := os.WriteFile(path+"-wal", []byte("what a killed agent leaves"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if s := look(); s != (journal.Seen{Exists: true, Unclean: true}) {
-		t.Errorf("with a log, seen %+v", s)
+		t.Errorf("with a log: %+v", s)
 	}
 	os.Remove(path + "-wal")
-	if err := os.WriteFile(path, []byte("this is no database, however long it goes on"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("this is not a database, but long enough to be one"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := journal.Look(path, station); !errors.As(err, new(*journal.DamagedError)) {
-		t.Errorf("of a damaged file: %v", err)
+		t.Errorf("a damaged file: %v", err)
 	}
 }

@@ -8,43 +8,41 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 )
 
-// numbers is the file journal.db-numbers, the second place that knows which numbers are used up. It
-// is replaced as a whole, before the first number of a block is used, so each number that was ever
-// given away is at most Reserved:
+// numbers is the content of journal.db-numbers, the second record of used numbers. The file is
+// replaced before the first number of a block is used, so no number ever used is above Reserved:
 //
-//	1 ......... last  . . . . . Reserved
-//	in the database   promised  never used
+//	1 ......... last . . . . . Reserved ......
+//	in the database  reserved           unused
 //
-// While the database is whole, its own last number counts and nothing is skipped. When the database
-// is damaged, gone or older than this file, Floor is set to Reserved and the next verdict is
-// Floor+1: a gap of less than a block, which is noted, and never a repeat. A receiver would throw a
-// repeated number away as one that it has already.
+// While the database is intact, its own last number counts and nothing is skipped. If the database
+// is damaged, missing or older than this file, Floor becomes Reserved and the next verdict gets
+// Floor+1. The result is a recorded gap of less than a block, never a repeated number: a receiver
+// would discard that as a duplicate.
 type numbers struct {
 	Station  string `json:"station"`
 	Reserved uint64 `json:"reserved"`
-	// numbers up to here are not used again, whatever the database says
+	// numbers up to here are never used again, even if the database does not know them
 	Floor uint64 `json:"floor"`
-	// name of the damaged file whose rows are to be saved; see damage.go
+	// name of the damaged file whose rows must be saved; see damage.go
 	Salvage string `json:"salvage,omitempty"`
-	// opened and not closed: there must be a write-ahead log
+	// opened and not closed, so a write-ahead log must exist
 	InUse bool   `json:"in_use,omitempty"`
 	CRC   uint32 `json:"crc"` // CRC-32C of this object with crc 0
 }
 
-// block is how many numbers are reserved at once: the file is written as rarely, and a gap is at
-// most as long.
+// block is how many numbers are reserved at once. The file is written once per block, and a gap is
+// at most one block.
 const block = 1024
 
-// errNumbers marks a numbers' file that cannot be believed.
+// errNumbers marks a numbers file with a wrong checksum or content.
 var errNumbers = errors.New("the file of used numbers is damaged")
 
 func (j *Journal) numbersPath() string { return j.path + "-numbers" }
 
-// sum is what CRC should be.
+// sum returns the correct CRC.
 func (n numbers) sum() uint32 {
 	n.CRC = 0
 	data, err := json.Marshal(n)
@@ -54,7 +52,7 @@ func (n numbers) sum() uint32 {
 	return crc32.Checksum(data, castagnoli)
 }
 
-// readNumbers returns fs.ErrNotExist, errNumbers or *StationError for a file that is of no use.
+// readNumbers returns fs.ErrNotExist, errNumbers or *StationError for an unusable file.
 func (j *Journal) readNumbers() (numbers, error) {
 	data, err := os.ReadFile(j.numbersPath())
 	if err != nil {
@@ -70,7 +68,7 @@ func (j *Journal) readNumbers() (numbers, error) {
 	return n, nil
 }
 
-// writeNumbers replaces the file. What it returns is an error of this package.
+// writeNumbers replaces the file. Its errors are already explained. The caller holds numbersMu.
 func (j *Journal) writeNumbers(n numbers) error {
 	n.Station = j.station
 	n.CRC = n.sum()
@@ -85,12 +83,12 @@ func (j *Journal) writeNumbers(n numbers) error {
 	return nil
 }
 
-// reserve makes sure that seq is promised in the numbers' file before it is used.
+// reserve records seq in the numbers file before it is used.
 func (j *Journal) reserve(seq uint64) error {
 	j.numbersMu.Lock()
 	defer j.numbersMu.Unlock()
 	if j.damage != nil {
-		return j.damage // the next start goes on above what is reserved now
+		return j.damage // the next start continues above what is reserved now
 	}
 	if seq <= j.numbers.Reserved {
 		return nil
@@ -100,7 +98,7 @@ func (j *Journal) reserve(seq uint64) error {
 	return j.writeNumbers(n)
 }
 
-// inUse notes that the journal is open, or is about to be closed.
+// inUse records that the journal is open, or is about to be closed.
 func (j *Journal) inUse(open bool) error {
 	j.numbersMu.Lock()
 	defer j.numbersMu.Unlock()
@@ -112,18 +110,24 @@ func (j *Journal) inUse(open bool) error {
 	return j.writeNumbers(n)
 }
 
-// chooseNext decides with which number the journal goes on, after the database was opened. used is the
-// highest number that the database knows.
+// chooseNext decides which number the journal continues with, once the database is open. used is
+// the highest number in the database; missing is why the numbers file cannot be used, nil if it
+// can. The gap, if any, is still to be stored.
 func (j *Journal) chooseNext(used uint64, missing error, upgraded bool) (*Gap, error) {
 	n := j.numbers
 	known := max(used, n.Floor)
 	var gap *Gap
 	switch {
 	case missing != nil && used > 0 && !upgraded && j.logGap == "":
-		j.note("%s: %v: it is written anew from the journal", j.numbersPath(), missing)
-	case j.logGap == "" && n.Reserved <= known+block && !(j.created && n.Reserved > n.Floor): // the usual case
+		what := "damaged"
+		if errors.Is(missing, fs.ErrNotExist) {
+			what = "missing"
+		}
+		j.note("the file of used numbers %s was %s: it is written again from the journal", j.numbersPath(), what)
+	// the usual case
+	case j.logGap == "" && n.Reserved <= known+block && !(j.created && n.Reserved > n.Floor):
 	default:
-		if missing != nil { // and the log is damaged: nothing knows how far the numbers went
+		if missing != nil { // the log is damaged too: nothing records the highest number
 			floor, err := floorFromClock(time.Now())
 			if err != nil {
 				return nil, err
@@ -131,10 +135,10 @@ func (j *Journal) chooseNext(used uint64, missing error, upgraded bool) (*Gap, e
 			n.Reserved = floor
 		}
 		n.Floor = n.Reserved
-		why := "the journal is older than the numbers that were given away: was a copy put in its place?"
+		why := "the journal is older than its file of used numbers: was an old copy restored?"
 		switch {
 		case j.created:
-			why = "the journal is gone, another begins"
+			why = "the journal was missing, a new one begins"
 		case j.logGap != "":
 			why = j.logGap
 		}
@@ -146,30 +150,19 @@ func (j *Journal) chooseNext(used uint64, missing error, upgraded bool) (*Gap, e
 	return gap, nil
 }
 
-// floorFromClock is a floor for the case that the journal and its numbers' file are damaged both: the clock
-// in milliseconds is above any number that a station can have reached by counting, and again later.
-// It must show a time of this program's life.
+// floorFromClock returns a floor when both the journal and its numbers file are damaged: the clock
+// in milliseconds is above any number that a station can reach by counting. The clock must be
+// plausible.
 func floorFromClock(now time.Time) (uint64, error) {
 	if now.Before(clockFloor) {
-		return 0, fmt.Errorf("%w: which numbers are used is not known, and the clock, from which to go on, shows %s: set the clock and start again",
-			errNumbers, now.UTC().Format(time.RFC3339))
+		return 0, fmt.Errorf("%w and the journal too, so numbering must continue from the clock, which shows %s: "+
+			"set the clock and start again", errNumbers, now.UTC().Format(time.RFC3339))
 	}
 	return uint64(now.UnixMilli()), nil
 }
 
-// clockFloor is before any use of this program: an earlier clock is wrong.
+// clockFloor is earlier than any release of this program: a clock before it is wrong.
 var clockFloor = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// explainFile turns errors of the file system into errors of this package.
-func explainFile(err error) error {
-	switch {
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return fmt.Errorf("%w: %v", ErrFull, err)
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: %v", ErrReadOnly, err)
-	}
-	return err
-}
 
 func (j *Journal) folder() string { return filepath.Dir(j.path) }
 

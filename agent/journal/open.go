@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -15,11 +16,11 @@ import (
 	"tirewatch/internal/durable"
 )
 
-// Open opens the journal of station at path, or creates it when there is no file; the folder must
-// exist. The file is checked before anything is written. A file that contradicts itself is kept
-// aside under another name and the numbers go on in a new one, which Notes tells; a file that
-// another program or station needs stays as it is: *VersionError, *StationError, ErrNotJournal,
-// ErrInUse, ErrReadOnly.
+// Open opens the journal of station (site/line/name) at path, or creates it if there is no file.
+// The folder must exist. Open checks the file before it writes anything. It sets a damaged file
+// aside under another name and continues the numbers in a new one; [Journal.Notes] reports that. It
+// does not touch a file of another program or station. Errors: [*VersionError], [*StationError],
+// [ErrNotJournal], [ErrInUse], [ErrReadOnly], [ErrFull].
 func Open(path, station string) (*Journal, error) {
 	return openIn(environment{writeFile: durable.WriteFile, rename: os.Rename}, path, station)
 }
@@ -34,23 +35,22 @@ func openIn(env environment, path, station string) (*Journal, error) {
 		j.unlock()
 		return nil, fmt.Errorf("open journal %s: %w", path, explain(path, err))
 	}
-	j.signal() // what an earlier run left is waiting
+	j.signal() // an earlier run may have left a queue
 	return j, nil
 }
 
-// begin finds out in which state the files are, repairs what can be repaired, and opens the
-// database.
+// begin examines the files, repairs what can be repaired, and opens the database.
 func (j *Journal) begin() error {
 	missing := j.loadNumbers()
 	if missing != nil && !errors.Is(missing, fs.ErrNotExist) && !errors.Is(missing, errNumbers) {
 		return missing
 	}
-	if j.numbers.Salvage != "" { // an earlier run found the damage, and perhaps began
+	if j.numbers.Salvage != "" { // an earlier run found damage and may have started the repair
 		if err := j.recover(); err != nil {
 			return err
 		}
 	}
-	// Before anything opens the database, which would begin a new log where one is missing.
+	// This check must precede any opening of the database, which would create a missing log.
 	lost, err := j.logLost(j.numbers.InUse)
 	if err != nil {
 		return explainFile(err)
@@ -60,7 +60,7 @@ func (j *Journal) begin() error {
 		if err := j.scheduleRepair(damage, missing); err != nil {
 			return err
 		}
-		missing, lost = nil, "" // the gap of the repair holds all of that
+		missing, lost = nil, "" // the gap of the repair covers both
 		if err := j.recover(); err != nil {
 			return err
 		}
@@ -75,8 +75,7 @@ func (j *Journal) begin() error {
 	if err := j.open(version, missing); err != nil {
 		return err
 	}
-	// On a full disk there is no mark, and a log that vanishes would go unnoticed. That is no
-	// reason not to inspect.
+	// On a full disk the mark is missing and a lost log would go unnoticed. Inspection still works.
 	_ = j.inUse(true)
 	return nil
 }
@@ -92,7 +91,8 @@ func (j *Journal) note(format string, args ...any) {
 	j.notes = append(j.notes, fmt.Sprintf(format, args...))
 }
 
-// look examines the file. It returns the schema, and sets created when there is none yet.
+// look examines the file. It returns the schema version and sets j.created if there is no schema
+// yet.
 func (j *Journal) look() (version int, err error) {
 	info, err := os.Stat(j.path)
 	switch {
@@ -101,13 +101,13 @@ func (j *Journal) look() (version int, err error) {
 		return 0, nil
 	case err != nil:
 		return 0, err
-	case info.Size() == 0: // created, and the power went before anything was in it
+	case info.Size() == 0: // the power failed right after the file was created
 		j.created = true
 		return 0, nil
 	}
 	version, err = j.inspect()
 	if failure, ok := errors.AsType[*sqlite.Error](err); ok && failure.Code() == sqlite3.SQLITE_READONLY_ROLLBACK {
-		// The power went while the file was being made, before it had a write-ahead log.
+		// The power failed while the file was being created, before it had a write-ahead log.
 		if err := j.rollBack(); err != nil {
 			return 0, err
 		}
@@ -117,8 +117,8 @@ func (j *Journal) look() (version int, err error) {
 	return version, err
 }
 
-// rollBack lets SQLite take an unfinished change of a rollback journal back, which a connection
-// that cannot write cannot do.
+// rollBack lets SQLite undo an unfinished change from its rollback journal. A read-only connection
+// cannot do that.
 func (j *Journal) rollBack() error {
 	db, err := j.connect(j.path, "rw")
 	if err != nil {
@@ -128,17 +128,17 @@ func (j *Journal) rollBack() error {
 	return errors.Join(db.QueryRow(`SELECT count(*) FROM sqlite_schema`).Scan(&tables), db.Close())
 }
 
-// immutable is the mode of a database that nobody changes.
+// immutable is the mode for a database that no process changes.
 const immutable = "immutable"
 
-// dsn names a database for the driver. Every connection runs the pragmas, in this order.
+// dsn returns the data source name for the driver. Every connection runs the pragmas in this order.
 func (j *Journal) dsn(path, mode string, pragmas ...string) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return "", err
 	}
 	query := url.Values{"mode": {mode}, "_pragma": pragmas}
-	// SQLite then makes neither log nor index beside the file, and takes no lock
+	// SQLite then creates neither log nor index beside the file and takes no lock
 	if mode == immutable {
 		query.Set("mode", "ro")
 		query.Set("immutable", "1")
@@ -150,7 +150,7 @@ func (j *Journal) dsn(path, mode string, pragmas ...string) (string, error) {
 	return u.String(), nil
 }
 
-// connect opens a database with one connection.
+// connect opens a database and limits it to one connection.
 func (j *Journal) connect(path, mode string, pragmas ...string) (*sql.DB, error) {
 	dsn, err := j.dsn(path, mode, pragmas...)
 	if err != nil {
@@ -164,8 +164,8 @@ func (j *Journal) connect(path, mode string, pragmas ...string) (*sql.DB, error)
 	return db, nil
 }
 
-// inspect reads the existing file through a connection that cannot write. It returns schema 0 when
-// there is none in it yet.
+// inspect reads the existing file over a read-only connection. It returns version 0 if the file has
+// no schema yet.
 func (j *Journal) inspect() (version int, err error) {
 	db, err := j.connect(j.path, "ro")
 	if err != nil {
@@ -175,7 +175,8 @@ func (j *Journal) inspect() (version int, err error) {
 	return j.examine(db)
 }
 
-// examine says which schema a database has, whether it is whole, and whether it is this station's.
+// examine returns the schema version of a database. It fails if the database is damaged or belongs
+// to another station or program.
 func (j *Journal) examine(db *sql.DB) (version int, err error) {
 	var id, tables int
 	if err := db.QueryRow(`SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
@@ -183,7 +184,7 @@ func (j *Journal) examine(db *sql.DB) (version int, err error) {
 		return 0, err
 	}
 	switch {
-	case id == 0 && version == 0 && tables == 0: // the power went between creating the file and its schema
+	case id == 0 && version == 0 && tables == 0: // the power failed before the schema was written
 		return 0, nil
 	case id != applicationID:
 		return 0, ErrNotJournal
@@ -195,12 +196,13 @@ func (j *Journal) examine(db *sql.DB) (version int, err error) {
 		return 0, err
 	}
 	if found != "ok" {
-		return 0, &DamagedError{Path: j.path, Detail: found}
+		found = strings.Join(strings.Fields(found), " ") // one line
+		return 0, &DamagedError{Path: j.path, Detail: "SQLite's check found: " + found}
 	}
 	var owner string
 	switch err := db.QueryRow(`SELECT station FROM journal`).Scan(&owner); {
 	case errors.Is(err, sql.ErrNoRows):
-		return 0, &DamagedError{Path: j.path, Detail: "it names no station"}
+		return 0, &DamagedError{Path: j.path, Detail: "the name of the station is missing"}
 	case err != nil:
 		return 0, err
 	}
@@ -210,14 +212,14 @@ func (j *Journal) examine(db *sql.DB) (version int, err error) {
 	return version, nil
 }
 
-// open makes the connection that writes, and the schema when the file is new.
+// open makes the writing connection, and the schema if the file is new.
 func (j *Journal) open(version int, missing error) (err error) {
 	synchronous := "synchronous(FULL)" // a commit is on the disk before Append returns
 	if j.env.noSync {
 		synchronous = "synchronous(OFF)"
 	}
 	j.db, err = j.connect(j.path, "rwc",
-		"auto_vacuum(INCREMENTAL)", // a new file can shrink; of an old one it changes nothing
+		"auto_vacuum(INCREMENTAL)", // lets a new file shrink; has no effect on an old one
 		"locking_mode(EXCLUSIVE)",  // a second agent on the same file would send everything twice
 		"journal_mode(WAL)",
 		synchronous,
@@ -229,14 +231,14 @@ func (j *Journal) open(version int, missing error) (err error) {
 	if err := j.prepare(version, missing); err != nil {
 		return errors.Join(err, j.db.Close())
 	}
-	// On a full disk searching is slow, which is no reason not to inspect.
+	// On a full disk there may be no indexes: searches are slow, but inspection works.
 	if _, err := j.db.Exec(indexes); err != nil && !errors.Is(explain(j.path, err), ErrFull) {
 		return errors.Join(err, j.db.Close())
 	}
 	if err := j.loadCrops(); err != nil {
-		return errors.Join(fmt.Errorf("look through the pictures: %w", explainFile(err)), j.db.Close())
+		return errors.Join(fmt.Errorf("list the crops: %w", explainFile(err)), j.db.Close())
 	}
-	if j.created { // the names of the new files are durable before the first verdict in them
+	if j.created { // the names of the new files must be durable before the first verdict
 		if err := durable.SyncDir(j.folder()); err != nil {
 			return errors.Join(err, j.db.Close())
 		}
@@ -256,7 +258,7 @@ func (j *Journal) prepare(version int, missing error) error {
 	case version < Version:
 		_, err = tx.Exec(upgrade)
 	default:
-		_, err = tx.Exec(`UPDATE journal SET station = station`) // the first write takes the lock
+		_, err = tx.Exec(`UPDATE journal SET station = station`) // the first write takes SQLite's lock
 	}
 	if err != nil {
 		return err
@@ -281,7 +283,7 @@ func (j *Journal) prepare(version int, missing error) error {
 	return tx.Commit()
 }
 
-// createSchema makes an empty journal.
+// createSchema creates the tables of an empty journal.
 func (j *Journal) createSchema(tx *sql.Tx) error {
 	if _, err := tx.Exec(schema); err != nil {
 		return err
@@ -290,7 +292,7 @@ func (j *Journal) createSchema(tx *sql.Tx) error {
 	return err
 }
 
-// setSequence makes the database itself know that numbers up to last are used.
+// setSequence records in the database that all numbers up to last are used.
 func setSequence(tx *sql.Tx, last uint64) error {
 	if _, err := tx.Exec(`DELETE FROM sqlite_sequence WHERE name = 'verdicts'`); err != nil {
 		return err

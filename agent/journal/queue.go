@@ -9,39 +9,41 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// Pending returns unacknowledged verdicts with numbers above after, at most limit, in the order of
-// their numbers. A row that cannot be read any more leaves the queue and is counted as lost: it
-// must not hold up all those behind it.
+// Pending returns at most limit unacknowledged verdicts with numbers above after, sorted by number.
+// An unreadable row leaves the queue and counts as lost, so that it does not block the rows after
+// it.
 func (j *Journal) Pending(after uint64, limit int) ([]verdict.Verdict, error) {
-	found, bad, err := j.read(`SELECT seq, body, crc FROM verdicts WHERE acked = 0 AND seq > ? ORDER BY seq LIMIT ?`, int64(after), limit)
+	found, bad, err := j.read(`SELECT seq, body, crc FROM verdicts WHERE acked = 0 AND seq > ?
+		ORDER BY seq LIMIT ?`, int64(after), limit)
 	if err == nil && len(bad) > 0 {
 		err = j.dropUnreadable(bad)
 		if err == nil && len(found) == 0 {
-			// an empty answer would mean that the queue ends here
+			// an empty result would mean that the queue ends here
 			return j.Pending(bad[len(bad)-1], limit)
 		}
 	}
 	return found, err
 }
 
-// Recent returns the last n verdicts that can be read, the newest first.
+// Recent returns the readable ones of the last n verdicts, the newest first.
 func (j *Journal) Recent(n int) ([]verdict.Verdict, error) {
 	found, _, err := j.read(`SELECT seq, body, crc FROM verdicts ORDER BY seq DESC LIMIT ?`, n)
 	return found, err
 }
 
-// After returns verdicts with numbers above seq, acknowledged or not, at most limit, in the order
-// of their numbers. Rows that cannot be read are passed over; an empty answer means that there is
-// none.
+// After returns at most limit verdicts with numbers above seq, acknowledged or not, sorted by
+// number. It skips unreadable rows; an empty result means that there are no more.
 func (j *Journal) After(seq uint64, limit int) ([]verdict.Verdict, error) {
-	found, bad, err := j.read(`SELECT seq, body, crc FROM verdicts WHERE seq > ? ORDER BY seq LIMIT ?`, int64(seq), limit)
+	found, bad, err := j.read(`SELECT seq, body, crc FROM verdicts WHERE seq > ?
+		ORDER BY seq LIMIT ?`, int64(seq), limit)
 	if err == nil && len(found) == 0 && len(bad) > 0 {
 		return j.After(bad[len(bad)-1], limit)
 	}
 	return found, err
 }
 
-// read decodes rows, and lists the numbers of those whose content has changed since it was written.
+// read decodes rows. bad lists the numbers of rows whose content cannot be decoded or does not fit
+// its checksum.
 func (j *Journal) read(query string, args ...any) (found []verdict.Verdict, bad []uint64, err error) {
 	rows, err := j.db.Query(query, args...)
 	if err != nil {
@@ -68,10 +70,10 @@ func (j *Journal) read(query string, args ...any) (found []verdict.Verdict, bad 
 	return found, bad, nil
 }
 
-// decode reads a row.
+// decode returns the verdict of a row.
 func decode(seq uint64, body []byte, crc sql.NullInt64) (*verdict.Verdict, error) {
 	if crc.Valid && crc.Int64 != checksum(seq, body) {
-		return nil, errors.New("the checksum does not fit")
+		return nil, errors.New("wrong checksum")
 	}
 	v, err := verdict.Decode(body)
 	if err != nil {
@@ -81,9 +83,9 @@ func decode(seq uint64, body []byte, crc sql.NullInt64) (*verdict.Verdict, error
 	return v, nil
 }
 
-// dropUnreadable takes unreadable rows off the queue.
+// dropUnreadable removes unreadable rows from the queue and records them as lost.
 func (j *Journal) dropUnreadable(seqs []uint64) error {
-	return j.change("give up rows of", func(tx *sql.Tx) (int64, error) {
+	return j.change("drop unreadable rows of", func(tx *sql.Tx) (int64, error) {
 		gone := int64(0)
 		for _, seq := range seqs {
 			n, err := affected(tx.Exec(`UPDATE verdicts SET acked = 2 WHERE seq = ? AND acked = 0`, int64(seq)))
@@ -91,7 +93,8 @@ func (j *Journal) dropUnreadable(seqs []uint64) error {
 				return 0, err
 			}
 			gone += n
-			if err := insertGap(tx, Gap{First: seq, Last: seq, Lost: 1, Why: "its row in the journal cannot be read any more", Time: time.Now()}); err != nil {
+			gap := Gap{First: seq, Last: seq, Lost: 1, Why: "its row in the journal cannot be read", Time: time.Now()}
+			if err := insertGap(tx, gap); err != nil {
 				return 0, err
 			}
 		}
@@ -99,8 +102,8 @@ func (j *Journal) dropUnreadable(seqs []uint64) error {
 	})
 }
 
-// MarkAcked takes verdicts off the queue, all of seqs or, after an error, none. Unknown and
-// repeated numbers are no error.
+// MarkAcked removes the verdicts seqs from the queue, or none of them after an error. It ignores
+// unknown and repeated numbers.
 func (j *Journal) MarkAcked(seqs ...uint64) error {
 	return j.change("acknowledge in", func(tx *sql.Tx) (int64, error) {
 		mark, err := tx.Prepare(`UPDATE verdicts SET acked = 1 WHERE seq = ? AND acked = 0`)
@@ -120,7 +123,7 @@ func (j *Journal) MarkAcked(seqs ...uint64) error {
 	})
 }
 
-// change runs f in a transaction. f returns by how much the queue grows.
+// change runs f in a transaction. f returns the change of the queue's length.
 func (j *Journal) change(what string, f func(tx *sql.Tx) (int64, error)) error {
 	grown, err := func() (int64, error) {
 		tx, err := j.db.Begin()
@@ -150,8 +153,8 @@ func affected(r sql.Result, err error) (int64, error) {
 	return r.RowsAffected()
 }
 
-// Depth is the length of the queue and the time of its oldest verdict, zero when it is empty. It
-// costs the same for any length.
+// Depth returns the length of the queue and the time of its oldest verdict, zero if it is empty.
+// Its cost does not depend on the length.
 func (j *Journal) Depth() (n int, oldest time.Time, err error) {
 	var first sql.NullInt64
 	err = j.db.QueryRow(`SELECT (SELECT time FROM verdicts WHERE acked = 0 ORDER BY seq LIMIT 1)`).Scan(&first)

@@ -12,7 +12,7 @@ import (
 	"tirewatch/agent/journal"
 )
 
-// files reads a journal and its companions.
+// files reads a journal and its log.
 func files(t *testing.T, path string) map[string][]byte {
 	t.Helper()
 	all := map[string][]byte{}
@@ -31,7 +31,7 @@ func killed(t *testing.T, n int) string {
 	t.Helper()
 	live := filepath.Join(t.TempDir(), "journal.db")
 	path := filepath.Join(t.TempDir(), "journal.db")
-	open(t, live).Close() // the schema is in the database, all else in the log
+	open(t, live).Close() // the schema is in the database, everything else in the log
 	j := open(t, live)
 	appendN(t, j, n)
 	for suffix, data := range files(t, live) {
@@ -73,7 +73,7 @@ func execSQL(t *testing.T, path, statement string) {
 	}
 }
 
-// A file that somebody else may need stays as it is, and the error says why.
+// A file that another program may need stays unchanged, and the error says why.
 func TestUnusableFileIsLeftAlone(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -122,7 +122,7 @@ func TestUnusableFileIsLeftAlone(t *testing.T) {
 	}
 }
 
-// A copy taken in the middle of the work holds everything that was appended.
+// A copy of a running journal holds everything that was appended.
 func TestCopyOfRunningJournal(t *testing.T) {
 	j := open(t, killed(t, 200))
 	if got := pending(t, j, 0, 1000); len(got) != 200 || got[199] != 200 {
@@ -130,10 +130,10 @@ func TestCopyOfRunningJournal(t *testing.T) {
 	}
 }
 
-// The power may go before a new file holds a schema.
-func TestUnfinishedFileIsBegunAgain(t *testing.T) {
+// The power may fail before a new file has a schema.
+func TestUnfinishedFileIsCreatedAgain(t *testing.T) {
 	for name, begin := range map[string]func(path string){
-		"nothing in it":         func(path string) { os.WriteFile(path, nil, 0o600) },
+		"empty file":            func(path string) { os.WriteFile(path, nil, 0o600) },
 		"only the journal mode": func(path string) { execSQL(t, path, "PRAGMA journal_mode = WAL") },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,27 +7,27 @@ import (
 	"time"
 )
 
-// KeepOptions is what Keep works with.
+// KeepOptions are the options of [Journal.Keep].
 type KeepOptions struct {
 	Limits
-	Problem func(part, text string) // told what a person must know, and "" when that is over
-	Lost    func()                  // called when verdicts were lost to the limits: Gaps tells more
+	Problem func(part, text string) // called with a problem, and with "" when it is over
+	Lost    func()                  // called when verdicts were lost to the limits; see Gaps
 	Log     *slog.Logger
 }
 
 // Pace of retention.
 const (
-	// keepEvery is the time between two looks at the limits when nothing calls for one.
+	// keepEvery is the time between two checks of the limits.
 	keepEvery = time.Minute
-	// keepAfter is how many appends call for a look: what a fast belt writes above the limit
-	// meanwhile is some hundred kilobytes.
+	// keepAfter is how many appends cause an extra check. They write some hundred kilobytes, so a
+	// fast belt exceeds the limit by no more than that.
 	keepAfter = 1024
-	// pauseFactor times the duration of a step is the pause after it, so that the database is free for
+	// pauseFactor times the duration of a step is the pause after it, so the database is free for
 	// appends four fifths of the time.
 	pauseFactor = 4
 )
 
-// Keep holds the journal within its limits until ctx ends.
+// Keep enforces the limits of the journal until ctx ends.
 func (j *Journal) Keep(ctx context.Context, o KeepOptions) {
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
@@ -55,12 +55,12 @@ func (j *Journal) Keep(ctx context.Context, o KeepOptions) {
 type retention struct {
 	*Journal
 	o      KeepOptions
-	since  time.Time // of the last step; its monotonic reading does not jump
-	losing int       // verdicts lost since the queue last fitted
-	failed string    // the error that was logged
+	since  time.Time // when the last step began; its monotonic reading does not jump
+	losing int       // verdicts lost since the queue was last empty
+	failed string    // the last error logged, so that it is logged once
 }
 
-// work does a step and says whether there is more.
+// work does one step and reports whether there is more to do.
 func (k *retention) work() (more bool) {
 	now := time.Now()
 	ran := now.Sub(k.since)
@@ -69,7 +69,7 @@ func (k *retention) work() (more bool) {
 	if err != nil {
 		if err.Error() != k.failed {
 			k.failed = err.Error()
-			k.o.Log.Error("old verdicts cannot be deleted, trying again", "error", err)
+			k.o.Log.Error("journal: retention failed, will retry", "error", err)
 		}
 		return false
 	}
@@ -77,18 +77,19 @@ func (k *retention) work() (more bool) {
 	if swept.Lost > 0 {
 		k.losing += swept.Lost
 		k.o.Lost()
-		k.o.Problem("journal size", fmt.Sprintf("%d verdicts were deleted that the broker never got: the journal is full of unsent ones (journal.max_size)",
-			k.losing))
-		k.o.Log.Error("VERDICTS LOST: the journal is full of unsent ones, the oldest were deleted", "lost", swept.Lost, "together", k.losing)
+		k.o.Problem("journal size", fmt.Sprintf(
+			"deleted %d unsent verdicts: the journal reached its limit (journal.max_size)", k.losing))
+		k.o.Log.Error("journal: verdicts lost", "lost", swept.Lost, "total", k.losing,
+			"reason", "the journal reached its limit (journal.max_size), the oldest unsent verdicts were deleted")
 	} else if k.losing > 0 && !swept.More && k.idle() {
 		k.losing = 0
 		k.o.Problem("journal size", "")
-		k.o.Log.Info("the journal has room for unsent verdicts again")
+		k.o.Log.Info("journal: queue empty after losses")
 	}
 	return swept.More
 }
 
-// idle says whether nothing is in the queue: before that the next outage may lose verdicts at once.
+// idle reports whether the queue is empty. Until then the next outage may lose verdicts at once.
 func (k *retention) idle() bool {
 	n, _, err := k.Depth()
 	return err == nil && n == 0

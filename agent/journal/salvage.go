@@ -9,29 +9,29 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// salvage reads what it can of a damaged database: forwards to the first damaged page, backwards to
-// the last one, and number by number between them. A row counts when it decodes, is this station's
-// and fits its checksum; of doubtful content nothing is sent.
+// salvage reads what it can from a damaged database: forwards to the first damaged page, backwards
+// to the last one, and number by number between them. It keeps a row only if the row decodes, fits
+// its checksum and belongs to this station: doubtful content is never sent.
 type salvage struct {
 	station string
-	floor   uint64 // no number is above
+	floor   uint64 // the highest possible number
 	keep    func(row)
 	gap     func(Gap)
 
-	received uint64 // highest number that the broker had acknowledged, as far as that can be read
-	crc      string // the column, or NULL where there is none
+	received uint64 // the highest acknowledged number that could be read
+	crc      string // the name of the column, NULL in schema 1
 }
 
-// row is one of the queue.
+// row is a row of the queue.
 type row struct {
 	seq  uint64
 	v    *verdict.Verdict
 	body []byte
 }
 
-// maxMisses is after how many numbers without a row the look-ups one by one give up. A lost inner page
-// of the tree hides some four thousand rows; a file in which nothing can be found should not hold
-// up the start for minutes.
+// maxMisses is how many numbers without a row the search number by number accepts in sequence. A
+// lost inner page of the tree hides some four thousand rows, and a file without readable rows must
+// not delay the start for minutes.
 const maxMisses = 8192
 
 func (s *salvage) run(db *sql.DB) {
@@ -40,7 +40,7 @@ func (s *salvage) run(db *sql.DB) {
 		s.crc = "NULL"
 	}
 	if _, err := db.Exec(`SELECT ` + s.crc + ` FROM verdicts LIMIT 0`); err != nil {
-		return // not even the names of the tables can be read
+		return // the table definitions cannot be read
 	}
 	low, whole := s.scan(db, "seq > 0 ORDER BY seq")
 	if !whole {
@@ -57,8 +57,8 @@ func (s *salvage) run(db *sql.DB) {
 	s.gaps(db)
 }
 
-// scan takes rows until the database has no more or cannot go on. It returns the last number that
-// it saw, 0 for none.
+// scan reads rows until there are no more or the database fails. It returns the last number, 0 for
+// none; whole means that there was no failure.
 func (s *salvage) scan(db *sql.DB, which string) (last uint64, whole bool) {
 	rows, err := db.Query(`SELECT seq, acked, body, ` + s.crc + ` FROM verdicts NOT INDEXED WHERE ` + which)
 	if err != nil {
@@ -86,7 +86,7 @@ func (s *salvage) scan(db *sql.DB, which string) (last uint64, whole bool) {
 	return last, rows.Err() == nil
 }
 
-// gaps takes over what was known to be lost.
+// gaps reads the gaps that were already recorded.
 func (s *salvage) gaps(db *sql.DB) {
 	rows, err := db.Query(`SELECT first, last, lost, why, time FROM gaps ORDER BY rowid`)
 	if err != nil {

@@ -14,32 +14,32 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// indexes serve Search and Count, which read nothing but them until a row is found. Most verdicts
-// say normal and most searches ask for the others, so those have an index of their own, which costs
-// a normal tire nothing. No schema is newer for them: a program that does not know them keeps them
-// up to date all the same.
+// indexes serve Search and Count, which read only them until a row is found. Most verdicts are
+// normal and most searches look for the others, so the others have their own index, which costs
+// nothing for a normal tire. The indexes do not change the schema version: SQLite maintains them
+// for older programs too.
 const indexes = `
 CREATE INDEX IF NOT EXISTS found ON verdicts (time, seq, label, probability);
 CREATE INDEX IF NOT EXISTS rejected ON verdicts (time, seq, label, probability) WHERE label <> 'normal';`
 
-// Query says which verdicts Search looks for.
+// Query selects the verdicts of Search.
 type Query struct {
-	From, To  time.Time     // from From on and before To; zero: no bound
+	From, To  time.Time     // From included, To excluded; zero: no bound
 	Label     verdict.Label // empty: any
-	Low, High float64       // probability of a crack, both included
-	Below     Place         // where the page before ended; zero: the newest
-	Limit     int           // verdicts, at least 1
+	Low, High float64       // bounds of the probability of a crack, both included
+	Below     Place         // end of the previous page; zero: start with the newest
+	Limit     int           // maximum number of verdicts, at least 1
 }
 
-// Place is a verdict's place in the order of Search.
+// Place is a verdict's position in the order of Search.
 type Place struct {
-	MS  int64 // Unix
+	MS  int64 // Unix ms
 	Seq uint64
 }
 
 func (p Place) String() string { return fmt.Sprintf("%d-%d", p.MS, p.Seq) }
 
-// ParsePlace reads what String wrote.
+// ParsePlace parses the result of String.
 func ParsePlace(s string) (p Place, err error) {
 	ms, seq, ok := strings.Cut(s, "-")
 	if ok {
@@ -49,22 +49,22 @@ func ParsePlace(s string) (p Place, err error) {
 		p.Seq, err = strconv.ParseUint(seq, 10, 63)
 	}
 	if !ok || err != nil {
-		return Place{}, fmt.Errorf("%q is no place in the journal", s)
+		return Place{}, fmt.Errorf("invalid position %q in the journal: want TIME-NUMBER", s)
 	}
 	return p, nil
 }
 
-// searchStep is how many rows of an index one step of Search passes at most. Between two steps the
-// database is free for an append, so that the longest search holds up a verdict for some
-// milliseconds only. The first steps are short: mostly they are enough.
+// One step of Search reads at most searchStep rows of an index. Between two steps the database is
+// free for an append, so even the longest search delays a verdict by a few milliseconds only. The
+// first steps are shorter: they usually suffice.
 const (
 	firstStep  = 256
 	searchStep = 8192
 )
 
-// Search gives the verdicts that fit, the latest first, and the place behind the last of them; more
-// says that there may be others below it. When ctx ends, what was found until then is the answer,
-// with more.
+// Search returns the matching verdicts, the latest first, and the position after the last of them.
+// more means that there may be others below it. When ctx ends, Search returns what it has found,
+// with more set.
 func (j *Journal) Search(ctx context.Context, q Query) (found []verdict.Verdict, end Place, more bool, err error) {
 	end = q.Below
 	if end == (Place{}) {
@@ -79,7 +79,7 @@ func (j *Journal) Search(ctx context.Context, q Query) (found []verdict.Verdict,
 	}
 	kind := ""
 	if q.Label != "" && q.Label != verdict.Normal {
-		// the words of the index's condition, by which SQLite knows it
+		// the same text as the condition of the index, so that SQLite uses it
 		kind = ` AND label <> 'normal'`
 	}
 	for step := firstStep; ctx.Err() == nil; step = min(2*step, searchStep) {
@@ -87,9 +87,11 @@ func (j *Journal) Search(ctx context.Context, q Query) (found []verdict.Verdict,
 		if err != nil {
 			return nil, end, false, err
 		}
-		rows, _, err := j.read(`SELECT seq, body, crc FROM verdicts WHERE (time, seq) < (?, ?) AND (time, seq) >= (?, ?)`+kind+`
+		rows, _, err := j.read(`SELECT seq, body, crc FROM verdicts
+			WHERE (time, seq) < (?, ?) AND (time, seq) >= (?, ?)`+kind+`
 			AND (? = '' OR label = ?) AND probability BETWEEN ? AND ? ORDER BY time DESC, seq DESC LIMIT ?`,
-			end.MS, int64(end.Seq), floor.MS, int64(floor.Seq), string(q.Label), string(q.Label), q.Low, q.High, q.Limit-len(found))
+			end.MS, int64(end.Seq), floor.MS, int64(floor.Seq),
+			string(q.Label), string(q.Label), q.Low, q.High, q.Limit-len(found))
 		if err != nil {
 			return nil, end, false, err
 		}
@@ -106,8 +108,8 @@ func (j *Journal) Search(ctx context.Context, q Query) (found []verdict.Verdict,
 	return found, end, true, nil
 }
 
-// stepBelow gives where the step of so many rows that begins below end ends, and whether it is the
-// last above the time low.
+// stepBelow returns the position step rows below end. last means that fewer rows are left above the
+// time low (Unix ms), so this is the last step.
 func (j *Journal) stepBelow(end Place, low int64, kind string, step int) (floor Place, last bool, err error) {
 	rows, err := j.db.Query(`SELECT time, seq FROM verdicts WHERE (time, seq) < (?, ?) AND time >= ?`+kind+`
 		ORDER BY time DESC, seq DESC LIMIT 1 OFFSET ?`, end.MS, int64(end.Seq), low, step-1)
@@ -129,11 +131,11 @@ func (j *Journal) stepBelow(end Place, low int64, kind string, step int) (floor 
 	return floor, false, nil
 }
 
-// Count says how many verdicts of each label there are from from on and before to, with numbers
+// Count returns the number of verdicts of each label with times from from to before to and numbers
 // below next.
 func (j *Journal) Count(from, to time.Time, next uint64) (map[verdict.Label]int, error) {
-	rows, err := j.db.Query(`SELECT label, count(*) FROM verdicts WHERE time >= ? AND time < ? AND +seq < ? GROUP BY label`,
-		from.UnixMilli(), to.UnixMilli(), int64(next))
+	rows, err := j.db.Query(`SELECT label, count(*) FROM verdicts WHERE time >= ? AND time < ? AND +seq < ?
+		GROUP BY label`, from.UnixMilli(), to.UnixMilli(), int64(next))
 	if err != nil {
 		return nil, fmt.Errorf("count in journal %s: %w", j.path, j.diagnose(err))
 	}
@@ -153,8 +155,8 @@ func (j *Journal) Count(from, to time.Time, next uint64) (map[verdict.Label]int,
 	return counts, nil
 }
 
-// Crop reads the picture of a verdict, a PNG, wherever a label has put it; fs.ErrNotExist when
-// there is none any more.
+// Crop returns the crop of a verdict as PNG, labelled or not. The error is fs.ErrNotExist if there
+// is none.
 func (j *Journal) Crop(seq uint64) ([]byte, error) {
 	p, err := review.Open(j.cropsDir(), j.station, "").Picture(seq)
 	if errors.Is(err, review.ErrGone) {

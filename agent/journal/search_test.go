@@ -15,8 +15,7 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// scattered is a journal whose clock jumped now and then, and its verdicts in the order of their
-// numbers.
+// scattered returns a journal whose clock jumped at times, and its verdicts sorted by number.
 func scattered(t *testing.T, n int) (*journal.Journal, []verdict.Verdict) {
 	t.Helper()
 	j, err := journal.OpenIn(journal.Environment{NoSync: true}, filepath.Join(t.TempDir(), "journal.db"), station)
@@ -29,7 +28,7 @@ func scattered(t *testing.T, n int) (*journal.Journal, []verdict.Verdict) {
 	var all []verdict.Verdict
 	for range n {
 		v := aVerdict()
-		now = now.Add(time.Duration(rng.IntN(3)) * time.Second) // two in one millisecond, too
+		now = now.Add(time.Duration(rng.IntN(3)) * time.Second) // some have the same time
 		if rng.IntN(50) == 0 {
 			now = now.Add(-time.Minute)
 		}
@@ -43,7 +42,7 @@ func scattered(t *testing.T, n int) (*journal.Journal, []verdict.Verdict) {
 	return j, all
 }
 
-// TestSearch holds pages of every size, put together, against looking through all verdicts.
+// TestSearch compares the joined pages of several sizes with a scan of all verdicts.
 func TestSearch(t *testing.T) {
 	j, all := scattered(t, 1200)
 	at := func(i int) time.Time { return all[i].Time }
@@ -91,7 +90,7 @@ func TestSearch(t *testing.T) {
 	}
 }
 
-// A search that passes many rows without finding one does so in steps.
+// A search reads many rows that do not match in steps.
 func TestSearchInSteps(t *testing.T) {
 	path := grown(t, 3*journal.SearchStep) // all cracks with 0.93
 	j := open(t, path)
@@ -106,7 +105,7 @@ func TestSearchInSteps(t *testing.T) {
 	for _, label := range []verdict.Label{"", verdict.Crack} {
 		found, _, more, err := j.Search(t.Context(), journal.Query{Label: label, High: 0.5, Limit: 10})
 		if err != nil || len(found) != 3 || more {
-			t.Errorf("label %q: %d found behind %d others, more %v, %v; want 3", label, len(found), 3*journal.SearchStep, more, err)
+			t.Errorf("label %q: found %d after %d others, more %v, %v; want 3", label, len(found), 3*journal.SearchStep, more, err)
 		}
 	}
 }
@@ -131,8 +130,8 @@ func TestCount(t *testing.T) {
 	}
 }
 
-// An index that an older program did not make is there after the next start.
-func TestJournalOfBeforeTheSearch(t *testing.T) {
+// The next start creates an index that an older program did not create.
+func TestJournalWithoutIndexes(t *testing.T) {
 	path := rest(t, 5, 5)
 	alter(t, path, `DROP INDEX found; DROP INDEX rejected`)
 	j := open(t, path)
@@ -142,27 +141,27 @@ func TestJournalOfBeforeTheSearch(t *testing.T) {
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
-	alter(t, path, `DROP INDEX found; DROP INDEX rejected`) // fails unless both are there again
+	alter(t, path, `DROP INDEX found; DROP INDEX rejected`) // fails unless both exist again
 }
 
 func TestCropIsRead(t *testing.T) {
 	j := open(t, filepath.Join(t.TempDir(), "journal.db"))
-	if _, err := j.SaveCrop([]byte("a picture")); err != nil {
+	if _, err := j.SaveCrop([]byte("a crop")); err != nil {
 		t.Fatal(err)
 	}
 	seq := next(t, j)
-	if data, err := j.Crop(seq); err != nil || string(data) != "a picture" {
+	if data, err := j.Crop(seq); err != nil || string(data) != "a crop" {
 		t.Errorf("read %q, %v", data, err)
 	}
 	if _, err := j.Crop(seq + 1); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a picture that is not there: %v", err)
+		t.Errorf("a missing crop: %v", err)
 	}
 }
 
 func TestPlace(t *testing.T) {
 	for _, bad := range []string{"", "1", "a-1", "1-a", "1--1", "1-99999999999999999999"} {
 		if _, err := journal.ParsePlace(bad); err == nil {
-			t.Errorf("%q was read", bad)
+			t.Errorf("%q was accepted", bad)
 		}
 	}
 }

@@ -6,52 +6,50 @@ import (
 	"time"
 )
 
-// Limits bound what a journal keeps. Zero is no limit.
+// Limits bound what a journal keeps. Zero means no limit.
 type Limits struct {
 	Bytes int64         // of the database
-	Age   time.Duration // of an acknowledged verdict, counted while the station runs
-	Crops int64         // bytes of the pictures together
+	Age   time.Duration // of an acknowledged verdict, counted in running time of the station
+	Crops int64         // bytes of all crops
 }
 
-// Why a verdict is lost to the limit.
+// whyBudget is the reason in the gap of verdicts that were lost to the limit.
 const whyBudget = "the journal reached max_size before the broker took them"
 
 // Constants of retention.
 const (
-	// step is how many rows one Sweep deletes at most. Its transaction lasts a few milliseconds,
-	// which is what an append may have to wait.
+	// step is the maximum number of rows that one Sweep deletes. Its transaction takes a few
+	// milliseconds, and an append may have to wait that long.
 	step = 256
-	// markEvery is how often the age is written down. What was not written is counted again after a
-	// start: verdicts live longer, never shorter.
+	// markEvery is how often the running time is stored. Time that was not stored does not count
+	// after a restart: verdicts are kept longer, never shorter.
 	markEvery = time.Hour
-	// slack is how much of the file may lie idle before it shrinks. Idle pages are used by the next
-	// appends and cost nothing; giving each back at once would move pages on the card for every
-	// tire.
+	// slack is how many bytes of the file may be free pages before it shrinks. The next appends
+	// reuse free pages at no cost; shrinking at once would move pages on the card for every tire.
 	slack = 4 << 20
-	// shrinkPages is how many pages one Sweep gives back.
+	// shrinkPages is how many pages one Sweep removes from the file.
 	shrinkPages = 64
 )
 
-// Swept is what one step of retention did.
+// Swept is the result of one step of retention.
 type Swept struct {
 	Deleted int  // rows
-	Lost    int  // of these not acknowledged
-	Crops   int  // pictures
+	Lost    int  // deleted rows that were not acknowledged
+	Crops   int  // deleted crops
 	More    bool // there is more to do
 }
 
-// Sweep does one small step of retention. ran is how long the station has worked since the call
-// before.
+// Sweep does one small step of retention. ran is the running time of the station since the last
+// call.
 //
-// Rows go in the order of their numbers and never from the middle. Acknowledged ones go by age and
-// by size; one that is not acknowledged goes only when the journal is above Limits.Bytes and
-// nothing older can go, and is then counted in a gap.
+// Rows are deleted in the order of their numbers. Acknowledged rows are deleted by age and by size.
+// A row that is not acknowledged is deleted only when the journal exceeds Limits.Bytes and nothing
+// older can be deleted; a gap then records it.
 //
-// No clock is asked for the age, because clocks jump: a card computer starts in 1970 or at its last
-// shutdown, and one wrong answer of a time server would make all rows old at once. The time that
-// the station ran is added up, and each hour it is written down which number it had reached. A
-// station that is switched off at night therefore keeps its verdicts for longer than the calendar
-// says.
+// The age does not use the clock, because clocks jump: a small computer starts in 1970 or at its
+// last shutdown, and one wrong time from a time server would make all rows old at once. Sweep adds
+// up the running time instead and stores the highest number once an hour. A station that is off at
+// night therefore keeps its verdicts longer than the calendar says.
 func (j *Journal) Sweep(l Limits, ran time.Duration) (Swept, error) {
 	var swept Swept
 	j.mu.Lock()
@@ -85,27 +83,28 @@ func (j *Journal) Sweep(l Limits, ran time.Duration) (Swept, error) {
 	return swept, err
 }
 
-// due finds the number up to which rows go now, 0 for none. forced says that some of these are not
-// acknowledged.
+// due returns the number up to which rows must be deleted now, 0 for none. forced means that some
+// of these rows are not acknowledged.
 func (j *Journal) due(tx *sql.Tx, l Limits, last uint64, ran time.Duration) (due uint64, forced bool, err error) {
 	aged, err := j.aged(tx, l.Age, last, ran)
 	if err != nil {
 		return 0, false, err
 	}
 	var pages, idle, size, lowest, end, open int64
-	// end is the last row of a step that begins at the lowest; open is the oldest that is not
-	// acknowledged.
+	// end is the last row of a step that begins at the lowest; open is the oldest row that is not
+	// acknowledged
 	if err := tx.QueryRow(`SELECT page_count, freelist_count, page_size,
 		coalesce((SELECT min(seq) FROM verdicts), 0),
 		coalesce((SELECT max(seq) FROM (SELECT seq FROM verdicts ORDER BY seq LIMIT ?)), 0),
 		coalesce((SELECT seq FROM verdicts WHERE acked = 0 ORDER BY seq LIMIT 1), 9223372036854775807)
-		FROM pragma_page_count, pragma_freelist_count, pragma_page_size`, step).Scan(&pages, &idle, &size, &lowest, &end, &open); err != nil {
+		FROM pragma_page_count, pragma_freelist_count, pragma_page_size`, step).
+		Scan(&pages, &idle, &size, &lowest, &end, &open); err != nil {
 		return 0, false, err
 	}
 	if lowest == 0 {
 		return 0, false, nil
 	}
-	settled := uint64(min(end, open-1)) // up to here a step finds acknowledged rows only
+	settled := uint64(min(end, open-1)) // the step has only acknowledged rows up to here
 	over := l.Bytes > 0 && (pages-idle)*size > l.Bytes
 	switch {
 	case over && open > lowest:
@@ -121,8 +120,7 @@ func (j *Journal) due(tx *sql.Tx, l Limits, last uint64, ran time.Duration) (due
 	return due, forced, nil
 }
 
-// aged adds ran to the age of everything and returns the number up to which verdicts are older than
-// age.
+// aged adds ran to the running time and returns the number up to which verdicts are older than age.
 func (j *Journal) aged(tx *sql.Tx, age time.Duration, last uint64, ran time.Duration) (uint64, error) {
 	j.ran += ran
 	if j.ran >= markEvery {
@@ -148,7 +146,7 @@ func (j *Journal) aged(tx *sql.Tx, age time.Duration, last uint64, ran time.Dura
 	return uint64(seq), err
 }
 
-// loseUpTo notes the rows of the queue up to a number as lost, in one gap for each run of numbers.
+// loseUpTo records the rows of the queue up to due as lost, with one gap for each run of numbers.
 func loseUpTo(tx *sql.Tx, due uint64) (lost int, err error) {
 	rows, err := tx.Query(`SELECT seq FROM verdicts WHERE acked = 0 AND seq <= ? ORDER BY seq`, int64(due))
 	if err != nil {
@@ -179,18 +177,19 @@ func loseUpTo(tx *sql.Tx, due uint64) (lost int, err error) {
 	return lost, nil
 }
 
-// shrinkFile shrinks the file a little when much of it lies idle, as after a long outage. A file of
-// schema 1 was not made for that: its idle pages are used again, and it stays as long as it is.
+// shrinkFile shortens the file a little when it has many free pages, as after a long outage. A file
+// of schema 1 cannot shrink: its free pages are reused and its size stays.
 func (j *Journal) shrinkFile() (more bool, err error) {
 	var pages, idle, size, mode int64
 	if err := j.db.QueryRow(`SELECT page_count, freelist_count, page_size, auto_vacuum
-		FROM pragma_page_count, pragma_freelist_count, pragma_page_size, pragma_auto_vacuum`).Scan(&pages, &idle, &size, &mode); err != nil {
+		FROM pragma_page_count, pragma_freelist_count, pragma_page_size, pragma_auto_vacuum`).
+		Scan(&pages, &idle, &size, &mode); err != nil {
 		return false, fmt.Errorf("shrink journal %s: %w", j.path, j.diagnose(err))
 	}
 	if mode != incremental || idle*size <= slack+(pages-idle)*size/8 {
 		return false, nil
 	}
-	// works as far as its rows are read
+	// the pragma does its work while its rows are read
 	rows, err := j.db.Query(fmt.Sprintf(`PRAGMA incremental_vacuum(%d)`, shrinkPages))
 	if err != nil {
 		return false, fmt.Errorf("shrink journal %s: %w", j.path, j.diagnose(err))
@@ -204,5 +203,5 @@ func (j *Journal) shrinkFile() (more bool, err error) {
 	return true, nil
 }
 
-// incremental is SQLite's number of the mode in which shrinkFile works.
+// incremental is SQLite's number for auto_vacuum=INCREMENTAL, which shrinkFile needs.
 const incremental = 2

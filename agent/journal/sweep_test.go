@@ -17,7 +17,7 @@ import (
 
 const day = 24 * time.Hour
 
-// sweep works until there is nothing more to do. ran is passed once.
+// sweep calls Sweep until there is nothing more to do. ran is passed once.
 func sweep(t *testing.T, j *journal.Journal, l journal.Limits, ran time.Duration) (deleted, lost int) {
 	t.Helper()
 	for {
@@ -35,7 +35,7 @@ func sweep(t *testing.T, j *journal.Journal, l journal.Limits, ran time.Duration
 	}
 }
 
-// fill appends n verdicts in little time.
+// fill appends n verdicts quickly.
 func fill(t testing.TB, path string, n int) {
 	t.Helper()
 	j, err := journal.OpenIn(journal.Environment{NoSync: true}, path, station)
@@ -76,13 +76,12 @@ func all(t *testing.T, j *journal.Journal) []uint64 {
 	return seqs
 }
 
-// Verdicts go by age when the broker has them, and the age is what the station has worked: the
-// clock may say what it wants.
+// Acknowledged verdicts are deleted by age, and the age is running time: the clock does not matter.
 func TestAge(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	j := open(t, path)
 	limits := journal.Limits{Age: 3 * day}
-	for d := range 5 { // ten verdicts each day, of which the clock has its own idea
+	for d := range 5 { // ten verdicts each day, with a wrong clock
 		for range 10 {
 			v := aVerdict()
 			v.Time = []time.Time{time.Unix(0, 0), time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)}[d%2]
@@ -98,7 +97,7 @@ func TestAge(t *testing.T) {
 	}
 	ack(t, j, 1, 50)
 	if deleted, _ := sweep(t, j, limits, 0); deleted != 20 {
-		t.Errorf("after five days of work %d verdicts went, want the 20 of the first two", deleted)
+		t.Errorf("after five days of work %d verdicts were deleted, want the 20 of the first two", deleted)
 	}
 	sweep(t, j, limits, day)
 	if left := all(t, j); len(left) != 20 || left[0] != 31 {
@@ -109,12 +108,12 @@ func TestAge(t *testing.T) {
 		t.Errorf("after three months there are %v", left)
 	}
 	if seq := next(t, j); seq != 51 {
-		t.Errorf("the empty journal goes on with %d", seq)
+		t.Errorf("the empty journal continues with %d", seq)
 	}
 }
 
-// Above the size the broker's verdicts go first, and all of them, before a single one of the queue
-// does; then the oldest of the queue, counted.
+// Above the size limit all acknowledged verdicts are deleted before the first one of the queue.
+// Then the oldest of the queue are deleted and counted.
 func TestSize(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	fill(t, path, 8000)
@@ -128,34 +127,33 @@ func TestSize(t *testing.T) {
 
 	deleted, lost := sweep(t, j, journal.Limits{Bytes: whole * 3 / 4}, 0)
 	if lost != 0 || deleted < 1500 || deleted > 2600 {
-		t.Errorf("for a quarter of the file %d of 8000 went, %d of the queue", deleted, lost)
+		t.Errorf("for a quarter of the file %d of 8000 were deleted, %d of the queue", deleted, lost)
 	}
 	deleted, lost = sweep(t, j, journal.Limits{Bytes: whole / 4}, 0)
 	left := all(t, j)
 	if lost == 0 || left[0] != uint64(3000+lost+1) || len(left) != 5000-lost {
-		t.Errorf("%d went, %d of the queue, and %d from %d on are left", deleted, lost, len(left), left[0])
+		t.Errorf("deleted %d, %d of the queue; %d from %d on are left", deleted, lost, len(left), left[0])
 	}
 	if n, _, err := j.Depth(); n != len(left) || err != nil {
 		t.Errorf("depth %d, %v", n, err)
 	}
-	told, gaps, err := j.Gaps(10)
-	if err != nil || told != uint64(lost) || len(gaps) != 1 || gaps[0].First != 3001 || gaps[0].Last != uint64(3000+lost) || gaps[0].Lost != told {
-		t.Errorf("told are %d lost in %v, %v; want %d", told, gaps, err, lost)
+	counted, gaps, err := j.Gaps(10)
+	if err != nil || counted != uint64(lost) || len(gaps) != 1 || gaps[0].First != 3001 || gaps[0].Last != uint64(3000+lost) || gaps[0].Lost != counted {
+		t.Errorf("%d lost in gaps %v, %v; want %d", counted, gaps, err, lost)
 	}
 	j.Close()
 	info, err = os.Stat(path)
 	if err != nil || info.Size() > whole/4+whole/8+5<<20 {
 		t.Errorf("the file has %d bytes, before it had %d; %v", info.Size(), whole, err)
 	}
-	// What is left is whole, and the numbers go on.
+	// The rest is intact, and the numbers continue.
 	j = open(t, path)
 	if seq := next(t, j); seq != 8001 {
 		t.Errorf("next number %d", seq)
 	}
 }
 
-// After a long outage much of the file lies idle, and it gets shorter; a little idleness is left
-// alone.
+// After a long outage the file has many free pages and shrinks; a few free pages stay.
 func TestShrink(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	fill(t, path, 40_000)
@@ -173,16 +171,16 @@ func TestShrink(t *testing.T) {
 	before := size()
 	sweep(t, j, journal.Limits{Bytes: before - 1<<20}, 0)
 	if after := size(); after != before {
-		t.Errorf("a megabyte idle, and the file went from %d to %d bytes", before, after)
+		t.Errorf("with a megabyte free the file changed from %d to %d bytes", before, after)
 	}
 	sweep(t, j, journal.Limits{Bytes: 1 << 20}, 0)
 	if after := size(); after > 6<<20 {
-		t.Errorf("a megabyte in use, and the file went from %d to %d bytes", before, after)
+		t.Errorf("with a megabyte in use the file changed from %d to %d bytes", before, after)
 	}
 }
 
-// A random history of appends, acknowledgements, sweeps and reopenings: what leaves the queue was
-// acknowledged or is counted.
+// A random history of appends, acknowledgements, sweeps and restarts: what leaves the queue was
+// acknowledged or is counted as lost.
 func TestNothingLeavesUncounted(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -220,7 +218,7 @@ func TestNothingLeavesUncounted(t *testing.T) {
 	for _, seq := range pending(t, j, 0, math.MaxInt32) {
 		queue[seq] = true
 	}
-	told, gaps, err := j.Gaps(math.MaxInt32)
+	counted, gaps, err := j.Gaps(math.MaxInt32)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,8 +231,8 @@ func TestNothingLeavesUncounted(t *testing.T) {
 			lost[seq] = true
 		}
 	}
-	if told != uint64(len(lost)) {
-		t.Errorf("%d lost are told, the gaps name %d", told, len(lost))
+	if counted != uint64(len(lost)) {
+		t.Errorf("%d are counted as lost, the gaps name %d", counted, len(lost))
 	}
 	for seq := uint64(1); seq <= last; seq++ {
 		if !acked[seq] && !queue[seq] && !lost[seq] {
@@ -243,32 +241,32 @@ func TestNothingLeavesUncounted(t *testing.T) {
 	}
 }
 
-// Keep works while verdicts are appended, loses only what it must, and says so.
+// Keep works while verdicts are appended, loses only what it must, and reports it.
 func TestKeep(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	fill(t, path, 5000)
 	j := open(t, path)
 	ack(t, j, 1, 1000)
 	var log strings.Builder
-	told, problems := make(chan struct{}, 100), make(chan string, 100)
+	lost, problems := make(chan struct{}, 100), make(chan string, 100)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		j.Keep(ctx, journal.KeepOptions{
 			Limits:  journal.Limits{Bytes: 900 << 10},
 			Problem: func(part, text string) { problems <- part + ": " + text },
-			Lost:    func() { told <- struct{}{} },
+			Lost:    func() { lost <- struct{}{} },
 			Log:     slog.New(slog.NewTextHandler(&log, nil)),
 		})
 	})
-	<-told
+	<-lost
 	if text := <-problems; !strings.Contains(text, "journal.max_size") {
 		t.Errorf("problem %q", text)
 	}
-	appendN(t, j, 300) // beside it
+	appendN(t, j, 300) // at the same time
 	cancel()
 	wg.Wait()
-	if !strings.Contains(log.String(), "VERDICTS LOST") {
+	if !strings.Contains(log.String(), "verdicts lost") {
 		t.Errorf("log %s", &log)
 	}
 	if left := all(t, j); left[0] <= 1000 || left[len(left)-1] != 5300 {

@@ -13,18 +13,18 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// A VFS is SQLite's own door to the disk: every byte that it writes goes through the functions of
-// one table. recordingVFS is the ordinary one with its own open, write, truncate, sync, close and
-// delete, which note what is done and then do it.
+// A VFS is SQLite's interface to the disk: every byte that it writes goes through one table of
+// functions. recordingVFS is the default VFS with its own open, write, truncate, sync, close and
+// delete, which record the call and then pass it on.
 //
-// modernc.org/sqlite is SQLite translated to Go. A C function pointer is there the word that a Go
-// func variable consists of, and a C struct is memory behind a uintptr.
+// modernc.org/sqlite is SQLite translated to Go. There, a C function pointer is the word in a Go
+// func variable, and a C struct is memory at a uintptr.
 const recordingVFS = "tirewatch-recording"
 
-// recorder is told what the VFS does.
+// recorder records what the VFS does.
 var recorder struct {
 	sync.Mutex
-	*disk                                           // nil: nobody listens
+	*disk                                           // nil: nothing is recorded
 	names  map[uintptr]string                       // by sqlite3_file
 	real   map[uintptr]*sqlite3.Tsqlite3_io_methods // by sqlite3_file
 	tables map[uintptr]*sqlite3.Tsqlite3_io_methods // ours, by the real one
@@ -33,10 +33,10 @@ var recorder struct {
 	once   sync.Once
 }
 
-// at reads a C pointer. The detour keeps the compiler's check of ordinary pointers out of it.
+// at converts a C pointer. The indirection avoids vet's check of pointer conversions.
 func at[T any](p uintptr) *T { return *(**T)(unsafe.Pointer(&p)) }
 
-// word makes a C function pointer of a func variable, and call turns it back.
+// word converts a func variable to a C function pointer; call converts it back.
 func word[F any](f *F) uintptr   { return *(*uintptr)(unsafe.Pointer(f)) }
 func call[F any](word uintptr) F { return *(*F)(unsafe.Pointer(&word)) }
 
@@ -49,7 +49,7 @@ type (
 	syncFunc   = func(*libc.TLS, uintptr, int32) int32
 )
 
-// Kept in variables, so that the words in C memory stay valid.
+// Variables keep the words in C memory valid.
 var (
 	vfsOpen     openFunc   = recordOpen
 	vfsDelete   deleteFunc = recordDelete
@@ -59,7 +59,7 @@ var (
 	vfsSync     syncFunc   = recordSync
 )
 
-// record tells d what SQLite does in folders of the test.
+// record lets d record what SQLite does from now until the end of the test.
 func record(t *testing.T, d *disk) {
 	t.Helper()
 	recorder.once.Do(func() {
@@ -112,8 +112,8 @@ func recordOpen(tls *libc.TLS, vfs, name, file uintptr, flags int32, outFlags ui
 	return rc
 }
 
-// behind returns the real table of a file and calls note while the recorder stands still.
-func behind(file uintptr, note func(name string)) *sqlite3.Tsqlite3_io_methods {
+// realMethods returns the real table of a file. It calls note with the recorder locked.
+func realMethods(file uintptr, note func(name string)) *sqlite3.Tsqlite3_io_methods {
 	recorder.Lock()
 	defer recorder.Unlock()
 	if recorder.disk != nil {
@@ -123,21 +123,21 @@ func behind(file uintptr, note func(name string)) *sqlite3.Tsqlite3_io_methods {
 }
 
 func recordWrite(tls *libc.TLS, file, data uintptr, n int32, offset int64) int32 {
-	m := behind(file, func(name string) {
+	m := realMethods(file, func(name string) {
 		recorder.write(name, offset, append([]byte(nil), unsafe.Slice(at[byte](data), n)...))
 	})
 	return call[writeFunc](m.FxWrite)(tls, file, data, n, offset)
 }
 
 func recordTruncate(tls *libc.TLS, file uintptr, size int64) int32 {
-	m := behind(file, func(name string) { recorder.truncate(name, size) })
+	m := realMethods(file, func(name string) { recorder.truncate(name, size) })
 	return call[sizeFunc](m.FxTruncate)(tls, file, size)
 }
 
 func recordSync(tls *libc.TLS, file uintptr, flags int32) int32 {
-	m := behind(file, func(name string) {
+	m := realMethods(file, func(name string) {
 		recorder.sync(name)
-		// SQLite syncs the folder with a new log
+		// SQLite syncs the folder together with a new log
 		if strings.HasSuffix(name, "-wal") || strings.HasSuffix(name, "-journal") {
 			recorder.syncFolder()
 		}
@@ -146,7 +146,7 @@ func recordSync(tls *libc.TLS, file uintptr, flags int32) int32 {
 }
 
 func recordClose(tls *libc.TLS, file uintptr) int32 {
-	m := behind(file, func(string) {})
+	m := realMethods(file, func(string) {})
 	recorder.Lock()
 	delete(recorder.names, file)
 	delete(recorder.real, file)

@@ -20,14 +20,14 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// disk is a folder on a card whose writes reach the flash when fsync returns, and before that in
-// any order, in part or not at all. It keeps the order in which things were done, so that the power
-// can be cut after each.
+// disk is a folder on a card. Writes reach the flash when fsync returns; before that they may reach
+// it in any order, in part or not at all. disk records the order of actions, so that the power can
+// be cut after each of them.
 type disk struct {
 	done []action
 }
 
-// action is one thing that was done to the disk, or to the journal.
+// action is one change of the disk or one call of the journal.
 type action struct {
 	kind   actionKind
 	name   string
@@ -40,7 +40,7 @@ type actionKind int
 const (
 	created actionKind = iota
 	removed
-	replaced // by a whole, synced file
+	replaced // by a complete, synced file
 	written
 	truncated
 	synced
@@ -68,8 +68,8 @@ type inode struct {
 	open []action // after the last fsync
 }
 
-// content applies what keep lets pass of the open writes. keep returns how many bytes of a write of
-// n reach the flash.
+// content applies the open writes as far as keep allows. keep returns how many bytes of a write of
+// n bytes reach the flash, -1 for none.
 func (f *inode) content(keep func(n int) int) []byte {
 	b := slices.Clone(f.safe)
 	for _, a := range f.open {
@@ -87,9 +87,9 @@ func (f *inode) content(keep func(n int) int) []byte {
 	return b
 }
 
-// flash is the state of a disk in one moment.
+// flash is the state of a disk at one moment.
 type flash struct {
-	// what the folder may be: the synced one first, then one for each change after it
+	// possible states of the folder: the synced one first, then one for each later change
 	names []map[string]*inode
 }
 
@@ -126,8 +126,8 @@ func (s *flash) step(a action) {
 func everything(n int) int { return n }
 func nothing(int) int      { return -1 }
 
-// lose writes into dir what a power cut leaves: nothing that was not synced, everything, or a
-// random part of it with torn sectors.
+// lose writes into dir what a power cut leaves. Of the unsynced changes that is nothing (how 0),
+// everything (1) or a random part with torn sectors (2).
 func (s *flash) lose(t *testing.T, dir string, how int, r *rand.Rand) {
 	t.Helper()
 	names, keep := s.names[0], nothing
@@ -158,11 +158,11 @@ func (s *flash) lose(t *testing.T, dir string, how int, r *rand.Rand) {
 }
 
 // The power is cut at every point of a journal's life: after each write, fsync and rename. Whatever
-// part of the writes that were not synced is lost, the journal opens, is sound without repair, has
-// every verdict whose Append had returned, as it was, and gives no number twice.
+// part of the unsynced writes is lost, the journal opens without repair, has every verdict whose
+// Append had returned, unchanged, and never uses a number twice.
 //
-// WRITELOSS_VERDICTS=1000 tries every cut point (make test-writeloss); without it, some of the cuts
-// of a shorter life.
+// WRITELOSS_VERDICTS=1000 tries every cut point (make test-writeloss); without it the test tries
+// some cuts of a shorter life.
 func TestPowerCuts(t *testing.T) {
 	verdicts, stride := 420, 23
 	if n, err := strconv.Atoi(os.Getenv("WRITELOSS_VERDICTS")); err == nil {
@@ -175,7 +175,7 @@ func TestPowerCuts(t *testing.T) {
 	stored := live(t, life, verdicts)
 
 	state := &flash{names: []map[string]*inode{{}}}
-	// appended; MarkAcked returned up to; was called up to
+	// numbers up to which: Append returned; MarkAcked returned; MarkAcked was called
 	done, beyond, mayGo := uint64(0), uint64(0), uint64(0)
 	cuts, kinds := 0, map[actionKind]int{}
 	for i, a := range life.done {
@@ -205,14 +205,14 @@ func TestPowerCuts(t *testing.T) {
 			cuts++
 		}
 	}
-	t.Logf("%d verdicts, %d writes, %d fsyncs, %d files renamed: %d power cuts, nothing lost", verdicts, kinds[written], kinds[synced], kinds[replaced], cuts)
+	t.Logf("%d verdicts, %d writes, %d fsyncs, %d files renamed: %d power cuts, nothing lost",
+		verdicts, kinds[written], kinds[synced], kinds[replaced], cuts)
 	if kinds[appended] != verdicts || kinds[replaced] == 0 || kinds[synced] < verdicts {
-		t.Errorf("the recording is not whole: %v", kinds)
+		t.Errorf("the recording is incomplete: %v", kinds)
 	}
 }
 
-// live works with a journal and records it: pictures, appends, acknowledgements in batches,
-// retention.
+// live uses a journal and records it: crops, appends, acknowledgements in batches, retention.
 func live(t *testing.T, d *disk, n int) map[uint64]verdict.Verdict {
 	t.Helper()
 	record(t, d)
@@ -233,13 +233,13 @@ func live(t *testing.T, d *disk, n int) map[uint64]verdict.Verdict {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.syncFolder() // Open's, of a new journal
+	d.syncFolder() // Open syncs the folder of a new journal
 	stored := map[uint64]verdict.Verdict{}
 	for i := range n {
 		v := aVerdict()
 		v.Probability = float64(i) / float64(n)
 		if i%7 == 0 {
-			if v.Crop, err = j.SaveCrop([]byte("the picture")); err != nil {
+			if v.Crop, err = j.SaveCrop([]byte("the crop")); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -259,13 +259,13 @@ func live(t *testing.T, d *disk, n int) map[uint64]verdict.Verdict {
 		}
 	}
 	recorder.Lock()
-	recorder.disk = nil // the power goes before Close
+	recorder.disk = nil // the power fails before Close
 	recorder.Unlock()
 	j.Close()
 	return stored
 }
 
-// survives opens what a power cut has left.
+// survives opens what a power cut left and checks it.
 func survives(t *testing.T, path string, stored map[uint64]verdict.Verdict, done, beyond, mayGo uint64) bool {
 	t.Helper()
 	j, err := journal.OpenIn(journal.Environment{NoSync: true}, path, station)
@@ -288,7 +288,7 @@ func survives(t *testing.T, path string, stored map[uint64]verdict.Verdict, done
 		found[v.Seq] = true
 		if v.Crop != "" {
 			if _, err := os.Stat(filepath.Join(filepath.Dir(path), v.Crop)); err != nil {
-				t.Errorf("the picture of verdict %d: %v", v.Seq, err)
+				t.Errorf("the crop of verdict %d: %v", v.Seq, err)
 				return false
 			}
 		}
@@ -297,7 +297,7 @@ func survives(t *testing.T, path string, stored map[uint64]verdict.Verdict, done
 			return false
 		}
 	}
-	// what may be acknowledged may be deleted by retention
+	// retention may have deleted verdicts whose MarkAcked was called
 	for seq := mayGo + 1; seq <= done; seq++ {
 		if !found[seq] {
 			t.Errorf("verdict %d is lost", seq)
