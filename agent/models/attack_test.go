@@ -18,8 +18,8 @@ import (
 	"tirewatch/vision/bundle/bundletest"
 )
 
-// The attacks that TUF and Uptane name, as far as they apply to a station: SECURITY.md has the
-// table. Each test is one row of it.
+// The attacks of TUF and Uptane that apply to a station. Each test is a row of the table in
+// SECURITY.md.
 
 // signedBy signs the small bundle with another key.
 func signedBy(t *testing.T, key byte, serial uint64, change ...func(*bundle.Bundle)) []byte {
@@ -35,8 +35,8 @@ func signedBy(t *testing.T, key byte, serial uint64, change ...func(*bundle.Bund
 	return data
 }
 
-// refuses checks that a bundle is refused with an error that want accepts, and that the station
-// works on as it did.
+// refuses checks that a bundle is refused with an error that want accepts, and that the station's
+// state does not change.
 func (r *rig) refuses(what string, data []byte, want func(error) bool) {
 	r.t.Helper()
 	before := r.Snapshot()
@@ -45,17 +45,17 @@ func (r *rig) refuses(what string, data []byte, want func(error) bool) {
 		r.t.Errorf("%s: got %v", what, err)
 	}
 	if after := r.Snapshot(); after.Active != before.Active || after.Previous != before.Previous || after.Last != before.Last {
-		r.t.Errorf("%s changed what the station works with", what)
+		r.t.Errorf("%s changed the state of the station", what)
 	}
 }
 
 func is(target error) func(error) bool { return func(err error) bool { return errors.Is(err, target) } }
 
-// as is true for errors of a type.
+// as reports whether err is of type E.
 func as[E error](err error) bool { _, ok := errors.AsType[E](err); return ok }
 
-// TestAttackArbitrarySoftware offers what no trusted key signed, among it a good bundle with each
-// of its bits turned over and cut off at each of its bytes.
+// TestAttackArbitrarySoftware installs data that no trusted key signed, also a good bundle with
+// each bit flipped and truncated at each byte.
 func TestAttackArbitrarySoftware(t *testing.T) {
 	r := newRig(t)
 	r.Store.log = slog.New(slog.DiscardHandler)
@@ -63,7 +63,7 @@ func TestAttackArbitrarySoftware(t *testing.T) {
 	data := bytesOf(t, 2)
 	r.refuses("another key", signedBy(t, 2, 2), is(bundle.ErrUntrustedKey))
 	naming := signedBy(t, 2, 2)
-	copy(naming[12:20], data[12:20]) // it claims to be signed by the trusted key
+	copy(naming[12:20], data[12:20]) // it names the trusted key
 	r.refuses("another key under a trusted name", naming, is(bundle.ErrBadSignature))
 	r.refuses("no signature", append(bytes.Clone(data[:len(data)-64]), make([]byte, 64)...), is(bundle.ErrBadSignature))
 	r.refuses("nothing", nil, is(bundle.ErrNotBundle))
@@ -85,11 +85,11 @@ func TestAttackArbitrarySoftware(t *testing.T) {
 		cut++
 	}
 	r.want(1, 0, 0)
-	install(t, r.Store, 2) // and unchanged it is good
-	t.Logf("%d bits turned over and %d truncations of a bundle of %d bytes: all refused", flipped, cut, len(data))
+	install(t, r.Store, 2) // unchanged it is accepted
+	t.Logf("%d flipped bits and %d truncations of a bundle of %d bytes: all refused", flipped, cut, len(data))
 }
 
-// TestAttackRollback replays older bundles, all well signed, in every state of a station.
+// TestAttackRollback replays older, validly signed bundles in every state of a station.
 func TestAttackRollback(t *testing.T) {
 	r := newRig(t)
 	old := func(state string) {
@@ -108,18 +108,18 @@ func TestAttackRollback(t *testing.T) {
 	must(t, r.Rollback())
 	r.want(5, 0, 0)
 	old("after a rollback by command")
-	r.refuses("what was rolled back", bytesOf(t, 7), as[*GivenUpError])
+	r.refuses("a bundle that was rolled back", bytesOf(t, 7), as[*GivenUpError])
 	damage(t, r.o.Dir, 5)
 	r.crash()
 	r.want(0, 0, 0)
 	old("without any model")
-	install(t, r.Store, 5) // the one that worked may come back to its place
+	install(t, r.Store, 5) // the recorded one may be installed again
 	r.want(5, 0, 0)
 	old("repaired")
 }
 
-// TestAttackFreeze keeps a station at an old model. The bundle's end comes, and the station says
-// so; one past its end is not taken.
+// TestAttackFreeze keeps a station at an old model. The station reports when the model expires, and
+// refuses an expired bundle.
 func TestAttackFreeze(t *testing.T) {
 	until := func(end time.Time) func(*bundle.Bundle) { return func(b *bundle.Bundle) { b.NotAfter = end } }
 	r := newRig(t)
@@ -134,18 +134,18 @@ func TestAttackFreeze(t *testing.T) {
 	}
 	r.want(1, 0, 0)
 	if !r.Snapshot().Ended {
-		t.Error("the snapshot does not say so")
+		t.Error("the snapshot does not show the expiry")
 	}
 	r.crash()
 	r.want(1, 0, 0)
-	r.refuses("a newer one that has ended too", bytesOf(t, 2, until(noon.Add(time.Hour))), as[*ExpiredError])
+	r.refuses("a newer one that has expired too", bytesOf(t, 2, until(noon.Add(time.Hour))), as[*ExpiredError])
 	if _, err := r.Install(bytesOf(t, 2, until(noon.Add(3*time.Hour)))); err != nil {
 		t.Error(err)
 	}
 }
 
 // TestAttackClock replays bundles after a reboot of a board without a clock, which starts in 1970,
-// and after the clock was set by somebody else.
+// and after an attacker has set the clock.
 func TestAttackClock(t *testing.T) {
 	until := func(end time.Time) func(*bundle.Bundle) { return func(b *bundle.Bundle) { b.NotAfter = end } }
 	for name, clock := range map[string]time.Time{
@@ -160,8 +160,8 @@ func TestAttackClock(t *testing.T) {
 			r.crash()
 			r.want(5, 4, 4)
 			r.refuses("an old bundle", bytesOf(t, 3), as[*SerialError])
-			r.refuses("the bundle before", bytesOf(t, 4), as[*SerialError])
-			r.refuses("one that was kept back until its end", bytesOf(t, 6, until(noon.Add(9*24*time.Hour))), as[*ExpiredError])
+			r.refuses("the previous bundle", bytesOf(t, 4), as[*SerialError])
+			r.refuses("one that was held back until it expired", bytesOf(t, 6, until(noon.Add(9*24*time.Hour))), as[*ExpiredError])
 			if _, err := r.Install(bytesOf(t, 6, until(noon.Add(11*24*time.Hour)))); err != nil {
 				t.Errorf("a good bundle: %v", err)
 			}
@@ -171,7 +171,7 @@ func TestAttackClock(t *testing.T) {
 	}
 }
 
-// TestAttackMixAndMatch puts parts of two signed bundles together.
+// TestAttackMixAndMatch combines parts of two signed bundles.
 func TestAttackMixAndMatch(t *testing.T) {
 	r := newRig(t)
 	install(t, r.Store, 1)
@@ -179,11 +179,11 @@ func TestAttackMixAndMatch(t *testing.T) {
 	const head, signature = 24, 64
 	mixed := 0
 	for name, data := range map[string][]byte{
-		"the signature of another":   slices.Concat(a[:len(a)-signature], b[len(b)-signature:]),
-		"the payload of another":     slices.Concat(a[:head], b[head:len(b)-signature], a[len(a)-signature:]),
-		"half and half":              slices.Concat(a[:len(a)/2], b[len(a)/2:]),
-		"two behind each other":      slices.Concat(a, b),
-		"a bundle inside of another": slices.Concat(a[:head], b, a[len(a)-signature:]),
+		"the signature of another": slices.Concat(a[:len(a)-signature], b[len(b)-signature:]),
+		"the payload of another":   slices.Concat(a[:head], b[head:len(b)-signature], a[len(a)-signature:]),
+		"half and half":            slices.Concat(a[:len(a)/2], b[len(a)/2:]),
+		"one after the other":      slices.Concat(a, b),
+		"a bundle inside another":  slices.Concat(a[:head], b, a[len(a)-signature:]),
 	} {
 		r.refuses(name, data, func(err error) bool {
 			return errors.Is(err, bundle.ErrBadSignature) || errors.Is(err, bundle.ErrMalformed) || errors.Is(err, bundle.ErrTruncated)
@@ -193,7 +193,7 @@ func TestAttackMixAndMatch(t *testing.T) {
 	t.Logf("%d mixtures: all refused", mixed)
 }
 
-// TestAttackWrongTarget offers bundles that are made for somebody else.
+// TestAttackWrongTarget installs bundles that are made for other stations and boards.
 func TestAttackWrongTarget(t *testing.T) {
 	r := newRig(t)
 	install(t, r.Store, 1)
@@ -205,7 +205,7 @@ func TestAttackWrongTarget(t *testing.T) {
 	}
 }
 
-// TestAttackKeyCompromise revokes a key and a bundle, at a start and while the station works, and
+// TestAttackKeyCompromise revokes a key and a bundle, at the start and while the station works, and
 // rotates keys.
 func TestAttackKeyCompromise(t *testing.T) {
 	list := filepath.Join(t.TempDir(), "revoked")
@@ -221,7 +221,7 @@ func TestAttackKeyCompromise(t *testing.T) {
 	stolen := "key " + bundle.KeyID(keys[0]).String() + "  # stolen on Monday\n"
 	isRevoked := as[*RevokedError]
 
-	t.Run("a revoked key signs nothing any more", func(t *testing.T) {
+	t.Run("bundles of a revoked key are refused", func(t *testing.T) {
 		write(stolen)
 		r := newRig(t, trusting(keys))
 		r.refuses("its bundle", signedBy(t, 1, 1), isRevoked)
@@ -229,7 +229,7 @@ func TestAttackKeyCompromise(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("a running model goes while the station works", func(t *testing.T) {
+	t.Run("a running model is revoked while the station works", func(t *testing.T) {
 		write("")
 		r := newRig(t, trusting(keys))
 		for _, data := range [][]byte{signedBy(t, 2, 1), signedBy(t, 1, 2)} {
@@ -248,7 +248,7 @@ func TestAttackKeyCompromise(t *testing.T) {
 		r.crash()
 		r.want(1, 0, 0)
 	})
-	t.Run("a running model goes at a start", func(t *testing.T) {
+	t.Run("a running model is revoked at the start", func(t *testing.T) {
 		write("")
 		r := newRig(t, trusting(keys))
 		for _, data := range [][]byte{signedBy(t, 2, 1), signedBy(t, 1, 2)} {
@@ -257,11 +257,11 @@ func TestAttackKeyCompromise(t *testing.T) {
 			}
 		}
 		write(stolen)
-		trusting(keys)(&r.o) // a new process reads the list anew
+		trusting(keys)(&r.o) // a new process reads the list again
 		r.crash()
 		r.want(1, 0, 0)
 	})
-	t.Run("the last model goes, too", func(t *testing.T) {
+	t.Run("the last model is revoked too", func(t *testing.T) {
 		write("")
 		r := newRig(t, trusting(keys))
 		install(t, r.Store, 1)
@@ -274,11 +274,11 @@ func TestAttackKeyCompromise(t *testing.T) {
 		}
 		r.crash()
 		r.want(0, 0, 0)
-		r.refuses("it comes again", bytesOf(t, 1), isRevoked)
+		r.refuses("the revoked bundle again", bytesOf(t, 1), isRevoked)
 		install(t, r.Store, 2) // the key is still good
 		r.want(2, 0, 0)
 	})
-	t.Run("the model before loses its place", func(t *testing.T) {
+	t.Run("the previous model is revoked", func(t *testing.T) {
 		write("")
 		r := newRig(t, trusting(keys))
 		for _, data := range [][]byte{signedBy(t, 1, 1), signedBy(t, 2, 2)} {
@@ -295,7 +295,7 @@ func TestAttackKeyCompromise(t *testing.T) {
 			t.Errorf("rolled back to a revoked model: %v", err)
 		}
 	})
-	t.Run("a list that cannot be read lets nothing in", func(t *testing.T) {
+	t.Run("an unreadable list keeps the old one in force", func(t *testing.T) {
 		write(stolen)
 		r := newRig(t, trusting(keys))
 		for _, text := range []string{"key 12\n", "door 0123456789abcdef\n", "key\n"} {
@@ -303,18 +303,18 @@ func TestAttackKeyCompromise(t *testing.T) {
 			if err := r.Work(); err == nil || !strings.Contains(err.Error(), "line 1") {
 				t.Errorf("%q: %v", text, err)
 			}
-			r.refuses("what was revoked before", signedBy(t, 1, 1), isRevoked)
+			r.refuses("a bundle that was revoked before", signedBy(t, 1, 1), isRevoked)
 		}
 		must(t, os.Remove(list))
 		if err := r.Work(); err == nil {
 			t.Error("a missing list was not noticed")
 		}
-		r.refuses("what was revoked before", signedBy(t, 1, 1), isRevoked)
+		r.refuses("a bundle that was revoked before", signedBy(t, 1, 1), isRevoked)
 		if _, err := ReadRevocations(list); err == nil {
-			t.Error("an agent starts without the list that it is told to read")
+			t.Error("an agent starts without its revocation list")
 		}
 	})
-	t.Run("one key follows the other", func(t *testing.T) {
+	t.Run("a new key replaces the old one", func(t *testing.T) {
 		write("")
 		r := newRig(t, trusting(keys[:1]))
 		install(t, r.Store, 1)
@@ -332,8 +332,8 @@ func TestAttackKeyCompromise(t *testing.T) {
 	})
 }
 
-// TestAttackFloodOfBundles replays an old bundle again and again. Refusals are cheap for the card:
-// a line each ten seconds.
+// TestAttackFloodOfBundles replays an old bundle many times. Refusals cost the card one line every
+// ten seconds.
 func TestAttackFloodOfBundles(t *testing.T) {
 	const flood = 3000
 	r := newRig(t)
@@ -356,8 +356,7 @@ func TestAttackFloodOfBundles(t *testing.T) {
 	t.Logf("%d bundles in a minute: %d lines, %d bytes written", flood, lines, r.journal.size-before)
 }
 
-// TestAttacksAreInTheTable holds SECURITY.md to the tests: each named there exists, and each that
-// exists is named there.
+// TestAttacksAreInTheTable compares SECURITY.md with the tests: both name the same tests.
 func TestAttacksAreInTheTable(t *testing.T) {
 	table, err := os.ReadFile("../../SECURITY.md")
 	if err != nil {

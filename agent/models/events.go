@@ -11,26 +11,37 @@ import (
 	"tirewatch/internal/durable"
 )
 
-// Kind says what happened to a network.
+// Kind is what happened to a model.
 type Kind string
 
 const (
-	// in use and believed: there was none before, or probation is off
+	// in use without probation: it is the first model, or probation is off
 	Installed   Kind = "installed"
-	OnProbation Kind = "on_probation" // in use and watched
+	OnProbation Kind = "on_probation" // in use and compared with the previous model
 	Confirmed   Kind = "confirmed"    // its probation ended well
-	FellBack    Kind = "fell_back"    // in use again, because the one after it failed
-	// revoked with nothing in its place: the station has no network
+	FellBack    Kind = "fell_back"    // in use again because its successor failed
+	// revoked without a replacement: the station has no model
 	Removed Kind = "removed"
-	Expired Kind = "expired" // past its end, and still in use
-	Refused Kind = "refused" // a bundle that was not let in
+	Expired Kind = "expired" // past its expiry date and still in use
+	Refused Kind = "refused" // a bundle that was not installed
 )
 
-// Event is a line of the event log. N counts the transitions of the station's whole life, those
-// that change state.json; what changes nothing there has none.
+// messages are the log texts of the events.
+var messages = map[Kind]string{
+	Installed:   "models: installed",
+	OnProbation: "models: probation began",
+	Confirmed:   "models: confirmed",
+	FellBack:    "models: fell back",
+	Removed:     "models: removed",
+	Expired:     "models: expired",
+	Refused:     "models: bundle refused",
+}
+
+// Event is a line of the event log. N counts all transitions of the station's state.json; an event
+// that does not change state.json has no N.
 type Event struct {
 	N      uint64    `json:"n,omitempty"`
-	Time   time.Time `json:"time"` // of the station's clock, UTC
+	Time   time.Time `json:"time"` // by the station's clock, UTC
 	Kind   Kind      `json:"event"`
 	Serial uint64    `json:"serial,omitempty"`
 	Hash   string    `json:"hash,omitempty"`
@@ -38,7 +49,7 @@ type Event struct {
 	Counts           // of the probation that ends with it
 }
 
-// event is one about a network, with the counts of the probation under way.
+// event makes an event about a model, with the counts of the current probation.
 func (s *Store) event(kind Kind, about *Loaded, reason string) Event {
 	e := Event{Time: s.o.Now().UTC(), Kind: kind, Serial: about.Bundle.Serial, Hash: about.Bundle.ID(), Reason: reason}
 	s.mu.Lock()
@@ -49,24 +60,24 @@ func (s *Store) event(kind Kind, about *Loaded, reason string) Event {
 	return e
 }
 
-// refusalPause bounds how often a refusal is written: whoever floods a station with bundles must
-// not wear its card out.
+// refusalPause bounds how often a refusal is written, so that a flood of bundles does not wear out
+// the card.
 const refusalPause = 10 * time.Second
 
-// record makes an event known: to the log, to the file and to whoever asked for it. turn is held.
+// record writes an event to the log and the file, and calls Options.Event. The caller holds turn.
 func (s *Store) record(e Event) {
 	attrs := []any{"event", e.Kind, "serial", e.Serial, "hash", e.Hash, "reason", e.Reason}
 	switch e.Kind {
 	case FellBack, Removed, Expired:
-		s.log.Error("model", attrs...)
+		s.log.Error(messages[e.Kind], attrs...)
 	case Refused:
-		s.log.Warn("model", attrs...)
+		s.log.Warn(messages[e.Kind], attrs...)
 	default:
-		s.log.Info("model", attrs...)
+		s.log.Info(messages[e.Kind], attrs...)
 	}
 	if e.Kind != Refused || s.journal.refused.IsZero() || e.Time.Sub(s.journal.refused).Abs() >= refusalPause {
 		if err := s.journal.append(e); err != nil {
-			s.log.Error("an event about the models is not in their log", "error", err)
+			s.log.Error("models: event not recorded", "error", err)
 		}
 	}
 	if s.o.Event != nil {
@@ -75,26 +86,26 @@ func (s *Store) record(e Event) {
 	signal(s.changed)
 }
 
-// maxEvents bounds a file of the event log, bytes: two of them hold some thousand events.
+// maxEvents is the maximum size of an event file, bytes. Two files hold some thousand events.
 const maxEvents = 256 << 10
 
-// eventLog is DIR/events.jsonl. It is guarded by the store's turn.
+// eventLog is DIR/events.jsonl. It is guarded by Store.turn.
 type eventLog struct {
 	disk    durable.FS
 	path    string
 	size    int64
 	limit   int64     // maxEvents
-	torn    bool      // the last line has no end
+	torn    bool      // the last line is incomplete
 	last    uint64    // the highest N in the file
 	refused time.Time // when the last refusal was written
 }
 
-// openEvents looks at what the file holds. A line that a power cut has torn stays as it is.
+// openEvents reads the file. A line that a power cut has torn stays unchanged.
 func openEvents(dir string, disk durable.FS) *eventLog {
 	l := &eventLog{disk: disk, path: filepath.Join(dir, "events.jsonl"), limit: maxEvents}
 	data, err := os.ReadFile(l.path)
 	if err != nil {
-		return l // append says what is wrong
+		return l // append reports the problem
 	}
 	l.size, l.torn = int64(len(data)), len(data) > 0 && data[len(data)-1] != '\n'
 	for line := range bytes.Lines(data) {
@@ -106,7 +117,7 @@ func openEvents(dir string, disk durable.FS) *eventLog {
 	return l
 }
 
-// append writes a line durably. A full file makes room first.
+// append writes a line durably. It renames a full file first.
 func (l *eventLog) append(e Event) error {
 	line, err := json.Marshal(e)
 	if err != nil {
@@ -118,16 +129,16 @@ func (l *eventLog) append(e Event) error {
 	}
 	if l.size > 0 && l.size+int64(len(line)) > l.limit {
 		if err := l.disk.Rename(l.path, filepath.Join(filepath.Dir(l.path), "events.1.jsonl")); err != nil {
-			return fmt.Errorf("make room for an event: %w", err)
+			return fmt.Errorf("rotate the event log: %w", err)
 		}
 		l.size, l.torn = 0, false
 	}
 	f, err := l.disk.Append(l.path, 0o640)
 	if err != nil {
-		return fmt.Errorf("write an event: %w", err)
+		return fmt.Errorf("write event log: %w", err)
 	}
 	defer f.Close()
-	l.torn = true // until the line is known to be whole
+	l.torn = true // until the whole line is written
 	n, err := f.Write(line)
 	l.size += int64(n)
 	if err == nil {
@@ -137,7 +148,7 @@ func (l *eventLog) append(e Event) error {
 		err = l.disk.SyncDir(filepath.Dir(l.path))
 	}
 	if err != nil {
-		return fmt.Errorf("write an event: %w", err)
+		return fmt.Errorf("write event log: %w", err)
 	}
 	l.torn, l.last = false, max(l.last, e.N)
 	if e.Kind == Refused {

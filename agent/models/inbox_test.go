@@ -12,7 +12,7 @@ import (
 	"tirewatch/vision/bundle"
 )
 
-// newInbox watches a folder beside the station's.
+// newInbox returns an inbox in an empty folder.
 func newInbox(t *testing.T, r *rig) *Inbox {
 	t.Helper()
 	return NewInbox(t.TempDir(), r.Store, slog.New(slog.NewTextHandler(&r.log, nil)))
@@ -48,19 +48,19 @@ func TestInbox(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		data   []byte
-		looks  int // until something must have happened
+		looks  int // until the result must be visible
 		files  []string
 		reason string
 		serial uint64
 	}{
 		{"a good bundle", bytesOf(t, 2), stillLooks + 1, []string{"m.tire.accepted"}, "", 2},
-		{"the running one again", bytesOf(t, 1), stillLooks + 1, []string{"m.tire.accepted"}, "", 1},
+		{"the active one again", bytesOf(t, 1), stillLooks + 1, []string{"m.tire.accepted"}, "", 1},
 		{"one look is too few", bytesOf(t, 2), stillLooks, []string{"m.tire"}, "", 1},
 		{"for another station", bytesOf(t, 2, func(b *bundle.Bundle) { b.Target = "else/where/1" }), stillLooks + 1,
 			[]string{"m.tire.refused", "m.tire.refused.txt"}, "made for else/where/1", 1},
 		{"something else", []byte("hello"), stillLooks + 1, []string{"m.tire.refused", "m.tire.refused.txt"}, "not a bundle", 1},
-		{"cut off is still on its way", bytesOf(t, 2)[:900], patientLooks, []string{"m.tire"}, "", 1},
-		{"cut off for ever", bytesOf(t, 2)[:900], patientLooks + 1, []string{"m.tire.refused", "m.tire.refused.txt"}, "cut off", 1},
+		{"a truncated file gets more time", bytesOf(t, 2)[:900], patientLooks, []string{"m.tire"}, "", 1},
+		{"a truncated file is refused in the end", bytesOf(t, 2)[:900], patientLooks + 1, []string{"m.tire.refused", "m.tire.refused.txt"}, "cut off", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t)
@@ -75,13 +75,13 @@ func TestInbox(t *testing.T) {
 				t.Errorf("the reason is %q; want %q", text, c.reason)
 			}
 			if got := serial(r.Store); got != c.serial {
-				t.Errorf("serial %d works; want %d", got, c.serial)
+				t.Errorf("serial %d is active; want %d", got, c.serial)
 			}
 		})
 	}
 }
 
-// A slow copy is never taken for a damaged bundle, however long it takes.
+// A slow copy is never refused, however long it takes.
 func TestInboxWaitsForACopy(t *testing.T) {
 	r := newRig(t)
 	b := newInbox(t, r)
@@ -97,8 +97,8 @@ func TestInboxWaitsForACopy(t *testing.T) {
 	}
 }
 
-// TestAttackTrapsInTheInbox: what is no plain file of a bundle's size is not opened or not read: a
-// pipe would hold the agent for ever.
+// TestAttackTrapsInTheInbox: only plain files of a bundle's size are opened and read. A pipe would
+// block the agent for ever.
 func TestAttackTrapsInTheInbox(t *testing.T) {
 	r := newRig(t)
 	b := newInbox(t, r)
@@ -125,15 +125,15 @@ func TestAttackTrapsInTheInbox(t *testing.T) {
 	r.want(0, 0, 0)
 }
 
-// A stick that is pulled out and one that cannot be written end nothing, and are spoken of once.
+// A removed stick and one that cannot be written do not stop the inbox, and are logged once.
 func TestInboxComesAndGoes(t *testing.T) {
 	r := newRig(t)
 	b := newInbox(t, r)
 	dir := b.dir
 	b.dir = filepath.Join(dir, "stick")
 	b.looks(5)
-	if n := strings.Count(r.log.String(), "cannot be read"); n != 1 {
-		t.Errorf("%d complaints about a missing folder", n)
+	if n := strings.Count(r.log.String(), "inbox unreadable"); n != 1 {
+		t.Errorf("%d messages about a missing folder", n)
 	}
 	if err := os.Mkdir(b.dir, 0o700); err != nil {
 		t.Fatal(err)
@@ -144,6 +144,6 @@ func TestInboxComesAndGoes(t *testing.T) {
 	}
 	b.looks(20)
 	if n := len(r.kinds()); n != 1 {
-		t.Errorf("it was tried %d times: %v", n, r.kinds())
+		t.Errorf("it was installed %d times: %v", n, r.kinds())
 	}
 }

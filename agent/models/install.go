@@ -9,11 +9,11 @@ import (
 	"tirewatch/vision/bundle"
 )
 
-// Install takes a bundle from outside: it is verified and tried, written to the idle slot, and
-// becomes active, on probation if there was a network before. The bundle that is active already is
-// taken without a change. After an error the station works on with what it had: a *RefusedError,
-// which holds one of this package's or package bundle's errors, says that the bundle is at fault;
-// others mean that the folder could not be written.
+// Install installs a bundle: it verifies and tests the bundle, writes it to the idle slot and makes
+// it active, on probation if there was a model before. If the bundle is already active, Install
+// changes nothing. After an error the station keeps its model. A *RefusedError, which wraps an
+// error of this package or of package bundle, means that the bundle is at fault; other errors mean
+// that the folder could not be written.
 func (s *Store) Install(data []byte) (*Loaded, error) {
 	m, err := s.install(data)
 	if err == nil {
@@ -45,11 +45,10 @@ func (s *Store) install(data []byte) (*Loaded, error) {
 	if err := s.acceptable(m); err != nil {
 		return nil, &RefusedError{err}
 	}
-	// The slot that is written is the idle one, and on probation that one holds the only network
-	// that has proven itself. So the station goes back to it first, and the newcomer takes the
-	// place of the other newcomer.
+	// During probation the idle slot holds the only proven model. So the station first goes back to
+	// it, and the new bundle then overwrites the one that was on probation.
 	if s.live != nil && s.reserve != nil {
-		if err := s.fallBack(fmt.Sprintf("serial %d came before its probation ended", b.Serial)); err != nil {
+		if err := s.fallBack(fmt.Sprintf("serial %d was installed before its probation ended", b.Serial)); err != nil {
 			return nil, err
 		}
 	}
@@ -72,13 +71,13 @@ func (s *Store) install(data []byte) (*Loaded, error) {
 	return s.active, nil
 }
 
-// acceptable looks at what only this station can know of a verified bundle. turn is held.
+// acceptable checks a verified bundle against the state of this station. The caller holds turn.
 func (s *Store) acceptable(m *Loaded) error {
 	b := m.Bundle
 	if g := s.state.GivenUp; g != nil && g.Hash == b.ID() {
 		return &GivenUpError{*g}
 	}
-	// The recorded bundle itself may come back when its slot is damaged.
+	// The recorded bundle may be installed again if its slot is damaged.
 	again := b.ID() == s.state.Hash
 	if b.Serial <= s.state.Floor && !again {
 		return &SerialError{Have: s.state.Floor, Got: b.Serial}
@@ -98,13 +97,13 @@ func (s *Store) acceptable(m *Loaded) error {
 	return nil
 }
 
-// passes of a measurement: the median of so many does not mind a disturbed one.
+// Passes of a measurement. The median ignores a few disturbed passes.
 const (
 	warmPasses     = 2
 	measuredPasses = 9
 )
 
-// Median measures a forward pass on this CPU.
+// Median returns the median time of a forward pass on this CPU.
 func Median(m *Loaded) (time.Duration, error) {
 	pix := m.Bundle.Golden[0].Pix
 	var took []time.Duration

@@ -1,23 +1,22 @@
-// Package models keeps the networks of a station: two slots on disk, one of them active.
+// Package models stores the models of a station in two slots on disk. One slot is active.
 //
-//	push, inbox -> verify, self-test -> idle slot -> switch -> probation beside the old one -> confirmed
-//	                    refused                                    fall back
+//	push, inbox -> verify, self-test -> idle slot -> switch -> probation -> confirmed
+//	                    |                                        |
+//	                 refused                                 fall back
 //
-// A bundle is written to the slot that is not in use; then one small file, which names the active
-// slot, is replaced. A power cut at any moment leaves the old network or the new one. The new one
-// judges from the next tire on and is on probation: the old one looks at the same crops in its
-// shadow, and takes over again when the new one fails. Newcomers need Open, Store.Install and
-// Store.Work.
+// A bundle is written to the idle slot; then one small file that names the active slot is replaced.
+// A power cut at any moment leaves either the old or the new model active. The new model judges
+// from the next tire on and is on probation: the old model judges the same crops as its shadow, and
+// takes over again if the new one fails. Start with [Open], [Store.Install] and [Store.Run].
 //
 //	DIR/a.tire          a bundle, as it was signed
-//	DIR/b.tire          another one
-//	DIR/state.json      which slot is active, the floor, the probation under way: see state
-//	DIR/events.jsonl    what happened to the networks, a line each: see Event
+//	DIR/b.tire          another bundle
+//	DIR/state.json      the active slot, the floor, the current probation: see state
+//	DIR/events.jsonl    what happened to the models, one line each: see Event
 //	DIR/events.1.jsonl  older lines
 //
-// The floor is the highest serial that was ever installed: an old bundle, however well signed, is
-// not let in again from outside. Going back is a matter of the station alone, which has kept the
-// network that it goes back to.
+// The floor is the highest serial ever installed. An older bundle is refused from outside, even if
+// its signature is valid. Only the station itself can go back, to the model that it has kept.
 package models
 
 import (
@@ -38,20 +37,20 @@ import (
 	"tirewatch/vision/infer"
 )
 
-// Loaded is a network that is ready to judge. It does not change: another state of the station is
-// another Loaded.
+// Loaded is a model that is ready to judge. It is immutable: a change of the station's state makes
+// a new Loaded.
 type Loaded struct {
 	Bundle *bundle.Bundle
-	Runner *infer.Runner // for one goroutine: the station loop's
+	Runner *infer.Runner // owned by one goroutine: the station loop
 	Since  time.Time     // when it was installed, UTC
-	// the proven network that looks at the same tires while this one is on probation; nil otherwise
+	// the proven model that judges the same tires while this one is on probation, otherwise nil
 	Shadow *Loaded
 }
 
-// alone is m without a shadow.
+// alone returns m without a shadow.
 func (m *Loaded) alone() *Loaded { return m.beside(nil) }
 
-// beside is m with another shadow.
+// beside returns m with another shadow.
 func (m *Loaded) beside(shadow *Loaded) *Loaded {
 	if m == nil {
 		return nil
@@ -61,16 +60,16 @@ func (m *Loaded) beside(shadow *Loaded) *Loaded {
 	return &c
 }
 
-// Options are what a Store works with.
+// Options configure a [Store].
 type Options struct {
 	Dir    string
-	Verify func(data []byte) (*Loaded, error) // of every bundle, at every start: see Verifier
-	// watched while the station works; nil: nothing is revoked
+	Verify func(data []byte) (*Loaded, error) // called for every bundle at every start: see Verifier
+	// read again while the station works; nil: nothing is revoked
 	Revoked   *Revocations
 	Probation Probation
-	Latency   time.Duration // that a forward pass may take on this CPU, median; 0: any
+	Latency   time.Duration // limit of a forward pass on this CPU, median; 0: no limit
 
-	// told of every event once it is durable; may be nil. It must neither block nor call the store
+	// called with every event once it is durable; may be nil. It must not block or call the store.
 	Event func(Event)
 	Log   *slog.Logger
 
@@ -85,22 +84,25 @@ type Store struct {
 	log     *slog.Logger
 	journal *eventLog
 	due     chan struct{} // capacity 1: Work has something to do
-	changed chan struct{} // capacity 1: Snapshot is another one
+	changed chan struct{} // capacity 1: Snapshot has changed
 
-	turn  sync.Mutex // held during a transition, writing included, so that two cannot mix
-	state state      // what the folder says; guarded by turn
+	turn  sync.Mutex // held during a whole transition, writes included; taken before mu
 	write func(path string, data []byte, perm fs.FileMode) error
 
-	mu sync.Mutex // never held while writing: the station loop asks for Active
-	// of active; differs from state.Active after a fallback at the start; changed under turn and mu
-	slot    string
-	active  *Loaded       // nil: none; changed under turn and mu
-	reserve *Loaded       // of the other slot, to go back to; nil: none; changed under turn and mu
-	why     error         // why there is none; changed under turn and mu
-	ready   chan struct{} // closed while there is an active network; guarded by mu
-	live    *trial        // the probation under way, ahead of state.Trial; nil: none; guarded by mu
-	ended   bool          // the active network is past its end; changed under turn and mu
-	began   time.Time     // when this process took the probation up; guarded by mu
+	mu sync.Mutex // never held during a write to disk: the station loop calls Active
+
+	// Changed under turn and mu, read under either. Only state.Seen is guarded by turn alone.
+	state   state   // content of state.json
+	slot    string  // of active; differs from state.Active after a fall-back at the start
+	active  *Loaded // nil: none
+	reserve *Loaded // in the other slot, to go back to; nil: none
+	why     error   // why there is no active model
+	ended   bool    // the active model has expired
+
+	// Guarded by mu.
+	ready chan struct{} // closed while there is an active model
+	live  *trial        // the current probation, newer than state.Trial; nil: none
+	began time.Time     // when this process resumed or began the probation
 }
 
 // state is the content of state.json.
@@ -109,12 +111,12 @@ type state struct {
 	Hash   string `json:"hash"`   // of the bundle in it
 	Floor  uint64 `json:"floor"`  // highest serial ever installed
 
-	// the latest time that a plausible clock showed, UTC
+	// the latest plausible time of the clock, UTC
 	Seen  time.Time `json:"seen,omitzero"`
 	Trial *trial    `json:"probation,omitempty"` // of the active bundle
-	// the last bundle that the station went back from
+	// the last bundle that the station gave up
 	GivenUp *GivenUp `json:"given_up,omitempty"`
-	// the transition that led here, so that it reaches the event log even after a power cut
+	// the transition to this state, so that it reaches the event log even after a power cut
 	Last *Event `json:"last,omitempty"`
 }
 
@@ -124,7 +126,7 @@ func (s *Store) path(slot string) string { return filepath.Join(s.o.Dir, slot+".
 
 func (s *Store) statePath() string { return filepath.Join(s.o.Dir, "state.json") }
 
-// other is the slot that is not in use.
+// other returns the other slot.
 func other(slot string) string {
 	if slot == slots[0] {
 		return slots[1]
@@ -142,17 +144,18 @@ func newStore(o Options) *Store {
 	if o.Disk == nil {
 		o.Disk = durable.Disk
 	}
-	s := &Store{o: o, log: o.Log, due: make(chan struct{}, 1), changed: make(chan struct{}, 1), ready: make(chan struct{})}
+	s := &Store{o: o, log: o.Log,
+		due: make(chan struct{}, 1), changed: make(chan struct{}, 1), ready: make(chan struct{})}
 	s.write = func(path string, data []byte, perm fs.FileMode) error {
 		return durable.WriteFileOn(o.Disk, path, data, perm)
 	}
 	return s
 }
 
-// Open loads the active network from the folder, which it creates when it is missing. A network
-// that cannot be loaded is reported and the one in the other slot takes its place, and one that
-// took the agent down too often on probation is given up. A store without any network is open, too:
-// Active says why, and Install cures it.
+// Open loads the active model from the folder, and creates the folder if it is missing. If a model
+// cannot be loaded, Open logs that and uses the model in the other slot. It gives up a model during
+// whose probation the agent crashed too often. A store without a model is open too: Active returns
+// the reason, and Install ends that state.
 func Open(o Options) (*Store, error) {
 	if err := os.MkdirAll(o.Dir, 0o750); err != nil {
 		return nil, fmt.Errorf("open models: %w", err)
@@ -166,7 +169,7 @@ func Open(o Options) (*Store, error) {
 	}
 	s.journal = openEvents(o.Dir, s.o.Disk)
 	if last := s.state.Last; last != nil && s.journal.last < last.N {
-		s.record(*last) // the power went between the transition and its line
+		s.record(*last) // the power failed between the transition and its line
 	}
 	s.turn.Lock()
 	defer s.turn.Unlock()
@@ -178,7 +181,7 @@ func Open(o Options) (*Store, error) {
 	return s, nil
 }
 
-// Inspect says what a station would work with, and changes nothing: another process may own the
+// Inspect returns what a station would use, and changes nothing: another process may own the
 // folder.
 func Inspect(o Options) (Snapshot, error) {
 	s := newStore(o)
@@ -192,8 +195,8 @@ func Inspect(o Options) (Snapshot, error) {
 	return s.Snapshot(), s.why
 }
 
-// readState reads state.json. Without a usable one the slots speak for themselves: the floor then
-// rises to what choose finds.
+// readState reads state.json. Without a usable file choose looks at the slots, and the floor rises
+// to what it finds.
 func (s *Store) readState() error {
 	data, err := os.ReadFile(s.statePath())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -203,15 +206,15 @@ func (s *Store) readState() error {
 		return err
 	}
 	if err := json.Unmarshal(data, &s.state); err != nil || s.state.Active != slots[0] && s.state.Active != slots[1] {
-		s.log.Error("the record of the active model is damaged, looking at the slots", "file", s.statePath(), "error", err)
+		s.log.Error("models: state file damaged", "file", s.statePath(), "error", err)
 		s.state = state{}
 	}
 	return nil
 }
 
-// choose makes one slot's network active: the recorded one, else the other one; without a record
-// the one with the higher serial. One that was given up is never chosen. It returns why a slot's
-// network cannot be used.
+// choose makes the model of one slot active: that of the recorded slot, otherwise the other one.
+// Without a record it takes the higher serial. It never chooses a model that was given up. It
+// returns why a slot cannot be used.
 func (s *Store) choose() error {
 	var found [2]*Loaded
 	var reasons []error
@@ -254,12 +257,12 @@ func (s *Store) choose() error {
 	b := s.active.Bundle
 	switch {
 	case s.state.Active == "":
-		s.log.Warn("there is no record of the active model, working with the newest that was found", "serial", b.Serial, "hash", b.ID())
+		s.log.Warn("models: active slot unknown, highest serial used", "serial", b.Serial, "hash", b.ID())
 		s.state.Active, s.state.Hash = s.slot, b.ID()
 	case s.slot != s.state.Active:
-		s.log.Error("the active model cannot be used, working with the other one", "error", why, "serial", b.Serial, "hash", b.ID())
+		s.log.Error("models: active model unusable, other slot used", "error", why, "serial", b.Serial, "hash", b.ID())
 	case why != nil:
-		s.log.Warn("a model in reserve cannot be used", "error", why)
+		s.log.Warn("models: reserve model unusable", "error", why)
 	}
 	return why
 }
@@ -289,16 +292,16 @@ func (s *Store) load(slot string) (*Loaded, error) {
 	return m, nil
 }
 
-// Snapshot is what a station's networks are at one moment.
+// Snapshot is the state of a station's models at one moment.
 type Snapshot struct {
-	Active   *Loaded   // what verdicts come from; nil: none
-	Previous *Loaded   // what Rollback goes back to; nil: nothing
-	Trial    *Progress // of Active; nil: it is proven
-	Ended    bool      // Active is past its end and works on
-	Last     *Event    // transition
+	Active   *Loaded   // makes the verdicts; nil: none
+	Previous *Loaded   // Rollback goes back to it; nil: none
+	Trial    *Progress // probation of Active; nil: it is proven
+	Ended    bool      // Active has expired and stays in use
+	Last     *Event    // the last transition
 }
 
-// Snapshot returns the state of now.
+// Snapshot returns the current state.
 func (s *Store) Snapshot() Snapshot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -309,10 +312,10 @@ func (s *Store) Snapshot() Snapshot {
 	return shot
 }
 
-// Changed receives when the snapshot has become another one.
+// Changed returns a channel that signals when Snapshot has changed.
 func (s *Store) Changed() <-chan struct{} { return s.changed }
 
-// signal wakes a receiver and does not wait for it.
+// signal wakes a receiver without waiting for it.
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -320,14 +323,14 @@ func signal(c chan struct{}) {
 	}
 }
 
-// Active is the network that judges the next tire, or ErrNoModel with the reason.
+// Active returns the model that judges the next tire, or ErrNoModel with the reason.
 func (s *Store) Active() (*Loaded, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.active, s.why
 }
 
-// Wait returns the active network as soon as there is one, or the error of ctx.
+// Wait returns the active model as soon as there is one, or the error of ctx.
 func (s *Store) Wait(ctx context.Context) (*Loaded, error) {
 	for {
 		s.mu.Lock()
@@ -344,19 +347,19 @@ func (s *Store) Wait(ctx context.Context) (*Loaded, error) {
 	}
 }
 
-// change is one step from a state to the next.
+// change is a transition to the next state.
 type change struct {
 	state   state
 	slot    string
 	active  *Loaded
 	reserve *Loaded
 	kind    Kind
-	about   *Loaded // whose event it is
+	about   *Loaded // the model of the event
 	reason  string
 }
 
-// apply makes a change: first on disk, then in memory, then known. Nothing has changed after an
-// error.
+// apply makes a transition: first on disk, then in memory, then in the event log. After an error
+// nothing has changed. The caller holds turn.
 func (s *Store) apply(c change) error {
 	e := s.event(c.kind, c.about, c.reason)
 	if s.state.Last != nil {
@@ -375,7 +378,7 @@ func (s *Store) apply(c change) error {
 	return nil
 }
 
-// setCurrent takes a change into memory. mu is held.
+// setCurrent makes a transition in memory. The caller holds mu.
 func (s *Store) setCurrent(c change) {
 	if had := s.active != nil; !had && c.active != nil {
 		close(s.ready)
@@ -394,7 +397,7 @@ func (s *Store) setCurrent(c change) {
 	s.ended = false
 }
 
-// save writes the state, with the time that is trusted by then.
+// save writes the state with the trusted time. The caller holds turn.
 func (s *Store) save(next state) error {
 	next.Seen = s.time(nil)
 	text, err := json.Marshal(next)

@@ -32,7 +32,7 @@ func bytesOf(t *testing.T, serial uint64, change ...func(*bundle.Bundle)) []byte
 	return data
 }
 
-// open opens the store in dir; what it logs goes to the returned buffer.
+// open opens the store in dir; its log goes to the returned buffer.
 func open(t *testing.T, dir string) (*Store, *bytes.Buffer) {
 	t.Helper()
 	var log bytes.Buffer
@@ -43,7 +43,7 @@ func open(t *testing.T, dir string) (*Store, *bytes.Buffer) {
 	return s, &log
 }
 
-// serial is that of the active network, 0 for none.
+// serial returns the serial of the active model, 0 for none.
 func serial(s *Store) uint64 {
 	m, err := s.Active()
 	if err != nil {
@@ -77,10 +77,10 @@ func TestInstallAndReopen(t *testing.T) {
 		}
 		again, log := open(t, dir)
 		if serial(s) != n+1 || serial(again) != n+1 {
-			t.Fatalf("active is %d, after opening again %d; want %d", serial(s), serial(again), n+1)
+			t.Fatalf("active is %d, after a restart %d; want %d", serial(s), serial(again), n+1)
 		}
 		if log.Len() > 0 {
-			t.Errorf("a healthy store says: %s", log)
+			t.Errorf("a healthy store logs: %s", log)
 		}
 	}
 }
@@ -157,21 +157,21 @@ func damage(t *testing.T, dir string, n uint64) {
 func TestDamagedFolders(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		harm   func(t *testing.T, dir string) // after serials 1, 2 and 3 were installed
-		want   uint64                         // serial that works then; 0 none
+		harm   func(t *testing.T, dir string) // after the installation of serials 1, 2 and 3
+		want   uint64                         // active serial; 0: none
 		says   string
-		refuse uint64 // serial that must be refused then; 0 none
-		accept uint64 // serial that must be taken then
+		refuse uint64 // serial that must be refused; 0: none
+		accept uint64 // serial that must be accepted
 	}{
-		{"the active slot", func(t *testing.T, dir string) { damage(t, dir, 3) }, 2, "working with the other one", 1, 3},
-		{"the idle slot", func(t *testing.T, dir string) { damage(t, dir, 2) }, 3, "in reserve", 2, 4},
+		{"the active slot", func(t *testing.T, dir string) { damage(t, dir, 3) }, 2, "other slot used", 1, 3},
+		{"the idle slot", func(t *testing.T, dir string) { damage(t, dir, 2) }, 3, "reserve model unusable", 2, 4},
 		{"both slots", func(t *testing.T, dir string) { damage(t, dir, 2); damage(t, dir, 3) }, 0, "", 2, 3},
-		{"the active slot's file is gone", func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "a.tire")) }, 2, "is missing", 1, 3},
-		{"the record is gone", func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "state.json")) }, 3, "no record", 2, 4},
-		{"the record is nonsense", func(t *testing.T, dir string) {
+		{"the active slot's file is missing", func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "a.tire")) }, 2, "is missing", 1, 3},
+		{"the state file is missing", func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "state.json")) }, 3, "active slot unknown", 2, 4},
+		{"the state file is damaged", func(t *testing.T, dir string) {
 			os.WriteFile(filepath.Join(dir, "state.json"), []byte(`{"active": "c"`), 0o644)
-		}, 3, "record", 2, 4},
-		{"everything is gone", func(t *testing.T, dir string) { os.RemoveAll(dir) }, 0, "", 0, 1},
+		}, 3, "state file damaged", 2, 4},
+		{"everything is missing", func(t *testing.T, dir string) { os.RemoveAll(dir) }, 0, "", 0, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "models")
@@ -180,13 +180,13 @@ func TestDamagedFolders(t *testing.T) {
 			c.harm(t, dir)
 			s, log := open(t, dir)
 			if got := serial(s); got != c.want {
-				t.Fatalf("serial %d works; want %d", got, c.want)
+				t.Fatalf("serial %d is active; want %d", got, c.want)
 			}
 			if !strings.Contains(log.String(), c.says) {
 				t.Errorf("the log lacks %q: %s", c.says, log)
 			}
 			if _, err := s.Active(); c.want == 0 && !errors.Is(err, ErrNoModel) {
-				t.Errorf("none works: %v; want ErrNoModel", err)
+				t.Errorf("without a model: %v; want ErrNoModel", err)
 			}
 			if c.refuse > 0 && c.refuse != c.want {
 				var old *SerialError
@@ -197,15 +197,15 @@ func TestDamagedFolders(t *testing.T) {
 			install(t, s, c.accept)
 			s, _ = open(t, dir)
 			if got := serial(s); got != c.accept {
-				t.Errorf("after installing %d and opening again serial %d works", c.accept, got)
+				t.Errorf("after installing %d and a restart serial %d is active", c.accept, got)
 			}
 		})
 	}
 }
 
 // TestEveryWriteMayFail lets each write of an installation fail in two ways: nothing reached the
-// disk, and everything did but an error was reported. The running station keeps its network; after
-// a restart one of the two works.
+// disk, or everything did but an error was reported. The running station keeps its model; after a
+// restart the old or the new one is active.
 func TestEveryWriteMayFail(t *testing.T) {
 	broken := errors.New("disk failure")
 	for _, before := range []uint64{0, 1, 2} { // serials installed before
@@ -228,21 +228,21 @@ func TestEveryWriteMayFail(t *testing.T) {
 					return broken
 				}
 				if _, err := s.Install(bytesOf(t, 7)); !errors.Is(err, broken) {
-					t.Fatalf("write %d failed, Install says %v", step, err)
+					t.Fatalf("write %d failed, Install returns %v", step, err)
 				}
 				if got := serial(s); got != before {
-					t.Errorf("write %d failed (persisted %v): serial %d works; want %d", step, persisted, got, before)
+					t.Errorf("write %d failed (persisted %v): serial %d is active; want %d", step, persisted, got, before)
 				}
 				again, _ := open(t, dir)
 				if got := serial(again); got != before && got != 7 || got == before && step == 1 && persisted {
-					t.Errorf("write %d failed (persisted %v): after a restart serial %d works, was %d", step, persisted, got, before)
+					t.Errorf("write %d failed (persisted %v): after a restart serial %d is active, was %d", step, persisted, got, before)
 				}
 				for _, store := range []*Store{again, s} {
 					store.write = durable.WriteFile
 					install(t, store, 7)
 				}
 				if again, _ = open(t, dir); serial(again) != 7 {
-					t.Errorf("write %d failed (persisted %v): the second attempt gave serial %d", step, persisted, serial(again))
+					t.Errorf("write %d failed (persisted %v): after the second attempt serial %d is active", step, persisted, serial(again))
 				}
 			}
 		}
@@ -256,7 +256,7 @@ func TestInspectChangesNothing(t *testing.T) {
 		t.Errorf("no folder: %v; want ErrNoModel", err)
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the folder was made: %v", err)
+		t.Errorf("the folder was created: %v", err)
 	}
 	s, _ := open(t, dir)
 	install(t, s, 1, 2)
@@ -290,6 +290,6 @@ func TestWait(t *testing.T) {
 	}()
 	install(t, s, 4, 5)
 	if n := <-got; n != 4 && n != 5 {
-		t.Errorf("Wait gave serial %d", n)
+		t.Errorf("Wait returned serial %d", n)
 	}
 }

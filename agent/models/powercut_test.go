@@ -14,16 +14,16 @@ import (
 	"tirewatch/vision/bundle/bundletest"
 )
 
-// powercut is one thing that a station does with its networks while the power goes.
+// powercut is one action of a station during which the power fails.
 type powercut struct {
 	name    string
-	prepare func(t *testing.T, r *rig) // what was done before, durably; the process then died
-	do      func(r *rig)               // in the process that the power takes; nil: Open alone
-	before  []uint64                   // serials that may be active while it is not done; 0: none
-	after   uint64                     // that must be once it is done
-	floor   uint64                     // that must hold at any time
-	trial   []uint64                   // serials that are never active without being watched
-	starts  int                        // that must be on record at the start after it is done
+	prepare func(t *testing.T, r *rig) // done before, durably; the process then died
+	do      func(r *rig)               // interrupted by the power cut; nil: only Open
+	before  []uint64                   // serials that may be active before it is done; 0: none
+	after   uint64                     // serial that must be active once it is done
+	floor   uint64                     // lowest floor at any time
+	trial   []uint64                   // serials that must never be active without probation
+	starts  int                        // that must be recorded at the start after it is done
 }
 
 func must(t *testing.T, err error) {
@@ -40,9 +40,9 @@ var powercuts = []powercut{
 		do: func(r *rig) { install(r.t, r.Store, 2) }, before: []uint64{1, 2}, after: 2, floor: 1, trial: []uint64{2}},
 	{name: "an agent starts with a model on probation", prepare: func(t *testing.T, r *rig) { install(t, r.Store, 1, 2) },
 		before: []uint64{2}, after: 2, floor: 2, trial: []uint64{2}, starts: 3},
-	{name: "probation goes on", prepare: func(t *testing.T, r *rig) { install(t, r.Store, 1, 2) },
+	{name: "probation continues", prepare: func(t *testing.T, r *rig) { install(t, r.Store, 1, 2) },
 		do: func(r *rig) { r.judge(4, 1); r.judge(4, 0) }, before: []uint64{2}, after: 2, floor: 2, trial: []uint64{2}},
-	{name: "an agent ends well on probation", prepare: func(t *testing.T, r *rig) { install(t, r.Store, 1, 2) },
+	{name: "an agent ends cleanly on probation", prepare: func(t *testing.T, r *rig) { install(t, r.Store, 1, 2) },
 		do: func(r *rig) { must(r.t, r.Close()) }, before: []uint64{2}, after: 2, floor: 2, trial: []uint64{2}},
 	{name: "a model is confirmed", prepare: func(t *testing.T, r *rig) { install(t, r.Store, 1, 2) },
 		do: func(r *rig) { must(r.t, r.Confirm()) }, before: []uint64{2}, after: 2, floor: 2},
@@ -50,7 +50,7 @@ var powercuts = []powercut{
 		do: func(r *rig) { must(r.t, r.Rollback()) }, before: []uint64{1, 2}, after: 1, floor: 2, trial: []uint64{2}},
 	{name: "a proven model is rolled back", prepare: func(t *testing.T, r *rig) { install(t, r.Store, 1, 2); must(t, r.Confirm()) },
 		do: func(r *rig) { must(r.t, r.Rollback()) }, before: []uint64{1, 2}, after: 1, floor: 2},
-	{name: "a newer model comes during probation", prepare: func(t *testing.T, r *rig) { install(t, r.Store, 1, 2) },
+	{name: "a newer model is installed during probation", prepare: func(t *testing.T, r *rig) { install(t, r.Store, 1, 2) },
 		do: func(r *rig) { install(r.t, r.Store, 3) }, before: []uint64{1, 2, 3}, after: 3, floor: 2, trial: []uint64{2, 3}},
 	{name: "a model that crashes is given up at a start", prepare: func(t *testing.T, r *rig) { install(t, r.Store, 1, 2); r.crash(); r.crash() },
 		before: []uint64{1}, after: 1, floor: 2, trial: []uint64{2}},
@@ -62,11 +62,10 @@ var powercuts = []powercut{
 		before: []uint64{1, 2}, after: 2, floor: 1, trial: []uint64{2}},
 }
 
-// TestPowerCut does each of these things once and then opens every folder that may be found when
-// the power goes at any step of it, with what was not synced lost, torn or kept in every
-// combination. And as power comes back badly, it goes once more during that start, at every step.
-// Always a network that was fully verified works, the old one or the new one; a new one is never
-// believed unwatched; and the floor never falls.
+// TestPowerCut does each action once. Then it opens every folder that a power cut at any step may
+// leave, with unsynced data lost, torn or kept in every combination, and cuts the power once more
+// at every step of that start. A fully verified model, old or new, is always active; a new one is
+// never active without probation; and the floor never falls.
 func TestPowerCut(t *testing.T) {
 	for _, c := range powercuts {
 		t.Run(c.name, func(t *testing.T) {
@@ -94,17 +93,18 @@ func TestPowerCut(t *testing.T) {
 					}
 				}
 			}
-			t.Logf("%d cuts, %d folders after them; %d different ones opened, %d of them after a second cut", disk.Steps()+1, l.images, len(l.seen), l.second)
+			t.Logf("%d cuts left %d folders; opened %d different ones, %d of them after a second cut",
+				disk.Steps()+1, l.images, len(l.seen), l.second)
 		})
 	}
 }
 
-// old is a bundle that may never come in.
+// old is a bundle that must always be refused.
 func (c powercut) old(t *testing.T) []byte {
 	return bytesOf(t, c.floor, func(b *bundle.Bundle) { b.Threshold = 0.9 })
 }
 
-// cutter opens what a cut left.
+// cutter opens the folders that a cut left.
 type cutter struct {
 	t              *testing.T
 	c              powercut
@@ -112,8 +112,8 @@ type cutter struct {
 	images, second int
 }
 
-// open starts a station on an image and checks what works. again lets the power go once more at
-// every step of the start.
+// open starts a station on an image and checks which model is active. again cuts the power once
+// more at every step of the start.
 func (l *cutter) open(image durabletest.Image, done bool, where string, again bool) {
 	l.t.Helper()
 	dir := filepath.Join(l.t.TempDir(), "models")
@@ -146,10 +146,10 @@ func (l *cutter) open(image durabletest.Image, done bool, where string, again bo
 			}
 		}
 	}
-	os.RemoveAll(dir) // or thousands of them would wait for the end of the test
+	os.RemoveAll(dir) // otherwise thousands of folders stay until the end of the test
 }
 
-// judge checks what a station works with.
+// judge checks the state of a station.
 func (l *cutter) judge(s *Store, verified []string, done bool, where string) {
 	l.t.Helper()
 	c, got := l.c, serial(s)
@@ -158,7 +158,7 @@ func (l *cutter) judge(s *Store, verified []string, done bool, where string) {
 		allowed = []uint64{c.after}
 	}
 	if !slices.Contains(allowed, got) && !(got == 1 && slices.Contains(c.trial, 2) && s.Snapshot().Last.Kind == FellBack) {
-		l.t.Errorf("%s: serial %d works; want one of %v", where, got, allowed)
+		l.t.Errorf("%s: serial %d is active; want one of %v", where, got, allowed)
 	}
 	if s.state.Floor < max(c.floor, got) {
 		l.t.Errorf("%s: the floor is %d with serial %d active; want at least %d", where, s.state.Floor, got, max(c.floor, got))
@@ -168,13 +168,13 @@ func (l *cutter) judge(s *Store, verified []string, done bool, where string) {
 	}
 	m, _ := s.Active()
 	if !slices.Contains(verified, m.Bundle.ID()) {
-		l.t.Errorf("%s: serial %d works and was not verified", where, got)
+		l.t.Errorf("%s: serial %d is active and was not verified", where, got)
 	}
 	if t := s.state.Trial; t != nil && done && t.Starts < c.starts {
-		l.t.Errorf("%s: %d starts are on record; want %d", where, t.Starts, c.starts)
+		l.t.Errorf("%s: %d starts are recorded; want %d", where, t.Starts, c.starts)
 	}
 	if slices.Contains(c.trial, got) && (m.Shadow == nil || s.Snapshot().Trial == nil || s.state.Trial.Starts < 1) {
-		l.t.Errorf("%s: serial %d is not watched", where, got)
+		l.t.Errorf("%s: serial %d is not on probation", where, got)
 	}
 	var old *SerialError
 	if c.floor > 0 {

@@ -7,79 +7,80 @@ import (
 	"time"
 )
 
-// Probation says what a new network must do to be believed. While it lasts the old one is kept
-// ready, looks at the same tires, and takes over when the new one fails.
+// Probation defines when a new model is confirmed. Until then the old model stays ready, judges the
+// same tires, and takes over if the new one fails.
 //
-//	installed --> on probation --Verdicts, or Time and a tenth of Verdicts, or Confirm--> confirmed
-//	                   |
-//	                   +--Crashes, self-test at a start, MaxDisagreement, Reject, Rollback, revoked--> the old one again
+//	installed -> on probation -> confirmed  after Verdicts, or after Time with at least a
+//	                  |                     tenth of Verdicts, or by Confirm
+//	                  v
+//	            the old model               after Crashes, a failed self-test at a start, too
+//	                                        many disagreements, Reject, Rollback, revocation
 type Probation struct {
-	Verdicts int // that it ends after; 0: a new network is believed at once
-	// of work that it ends after, once a tenth of Verdicts were given; 0: only Verdicts count
+	Verdicts int // after which it ends; 0: no probation
+	// running time after which it ends, with at least a tenth of Verdicts; 0: only Verdicts count
 	Time    time.Duration
-	Crashes int // of the agent that are too many; 0: they do not matter
-	// share of tires that both judge differently that is too much; 0: it is reported only
+	Crashes int // crashes of the agent that end it; 0: crashes do not count
+	// share of tires judged differently above which it fails; 0: the share is only reported
 	MaxDisagreement float64
 }
 
-// least is how many verdicts say anything at all: time alone proves nothing on a belt that stands
-// still.
+// least is the minimum number of verdicts: on a stopped belt, time alone proves nothing.
 func (p Probation) least() int { return max(1, p.Verdicts/10) }
 
-// Counts are what happened on a probation.
+// Counts are the results of a probation.
 type Counts struct {
-	Verdicts      int `json:"verdicts,omitempty"`      // that the new network gave
-	Compared      int `json:"compared,omitempty"`      // of them the old one judged too
-	Disagreements int `json:"disagreements,omitempty"` // of these it judged differently
+	Verdicts      int `json:"verdicts,omitempty"`      // of the new model
+	Compared      int `json:"compared,omitempty"`      // of these, the old model judged too
+	Disagreements int `json:"disagreements,omitempty"` // of these, the old model judged differently
 }
 
-// Progress is a probation under way.
+// Progress is the state of the current probation.
 type Progress struct {
 	Counts
-	Of int // verdicts that end it
+	Of int // number of verdicts that ends it
 }
 
-// trial is a probation as state.json keeps it.
+// trial is a probation in state.json.
 type trial struct {
 	Counts
-	Elapsed time.Duration `json:"elapsed_ns"` // of work
-	// Starts counts the agent's starts that have not come to a good end, the running one included.
-	// It is written before the network is used, so that a network that takes the process down
-	// leaves a trace of it.
+	Elapsed time.Duration `json:"elapsed_ns"` // running time
+	// Starts counts the agent's starts without a clean end, including the current one. It is
+	// written before the model is used, so that a model that crashes the process leaves a trace.
 	Starts int `json:"starts"`
 }
 
-// GivenUp is a network that the station went back from. It does not come in again: who wants
-// another try signs it anew with a higher serial.
+// GivenUp is a model that the station has given up. It is refused from then on; for another try it
+// must be signed again with a higher serial.
 type GivenUp struct {
 	Hash   string `json:"hash"`
 	Serial uint64 `json:"serial"`
 	Reason string `json:"reason"`
 }
 
-// GivenUpError refuses a bundle that the station went back from.
+// GivenUpError refuses a bundle that the station has given up.
 type GivenUpError struct{ GivenUp }
 
 func (e *GivenUpError) Error() string {
-	return fmt.Sprintf("this station went back from serial %d (%s): build it with a higher serial to try again", e.Serial, e.Reason)
+	return fmt.Sprintf("this station gave up serial %d (%s): build it with a higher serial to try again",
+		e.Serial, e.Reason)
 }
 
-// What the commands answer when there is nothing to do.
+// Errors of commands that have nothing to do.
 var (
 	ErrNoTrial     = errors.New("no model is on probation")
 	ErrNothingBack = errors.New("there is no earlier model to go back to")
 )
 
-// resumeProbation takes up the probation that the last process left, or ends it. why is what choose found
-// wrong. turn is held.
+// resumeProbation continues the probation of the last process, or ends it. why is the error of
+// choose. The caller holds turn.
 func (s *Store) resumeProbation(why error) {
 	t := s.state.Trial
 	switch {
 	case s.active == nil:
 		return
 	case s.slot != s.state.Active && s.state.Active != "" && t == nil:
-		// Not made durable: should it be the memory or the disk that failed for a moment, the next
-		// start has the better network again.
+		// Not durable: if memory or disk failed only for a moment, the next start uses the recorded
+		// model again.
 		s.record(s.event(FellBack, s.active, why.Error()))
 		return
 	case t == nil:
@@ -88,7 +89,7 @@ func (s *Store) resumeProbation(why error) {
 		s.recordLoss(s.state.Hash, s.state.Floor, "it cannot be used: "+why.Error())
 		return
 	case s.o.Probation.Crashes > 0 && t.Starts >= s.o.Probation.Crashes && s.reserve != nil:
-		s.mustFallBack(fmt.Sprintf("the agent ended badly %d times with it on probation", t.Starts))
+		s.mustFallBack(fmt.Sprintf("the agent crashed %d times during its probation", t.Starts))
 		return
 	}
 	next := s.state
@@ -96,7 +97,7 @@ func (s *Store) resumeProbation(why error) {
 	again.Starts++
 	next.Trial = &again
 	if err := s.save(next); err != nil && s.reserve != nil {
-		// A crash could not be counted, so the network that needs no counting works.
+		// A crash could not be counted, so use the proven model.
 		s.mustFallBack("its start could not be recorded: " + err.Error())
 		return
 	}
@@ -106,39 +107,40 @@ func (s *Store) resumeProbation(why error) {
 	s.active = s.active.beside(s.reserve)
 }
 
-// mustFallBack falls back at a start, even when the disk does not take the record: the next write brings
+// mustFallBack falls back at a start, even if the state cannot be written: the next write stores
 // it.
 func (s *Store) mustFallBack(reason string) {
 	if err := s.fallBack(reason); err != nil {
-		s.log.Error("the fall-back is not recorded, the disk does not take it", "error", err)
+		s.log.Error("models: fall-back not recorded", "error", err)
 		c := s.backChange(reason)
 		s.state = c.state
 		s.setCurrent(c)
 	}
 }
 
-// recordLoss records that the network on probation was gone when the agent started; the proven one is
-// active already. Its serial is the floor: it was the last that came in.
+// recordLoss records that the model on probation could not be loaded at the start; the proven model
+// is already active. Its serial is the floor, because it was the last one installed.
 func (s *Store) recordLoss(hash string, serial uint64, reason string) {
-	next := change{state: s.state, slot: s.slot, active: s.active, reserve: nil, kind: FellBack, about: s.active, reason: reason}
+	next := change{state: s.state, slot: s.slot, active: s.active, kind: FellBack, about: s.active, reason: reason}
 	next.state.Active, next.state.Hash, next.state.Trial = s.slot, s.active.Bundle.ID(), nil
 	next.state.GivenUp = &GivenUp{Hash: hash, Serial: serial, Reason: reason}
 	if err := s.apply(next); err != nil {
-		s.log.Error("the fall-back is not recorded, the disk does not take it", "error", err)
+		s.log.Error("models: fall-back not recorded", "error", err)
 		s.state = next.state
 	}
 }
 
-// backChange is the change to the network in reserve.
+// backChange returns the transition to the reserve model.
 func (s *Store) backChange(reason string) change {
 	b := s.active.Bundle
-	c := change{state: s.state, slot: other(s.slot), active: s.reserve.alone(), kind: FellBack, about: s.reserve, reason: reason}
+	c := change{state: s.state, slot: other(s.slot), active: s.reserve.alone(),
+		kind: FellBack, about: s.reserve, reason: reason}
 	c.state.Active, c.state.Hash, c.state.Trial = c.slot, s.reserve.Bundle.ID(), nil
 	c.state.GivenUp = &GivenUp{Hash: b.ID(), Serial: b.Serial, Reason: reason}
 	return c
 }
 
-// fallBack makes the network in reserve active and gives the active one up. turn is held.
+// fallBack makes the reserve model active and gives up the active one. The caller holds turn.
 func (s *Store) fallBack(reason string) error {
 	if s.reserve == nil {
 		return ErrNothingBack
@@ -146,14 +148,15 @@ func (s *Store) fallBack(reason string) error {
 	return s.apply(s.backChange(reason))
 }
 
-// confirm ends a probation well. turn is held.
+// confirm ends a probation well. The caller holds turn.
 func (s *Store) confirm(reason string) error {
-	next := change{state: s.state, slot: s.slot, active: s.active.alone(), reserve: s.reserve, kind: Confirmed, about: s.active, reason: reason}
+	next := change{state: s.state, slot: s.slot, active: s.active.alone(), reserve: s.reserve,
+		kind: Confirmed, about: s.active, reason: reason}
 	next.state.Trial = nil
 	return s.apply(next)
 }
 
-// Confirm ends the probation at once. Without one it is ErrNoTrial.
+// Confirm ends the probation at once. Without a probation it returns ErrNoTrial.
 func (s *Store) Confirm() error {
 	s.turn.Lock()
 	defer s.turn.Unlock()
@@ -163,17 +166,17 @@ func (s *Store) Confirm() error {
 	return s.confirm("confirmed by command")
 }
 
-// Rollback goes back to the network before the active one, on probation or not. Without one it is
-// ErrNothingBack.
+// Rollback goes back to the previous model, on probation or not. Without a previous model it
+// returns ErrNothingBack.
 func (s *Store) Rollback() error {
 	s.turn.Lock()
 	defer s.turn.Unlock()
 	return s.fallBack("rolled back by command")
 }
 
-// Reject falls back because something outside does not trust the network on probation, such as an
-// alarm about drift. A proven network is not rejected, ErrNoTrial: then it is the camera or the
-// tires that have changed.
+// Reject falls back when another part of the agent rejects the model on probation, for example
+// after a drift alarm. It does not reject a proven model and returns ErrNoTrial: then the camera or
+// the tires have changed.
 func (s *Store) Reject(reason string) error {
 	s.turn.Lock()
 	defer s.turn.Unlock()
@@ -183,13 +186,13 @@ func (s *Store) Reject(reason string) error {
 	return s.fallBack(reason)
 }
 
-// Judged counts a verdict of m. compared says whether m.Shadow judged the tire too, differs whether
-// its label is another one. It neither waits nor writes: what follows from it is Work's.
+// Judged counts a verdict of m. compared reports whether m.Shadow judged the tire too, differs
+// whether its label differs. Judged neither blocks nor writes: Work does what follows.
 func (s *Store) Judged(m *Loaded, compared, differs bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.live == nil || s.active.Bundle.ID() != m.Bundle.ID() {
-		return // of a tire that was in the picture before the change
+		return // the tire was seen before the change of the model
 	}
 	s.live.Verdicts++
 	if compared {
@@ -203,10 +206,10 @@ func (s *Store) Judged(m *Loaded, compared, differs bool) {
 	}
 }
 
-// workPause is how often the store looks at the clock and at the revocation list.
+// workPause is the time between two checks of the clock and the revocation list.
 const workPause = 10 * time.Second
 
-// Run does the store's work until ctx ends.
+// Run calls Work regularly until ctx ends.
 func (s *Store) Run(ctx context.Context) {
 	tick := time.NewTicker(workPause)
 	defer tick.Stop()
@@ -221,23 +224,21 @@ func (s *Store) Run(ctx context.Context) {
 		err := s.Work()
 		if err == nil {
 			lastErr = ""
-		} else if err.Error() != lastErr { // once and not at each attempt
+		} else if err.Error() != lastErr { // log it once, not at each attempt
 			lastErr = err.Error()
-			s.log.Error("the models cannot be looked after, trying again", "error", err)
+			s.log.Error("models: upkeep failed, will retry", "error", err)
 		}
 	}
 }
 
-// Work does what is due: it ends a probation, takes revoked networks away, and notes how far the
-// time has come.
+// Work does what is due: it removes revoked models, ends a probation, and stores the time.
 func (s *Store) Work() error {
 	s.turn.Lock()
 	defer s.turn.Unlock()
 	return errors.Join(s.revoke(), s.advance(), s.noteTime())
 }
 
-// advance ends the probation when its time has come, and writes down how far it has come at each
-// tenth.
+// advance ends the probation when it is due, and stores its progress at each tenth.
 func (s *Store) advance() error {
 	s.mu.Lock()
 	if s.live == nil {
@@ -245,19 +246,21 @@ func (s *Store) advance() error {
 		return nil
 	}
 	t := *s.live
-	// by the monotonic clock: what sets the time does not matter
+	// the monotonic clock ignores changes of the time
 	t.Elapsed += max(0, s.o.Now().Sub(s.began))
 	s.mu.Unlock()
 	p := s.o.Probation
 	switch share := float64(t.Disagreements) / float64(max(1, t.Compared)); {
 	case p.MaxDisagreement > 0 && t.Compared >= p.least() && share > p.MaxDisagreement && s.reserve != nil:
-		return s.fallBack(fmt.Sprintf("it disagreed with the model before on %d of %d tires", t.Disagreements, t.Compared))
+		return s.fallBack(fmt.Sprintf("it disagreed with the previous model on %d of %d tires",
+			t.Disagreements, t.Compared))
 	case p.Verdicts == 0:
 		return s.confirm("probation was switched off")
 	case t.Verdicts >= p.Verdicts:
-		return s.confirm(fmt.Sprintf("%d verdicts, %d of %d unlike the model before", t.Verdicts, t.Disagreements, t.Compared))
+		return s.confirm(fmt.Sprintf("%d verdicts, %d of %d differ from the previous model",
+			t.Verdicts, t.Disagreements, t.Compared))
 	case p.Time > 0 && t.Elapsed >= p.Time && t.Verdicts >= p.least():
-		return s.confirm(fmt.Sprintf("%v with %d verdicts, %d of %d unlike the model before",
+		return s.confirm(fmt.Sprintf("%v with %d verdicts, %d of %d differ from the previous model",
 			t.Elapsed.Round(time.Second), t.Verdicts, t.Disagreements, t.Compared))
 	}
 	if t.Verdicts/p.least() == s.state.Trial.Verdicts/p.least() {
@@ -275,8 +278,8 @@ func (s *Store) advance() error {
 	return nil
 }
 
-// revoke reads the revocation list again and acts on it. While it cannot be read the last one
-// counts.
+// revoke reads the revocation list again and applies it. While the list cannot be read, the last
+// one applies.
 func (s *Store) revoke() error {
 	_, unreadable := s.o.Revoked.Reload()
 	if s.reserve != nil && s.o.Revoked.Check(s.reserve.Bundle) != nil {
@@ -295,7 +298,7 @@ func (s *Store) revoke() error {
 	case s.reserve != nil:
 		return s.fallBack(err.Error())
 	}
-	// Nothing else is left. Whoever revokes a network wants rather no verdict than its verdict.
+	// No model is left. A person who revokes a model prefers no verdict to one of this model.
 	gone := s.active
 	none := change{state: s.state, slot: s.slot, kind: Removed, about: gone, reason: err.Error()}
 	none.state.Trial = nil
@@ -303,12 +306,12 @@ func (s *Store) revoke() error {
 	return s.apply(none)
 }
 
-// timePause is how often the time is written down: often enough that a reboot loses little, seldom
-// enough to spare a card.
+// timePause is the time between two writes of the time: a reboot loses little and the card is
+// spared.
 const timePause = time.Hour
 
-// noteTime keeps the latest time seen, and says once when the active network has ended. It works
-// on: a belt without inspection is worse than one with an old network.
+// noteTime stores the latest plausible time, and records once that the active model has expired.
+// The model stays in use: a belt without inspection is worse than one with an old model.
 func (s *Store) noteTime() error {
 	now := s.time(nil)
 	if s.active != nil && !s.ended {
@@ -316,7 +319,8 @@ func (s *Store) noteTime() error {
 			s.mu.Lock()
 			s.ended = true
 			s.mu.Unlock()
-			s.record(s.event(Expired, s.active, fmt.Sprintf("it ended on %s and works on: install a newer one", end.Format(time.RFC3339))))
+			s.record(s.event(Expired, s.active,
+				fmt.Sprintf("it expired on %s and stays in use: install a newer model", end.Format(time.RFC3339))))
 		}
 	}
 	if now.Sub(s.state.Seen) < timePause {
@@ -325,7 +329,7 @@ func (s *Store) noteTime() error {
 	return s.save(s.state)
 }
 
-// Close notes that the process ends well, so that its start does not count as a crash.
+// Close records that the process ends cleanly, so that its start does not count as a crash.
 func (s *Store) Close() error {
 	s.turn.Lock()
 	defer s.turn.Unlock()

@@ -17,14 +17,14 @@ import (
 	"tirewatch/vision/bundle/bundletest"
 )
 
-// rig is a station's models with a clock and a log of a test's own.
+// rig is a store with a clock and a log of the test.
 type rig struct {
 	*Store
 	t      *testing.T
 	o      Options
 	clock  time.Time
 	log    bytes.Buffer
-	events []Event // as they were told, of all processes
+	events []Event // as reported, of all processes
 }
 
 var noon = time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -49,7 +49,7 @@ func newRig(t *testing.T, change ...func(*Options)) *rig {
 	return r
 }
 
-// crash ends the process without a word and starts it anew.
+// crash starts a new process without a clean end of the old one.
 func (r *rig) crash() {
 	r.t.Helper()
 	s, err := Open(r.o)
@@ -59,7 +59,7 @@ func (r *rig) crash() {
 	r.Store = s
 }
 
-// restart ends the process well and starts it anew.
+// restart ends the process cleanly and starts a new one.
 func (r *rig) restart() {
 	r.t.Helper()
 	if err := r.Close(); err != nil {
@@ -68,7 +68,7 @@ func (r *rig) restart() {
 	r.crash()
 }
 
-// judge gives verdicts, of which the first few differ from the shadow's.
+// judge makes verdicts; the first differ ones differ from the shadow's.
 func (r *rig) judge(verdicts, differ int) {
 	r.t.Helper()
 	for i := range verdicts {
@@ -88,8 +88,8 @@ func (r *rig) work() {
 	}
 }
 
-// want checks which serial judges, which one its shadow is and which one rollback goes to; 0 stands
-// for none.
+// want checks the serials of the active model, of its shadow and of the one that Rollback goes back
+// to; 0 is none.
 func (r *rig) want(active, shadow, previous uint64) {
 	r.t.Helper()
 	number := func(m *Loaded) uint64 {
@@ -111,7 +111,7 @@ func (r *rig) want(active, shadow, previous uint64) {
 	}
 }
 
-// kinds are the events that were told.
+// kinds returns the kinds of the reported events.
 func (r *rig) kinds() (k []Kind) {
 	for _, e := range r.events {
 		k = append(k, e.Kind)
@@ -119,13 +119,13 @@ func (r *rig) kinds() (k []Kind) {
 	return k
 }
 
-// check holds what is true after every test: transitions are numbered without a gap, told once, and
-// in the file in this order.
+// check holds after every test: transitions are numbered without a gap, reported once, and in the
+// file in this order.
 func (r *rig) check() {
-	var told, written []uint64
+	var reported, written []uint64
 	for _, e := range r.events {
 		if e.N > 0 {
-			told = append(told, e.N)
+			reported = append(reported, e.N)
 		}
 	}
 	for _, name := range []string{"events.1.jsonl", "events.jsonl"} {
@@ -143,17 +143,17 @@ func (r *rig) check() {
 			}
 		}
 	}
-	for i, n := range told {
+	for i, n := range reported {
 		if n != uint64(i+1) {
 			r.t.Errorf("event %d has number %d", i+1, n)
 		}
 	}
-	if !slices.Equal(told, written) {
-		r.t.Errorf("told %v, written %v", told, written)
+	if !slices.Equal(reported, written) {
+		r.t.Errorf("reported %v, written %v", reported, written)
 	}
 }
 
-// onProbation installs 1, which is believed at once, and 2.
+// onProbation installs serial 1 without probation and serial 2 on probation.
 func onProbation(t *testing.T, change ...func(*Options)) *rig {
 	t.Helper()
 	r := newRig(t, change...)
@@ -173,7 +173,7 @@ func TestProbationEndsWell(t *testing.T) {
 		{"after its verdicts", func(r *rig) { r.judge(20, 3) }, true},
 		{"not before", func(r *rig) { r.judge(19, 3) }, false},
 		{"after its time", func(r *rig) { r.judge(2, 0); r.clock = r.clock.Add(30 * time.Minute); r.work() }, true},
-		{"not after its time on a belt that stands still", func(r *rig) { r.judge(1, 0); r.clock = r.clock.Add(48 * time.Hour); r.work() }, false},
+		{"not after its time on a stopped belt", func(r *rig) { r.judge(1, 0); r.clock = r.clock.Add(48 * time.Hour); r.work() }, false},
 		{"its time over several runs", func(r *rig) {
 			r.judge(2, 0)
 			for range 3 {
@@ -225,21 +225,21 @@ func TestProbationFallsBack(t *testing.T) {
 		do     func(r *rig)
 		reason string // empty: it does not fall back
 	}{
-		{"after three crashes", func(r *rig) { r.crash(); r.crash(); r.crash() }, "ended badly 3 times"},
+		{"after three crashes", func(r *rig) { r.crash(); r.crash(); r.crash() }, "crashed 3 times"},
 		{"not after two", func(r *rig) { r.crash(); r.crash() }, ""},
-		{"crashes do not count anew after verdicts", func(r *rig) {
+		{"verdicts do not reset the crashes", func(r *rig) {
 			for range 3 {
 				r.judge(5, 0)
 				r.crash()
 			}
-		}, "ended badly 3 times"},
-		{"not after many good ends", func(r *rig) {
+		}, "crashed 3 times"},
+		{"not after many clean ends", func(r *rig) {
 			for range 20 {
 				r.restart()
 			}
 		}, ""},
 		{"when it fails its self-test at a start", func(r *rig) { damage(t, r.o.Dir, 2); r.crash() }, "it cannot be used: slot b: "},
-		{"when its file is gone", func(r *rig) { os.Remove(filepath.Join(r.o.Dir, "b.tire")); r.crash() }, "its file is missing"},
+		{"when its file is missing", func(r *rig) { os.Remove(filepath.Join(r.o.Dir, "b.tire")); r.crash() }, "its file is missing"},
 		{"when it disagrees too much", func(r *rig) { r.o.Probation.MaxDisagreement = 0.2; r.restart(); r.judge(10, 3) }, "on 3 of 10 tires"},
 		{"not when it disagrees within the limit", func(r *rig) { r.o.Probation.MaxDisagreement = 0.2; r.restart(); r.judge(10, 2) }, ""},
 		{"not on the first tire", func(r *rig) { r.o.Probation.MaxDisagreement = 0.2; r.restart(); r.judge(1, 1) }, ""},
@@ -262,7 +262,7 @@ func TestProbationFallsBack(t *testing.T) {
 				r.want(2, 1, 1)
 				return
 			}
-			for range 2 { // at once and after the next start
+			for range 2 { // now and after the next start
 				r.want(1, 0, 0)
 				last := r.Snapshot().Last
 				if last.Kind != FellBack || last.Serial != 1 || !strings.Contains(last.Reason, c.reason) {
@@ -275,7 +275,7 @@ func TestProbationFallsBack(t *testing.T) {
 				t.Errorf("the same bundle again: %v; want a refusal with %q", err, c.reason)
 			}
 			if err := r.Rollback(); !errors.Is(err, ErrNothingBack) {
-				t.Errorf("rolled back to what was given up: %v", err)
+				t.Errorf("rolled back to a model that was given up: %v", err)
 			}
 			install(t, r.Store, 3)
 			r.want(3, 1, 1)
@@ -283,7 +283,7 @@ func TestProbationFallsBack(t *testing.T) {
 	}
 }
 
-// A third bundle does not cost the station its only proven network.
+// A third bundle does not replace the only proven model.
 func TestNewerBundleDuringProbation(t *testing.T) {
 	r := onProbation(t)
 	install(t, r.Store, 3)
@@ -310,12 +310,12 @@ func TestRollbackOfAProvenModel(t *testing.T) {
 	r.want(1, 0, 0)
 	var old *SerialError
 	if _, err := r.Install(bytesOf(t, 2, func(b *bundle.Bundle) { b.Threshold = 0.9 })); !errors.As(err, &old) || old.Have != 2 {
-		t.Errorf("the floor fell with the rollback: %v", err)
+		t.Errorf("the rollback lowered the floor: %v", err)
 	}
 }
 
-// Counts are of the network on probation, not of a tire that the one before still judged.
-func TestVerdictsOfTheModelBeforeDoNotCount(t *testing.T) {
+// Verdicts of the previous model do not count for the model on probation.
+func TestVerdictsOfThePreviousModelDoNotCount(t *testing.T) {
 	r := newRig(t)
 	install(t, r.Store, 1)
 	before, _ := r.Active()
@@ -332,21 +332,21 @@ func TestVerdictsOfTheModelBeforeDoNotCount(t *testing.T) {
 
 func TestLatencyBudget(t *testing.T) {
 	r := newRig(t, func(o *Options) { o.Latency = time.Millisecond })
-	install(t, r.Store, 1) // which takes just the budget
+	install(t, r.Store, 1) // takes exactly the budget
 	r.Store.o.Measure = func(*Loaded) (time.Duration, error) { return time.Millisecond + 1, nil }
 	var slow *LatencyError
 	if _, err := r.Install(bytesOf(t, 2)); !errors.As(err, &slow) || slow.Budget != time.Millisecond {
 		t.Errorf("got %v; want *LatencyError", err)
 	}
 	r.want(1, 0, 0)
-	// the real measurement: nothing runs in a nanosecond
+	// the real measurement: no model runs in a nanosecond
 	r.Store.o.Measure, r.Store.o.Latency = Median, 1
 	if _, err := r.Install(bytesOf(t, 2)); !errors.As(err, &slow) || slow.Took <= 0 {
 		t.Errorf("got %v; want *LatencyError", err)
 	}
 }
 
-// The event log keeps to its size and repairs a line that a power cut tore.
+// The event log keeps its size limit and continues after a line that a power cut tore.
 func TestEventLog(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "events.jsonl")
@@ -364,16 +364,16 @@ func TestEventLog(t *testing.T) {
 	if lines := strings.Split(string(data), "\n"); err != nil || len(lines) != 4 || !strings.HasPrefix(lines[2], `{"n":2,`) {
 		t.Errorf("%v: %q", err, data)
 	}
-	// For the check at the end: the torn line is expected here.
+	// Remove the torn line for the check at the end.
 	if err := os.WriteFile(path, []byte(strings.Replace(string(data), `{"n":2,"ti`+"\n", "", 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	r.crash()
 	r.journal.limit = 2000
-	for range 12 { // the file is full once
+	for range 12 { // fills the file once
 		r.clock = r.clock.Add(time.Minute)
 		if _, err := r.Install(bytesOf(t, 1, func(b *bundle.Bundle) { b.Threshold = 0.7 })); err == nil {
-			t.Fatal("an old bundle was taken")
+			t.Fatal("an old bundle was installed")
 		}
 	}
 	r.judge(20, 0)

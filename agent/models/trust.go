@@ -16,49 +16,51 @@ import (
 	"tirewatch/vision/bundle"
 )
 
-// ErrNoModel says that a station has no network that it could use.
+// ErrNoModel means that a station has no usable model.
 var ErrNoModel = errors.New("no model is installed")
 
-// RefusedError says that a bundle is at fault and not the station: another attempt with the same
-// bytes ends in the same way.
+// RefusedError means that the bundle is at fault and not the station: another attempt with the same
+// bytes fails in the same way.
 type RefusedError struct{ Err error }
 
 func (e *RefusedError) Error() string { return e.Err.Error() }
 func (e *RefusedError) Unwrap() error { return e.Err }
 
-// SerialError refuses a bundle that is not newer than what was installed before.
+// SerialError refuses a bundle whose serial is not above the highest one installed before.
 type SerialError struct{ Have, Got uint64 }
 
 func (e *SerialError) Error() string {
 	if e.Have == e.Got {
-		return fmt.Sprintf("another bundle with serial %d was installed before: build the new one with a higher serial", e.Have)
+		return fmt.Sprintf("another bundle with serial %d was installed before: "+
+			"build the new one with a higher serial", e.Have)
 	}
-	return fmt.Sprintf("serial %d is lower than %d, which was installed before: build it with a higher serial, or go back with the command rollback",
-		e.Got, e.Have)
+	return fmt.Sprintf("serial %d is lower than %d, which was installed before: build the bundle with a higher serial, "+
+		"or go back with the command rollback", e.Got, e.Have)
 }
 
-// TargetError refuses a bundle that is made for other stations.
+// TargetError refuses a bundle for other stations.
 type TargetError struct{ Target, Station string }
 
 func (e *TargetError) Error() string {
 	return fmt.Sprintf("the bundle is made for %s, this station is %s", e.Target, e.Station)
 }
 
-// HardwareError refuses a bundle that is made for other boards.
+// HardwareError refuses a bundle for other boards.
 type HardwareError struct{ Want, Have string }
 
 func (e *HardwareError) Error() string {
 	return fmt.Sprintf("the bundle is made for %s, this machine is %s", e.Want, e.Have)
 }
 
-// ExpiredError refuses a bundle after its end.
+// ExpiredError refuses a bundle after its expiry date.
 type ExpiredError struct{ NotAfter, Now time.Time }
 
 func (e *ExpiredError) Error() string {
-	return fmt.Sprintf("the bundle ended on %s and it is %s: build a new one", e.NotAfter.Format(time.RFC3339), e.Now.Format(time.RFC3339))
+	return fmt.Sprintf("the bundle expired on %s, now it is %s: build a new one",
+		e.NotAfter.Format(time.RFC3339), e.Now.Format(time.RFC3339))
 }
 
-// RevokedError refuses a bundle that the revocation list names.
+// RevokedError refuses a bundle that is on the revocation list.
 type RevokedError struct {
 	What string // "key" or "bundle"
 	ID   string
@@ -69,16 +71,16 @@ func (e *RevokedError) Error() string {
 	return fmt.Sprintf("%s %s is revoked by %s", e.What, e.ID, e.File)
 }
 
-// LatencyError refuses a network that is too slow for this CPU.
+// LatencyError refuses a model that is too slow on this CPU.
 type LatencyError struct{ Took, Budget time.Duration }
 
 func (e *LatencyError) Error() string {
-	return fmt.Sprintf("a forward pass takes %v on this CPU, model.latency_budget is %v", e.Took.Round(10*time.Microsecond), e.Budget)
+	return fmt.Sprintf("a forward pass takes %v on this CPU, model.latency_budget is %v",
+		e.Took.Round(10*time.Microsecond), e.Budget)
 }
 
-// Verifier returns what a store tries every bundle with: the signature by one of the trusted keys,
-// whether the bundle or its key is revoked, whether it is made for this station and this board, and
-// the golden inputs on this CPU. revoked may be nil.
+// Verifier returns the check of every bundle: signed by a trusted key, not revoked, made for this
+// station and this board, and correct on the golden inputs on this CPU. revoked may be nil.
 func Verifier(trusted []ed25519.PublicKey, station string, revoked *Revocations) func(data []byte) (*Loaded, error) {
 	return func(data []byte) (*Loaded, error) {
 		b, err := bundle.Decode(data, trusted)
@@ -102,22 +104,22 @@ func Verifier(trusted []ed25519.PublicKey, station string, revoked *Revocations)
 	}
 }
 
-// Revocations are the keys and bundles that a station refuses although they are signed: a text file
-// beside the configuration, which only root can write. The station reads it at its start and
-// whenever it has changed.
+// Revocations are the keys and bundles that a station refuses despite a valid signature. They are
+// in a text file beside the configuration that only root can write. The station reads it at the
+// start and whenever it has changed.
 //
 //	# why and when
-//	key 0123456789abcdef        what `tirewatch keygen` printed
-//	bundle 0123456789abcdef     the id that `tirewatch inspect` shows
+//	key 0123456789abcdef        printed by `tirewatch keygen`
+//	bundle 0123456789abcdef     the id shown by `tirewatch inspect`
 type Revocations struct {
 	path string
 
 	mu   sync.Mutex
-	text []byte          // of the file; guarded by mu
+	text []byte          // content of the file; guarded by mu
 	ids  map[string]bool // "key ID" and "bundle ID"; guarded by mu
 }
 
-// ReadRevocations reads the list at path. Without a path there is none, and nothing is revoked.
+// ReadRevocations reads the list at path. It returns nil, which revokes nothing, for an empty path.
 func ReadRevocations(path string) (*Revocations, error) {
 	if path == "" {
 		return nil, nil
@@ -127,11 +129,11 @@ func ReadRevocations(path string) (*Revocations, error) {
 	return r, err
 }
 
-// maxRevocations bounds the file, bytes.
+// maxRevocations is the maximum size of the file, bytes.
 const maxRevocations = 1 << 20
 
-// Reload reads the file again and says whether it holds something else. After an error the list is
-// as it was: a list that became unreadable must not let in what it kept out.
+// Reload reads the file again and reports whether it has changed. After an error the old list stays
+// in force: an unreadable list must not admit what it refused before.
 func (r *Revocations) Reload() (changed bool, err error) {
 	if r == nil {
 		return false, nil
@@ -141,7 +143,8 @@ func (r *Revocations) Reload() (changed bool, err error) {
 		return false, fmt.Errorf("read revocation list: %w", err)
 	}
 	if info.Size() > maxRevocations {
-		return false, fmt.Errorf("read revocation list %s: it has %d bytes, at most %d are read", r.path, info.Size(), maxRevocations)
+		return false, fmt.Errorf("read revocation list %s: the file has %d bytes, the limit is %d",
+			r.path, info.Size(), maxRevocations)
 	}
 	text, err := os.ReadFile(r.path)
 	if err != nil {
@@ -174,14 +177,14 @@ func parseRevocations(text []byte) (map[string]bool, error) {
 		}
 		id := strings.ToLower(words[1])
 		if raw, err := hex.DecodeString(id); err != nil || len(raw) != len(bundle.Signer{}) {
-			return nil, fmt.Errorf("line %d: %.40q is no id, want 16 hexadecimal digits", n, words[1])
+			return nil, fmt.Errorf("line %d: invalid id %.40q: want 16 hexadecimal digits", n, words[1])
 		}
 		ids[words[0]+" "+id] = true
 	}
 	return ids, lines.Err()
 }
 
-// Check returns a *RevokedError when the list names the bundle or the key that signed it.
+// Check returns a *RevokedError if the list names the bundle or the key that signed it.
 func (r *Revocations) Check(b *bundle.Bundle) error {
 	if r == nil {
 		return nil
@@ -196,14 +199,13 @@ func (r *Revocations) Check(b *bundle.Bundle) error {
 	return nil
 }
 
-// plausible is how far a clock may be ahead of the youngest thing that the station has seen signed,
-// years.
+// plausible is how many years the clock may be ahead of the newest known bundle.
 const plausible = 20
 
-// time is what the station believes that the time is, for the end of a bundle: the clock, unless it
-// is before something that was certainly later, or absurdly far behind it. A clock in 1970
-// therefore neither stops a station nor makes an old bundle young, and who turns the clock back
-// gains nothing. b is a verified bundle at hand, or nil. turn is held.
+// time returns the trusted time for the expiry of bundles: the clock, unless the clock is earlier
+// than a time that has certainly passed, or far later. A clock in 1970 therefore neither stops a
+// station nor makes an expired bundle valid, and turning the clock back has no effect. b is a
+// verified bundle or nil. The caller holds turn.
 func (s *Store) time(b *bundle.Bundle) time.Time {
 	low := s.state.Seen
 	for _, m := range []*Loaded{s.active, s.reserve, {Bundle: b}} {
