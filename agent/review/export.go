@@ -21,27 +21,27 @@ import (
 
 // An export is a data set:
 //
-//	DIR/crack/STATION_TIME_SEQ.png   STATION with + for /, which no name of a station holds; TIME is 20260102T030405Z
+//	DIR/crack/STATION_TIME_SEQ.png   STATION with + for /; TIME like 20260102T030405Z
 //	DIR/normal/...
 //	DIR/manifest.json                a Manifest
 //
-// The files are the station's own, byte for byte. Station and time stand in their names, because
-// trainer/dataset keeps what a station took within minutes on one side of a split, also after
-// several exports were merged.
+// No name of a station contains +. The files are the station's own, byte for byte. Their names hold
+// station and time, because trainer/dataset never splits crops that a station took within minutes
+// between training and testing, even after several exports were merged.
 
-// Manifest says where the pictures of an export come from.
+// Manifest describes the crops of an export.
 type Manifest struct {
 	Station  string            `json:"station"`
 	Made     time.Time         `json:"made"`
-	View     cut.View          `json:"view"`     // what they show: whole tires, or tiles
-	LeftOut  int               `json:"left_out"` // labelled pictures that show something else
+	View     cut.View          `json:"view"`     // of the crops: whole tires or tiles
+	LeftOut  int               `json:"left_out"` // labelled crops that show another view
 	Pictures []ManifestPicture `json:"pictures"`
 }
 
-// ManifestPicture is one of its pictures.
+// ManifestPicture is one crop of a Manifest.
 type ManifestPicture struct {
-	File   string `json:"file"`   // below the folder of the manifest, with "/"
-	Label  Label  `json:"label"`  // what a person said
+	File   string `json:"file"`   // relative to the manifest, with "/"
+	Label  Label  `json:"label"`  // given by a person
 	SHA256 string `json:"sha256"` // of the file
 	Picture
 }
@@ -49,16 +49,16 @@ type ManifestPicture struct {
 // Errors of Export.
 var (
 	ErrNotEmpty        = errors.New("the folder exists and is not empty")
-	ErrNothingLabelled = errors.New("no picture is labelled")
+	ErrNothingLabelled = errors.New("no crop is labelled")
 )
 
-// ExportName is the name of a picture in an export.
+// ExportName returns the file name of a crop in an export.
 func ExportName(p Picture) string {
 	station := strings.Map(func(r rune) rune {
 		switch {
 		case r == '/':
 			return '+'
-		case strings.ContainsRune(`<>:"|?*\`, r): // no name on a stick with FAT
+		case strings.ContainsRune(`<>:"|?*\`, r): // not allowed in names on a FAT stick
 			return '-'
 		}
 		return r
@@ -66,10 +66,10 @@ func ExportName(p Picture) string {
 	return fmt.Sprintf("%s_%s_%s", station, p.Time.UTC().Format("20060102T150405Z"), FileName(p.Seq))
 }
 
-// Export writes the labelled pictures that show what the network is shown to dir, which must not
-// exist or be empty, and marks them as exported, so that they are the first to go. fresh leaves out
-// those that an earlier export has. After an error there is no data set; unmarked, which is no
-// error, says why pictures could not be marked.
+// Export writes the labelled crops with the view of the queue to dir, which must be empty or
+// missing, and marks them as exported, so that they are deleted first. fresh leaves out those of
+// earlier exports. After an error there is no data set. unmarked is why some crops could not be
+// marked; the data set is still complete.
 func (q *Queue) Export(ctx context.Context, dir string, fresh bool) (m Manifest, unmarked, err error) {
 	all, err := q.Labelled(!fresh)
 	if err != nil {
@@ -77,11 +77,12 @@ func (q *Queue) Export(ctx context.Context, dir string, fresh bool) (m Manifest,
 	}
 	labelled := len(all)
 	all = slices.DeleteFunc(all, func(p Picture) bool { return !q.fits(p) })
-	m = Manifest{Station: q.station, Made: time.Now().UTC().Truncate(time.Second), View: cmp.Or(q.view, cut.Tire), LeftOut: labelled - len(all)}
+	m = Manifest{Station: q.station, Made: time.Now().UTC().Truncate(time.Second),
+		View: cmp.Or(q.view, cut.Tire), LeftOut: labelled - len(all)}
 	if len(all) == 0 {
 		err := fmt.Errorf("export %s: %w", q.dir, ErrNothingLabelled)
 		if m.LeftOut > 0 {
-			err = fmt.Errorf("%w but %d that do not show what the network is shown (locate.view = %q)", err, m.LeftOut, m.View)
+			err = fmt.Errorf("%w with locate.view = %q (labelled crops of another view: %d)", err, m.View, m.LeftOut)
 		}
 		return Manifest{}, nil, err
 	}
@@ -90,7 +91,7 @@ func (q *Queue) Export(ctx context.Context, dir string, fresh bool) (m Manifest,
 	}
 	for _, p := range all {
 		if to := folderOf(p.Label, true); filepath.Dir(p.Path) != filepath.Join(q.dir, to) {
-			// a person has labelled it anew
+			// ErrGone: a person has just changed its label
 			if err := q.move(p, to); err != nil && !errors.Is(err, ErrGone) && unmarked == nil {
 				unmarked = err
 			}
@@ -99,7 +100,8 @@ func (q *Queue) Export(ctx context.Context, dir string, fresh bool) (m Manifest,
 	return m, unmarked, nil
 }
 
-// write makes the data set beside its place, and gives it its name when it is whole and durable.
+// write makes the data set under a temporary name beside dir and renames it when it is complete and
+// durable.
 func (q *Queue) write(ctx context.Context, dir string, all []Picture, m *Manifest) error {
 	switch entries, err := os.ReadDir(dir); {
 	case err == nil && len(entries) > 0:
@@ -126,7 +128,7 @@ func (q *Queue) write(ctx context.Context, dir string, all []Picture, m *Manifes
 		}
 		data, err := os.ReadFile(p.Path)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // room was needed, or a person has labelled it anew
+			continue // it was deleted to make room, or a person has just changed its label
 		}
 		if err != nil {
 			return err
@@ -136,7 +138,8 @@ func (q *Queue) write(ctx context.Context, dir string, all []Picture, m *Manifes
 			return err
 		}
 		sum := sha256.Sum256(data)
-		m.Pictures = append(m.Pictures, ManifestPicture{File: file, Label: p.Label, SHA256: hex.EncodeToString(sum[:]), Picture: p})
+		m.Pictures = append(m.Pictures, ManifestPicture{
+			File: file, Label: p.Label, SHA256: hex.EncodeToString(sum[:]), Picture: p})
 	}
 	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
@@ -145,7 +148,7 @@ func (q *Queue) write(ctx context.Context, dir string, all []Picture, m *Manifes
 	if err := durable.WriteFile(filepath.Join(temp, "manifest.json"), append(text, '\n'), 0o644); err != nil {
 		return err
 	}
-	// an empty folder may stand there
+	// an empty folder of this name may exist
 	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

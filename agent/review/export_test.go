@@ -1,4 +1,4 @@
 package review
 
-// ParseNote reads what a file says of itself.
+// ParseNote reads the note of a file.
 func ParseNote(data []byte) (Picture, error) { return parseNote(data) }

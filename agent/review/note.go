@@ -13,28 +13,28 @@ import (
 	"os"
 )
 
-// A picture is a grey PNG of the network's bytes. What is known of it is a text in the file, before
-// the pixels:
+// A crop is a grey PNG of the network's input bytes. The note about it is a text chunk before the
+// pixels:
 //
 //	signature (8)  IHDR chunk (25)  iTXt chunk  IDAT ...
 //
 //	chunk  length of data (4, big endian), type (4), data, CRC-32 of type and data (4)
-//	iTXt   keyword "tirewatch", 0, no compression (0, 0), no language (0), no translated keyword (0), JSON
+//	iTXt   keyword "tirewatch", 0, no compression (0, 0), no language (0),
+//	       no translated keyword (0), JSON
 //
-// Programs that do not know the text pass over it. Source: ISO/IEC 15948, 5.3 and 11.3.4.5.
+// Other programs ignore the text. Source: ISO/IEC 15948, 5.3 and 11.3.4.5.
 const (
 	signature = "\x89PNG\r\n\x1a\n"
 	afterIHDR = len(signature) + 25
 	keyword   = "tirewatch\x00\x00\x00\x00\x00"
-	maxNote   = 4096 // bytes of a file in which its note ends
+	maxNote   = 4096 // the note ends within so many bytes of the file
 )
 
-// ErrNoNote means that a picture says nothing of itself: a station of before kept it, or another
-// program wrote it.
-var ErrNoNote = errors.New("the picture has no note")
+// ErrNoNote means that a crop has no note: an older station or another program wrote it.
+var ErrNoNote = errors.New("the crop has no note")
 
-// compressor goes from one picture to the next: making one takes 1.5 MB. A sync.Pool would lose it
-// to the collector, which is what it spares.
+// compressor is reused for each crop: a new one takes 1.5 MB. The garbage collector would empty a
+// sync.Pool, and sparing it is the purpose.
 var compressor = make(bufferPool, 1)
 
 type bufferPool chan *png.EncoderBuffer
@@ -51,15 +51,16 @@ func (p bufferPool) Get() *png.EncoderBuffer {
 func (p bufferPool) Put(b *png.EncoderBuffer) {
 	select {
 	case p <- b:
-	default: // another was given back first
+	default: // the pool is full
 	}
 }
 
-// Encode makes the file of a picture of width px a row.
+// Encode returns the file of a crop: pix holds rows of width px, one byte each.
 func Encode(pix []byte, width int, p Picture) ([]byte, error) {
 	var plain bytes.Buffer
-	picture := &image.Gray{Pix: pix, Stride: width, Rect: image.Rect(0, 0, width, len(pix)/width)}
-	if err := (&png.Encoder{CompressionLevel: png.BestSpeed, BufferPool: compressor}).Encode(&plain, picture); err != nil {
+	img := &image.Gray{Pix: pix, Stride: width, Rect: image.Rect(0, 0, width, len(pix)/width)}
+	encoder := png.Encoder{CompressionLevel: png.BestSpeed, BufferPool: compressor}
+	if err := encoder.Encode(&plain, img); err != nil {
 		return nil, err
 	}
 	note, err := json.Marshal(p)
@@ -68,7 +69,7 @@ func Encode(pix []byte, width int, p Picture) ([]byte, error) {
 	}
 	chunk := append([]byte("iTXt"+keyword), note...)
 	if afterIHDR+len(chunk)+8 > maxNote {
-		return nil, fmt.Errorf("the note of picture %d has %d bytes", p.Seq, len(note))
+		return nil, fmt.Errorf("the note of crop %d is too long: %d bytes", p.Seq, len(note))
 	}
 	file := bytes.Clone(plain.Bytes()[:afterIHDR])
 	file = binary.BigEndian.AppendUint32(file, uint32(len(chunk)-4))
@@ -77,7 +78,7 @@ func Encode(pix []byte, width int, p Picture) ([]byte, error) {
 	return append(file, plain.Bytes()[afterIHDR:]...), nil
 }
 
-// readNote reads what a file says of itself.
+// readNote reads the note of a file.
 func readNote(path string) (Picture, error) {
 	f, err := os.Open(path)
 	if err != nil {

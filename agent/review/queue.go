@@ -17,28 +17,28 @@ import (
 	"tirewatch/vision/cut"
 )
 
-// Label is what a person says of a picture: of a tile it is said of the tile, whatever else the
-// tire has.
+// Label is what a person says about a crop. The label of a tile says nothing about the rest of the
+// tire.
 type Label string
 
 const (
-	None   Label = ""       // not looked at: the picture waits
+	None   Label = ""       // no label yet: the crop waits
 	Crack  Label = "crack"  // it shows a crack
-	Normal Label = "normal" // it shows none
-	Unsure Label = "unsure" // the picture does not say: it is not asked about again
+	Normal Label = "normal" // it shows no crack
+	Unsure Label = "unsure" // it cannot be decided from the crop; nobody is asked again
 )
 
-// Folders of a station's pictures, relative to it:
+// Folders are the subfolders of a station's folder of crops:
 //
 //	000000000012.png           waits for a label
-//	crack/000000000013.png     a person said so
-//	exported/crack/...         the same, and an export has it
+//	crack/000000000013.png     labelled by a person
+//	exported/crack/...         labelled and exported
 //
-// They stand in the order in which their pictures go when room is needed: what an export has is
-// safe elsewhere, and what a person has said is worth more than what nobody has looked at.
+// When room is needed, crops are deleted in the order of Folders: exported ones have a copy, and a
+// labelled crop is worth more than an unlabelled one.
 var Folders = []string{"exported/crack", "exported/normal", "", "unsure", "crack", "normal"}
 
-// folderOf is the folder of a label.
+// folderOf returns the folder of a label.
 func folderOf(l Label, exported bool) string {
 	if exported {
 		return "exported/" + string(l)
@@ -46,20 +46,20 @@ func folderOf(l Label, exported bool) string {
 	return string(l)
 }
 
-// labelOf is what the folder says.
+// labelOf returns the label of a folder.
 func labelOf(folder string) Label { return Label(strings.TrimPrefix(folder, "exported/")) }
 
-// FileName is that of the picture of a verdict.
+// FileName returns the file name of the crop of a verdict.
 func FileName(seq uint64) string { return fmt.Sprintf("%012d.png", seq) }
 
-// ParseFileName reads a FileName; ok is false for other files.
+// ParseFileName parses a FileName; ok is false for other names.
 func ParseFileName(name string) (seq uint64, ok bool) {
 	seq, err := strconv.ParseUint(strings.TrimSuffix(name, ".png"), 10, 63)
 	return seq, err == nil && name == FileName(seq)
 }
 
-// MakeFolders makes what is missing of the folder of pictures. The agent calls it, so that all of
-// it belongs to the agent's user, whoever labels.
+// MakeFolders creates the missing folders. The agent calls it, so that they all belong to the
+// agent's user, whoever labels.
 func MakeFolders(dir string) error {
 	made := false
 	for _, folder := range slices.Concat([]string{"", "exported"}, Folders) {
@@ -81,11 +81,11 @@ func MakeFolders(dir string) error {
 	return durable.SyncDir(filepath.Dir(dir))
 }
 
-// ErrGone means that a station has no picture of a verdict: none was kept, or room was needed.
-var ErrGone = errors.New("there is no picture of this verdict")
+// ErrGone means that there is no crop of a verdict: none was kept, or it was deleted to make room.
+var ErrGone = errors.New("there is no crop of this verdict")
 
-// Queue is a station's folder of pictures, beside a running agent or in it. Its methods may be
-// called from any goroutine, and any number of processes may have the same folder.
+// Queue is a station's folder of crops, inside the agent or in another process. Its methods may be
+// called from any goroutine, and any number of processes may use the same folder.
 type Queue struct {
 	dir     string
 	station string
@@ -95,26 +95,25 @@ type Queue struct {
 	notes map[string]cachedNote // by path; guarded by mu
 }
 
-// cachedNote is a note that was read, for as long as the file is the same.
+// cachedNote is the note of a file with this size and time.
 type cachedNote struct {
 	Picture
 	size int64
 	time time.Time
 }
 
-// Open gives the pictures of a station in dir, which need not exist yet. view is what the station's
-// network is shown: people are asked about pictures of that and of nothing else, because a network
-// that judges tiles must not learn from whole tires, nor the other way round.
+// Open returns the queue of a station in dir, which need not exist yet. view is the view of the
+// station's network. People are asked only about crops of this view: a network for tiles must not
+// learn from whole tires, or the other way round.
 func Open(dir, station string, view cut.View) *Queue {
 	return &Queue{dir: dir, station: station, view: view, notes: map[string]cachedNote{}}
 }
 
-// fits says whether a picture shows what the network is shown.
+// fits reports whether a crop shows the view of the queue.
 func (q *Queue) fits(p Picture) bool { return cmp.Or(p.Shows, cut.Tire) == cmp.Or(q.view, cut.Tire) }
 
-// Next gives the pictures that wait for a label, at most n, those that a person should look at
-// first before the others: disagreements, then the least certain, and in every fourth place one of
-// the random sample.
+// Next returns at most n crops that wait for a label, the most useful first: disagreements, then
+// the least certain. Every fourth one is from the random sample.
 func (q *Queue) Next(n int) ([]Picture, error) {
 	all, err := q.list("")
 	if err != nil {
@@ -125,12 +124,12 @@ func (q *Queue) Next(n int) ([]Picture, error) {
 	return mix(all)[:min(n, len(all))], nil
 }
 
-// sampleEach is how often the random sample has its turn in the queue.
+// sampleEach is how often the queue contains a crop of the random sample.
 const sampleEach = 4
 
-// mix gives every fourth place to a picture that was kept at random only, the newest first. The
-// least certain tires are often all of one kind, cracks that are half seen, and a network that
-// learns from nothing else says so always.
+// mix puts a crop that was kept only for the random sample, the newest first, in every fourth
+// place. The least certain tires are often all of one kind, such as faint cracks, and a network
+// that learns only from them becomes biased.
 func mix(sorted []Picture) []Picture {
 	var drawn, rest []Picture
 	for _, p := range sorted {
@@ -153,8 +152,8 @@ func mix(sorted []Picture) []Picture {
 	return mixed
 }
 
-// Labelled gives the pictures with a label, in the order of their numbers; those that an export has
-// only if exported.
+// Labelled returns the crops labelled crack or normal, sorted by number. It includes exported ones
+// only if exported is set.
 func (q *Queue) Labelled(exported bool) (all []Picture, err error) {
 	for _, l := range []Label{Crack, Normal} {
 		for _, e := range []bool{false, true} {
@@ -172,18 +171,18 @@ func (q *Queue) Labelled(exported bool) (all []Picture, err error) {
 	return all, nil
 }
 
-// Counts says how many pictures a station has.
+// Counts are the numbers of crops of a station.
 type Counts struct {
 	Waiting  int `json:"waiting"`
-	Crack    int `json:"crack"` // labelled so, exported or not
+	Crack    int `json:"crack"` // labelled crack, exported or not
 	Normal   int `json:"normal"`
 	Unsure   int `json:"unsure"`
 	Exported int `json:"exported"`
-	// not labelled and not asked about: they show something else than the network is shown
+	// unlabelled crops of another view, about which nobody is asked
 	Other int `json:"other"`
 }
 
-// Count counts them.
+// Count counts the crops.
 func (q *Queue) Count() (c Counts, err error) {
 	for _, folder := range Folders {
 		n, other := 0, 0
@@ -218,17 +217,17 @@ func (q *Queue) Count() (c Counts, err error) {
 	return c, nil
 }
 
-// Picture finds the picture of a verdict, labelled or not; ErrGone when there is none.
+// Picture returns the crop of a verdict, labelled or not; ErrGone if there is none.
 func (q *Queue) Picture(seq uint64) (Picture, error) {
 	p, err := q.find(seq)
 	if err != nil {
-		return Picture{}, fmt.Errorf("picture of verdict %d: %w", seq, err)
+		return Picture{}, fmt.Errorf("crop of verdict %d: %w", seq, err)
 	}
 	return p, nil
 }
 
 func (q *Queue) find(seq uint64) (Picture, error) {
-	for _, folder := range slices.Backward(Folders) { // a label counts
+	for _, folder := range slices.Backward(Folders) { // labelled folders first
 		path := filepath.Join(q.dir, folder, FileName(seq))
 		info, err := os.Lstat(path)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -242,15 +241,15 @@ func (q *Queue) find(seq uint64) (Picture, error) {
 	return Picture{}, ErrGone
 }
 
-// Label notes what a person says of a picture, durably. It may be said again, and None takes it
-// back: the picture waits again.
+// Label stores the label of a crop durably. It may be changed later; with None the crop waits
+// again.
 func (q *Queue) Label(seq uint64, l Label) error {
 	if !slices.Contains([]Label{None, Crack, Normal, Unsure}, l) {
-		return fmt.Errorf("label picture %d: unknown label %q", seq, l)
+		return fmt.Errorf("label crop %d: unknown label %q", seq, l)
 	}
 	p, err := q.find(seq)
 	if err != nil {
-		return fmt.Errorf("label picture %d: %w", seq, err)
+		return fmt.Errorf("label crop %d: %w", seq, err)
 	}
 	if p.Label == l {
 		return nil
@@ -258,15 +257,15 @@ func (q *Queue) Label(seq uint64, l Label) error {
 	return q.move(p, folderOf(l, false))
 }
 
-// move puts a picture into a folder.
+// move moves a crop into a folder.
 func (q *Queue) move(p Picture, folder string) error {
 	to := filepath.Join(q.dir, folder, filepath.Base(p.Path))
 	err := os.Rename(p.Path, to)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, gone := os.Lstat(p.Path); errors.Is(gone, fs.ErrNotExist) {
-			return fmt.Errorf("label picture %d: %w", p.Seq, ErrGone) // a moment ago it was there
+			return fmt.Errorf("label crop %d: %w", p.Seq, ErrGone) // just deleted or moved
 		}
-		if err = MakeFolders(q.dir); err == nil { // the agent of before knew no labels
+		if err = MakeFolders(q.dir); err == nil { // an older agent did not create the folders
 			err = os.Rename(p.Path, to)
 		}
 	}
@@ -274,21 +273,21 @@ func (q *Queue) move(p Picture, folder string) error {
 		err = errors.Join(durable.SyncDir(filepath.Dir(to)), durable.SyncDir(filepath.Dir(p.Path)))
 	}
 	if err != nil {
-		return fmt.Errorf("label picture %d: %w", p.Seq, err)
+		return fmt.Errorf("label crop %d: %w", p.Seq, err)
 	}
 	return nil
 }
 
-// entries lists a folder; one that does not exist is empty.
+// entries lists a folder; a missing folder is empty.
 func (q *Queue) entries(folder string) ([]fs.DirEntry, error) {
 	entries, err := os.ReadDir(filepath.Join(q.dir, folder))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("look through the pictures: %w", err)
+		return nil, fmt.Errorf("list the crops: %w", err)
 	}
 	return entries, nil
 }
 
-// list gives the pictures of a folder. Files that are none of the station's are passed over.
+// list returns the crops of a folder and ignores other files.
 func (q *Queue) list(folder string) (all []Picture, err error) {
 	entries, err := q.entries(folder)
 	if err != nil {
@@ -301,15 +300,15 @@ func (q *Queue) list(folder string) (all []Picture, err error) {
 		}
 		info, err := e.Info()
 		if err != nil {
-			continue // labelled or deleted meanwhile
+			continue // just labelled or deleted
 		}
 		all = append(all, q.read(filepath.Join(q.dir, folder, e.Name()), folder, seq, info))
 	}
 	return all, nil
 }
 
-// fitsEntry is fits for a file that waits. What a file shows never changes, so that its note is
-// read once: the page counts every other second.
+// fitsEntry is fits for a waiting file. The view of a file never changes, so its note is read only
+// once: the page counts every two seconds.
 func (q *Queue) fitsEntry(e fs.DirEntry, seq uint64) bool {
 	path := filepath.Join(q.dir, e.Name())
 	q.mu.Lock()
@@ -319,13 +318,13 @@ func (q *Queue) fitsEntry(e fs.DirEntry, seq uint64) bool {
 		return q.fits(k.Picture)
 	}
 	info, err := e.Info()
-	return err != nil || q.fits(q.read(path, "", seq, info)) // labelled or deleted meanwhile
+	return err != nil || q.fits(q.read(path, "", seq, info)) // error: just labelled or deleted
 }
 
-// maxNotes bounds the notes in memory; more are read again.
+// maxNotes bounds the cached notes; beyond it they are read again.
 const maxNotes = 1 << 16
 
-// read says what is known of a picture.
+// read returns what is known about a crop.
 func (q *Queue) read(path, folder string, seq uint64, info fs.FileInfo) Picture {
 	q.mu.Lock()
 	defer q.mu.Unlock()

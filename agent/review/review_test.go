@@ -30,14 +30,14 @@ const station = "hamburg/line1/station3"
 
 var spec = preprocess.Spec{Width: 40, Height: 30, Filter: preprocess.FilterTriangle}
 
-// aPicture is one of a sound tire with the probability of a crack.
+// aPicture returns the crop of a sound tire with the probability of a crack.
 func aPicture(seq uint64, probability float64, why ...review.Reason) review.Picture {
-	v := &verdict.Verdict{Time: time.Date(2026, 3, 2, 6, int(seq), 0, 250e6, time.UTC), Label: verdict.Normal, Probability: probability, Threshold: 0.5,
-		ModelSerial: 7, ModelHash: "0123456789abcdef"}
+	v := &verdict.Verdict{Time: time.Date(2026, 3, 2, 6, int(seq), 0, 250e6, time.UTC),
+		Label: verdict.Normal, Probability: probability, Threshold: 0.5, ModelSerial: 7, ModelHash: "0123456789abcdef"}
 	return review.Of(v, station, seq, why)
 }
 
-// pixelsOf are the network's bytes of a tire.
+// pixelsOf returns the network's input bytes of a tire.
 func pixelsOf(seq uint64) []byte {
 	pix := make([]byte, spec.Size())
 	for i := range pix {
@@ -46,7 +46,7 @@ func pixelsOf(seq uint64) []byte {
 	return pix
 }
 
-// keep puts pictures into a folder, as the agent does.
+// keep stores crops in a folder as the agent does.
 func keep(t *testing.T, dir string, pictures ...review.Picture) *review.Queue {
 	t.Helper()
 	if err := review.MakeFolders(dir); err != nil {
@@ -86,7 +86,7 @@ func next(t *testing.T, q *review.Queue, n int) (seqs []uint64) {
 	return seqs
 }
 
-func TestWhyPicturesAreKept(t *testing.T) {
+func TestWhyCropsAreKept(t *testing.T) {
 	p := review.Policy{Station: station, Band: 2}
 	for _, c := range []struct {
 		name      string
@@ -97,15 +97,15 @@ func TestWhyPicturesAreKept(t *testing.T) {
 		want      []review.Reason
 	}{
 		{"a sure crack", p, verdict.Crack, 0.99, 0.5, []review.Reason{review.Rejected}},
-		{"a crack that may be none", p, verdict.Crack, 0.6, 0.5, []review.Reason{review.Rejected, review.Uncertain}},
+		{"an uncertain crack", p, verdict.Crack, 0.6, 0.5, []review.Reason{review.Rejected, review.Uncertain}},
 		{"no decision has no score", p, verdict.NoDecision, 0, 0.001, []review.Reason{review.Rejected}},
 		{"sound within two logits", p, verdict.Normal, 0.12, 0.5, []review.Reason{review.Uncertain}},
-		{"sound beyond", p, verdict.Normal, 0.119, 0.5, nil},
+		{"sound and farther away", p, verdict.Normal, 0.119, 0.5, nil},
 		{"two logits below a low threshold", p, verdict.Normal, 0.0014, 0.01, []review.Reason{review.Uncertain}},
 		{"a threshold of 1 is not near everything", p, verdict.Normal, 0.999, 1, nil},
 		{"no band", review.Policy{}, verdict.Normal, 0.5, 0.5, nil},
 		{"all", review.Policy{Every: true}, verdict.Normal, 0.001, 0.5, []review.Reason{review.Every}},
-		{"all, of which some have better reasons", review.Policy{Every: true}, verdict.Crack, 0.9, 0.5, []review.Reason{review.Rejected}},
+		{"all, with a better reason", review.Policy{Every: true}, verdict.Crack, 0.9, 0.5, []review.Reason{review.Rejected}},
 		{"the whole line as a sample", review.Policy{Share: 1}, verdict.Normal, 0.001, 0.5, []review.Reason{review.Sample}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -117,8 +117,8 @@ func TestWhyPicturesAreKept(t *testing.T) {
 	}
 }
 
-// The sample is the same after any restart, has the share that was asked for, also among
-// neighbours, and differs between stations.
+// The sample is the same after any restart, has the configured share, also among neighbours, and
+// differs between stations.
 func TestSample(t *testing.T) {
 	sound := &verdict.Verdict{Label: verdict.Normal, Probability: 0.001, Threshold: 0.5}
 	draw := func(station string, from, to uint64) (seqs []uint64) {
@@ -131,10 +131,10 @@ func TestSample(t *testing.T) {
 	}
 	all := draw(station, 1, 20001)
 	if len(all) < 900 || len(all) > 1100 {
-		t.Errorf("%d of 20,000 are drawn, want a twentieth", len(all))
+		t.Errorf("%d of 20,000 are in the sample, want a twentieth", len(all))
 	}
 	if got := append(draw(station, 1, 777), draw(station, 777, 20001)...); !slices.Equal(got, all) {
-		t.Error("a start in between draws others")
+		t.Error("a restart changes the sample")
 	}
 	neighbours := 0
 	for i := range all[1:] {
@@ -146,15 +146,16 @@ func TestSample(t *testing.T) {
 		t.Errorf("%d pairs of neighbours, want about %d", neighbours, len(all)/20)
 	}
 	if slices.Equal(draw("hamburg/line1/station4", 1, 20001), all) {
-		t.Error("another station draws the same")
+		t.Error("another station has the same sample")
 	}
 }
 
-// Disagreements come first, then what the network was least sure of, then what nothing is known of;
-// a label takes a picture out, and back.
+// Disagreements are first, then the least certain, then crops without a note. A label removes a
+// crop from the queue; None puts it back.
 func TestQueue(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "journal.db-crops")
-	sure, unsure, below := aPicture(1, 0.999, review.Rejected), aPicture(2, 0.52, review.Uncertain), aPicture(3, 0.4, review.Uncertain)
+	sure, unsure := aPicture(1, 0.999, review.Rejected), aPicture(2, 0.52, review.Uncertain)
+	below := aPicture(3, 0.4, review.Uncertain)
 	differs := aPicture(4, 0.001, review.Disagreement)
 	gaveUp := aPicture(5, 0, review.Rejected)
 	gaveUp.Verdict = verdict.NoDecision
@@ -163,7 +164,7 @@ func TestQueue(t *testing.T) {
 	if err := png.Encode(&plain, image.NewGray(image.Rect(0, 0, 9, 9))); err != nil {
 		t.Fatal(err)
 	}
-	// 6 of a station of before
+	// 6 is from an older station
 	for name, data := range map[string][]byte{review.FileName(6): plain.Bytes(), "7.png": nil, "README": nil} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o640); err != nil {
 			t.Fatal(err)
@@ -173,15 +174,15 @@ func TestQueue(t *testing.T) {
 		t.Errorf("queue %v; want %v", got, want)
 	}
 	if got := next(t, q, 2); !slices.Equal(got, []uint64{4, 5}) {
-		t.Errorf("the first two are %v", got)
+		t.Errorf("the first two: %v", got)
 	}
 	label(t, q, review.Crack, 4)
 	label(t, q, review.Normal, 2, 5)
-	label(t, q, review.Crack, 2) // on second thoughts
+	label(t, q, review.Crack, 2) // changes the label
 	label(t, q, review.Unsure, 3)
 	label(t, q, review.None, 5)
 
-	other := review.Open(dir, station, cut.Tire) // another process, or the next day
+	other := review.Open(dir, station, cut.Tire) // another process
 	if got, want := next(t, other, 99), []uint64{5, 1, 6}; !slices.Equal(got, want) {
 		t.Errorf("queue %v; want %v", got, want)
 	}
@@ -197,34 +198,33 @@ func TestQueue(t *testing.T) {
 		t.Errorf("want -, got +:\n%s", diff)
 	}
 	if old, err := other.Picture(6); err != nil || old.Station != station || old.Time.IsZero() || old.Verdict != "" {
-		t.Errorf("of a picture without a note: %+v, %v", old, err)
+		t.Errorf("a crop without a note: %+v, %v", old, err)
 	}
 	if err := q.Label(7, review.Crack); !errors.Is(err, review.ErrGone) {
-		t.Errorf("of a picture that is not there: %v", err)
+		t.Errorf("a missing crop: %v", err)
 	}
 	if err := q.Label(1, "creck"); err == nil || errors.Is(err, review.ErrGone) {
-		t.Errorf("of an unknown label: %v", err)
+		t.Errorf("an unknown label: %v", err)
 	}
-	// a person with a file manager
+	// a person uses a file manager
 	for path, want := range map[string]review.Label{"crack/": review.Crack, "": review.None} {
 		if err := os.Rename(filepath.Join(dir, "unsure", review.FileName(3)), filepath.Join(dir, path, review.FileName(3))); err != nil {
 			t.Fatal(err)
 		}
 		if p, err := q.Picture(3); err != nil || p.Label != want {
-			t.Errorf("moved to %q it is %q, %v", path, p.Label, err)
+			t.Errorf("moved to %q it has label %q, %v", path, p.Label, err)
 		}
 		label(t, q, review.Unsure, 3)
 	}
 }
 
-// Every fourth picture is one that was kept at random, whatever the network made of it, until there
-// are none.
+// Every fourth crop is from the random sample, whatever its score, until there are none left.
 func TestSampleHasItsTurn(t *testing.T) {
 	var pictures []review.Picture
 	for seq := uint64(1); seq <= 10; seq++ {
 		pictures = append(pictures, aPicture(seq, 0.5-float64(seq)/100, review.Uncertain))
 	}
-	pictures[1].Why = append(pictures[1].Why, review.Sample) // has its place anyway
+	pictures[1].Why = append(pictures[1].Why, review.Sample) // has its place in the queue anyway
 	pictures = append(pictures, aPicture(11, 0.001, review.Sample), aPicture(12, 0.0001, review.Sample))
 	q := keep(t, filepath.Join(t.TempDir(), "crops"), pictures...)
 	if got, want := next(t, q, 99), []uint64{1, 2, 3, 12, 4, 5, 6, 11, 7, 8, 9, 10}; !slices.Equal(got, want) {
@@ -236,8 +236,8 @@ func TestSampleHasItsTurn(t *testing.T) {
 	}
 }
 
-// A picture is a PNG for every program, and its note says what is known of it; notes that rotted or
-// were made up are none.
+// A crop is a valid PNG, and its note is read back unchanged. A corrupt or truncated note is
+// ignored.
 func TestNote(t *testing.T) {
 	p := aPicture(12, 0.25, review.Uncertain, review.Sample)
 	p.Station = "werk ä/bånd/ス"
@@ -272,7 +272,7 @@ func TestNote(t *testing.T) {
 	}
 	p.Station = strings.Repeat("x", 4096)
 	if _, err := review.Encode(pixelsOf(12), spec.Width, p); err == nil {
-		t.Error("a note that could not be read again is written")
+		t.Error("a note that is too long to be read was written")
 	}
 }
 
@@ -290,11 +290,12 @@ func FuzzParseNote(f *testing.F) {
 	})
 }
 
-// What people said becomes a data set that the trainer opens, whose pixels are the network's own
-// bytes, and whose runs stay together.
+// An export is a data set that the trainer opens. Its pixels are the network's input bytes, and its
+// runs stay together.
 func TestExport(t *testing.T) {
 	dir := t.TempDir()
-	q := keep(t, filepath.Join(dir, "crops"), aPicture(1, 0.9, review.Rejected), aPicture(2, 0.5, review.Uncertain), aPicture(30, 0.1, review.Sample),
+	q := keep(t, filepath.Join(dir, "crops"), aPicture(1, 0.9, review.Rejected),
+		aPicture(2, 0.5, review.Uncertain), aPicture(30, 0.1, review.Sample),
 		aPicture(31, 0.1, review.Sample), aPicture(32, 0.1, review.Sample))
 	if _, _, err := q.Export(t.Context(), filepath.Join(dir, "none"), false); !errors.Is(err, review.ErrNothingLabelled) {
 		t.Errorf("without labels: %v", err)
@@ -316,7 +317,7 @@ func TestExport(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, p := range m.Pictures {
-		m.Pictures[i].Picture.Label, m.Pictures[i].Path = "", "" // of the station's own files
+		m.Pictures[i].Picture.Label, m.Pictures[i].Path = "", "" // not in the manifest
 		data, err := os.ReadFile(filepath.Join(out, p.File))
 		if err != nil {
 			t.Fatal(err)
@@ -325,7 +326,7 @@ func TestExport(t *testing.T) {
 			t.Errorf("%s is not the file of the manifest", p.File)
 		}
 		if note, err := review.ParseNote(data); err != nil || note.Seq != p.Seq {
-			t.Errorf("%s says %+v, %v", p.File, note, err)
+			t.Errorf("%s has the note %+v, %v", p.File, note, err)
 		}
 	}
 	if diff := cmp.Diff(m, written); diff != "" {
@@ -355,31 +356,30 @@ func TestExport(t *testing.T) {
 	}
 	for i, seq := range []uint64{1, 30, 2} {
 		if pix, err := images[i].Pix.Load(nil); err != nil || !bytes.Equal(pix, pixelsOf(seq)) {
-			t.Errorf("%s does not train on the bytes that were judged: %v", images[i].Path, err)
+			t.Errorf("%s does not hold the judged bytes: %v", images[i].Path, err)
 		}
 	}
-	// of 1 and 2, a minute apart
+	// 1 and 2, a minute apart, are one run
 	if a, err := dataset.Check(t.Context(), set, nil); err != nil || a.Runs != 1 {
 		t.Errorf("%d runs, %v", a.Runs, err)
 	}
 
-	// What an export has is marked, and comes again unless only what is new is asked for; a person
-	// may still change it.
+	// Exported crops are marked, and a later export has them again unless it is fresh. A person may
+	// still change their labels.
 	if c, err := q.Count(); err != nil || c != (review.Counts{Waiting: 1, Crack: 2, Normal: 1, Unsure: 1, Exported: 3}) {
 		t.Errorf("%+v, %v", c, err)
 	}
 	label(t, q, review.Normal, 1, 32)
 	if m, _, err := q.Export(t.Context(), filepath.Join(dir, "new"), true); err != nil || len(m.Pictures) != 2 {
-		t.Errorf("%d new pictures, %v", len(m.Pictures), err)
+		t.Errorf("%d new crops, %v", len(m.Pictures), err)
 	}
 	if m, _, err := q.Export(t.Context(), filepath.Join(dir, "all"), false); err != nil || len(m.Pictures) != 4 {
-		t.Errorf("%d pictures, %v", len(m.Pictures), err)
+		t.Errorf("%d crops, %v", len(m.Pictures), err)
 	}
 }
 
-// A station whose network is shown tiles asks about tiles and exports tiles. Whole tires, which
-// could not be cut or are of the time before, are kept, counted and left out, also where somebody
-// has labelled one.
+// A station whose network judges tiles asks about tiles and exports tiles. Whole tires, which could
+// not be cut or are from an older station, are kept, counted and left out, even if labelled.
 func TestTilesAndWholeTiresDoNotMix(t *testing.T) {
 	dir := t.TempDir()
 	of := func(seq uint64, v verdict.Verdict) review.Picture {
@@ -388,7 +388,7 @@ func TestTilesAndWholeTiresDoNotMix(t *testing.T) {
 	}
 	tiling := &verdict.Tiling{View: "sidewall"}
 	old := of(6, verdict.Verdict{Label: verdict.Crack, Probability: 0.9})
-	old.Shows = "" // of a station of before
+	old.Shows = "" // from an older station
 	keep(t, dir,
 		of(1, verdict.Verdict{Label: verdict.Crack, Probability: 0.9, Tiling: tiling}),
 		of(2, verdict.Verdict{Label: verdict.NoDecision, Reason: cut.ErrNoRing.Error()}),
@@ -404,7 +404,7 @@ func TestTilesAndWholeTiresDoNotMix(t *testing.T) {
 		if got := next(t, q, 99); !slices.Equal(got, c.want) {
 			t.Errorf("%q: queue %v; want %v", c.view, got, c.want)
 		}
-		for range 2 { // from the files, and from memory
+		for range 2 { // from the files, then from the cache
 			n := len(c.want)
 			if got, err := review.Open(dir, station, c.view).Count(); err != nil || got != (review.Counts{Waiting: n, Other: 6 - n}) {
 				t.Errorf("%q: %+v, %v", c.view, got, err)
@@ -417,8 +417,8 @@ func TestTilesAndWholeTiresDoNotMix(t *testing.T) {
 	q := review.Open(dir, station, cut.SideWall)
 	label(t, q, review.Crack, 2)
 	_, _, err := q.Export(t.Context(), filepath.Join(dir, "whole"), false)
-	if !errors.Is(err, review.ErrNothingLabelled) || !strings.Contains(err.Error(), `but 1 that do not show what the network is shown (locate.view = "sidewall")`) {
-		t.Errorf("of whole tires alone: %v", err)
+	if !errors.Is(err, review.ErrNothingLabelled) || !strings.Contains(err.Error(), `with locate.view = "sidewall" (labelled crops of another view: 1)`) {
+		t.Errorf("only whole tires: %v", err)
 	}
 	label(t, q, review.Crack, 1, 5)
 	m, unmarked, err := q.Export(t.Context(), filepath.Join(dir, "tiles"), false)
@@ -433,8 +433,8 @@ func TestTilesAndWholeTiresDoNotMix(t *testing.T) {
 	}
 }
 
-// A failed export leaves nothing behind and marks nothing.
-func TestExportIsWholeOrNot(t *testing.T) {
+// A failed export leaves no files and marks nothing.
+func TestExportIsCompleteOrMissing(t *testing.T) {
 	dir := t.TempDir()
 	q := keep(t, filepath.Join(dir, "crops"), aPicture(1, 0.9, review.Rejected))
 	label(t, q, review.Crack, 1)
@@ -443,15 +443,15 @@ func TestExportIsWholeOrNot(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, _, err := q.Export(t.Context(), full, false); !errors.Is(err, review.ErrNotEmpty) {
-		t.Errorf("into a folder with something in it: %v", err)
+		t.Errorf("into a folder that is not empty: %v", err)
 	}
-	// a folder where a picture should be cannot be read
+	// a folder in the place of a crop cannot be read
 	broken := filepath.Join(dir, "crops", "crack", review.FileName(2))
 	if err := os.Mkdir(broken, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := q.Export(t.Context(), filepath.Join(dir, "line1"), false); err == nil {
-		t.Error("a picture that cannot be read is left out without a word")
+		t.Error("an unreadable crop was left out without an error")
 	}
 	if c, err := q.Count(); err != nil || c.Exported != 0 {
 		t.Errorf("%+v, %v", c, err)
@@ -464,11 +464,11 @@ func TestExportIsWholeOrNot(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := fmt.Sprint(entries); got != "[d crops/ d full/]" {
-		t.Errorf("left are %s", got)
+		t.Errorf("left: %s", got)
 	}
 }
 
-// Names that no stick takes, and pictures of folders that nobody made.
+// Names that a FAT stick does not allow, and missing folders.
 func TestAwkwardPlaces(t *testing.T) {
 	p := aPicture(5, 0.5)
 	p.Station = `a:b/c d/e?`
@@ -479,7 +479,7 @@ func TestAwkwardPlaces(t *testing.T) {
 	if got := next(t, q, 9); got != nil {
 		t.Errorf("queue %v", got)
 	}
-	// of an agent of before, which made no folders for labels
+	// an older agent did not create the folders of labels
 	dir := filepath.Join(t.TempDir(), "crops")
 	q = keep(t, dir, p)
 	for _, name := range []string{"crack", "normal", "unsure"} {
