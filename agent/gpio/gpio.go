@@ -1,10 +1,10 @@
-// Package gpio opens the lines of photo-eyes, encoders and ejectors:
+// Package gpio opens the GPIO lines of photo-eyes, encoders and ejectors:
 //
 //	photo-eye, encoder -> GPIO -> trigger, reject -> GPIO -> ejector, lamp
 //
-// It goes through the kernel's /dev/gpiochip*, which every board has, and through no driver of one
-// board's registers. Newcomers need Open; tests put a gpiotest.Pin into periph's register under a
-// name of its own.
+// It uses the kernel's /dev/gpiochip*, which every board has, and no driver for the registers of
+// one board. Start with [Input] and [Output]. A test registers a gpiotest.Pin with periph's
+// gpioreg.
 package gpio
 
 import (
@@ -19,10 +19,10 @@ import (
 	_ "periph.io/x/host/v3/gpioioctl" // the driver of /dev/gpiochip*
 )
 
-// ErrNoLine says that no chip that this process may open has a line of this name.
-var ErrNoLine = errors.New("no such GPIO line, or no right to open its chip")
+// ErrNoLine means that no chip that this process may open has a line with this name.
+var ErrNoLine = errors.New("no such line, or no permission to open its chip")
 
-// LineError says which line cannot be used.
+// LineError reports a line that cannot be used.
 type LineError struct {
 	Line string
 	Err  error
@@ -31,12 +31,13 @@ type LineError struct {
 func (e *LineError) Error() string { return fmt.Sprintf("GPIO line %s: %v", e.Line, e.Err) }
 func (e *LineError) Unwrap() error { return e.Err }
 
-// Hint says what to do.
+// Hint returns what to do.
 func (e *LineError) Hint() string {
-	return "`gpioinfo` lists the lines and who uses them; the service needs its drop-in gpio.conf, a person the group gpio"
+	return "`gpioinfo` lists the lines and their users; " +
+		"the service needs its drop-in gpio.conf, a person the group gpio"
 }
 
-// chips looks for the chips once.
+// chips finds the chips once.
 var chips = sync.OnceValue(func() error {
 	state, err := driverreg.Init()
 	if err != nil {
@@ -48,7 +49,7 @@ var chips = sync.OnceValue(func() error {
 	return err
 })
 
-// Open finds a line. Errors are *LineError.
+// Open returns the line with this name. Its errors are *LineError.
 func Open(line string) (gpio.PinIO, error) {
 	err := chips()
 	if p := gpioreg.ByName(line); p != nil {
@@ -60,7 +61,7 @@ func Open(line string) (gpio.PinIO, error) {
 	return nil, &LineError{line, err}
 }
 
-// Input opens a line to wait for its edges; pull is what it reads when nothing is connected.
+// Input opens a line to wait for its edges; pull sets its level when nothing is connected.
 func Input(line string, pull gpio.Pull, edge gpio.Edge) (gpio.PinIO, error) {
 	p, err := Open(line)
 	if err != nil {
@@ -72,7 +73,7 @@ func Input(line string, pull gpio.Pull, edge gpio.Edge) (gpio.PinIO, error) {
 	return p, nil
 }
 
-// Output opens a line and gives it the level.
+// Output opens a line and sets its level.
 func Output(line string, l gpio.Level) (gpio.PinIO, error) {
 	p, err := Open(line)
 	if err != nil {
@@ -84,11 +85,11 @@ func Output(line string, l gpio.Level) (gpio.PinIO, error) {
 	return p, nil
 }
 
-// lookAgain is how often a line without edges is asked whether to go on.
+// lookAgain is the longest wait for one edge, so that callers can check whether to stop.
 const lookAgain = time.Second
 
-// Wait waits for an edge of an Input for a second at most, and says whether one came. A line that
-// fails does not block: then Wait sleeps, so that who asks again and again takes no processor.
+// Wait waits at most a second for an edge of an Input and reports whether there was one. A failed
+// line does not block; Wait then sleeps, so that a loop around it does not use the CPU.
 func Wait(p gpio.PinIn) bool {
 	start := time.Now()
 	if p.WaitForEdge(lookAgain) {

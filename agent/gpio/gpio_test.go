@@ -20,12 +20,12 @@ func TestLines(t *testing.T) {
 	if _, err := gpio.Output("TEST_LAMP", periph.High); err != nil || pin.Read() != periph.High {
 		t.Errorf("%v, level %v; want high", err, pin.Read())
 	}
-	_, err := gpio.Input("TEST_LAMP", periph.PullUp, periph.BothEdges) // it has none
+	_, err := gpio.Input("TEST_LAMP", periph.PullUp, periph.BothEdges) // this pin has no edges
 	var line *gpio.LineError
 	if !errors.As(err, &line) || line.Line != "TEST_LAMP" || line.Hint() == "" {
 		t.Errorf("a line without edges: %v", err)
 	}
 	if _, err := gpio.Open("NOWHERE99"); !errors.Is(err, gpio.ErrNoLine) || !errors.As(err, &line) {
-		t.Errorf("a line that is not there: %v", err)
+		t.Errorf("a missing line: %v", err)
 	}
 }

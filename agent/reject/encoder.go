@@ -11,22 +11,21 @@ import (
 	lines "tirewatch/agent/gpio"
 )
 
-// Encoder counts the pulses of the belt's way and remembers when they came: a decision is about a
-// tire that was in the middle of the picture a while ago. Its methods may be called from any
-// goroutine.
+// Encoder counts the pulses of a belt encoder and stores their times: a decision is about a tire
+// that was in the middle of the frame a while ago. Its methods may be called from any goroutine.
 type Encoder struct {
 	pin   gpio.PinIn // waits for rising edges
-	moved func()     // told of each pulse
+	moved func()     // called for each pulse
 
 	mu    sync.Mutex
 	count uint64      // guarded by mu
 	times []time.Time // of the newest pulses, the oldest first; guarded by mu
 }
 
-// remembered is how many pulses back a tire may have been in the middle of the picture.
+// remembered is how many pulses ago a tire may have been in the middle of the frame.
 const remembered = 8192
 
-// NewEncoder counts the rising edges of a pin that was told to wait for them.
+// NewEncoder returns an encoder on a pin that waits for rising edges.
 func NewEncoder(pin gpio.PinIn) *Encoder { return &Encoder{pin: pin, moved: func() {}} }
 
 // Run counts until ctx ends.
@@ -48,15 +47,15 @@ func (e *Encoder) pulse(at time.Time) {
 	e.moved()
 }
 
-// Count is how many pulses have come.
+// Count returns the number of pulses so far.
 func (e *Encoder) Count() uint64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.count
 }
 
-// At is how many had come at a time. Longer ago than remembered is taken for the oldest that is:
-// the tire's pulse then comes late and not early, unless it is missed.
+// At returns the number of pulses up to t. A time before the oldest stored pulse counts as that
+// pulse: the tire's pulse is then late or missed, never early.
 func (e *Encoder) At(t time.Time) uint64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()

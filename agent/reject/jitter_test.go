@@ -17,7 +17,7 @@ import (
 	"tirewatch/vision/infer"
 )
 
-// timed is a pin that notes when each pulse begins.
+// timed is a pin that reports when each pulse begins.
 type timed struct {
 	gpiotest.Pin
 	began chan time.Time
@@ -30,8 +30,7 @@ func (p *timed) Out(l gpio.Level) error {
 	return p.Pin.Out(l)
 }
 
-// BenchmarkJitter says how far behind its time a pulse begins, alone and beside the network at full
-// rate.
+// BenchmarkJitter measures how late a pulse begins, alone and during inference at full rate.
 func BenchmarkJitter(b *testing.B) {
 	for _, c := range []struct {
 		name   string
@@ -61,7 +60,7 @@ func BenchmarkJitter(b *testing.B) {
 				})
 			}
 			pin := &timed{began: make(chan time.Time, 1)}
-			missed := 0 // by a machine so busy that the order itself came too late
+			missed := 0 // the machine was so busy that the order itself was late
 			const delay = 20 * time.Millisecond
 			u := reject.New(reject.Options{Pin: pin, Active: gpio.High, Width: time.Second, Delay: delay, Prompt: true, Log: quiet,
 				Missed: func(reject.Order, string) { missed++; pin.began <- time.Now() }})

@@ -1,11 +1,11 @@
-// Package reject throws tires off the belt:
+// Package reject drives the ejector that removes tires from the belt:
 //
 //	station loop -> REJECT -> GPIO: ejector, lamp
 //
-// A pulse is due when the tire is at the ejector: some time after it was in the middle of the
-// picture, or some pulses of an encoder at the belt after it. Several tires may be under way
-// between the two. One whose decision comes too late is never pulsed for: the pulse would hit the
-// tire behind it. Newcomers need New, Output.Run and Output.Order.
+// A pulse is due when the tire is at the ejector: a fixed time, or a fixed number of encoder
+// pulses, after the tire was in the middle of the frame. Several tires may be on their way at the
+// same time. A decision that arrives too late is reported as missed and never causes a pulse: the
+// pulse would hit the next tire. Start with [New], [Output.Run] and [Output.Order].
 package reject
 
 import (
@@ -24,56 +24,56 @@ type Options struct {
 	Pin    gpio.PinOut
 	Active gpio.Level    // of a pulse
 	Width  time.Duration // of a pulse
-	// from the middle of the picture to the ejector; 0: at once. For a belt without an encoder
+	// without an encoder: from the middle of the frame to the ejector; 0: at once
 	Delay time.Duration
 
-	Encoder *Encoder // counts the belt's way; nil: there is none
-	Pulses  int      // of the encoder, from the middle of the picture to the ejector
+	Encoder *Encoder // measures the movement of the belt; nil: there is none
+	Pulses  int      // of the encoder, from the middle of the frame to the ejector
 
-	// how long the end waits for tires that are still on their way to the ejector
+	// how long Run waits at the end for tires that are still on their way to the ejector
 	Linger time.Duration
 
-	// Prompt gives the goroutine of Run a thread of its own, with realtime priority where the
-	// system allows it. Without it pulses are as exact as the runtime's timers.
+	// Prompt runs Run in its own thread, with realtime priority where the system allows it.
+	// Without it, pulses are as exact as Go's timers.
 	Prompt bool
 
-	Sent func() // told of each pulse that began; may be nil
-	// told of each that did not, in the goroutine of Run or Order; may be nil
+	Sent func() // called for each pulse that began; may be nil
+	// called for each missed reject, in the goroutine of Run or Order; may be nil
 	Missed func(o Order, reason string)
 	Log    *slog.Logger
 }
 
-// Order is a tire to be thrown off the belt.
+// Order is a tire to reject.
 type Order struct {
-	Middle time.Time // when it was in the middle of the picture
+	Middle time.Time // when the tire was in the middle of the frame
 	Part   string
 }
 
-// Output is one ejector. Its methods may be called from any goroutine; the pin belongs to the
+// Output is one ejector. Its methods may be called from any goroutine; the pin is owned by the
 // goroutine of Run.
 type Output struct {
 	o      Options
-	orders chan order // which Run looks into without waiting for whoever gives an order
+	orders chan order // Run reads it without blocking
 
-	mu    sync.Mutex
-	sleeper sleeper // of Run; nil before it and after; guarded by mu
-	ended bool  // guarded by mu
+	mu      sync.Mutex
+	sleeper sleeper // of Run; nil before and after Run; guarded by mu
+	ended   bool    // guarded by mu
 }
 
-// order is an Order and when it is due; a test of the lamp is due at once.
+// order is an Order and its due time; a test is due at once.
 type order struct {
 	Order
 	test bool
 
 	// owned by Run
 	due   time.Time
-	count uint64 // of the encoder; then due is not known
+	count uint64 // of the encoder, instead of due; 0: due counts
 }
 
-// maxOrders is how many orders may wait for the goroutine of Run.
+// maxOrders is how many orders may wait for Run.
 const maxOrders = 64
 
-// New makes an output, whose pin must have its inactive level already.
+// New returns an output. Its pin must already have the inactive level.
 func New(o Options) *Output {
 	if o.Sent == nil {
 		o.Sent = func() {}
@@ -88,10 +88,10 @@ func New(o Options) *Output {
 	return u
 }
 
-// Order lets a tire be thrown off when it is at the ejector. It does not block.
+// Order rejects a tire when it is at the ejector. It does not block.
 func (u *Output) Order(o Order) { u.put(order{Order: o}) }
 
-// Test gives one pulse at once, to look at.
+// Test gives one pulse at once, for a person to watch.
 func (u *Output) Test() { u.put(order{test: true}) }
 
 func (u *Output) put(o order) {
@@ -102,30 +102,30 @@ func (u *Output) put(o order) {
 	u.wake()
 }
 
-// queue hands an order to Run, or says why not.
+// queue passes an order to Run, or returns why it cannot.
 func (u *Output) queue(o order) (why string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.ended {
-		return "the output is off"
+		return "the reject output has stopped"
 	}
 	select {
 	case u.orders <- o:
 	default:
-		return "too many at once"
+		return "too many rejects at the same time"
 	}
 	return ""
 }
 
-// work is what the goroutine of Run has in hand.
+// work is the state of the goroutine of Run.
 type work struct {
 	waiting []order
-	off     time.Time // when the pulse that is being given ends; zero: none is
-	over    time.Time // when Run gives up waiting; zero: it was not told to end
+	off     time.Time // end of the current pulse; zero: no pulse
+	over    time.Time // when Run stops waiting for tires; zero: ctx has not ended
 }
 
-// Run gives the pulses until ctx ends, and then those of tires that are still on their way, as far
-// as Options.Linger allows. It leaves the pin inactive, however it ends.
+// Run gives the pulses until ctx ends, and then the pulses of tires that are still on their way for
+// at most Options.Linger. It always leaves the pin inactive.
 func (u *Output) Run(ctx context.Context) {
 	var w work
 	defer u.end(&w)
@@ -147,7 +147,7 @@ func (u *Output) Run(ctx context.Context) {
 	}
 }
 
-// begin sets the sleeper up that wake needs.
+// begin sets the sleeper that wake needs.
 func (u *Output) begin() sleeper {
 	a := newTimer()
 	if u.o.Prompt {
@@ -155,7 +155,7 @@ func (u *Output) begin() sleeper {
 		if err == nil {
 			a = t
 		} else {
-			u.o.Log.Warn("the ejector has no thread of its own: on a busy machine its pulses may begin late", "error", err)
+			u.o.Log.Warn("reject: no thread for the ejector, pulses may be late", "error", err)
 		}
 	}
 	u.mu.Lock()
@@ -164,23 +164,23 @@ func (u *Output) begin() sleeper {
 	return a
 }
 
-// end leaves the pin inactive and reports the tires that are not thrown off any more.
+// end leaves the pin inactive and reports the remaining orders as missed.
 func (u *Output) end(w *work) {
 	u.set(!u.o.Active)
 	u.mu.Lock()
 	u.sleeper.close()
 	u.sleeper, u.ended = nil, true
-	close(u.orders) // queue gives none any more
+	close(u.orders) // queue sends no more orders
 	u.mu.Unlock()
 	for o := range u.orders {
 		w.waiting = append(w.waiting, o)
 	}
 	for _, o := range w.waiting {
-		u.missed(o, "the station stopped before the tire was at the ejector")
+		u.missed(o, "the station stopped before the tire reached the ejector")
 	}
 }
 
-// wake lets Run look again at what is due.
+// wake lets Run check again what is due.
 func (u *Output) wake() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -189,7 +189,7 @@ func (u *Output) wake() {
 	}
 }
 
-// takeAll takes the orders that wait.
+// takeAll takes the waiting orders.
 func (u *Output) takeAll(w *work) {
 	for {
 		select {
@@ -210,7 +210,7 @@ func (u *Output) take(w *work, o order) {
 	case u.o.Encoder != nil:
 		o.count = u.o.Encoder.At(o.Middle) + uint64(u.o.Pulses)
 		if over := int64(u.o.Encoder.Count() - o.count); over > 0 {
-			u.missed(o, fmt.Sprintf("it was decided on when the belt had carried it %d pulses past the ejector", over))
+			u.missed(o, fmt.Sprintf("the decision came when the tire was %d pulses past the ejector", over))
 			return
 		}
 	case u.o.Delay == 0:
@@ -218,7 +218,8 @@ func (u *Output) take(w *work, o order) {
 	default:
 		o.due = o.Middle.Add(u.o.Delay)
 		if late := now.Sub(o.due); late > 0 {
-			u.missed(o, fmt.Sprintf("it was decided on %v after it had passed the ejector", late.Round(time.Millisecond)))
+			u.missed(o, fmt.Sprintf("the decision came %v after the tire had passed the ejector",
+				late.Round(time.Millisecond)))
 			return
 		}
 	}
@@ -233,14 +234,15 @@ func (u *Output) act(w *work) {
 			return false
 		}
 		if late := now.Sub(o.due); o.count == 0 && late > u.o.Width {
-			u.missed(o, fmt.Sprintf("the machine was busy until %v after it had passed the ejector", late.Round(time.Millisecond)))
+			u.missed(o, fmt.Sprintf("the machine was busy until %v after the tire had passed the ejector",
+				late.Round(time.Millisecond)))
 			return true
 		}
 		if !u.set(u.o.Active) {
-			u.missed(o, "the output does not work")
+			u.missed(o, "the reject output failed")
 			return true
 		}
-		w.off = now.Add(u.o.Width) // of two that overlap, the later end counts
+		w.off = now.Add(u.o.Width) // two overlapping pulses end with the later one
 		u.o.Sent()
 		return true
 	})
@@ -250,7 +252,7 @@ func (u *Output) act(w *work) {
 	}
 }
 
-// pause is how long nothing is due.
+// pause returns how long nothing is due.
 func (w *work) pause() time.Duration {
 	pause := time.Hour
 	if !w.off.IsZero() {
@@ -268,14 +270,14 @@ func (w *work) pause() time.Duration {
 }
 
 func (u *Output) missed(o order, reason string) {
-	u.o.Log.Error("MISSED REJECT", "part", o.Part, "reason", reason)
+	u.o.Log.Error("reject: missed", "part", o.Part, "reason", reason)
 	u.o.Missed(o.Order, reason)
 }
 
 func (u *Output) set(l gpio.Level) bool {
 	err := u.o.Pin.Out(l)
 	if err != nil {
-		u.o.Log.Error("the reject output does not take its level", "level", l, "error", err)
+		u.o.Log.Error("reject: output failed", "level", l, "error", err)
 	}
 	return err == nil
 }

@@ -18,7 +18,7 @@ import (
 	"tirewatch/agent/reject"
 )
 
-// recorder is a pin that notes when its level changes, in ms since the start.
+// recorder is a pin that records the changes of its level, in ms since the start.
 type recorder struct {
 	gpiotest.Pin
 	start   time.Time
@@ -28,7 +28,7 @@ type recorder struct {
 
 func (r *recorder) Out(l gpio.Level) error {
 	if r.fails {
-		return errors.New("the wire is off")
+		return errors.New("broken wire")
 	}
 	if l != r.Read() {
 		r.changes = append(r.changes, fmt.Sprintf("%d %s", time.Since(r.start).Milliseconds(), l))
@@ -45,7 +45,7 @@ func TestPulses(t *testing.T) {
 		active gpio.Level
 		linger time.Duration
 		stop   time.Duration // after the start
-		// orders; middle says that a tire was there at that ms, and is decided on now
+		// gives the orders; middle(at) decides now on a tire that was in the middle at ms at
 		run    func(middle func(at int), u *reject.Output)
 		want   []string
 		missed int
@@ -57,13 +57,13 @@ func TestPulses(t *testing.T) {
 		{"an active low ejector", 500 * ms, gpio.Low, 0, 2 * time.Second, func(middle func(int), _ *reject.Output) {
 			middle(0)
 		}, []string{"500 Low", "600 High"}, 0},
-		{"three under way, decided on out of order", time.Second, gpio.High, 0, 3 * time.Second, func(middle func(int), _ *reject.Output) {
+		{"three on their way, decided on out of order", time.Second, gpio.High, 0, 3 * time.Second, func(middle func(int), _ *reject.Output) {
 			time.Sleep(900 * ms)
 			middle(400)
 			middle(0)
 			middle(800)
 		}, []string{"1000 High", "1100 Low", "1400 High", "1500 Low", "1800 High", "1900 Low"}, 0},
-		{"two that touch are one long pulse", 500 * ms, gpio.High, 0, 2 * time.Second, func(middle func(int), _ *reject.Output) {
+		{"two overlapping pulses are one long pulse", 500 * ms, gpio.High, 0, 2 * time.Second, func(middle func(int), _ *reject.Output) {
 			middle(0)
 			middle(60)
 		}, []string{"500 High", "660 Low"}, 0},
@@ -79,11 +79,11 @@ func TestPulses(t *testing.T) {
 			time.Sleep(50 * ms)
 			u.Test()
 		}, []string{"50 High", "150 Low"}, 0},
-		{"stopped within a pulse and before another", 500 * ms, gpio.High, 0, 550 * ms, func(middle func(int), _ *reject.Output) {
+		{"stopped during a pulse and before another", 500 * ms, gpio.High, 0, 550 * ms, func(middle func(int), _ *reject.Output) {
 			middle(0)
 			middle(400)
 		}, []string{"500 High", "550 Low"}, 1},
-		{"stopped, with patience for tires that are under way", 500 * ms, gpio.High, 5 * time.Second, 550 * ms, func(middle func(int), _ *reject.Output) {
+		{"stopped, with time for tires on their way", 500 * ms, gpio.High, 5 * time.Second, 550 * ms, func(middle func(int), _ *reject.Output) {
 			middle(0)
 			middle(400)
 		}, []string{"500 High", "600 Low", "900 High", "1000 Low"}, 0},
@@ -112,15 +112,15 @@ func TestPulses(t *testing.T) {
 					t.Error("the pin stays active")
 				}
 				if u.Order(reject.Order{}); missed != c.missed+1 {
-					t.Error("an order after the end is not missed")
+					t.Error("an order after the end is not reported as missed")
 				}
 			})
 		})
 	}
 }
 
-// In a thread of its own, by the machine's clock: the pulses come in order and not before their
-// time, and a waiting thread hears of a lamp test and of the end.
+// In its own thread, with the real clock: pulses are in order and never early, and a lamp test and
+// the end wake the waiting thread.
 func TestPromptPulses(t *testing.T) {
 	pin := &timed{began: make(chan time.Time, 3)}
 	u := reject.New(reject.Options{Pin: pin, Active: gpio.High, Width: time.Hour, Delay: 30 * ms, Prompt: true, Log: quiet,
@@ -130,7 +130,7 @@ func TestPromptPulses(t *testing.T) {
 	go func() { u.Run(ctx); close(ended) }()
 	u.Test()
 	<-pin.began
-	first := time.Now().Add(2 * time.Second) // time enough for the busiest machine
+	first := time.Now().Add(2 * time.Second) // enough time for a busy machine
 	u.Order(reject.Order{Middle: first.Add(100 * ms)})
 	u.Order(reject.Order{Middle: first})
 	for _, due := range []time.Time{first.Add(30 * ms), first.Add(130 * ms)} {
@@ -156,14 +156,14 @@ func TestOutputThatDoesNotWork(t *testing.T) {
 		defer cancel()
 		u.Order(reject.Order{Middle: time.Now()})
 		u.Run(ctx)
-		if len(reasons) != 1 || !strings.Contains(reasons[0], "does not work") {
+		if len(reasons) != 1 || !strings.Contains(reasons[0], "output failed") {
 			t.Errorf("missed: %q", reasons)
 		}
 	})
 }
 
-// The belt gives a pulse each 10 ms, stands from 200 to 1200 ms, and goes on with a pulse each 5
-// ms. A tire in the middle at 100 ms (pulse 10) with the ejector 30 pulses away is there with pulse
+// The belt gives a pulse every 10 ms, stops from 200 to 1200 ms, and continues with a pulse every 5
+// ms. A tire in the middle at 100 ms (pulse 10), with the ejector 30 pulses away, is there at pulse
 // 40: the 20th after the stop.
 func TestEncoder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -201,13 +201,13 @@ func TestEncoder(t *testing.T) {
 		if want := []string{"1300 High", "1400 Low"}; !slices.Equal(pin.changes, want) {
 			t.Errorf("pulses %q; want %q", pin.changes, want)
 		}
-		if len(missed) != 1 || missed[0] != "too late: it was decided on when the belt had carried it 20 pulses past the ejector" {
+		if len(missed) != 1 || missed[0] != "too late: the decision came when the tire was 20 pulses past the ejector" {
 			t.Errorf("missed %q", missed)
 		}
 	})
 }
 
-// The encoder knows the pulse of a time as far back as a tire may be, and never counts one away.
+// The encoder knows the pulse at a past time, as far back as a tire may be, and loses no pulse.
 func TestEncoderRemembers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		line := &gpiotest.Pin{N: "BELT", EdgesChan: make(chan gpio.Level)}

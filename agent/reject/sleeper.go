@@ -2,19 +2,18 @@ package reject
 
 import "time"
 
-// Priority is the realtime priority of a prompt output, the lowest but a few: interrupts of the
-// kernel, at 50, go before.
+// Priority is the realtime priority of a prompt output. It is low: the kernel's interrupt threads,
+// at 50, must run before it.
 const Priority = 10
 
-// sleeper lets the goroutine of Run sleep until something is to be done. Another one may call wake.
+// sleeper lets the goroutine of Run sleep until there is work. Other goroutines may call wake.
 type sleeper interface {
-	sleep(d time.Duration) // or until it is woken
+	sleep(d time.Duration) // at most d, or until wake
 	wake()
 	close()
 }
 
-// timer is a sleeper as exact as the runtime's timers, whose waits on Linux are in whole
-// milliseconds.
+// timer is a sleeper that uses Go's timers. On Linux their resolution is one millisecond.
 type timer struct {
 	*time.Timer
 	woken chan struct{}

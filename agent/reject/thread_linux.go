@@ -10,24 +10,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// thread is a sleeper of the kernel's own, in a thread that goes before all others of the machine
-// where the unit allows it: the forward pass, the page and other programs do not hold a pulse up.
+// thread is a sleeper that uses the kernel's timers in its own thread, with realtime priority where
+// the unit allows it. The forward pass, the web page and other programs then do not delay a pulse.
 type thread struct {
-	event int // an eventfd
+	event int // file descriptor of an eventfd
 }
 
-// newThread makes the calling goroutine's thread its own. The thread ends with the goroutine. Go's
-// scheduler gets one more slot to run goroutines in, so that the thread does not wait until one
-// that computes gives its slot up, which takes 10 ms.
+// newThread locks the calling goroutine to its thread; the thread ends with the goroutine.
+// GOMAXPROCS rises by one, so that the thread need not wait up to 10 ms until a computing goroutine
+// is preempted.
 func newThread(log *slog.Logger) (sleeper, error) {
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("eventfd", err)
 	}
 	runtime.LockOSThread()
-	fifo := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Flags: unix.SCHED_FLAG_RESET_ON_FORK, Priority: Priority}
+	fifo := unix.SchedAttr{Size: unix.SizeofSchedAttr, Priority: Priority,
+		Policy: unix.SCHED_FIFO, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
 	if err := unix.SchedSetAttr(0, &fifo, 0); err != nil {
-		log.Warn("the ejector has no realtime priority: on a busy machine its pulses may begin some milliseconds late (the unit's drop-in gpio.conf allows it, a kernel with CONFIG_RT_GROUP_SCHED may not)", "error", err)
+		log.Warn("reject: no realtime priority, pulses may be late", "error", err,
+			"hint", "install the unit's drop-in gpio.conf; a kernel with CONFIG_RT_GROUP_SCHED may still refuse")
 	}
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
 	return &thread{fd}, nil
@@ -35,7 +37,7 @@ func newThread(log *slog.Logger) (sleeper, error) {
 
 func (t *thread) sleep(d time.Duration) {
 	limit := unix.NsecToTimespec(int64(d))
-	// a signal may end it early
+	// a signal may end the wait early
 	if n, _ := unix.Ppoll([]unix.PollFd{{Fd: int32(t.event), Events: unix.POLLIN}}, &limit, nil); n > 0 {
 		var count [8]byte
 		unix.Read(t.event, count[:])

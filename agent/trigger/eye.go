@@ -9,17 +9,17 @@ import (
 	lines "tirewatch/agent/gpio"
 )
 
-// Eye makes a trigger of each tire that a photo-eye sees.
+// Eye makes a trigger for each tire at a photo-eye.
 type Eye struct {
 	Pin      gpio.PinIn // waits for both edges
-	Active   gpio.Level // while a tire is there
+	Active   gpio.Level // the level while a tire is there
 	Debounce time.Duration
-	Bounced  func() // told of each edge that was none of a tire's; may be nil
+	Bounced  func() // called for each edge that debouncing removed; may be nil
 }
 
-// Watch gives a trigger for each change to the active level that lasts, until ctx ends. Its time is
-// that of the first edge, which the eye saw the tire with: contacts bounce after it, and a spark on
-// the line goes as it came.
+// Watch calls emit for each stable change to the active level, until ctx ends. The time of the
+// trigger is that of the first edge, when the tire arrived: later edges are contact bounce. A short
+// spike on the line changes nothing.
 func (e *Eye) Watch(ctx context.Context, emit func(Trigger)) {
 	steady := e.Pin.Read()
 	for ctx.Err() == nil {

@@ -13,7 +13,7 @@ import (
 	"tirewatch/agent/trigger"
 )
 
-// The line of each case changes its level at these milliseconds; it is low at first.
+// In each case the line changes its level at these milliseconds; it is low at first.
 func TestEye(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -25,9 +25,9 @@ func TestEye(t *testing.T) {
 		{"two tires", gpio.High, []int{100, 400, 1000, 1300}, []int{100, 1000}, 0},
 		{"a tire makes the line low", gpio.Low, []int{100, 400, 1000, 1300}, []int{400, 1300}, 0},
 		{"contacts bounce at both ends", gpio.High, []int{100, 101, 103, 400, 402, 403}, []int{100}, 4},
-		{"two tires with a gap of six milliseconds", gpio.High, []int{100, 400, 406, 700}, []int{100, 406}, 0},
-		{"two with a gap shorter than the debouncing are one", gpio.High, []int{100, 400, 403, 700}, []int{100}, 2},
-		{"sparks", gpio.High, []int{100, 101, 500, 501, 502, 503}, nil, 6},
+		{"two tires six milliseconds apart", gpio.High, []int{100, 400, 406, 700}, []int{100, 406}, 0},
+		{"two tires closer than the debounce time are one", gpio.High, []int{100, 400, 403, 700}, []int{100}, 2},
+		{"spikes", gpio.High, []int{100, 101, 500, 501, 502, 503}, nil, 6},
 		{"a tire long after the start", gpio.High, []int{5000, 5300}, []int{5000}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
