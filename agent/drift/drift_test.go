@@ -16,17 +16,18 @@ var reference = &bundle.Reference{
 	CrackLogit:  bundle.Statistic{N: 1, Mean: 5}, // one value has no deviation: not watched
 }
 
-// line gives verdicts like those of the reference, one in thirty a crack, dimmed by a number of
-// grey levels.
+// line returns a verdict like those of the reference, one in thirty a crack, darker by dim grey
+// levels.
 func line(rng *rand.Rand, dim float64) Observation {
-	o := Observation{Brightness: 110 + 12*rng.NormFloat64() - dim, Sharpness: 9 + 2*rng.NormFloat64(), Logit: -6 + 1.5*rng.NormFloat64(), Label: verdict.Normal}
+	o := Observation{Brightness: 110 + 12*rng.NormFloat64() - dim, Sharpness: 9 + 2*rng.NormFloat64(),
+		Logit: -6 + 1.5*rng.NormFloat64(), Label: verdict.Normal}
 	if rng.IntN(30) == 0 {
 		o.Label, o.Logit = verdict.Crack, 50
 	}
 	return o
 }
 
-// changes are the alarms that were raised and ended, by verdict.
+// changes returns the verdicts at which alarms were raised and ended.
 func changes(w *Watch, from, to int, next func(i int) Observation) (raised, ended []int, text string) {
 	for i := from; i < to; i++ {
 		for _, f := range w.Observe(next(i)) {
@@ -41,8 +42,8 @@ func changes(w *Watch, from, to int, next func(i int) Observation) (raised, ende
 	return raised, ended, text
 }
 
-// A day of ordinary tires rings no alarm; a lamp that dies does within a window, once, and ends
-// after it is mended.
+// A day of ordinary tires raises no alarm. A dead lamp raises one alarm within a window, which ends
+// after the repair.
 func TestDeadLamp(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	w := New(reference, Defaults)
@@ -59,11 +60,11 @@ func TestDeadLamp(t *testing.T) {
 		t.Errorf("raised at %v, ended at %v", raised, ended)
 	}
 	if !strings.Contains(text, "brightness") || !strings.Contains(text, "check lamps") {
-		t.Errorf("the alarm says %q", text)
+		t.Errorf("the alarm text is %q", text)
 	}
 }
 
-// A few odd tires at the start are not judged, and one odd tire later moves nothing.
+// A few odd tires at the start are not judged, and single odd tires later raise no alarm.
 func TestOneOddTireIsNoDrift(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 2))
 	w := New(reference, Defaults)

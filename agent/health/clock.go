@@ -2,23 +2,23 @@ package health
 
 import "time"
 
-// ClockState is what a time says of the clock that it comes from. A computer without a battery
-// begins in 1970 or where it was switched off.
+// ClockState is the plausibility of the clock. A computer without a battery starts in 1970 or at
+// the time of its last shutdown.
 type ClockState int
 
 const (
 	ClockPlausible ClockState = iota
-	ClockUnset                // before any start of this program
-	ClockBehind               // before something that has happened already
+	ClockUnset                // before the first release of this program
+	ClockBehind               // before an event that has already happened
 )
 
-// built is before any start of this program.
+// built is earlier than any release of this program.
 var built = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// correction is how far a time server may set a clock back that is right.
+// correction is how far a time server may set back a correct clock.
 const correction = time.Minute
 
-// JudgeClock looks at the time now. newest is when the last verdict was given; zero: there is none.
+// JudgeClock judges the time now. newest is the time of the last verdict, zero if there is none.
 func JudgeClock(now, newest time.Time) ClockState {
 	switch {
 	case now.Before(built):

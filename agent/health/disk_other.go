@@ -4,5 +4,5 @@ package health
 
 import "errors"
 
-// DiskFree is how many bytes the agent may still write to the disk of dir.
+// DiskFree returns how many bytes the agent can still write to the disk of dir.
 func DiskFree(string) (uint64, error) { return 0, errors.ErrUnsupported }

@@ -1,11 +1,12 @@
-// Package health tells systemd how the station is: that it is ready, that it is alive, that it
-// stops.
+// Package health reports the station's state to systemd (ready, alive, stopping) and reads the
+// machine's clock, temperature, memory and disk.
 //
-// systemd restarts a service of type notify whose watchdog is not fed (WatchdogSec=). The station
-// feeds it only while each of its parts makes progress, so that a process that hangs in a driver
-// counts as dead although it runs: it is restarted after one to two times WatchdogSec. A minute is
-// the least: opening a network camera may take that long. Newcomers need New, Monitor.Run and
-// Monitor.Part.
+//	parts of the station: progress -> HEALTH -> systemd watchdog
+//
+// systemd restarts a service of type notify that does not feed its watchdog (WatchdogSec=). The
+// station feeds it only while all its parts make progress, so that a process that hangs in a driver
+// is restarted after one to two times WatchdogSec. Set it to a minute or more: opening a network
+// camera may take that long. Start with [New], [Monitor.Run] and [Monitor.Part].
 package health
 
 import (
@@ -19,48 +20,48 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// Monitor speaks to systemd. Without systemd it does nothing. Its methods may be called from any
+// Monitor reports to systemd. Without systemd it does nothing. Its methods may be called from any
 // goroutine.
 type Monitor struct {
 	log      *slog.Logger
-	watchdog time.Duration // 0: systemd does not watch
+	watchdog time.Duration // 0: the watchdog is off
 	notify   func(state string)
-	start    time.Time // of the monitor: what is counted from it does not jump with the clock
+	start    time.Time // of the monitor; durations since then do not jump with the clock
 
 	mu    sync.Mutex
 	parts []*Part // guarded by mu
 }
 
-// Part is a part of the station that must show progress: the frame loop, the uplink. Its methods
-// may be called from any goroutine.
+// Part is a part of the station that must make progress, such as the frame loop or the uplink. Its
+// methods may be called from any goroutine.
 type Part struct {
 	name  string
-	limit time.Duration // of silence; 0: the watchdog's own
+	limit time.Duration // longest time without progress; 0: that of the watchdog
 	start time.Time
 	alive atomic.Int64 // time of the last progress since start, ns; negative: it has ended
-	told  bool         // that it hangs; owned by Monitor.Run
+	hangs bool         // already logged; owned by Monitor.Run
 }
 
-// ended marks a part that owes no progress any more.
+// ended marks a part that no longer needs to make progress.
 const ended = -1
 
-// New reads from the environment what systemd wants.
+// New reads systemd's settings from the environment.
 func New(log *slog.Logger) *Monitor {
 	watchdog, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
-		log.Warn("systemd's watchdog is off: its environment makes no sense", "error", err)
+		log.Warn("health: watchdog off, WATCHDOG_USEC is invalid", "error", err)
 	}
 	m := &Monitor{log: log, watchdog: watchdog, start: time.Now()}
 	m.notify = func(state string) {
 		if _, err := daemon.SdNotify(false, state); err != nil {
-			log.Warn("systemd cannot be told", "state", state, "error", err)
+			log.Warn("health: notify systemd failed", "state", state, "error", err)
 		}
 	}
 	return m
 }
 
-// Part adds a part, which is alive now and hangs when it makes no progress for limit; 0 stands for
-// the time that systemd waits.
+// Part adds a part. It hangs when it makes no progress for limit; 0 means the time that systemd
+// waits.
 func (m *Monitor) Part(name string, limit time.Duration) *Part {
 	p := &Part{name: name, limit: limit, start: m.start}
 	p.Progress()
@@ -70,13 +71,13 @@ func (m *Monitor) Part(name string, limit time.Duration) *Part {
 	return p
 }
 
-// Progress says that the part is alive. It costs next to nothing: call it for every frame.
+// Progress reports that the part is alive. It is cheap: call it for every frame.
 func (p *Part) Progress() { p.alive.Store(int64(time.Since(p.start))) }
 
-// End says that the part's work is over: from now on it owes no progress.
+// End reports that the part has finished: it no longer needs to make progress.
 func (p *Part) End() { p.alive.Store(ended) }
 
-// Silent is how long the part has shown no progress, 0 after its end.
+// Silent returns the time since the last progress, 0 after the end of the part.
 func (p *Part) Silent() time.Duration {
 	at := p.alive.Load()
 	if at == ended {
@@ -85,16 +86,16 @@ func (p *Part) Silent() time.Duration {
 	return time.Since(p.start) - time.Duration(at)
 }
 
-// Ready says that the station is set up.
+// Ready reports that the station has started.
 func (m *Monitor) Ready() { m.notify(daemon.SdNotifyReady) }
 
-// Stopping says that the station finishes what it has in hand.
+// Stopping reports that the station is stopping.
 func (m *Monitor) Stopping() { m.notify(daemon.SdNotifyStopping) }
 
-// Status puts a line into `systemctl status`.
+// Status sets the line in `systemctl status`.
 func (m *Monitor) Status(text string) { m.notify("STATUS=" + text) }
 
-// Run feeds the watchdog until ctx ends, as long as every part makes progress.
+// Run feeds the watchdog until ctx ends, while every part makes progress.
 func (m *Monitor) Run(ctx context.Context) {
 	if m.watchdog <= 0 {
 		return
@@ -120,10 +121,11 @@ func (m *Monitor) allAlive() bool {
 	for _, p := range m.parts {
 		silent, limit := p.Silent(), cmp.Or(p.limit, m.watchdog)
 		hangs := silent >= limit
-		if hangs && !p.told {
-			m.log.Error("a part of the station hangs: systemd is going to restart it", "part", p.name, "silent", silent.Round(time.Millisecond))
+		if hangs && !p.hangs {
+			m.log.Error("health: part hangs, systemd will restart the agent",
+				"part", p.name, "silent", silent.Round(time.Millisecond))
 		}
-		p.told = hangs
+		p.hangs = hangs
 		alive = alive && !hangs
 	}
 	return alive

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// TestNotifySocket speaks to a socket like systemd's.
+// TestNotifySocket sends to a socket like systemd's.
 func TestNotifySocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "notify")
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
@@ -50,14 +50,14 @@ func TestWithoutSystemd(t *testing.T) {
 	var log bytes.Buffer
 	m := New(slog.New(slog.NewTextHandler(&log, nil)))
 	m.Ready()
-	m.Run(t.Context()) // returns at once: nobody watches
+	m.Run(t.Context()) // returns at once: there is no watchdog
 	if log.Len() > 0 {
 		t.Errorf("log %s", &log)
 	}
 }
 
-// TestWatchdogIsFedOnlyWithProgress runs a loop that works for two minutes, hangs for two and works
-// again.
+// TestWatchdogIsFedOnlyWithProgress runs a loop that works for two minutes, hangs for two, and
+// works again.
 func TestWatchdogIsFedOnlyWithProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -89,7 +89,7 @@ func TestWatchdogIsFedOnlyWithProgress(t *testing.T) {
 			longest = max(longest, fed[i]-fed[i-1])
 		}
 		if longest <= time.Minute {
-			t.Errorf("the longest pause is %v: systemd would not have noticed that the loop hung", longest)
+			t.Errorf("the longest pause is %v: systemd would not notice that the loop hangs", longest)
 		}
 		if slices.ContainsFunc(fed, func(at time.Duration) bool { return at > 3*time.Minute+time.Second && at < 4*time.Minute }) {
 			t.Errorf("fed at %v, while the loop hung", fed)
@@ -98,7 +98,7 @@ func TestWatchdogIsFedOnlyWithProgress(t *testing.T) {
 			t.Errorf("fed from %v to %v", fed[0], fed[len(fed)-1])
 		}
 		if n := strings.Count(log.String(), "part=loop"); n != 1 || strings.Count(log.String(), "hangs") != 1 {
-			t.Errorf("%d complaints; want 1: %s", n, &log)
+			t.Errorf("%d messages; want 1: %s", n, &log)
 		}
 	})
 }

@@ -8,32 +8,33 @@ import (
 	"strings"
 )
 
-// thermalZones are the sensors of Linux, millidegrees Celsius in each file.
+// thermalZones are the temperature sensors of Linux; each file holds millidegrees Celsius.
 const thermalZones = "/sys/class/thermal/thermal_zone*/temp"
 
-// Temperature is that of the hottest sensor of this machine, degrees Celsius, and false where there
-// is none.
+// Temperature returns the temperature of the hottest sensor in degrees Celsius, false without a
+// sensor.
 func Temperature() (float64, bool) { return hottest(thermalZones) }
 
 func hottest(pattern string) (celsius float64, ok bool) {
 	files, err := filepath.Glob(pattern)
 	if err != nil {
-		panic("internal error: " + err.Error()) // the pattern is ours
+		panic("internal error: " + err.Error()) // the pattern is a constant
 	}
 	for _, file := range files {
-		data, err := os.ReadFile(file) // a sensor that is switched off gives an error
+		data, err := os.ReadFile(file) // fails for a disabled sensor
 		if err != nil {
 			continue
 		}
-		if milli, err := strconv.Atoi(strings.TrimSpace(string(data))); err == nil && (!ok || float64(milli)/1000 > celsius) {
+		milli, err := strconv.Atoi(strings.TrimSpace(string(data)))
+		if err == nil && (!ok || float64(milli)/1000 > celsius) {
 			celsius, ok = float64(milli)/1000, true
 		}
 	}
 	return celsius, ok
 }
 
-// Memory is what this process holds of the machine's memory, bytes, OpenCV's included. False on
-// systems that are not Linux.
+// Memory returns the resident memory of this process in bytes, including OpenCV's; false if the
+// system is not Linux.
 func Memory() (uint64, bool) {
 	data, err := os.ReadFile("/proc/self/statm") // see proc(5): size, resident, ... in pages
 	if err != nil {

@@ -19,22 +19,22 @@ func TestHottest(t *testing.T) {
 		t.Errorf("%g, %v; want 63.5", c, ok)
 	}
 	if _, ok := hottest(filepath.Join(dir, "none*")); ok {
-		t.Error("a machine without a sensor has a temperature")
+		t.Error("a temperature without a sensor")
 	}
 }
 
-// This test itself runs on a Linux machine with a disk.
+// This test needs a Linux machine with a disk.
 func TestThisMachine(t *testing.T) {
 	held := bytes.Repeat([]byte{1}, 64<<20)
 	if n, ok := Memory(); !ok || n < uint64(len(held)) || n > 64<<30 {
-		t.Errorf("holding %d bytes, the process has %d, %v", len(held), n, ok)
+		t.Errorf("with %d bytes in use, Memory returns %d, %v", len(held), n, ok)
 	}
 	runtime.KeepAlive(held)
 	dir := t.TempDir()
 	if n, err := DiskFree(dir); err != nil || n == 0 {
-		t.Errorf("the disk that holds this test has %d bytes left, %v", n, err)
+		t.Errorf("the disk of this test has %d bytes free, %v", n, err)
 	}
 	if _, err := DiskFree(filepath.Join(dir, "none")); err == nil {
-		t.Error("a folder that does not exist is on a disk")
+		t.Error("no error for a missing folder")
 	}
 }

@@ -9,33 +9,42 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// collector is Metrics as a prometheus.Collector: what is looked up at each scrape.
+// collector is Metrics as a prometheus.Collector. It reads counts and sources at each scrape.
 type collector Metrics
 
 var (
-	frames     = prometheus.NewDesc("tirewatch_frames_total", "Frames that the station looked at.", nil, nil)
-	uncut      = prometheus.NewDesc("tirewatch_frames_uncut_total", "Chosen frames of tires in which no side wall was found: not scored.", nil, nil)
-	verdicts   = prometheus.NewDesc("tirewatch_verdicts_total", "Verdicts that are stored, by label.", []string{"label"}, nil)
-	triggers   = prometheus.NewDesc("tirewatch_triggers_total", "Triggers from outside, by kind.", []string{"kind"}, nil)
-	faults     = prometheus.NewDesc("tirewatch_trigger_errors_total", "What was wrong with triggers: double, late, missing, bounce.", []string{"kind"}, nil)
-	rejects    = prometheus.NewDesc("tirewatch_rejects_total", "Tires that the reject output acted on (sent), or came too late for (missed).", []string{"result"}, nil)
-	restarts   = prometheus.NewDesc("tirewatch_camera_restarts_total", "How often the camera was lost and opened again.", nil, nil)
-	serial     = prometheus.NewDesc("tirewatch_model_serial", "Serial of the active model; 0 without one.", nil, nil)
-	queueDepth = prometheus.NewDesc("tirewatch_queue_verdicts", "Verdicts that wait for the broker's acknowledgement.", nil, nil)
-	queueAge   = prometheus.NewDesc("tirewatch_queue_oldest_seconds", "Age of the oldest verdict that waits; 0 when none does.", nil, nil)
-	celsius    = prometheus.NewDesc("tirewatch_temperature_celsius", "The hottest sensor of this machine.", nil, nil)
-	diskFree   = prometheus.NewDesc("tirewatch_disk_free_bytes", "What the agent may still write to the disk of its journal.", nil, nil)
+	frames = desc("tirewatch_frames_total", "Frames that the station examined.")
+	uncut  = desc("tirewatch_frames_uncut_total",
+		"Chosen frames of tires in which no side wall was found, so they were not scored.")
+	verdicts = desc("tirewatch_verdicts_total", "Stored verdicts, by label.", "label")
+	triggers = desc("tirewatch_triggers_total", "External triggers, by kind.", "kind")
+	faults   = desc("tirewatch_trigger_errors_total", "Trigger faults: double, late, missing, bounce.", "kind")
+	rejects  = desc("tirewatch_rejects_total", "Rejects: pulses that began (sent) and tires without a pulse (missed).",
+		"result")
+	restarts   = desc("tirewatch_camera_restarts_total", "How often the camera was lost and opened again.")
+	serial     = desc("tirewatch_model_serial", "Serial of the active model; 0 without a model.")
+	queueDepth = desc("tirewatch_queue_verdicts", "Verdicts that wait for the broker's acknowledgement.")
+	queueAge   = desc("tirewatch_queue_oldest_seconds", "Age of the oldest waiting verdict; 0 if none waits.")
+	celsius    = desc("tirewatch_temperature_celsius", "Temperature of the hottest sensor of this machine.")
+	diskFree   = desc("tirewatch_disk_free_bytes", "Bytes that the agent can still write to the disk of its journal.")
 )
 
-// Describe is part of prometheus.Collector.
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, labels, nil)
+}
+
+// Describe implements prometheus.Collector.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{frames, uncut, verdicts, triggers, faults, rejects, restarts, serial, queueDepth, queueAge, celsius, diskFree} {
+	for _, d := range []*prometheus.Desc{
+		frames, uncut, verdicts, triggers, faults, rejects, restarts,
+		serial, queueDepth, queueAge, celsius, diskFree,
+	} {
 		out <- d
 	}
 }
 
-// Collect is part of prometheus.Collector. A queue that cannot be read shows as an error of the
-// scrape, not as an empty one.
+// Collect implements prometheus.Collector. An unreadable queue is an error of the scrape, not an
+// empty queue.
 func (c *collector) Collect(out chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value)
@@ -75,7 +84,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// age is that of the oldest of n verdicts. A clock that went back makes nothing younger than now.
+// age returns the age of the oldest of n verdicts. It is 0 if the clock went back.
 func age(n int, oldest time.Time) time.Duration {
 	if n == 0 {
 		return 0

@@ -8,8 +8,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// Health gives the figures of this moment for the health topic. Mean times are those since it was
-// asked before, so it has one reader. The error says that the queue cannot be read.
+// Health returns the current figures for the health topic. Its mean times cover the verdicts since
+// the last call, so only one goroutine may call it. It fails if the queue cannot be read.
 func (m *Metrics) Health() (message.Health, error) {
 	h, err := m.Now()
 	if err != nil {
@@ -19,19 +19,21 @@ func (m *Metrics) Health() (message.Health, error) {
 	defer m.mu.Unlock()
 	if m.verdicts > 0 {
 		n := float64(m.verdicts)
-		h.MS = &verdict.Duration{Locate: m.recent.Locate / n, Preprocess: m.recent.Preprocess / n, Forward: m.recent.Forward / n}
+		h.MS = &verdict.Duration{
+			Locate: m.recent.Locate / n, Preprocess: m.recent.Preprocess / n, Forward: m.recent.Forward / n}
 		m.verdicts, m.recent = 0, verdict.Duration{}
 	}
 	return h, nil
 }
 
-// Now is Health without mean times, for any number of readers.
+// Now is Health without mean times, for any number of callers.
 func (m *Metrics) Now() (message.Health, error) {
 	n, oldest, err := m.sources.Queue.Depth()
 	if err != nil {
 		return message.Health{}, err
 	}
-	h := message.Health{Time: time.Now().UTC(), Since: m.start, ModelSerial: m.sources.Serial(), Queued: n, OldestS: age(n, oldest).Seconds(), Verdicts: map[string]uint64{}}
+	h := message.Health{Time: time.Now().UTC(), Since: m.start, ModelSerial: m.sources.Serial(),
+		Queued: n, OldestS: age(n, oldest).Seconds(), Verdicts: map[string]uint64{}}
 	if t, ok := m.sources.Temperature(); ok {
 		h.TemperatureC = &t
 	}
@@ -55,7 +57,7 @@ func (m *Metrics) Now() (message.Health, error) {
 	return h, nil
 }
 
-// byName gives counts as the health topic has them; nil without any.
+// byName converts counts for the health topic; nil if there are none.
 func byName[K ~string](counts map[K]uint64) map[string]uint64 {
 	if len(counts) == 0 {
 		return nil

@@ -1,11 +1,11 @@
-// Package metrics counts what the station does, for Prometheus and for the health topic.
+// Package metrics counts the events of the station for Prometheus and for the MQTT topic health.
 //
 //	station loop, camera, models, drift -> METRICS -> http://127.0.0.1:9464/metrics
 //	journal, sensors ---------------------^       \-> uplink, topic health
-//	(asked at each scrape)
+//	(read at each scrape)
 //
-// Names follow Prometheus' rules: base units, _total for counters. Newcomers need New, the methods
-// that count, Handler and Health.
+// Metric names follow the rules of Prometheus: base units, _total for counters. Start with [New]
+// and [Metrics.Handler].
 package metrics
 
 import (
@@ -22,17 +22,18 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// Sources are asked when somebody wants to know. Those of the machine give false where nobody
-// measures it.
+// Sources are read at each scrape and for each health message. Temperature, Memory and DiskFree
+// return false if the machine cannot measure the value.
 type Sources struct {
 	Queue interface {
-		// Depth is how many verdicts wait for the broker, and since when; journal.Journal has it.
+		// Depth returns how many verdicts wait for the broker and the time of the oldest;
+		// journal.Journal implements it.
 		Depth() (n int, oldest time.Time, err error)
 	}
-	Serial      func() uint64 // of the active model, 0 without one
+	Serial      func() uint64 // of the active model, 0 for none
 	Temperature func() (celsius float64, ok bool)
 	Memory      func() (bytes uint64, ok bool) // resident, of this process
-	DiskFree    func() (bytes uint64, ok bool) // where the journal is
+	DiskFree    func() (bytes uint64, ok bool) // on the disk of the journal
 }
 
 // Metrics are the counters of one station. Their methods may be called from any goroutine.
@@ -41,7 +42,7 @@ type Metrics struct {
 	sources  Sources
 	start    time.Time
 
-	votes   prometheus.Histogram     // frames a verdict
+	votes   prometheus.Histogram     // frames per verdict
 	steps   *prometheus.HistogramVec // seconds, by step
 	problem *prometheus.GaugeVec     // by part
 	drift   *prometheus.GaugeVec     // by statistic
@@ -49,13 +50,13 @@ type Metrics struct {
 
 	mu     sync.Mutex
 	counts counts // guarded by mu
-	// guarded by mu; sums of the verdicts since Health was asked, ms
+	// sums over the verdicts since the last call of Health, ms; guarded by mu
 	recent   verdict.Duration
-	verdicts int                      // guarded by mu; how many these are
-	drifts   map[string]message.Drift // guarded by mu; by statistic
+	verdicts int                      // number of these verdicts; guarded by mu
+	drifts   map[string]message.Drift // by statistic; guarded by mu
 }
 
-// counts are plain numbers that both readers share.
+// counts are the counters that the scrape and the health topic share.
 type counts struct {
 	frames, restarts, uncut uint64
 	verdicts                map[verdict.Label]uint64
@@ -64,46 +65,52 @@ type counts struct {
 	sent, missed            uint64 // rejects
 }
 
-// The steps from frame to verdict, as verdict.Duration has them.
+// Steps from frame to verdict, the fields of verdict.Duration.
 const (
 	stepLocate     = "locate"
 	stepPreprocess = "preprocess"
 	stepForward    = "forward"
 )
 
-// New makes the metrics of a station.
+// New returns the metrics of a station.
 func New(version string, sources Sources) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(), sources: sources, start: time.Now().UTC(),
-		counts: counts{verdicts: map[verdict.Label]uint64{}, triggers: map[trigger.Kind]uint64{}, faults: map[trigger.Fault]uint64{}},
+		counts: counts{
+			verdicts: map[verdict.Label]uint64{},
+			triggers: map[trigger.Kind]uint64{},
+			faults:   map[trigger.Fault]uint64{},
+		},
 		drifts: map[string]message.Drift{},
 		votes: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "tirewatch_verdict_frames", Help: "Frames that were scored for a verdict.", Buckets: []float64{1, 2, 3, 5, 8, 13, 21}}),
+			Name: "tirewatch_verdict_frames", Help: "Frames scored for a verdict.",
+			Buckets: []float64{1, 2, 3, 5, 8, 13, 21}}),
 		steps: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "tirewatch_step_seconds", Help: "Time of each step from frame to verdict, of the deciding frame.",
+			Name: "tirewatch_step_seconds", Help: "Duration of each step from frame to verdict (deciding frame).",
 			// 0.1 ms to 0.8 s
 			Buckets: prometheus.ExponentialBuckets(100e-6, 2, 14)}, []string{"step"}),
-		problem: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "tirewatch_problem", Help: "1 for each part that keeps the station from working as it should."}, []string{"part"}),
-		drift: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "tirewatch_drift", Help: "Rolling mean against the model's reference, in the reference's standard deviations."}, []string{"statistic"}),
-		alarm: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "tirewatch_drift_alarm", Help: "1 while the statistic is beyond its limit."}, []string{"statistic"}),
+		problem: newGauge("tirewatch_problem", "1 while this part of the station has a problem.", "part"),
+		drift: newGauge("tirewatch_drift",
+			"Distance of the rolling mean from the model's reference, in its standard deviations.", "statistic"),
+		alarm: newGauge("tirewatch_drift_alarm", "1 while the statistic is beyond its limit.", "statistic"),
 	}
-	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "tirewatch_build_info", Help: "1, with the version of the agent as label."}, []string{"version"})
+	build := newGauge("tirewatch_build_info", "Always 1; the label is the version of the agent.", "version")
 	build.WithLabelValues(version).Set(1)
 	m.registry.MustRegister(m.votes, m.steps, m.problem, m.drift, m.alarm, build, (*collector)(m),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
-// Handler answers a scrape.
+func newGauge(name, help, label string) *prometheus.GaugeVec {
+	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, []string{label})
+}
+
+// Handler returns the handler for scrapes.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 2})
 }
 
-// Frame counts a frame that the station looked at.
+// Frame counts a frame that the station examined.
 func (m *Metrics) Frame() { m.count(func(c *counts) { c.frames++ }) }
 
 // Uncut counts a chosen frame in which no side wall was found.
@@ -115,13 +122,13 @@ func (m *Metrics) CameraRestart() { m.count(func(c *counts) { c.restarts++ }) }
 // Trigger counts a trigger from outside.
 func (m *Metrics) Trigger(k trigger.Kind) { m.count(func(c *counts) { c.triggers[k]++ }) }
 
-// TriggerFault counts what was wrong with a trigger.
+// TriggerFault counts a fault of a trigger.
 func (m *Metrics) TriggerFault(f trigger.Fault) { m.count(func(c *counts) { c.faults[f]++ }) }
 
-// RejectSent counts a tire that the reject output acted on.
+// RejectSent counts a reject pulse.
 func (m *Metrics) RejectSent() { m.count(func(c *counts) { c.sent++ }) }
 
-// RejectMissed counts a tire that the reject output should have acted on and did not.
+// RejectMissed counts a tire that should have been rejected but was not.
 func (m *Metrics) RejectMissed() { m.count(func(c *counts) { c.missed++ }) }
 
 func (m *Metrics) count(change func(*counts)) {
@@ -130,10 +137,12 @@ func (m *Metrics) count(change func(*counts)) {
 	change(&m.counts)
 }
 
-// Verdict counts a verdict that is stored.
+// Verdict counts a stored verdict.
 func (m *Metrics) Verdict(v *verdict.Verdict) {
 	m.votes.Observe(float64(len(v.Votes)))
-	for step, ms := range map[string]float64{stepLocate: v.MS.Locate, stepPreprocess: v.MS.Preprocess, stepForward: v.MS.Forward} {
+	for step, ms := range map[string]float64{
+		stepLocate: v.MS.Locate, stepPreprocess: v.MS.Preprocess, stepForward: v.MS.Forward,
+	} {
 		m.steps.WithLabelValues(step).Observe(ms / 1000)
 	}
 	m.mu.Lock()
@@ -145,10 +154,10 @@ func (m *Metrics) Verdict(v *verdict.Verdict) {
 	m.recent.Forward += v.MS.Forward
 }
 
-// Problem says that a part does not work, or works again.
+// Problem sets whether a part has a problem.
 func (m *Metrics) Problem(part string, is bool) { m.problem.WithLabelValues(part).Set(number(is)) }
 
-// Drift shows a statistic in standard deviations of its reference.
+// Drift sets a statistic, in standard deviations of its reference.
 func (m *Metrics) Drift(statistic string, deviations float64, alarm bool) {
 	m.drift.WithLabelValues(statistic).Set(deviations)
 	m.alarm.WithLabelValues(statistic).Set(number(alarm))
@@ -157,7 +166,7 @@ func (m *Metrics) Drift(statistic string, deviations float64, alarm bool) {
 	m.drifts[statistic] = message.Drift{Deviations: deviations, Alarm: alarm}
 }
 
-// NoDrift forgets the statistics: another model has another reference.
+// NoDrift clears the statistics: another model has another reference.
 func (m *Metrics) NoDrift() {
 	m.drift.Reset()
 	m.alarm.Reset()

@@ -17,7 +17,7 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// queue is a journal with so many verdicts waiting.
+// queue is a journal with n waiting verdicts.
 type queue struct {
 	n      int
 	oldest time.Time
@@ -35,7 +35,7 @@ func sources(q *queue) metrics.Sources {
 	}
 }
 
-// A scrape over a real connection shows what was counted.
+// A scrape over a real connection shows the counts.
 func TestScrape(t *testing.T) {
 	q := &queue{n: 3, oldest: time.Now().Add(-time.Hour)}
 	m := metrics.New("v1.2.3", sources(q))
@@ -84,7 +84,7 @@ func TestScrape(t *testing.T) {
 	}
 	q.err = errors.New("disk gone")
 	if page := get(t, "http://"+s.Addr()+"/metrics"); !strings.Contains(page, "disk gone") {
-		t.Errorf("a journal that cannot be read shows as %.200q", page)
+		t.Errorf("an unreadable journal shows as %.200q", page)
 	}
 
 	cancel()
@@ -96,7 +96,7 @@ func TestScrape(t *testing.T) {
 	}
 }
 
-// The health topic has the same figures; its times are those since it was asked before.
+// The health topic has the same figures; its mean times cover the verdicts since the last call.
 func TestHealth(t *testing.T) {
 	q := &queue{n: 3, oldest: time.Now().Add(-time.Hour)}
 	m := metrics.New("v1.2.3", sources(q))
@@ -138,7 +138,7 @@ func TestHealth(t *testing.T) {
 	}
 	q.err = errors.New("disk gone")
 	if _, err := m.Health(); err == nil {
-		t.Error("a journal that cannot be read has a depth")
+		t.Error("no error for an unreadable journal")
 	}
 }
 

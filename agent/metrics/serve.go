@@ -9,18 +9,17 @@ import (
 	"time"
 )
 
-// Server answers scrapes. The listener stands when Listen has returned, so that a wrong address is
-// an error of the start.
+// Server serves scrapes.
 type Server struct {
 	listener net.Listener
 	server   *http.Server
 }
 
-// Listen opens address, host:port.
+// Listen opens address (host:port), so that a wrong address is an error at the start.
 func (m *Metrics) Listen(address string) (*Server, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("metrics: %w: choose another metrics.listen, or none", err)
+		return nil, fmt.Errorf("open metrics endpoint: %w: set metrics.listen to another address, or remove it", err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", m.Handler())
@@ -30,14 +29,14 @@ func (m *Metrics) Listen(address string) (*Server, error) {
 	}}, nil
 }
 
-// Addr is where it listens.
+// Addr returns the address of the listener.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// Run answers until ctx ends. What it returns is not fatal: a station works without being watched.
+// Run serves until ctx ends. Its error is not fatal: a station works without metrics.
 func (s *Server) Run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { s.server.Close() })()
 	if err := s.server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("metrics: %w", err)
+		return fmt.Errorf("serve metrics: %w", err)
 	}
 	return nil
 }
