@@ -6,55 +6,54 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// Verdicts is where they are stored; journal.Journal is one.
+// Verdicts is the store of verdicts; journal.Journal implements it.
 type Verdicts interface {
-	// After returns verdicts with numbers above seq, at most limit, in order, acknowledged on the
-	// plain topics or not.
+	// After returns at most limit verdicts with numbers above seq, sorted by number, acknowledged
+	// on the plain topics or not.
 	After(seq uint64, limit int) ([]verdict.Verdict, error)
 	// Recent returns the last n, the newest first.
 	Recent(n int) ([]verdict.Verdict, error)
-	// Next is the number that the next verdict gets.
+	// Next returns the number of the next verdict.
 	Next() uint64
 }
 
-// feed decides which verdicts leave next, and which count as delivered. DDATA has QoS 0: nobody
-// acknowledges it, and what was written into a connection that then broke may be lost. So a verdict
-// counts as delivered when the session has held for a while, the overlap, after it was sent. What
-// is above that is sent again in the next session, as historical.
+// feed decides which verdicts are sent next and which count as delivered. DDATA has QoS 0: it is
+// not acknowledged, and data sent just before a connection breaks may be lost. So a verdict counts
+// as delivered when the session has lasted for the overlap after it was sent. The next session
+// sends later verdicts again as historical.
 //
-//	 delivered        past        until        live
-//	-----|---- again ---|---- to do --|---- sent --|---- to come
-//	     historical                        as it happens
+//	    delivered            past               until        live
+//	-----|-- sent as history --|-- history to do --|-- sent live --|-- next verdicts
 type feed struct {
 	queue   Verdicts
 	file    *SessionFile
 	overlap time.Duration
 
-	past  uint64 // up to here historical verdicts are sent
-	until uint64 // the last historical one
-	live  uint64 // up to here the others are sent
-	sent  []mark // in the order of time, and of numbers
+	past  uint64 // historical verdicts are sent up to this number
+	until uint64 // the last historical verdict
+	live  uint64 // live verdicts are sent up to this number
+	sent  []mark // sorted by time and number
 
-	settled time.Time // when settle was last called in this session
+	settled time.Time // last call of settle in this session
 }
 
-// mark says that all verdicts up to seq were sent by a time.
+// mark says that all verdicts up to seq were sent at this time.
 type mark struct {
 	seq uint64
 	at  time.Time
 }
 
-// historyBatch is how many historical verdicts go into one message: about 14 kB.
+// historyBatch is how many historical verdicts one message contains: about 14 kB.
 const historyBatch = 50
 
-// begin starts a session: what is stored and does not count as delivered is history.
+// begin starts a session: all stored verdicts that do not count as delivered become history.
 func (f *feed) begin() {
 	f.past, f.sent, f.settled = f.file.delivered(), nil, time.Time{}
 	f.until = f.queue.Next() - 1
 	f.live = f.until
 }
 
-// resume goes on after the device was away: what was stored meanwhile is history too.
+// resume continues after the device was away: verdicts stored in that time become history too.
 func (f *feed) resume() {
 	if f.past == f.until {
 		f.past = f.live
@@ -63,8 +62,8 @@ func (f *feed) resume() {
 	f.live = f.until
 }
 
-// next returns what is to be sent now: one verdict as it happens, before any of history. An empty
-// answer means that all is sent, or that history has to wait.
+// next returns the verdicts to send now: one live verdict, or a batch of history if there is none.
+// An empty result means that everything is sent, or that history has to wait.
 func (f *feed) next(history bool, now time.Time) (found []verdict.Verdict, historical bool, err error) {
 	if found, err = f.queue.After(f.live, 1); err != nil {
 		return nil, false, err
@@ -86,13 +85,13 @@ func (f *feed) next(history bool, now time.Time) (found []verdict.Verdict, histo
 	if len(found) > 0 {
 		f.past = found[len(found)-1].Seq
 	} else {
-		f.past = f.until // the rest is not in the journal any more
+		f.past = f.until // the rest is no longer in the journal
 	}
 	f.mark(now)
 	return found, len(found) > 0, nil
 }
 
-// mark notes what is sent without a hole.
+// mark records up to which number everything is sent.
 func (f *feed) mark(now time.Time) {
 	seq := f.past
 	if f.past == f.until {
@@ -101,11 +100,13 @@ func (f *feed) mark(now time.Time) {
 	f.sent = append(f.sent, mark{seq, now})
 }
 
-// maxPause is the longest time between two calls of settle in which a break would have been noticed.
+// maxPause is the longest time between two calls of settle after which a broken connection would
+// certainly have been noticed.
 const maxPause = 30 * time.Second
 
-// settle lets count as delivered what was sent long enough ago. It is to be called often: a process
-// that stood still does not know whether its connection did, so nothing counts for the time before.
+// settle marks verdicts that were sent long enough ago as delivered. It must be called often: a
+// process that was stopped does not know whether its connection still worked, so the time before
+// the stop does not count.
 func (f *feed) settle(now time.Time) {
 	if !f.settled.IsZero() && now.Sub(f.settled) > maxPause {
 		for i := range f.sent {

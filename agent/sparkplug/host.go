@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// host is the primary host application, as its STATE messages tell. It outlives connections: a
-// broker may have kept an old one of them.
+// host is the state of the primary host application according to its STATE messages. It is kept
+// across connections, because a broker may send an old retained message again.
 type host struct {
 	known  bool  // a message was accepted
 	latest int64 // timestamp of the latest accepted message, Unix ms
@@ -14,20 +14,21 @@ type host struct {
 	online bool
 }
 
-// ReadState reads a STATE message: whether the host is online, and its timestamp, Unix ms.
+// ReadState decodes a STATE message: whether the host is online, and the timestamp in Unix ms.
 func ReadState(payload []byte) (online bool, timestamp int64, err error) {
 	var m struct {
 		Online    *bool  `json:"online"`
 		Timestamp *int64 `json:"timestamp"`
 	}
 	if err := json.Unmarshal(payload, &m); err != nil || m.Online == nil || m.Timestamp == nil {
-		return false, 0, fmt.Errorf(`malformed STATE message %.100q, want JSON like {"online": true, "timestamp": 1700000000000}`, payload)
+		return false, 0, fmt.Errorf(
+			`malformed STATE message %.100q, want JSON like {"online": true, "timestamp": 1700000000000}`, payload)
 	}
 	return *m.Online, *m.Timestamp, nil
 }
 
-// receive takes a STATE message. It returns false for one that is older than what is known, and for
-// one that makes no sense an error.
+// receive processes a STATE message. It returns false for a message that is older than the known
+// state, and an error for a malformed one.
 func (h *host) receive(payload []byte) (accepted bool, err error) {
 	online, at, err := ReadState(payload)
 	switch {
@@ -44,5 +45,5 @@ func (h *host) receive(payload []byte) (accepted bool, err error) {
 	return true, nil
 }
 
-// forget is for a new connection: what was online must be heard to be so again.
+// forget is called for a new connection: the host must report again that it is online.
 func (h *host) forget() { h.online = false }

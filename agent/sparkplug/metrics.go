@@ -10,21 +10,21 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// Names of metrics that the specification gives.
+// Names of metrics that the specification defines.
 const (
 	bdSeqName   = "bdSeq"
 	rebirthName = "Node Control/Rebirth"
 )
 
-// metric is one line of a birth certificate. Its alias is its place in the table of all metrics,
-// from 1.
+// metric is one metric of a birth certificate. Its alias is its position in the list of all
+// metrics, starting at 1.
 type metric[T any] struct {
 	name  string
 	kind  spb.DataType
-	value func(T) any // int32, uint64, float64, bool or string as kind wants; nil is null
+	value func(T) any // int32, uint64, float64, bool or string, as kind requires; nil is null
 }
 
-// nodeMetrics are the metrics of the edge node, beside the two that the specification gives.
+// nodeMetrics are the metrics of the edge node, in addition to the two of the specification.
 var nodeMetrics = []metric[facts]{
 	{"Station/Name", spb.DataType_String, func(f facts) any { return f.station }},
 	{"Station/Version", spb.DataType_String, func(f facts) any { return f.version }},
@@ -33,8 +33,8 @@ var nodeMetrics = []metric[facts]{
 	{"Model/Hash", spb.DataType_String, func(f facts) any { return nullIfEmpty(f.ModelHash) }},
 }
 
-// deviceMetrics are the metrics of a verdict, all in each DDATA: they belong together. Before the first
-// verdict they are null.
+// deviceMetrics are the metrics of a verdict. Each DDATA contains all of them, because they belong
+// together. Before the first verdict they are null.
 var deviceMetrics = []metric[*verdict.Verdict]{
 	{"Verdict/Sequence", spb.DataType_UInt64, func(v *verdict.Verdict) any { return v.Seq }},
 	{"Verdict/Label", spb.DataType_String, func(v *verdict.Verdict) any { return string(v.Label) }},
@@ -55,7 +55,7 @@ var deviceMetrics = []metric[*verdict.Verdict]{
 	{"Verdict/Forward", spb.DataType_Double, func(v *verdict.Verdict) any { return v.MS.Forward }},
 }
 
-// Aliases: bdSeq, then the node's metrics, then the device's.
+// Aliases are numbered in this order: bdSeq, the node's metrics, the device's metrics.
 const bdSeqAlias = 1
 
 var (
@@ -63,7 +63,7 @@ var (
 	firstDeviceAlias = firstNodeAlias + uint64(len(nodeMetrics))
 )
 
-// nullIfEmpty makes an empty text null.
+// nullIfEmpty returns nil for an empty text.
 func nullIfEmpty(s string) any {
 	if s == "" {
 		return nil
@@ -71,8 +71,8 @@ func nullIfEmpty(s string) any {
 	return s
 }
 
-// tiled is null for a tire that was judged whole. The tiles' scores stay on the plain topics: most
-// hosts show no array.
+// tiled is null for a tire that was not cut into tiles. The scores of the tiles are only on the
+// plain topics, because most hosts cannot show arrays.
 func tiled(value func(*verdict.Tiling) any) func(*verdict.Verdict) any {
 	return func(v *verdict.Verdict) any {
 		if v.Tiling == nil {
@@ -82,8 +82,11 @@ func tiled(value func(*verdict.Tiling) any) func(*verdict.Verdict) any {
 	}
 }
 
-// encodeMetrics makes those of table for v. Births name and type them; data has the alias alone.
-func encodeMetrics[T any](table []metric[T], first uint64, v T, at time.Time, birth bool) []*spb.Payload_Metric {
+// encodeMetrics encodes the metrics of table for v. A birth has names and types; data has only
+// aliases.
+func encodeMetrics[T any](
+	table []metric[T], first uint64, v T, at time.Time, birth bool,
+) []*spb.Payload_Metric {
 	out := make([]*spb.Payload_Metric, len(table))
 	for i, m := range table {
 		out[i] = newMetric(m, first+uint64(i), m.value(v), at, birth)
@@ -110,12 +113,12 @@ func newMetric[T any](m metric[T], alias uint64, value any, at time.Time, birth 
 	case string:
 		p.Value = &spb.Payload_Metric_StringValue{StringValue: strings.ToValidUTF8(v, "\uFFFD")}
 	default:
-		panic("internal error: metric " + m.name + " has a value of no Sparkplug type")
+		panic("internal error: metric " + m.name + " has a value without a Sparkplug type")
 	}
 	return p
 }
 
-// nullMetrics are the device's metrics before the first verdict.
+// nullMetrics returns the device's metrics before the first verdict.
 func nullMetrics(at time.Time) []*spb.Payload_Metric {
 	out := make([]*spb.Payload_Metric, len(deviceMetrics))
 	for i, m := range deviceMetrics {
@@ -124,30 +127,32 @@ func nullMetrics(at time.Time) []*spb.Payload_Metric {
 	return out
 }
 
-// bdSeqMetric pairs a birth with its death.
+// bdSeqMetric is the number that pairs a birth with its death.
 func bdSeqMetric(n uint8, at time.Time) *spb.Payload_Metric {
 	return &spb.Payload_Metric{
-		Name: proto.String(bdSeqName), Timestamp: proto.Uint64(unixMS(at)), Datatype: proto.Uint32(uint32(spb.DataType_Int64)),
-		Value: &spb.Payload_Metric_LongValue{LongValue: uint64(n)},
+		Name: proto.String(bdSeqName), Timestamp: proto.Uint64(unixMS(at)),
+		Datatype: proto.Uint32(uint32(spb.DataType_Int64)),
+		Value:    &spb.Payload_Metric_LongValue{LongValue: uint64(n)},
 	}
 }
 
-// rebirthMetric is how a host learns that it may ask for a birth. The specification wants it
-// without an alias.
+// rebirthMetric tells a host that it may request a rebirth. The specification requires it to have
+// no alias.
 func rebirthMetric(at time.Time) *spb.Payload_Metric {
 	return &spb.Payload_Metric{
-		Name: proto.String(rebirthName), Timestamp: proto.Uint64(unixMS(at)), Datatype: proto.Uint32(uint32(spb.DataType_Boolean)),
-		Value: &spb.Payload_Metric_BooleanValue{BooleanValue: false},
+		Name: proto.String(rebirthName), Timestamp: proto.Uint64(unixMS(at)),
+		Datatype: proto.Uint32(uint32(spb.DataType_Boolean)),
+		Value:    &spb.Payload_Metric_BooleanValue{BooleanValue: false},
 	}
 }
 
-// unixMS is a time as Sparkplug has it, Unix ms. A clock before 1970 is none.
+// unixMS returns t in Unix ms, 0 for times before 1970.
 func unixMS(t time.Time) uint64 { return uint64(max(0, t.UnixMilli())) }
 
 func encode(p *spb.Payload) []byte {
 	data, err := proto.Marshal(p)
 	if err != nil {
-		panic("internal error: " + err.Error()) // nothing in a payload of ours can
+		panic("internal error: " + err.Error()) // our payloads can always be encoded
 	}
 	return data
 }

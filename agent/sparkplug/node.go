@@ -1,14 +1,14 @@
-// Package sparkplug makes the station an edge node of Sparkplug B 3.0, beside its plain topics: the
-// state machine and its payloads, without a connection.
+// Package sparkplug makes the station an edge node of Sparkplug B 3.0, in addition to its plain
+// MQTT topics. It contains the state machine and the payloads, but no connection.
 //
 //	journal -> SPARKPLUG -> uplink -> broker -> SCADA
 //	                ^---- NCMD, STATE ----'
 //
-// The station is the edge node; the camera with its network is its one device, and each verdict a
-// DDATA. A session begins with NBIRTH and DBIRTH and ends with NDEATH, which also stands as the
-// connection's will; bdSeq pairs the two. Verdicts that a host may have missed are sent again as
-// historical: feed.go has the rule. The plain topics stay the durable way: theirs are acknowledged.
-// Newcomers need New; the order of calls is that of uplink.EdgeNode.
+// The station is the edge node, and the camera with its network is its only device. Each verdict is
+// a DDATA. A session begins with NBIRTH and DBIRTH and ends with NDEATH, which is also the will of
+// the connection; bdSeq pairs the two. Verdicts that a host may have missed are sent again as
+// historical: feed.go has the rule. Only the plain topics are acknowledged. Start with [New] and
+// [Node.Will]; uplink.EdgeNode shows the order of the calls.
 package sparkplug
 
 import (
@@ -21,18 +21,18 @@ import (
 	"tirewatch/agent/sparkplug/spb"
 )
 
-// Message is one to be published. None is retained.
+// Message is a message to publish, never retained.
 type Message struct {
 	Topic   string
 	Payload []byte
 	QoS     byte
 }
 
-// Facts are what the edge node reports beside verdicts.
+// Facts are what the edge node reports in addition to verdicts.
 type Facts struct {
 	ModelSerial uint64 // 0: no model
 	ModelHash   string
-	Problem     string // what keeps the station from working; empty: nothing
+	Problem     string // why the station does not work; empty: it works
 	CameraLost  bool   // the device is dead
 }
 
@@ -41,23 +41,23 @@ type facts struct {
 	station, version string
 }
 
-// Options are what New needs.
+// Options are the options of [New].
 type Options struct {
 	Names       Names
-	Station     string // site/line/name, for Station/Name
-	Version     string // of the agent
-	Overlap     time.Duration
+	Station     string        // site/line/name, for Station/Name
+	Version     string        // of the agent
+	Overlap     time.Duration // a sent verdict counts as delivered when the session lasts this long after it
 	Queue       Verdicts
 	SessionFile *SessionFile
 }
 
-// Node is the state machine. It belongs to one goroutine, except Opening.
+// Node is the state machine. It is owned by one goroutine, except for Opening.
 type Node struct {
 	names Names
 	host  host
 	feed  feed
 
-	facts  facts // as last told
+	facts  facts // last reported
 	bdSeq  uint8 // of this connection
 	seq    uint8 // of the next message
 	born   bool  // NBIRTH is sent, NDEATH is not
@@ -65,7 +65,7 @@ type Node struct {
 	begun  bool  // a DBIRTH was sent in this session
 }
 
-// New makes a node that is not connected.
+// New returns a node without a connection.
 func New(o Options) *Node {
 	return &Node{
 		names: o.Names,
@@ -74,13 +74,13 @@ func New(o Options) *Node {
 	}
 }
 
-// Names are those of the station.
+// Names returns the names of the station.
 func (n *Node) Names() Names { return n.names }
 
-// Born says whether a session is on: births are sent, and the death is not.
+// Born reports whether a session is active: births are sent and the death is not.
 func (n *Node) Born() bool { return n.born }
 
-// Will prepares a connection and returns its will.
+// Will prepares a new connection and returns its will.
 func (n *Node) Will(now time.Time) Message {
 	n.host.forget()
 	n.born, n.device, n.begun = false, false, false
@@ -88,13 +88,13 @@ func (n *Node) Will(now time.Time) Message {
 	return n.death(now)
 }
 
-// Opening is called when the CONNECT packet with that will is about to leave. A connection that is
-// refused before does not count. It may be called from another goroutine, while none of the other
-// methods are.
+// Opening must be called just before the CONNECT packet with that will is sent. A connection
+// refused earlier does not use a bdSeq. It may be called from another goroutine, but not at the
+// same time as other methods.
 func (n *Node) Opening() error { return n.feed.file.use(n.bdSeq) }
 
-// Begin is called when the subscriptions stand. It returns the births, unless they have to wait for
-// the primary host.
+// Begin must be called once the subscriptions are made. It returns the births, or nothing while
+// they have to wait for the primary host.
 func (n *Node) Begin(f Facts, now time.Time) ([]Message, error) {
 	n.facts.Facts = f
 	if n.names.Host != "" && !n.host.online {
@@ -103,12 +103,12 @@ func (n *Node) Begin(f Facts, now time.Time) ([]Message, error) {
 	return n.births(now)
 }
 
-// ErrHostOffline ends a session: the primary host has gone.
+// ErrHostOffline ends a session: the primary host went offline.
 var ErrHostOffline = errors.New("the primary host is offline, verdicts wait in the journal")
 
-// State takes a message on Names.State: births when the host came, and when it went during a
-// session ErrHostOffline with the death, after which the connection must end. Another error is a
-// message that makes no sense and changes nothing.
+// State processes a message on Names.State. It returns births when the host comes online. When the
+// host goes offline during a session, it returns the death and ErrHostOffline, and the connection
+// must end. Any other error is a malformed message, which changes nothing.
 func (n *Node) State(payload []byte, now time.Time) ([]Message, error) {
 	accepted, err := n.host.receive(payload)
 	switch {
@@ -122,7 +122,8 @@ func (n *Node) State(payload []byte, now time.Time) ([]Message, error) {
 	return nil, nil
 }
 
-// AsksForRebirth reads a message on Names.Command. Nothing else can be asked for.
+// AsksForRebirth reports whether a message on Names.Command requests a rebirth. There are no other
+// commands.
 func AsksForRebirth(payload []byte) bool {
 	var p spb.Payload
 	if err := proto.Unmarshal(payload, &p); err != nil {
@@ -136,7 +137,7 @@ func AsksForRebirth(payload []byte) bool {
 	return false
 }
 
-// Rebirth answers a host that asks for it. Before the births there is nothing to repeat.
+// Rebirth returns the births again on request of a host, or nothing if there was no birth yet.
 func (n *Node) Rebirth(now time.Time) ([]Message, error) {
 	if !n.born {
 		return nil, nil
@@ -144,7 +145,7 @@ func (n *Node) Rebirth(now time.Time) ([]Message, error) {
 	return n.births(now)
 }
 
-// Update tells what has changed since it was last told.
+// Update returns messages for what has changed since the last report.
 func (n *Node) Update(f Facts, now time.Time) ([]Message, error) {
 	old := n.facts
 	n.facts.Facts = f
@@ -175,8 +176,8 @@ func (n *Node) Update(f Facts, now time.Time) ([]Message, error) {
 	return out, nil
 }
 
-// Next returns the next DDATA, or nil when there is none. Of history it is one message, and only
-// when the caller wants it: a broker drops what a host cannot take in time.
+// Next returns the next DDATA, or nil if there is none. It returns history only if the caller wants
+// it, so that the caller can limit its rate: a broker drops what a host cannot receive in time.
 func (n *Node) Next(history bool, now time.Time) (m *Message, historical bool, err error) {
 	n.feed.settle(now)
 	if !n.device {
@@ -200,8 +201,8 @@ func (n *Node) Next(history bool, now time.Time) (m *Message, historical bool, e
 	return &data, historical, nil
 }
 
-// End returns the death, which the broker must have before an intended DISCONNECT. Without births
-// there is none.
+// End returns the death, which must be sent before an intended DISCONNECT. Without a session it
+// returns nothing.
 func (n *Node) End(now time.Time) []Message {
 	if !n.born {
 		return nil
@@ -210,8 +211,8 @@ func (n *Node) End(now time.Time) []Message {
 	return []Message{n.death(now)}
 }
 
-// Lost is called when a connection has ended, in whatever way. What was sent just before will be
-// sent again.
+// Lost must be called when a connection has ended for any reason. Verdicts sent just before the end
+// will be sent again.
 func (n *Node) Lost(now time.Time) error {
 	n.feed.settle(now)
 	n.feed.sent = nil
@@ -219,15 +220,16 @@ func (n *Node) Lost(now time.Time) error {
 	return n.feed.file.save()
 }
 
-// Save notes on disk what counts as delivered; after a crash, less is sent again.
+// Save stores what counts as delivered, so that less is sent again after a crash.
 func (n *Node) Save() error { return n.feed.file.save() }
 
-// births is the whole birth sequence.
+// births returns the complete birth sequence.
 func (n *Node) births(now time.Time) ([]Message, error) {
 	n.seq, n.born, n.device = 0, true, false
 	bdSeq := bdSeqMetric(n.bdSeq, now)
 	bdSeq.Alias = proto.Uint64(bdSeqAlias)
-	all := append([]*spb.Payload_Metric{bdSeq, rebirthMetric(now)}, encodeMetrics(nodeMetrics, firstNodeAlias, n.facts, now, true)...)
+	all := append([]*spb.Payload_Metric{bdSeq, rebirthMetric(now)},
+		encodeMetrics(nodeMetrics, firstNodeAlias, n.facts, now, true)...)
 	out := []Message{n.message(n.names.node("NBIRTH"), all, now)}
 	if n.facts.CameraLost {
 		return out, nil
@@ -239,14 +241,14 @@ func (n *Node) births(now time.Time) ([]Message, error) {
 	return append(out, birth), nil
 }
 
-// deviceBirth shows the latest verdict as the current values.
+// deviceBirth returns DBIRTH with the latest verdict as the current values.
 func (n *Node) deviceBirth(now time.Time) (Message, error) {
 	if n.begun {
 		n.feed.resume()
 	} else {
 		n.feed.begin()
 	}
-	latest, err := n.feed.queue.Recent(1) // after that: what comes in between is sent as it happens
+	latest, err := n.feed.queue.Recent(1) // after begin: a verdict stored in between is sent live
 	if err != nil {
 		return Message{}, fmt.Errorf("device birth: %w", err)
 	}
@@ -258,13 +260,14 @@ func (n *Node) deviceBirth(now time.Time) (Message, error) {
 	return n.message(n.names.device("DBIRTH"), current, now), nil
 }
 
-// death is NDEATH. It alone has no sequence number, and QoS 1, as the will has.
+// death returns NDEATH. Only it has no sequence number and, like the will, QoS 1.
 func (n *Node) death(now time.Time) Message {
-	p := &spb.Payload{Timestamp: proto.Uint64(unixMS(now)), Metrics: []*spb.Payload_Metric{bdSeqMetric(n.bdSeq, now)}}
+	p := &spb.Payload{
+		Timestamp: proto.Uint64(unixMS(now)), Metrics: []*spb.Payload_Metric{bdSeqMetric(n.bdSeq, now)}}
 	return Message{Topic: n.names.node("NDEATH"), Payload: encode(p), QoS: 1}
 }
 
-// message numbers a payload.
+// message encodes a payload with the next sequence number.
 func (n *Node) message(topic string, all []*spb.Payload_Metric, now time.Time) Message {
 	p := &spb.Payload{Timestamp: proto.Uint64(unixMS(now)), Metrics: all, Seq: proto.Uint64(uint64(n.seq))}
 	n.seq++ // after 255 comes 0

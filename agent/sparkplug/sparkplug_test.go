@@ -20,7 +20,7 @@ const overlap = 2 * time.Minute
 
 var start = time.Date(2025, 6, 1, 8, 0, 0, 0, time.UTC)
 
-// stand is a station of a test: a real journal, and a clock that the test moves.
+// stand is a test station: a real journal and a clock that the test moves.
 type stand struct {
 	*Node
 	t   *testing.T
@@ -40,7 +40,7 @@ func newStand(t *testing.T) *stand {
 	return s
 }
 
-// restart is what a new process has: the journal and the session file.
+// restart begins a new process, which has only the journal and the session file.
 func (s *stand) restart() {
 	s.t.Helper()
 	session, note := OpenSessionFile(s.j.Path()+"-sparkplug", s.j.Next()-1)
@@ -71,8 +71,8 @@ func (s *stand) connect() {
 	}
 }
 
-// sent is what leaves now, like "2 3 (1)": numbers as they happen, historical ones of one message
-// in brackets.
+// sent returns what is sent now, like "2 3 (1)": live numbers, and the historical ones of one
+// message in brackets.
 func (s *stand) sent() string {
 	s.t.Helper()
 	var all []string
@@ -117,7 +117,7 @@ func (s *stand) lose() {
 	}
 }
 
-// wait lets time pass, in which the station looks around as often as it should.
+// wait lets time pass and calls settle as often as the station does.
 func (s *stand) wait(d time.Duration) {
 	end := s.now.Add(d)
 	for ; s.now.Before(end); s.now = s.now.Add(min(10*time.Second, end.Sub(s.now))) {
@@ -125,7 +125,7 @@ func (s *stand) wait(d time.Duration) {
 	}
 }
 
-func TestVerdictsAsTheyHappen(t *testing.T) {
+func TestLiveVerdicts(t *testing.T) {
 	s := newStand(t)
 	s.connect()
 	s.want("")
@@ -134,8 +134,8 @@ func TestVerdictsAsTheyHappen(t *testing.T) {
 	s.want("")
 }
 
-// What a connection took in its last two minutes may be lost in it, so it is sent again; what is
-// older is not.
+// Verdicts sent in the last two minutes of a connection may be lost, so they are sent again; older
+// ones are not.
 func TestReplayAfterABreak(t *testing.T) {
 	s := newStand(t)
 	s.connect()
@@ -156,21 +156,21 @@ func TestReplayAfterABreak(t *testing.T) {
 	s.want("6 (3 4 5)")
 }
 
-// A process that stood still, as under a debugger or on a board that ran out of memory, does not
-// know what became of its connection meanwhile.
-func TestReplayAfterStandingStill(t *testing.T) {
+// A process that was stopped, by a debugger or for lack of memory, does not know whether its
+// connection still worked.
+func TestReplayAfterAStop(t *testing.T) {
 	s := newStand(t)
 	s.connect()
 	s.add(1)
 	s.want("1")
 	s.now = s.now.Add(time.Hour)
 	s.want("")
-	s.lose() // it is told only now
+	s.lose() // noticed only now
 	s.connect()
 	s.want("(1)")
 }
 
-// A process that is killed knows what was noted last: too much is sent again, never too little.
+// A killed process has the last saved state: it may send too much again, never too little.
 func TestReplayAfterACrash(t *testing.T) {
 	s := newStand(t)
 	s.connect()
@@ -184,13 +184,13 @@ func TestReplayAfterACrash(t *testing.T) {
 	}
 	s.want("2")
 	s.wait(2 * overlap)
-	s.want("") // 2 counts as delivered by now, which is not noted
+	s.want("") // 2 counts as delivered now, but that is not saved
 	s.restart()
 	s.connect()
 	s.want("(2)")
 }
 
-// Who switches Sparkplug on does not get the journal of a year.
+// Switching Sparkplug on does not send the whole journal.
 func TestNothingFromBeforeTheFirstSession(t *testing.T) {
 	s := newStand(t)
 	s.add(3)
@@ -200,8 +200,8 @@ func TestNothingFromBeforeTheFirstSession(t *testing.T) {
 	s.want("4")
 }
 
-// A long history comes in pieces, and what happens meanwhile does not wait for its end. Broken off
-// in between, it goes on with the next session from where two minutes were over.
+// A long history is sent in batches, and live verdicts do not wait for its end. After a break the
+// next session continues with what was not yet delivered.
 func TestLongReplay(t *testing.T) {
 	s := newStand(t)
 	s.add(120)
@@ -222,7 +222,7 @@ func TestLongReplay(t *testing.T) {
 	s.add(1)
 	next(true, 121, false)
 	if m, _, err := s.Next(false, s.now); m != nil || err != nil {
-		t.Errorf("history is sent unasked: %v, %v", m, err)
+		t.Errorf("history was sent although not wanted: %v, %v", m, err)
 	}
 	next(true, 51, true)
 	s.wait(overlap)
@@ -232,30 +232,30 @@ func TestLongReplay(t *testing.T) {
 	s.want("(101 ... 121)")
 }
 
-// What was sent before a camera is lost is not sent again when it is back: the connection stood.
+// Verdicts sent before a camera was lost are not sent again when it is back: the connection lasted.
 func TestDeviceAway(t *testing.T) {
 	s := newStand(t)
 	s.connect()
 	s.add(1)
 	s.want("1")
 	if m, err := s.Update(Facts{CameraLost: true, Problem: "camera"}, s.now); err != nil || len(m) != 2 {
-		t.Fatalf("NDATA and DDEATH are %v, %v", m, err)
+		t.Fatalf("NDATA and DDEATH: %v, %v", m, err)
 	}
 	s.add(2)
 	s.want("")
 	if m, err := s.Rebirth(s.now); err != nil || len(m) != 1 {
-		t.Fatalf("births without the device are %v, %v", m, err)
+		t.Fatalf("births without the device: %v, %v", m, err)
 	}
 	s.want("")
 	if m, err := s.Update(Facts{}, s.now); err != nil || len(m) != 2 {
-		t.Fatalf("NDATA and DBIRTH are %v, %v", m, err)
+		t.Fatalf("NDATA and DBIRTH: %v, %v", m, err)
 	}
 	s.add(1)
 	s.want("4 (2 3)")
 }
 
-// Verdicts that the journal has given up while they waited hold nothing up.
-func TestHistoryThatIsGone(t *testing.T) {
+// Verdicts that the journal has deleted do not block the others.
+func TestDeletedHistory(t *testing.T) {
 	s := newStand(t)
 	s.connect()
 	s.lose()
@@ -281,7 +281,7 @@ func (f forgetful) After(seq uint64, limit int) ([]verdict.Verdict, error) {
 	return f.Verdicts.After(max(seq, f.from-1), limit)
 }
 
-// A rebirth numbers anew and repeats no verdict.
+// A rebirth restarts the sequence numbers and repeats no verdict.
 func TestRebirth(t *testing.T) {
 	s := newStand(t)
 	s.connect()
@@ -293,11 +293,11 @@ func TestRebirth(t *testing.T) {
 	s.want("")
 	s.lose()
 	if m, err := s.Rebirth(s.now); err != nil || m != nil {
-		t.Errorf("without a session a rebirth is %v, %v", m, err)
+		t.Errorf("rebirth without a session: %v, %v", m, err)
 	}
 }
 
-// A connection that no CONNECT went through leaves its number to the next.
+// A connection without a CONNECT leaves its bdSeq to the next one.
 func TestRefusedConnection(t *testing.T) {
 	s := newStand(t)
 	for i, want := range []uint8{0, 0, 1} {
@@ -314,10 +314,10 @@ func TestRefusedConnection(t *testing.T) {
 }
 
 func TestSessionFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "memory")
+	path := filepath.Join(t.TempDir(), "session")
 	for text, want := range map[string]sessionState{
 		`{"bd_seq": 255, "delivered": 40}`: {255, 40},
-		// of a journal that is gone: its numbers would never be reached
+		// from a deleted journal: the new one would never reach its numbers
 		`{"bd_seq": 3, "delivered": 400}`: {3, 50},
 		`{"bd_seq": 256}`:                 {-1, 50},
 		`{"bd_seq": `:                     {-1, 50},
@@ -338,13 +338,13 @@ func TestSessionFile(t *testing.T) {
 	if note != nil || m.next() != 0 {
 		t.Errorf("without a file: %v, bdSeq %d", note, m.next())
 	}
-	// a disk that does not take it: the number is used all the same
+	// a failed write: the number counts as used
 	m.path = filepath.Join(path, "nowhere")
-	if err := m.use(0); err == nil || !strings.Contains(err.Error(), "remember Sparkplug's numbers") || m.next() != 1 {
+	if err := m.use(0); err == nil || !strings.Contains(err.Error(), "save Sparkplug session") || m.next() != 1 {
 		t.Errorf("%v, next %d", err, m.next())
 	}
 	m.path = path
-	if err := m.save(); err != nil { // and what could not be written is written later
+	if err := m.save(); err != nil { // what could not be written is written later
 		t.Fatal(err)
 	}
 	if again, note := OpenSessionFile(path, 50); note != nil || again.next() != 1 {
@@ -355,7 +355,7 @@ func TestSessionFile(t *testing.T) {
 	}
 }
 
-// STATE as hosts send it, one after the other.
+// A sequence of STATE messages from hosts.
 func TestHostState(t *testing.T) {
 	var h host
 	for _, step := range []struct {
@@ -364,13 +364,13 @@ func TestHostState(t *testing.T) {
 		err              string
 	}{
 		{`{"online":true,"timestamp":100}`, true, true, ""},
-		{`{"online":false,"timestamp":99}`, false, true, ""}, // the will of a connection before
+		{`{"online":false,"timestamp":99}`, false, true, ""}, // the will of an earlier connection
 		{`{"timestamp":100,"online":false}`, true, false, ""},
 		{`{"online":true,"timestamp":99}`, false, false, ""},
 		{`{"online":true,"timestamp":100}`, true, true, ""},
 		{`{"online":true,"timestamp":300}`, true, true, ""},
 		{`{"online":false,"timestamp":200}`, false, true, ""},
-		{`OFFLINE`, false, true, "malformed STATE message"}, // of Sparkplug before 3.0
+		{`OFFLINE`, false, true, "malformed STATE message"}, // from Sparkplug before 3.0
 		{`{"online":"true","timestamp":400}`, false, true, "malformed"},
 		{`{"online":false}`, false, true, "malformed"},
 		{``, false, true, "malformed"},
@@ -382,8 +382,8 @@ func TestHostState(t *testing.T) {
 	}
 }
 
-// Texts that are not UTF-8, such as the names of files, are made so: a host would throw the whole
-// message away.
+// Texts that are not valid UTF-8, such as file names, are corrected: a host would reject the whole
+// message.
 func TestTextIsUTF8(t *testing.T) {
 	m := newMetric(nodeMetrics[0], 1, "caf\xe9.jpg", start, true)
 	if got := m.GetStringValue(); got != "caf\uFFFD.jpg" {
@@ -391,19 +391,19 @@ func TestTextIsUTF8(t *testing.T) {
 	}
 }
 
-// Whatever comes as a command, nothing but the wish for a rebirth is obeyed.
+// The only accepted command is the request for a rebirth, whatever the payload.
 func FuzzCommand(f *testing.F) {
-	wish, _ := proto.Marshal(&spb.Payload{Metrics: []*spb.Payload_Metric{rebirthMetric(start)}})
-	f.Add(wish)
+	request, _ := proto.Marshal(&spb.Payload{Metrics: []*spb.Payload_Metric{rebirthMetric(start)}})
+	f.Add(request)
 	f.Add([]byte{0x12, 0xff})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if AsksForRebirth(data) && !strings.Contains(string(data), rebirthName) {
-			t.Errorf("%x is taken for a wish for rebirth", data)
+			t.Errorf("%x was accepted as a request for a rebirth", data)
 		}
 	})
 }
 
-// Whatever comes as STATE, the host is online only by a message that says so.
+// Whatever the payload, only a message with online true makes the host online.
 func FuzzState(f *testing.F) {
 	f.Add([]byte(`{"online":true,"timestamp":1}`))
 	f.Add([]byte(`[]`))
