@@ -188,7 +188,7 @@ func TestRepairIsInterrupted(t *testing.T) {
 			t.Errorf("stopped at step %d: saved %v", stop, got)
 		}
 		if seq := next(t, j); seq != journal.Block+1 {
-			t.Errorf("stopped at step %d: the numbers go on with %d", stop, seq)
+			t.Errorf("stopped at step %d: the numbers continue with %d", stop, seq)
 		}
 		if _, gaps, err := j.Gaps(10); err != nil || len(gaps) != 1 {
 			t.Errorf("stopped at step %d: gaps %v, %v", stop, gaps, err)

@@ -36,7 +36,7 @@ func must(t *testing.T, err error) {
 var powercuts = []powercut{
 	{name: "the first model is installed", prepare: func(*testing.T, *rig) {},
 		do: func(r *rig) { install(r.t, r.Store, 1) }, before: []uint64{0, 1}, after: 1},
-	{name: "a model is installed and goes on probation", prepare: func(t *testing.T, r *rig) { install(t, r.Store, 1) },
+	{name: "a model is installed and starts probation", prepare: func(t *testing.T, r *rig) { install(t, r.Store, 1) },
 		do: func(r *rig) { install(r.t, r.Store, 2) }, before: []uint64{1, 2}, after: 2, floor: 1, trial: []uint64{2}},
 	{name: "an agent starts with a model on probation", prepare: func(t *testing.T, r *rig) { install(t, r.Store, 1, 2) },
 		before: []uint64{2}, after: 2, floor: 2, trial: []uint64{2}, starts: 3},

@@ -91,7 +91,7 @@ func New(o Options) *Output {
 // Order rejects a tire when it is at the ejector. It does not block.
 func (u *Output) Order(o Order) { u.put(order{Order: o}) }
 
-// Test gives one pulse at once, for a person to watch.
+// Test makes one pulse at once, for a person to watch.
 func (u *Output) Test() { u.put(order{test: true}) }
 
 func (u *Output) put(o order) {
@@ -124,7 +124,7 @@ type work struct {
 	over    time.Time // when Run stops waiting for tires; zero: ctx has not ended
 }
 
-// Run gives the pulses until ctx ends, and then the pulses of tires that are still on their way for
+// Run makes the pulses until ctx ends, and then the pulses of tires that are still on their way for
 // at most Options.Linger. It always leaves the pin inactive.
 func (u *Output) Run(ctx context.Context) {
 	var w work

@@ -27,7 +27,7 @@ const (
 	signature = "\x89PNG\r\n\x1a\n"
 	afterIHDR = len(signature) + 25
 	keyword   = "tirewatch\x00\x00\x00\x00\x00"
-	maxNote   = 4096 // the note ends within so many bytes of the file
+	maxNote   = 4096 // bytes of the file within which the note must end
 )
 
 // ErrNoNote means that a crop has no note: an older station or another program wrote it.

@@ -59,7 +59,7 @@ func ParseFileName(name string) (seq uint64, ok bool) {
 }
 
 // MakeFolders creates the missing folders. The agent calls it, so that they all belong to the
-// agent's user, whoever labels.
+// agent's user, even if another user labels.
 func MakeFolders(dir string) error {
 	made := false
 	for _, folder := range slices.Concat([]string{"", "exported"}, Folders) {

@@ -103,7 +103,7 @@ func byPriority(a, b Picture) int {
 // Policy defines which crops are kept. The zero value keeps those of rejected tires.
 type Policy struct {
 	Station string
-	// a score within so many logits of the threshold is uncertain; 0: no score is
+	// a score within Band logits of the threshold is uncertain; 0: none is
 	Band          float64
 	Share         float64 // share of all tires in the random sample, 0 to 1
 	Disagreements bool    // keep those of a model on probation and the previous one
