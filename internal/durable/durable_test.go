@@ -10,7 +10,7 @@ import (
 	"tirewatch/internal/durable"
 )
 
-// names lists a folder, hidden files too.
+// names lists the files of a folder, including hidden ones.
 func names(t *testing.T, dir string) (n []string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -51,7 +51,7 @@ func TestWriteFileReplaces(t *testing.T) {
 	}
 }
 
-// Until Commit the old content stands, and Abort leaves no trace.
+// The old content stays in place until Commit. Abort leaves no trace.
 func TestOldFileStandsUntilCommit(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "slot")
@@ -86,7 +86,7 @@ func TestFailedCommit(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := durable.WriteFile(path, []byte("x"), 0o644); err == nil {
-		t.Fatal("replaced a folder by a file")
+		t.Fatal("replaced a folder with a file")
 	}
 	if n := names(t, dir); len(n) != 1 {
 		t.Errorf("files %v, want the folder alone", n)
@@ -96,7 +96,7 @@ func TestFailedCommit(t *testing.T) {
 	}
 }
 
-// What a power cut left behind goes at the next start; finished files stay.
+// The next start removes what a power cut left. Finished files stay.
 func TestClean(t *testing.T) {
 	dir := t.TempDir()
 	if err := durable.WriteFile(filepath.Join(dir, "kept"), []byte("x"), 0o644); err != nil {

@@ -7,15 +7,16 @@ import (
 	"os"
 )
 
-// FS is what writing durably asks of a file system. Programs use Disk; durabletest has one that
-// remembers each step, so that a test can cut the power between any two.
+// FS is the part of a file system that durable writing needs. Programs use Disk. Package
+// durabletest has an FS that records each step, so that a test can cut the power between any two of
+// them.
 type FS interface {
 	CreateTemp(dir, pattern string) (Handle, error) // as os.CreateTemp
-	// opens a file to write at its end, makes it when it is missing
+	// opens a file to write at its end; creates it if it is missing
 	Append(path string, perm fs.FileMode) (Handle, error)
 	Rename(from, to string) error
 	Remove(path string) error
-	SyncDir(dir string) error // makes the names inside dir durable
+	SyncDir(dir string) error // makes the names in dir durable
 }
 
 // Handle is an open file of an FS.
@@ -35,7 +36,7 @@ type disk struct{}
 func (disk) CreateTemp(dir, pattern string) (Handle, error) {
 	f, err := os.CreateTemp(dir, pattern)
 	if err != nil {
-		return nil, err // and not a Handle around a nil file
+		return nil, err // not a Handle that holds a nil *os.File
 	}
 	return f, nil
 }

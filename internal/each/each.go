@@ -1,5 +1,5 @@
-// Package each goes over many images on all processors: reading, scoring, calibrating. Newcomers
-// need Run, its one call.
+// Package each runs a loop over many images on all processors. The trainer and the quantizer use it
+// to read, score and calibrate. Its one call is [Run].
 package each
 
 import (
@@ -8,12 +8,17 @@ import (
 	"sync"
 )
 
-// Run calls do(0) .. do(n-1) and returns the first error, or the context's when it ends early; all
-// calls have ended by then. Every processor has a worker of its own, made by worker, which may keep
-// what is not safe for concurrent use. finish, when not nil, is called for each worker that came to
-// its end without an error, and progress, when not nil, after each image; their calls do not
-// overlap.
-func Run[W any](ctx context.Context, n int, worker func() (W, error), do func(w W, i int) error, finish func(w W), progress func(done int)) error {
+// Run calls do for each i from 0 to n-1. It returns the first error, or the context's error when
+// ctx ends early. No call is running when it returns.
+//
+// There is one worker per processor. Each has a value W of its own, made by worker, which may hold
+// state that is not safe for concurrent use. finish, if not nil, is called for each worker that
+// ends without an error. progress, if not nil, is called after each i with the number of finished
+// calls. The calls of finish and progress never overlap.
+func Run[W any](
+	ctx context.Context, n int,
+	worker func() (W, error), do func(w W, i int) error, finish func(w W), progress func(done int),
+) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var (

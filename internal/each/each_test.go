@@ -48,12 +48,16 @@ func TestErrors(t *testing.T) {
 			}, nil, nil)
 		},
 		"a worker": func() error {
-			return each.Run(t.Context(), 9, func() (int, error) { return 0, broken }, func(_, i int) error { return nil }, nil, nil)
+			worker := func() (int, error) { return 0, broken }
+			return each.Run(t.Context(), 9, worker, func(_, i int) error { return nil }, nil, nil)
 		},
 		"the caller": func() error {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			cancel(broken)
-			return each.Run(ctx, 9, none, func(_, i int) error { t.Errorf("image %d after the end", i); return nil }, nil, nil)
+			return each.Run(ctx, 9, none, func(_, i int) error {
+				t.Errorf("image %d after the end", i)
+				return nil
+			}, nil, nil)
 		},
 	} {
 		if err := run(); !errors.Is(err, broken) {

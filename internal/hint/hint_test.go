@@ -7,7 +7,7 @@ import (
 	"tirewatch/internal/hint"
 )
 
-// lensError is an error that knows what to do.
+// lensError is an error with advice.
 type lensError struct{}
 
 func (lensError) Error() string { return "the picture is black" }
@@ -17,7 +17,7 @@ func ExampleOf() {
 	err := fmt.Errorf("look at the camera: %w", lensError{})
 	fmt.Println(err)
 	fmt.Println(hint.Of(err))
-	fmt.Printf("%q\n", hint.Of(errors.New("another")))
+	fmt.Printf("%q\n", hint.Of(errors.New("an error without advice")))
 	// Output:
 	// look at the camera: the picture is black
 	// take the cap off

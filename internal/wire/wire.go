@@ -1,8 +1,9 @@
-// Package wire guards the decoding of MessagePack that came from outside: bundles, checkpoints,
+// Package wire checks MessagePack from outside before it is decoded: bundles, checkpoints and
 // verdicts.
 //
-// A decoder allocates an array before it reads the elements, so a few hostile bytes can ask for all
-// memory. Check walks over the bytes first, allocating nothing. It is the one call of the package.
+// A decoder allocates an array before it reads the elements, so a few hostile bytes can make it
+// allocate all memory. [Check], the one call of this package, walks over the bytes first and
+// allocates nothing.
 package wire
 
 import (
@@ -15,15 +16,15 @@ import (
 // ErrMalformed marks bytes that are not one well-formed value within the limits.
 var ErrMalformed = errors.New("malformed MessagePack")
 
-// maxNesting is deeper than anything of ours.
+// maxNesting is more than any of our formats needs.
 const maxNesting = 8
 
-// Check makes sure that b holds exactly one MessagePack value, no array or map of which has more
-// than limit elements. The error wraps ErrMalformed.
+// Check returns nil if b holds exactly one MessagePack value and none of its arrays and maps has
+// more than limit elements. Otherwise the error wraps ErrMalformed.
 func Check(b []byte, limit int) error {
 	rest, err := walk(b, limit, 0)
 	if err == nil && len(rest) > 0 {
-		err = fmt.Errorf("%d bytes behind the value", len(rest))
+		err = fmt.Errorf("%d extra bytes after the value", len(rest))
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrMalformed, err)
@@ -31,7 +32,7 @@ func Check(b []byte, limit int) error {
 	return nil
 }
 
-// walk returns what is behind the first value of b.
+// walk returns the bytes after the first value of b.
 func walk(b []byte, limit, depth int) ([]byte, error) {
 	if depth > maxNesting {
 		return nil, fmt.Errorf("nested deeper than %d", maxNesting)

@@ -24,7 +24,7 @@ func TestCheck(t *testing.T) {
 		"an array that ends early":        {floats[:len(floats)-1], false},
 		"four billion elements, no bytes": {[]byte{0xdd, 0xff, 0xff, 0xff, 0xff}, false},
 		"a map of two billion pairs":      {[]byte{0xdf, 0x7f, 0xff, 0xff, 0xff}, false},
-		"something behind the value":      {append(bytes.Clone(floats), 0), false},
+		"something after the value":       {append(bytes.Clone(floats), 0), false},
 		"nested without end":              {bytes.Repeat([]byte{0x91}, 1000), false},
 		"nothing":                         {nil, false},
 	} {

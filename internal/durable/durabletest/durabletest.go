@@ -1,12 +1,12 @@
 // Package durabletest cuts the power of a disk between any two steps of a program.
 //
-//	Record(dir) -> the code under test writes through it -> Images(cut): every folder that may be found after the cut
+//	Record(dir) -> the code under test writes through it -> Images(cut): every possible folder
 //
-// A real disk keeps only what was synced. Of the rest it may keep any part: the content of a file
-// and its name are different things, writes reach the platter in any order, and a block may be
-// there in half. Recorder remembers every step that a program takes; Images then gives each folder
-// that POSIX allows after the power went at that step, and the test opens them all. Newcomers need
-// Record and Recorder.Images.
+// A disk promises to keep only what was synced. It may also keep any part of the rest: the content
+// of a file and its name are stored separately, writes reach the disk in any order, and a block may
+// be written in part. Recorder records every step of a program. Images then returns each folder
+// that POSIX allows after a power cut at that step, and the test opens all of them. Start with
+// [Record] and [Recorder.Images].
 package durabletest
 
 import (
@@ -23,16 +23,16 @@ import (
 	"tirewatch/internal/durable"
 )
 
-// Recorder is a durable.FS for one flat folder that remembers what is done. It does it too, so that
-// the program goes on.
+// Recorder is a durable.FS for one flat folder. It records each step and also performs it on the
+// real folder, so that the program under test can continue.
 type Recorder struct {
 	dir     string
-	names   map[string]*inode // as the program sees the folder
-	durable map[string]*inode // as it was when recording began
+	names   map[string]*inode // the folder as the program sees it
+	durable map[string]*inode // the folder when recording began
 	steps   []step
 
-	// Fail, when set, is asked before each step, numbered from 0. An error is what the program is
-	// told; perform says whether the step happens all the same.
+	// Fail, when set, is called before each step; steps are numbered from 0. Its error is returned
+	// to the program. With perform, the step happens although it reports that error.
 	Fail func(n int) (perform bool, err error)
 	n    int
 }
@@ -40,12 +40,12 @@ type Recorder struct {
 // inode is a file without its name.
 type inode struct{ synced []byte }
 
-// step is one thing that was done.
+// step is one recorded operation.
 type step struct {
 	kind     kind
-	file     *inode // of write, sync, create, rename, remove
-	data     []byte // of write: what was added
-	from, to string // of create (to), rename and remove (from)
+	file     *inode // for write, sync, create, rename and remove
+	data     []byte // for write: the bytes that were added
+	from, to string // names: to for create, from for remove, both for rename
 }
 
 type kind string
@@ -59,8 +59,8 @@ const (
 	syncDir kind = "fsync folder"
 )
 
-// Record begins with what is in dir, which counts as durable. Files in folders below are not looked
-// at.
+// Record starts to record in dir. The files that are in it count as durable. Subfolders are
+// ignored.
 func Record(t testing.TB, dir string) *Recorder {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -82,10 +82,10 @@ func Record(t testing.TB, dir string) *Recorder {
 	return r
 }
 
-// Steps is how many steps were taken.
+// Steps returns the number of recorded steps.
 func (r *Recorder) Steps() int { return len(r.steps) }
 
-// Describe names step n.
+// Describe returns a description of step n for messages.
 func (r *Recorder) Describe(n int) string {
 	if n >= len(r.steps) {
 		return "the end"
@@ -100,7 +100,7 @@ func (r *Recorder) Describe(n int) string {
 	return string(s.kind)
 }
 
-// do takes a step that may be told to fail.
+// do performs and records a step, unless Fail lets it fail.
 func (r *Recorder) do(s step, perform func() error) error {
 	var failed error
 	if r.Fail != nil {
@@ -136,15 +136,18 @@ type handle struct {
 // CreateTemp is part of durable.FS.
 func (r *Recorder) CreateTemp(dir, pattern string) (durable.Handle, error) {
 	h := &handle{r: r, file: &inode{}}
-	// The name is needed before the step is noted, so the file is made first and taken away again
-	// when the step must not happen.
+	// The record needs the name, so the file is created first. It is removed again if the step must
+	// not happen.
 	f, err := os.CreateTemp(dir, pattern)
 	if err != nil {
 		return nil, err
 	}
 	h.File = f
 	performed := false
-	err = r.do(step{kind: create, file: h.file, to: filepath.Base(f.Name())}, func() error { performed = true; return nil })
+	err = r.do(step{kind: create, file: h.file, to: filepath.Base(f.Name())}, func() error {
+		performed = true
+		return nil
+	})
 	if err != nil {
 		f.Close()
 		if !performed {
@@ -180,7 +183,10 @@ func (r *Recorder) Append(path string, perm fs.FileMode) (durable.Handle, error)
 }
 
 func (h *handle) Write(p []byte) (int, error) {
-	err := h.r.do(step{kind: write, file: h.file, data: slices.Clone(p)}, func() error { _, err := h.File.Write(p); return err })
+	err := h.r.do(step{kind: write, file: h.file, data: slices.Clone(p)}, func() error {
+		_, err := h.File.Write(p)
+		return err
+	})
 	if err != nil {
 		return 0, err
 	}
@@ -208,10 +214,10 @@ func (r *Recorder) SyncDir(string) error {
 	return r.do(step{kind: syncDir}, func() error { return nil })
 }
 
-// Image is a folder as it may be found after a cut: content by name.
+// Image is a folder as it may be found after a power cut: the content of each file by name.
 type Image map[string][]byte
 
-// Key tells images apart.
+// Key identifies an image by its content, for use in a map.
 func (i Image) Key() [sha256.Size]byte {
 	h := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(i)) {
@@ -221,7 +227,7 @@ func (i Image) Key() [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// Restore makes the folder dir of an image.
+// Restore writes the image's files to the folder dir.
 func (i Image) Restore(t testing.TB, dir string) {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o750); err != nil {
@@ -234,14 +240,14 @@ func (i Image) Restore(t testing.TB, dir string) {
 	}
 }
 
-// Images gives every folder that may be found when the power goes after the first cut steps:
+// Images returns every folder that may be found after a power cut right after the first cut steps:
 //
 //   - each change of a name since the last sync of the folder is kept or lost, in every combination
-//   - of what was written to a file since its last sync nothing is kept, one byte, half, all but one byte, everything, or the length
-//     alone with zeros in it
+//   - the bytes written to a file since its last sync are lost, or one byte is kept, or half, or
+//     all but one, or all, or only their number, with zeros in their place
 func (r *Recorder) Images(cut int) iter.Seq[Image] {
 	content := map[*inode][]byte{} // synced
-	dirty := map[*inode][]byte{}   // written behind it
+	dirty := map[*inode][]byte{}   // written after the last sync
 	names := maps.Clone(r.durable)
 	var loose []step // changes of names since the last sync of the folder
 	for _, f := range r.durable {
@@ -278,7 +284,7 @@ func (r *Recorder) Images(cut int) iter.Seq[Image] {
 	}
 }
 
-// apply changes names by a step.
+// apply performs the step s on names.
 func apply(names map[string]*inode, s step) {
 	if s.from != "" {
 		delete(names, s.from)
@@ -288,7 +294,7 @@ func apply(names map[string]*inode, s step) {
 	}
 }
 
-// contents gives the images of one set of names, with all that may be found in the files.
+// contents yields the images of one set of names, with every possible content of the files.
 func contents(names map[string]*inode, content, dirty map[*inode][]byte, yield func(Image) bool) bool {
 	order := slices.Sorted(maps.Keys(names))
 	var fill func(image Image, rest []string) bool
@@ -308,7 +314,7 @@ func contents(names map[string]*inode, content, dirty map[*inode][]byte, yield f
 	return fill(Image{}, order)
 }
 
-// tails are what may be found of unsynced data.
+// tails returns what may be left of unsynced data.
 func tails(data []byte) [][]byte {
 	n := len(data)
 	if n == 0 {

@@ -9,7 +9,7 @@ import (
 	"tirewatch/internal/durable/durabletest"
 )
 
-// careless is how a program should not replace a file: something of it is left out.
+// careless replaces a file the wrong way: it leaves out one or both fsyncs.
 func careless(r *durabletest.Recorder, path string, fsync, syncDir bool) {
 	f, err := r.CreateTemp(filepath.Dir(path), ".x*")
 	if err != nil {
@@ -26,17 +26,18 @@ func careless(r *durabletest.Recorder, path string, fsync, syncDir bool) {
 	}
 }
 
-// The simulation must find what careless programs do wrong, or its silence about ours is worth
-// nothing.
+// The simulation must find the mistakes of careless programs. Otherwise its silence about ours
+// proves nothing.
 func TestFindsCarelessWriting(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		write  func(r *durabletest.Recorder, path string)
 		broken bool // a cut may leave neither the old nor the new content
-		lost   bool // after the end something else than the new content may be found
+		lost   bool // a cut after the last step may leave something other than the new content
 	}{
 		{"no fsync of the file", func(r *durabletest.Recorder, p string) { careless(r, p, false, true) }, true, true},
-		{"no fsync of the folder", func(r *durabletest.Recorder, p string) { careless(r, p, true, false) }, false, true},
+		{"no fsync of the folder", func(r *durabletest.Recorder, p string) { careless(r, p, true, false) },
+			false, true},
 		{"no fsync at all", func(r *durabletest.Recorder, p string) { careless(r, p, false, false) }, true, true},
 		{"durable.WriteFileOn", func(r *durabletest.Recorder, p string) {
 			if err := durable.WriteFileOn(r, p, []byte("new content"), 0o600); err != nil {
