@@ -1,10 +1,11 @@
-// Package frame holds one picture as the camera gave it: the first value in the flow
+// Package frame holds one frame of a camera or one image of a file. It is the first value in the
+// flow:
 //
 //	camera -> frame -> locate, crop, normalise -> int8 forward -> verdict
 //
-// No OpenCV type leaves the camera package; everything behind it works on Frame. A newcomer needs
-// FromImage, which makes a Frame from any Go image, and Frame.Gray, which turns it into the one
-// channel that the network sees.
+// No OpenCV type leaves package camera; every later step works on Frame. Start with [FromImage],
+// which makes a Frame from any Go image, and [Frame.Gray], which makes the one channel that the
+// network sees.
 package frame
 
 import (
@@ -16,7 +17,7 @@ import (
 	"time"
 )
 
-// Format says how the bytes of a pixel are laid out.
+// Format is the layout of the bytes of a pixel.
 type Format uint8
 
 const (
@@ -25,7 +26,7 @@ const (
 	RGBA                   // four bytes, Go's order; alpha is ignored
 )
 
-// Channels gives the bytes per pixel, 0 for an unknown format.
+// Channels returns the bytes per pixel, 0 for an unknown format.
 func (f Format) Channels() int {
 	switch f {
 	case Gray:
@@ -50,7 +51,7 @@ func (f Format) String() string {
 	return fmt.Sprintf("format(%d)", uint8(f))
 }
 
-// Frame is one picture with its place in the stream.
+// Frame is one image with its place in the stream.
 type Frame struct {
 	Pix    []byte // Height rows of Stride bytes
 	Width  int    // px
@@ -60,30 +61,31 @@ type Frame struct {
 
 	Seq  uint64    // counts the frames of a source from 1; 0 for a still image
 	Time time.Time // when the frame was taken, UTC
-	Name string    // file name for a still image, else empty
+	Name string    // file name of a still image, otherwise empty
 }
 
 // ErrInvalid marks a frame whose sizes and buffer do not agree.
 var ErrInvalid = errors.New("invalid frame")
 
-// Validate checks that Pix holds what the sizes promise, so that later loops need no checks of
+// Validate checks that Pix is large enough for the sizes, so that later loops need no checks of
 // their own.
 func (f *Frame) Validate() error {
 	row := f.Width * f.Format.Channels()
 	switch {
 	case f.Format.Channels() == 0:
-		return fmt.Errorf("%w: %s", ErrInvalid, f.Format)
+		return fmt.Errorf("%w: unknown %s", ErrInvalid, f.Format)
 	case f.Width <= 0 || f.Height <= 0:
 		return fmt.Errorf("%w: size %d x %d", ErrInvalid, f.Width, f.Height)
 	case f.Stride < row:
 		return fmt.Errorf("%w: stride %d is less than a row of %d bytes", ErrInvalid, f.Stride, row)
 	case len(f.Pix) < (f.Height-1)*f.Stride+row:
-		return fmt.Errorf("%w: %d bytes are too few for %d x %d %s", ErrInvalid, len(f.Pix), f.Width, f.Height, f.Format)
+		return fmt.Errorf("%w: %d bytes are too few for %d x %d %s",
+			ErrInvalid, len(f.Pix), f.Width, f.Height, f.Format)
 	}
 	return nil
 }
 
-// Bounds is the picture's rectangle with its origin at 0, 0.
+// Bounds returns the frame's rectangle, px, with its origin at 0, 0.
 func (f *Frame) Bounds() image.Rectangle { return image.Rect(0, 0, f.Width, f.Height) }
 
 // NewGray makes a black one-channel frame of width x height px.
@@ -91,8 +93,8 @@ func NewGray(width, height int) *Frame {
 	return &Frame{Pix: make([]byte, width*height), Width: width, Height: height, Stride: width, Format: Gray}
 }
 
-// Gray writes the luma of the part r of the frame into dst, which it grows when needed and returns:
-// r.Dx() * r.Dy() bytes, row after row. The part must lie inside the frame.
+// Gray writes the luma of the rectangle r of the frame into dst and returns dst, enlarged if
+// needed: r.Dx() * r.Dy() bytes, row after row. The rectangle must lie inside the frame.
 func (f *Frame) Gray(dst []byte, r image.Rectangle) []byte {
 	if !r.In(f.Bounds()) {
 		panic(fmt.Sprintf("internal error: region %v outside a frame of %d x %d", r, f.Width, f.Height))
@@ -117,22 +119,22 @@ func (f *Frame) Gray(dst []byte, r image.Rectangle) []byte {
 	return dst
 }
 
-// FromImage turns any Go image into a frame. Grey images stay grey, others become RGBA over black,
-// so that a transparent background is dark and not undefined.
+// FromImage turns any Go image into a frame. Grey images stay grey and share their pixels with it.
+// Others become RGBA over black, so that a transparent background is dark and not undefined.
 func FromImage(img image.Image) *Frame {
 	b := img.Bounds()
 	if g, ok := img.(*image.Gray); ok {
 		return &Frame{Pix: g.Pix, Width: b.Dx(), Height: b.Dy(), Stride: g.Stride, Format: Gray}
 	}
 	f := &Frame{Pix: make([]byte, b.Dx()*b.Dy()*4), Width: b.Dx(), Height: b.Dy(), Stride: b.Dx() * 4, Format: RGBA}
-	// draw has a fast loop for what the decoders give and yields the upper 8 bits of img.At for
-	// every kind of image.
+	// draw has fast loops for the images of the decoders. For every kind of image, the result is
+	// the upper 8 bits of img.At.
 	draw.Draw(&image.RGBA{Pix: f.Pix, Stride: f.Stride, Rect: f.Bounds()}, f.Bounds(), img, b.Min, draw.Src)
 	return f
 }
 
-// Image shows the frame as a Go image for encoders and pictures. A grey or RGBA frame shares its
-// pixels with it.
+// Image returns the frame as a Go image, for encoders and drawing. A grey or RGBA frame shares its
+// pixels with the result.
 func (f *Frame) Image() image.Image {
 	switch f.Format {
 	case Gray:

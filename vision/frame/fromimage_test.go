@@ -12,12 +12,12 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// sub is what every image of the standard library offers: a view on a part.
+// sub is the method of every image in the standard library that returns a view of a part.
 type sub interface {
 	SubImage(r image.Rectangle) image.Image
 }
 
-// pictures gives one image of every kind, with random pixels, and a part of each that does not
+// pictures returns one image of every kind, with random pixels, and a part of each that does not
 // begin at 0, 0.
 func pictures() map[string]image.Image {
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -38,7 +38,7 @@ func pictures() map[string]image.Image {
 	rgba := image.NewRGBA(r)
 	for y := range r.Dy() {
 		for x := range r.Dx() {
-			// Premultiplied formats need colours that are not above their alpha.
+			// In premultiplied formats no colour is above its alpha.
 			rgba.Set(x, y, nrgba.At(x, y))
 			rgba64.Set(x, y, nrgba64.At(x, y))
 		}
@@ -59,8 +59,7 @@ func pictures() map[string]image.Image {
 	return all
 }
 
-// The fast loops give what a walk over img.At gives, for every kind of image: the definition of
-// FromImage.
+// For every kind of image, the fast loops equal a walk over img.At, which defines FromImage.
 func TestFromImageEqualsAt(t *testing.T) {
 	for name, img := range pictures() {
 		t.Run(name, func(t *testing.T) {
@@ -82,7 +81,7 @@ func TestFromImageEqualsAt(t *testing.T) {
 	}
 }
 
-// Grey at once is grey by way of the colours, for every kind of image.
+// For every kind of image, GrayFromImage equals FromImage followed by Gray.
 func TestGrayFromImage(t *testing.T) {
 	for name, img := range pictures() {
 		t.Run(name, func(t *testing.T) {
@@ -92,13 +91,13 @@ func TestGrayFromImage(t *testing.T) {
 			}
 			colours := frame.FromImage(img)
 			if !bytes.Equal(f.Gray(nil, f.Bounds()), colours.Gray(nil, colours.Bounds())) {
-				t.Error("other pixels")
+				t.Error("the pixels differ")
 			}
 		})
 	}
 }
 
-// A picture with transparency lies on black.
+// An image with transparency is drawn over black.
 func TestFromImageTransparent(t *testing.T) {
 	img := image.NewNRGBA(image.Rect(0, 0, 1, 1))
 	img.SetNRGBA(0, 0, color.NRGBA{R: 255, G: 128, B: 64, A: 0})

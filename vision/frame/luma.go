@@ -1,14 +1,14 @@
 package frame
 
-// Luma weights of ITU-R BT.601 in 1/16384, the integers that OpenCV uses too. Integer arithmetic
-// makes a PC and a Pi agree on every byte.
+// Luma weights of ITU-R BT.601 in 1/16384, the same integers as in OpenCV. With integer arithmetic,
+// a PC and a Pi agree on every byte.
 const (
 	lumaR, lumaG, lumaB = 4899, 9617, 1868
 	lumaShift           = 14
 )
 
-// Luma gives the grey value of a colour. It is the specification: the bodies for single instruction
-// sets equal it on every byte, and TIREWATCH_KERNEL=generic runs it alone.
+// Luma returns the grey value of a colour. It is the specification: the implementation for each
+// instruction set equals it on every byte. TIREWATCH_KERNEL=generic runs only this one.
 func Luma(r, g, b uint8) uint8 {
 	return uint8((uint32(r)*lumaR + uint32(g)*lumaG + uint32(b)*lumaB + 1<<(lumaShift-1)) >> lumaShift)
 }

@@ -2,10 +2,10 @@ package frame
 
 import "tirewatch/vision/isa"
 
-// set is the instruction set in use; tests change it to exercise every body.
+// set is the instruction set in use. Tests change it to run every implementation.
 var set = isa.Chosen()
 
-// Pixels that the bodies compute at a time.
+// Pixels in one step of each implementation.
 const (
 	blockAVX2   = 32
 	blockAVX512 = 64
@@ -29,7 +29,7 @@ func lumaBGR(dst, src []byte) {
 	case set >= isa.AVX512 && len(dst) >= blockAVX512:
 		lumaBGRAVX512(&dst[0], &src[0], len(dst)&^(blockAVX512-1))
 		if t := len(dst) - blockAVX512; len(dst)%blockAVX512 > 0 {
-			lumaBGRAVX512(&dst[t], &src[3*t], blockAVX512) // overlaps what is done, and repeats it
+			lumaBGRAVX512(&dst[t], &src[3*t], blockAVX512) // overlaps the pixels above and computes them again
 		}
 	case set >= isa.AVX2 && len(dst) >= blockAVX2:
 		lumaBGRAVX2(&dst[0], &src[0], len(dst)&^(blockAVX2-1))

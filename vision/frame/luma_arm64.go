@@ -2,10 +2,10 @@ package frame
 
 import "tirewatch/vision/isa"
 
-// set is the instruction set in use; tests change it to exercise every body.
+// set is the instruction set in use. Tests change it to run every implementation.
 var set = isa.Chosen()
 
-// blockNEON is the number of pixels that the bodies compute at a time.
+// blockNEON is the number of pixels in one step.
 const blockNEON = 16
 
 //go:noescape
@@ -21,7 +21,7 @@ func lumaBGR(dst, src []byte) {
 	}
 	lumaBGRNEON(&dst[0], &src[0], len(dst)&^(blockNEON-1))
 	if t := len(dst) - blockNEON; len(dst)%blockNEON > 0 {
-		lumaBGRNEON(&dst[t], &src[3*t], blockNEON) // overlaps what is done, and repeats it
+		lumaBGRNEON(&dst[t], &src[3*t], blockNEON) // overlaps the pixels above and computes them again
 	}
 }
 

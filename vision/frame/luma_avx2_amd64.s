@@ -2,16 +2,16 @@
 
 // Luma for AVX2. Target CPUs: Haswell and later, Zen and later.
 //
-// Eight pixels are spread to four bytes each, c0 c1 c2 c3 (B G R 0, or R G B A), and weighed as
-// 16-bit pairs:
+// Eight pixels are spread to four bytes each, c0 c1 c2 c3 (B G R 0, or R G B A), and multiplied by
+// the weights as 16-bit pairs:
 //
 //	word  0   1   |     with 0x00ff..     c0 c2 * weights02   \
 //	     c0c1 c2c3|                                            + 8192, >> 14 = luma
 //	              |     shifted by 8      c1 c3 * weights13   /
 //
 // Y8: 0x00ff in every word; Y9, Y10: weights02, weights13; Y11: the rounding; Y12: spread; Y13:
-// order of the packed result. A BGR group of 8 pixels is 24 bytes, loaded as bytes 0..15 and 8..23:
-// nothing outside it is read.
+// order of the packed result. A BGR group of 8 pixels is 24 bytes, loaded as bytes 0..15 and 8..23,
+// so that nothing outside it is read.
 
 // Low lane from bytes 0..15, high lane from bytes 8..23.
 DATA spread<>+0x00(SB)/8, $0x8005040380020100
@@ -20,7 +20,7 @@ DATA spread<>+0x10(SB)/8, $0x8009080780060504
 DATA spread<>+0x18(SB)/8, $0x800f0e0d800c0b0a
 GLOBL spread<>(SB), RODATA|NOPTR, $32
 
-// Packing works in lanes: this puts 4-byte groups of 32 pixels in order.
+// Packing works within lanes. This table puts the 4-byte groups of 32 pixels in order.
 DATA order<>+0x00(SB)/8, $0x0000000400000000
 DATA order<>+0x08(SB)/8, $0x0000000500000001
 DATA order<>+0x10(SB)/8, $0x0000000600000002

@@ -2,14 +2,14 @@
 
 // Luma for AVX-512 with VBMI and VNNI. Target CPUs: Ice Lake and later, Zen 4 and later.
 //
-// The weights have 14 bits, VPDPBUSD takes 7: each is 128*high + low (R 38, 35; G 75, 17; B 14,
-// 76), and a pixel is
+// The weights have 14 bits, VPDPBUSD takes 7. So each weight is 128*high + low (R 38, 35; G 75, 17;
+// B 14, 76), and a pixel is
 //
 //	(((64 + sum of c*high) << 7) + sum of c*low) >> 14
 //
-// which is the rounded sum of c*weight exactly, for 64 << 7 is the half of 1 << 14. Z8, Z9: high
+// which is exactly the rounded sum of c*weight, because 64 << 7 is half of 1 << 14. Z8, Z9: high
 // and low weights; Z10: 64; Z12: spreads 48 bytes of BGR to 16 pixels of four; Z13: order of the
-// packed result. K1 lets the loads of 16 BGR pixels read 48 bytes and no more.
+// packed result. K1 limits the loads of 16 BGR pixels to 48 bytes.
 
 // The fourth byte of a pixel has weight 0.
 DATA spread512<>+0x00(SB)/8, $0x3f0504033f020100
@@ -22,7 +22,7 @@ DATA spread512<>+0x30(SB)/8, $0x3f2928273f262524
 DATA spread512<>+0x38(SB)/8, $0x3f2f2e2d3f2c2b2a
 GLOBL spread512<>(SB), RODATA|NOPTR, $64
 
-// Packing works in lanes: this puts 4-byte groups of 64 pixels in order.
+// Packing works within lanes. This table puts the 4-byte groups of 64 pixels in order.
 DATA order512<>+0x00(SB)/8, $0x0000000400000000
 DATA order512<>+0x08(SB)/8, $0x0000000c00000008
 DATA order512<>+0x10(SB)/8, $0x0000000500000001

@@ -1,17 +1,18 @@
 #include "textflag.h"
 
-// Luma for NEON. Target CPUs: every arm64, Cortex-A53 and A72 in mind.
+// Luma for NEON. Target CPUs: every arm64, tuned for Cortex-A53 and A72.
 //
-// The weights have 14 bits, UMULL takes 8: each is 128*high + low (R 38, 35; G 75, 17; B 14, 76),
-// and a pixel is
+// The weights have 14 bits, UMULL takes 8. So each weight is 128*high + low (R 38, 35; G 75, 17; B
+// 14, 76), and a pixel is
 //
 //	(sum of c*high + (sum of c*low >> 7) + 64) >> 7
 //
-// which is the rounded sum of c*weight exactly, for the bits that the inner shift drops are below
-// the outer one's. Both sums stay below 1<<15, so 16-bit lanes do. V16, V17, V18: high weights of
-// R, G, B; V19, V20, V21: low ones. V4, V5: high sums of 8 pixels each; V6, V7: low sums.
+// which is exactly the rounded sum of c*weight, because the bits that the inner shift drops are
+// below those of the outer shift. Both sums stay below 1<<15, so 16-bit lanes are enough. V16, V17,
+// V18: high weights of R, G, B; V19, V20, V21: low ones. V4, V5: high sums of 8 pixels each; V6,
+// V7: low sums.
 
-// What Go's assembler does not know.
+// Instructions that Go's assembler does not know.
 #define UMULL(n, m, d)  WORD $(0x2e20c000 | (m)<<16 | (n)<<5 | (d)) // umull  Vd.8h, Vn.8b, Vm.8b
 #define UMULL2(n, m, d) WORD $(0x6e20c000 | (m)<<16 | (n)<<5 | (d)) // umull2 Vd.8h, Vn.16b, Vm.16b
 #define UMLAL(n, m, d)  WORD $(0x2e208000 | (m)<<16 | (n)<<5 | (d)) // umlal  Vd.8h, Vn.8b, Vm.8b
@@ -27,7 +28,7 @@
 	VMOVI $17, V20.B16 \
 	VMOVI $76, V21.B16
 
-// LUMA16 takes 16 pixels from the registers numbered r, 1 and b to V8.
+// LUMA16 computes 16 pixels into V8 from the registers with the numbers r, 1 and b.
 #define LUMA16(r, b) \
 	UMULL(1, 17, 4)            \
 	UMULL2(1, 17, 5)           \

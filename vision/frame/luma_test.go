@@ -9,7 +9,7 @@ import (
 	"tirewatch/vision/isa/isatest"
 )
 
-// Every body gives Luma for every colour there is.
+// Every implementation equals Luma for every possible colour.
 func TestLumaEveryColour(t *testing.T) {
 	const n = 1 << 16
 	bgr, rgba, got, want := make([]byte, 3*n), make([]byte, 4*n), make([]byte, n), make([]byte, n)
@@ -44,7 +44,7 @@ func mismatch(got, want []byte) int {
 	return -1
 }
 
-// Every width below, at and above the blocks, with bytes behind the row that must stay as they are.
+// Every width below, at and above the block sizes. The bytes after the row must not change.
 func TestLumaWidths(t *testing.T) {
 	const seed = 11
 	rng := rand.New(rand.NewPCG(seed, 0))

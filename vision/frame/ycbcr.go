@@ -5,9 +5,9 @@ import (
 	"image/color"
 )
 
-// GrayFromImage turns any Go image into a grey frame: the pixels of FromImage's frame behind
-// Frame.Gray, to the byte. Photographs that come as JPEG skip the colours on the way, which for
-// reading alone cost a quarter of the time.
+// GrayFromImage turns any Go image into a grey frame. Its pixels equal those of FromImage followed
+// by Frame.Gray, to the byte. For JPEG photographs it skips the colours, which take a quarter of
+// the time of reading a file.
 func GrayFromImage(img image.Image) *Frame {
 	if c, ok := img.(*image.YCbCr); ok {
 		if f := grayFromYCbCr(c); f != nil {
@@ -21,8 +21,8 @@ func GrayFromImage(img image.Image) *Frame {
 	return &Frame{Pix: f.Gray(nil, f.Bounds()), Width: f.Width, Height: f.Height, Stride: f.Width, Format: Gray}
 }
 
-// grayFromYCbCr knows how JPEG files usually have their colours: one for each pixel, or for two
-// beside each other, in each row or every second one. It gives nil for others.
+// grayFromYCbCr handles the usual colour layouts of JPEG files: one colour for each pixel, or one
+// for two neighbours in a row, in each row or in every second one. It returns nil for others.
 func grayFromYCbCr(c *image.YCbCr) *Frame {
 	luma := lumaYCC
 	switch c.SubsampleRatio {
@@ -43,16 +43,16 @@ func grayFromYCbCr(c *image.YCbCr) *Frame {
 	return f
 }
 
-// lumaYCCGeneric fills dst from as many pixels: the grey value of the colour that Go's image/color
-// makes of each. It and lumaYCCHalfGeneric are the specification of the bodies for single
-// instruction sets.
+// lumaYCCGeneric fills dst from len(dst) pixels: the grey value of the colour that Go's image/color
+// computes for each. It and lumaYCCHalfGeneric are the specification for the implementations of
+// each instruction set.
 func lumaYCCGeneric(dst, y, cb, cr []byte) {
 	for x := range dst {
 		dst[x] = Luma(color.YCbCrToRGB(y[x], cb[x], cr[x]))
 	}
 }
 
-// lumaYCCHalfGeneric does so with one colour for two pixels.
+// lumaYCCHalfGeneric does the same with one colour for two pixels.
 func lumaYCCHalfGeneric(dst, y, cb, cr []byte) {
 	for x := range dst {
 		dst[x] = Luma(color.YCbCrToRGB(y[x], cb[x/2], cr[x/2]))

@@ -2,7 +2,7 @@ package frame
 
 import "tirewatch/vision/isa"
 
-// blockYCC is how many pixels the bodies compute at a time.
+// blockYCC is the number of pixels in one step.
 const blockYCC = 8
 
 //go:noescape

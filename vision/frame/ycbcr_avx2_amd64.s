@@ -2,12 +2,14 @@
 
 // Luma of Y, Cb and Cr for AVX2. Target CPUs: Haswell and later, Zen and later.
 //
-// Eight pixels in 32 bits each. Red, green and blue are made as image/color does, in 1/65536, cut
-// to whole numbers and to 0..255; then they are weighed: grey is the law for colours, so the
-// colours must be what they are.
+// Eight pixels in 32 bits each. Red, green and blue are computed as in image/color, in 1/65536, and
+// cut to whole numbers from 0 to 255. Then they are multiplied by the luma weights. Luma is defined
+// on colours, so this step cannot be skipped.
 //
-//	Y0 luma, later 65793 of it   Y1 Cb - 128   Y2 Cr - 128   Y3 red   Y4 green   Y5 blue   Y6 product
-//	Y7 128   Y8 65793   Y9 91881   Y10 22554   Y11 46802   Y12 116130   Y13 zero   Y14 255   Y15 1 in the upper words
+//	Y0 luma, later times 65793   Y1 Cb - 128   Y2 Cr - 128
+//	Y3 red   Y4 green   Y5 blue   Y6 product   Y7 128
+//	Y8 65793   Y9 91881   Y10 22554   Y11 46802   Y12 116130
+//	Y13 zero   Y14 255   Y15 1 in the upper words
 
 // R 4899 and B 1868.
 DATA redBlue<>+0x00(SB)/8, $0x074c1323074c1323
@@ -16,7 +18,7 @@ DATA redBlue<>+0x10(SB)/8, $0x074c1323074c1323
 DATA redBlue<>+0x18(SB)/8, $0x074c1323074c1323
 GLOBL redBlue<>(SB), RODATA|NOPTR, $32
 
-// G 9617, and half of 1/16384 times the 1.
+// G 9617, and the rounding 8192 for the 1 of Y15.
 DATA greenHalf<>+0x00(SB)/8, $0x2000259120002591
 DATA greenHalf<>+0x08(SB)/8, $0x2000259120002591
 DATA greenHalf<>+0x10(SB)/8, $0x2000259120002591
@@ -49,7 +51,7 @@ GLOBL greenHalf<>(SB), RODATA|NOPTR, $32
 	VPMAXSD Y13, y, y  \
 	VPMINSD Y14, y, y
 
-// Eight pixels of Y0, Y1 and Y2 to DI.
+// LUMA8 writes the grey values of the eight pixels in Y0, Y1 and Y2 to DI.
 #define LUMA8 \
 	VPSUBD    Y7, Y1, Y1          \
 	VPSUBD    Y7, Y2, Y2          \

@@ -11,7 +11,7 @@ import (
 	"tirewatch/vision/isa/isatest"
 )
 
-// Every body gives what Go's image/color and Luma give, for every colour there is.
+// Every implementation equals Go's image/color followed by Luma, for every possible colour.
 func TestLumaYCCEveryColour(t *testing.T) {
 	const n = 1 << 16
 	y, cb, cr, got, want := make([]byte, n), make([]byte, n), make([]byte, n), make([]byte, n), make([]byte, n)
@@ -31,7 +31,7 @@ func TestLumaYCCEveryColour(t *testing.T) {
 	}
 }
 
-// Every width below, at and above the blocks; nothing is read or written behind a row.
+// Every width below, at and above the block sizes. Nothing is read or written after a row.
 func TestLumaYCCWidths(t *testing.T) {
 	rng := rand.New(rand.NewPCG(12, 0))
 	noise := func(n int) []byte {
@@ -49,7 +49,7 @@ func TestLumaYCCWidths(t *testing.T) {
 				luma, generic func(dst, y, cb, cr []byte)
 				cb, cr        []byte
 			}{
-				{"a colour each", lumaYCC, lumaYCCGeneric, noise(w), noise(w)},
+				{"a colour for each", lumaYCC, lumaYCCGeneric, noise(w), noise(w)},
 				{"a colour for two", lumaYCCHalf, lumaYCCHalfGeneric, noise(half), noise(half)},
 			} {
 				got, want := bytes.Repeat([]byte{0xa5}, w+32), bytes.Repeat([]byte{0xa5}, w+32)

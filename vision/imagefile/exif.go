@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 )
 
-// orientation is the EXIF tag 0x0112: how the stored picture must be turned to be seen as it was
+// orientation is the EXIF tag 0x0112. It says how the stored image must be turned to look as it was
 // taken.
 //
 //	1 as stored   2 mirrored left-right   3 turned by 180   4 mirrored top-bottom
@@ -31,8 +31,8 @@ const (
 
 var exifHeader = []byte("Exif\x00\x00")
 
-// exifOrientation finds the orientation in a JPEG file. A file without the tag, or with damaged
-// metadata, is as stored: the picture itself may still be good.
+// exifOrientation returns the orientation in a JPEG file. Without the tag, or with damaged
+// metadata, it returns asStored: the image itself may still be good.
 func exifOrientation(jpeg []byte) orientation {
 	if len(jpeg) < 2 || jpeg[0] != 0xff || jpeg[1] != markerSOI {
 		return asStored
@@ -44,10 +44,10 @@ func exifOrientation(jpeg []byte) orientation {
 		case marker == 0xff: // fill byte
 			p = p[1:]
 			continue
-		case marker == markerTEM || marker >= markerRST0 && marker <= markerSOI: // these have no body
+		case marker == markerTEM || marker >= markerRST0 && marker <= markerSOI: // without a body
 			p = p[2:]
 			continue
-		case marker == markerSOS || marker == markerEOI: // metadata stands before the picture
+		case marker == markerSOS || marker == markerEOI: // metadata precedes the image data
 			return asStored
 		}
 		n := int(binary.BigEndian.Uint16(p[2:])) // includes its own two bytes
@@ -62,9 +62,10 @@ func exifOrientation(jpeg []byte) orientation {
 	return asStored
 }
 
-// tiffOrientation reads the tag from the first directory of the TIFF structure that EXIF is:
+// tiffOrientation reads the tag from the first directory of the TIFF structure in EXIF:
 //
-//	"II*\0" or "MM\0*", offset of the directory (4), ... ; directory: count (2), entries of 12 bytes
+//	header:    "II*\0" or "MM\0*", offset of the directory (4 bytes)
+//	directory: count (2 bytes), entries of 12 bytes
 func tiffOrientation(b []byte) orientation {
 	if len(b) < 8 {
 		return asStored

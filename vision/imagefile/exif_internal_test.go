@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Hostile metadata ends the walk with one of the eight values.
+// With any metadata, the walk ends and returns one of the eight values.
 func FuzzExif(f *testing.F) {
 	f.Add([]byte("\xff\xd8\xff\xe1\x00\x20Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00"))
 	f.Add([]byte("\xff\xd8\xff\xff\xff\xff\xe1\x00\x02"))

@@ -10,7 +10,7 @@ import (
 	"tirewatch/vision/imagefile"
 )
 
-// exif builds a TIFF structure whose directory has another tag and then the orientation.
+// exif builds a TIFF structure whose directory has another tag before the orientation.
 func exif(order binary.AppendByteOrder, o int) []byte {
 	b := []byte("II*\x00")
 	if order.String() == binary.BigEndian.String() {
@@ -30,7 +30,7 @@ func exif(order binary.AppendByteOrder, o int) []byte {
 	return order.AppendUint32(b, 0)
 }
 
-// withSegment puts an APP1 segment behind the SOI marker of a JPEG file.
+// withSegment inserts an APP1 segment after the SOI marker of a JPEG file.
 func withSegment(jpeg, body []byte) []byte {
 	out := append([]byte{}, jpeg[:2]...)
 	out = append(out, 0xff, 0xe1)
@@ -43,9 +43,8 @@ func withOrientation(jpeg []byte, order binary.AppendByteOrder, o int) []byte {
 	return withSegment(jpeg, append([]byte("Exif\x00\x00"), exif(order, o)...))
 }
 
-// The stored picture's quarters are 1 2 / 3 4. The table says where they must be seen: EXIF 2.3,
-// tag 0x0112, tells for each value on which side of the scene the stored first row and first column
-// lie.
+// The quarters of the stored image are 1 2 / 3 4. The table says where each must appear. EXIF 2.3,
+// tag 0x0112, names for each value the side of the scene of the stored first row and first column.
 func TestOrientation(t *testing.T) {
 	photo := encodeJPEG(t, quarters())
 	grey := [5]int{0, 20, 90, 160, 230}
@@ -61,7 +60,7 @@ func TestOrientation(t *testing.T) {
 		{6, [4]int{3, 1, 4, 2}},
 		{7, [4]int{4, 2, 3, 1}},
 		{8, [4]int{2, 4, 1, 3}},
-		{0, [4]int{1, 2, 3, 4}}, // no such value
+		{0, [4]int{1, 2, 3, 4}}, // invalid value
 		{9, [4]int{1, 2, 3, 4}},
 	} {
 		for _, order := range []binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian} {
@@ -87,7 +86,7 @@ func TestOrientation(t *testing.T) {
 	}
 }
 
-// Metadata that is damaged leaves the picture as it is stored.
+// With damaged metadata the image stays as it is stored.
 func TestDamagedExif(t *testing.T) {
 	photo := encodeJPEG(t, quarters())
 	good := exif(binary.LittleEndian, 3)
@@ -97,27 +96,27 @@ func TestDamagedExif(t *testing.T) {
 		return e
 	}
 	for name, e := range map[string][]byte{
-		"nothing":                        nil,
-		"cut in the header":              good[:6],
-		"cut in the directory":           good[:30],
-		"unknown byte order":             change(0, 'X', 'X'),
-		"directory outside":              change(4, 0xff, 0xff, 0xff, 0xff),
-		"directory on the last byte":     change(4, byte(len(good)-1)),
-		"more entries than there are":    change(8, 0xff, 0xff)[:22],
-		"orientation of the wrong type":  change(24, 4),
-		"orientation with no such value": change(30, 77),
+		"nothing":                         nil,
+		"cut in the header":               good[:6],
+		"cut in the directory":            good[:30],
+		"unknown byte order":              change(0, 'X', 'X'),
+		"directory outside":               change(4, 0xff, 0xff, 0xff, 0xff),
+		"directory on the last byte":      change(4, byte(len(good)-1)),
+		"more entries than there are":     change(8, 0xff, 0xff)[:22],
+		"orientation of the wrong type":   change(24, 4),
+		"orientation of an unknown value": change(30, 77),
 	} {
 		f, err := imagefile.Decode(bytes.NewReader(withSegment(photo, append([]byte("Exif\x00\x00"), e...))), "tire")
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		if corners(f)[0] > 40 {
-			t.Errorf("%s: the picture was turned", name)
+			t.Errorf("%s: the image was turned", name)
 		}
 	}
 }
 
-// Whatever the bytes are, Decode ends with a valid frame or with one of its errors.
+// For any bytes, Decode returns a valid frame or one of its errors.
 func FuzzDecode(f *testing.F) {
 	photo := encodeJPEG(f, quarters())
 	f.Add(photo)
@@ -131,12 +130,14 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got, err := imagefile.Decode(bytes.NewReader(data), "fuzz")
 		if err != nil {
-			for _, kind := range []error{imagefile.ErrEmpty, imagefile.ErrNotImage, imagefile.ErrTooLarge, imagefile.ErrUnreadable} {
+			for _, kind := range []error{
+				imagefile.ErrEmpty, imagefile.ErrNotImage, imagefile.ErrTooLarge, imagefile.ErrUnreadable,
+			} {
 				if errors.Is(err, kind) {
 					return
 				}
 			}
-			t.Fatalf("error of no kind: %v", err)
+			t.Fatalf("error of an unknown kind: %v", err)
 		}
 		if err := got.Validate(); err != nil {
 			t.Error(err)

@@ -27,7 +27,8 @@ import (
 	"tirewatch/vision/imagefile"
 )
 
-// quarters is a picture of 32 x 16 px whose quarters are, row by row, 20, 90, 160 and 230 grey.
+// quarters returns an image of 32 x 16 px. The grey values of its quarters are, row by row, 20, 90,
+// 160 and 230.
 func quarters() *image.Gray {
 	img := image.NewGray(image.Rect(0, 0, 32, 16))
 	for y := range 16 {
@@ -38,7 +39,7 @@ func quarters() *image.Gray {
 	return img
 }
 
-// redraw is quarters in another kind of image.
+// redraw draws quarters on another kind of image.
 func redraw(dst draw.Image) image.Image {
 	draw.Draw(dst, dst.Bounds(), quarters(), image.Point{}, draw.Src)
 	return dst
@@ -63,7 +64,7 @@ func encodePNG(t testing.TB, img image.Image) []byte {
 	return encode(t, func(b *bytes.Buffer) error { return png.Encode(b, img) })
 }
 
-// corners gives the grey values in the middle of the frame's quarters, row by row.
+// corners returns the grey values in the middle of the frame's quarters, row by row.
 func corners(f *frame.Frame) [4]int {
 	g := f.Gray(nil, f.Bounds())
 	at := func(x, y int) int { return int(g[y*f.Height/4*f.Width+x*f.Width/4]) }
@@ -80,8 +81,8 @@ func checkCorners(t *testing.T, f *frame.Frame, want [4]int, tolerance int) {
 	}
 }
 
-// webpFile is a picture of one grey in lossless WebP, from the specification by hand: a header of 5
-// bytes and five prefix codes with one symbol each.
+// webpFile is an image of one grey value in lossless WebP, built by hand from the specification: a
+// header of 5 bytes and five prefix codes with one symbol each.
 func webpFile() []byte {
 	var bits uint64
 	n := 0
@@ -157,11 +158,12 @@ func TestFormats(t *testing.T) {
 	})
 }
 
-// Read in grey, a file has the pixels that it has when its colours are made grey, turned or not.
+// ReadGray returns the same pixels as Read followed by Frame.Gray, for turned images too.
 func TestDecodeGray(t *testing.T) {
 	photo := encodeJPEG(t, quarters())
 	for name, data := range map[string][]byte{
-		"JPEG": photo, "JPEG, turned": withOrientation(photo, binary.BigEndian, 6), "PNG": encodePNG(t, quarters()), "WebP": webpFile(),
+		"JPEG": photo, "JPEG, turned": withOrientation(photo, binary.BigEndian, 6),
+		"PNG": encodePNG(t, quarters()), "WebP": webpFile(),
 	} {
 		colours, err := imagefile.Decode(bytes.NewReader(data), name)
 		if err != nil {
@@ -180,7 +182,7 @@ func TestDecodeGray(t *testing.T) {
 	}
 }
 
-// An animation is its first picture, also when that covers only a part of the screen.
+// An animation is read as its first image, even if that covers only a part of the screen.
 func TestAnimatedGIF(t *testing.T) {
 	first := redraw(image.NewPaletted(image.Rect(0, 0, 32, 16), palette.Plan9)).(*image.Paletted)
 	second := image.NewPaletted(first.Rect, palette.Plan9)
@@ -195,7 +197,7 @@ func TestAnimatedGIF(t *testing.T) {
 	checkCorners(t, f, [4]int{20, 90, 160, 230}, 15)
 }
 
-// hugePNG has a header that promises w x h px and nothing else.
+// hugePNG consists of a header only, which claims w x h px.
 func hugePNG(t *testing.T, w, h uint32) []byte {
 	data := encodePNG(t, image.NewGray(image.Rect(0, 0, 1, 1)))
 	binary.BigEndian.PutUint32(data[16:], w)
@@ -213,14 +215,16 @@ func TestRefuses(t *testing.T) {
 		says string
 	}{
 		{"empty", nil, imagefile.ErrEmpty, "copy it again"},
-		{"text", []byte("Dear customer, please find attached"), imagefile.ErrNotImage, "known are JPEG"},
-		{"JPEG without its beginning", photo[9:], imagefile.ErrNotImage, "known are JPEG"},
-		{"HEIC of an iPhone", []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"), imagefile.ErrNotImage, "export it as JPEG"},
+		{"text", []byte("Dear customer, please find attached"), imagefile.ErrNotImage, "known formats are JPEG"},
+		{"JPEG without its beginning", photo[9:], imagefile.ErrNotImage, "known formats are JPEG"},
+		{"HEIC of an iPhone", []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"),
+			imagefile.ErrNotImage, "export it as JPEG"},
 		{"video", []byte("\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2"), imagefile.ErrNotImage, "video"},
 		{"JPEG cut in its header", photo[:100], imagefile.ErrUnreadable, "ends too early"},
 		{"JPEG cut in its picture", photo[:len(photo)-20], imagefile.ErrUnreadable, "ends too early"},
 		{"PNG cut", encodePNG(t, quarters())[:60], imagefile.ErrUnreadable, "not enough pixel data"},
-		{"100 megapixels", hugePNG(t, 10_000, 10_000), imagefile.ErrTooLarge, "10000 x 10000 px, the limit is 64 megapixels"},
+		{"100 megapixels", hugePNG(t, 10_000, 10_000),
+			imagefile.ErrTooLarge, "10000 x 10000 px, the limit is 64 megapixels"},
 		{"a line without end", hugePNG(t, 1<<31-1, 1), imagefile.ErrTooLarge, "2147483647 x 1 px"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -237,7 +241,7 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
-// A decoder that panics is a damaged file, not the end of the program.
+// A panic of a decoder means a damaged file. It does not end the program.
 func TestDecoderPanics(t *testing.T) {
 	image.RegisterFormat("trap", "TRAP!", func(r io.Reader) (image.Image, error) { panic("index out of range") },
 		func(r io.Reader) (image.Config, error) { return image.Config{Width: 1, Height: 1}, nil })
@@ -270,8 +274,10 @@ func TestRead(t *testing.T) {
 
 func TestIsImageName(t *testing.T) {
 	for name, want := range map[string]bool{
-		"a.jpg": true, "A.JPG": true, "dir/b.jpeg": true, "c.png": true, "d.webp": true, "e.tiff": true, "f.bmp": true, "g.gif": true,
-		"a.heic": false, "notes.txt": false, "jpg": false, "": false, ".hidden.jpg": false, "dir/._a.jpg": false, "a.jpg.part": false,
+		"a.jpg": true, "A.JPG": true, "dir/b.jpeg": true, "c.png": true,
+		"d.webp": true, "e.tiff": true, "f.bmp": true, "g.gif": true,
+		"a.heic": false, "notes.txt": false, "jpg": false, "": false,
+		".hidden.jpg": false, "dir/._a.jpg": false, "a.jpg.part": false,
 	} {
 		if got := imagefile.IsImageName(name); got != want {
 			t.Errorf("%q: %v, want %v", name, got, want)

@@ -2,11 +2,11 @@ package imagefile
 
 import "tirewatch/vision/frame"
 
-// orient turns the picture as o says. The result has its own pixels, or is f itself when nothing is
-// to be done.
+// orient turns the image as o says. The result has its own pixels, or is f itself if there is
+// nothing to do.
 //
-// Every orientation is a walk through the source: it begins at one corner, takes steps of dx for
-// the next column of the result and of dy for its next row.
+// Every orientation is a walk through the source. It begins at one corner; dx leads to the next
+// column of the result and dy to its next row.
 func orient(f *frame.Frame, o orientation) *frame.Frame {
 	ch := f.Format.Channels()
 	right, down := ch, f.Stride // one step in the source, bytes
