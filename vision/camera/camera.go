@@ -1,12 +1,12 @@
-// Package camera is where pictures come from: the first step of the flow
+// Package camera reads frames from cameras, videos and folders. It is the first step of the flow:
 //
 //	CAMERA -> frame -> locate, crop, normalise -> int8 forward -> verdict
 //
-// A Source gives frames one after another. Cameras, streams and video files come through OpenCV
-// (build tag `opencv`; no OpenCV type leaves this package); a folder of images plays back without
-// it, so that everything behind the camera runs on any PC. Newcomers need Open, which makes a
-// Source from a line of the configuration, and Source.Next. A station wraps it in Reopening, which
-// outlives cables that are pulled and drivers that freeze.
+// A Source returns frames one after another. Cameras, streams and video files need OpenCV (build
+// tag `opencv`; no OpenCV type leaves this package). A folder of images needs none, so that every
+// later step runs on any PC. Start with [Open], which makes a Source from a line of the
+// configuration, and Source.Next. A station wraps the Source in [Reopening], which survives
+// unplugged cables and drivers that hang.
 package camera
 
 import (
@@ -21,41 +21,42 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// Source gives the frames of a camera, a video or a folder. It is for one goroutine.
+// Source returns the frames of a camera, a video or a folder. Only one goroutine may use it.
 type Source interface {
-	// Next waits for a frame. The frame and its pixels are the source's own and valid until the
-	// following call of Next or Close. A finite source ends with io.EOF; ErrStalled says that a
-	// camera went silent; the end of ctx gives its error and leaves the source usable.
+	// Next waits for a frame. The source owns the frame and its pixels; they are valid until the
+	// next call of Next or Close. A finite source ends with io.EOF. ErrStalled means that a camera
+	// sends nothing. When ctx ends, Next returns its error and the source stays usable.
 	Next(ctx context.Context) (*frame.Frame, error)
 	io.Closer
 }
 
 var (
-	// ErrLocation marks a source line that names no source.
+	// ErrLocation marks an invalid source line.
 	ErrLocation = errors.New("unknown image source")
-	// ErrNoOpenCV says that this program was built without OpenCV and cannot open cameras and
+	// ErrNoOpenCV means that this program was built without OpenCV and cannot open cameras and
 	// videos.
-	ErrNoOpenCV = errors.New("this program was built without OpenCV: install libopencv-dev and build with `go build -tags opencv`")
-	// ErrStalled says that a camera gave no frame for Options.StallAfter: reopen it.
+	ErrNoOpenCV = errors.New("this program was built without OpenCV: " +
+		"install libopencv-dev and build with `go build -tags opencv`")
+	// ErrStalled means that a camera returned no frame for Options.StallAfter: reopen it.
 	ErrStalled = errors.New("camera stalled")
-	// ErrFrozen says that a camera gives the same picture again and again: reopen it.
-	ErrFrozen = errors.New("camera frozen: the same picture")
-	// ErrRead says that a read failed in an open camera: reopen it.
-	ErrRead = errors.New("camera gave no frame")
-	// ErrNoImages marks a folder without a single readable image.
+	// ErrFrozen means that a camera returns the same image again and again: reopen it.
+	ErrFrozen = errors.New("camera frozen: the same image")
+	// ErrRead means that a read from an open camera failed: reopen it.
+	ErrRead = errors.New("camera returned no frame")
+	// ErrNoImages marks a folder without any readable image.
 	ErrNoImages = errors.New("no images")
 )
 
-// Kind says how a source is reached.
+// Kind is the type of a source.
 type Kind string
 
 const (
-	V4L2      Kind = "v4l2"      // a camera of this computer: v4l2:/dev/v4l/by-id/...
+	V4L2      Kind = "v4l2"      // a camera on this computer: v4l2:/dev/v4l/by-id/...
 	GStreamer Kind = "gstreamer" // a pipeline that ends in an appsink: Jetson CSI cameras
-	// a network camera: rtsp://user:password@host/path, rtsps:// with TLS
+	// a network camera: rtsp://user:password@host/path, or rtsps:// for TLS
 	RTSP   Kind = "rtsp"
 	File   Kind = "file"   // a video, every frame in order
-	Folder Kind = "folder" // the images of a folder by name
+	Folder Kind = "folder" // the images of a folder in the order of their names
 )
 
 // Location is a parsed source line: "v4l2:DEVICE", "gstreamer:PIPELINE", "rtsp://...", "file:VIDEO"
@@ -65,7 +66,7 @@ type Location struct {
 	Target string // device, pipeline, whole URL, file or folder
 }
 
-// ParseLocation reads a source line. Its errors are ErrLocation.
+// ParseLocation parses a source line. Its errors wrap ErrLocation.
 func ParseLocation(s string) (Location, error) {
 	kind, target, ok := strings.Cut(s, ":")
 	l := Location{Kind: Kind(kind), Target: target}
@@ -75,25 +76,26 @@ func ParseLocation(s string) (Location, error) {
 		l.Kind = RTSP
 		u, err := url.Parse(s)
 		if err != nil || u.Host == "" {
-			return Location{}, fmt.Errorf("%w: %q is no rtsp://host/path", ErrLocation, redact(s))
+			return Location{}, fmt.Errorf("%w: invalid URL %q, want rtsp://HOST/PATH", ErrLocation, redact(s))
 		}
 		l.Target = s
 	default:
-		return Location{}, fmt.Errorf("%w %q: want v4l2:DEVICE, gstreamer:PIPELINE, rtsp://HOST/PATH, file:VIDEO or folder:DIR", ErrLocation, s)
+		return Location{}, fmt.Errorf("%w %q: "+
+			"want v4l2:DEVICE, gstreamer:PIPELINE, rtsp://HOST/PATH, file:VIDEO or folder:DIR", ErrLocation, s)
 	}
 	if !ok || l.Target == "" {
-		return Location{}, fmt.Errorf("%w: %q names nothing to open", ErrLocation, s)
+		return Location{}, fmt.Errorf("%w: %q does not say what to open", ErrLocation, s)
 	}
 	return l, nil
 }
 
-// Live says that the source goes on for ever and that only its newest frame is of interest.
+// Live reports whether the source has no end, so that only its newest frame matters.
 func (l Location) Live() bool { return l.Kind == V4L2 || l.Kind == GStreamer || l.Kind == RTSP }
 
-// NeedsOpenCV says whether only a build with the tag `opencv` can open the source.
+// NeedsOpenCV reports whether only a build with the tag `opencv` can open the source.
 func (l Location) NeedsOpenCV() bool { return l.Kind != Folder }
 
-// String gives the source line for logs: the password of a network camera is left out.
+// String returns the source line for logs, without the password of a network camera.
 func (l Location) String() string {
 	if l.Kind == RTSP {
 		return redact(l.Target)
@@ -101,7 +103,7 @@ func (l Location) String() string {
 	return string(l.Kind) + ":" + l.Target
 }
 
-// redact hides the password of a URL, also of one that does not parse.
+// redact hides the password in a URL, even if the URL is invalid.
 func redact(s string) string {
 	if u, err := url.Parse(s); err == nil {
 		return u.Redacted()
@@ -112,36 +114,36 @@ func redact(s string) string {
 	return s
 }
 
-// Options says what to open and how.
+// Options are the source to open and its settings.
 type Options struct {
 	Source Location
 
-	// Wishes to a camera; zero leaves the driver's choice. What a camera makes of them stands in
-	// its frames.
+	// Requests to a camera. Zero leaves the choice to the driver. The frames show what the camera
+	// really uses.
 	Width, Height int      // px
-	FPS           float64  // frames per second; for a folder the pace of RealTime
-	FourCC        string   // pixel format, four letters: MJPG gives USB cameras their full rate
-	Controls      Controls // of a V4L2 camera: applied, and read back
+	FPS           float64  // frames per second; for a folder, the rate with RealTime
+	FourCC        string   // pixel format, four letters; USB cameras reach their full rate with MJPG
+	Controls      Controls // of a V4L2 camera; each is set and read back
 
-	// of a network camera: the decoder collects no pictures before it gives the first
+	// for a network camera: the decoder buffers no images before it returns the first
 	LowLatency bool
-	// play files and folders at their own pace instead of as fast as they are read
+	// play files and folders at their own rate, not as fast as possible
 	RealTime   bool
-	StallAfter time.Duration // silence of a camera that is ErrStalled; 0 is DefaultStallAfter
+	StallAfter time.Duration // time without a frame until ErrStalled; 0 means DefaultStallAfter
 
-	// Skipped is told of images of a folder that could not be read; nil ignores them.
+	// Skipped is called for each image of a folder that cannot be read. nil ignores them.
 	Skipped func(path string, err error)
 }
 
-// DefaultStallAfter is long enough for the slowest camera start that we know, network cameras
-// waiting for a key frame.
+// DefaultStallAfter is long enough for the slowest known start: a network camera that waits for a
+// key frame.
 const DefaultStallAfter = 10 * time.Second
 
-// defaultFPS paces folders, and videos that do not say their rate.
+// defaultFPS is the rate for folders, and for videos that do not state theirs.
 const defaultFPS = 10
 
-// Open starts the source. Cameras and streams start a goroutine that reads without pause and keeps
-// the newest frame; Close ends it.
+// Open opens the source. For cameras and streams it starts a goroutine that reads without pause and
+// keeps the newest frame. Close ends it.
 func Open(o Options) (Source, error) {
 	var src Source
 	fps := o.FPS
@@ -170,16 +172,15 @@ func Open(o Options) (Source, error) {
 	return src, nil
 }
 
-// grabber is an open device or video as the drivers have it: a read that blocks as long as it
-// likes.
+// grabber is an open device or video. A read may block for any time.
 type grabber interface {
-	// grab waits for the next picture and copies it into f, whose buffer it reuses: Pix, sizes and
-	// format. io.EOF ends a video.
+	// grab waits for the next image and copies it into f: Pix, whose buffer it reuses, sizes and
+	// format. It returns io.EOF at the end of a video.
 	grab(f *frame.Frame) error
 	close() error
 }
 
-// inOrder gives every frame of a video.
+// inOrder returns every frame of a video.
 type inOrder struct {
 	g grabber
 	f frame.Frame
@@ -199,11 +200,11 @@ func (s *inOrder) Next(ctx context.Context) (*frame.Frame, error) {
 
 func (s *inOrder) Close() error { return s.g.close() }
 
-// paced holds a finite source back to a constant rate.
+// paced limits a finite source to a constant rate.
 type paced struct {
 	Source
 	interval time.Duration
-	next     time.Time // when the following frame is due
+	next     time.Time // when the next frame is due
 }
 
 func (p *paced) Next(ctx context.Context) (*frame.Frame, error) {
@@ -216,7 +217,7 @@ func (p *paced) Next(ctx context.Context) (*frame.Frame, error) {
 	return p.Source.Next(ctx)
 }
 
-// sleep waits for d or for the end of ctx, whose error it gives.
+// sleep waits for d. If ctx ends first, it returns its error.
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -19,8 +19,10 @@ func TestParseLocation(t *testing.T) {
 		live       bool
 	}{
 		{"device", "v4l2:/dev/video0", Location{V4L2, "/dev/video0"}, true},
-		{"device by id", "v4l2:/dev/v4l/by-id/usb-046d_HD-video-index0", Location{V4L2, "/dev/v4l/by-id/usb-046d_HD-video-index0"}, true},
-		{"pipeline keeps its colons", "gstreamer:videotestsrc ! caps=\"a:b\" ! appsink", Location{GStreamer, "videotestsrc ! caps=\"a:b\" ! appsink"}, true},
+		{"device by id", "v4l2:/dev/v4l/by-id/usb-046d_HD-video-index0",
+			Location{V4L2, "/dev/v4l/by-id/usb-046d_HD-video-index0"}, true},
+		{"pipeline keeps its colons", "gstreamer:videotestsrc ! caps=\"a:b\" ! appsink",
+			Location{GStreamer, "videotestsrc ! caps=\"a:b\" ! appsink"}, true},
 		{"network camera", "rtsp://cam:554/s1", Location{RTSP, "rtsp://cam:554/s1"}, true},
 		{"video", "file:belt.avi", Location{File, "belt.avi"}, false},
 		{"folder", "folder:/data/tires", Location{Folder, "/data/tires"}, false},
@@ -55,7 +57,7 @@ func TestPasswordStaysOutOfLogs(t *testing.T) {
 	}
 }
 
-// fakeCamera is a fake device. What it does on each read comes through a channel.
+// fakeCamera is a fake device. It receives what to do on each read from a channel.
 type fakeCamera struct {
 	reads  chan func(f *frame.Frame) error
 	closed chan struct{}
@@ -69,7 +71,7 @@ func (c *fakeCamera) grab(f *frame.Frame) error { return (<-c.reads)(f) }
 
 func (c *fakeCamera) close() error { close(c.closed); return nil }
 
-// show makes one picture of w x 1 px whose bytes are all v.
+// show makes one image of w x 1 px whose bytes are all v.
 func show(w int, v byte) func(f *frame.Frame) error {
 	return func(f *frame.Frame) error {
 		f.Pix = f.Pix[:0]
@@ -97,7 +99,7 @@ func TestNewestDropsStaleFrames(t *testing.T) {
 		if err != nil || f.Pix[0] != 4 || f.Seq != 5 {
 			t.Fatalf("got frame %+v, %v; want the fifth, of value 4", f, err)
 		}
-		// What the caller holds is not overwritten, however far the camera runs ahead.
+		// The frame of the caller is not overwritten, however many frames follow.
 		for v := range byte(5) {
 			cam.reads <- show(2, 100+v)
 		}
@@ -144,8 +146,8 @@ func TestNewestStalls(t *testing.T) {
 		if !strings.Contains(err.Error(), device.Target) {
 			t.Errorf("the error does not name the camera: %v", err)
 		}
-		// The read hangs on: Close does not wait for ever, and the device is closed when the driver
-		// comes back.
+		// The read still hangs. Close does not wait forever, and the device is closed when the
+		// driver returns.
 		if err := n.Close(); !errors.Is(err, ErrStalled) {
 			t.Fatalf("close: %v; want ErrStalled", err)
 		}
@@ -195,7 +197,7 @@ func TestMissingDevice(t *testing.T) {
 		name, target, says, hint string
 	}{
 		{"no such device", "/dev/no-such-camera", "no such file", "/dev/v4l/by-id"},
-		{"a file is no device", "camera_test.go", "not a device", "/dev/v4l/by-id"},
+		{"a regular file", "camera_test.go", "not a device", "/dev/v4l/by-id"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Open(Options{Source: Location{V4L2, c.target}})
@@ -203,7 +205,8 @@ func TestMissingDevice(t *testing.T) {
 			if !errors.As(err, &open) {
 				t.Fatalf("got %v; want an *OpenError", err)
 			}
-			if !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), c.target) || !strings.Contains(open.Hint(), c.hint) {
+			if !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), c.target) ||
+				!strings.Contains(open.Hint(), c.hint) {
 				t.Errorf("error %q, hint %q", err, open.Hint())
 			}
 		})
@@ -214,7 +217,9 @@ func TestMissingDevice(t *testing.T) {
 }
 
 func FuzzParseLocation(f *testing.F) {
-	for _, line := range []string{"v4l2:/dev/video0", "rtsp://u:p@h/x", "rtsps://h", "file:", "folder:a:b", "rtsp:%zz@", "gstreamer:a ! b"} {
+	for _, line := range []string{
+		"v4l2:/dev/video0", "rtsp://u:p@h/x", "rtsps://h", "file:", "folder:a:b", "rtsp:%zz@", "gstreamer:a ! b",
+	} {
 		f.Add(line)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
@@ -226,7 +231,7 @@ func FuzzParseLocation(f *testing.F) {
 			return
 		}
 		if l.Target == "" {
-			t.Errorf("%q names nothing", line)
+			t.Errorf("%q was accepted without a target", line)
 		}
 		if again, err := ParseLocation(l.String()); l.Kind != RTSP && (err != nil || again != l) {
 			t.Errorf("%q prints as %q, which is %+v, %v", line, l, again, err)

@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// Controls are settings of a V4L2 camera that shall not follow the picture. A tire on a belt fills
-// the frame for a moment and leaves it: a camera that adapts shows each tire differently from the
-// pictures that the network learned from. nil leaves a setting to the camera's automatic, also when
-// an earlier run has locked it: cameras keep their settings until they are unplugged.
+// Controls are settings of a V4L2 camera that must not follow the image. A tire on a belt fills the
+// frame for a moment and leaves it. A camera that adapts shows each tire differently from the
+// images that the network was trained on. nil leaves a setting to the camera's automatic mode, even
+// if an earlier run has locked it: cameras keep their settings until they are unplugged.
 type Controls struct {
 	Exposure     *int // 100 microseconds
 	Gain         *int // the camera's own unit
@@ -16,12 +16,12 @@ type Controls struct {
 	Focus        *int // the camera's own unit
 }
 
-// lock is one of Controls: the automatic that must be off before the value counts.
+// lock is one of Controls. Its automatic mode must be off before the value has an effect.
 type lock struct {
 	name      string // of the key in the configuration
 	automatic uint32
 	off       int32
-	on        []int32 // the first that the camera takes
+	on        []int32 // tried in order; the camera accepts at least one
 	value     uint32
 }
 
@@ -34,23 +34,23 @@ var (
 	lockFocus        = lock{"focus", 0x009a090c, 0, []int32{1}, 0x009a090a}
 )
 
-// control is what a driver says about one of its settings.
+// control is a driver's description of one of its settings.
 type control struct {
 	name           string
 	min, max, step int32
 }
 
-// errNoControl says that the camera has no such setting.
+// errNoControl means that the camera does not have the setting.
 var errNoControl = errors.New("the camera has no such control")
 
-// controller is an open V4L2 device. Its errors are errNoControl or the system's.
+// controller is an open V4L2 device. Its errors are errNoControl or those of the system.
 type controller interface {
 	query(id uint32) (control, error)
 	get(id uint32) (int32, error)
 	set(id uint32, value int32) error
 }
 
-// ControlError is a setting that the camera does not have or does not take.
+// ControlError is a setting that the camera does not have or does not accept.
 type ControlError struct {
 	Device string
 	Key    string // in the configuration
@@ -64,10 +64,10 @@ func (e *ControlError) Error() string {
 }
 func (e *ControlError) Unwrap() error { return e.Err }
 
-// Hint is what to do about it.
+// Hint returns what to do about it.
 func (e *ControlError) Hint() string { return e.Advice }
 
-// apply locks what c names, gives the rest back to the camera, and reads back what became of it.
+// apply locks the settings in c, returns the others to automatic mode, and reads each value back.
 func (c Controls) apply(device string, dev controller) error {
 	for _, s := range []struct {
 		lock lock
@@ -80,7 +80,8 @@ func (c Controls) apply(device string, dev controller) error {
 		if err := s.lock.set(dev, *s.want); err != nil {
 			err.Device = device
 			if err.Advice == "" {
-				err.Advice = fmt.Sprintf("v4l2-ctl -d %s --list-ctrls-menus shows what the camera can do; without the key it decides itself", device)
+				err.Advice = fmt.Sprintf("v4l2-ctl -d %s --list-ctrls-menus shows what the camera supports; "+
+					"without the key, the camera chooses the value", device)
 			}
 			return err
 		}
@@ -88,7 +89,7 @@ func (c Controls) apply(device string, dev controller) error {
 	return nil
 }
 
-// release hands a setting back. Many cameras have no automatic for it, which is no error.
+// release returns a setting to its automatic mode. It is not an error that many cameras have none.
 func (l lock) release(dev controller) {
 	if _, err := dev.query(l.automatic); err != nil {
 		return
@@ -100,8 +101,8 @@ func (l lock) release(dev controller) {
 	}
 }
 
-// set switches the automatic off, without which a driver refuses the value or forgets it with the
-// next picture, and then sets the value.
+// set first switches the automatic mode off, then sets the value. With the mode on, a driver
+// refuses the value or loses it with the next image.
 func (l lock) set(dev controller, want int) *ControlError {
 	failed := func(advice, format string, args ...any) *ControlError {
 		return &ControlError{Key: l.name, Want: want, Err: fmt.Errorf(format, args...), Advice: advice}
@@ -114,14 +115,15 @@ func (l lock) set(dev controller, want int) *ControlError {
 	if below := int64(want) - int64(known.min); below < 0 || want > int(known.max) || below%step != 0 {
 		nearest := min(max(int64(want), int64(known.min)), int64(known.max))
 		nearest -= (nearest - int64(known.min)) % step
-		return failed(fmt.Sprintf("the nearest is %s = %d", l.name, nearest), "%s takes %d to %d in steps of %d", known.name, known.min, known.max, step)
+		return failed(fmt.Sprintf("the nearest value is %s = %d", l.name, nearest),
+			"%s accepts %d to %d in steps of %d", known.name, known.min, known.max, step)
 	}
 	if _, err := dev.query(l.automatic); err == nil {
 		if err := dev.set(l.automatic, l.off); err != nil {
-			return failed("", "switch its automatic off: %w", err)
+			return failed("", "switch off its automatic mode: %w", err)
 		}
 		if got, err := dev.get(l.automatic); err != nil || got != l.off {
-			return failed("", "switch its automatic off: it stays at %d, %v", got, err)
+			return failed("", "switch off its automatic mode: it stays at %d, %v", got, err)
 		}
 	} else if !errors.Is(err, errNoControl) {
 		return failed("", "%w", err)
@@ -134,7 +136,8 @@ func (l lock) set(dev controller, want int) *ControlError {
 		return failed("", "read it back: %w", err)
 	}
 	if got != int32(want) {
-		return failed(fmt.Sprintf("use %s = %d, or find out which setting of the camera overrules it", l.name, got), "the camera made %d of it", got)
+		return failed(fmt.Sprintf("use %s = %d, or find the camera setting that overrides it", l.name, got),
+			"the camera set %d instead", got)
 	}
 	return nil
 }

@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-// drawnCamera is a driver with the manners of UVC cameras: a value is refused while its automatic
-// is on.
+// drawnCamera is a driver that behaves like UVC cameras: it refuses a value while its automatic
+// mode is on.
 type drawnCamera struct {
 	controls map[uint32]control
 	values   map[uint32]int32
-	stubborn bool // takes a value and keeps its own
+	stubborn bool // accepts a value and keeps its own
 	calls    []string
 }
 
@@ -57,21 +57,24 @@ func TestControlsAreLocked(t *testing.T) {
 		t.Fatal(err)
 	}
 	for what, got := range map[string][2]int32{
-		"exposure": {cam.values[lockExposure.value], 155}, "its automatic": {cam.values[lockExposure.automatic], 1},
-		"white balance": {cam.values[lockWhiteBalance.value], 500}, "its automatic, too": {cam.values[lockWhiteBalance.automatic], 0},
-		"the focus, which nobody asked for,": {cam.values[lockFocus.automatic], 1},
+		"exposure":                       {cam.values[lockExposure.value], 155},
+		"exposure's automatic mode":      {cam.values[lockExposure.automatic], 1},
+		"white balance":                  {cam.values[lockWhiteBalance.value], 500},
+		"white balance's automatic mode": {cam.values[lockWhiteBalance.automatic], 0},
+		"the focus, which is not set,":   {cam.values[lockFocus.automatic], 1},
 	} {
 		if got[0] != got[1] {
 			t.Errorf("%s is %d, want %d", what, got[0], got[1])
 		}
 	}
-	// Without the keys the camera is its own master again.
-	if err := (Controls{}).apply("/dev/video0", cam); err != nil || cam.values[lockExposure.automatic] != 3 || cam.values[lockWhiteBalance.automatic] != 1 {
+	// Without the keys, the camera chooses the values again.
+	if err := (Controls{}).apply("/dev/video0", cam); err != nil ||
+		cam.values[lockExposure.automatic] != 3 || cam.values[lockWhiteBalance.automatic] != 1 {
 		t.Errorf("%v, %v", cam.values, err)
 	}
 }
 
-// A camera without an automatic gain has a gain all the same.
+// A camera without automatic gain still has a gain.
 func TestControlWithoutAutomatic(t *testing.T) {
 	cam := newDrawnCamera(lockGain)
 	delete(cam.controls, lockGain.automatic)
@@ -90,15 +93,20 @@ func TestControlsThatCannotBe(t *testing.T) {
 		want, hint string
 	}{
 		{"too much", Controls{Exposure: number(5000)}, false,
-			"/dev/video0: set exposure to 5000: exposure absolute takes 10 to 1000 in steps of 5", "the nearest is exposure = 1000"},
+			"/dev/video0: set exposure to 5000: exposure absolute accepts 10 to 1000 in steps of 5",
+			"the nearest value is exposure = 1000"},
 		{"too little", Controls{Exposure: number(0)}, false,
-			"/dev/video0: set exposure to 0: exposure absolute takes 10 to 1000 in steps of 5", "the nearest is exposure = 10"},
+			"/dev/video0: set exposure to 0: exposure absolute accepts 10 to 1000 in steps of 5",
+			"the nearest value is exposure = 10"},
 		{"between two steps", Controls{Exposure: number(158)}, false,
-			"/dev/video0: set exposure to 158: exposure absolute takes 10 to 1000 in steps of 5", "the nearest is exposure = 155"},
+			"/dev/video0: set exposure to 158: exposure absolute accepts 10 to 1000 in steps of 5",
+			"the nearest value is exposure = 155"},
 		{"not there", Controls{Focus: number(20)}, false,
-			"/dev/video0: set focus to 20: the camera has no such control", "v4l2-ctl -d /dev/video0 --list-ctrls-menus shows"},
+			"/dev/video0: set focus to 20: the camera has no such control",
+			"v4l2-ctl -d /dev/video0 --list-ctrls-menus shows"},
 		{"not kept", Controls{Exposure: number(200)}, true,
-			"/dev/video0: set exposure to 200: the camera made 100 of it", "use exposure = 100, or find out which setting"},
+			"/dev/video0: set exposure to 200: the camera set 100 instead",
+			"use exposure = 100, or find the camera setting"},
 	} {
 		cam := newDrawnCamera(lockExposure)
 		cam.stubborn = test.stubborn

@@ -7,22 +7,22 @@ import (
 	"os"
 )
 
-// OpenError says which source could not be opened and what to look at.
+// OpenError says which source could not be opened and what to check.
 type OpenError struct {
 	Source Location
 	Err    error
-	Advice string // one line for the person at the machine, may be empty
+	Advice string // one line for the technician; may be empty
 }
 
 func (e *OpenError) Error() string { return fmt.Sprintf("open %s: %v", e.Source, e.Err) }
 
 func (e *OpenError) Unwrap() error { return e.Err }
 
-// Hint is what to do about it.
+// Hint returns what to do about it.
 func (e *OpenError) Hint() string { return e.Advice }
 
-// Check says whether the source is there and this program could open it, without doing so. Network
-// cameras and pipelines show only when they are opened.
+// Check returns an error if the source is missing or this program cannot open it. It does not open
+// the source. Problems of network cameras and pipelines appear only when they are opened.
 func Check(l Location) error {
 	if l.Kind == Folder {
 		_, err := openFolder(l.Target, nil)
@@ -37,7 +37,7 @@ func Check(l Location) error {
 	return nil
 }
 
-// checkReachable asks the operating system first: OpenCV says no more than that it did not work.
+// checkReachable tries the operating system first, because OpenCV reports no reason when it fails.
 func checkReachable(l Location) error {
 	mode := os.O_RDONLY
 	switch l.Kind {
@@ -62,7 +62,8 @@ func checkReachable(l Location) error {
 	return nil
 }
 
-// openError drops the path from what the system says, because Location names it, and adds advice.
+// openError removes the path from the system's error, because Location contains it, and adds
+// advice.
 func openError(l Location, err error) error {
 	if p := (*fs.PathError)(nil); errors.As(err, &p) {
 		err = p.Err

@@ -12,12 +12,12 @@ import (
 	"tirewatch/vision/imagefile"
 )
 
-// folder plays the images of a folder in the order of their names, each once.
+// folder returns the images of a folder in the order of their names, each once.
 type folder struct {
 	dir     string
-	names   []string // what is still to come
+	names   []string // images not read yet
 	skipped func(path string, err error)
-	seq     uint64 // frames given
+	seq     uint64 // frames returned
 	missed  int    // images that could not be read
 }
 
@@ -38,8 +38,8 @@ func openFolder(dir string, skipped func(path string, err error)) (*folder, erro
 	return s, nil
 }
 
-// Next reads the next image that can be read. The others are reported and passed over: one broken
-// photograph does not end a night's run.
+// Next returns the next image that can be read. The others are reported and skipped: one damaged
+// photograph does not end a run.
 func (s *folder) Next(ctx context.Context) (*frame.Frame, error) {
 	for len(s.names) > 0 {
 		if err := ctx.Err(); err != nil {
@@ -47,7 +47,7 @@ func (s *folder) Next(ctx context.Context) (*frame.Frame, error) {
 		}
 		path := filepath.Join(s.dir, s.names[0])
 		s.names = s.names[1:]
-		// locators, networks and the page look at grey values only
+		// Locators, networks and the page use grey values only.
 		f, err := imagefile.ReadGray(path)
 		if err != nil {
 			s.missed++
@@ -61,7 +61,7 @@ func (s *folder) Next(ctx context.Context) (*frame.Frame, error) {
 		return f, nil
 	}
 	if s.seq == 0 {
-		return nil, fmt.Errorf("read %s: %w: none of %d can be read", s.dir, ErrNoImages, s.missed)
+		return nil, fmt.Errorf("read folder %s: %w: none of its %d files can be read", s.dir, ErrNoImages, s.missed)
 	}
 	return nil, io.EOF
 }

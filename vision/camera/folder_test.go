@@ -17,7 +17,7 @@ import (
 
 var osPermission = fs.PathError{Op: "open", Path: device.Target, Err: fs.ErrPermission}
 
-// writePNG writes a picture of w x w px in one grey.
+// writePNG writes an image of w x w px with one grey value.
 func writePNG(t *testing.T, path string, w int, grey uint8) {
 	t.Helper()
 	img := image.NewGray(image.Rect(0, 0, w, w))
@@ -34,7 +34,7 @@ func writePNG(t *testing.T, path string, w int, grey uint8) {
 	}
 }
 
-// drain reads a finite source to its end and gives the names of its frames.
+// drain reads a finite source to its end and returns the names of its frames.
 func drain(t *testing.T, src Source) (names []string, end error) {
 	t.Helper()
 	for {
@@ -54,7 +54,7 @@ func TestFolderPlaysByNameAndSkipsTheUnreadable(t *testing.T) {
 	for i, name := range []string{"b.png", "a.png", "d.png"} {
 		writePNG(t, filepath.Join(dir, name), 4+i, uint8(i))
 	}
-	os.WriteFile(filepath.Join(dir, "c.png"), []byte("not a picture"), 0o644)
+	os.WriteFile(filepath.Join(dir, "c.png"), []byte("not an image"), 0o644)
 	os.WriteFile(filepath.Join(dir, "notes.txt"), []byte("not an image name"), 0o644)
 	os.Mkdir(filepath.Join(dir, "e.png"), 0o755)
 
@@ -91,7 +91,7 @@ func TestFolderWithoutImages(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, end := drain(t, src); !errors.Is(end, ErrNoImages) {
-		t.Errorf("only broken images: %v; want ErrNoImages", end)
+		t.Errorf("only damaged images: %v; want ErrNoImages", end)
 	}
 }
 
@@ -107,7 +107,7 @@ func TestRealTimePace(t *testing.T) {
 		}
 		start := time.Now()
 		drain(t, src)
-		// Frames at 0, 0.5 and 1 s; the end is found at 1.5 s.
+		// Frames at 0, 0.5 and 1 s; the end at 1.5 s.
 		if took := time.Since(start); took != 1500*time.Millisecond {
 			t.Errorf("3 frames at 2 per second took %v", took)
 		}

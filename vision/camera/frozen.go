@@ -8,20 +8,20 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// DefaultFrozenAfter is how long a live camera may show the same picture, to the bit. A sensor has
-// noise, and a compressed stream starts anew every few seconds, so a picture without any change for
-// a minute comes from a driver that repeats its last buffer.
+// DefaultFrozenAfter is how long a live camera may return the same image, to the bit. A sensor has
+// noise, and a compressed stream has a new key frame every few seconds. So an image without any
+// change for a minute is a driver that repeats its last buffer.
 const DefaultFrozenAfter = time.Minute
 
-// frozen notices a camera that gives frames, but always the same one.
+// frozen detects a camera that returns frames, but always the same one.
 type frozen struct {
 	after time.Duration
-	sum   uint32    // of the latest picture
-	since time.Time // of the first frame of this picture, by the clock that never jumps
+	sum   uint32    // of the latest image
+	since time.Time // when this image was first seen, on the monotonic clock
 	known bool
 }
 
-// look compares a frame with those before it. The error is ErrFrozen.
+// look compares a frame with those before it. Its error wraps ErrFrozen.
 func (z *frozen) look(f *frame.Frame, now time.Time) error {
 	sum := glance(f)
 	if !z.known || sum != z.sum {
@@ -35,13 +35,13 @@ func (z *frozen) look(f *frame.Frame, now time.Time) error {
 	return nil
 }
 
-// glanceRows is the distance of the rows that count: a sixteenth of the picture has noise enough,
-// and costs next to nothing.
+// glanceRows is the distance of the rows that are compared. A sixteenth of the image has enough
+// noise and takes almost no time.
 const glanceRows = 16
 
 var glanceTable = crc32.MakeTable(crc32.Castagnoli)
 
-// glance sums up some rows of a picture.
+// glance returns a checksum of every glanceRows-th row.
 func glance(f *frame.Frame) (sum uint32) {
 	n := f.Width * f.Format.Channels()
 	for y := 0; y < f.Height; y += glanceRows {

@@ -10,7 +10,8 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// film is a camera at one frame a second whose picture is pixel 0: it changes as its script says.
+// film is a camera with one frame per second of one pixel. The function pixel returns the pixel of
+// each second.
 type film struct {
 	pixel func(second int) byte
 	at    int
@@ -19,13 +20,14 @@ type film struct {
 func (s *film) Next(context.Context) (*frame.Frame, error) {
 	time.Sleep(time.Second)
 	s.at++
-	return &frame.Frame{Width: 1, Height: 1, Stride: 1, Format: frame.Gray, Pix: []byte{s.pixel(s.at)}, Seq: uint64(s.at)}, nil
+	return &frame.Frame{Width: 1, Height: 1, Stride: 1, Format: frame.Gray,
+		Pix: []byte{s.pixel(s.at)}, Seq: uint64(s.at)}, nil
 }
 
 func (s *film) Close() error { return nil }
 
-// A driver that repeats its last picture is noticed after the time that is allowed, once for each
-// such time, and reopened; a picture that changes now and then is not.
+// A driver that repeats its last image is reopened after the allowed time, and again after each
+// further such time. A camera whose image changes sometimes is not reopened.
 func TestFrozenCameraIsReopened(t *testing.T) {
 	for _, c := range []struct {
 		name  string

@@ -9,12 +9,11 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// newest reads a camera without pause and keeps only the latest picture. Drivers queue frames: a
-// loop that reads a frame, thinks for 50 ms and reads again would see the belt as it was seconds
-// ago.
+// newest reads a camera without pause and keeps only the latest frame. Drivers queue frames: a loop
+// that reads a frame, computes for 50 ms and reads again would see the belt as it was seconds ago.
 //
-// Three frames rotate, and nobody copies: the reader fills one, the latest complete one waits, the
-// caller holds the third.
+// Three frames rotate, and nothing is copied: the reader fills one, the latest complete one waits,
+// and the caller holds the third.
 type newest struct {
 	loc        Location
 	stallAfter time.Duration
@@ -23,7 +22,7 @@ type newest struct {
 	ended chan struct{} // closed when the reader has closed the device
 
 	mu     sync.Mutex
-	ready  *frame.Frame   // latest complete picture that Next has not given yet; guarded by mu
+	ready  *frame.Frame   // latest complete frame that Next has not returned yet; guarded by mu
 	spare  []*frame.Frame // guarded by mu
 	err    error          // why the reader ended; guarded by mu
 	closed bool           // guarded by mu
@@ -31,8 +30,8 @@ type newest struct {
 	current *frame.Frame // with the caller; owned by Next
 }
 
-// closeGrace is how long Close waits for a read in progress. A healthy camera needs one frame's
-// time.
+// closeGrace is how long Close waits for a running read. A working camera needs the time of one
+// frame.
 const closeGrace = 2 * time.Second
 
 func newNewest(g grabber, loc Location, stallAfter time.Duration) *newest {
@@ -50,8 +49,8 @@ func newNewest(g grabber, loc Location, stallAfter time.Duration) *newest {
 	return n
 }
 
-// read is the reader goroutine. It alone touches the device, so that nothing is closed under a read
-// that hangs.
+// read is the reader goroutine. Only it uses the device, so that the device is never closed during
+// a read that hangs.
 func (n *newest) read(g grabber, f *frame.Frame) {
 	defer close(n.ended)
 	defer g.close()
@@ -83,7 +82,7 @@ func (n *newest) read(g grabber, f *frame.Frame) {
 	}
 }
 
-// Next gives the latest frame, or waits for one that it has not given yet.
+// Next returns the latest frame. If it has returned that one already, it waits for a new one.
 func (n *newest) Next(ctx context.Context) (*frame.Frame, error) {
 	silence := time.NewTimer(n.stallAfter)
 	defer silence.Stop()
@@ -101,8 +100,8 @@ func (n *newest) Next(ctx context.Context) (*frame.Frame, error) {
 	}
 }
 
-// take swaps the waiting frame for the caller's old one. A last frame is given before the error
-// that followed it.
+// take exchanges the caller's old frame for the waiting one. The last frame is returned before the
+// error that followed it.
 func (n *newest) take() (*frame.Frame, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -116,8 +115,8 @@ func (n *newest) take() (*frame.Frame, error) {
 	return n.current, nil
 }
 
-// Close ends the reader. A read that hangs cannot be interrupted: then the device is closed when
-// the driver returns from it, and Close says so with ErrStalled.
+// Close ends the reader. A read that hangs cannot be interrupted: then Close returns ErrStalled,
+// and the device is closed when the driver returns from the read.
 func (n *newest) Close() error {
 	n.mu.Lock()
 	n.closed = true
@@ -128,6 +127,6 @@ func (n *newest) Close() error {
 	case <-n.ended:
 		return nil
 	case <-grace.C:
-		return fmt.Errorf("close %s: %w in a read; it is closed when the driver returns", n.loc, ErrStalled)
+		return fmt.Errorf("close %s: %w during a read; it is closed when the driver returns", n.loc, ErrStalled)
 	}
 }

@@ -13,20 +13,20 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// hasOpenCV says whether cameras and videos can be opened.
+// hasOpenCV reports whether cameras and videos can be opened.
 const hasOpenCV = true
 
-// capture is an OpenCV VideoCapture. Its Mat lives in C memory; grab copies out of it, so that
-// frames are ordinary Go values.
+// capture is an OpenCV VideoCapture. Its Mat is in C memory. grab copies from it, so that frames
+// are ordinary Go values.
 type capture struct {
 	loc  Location
 	vc   *gocv.VideoCapture
 	mat  gocv.Mat
-	read uint64 // pictures read
+	read uint64 // images read
 }
 
-// backends maps a kind to OpenCV's. The one is named and not guessed: OpenCV's own order tries
-// GStreamer for a device first, where the properties below have other units.
+// backends maps a kind to the OpenCV backend. It is fixed because OpenCV's own order tries
+// GStreamer first for a device, where the properties below have other units.
 var backends = map[Kind]gocv.VideoCaptureAPI{
 	V4L2:      gocv.VideoCaptureV4L2,
 	GStreamer: gocv.VideoCaptureGstreamer,
@@ -36,8 +36,8 @@ var backends = map[Kind]gocv.VideoCaptureAPI{
 
 const ffmpegOptions = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 
-// openCapture opens a camera, stream or video and gives the frames per second that it claims, 0
-// when it claims none.
+// openCapture opens a camera, stream or video and returns the frames per second that it states, 0
+// if it states none.
 func openCapture(o Options) (grabber, float64, error) {
 	api, ok := backends[o.Source.Kind]
 	if !ok {
@@ -47,8 +47,8 @@ func openCapture(o Options) (grabber, float64, error) {
 		return nil, 0, err
 	}
 	if o.Source.Kind == RTSP && o.LowLatency {
-		// The only way in that OpenCV has. TCP is its own default, which setting anything here
-		// would undo; whoever set it from outside knows better.
+		// OpenCV offers only this variable. TCP is OpenCV's default, but any value here replaces
+		// it. A value that the user has set is kept.
 		if _, set := os.LookupEnv(ffmpegOptions); !set {
 			if err := os.Setenv(ffmpegOptions, "rtsp_transport;tcp|fflags;nobuffer|flags;low_delay"); err != nil {
 				return nil, 0, err
@@ -58,7 +58,7 @@ func openCapture(o Options) (grabber, float64, error) {
 	vc, err := gocv.VideoCaptureFileWithAPI(o.Source.Target, api)
 	if err != nil {
 		vc.Close()
-		// OpenCV's text repeats the target, and with it the password of a network camera.
+		// OpenCV's text contains the target, and with it the password of a network camera.
 		return nil, 0, openError(o.Source, errors.New("OpenCV cannot open it"))
 	}
 	if o.Source.Kind == V4L2 {
@@ -71,9 +71,9 @@ func openCapture(o Options) (grabber, float64, error) {
 	return &capture{loc: o.Source, vc: vc, mat: gocv.NewMat()}, vc.Get(gocv.VideoCaptureFPS), nil
 }
 
-// configure asks the camera for what the options wish. The order matters: the pixel format decides
-// which sizes exist, the size which rates. Exposure and its like are not OpenCV's business: it
-// neither tells the range nor says whether the camera took a value (opencv#9738).
+// configure requests the options from the camera. The order matters: the pixel format decides which
+// sizes exist, and the size decides which rates. Exposure and the other Controls are not set with
+// OpenCV: it reports neither their range nor whether the camera accepted a value (opencv#9738).
 func configure(vc *gocv.VideoCapture, o Options) {
 	if o.FourCC != "" {
 		vc.Set(gocv.VideoCaptureFOURCC, vc.ToCodec(o.FourCC))
@@ -93,7 +93,7 @@ func (c *capture) grab(f *frame.Frame) error {
 		case c.loc.Live():
 			return fmt.Errorf("%w: %s", ErrRead, c.loc)
 		case c.read == 0:
-			return fmt.Errorf("read %s: %w: no picture in it that OpenCV can decode", c.loc, ErrRead)
+			return fmt.Errorf("read %s: %w: OpenCV cannot decode any image in it", c.loc, ErrRead)
 		}
 		return io.EOF
 	}
@@ -101,7 +101,7 @@ func (c *capture) grab(f *frame.Frame) error {
 	return copyMat(f, &c.mat)
 }
 
-// copyMat copies the picture into the frame's buffer, which grows when the picture does.
+// copyMat copies the image into the frame's buffer and enlarges the buffer if needed.
 func copyMat(f *frame.Frame, m *gocv.Mat) error {
 	switch m.Type() {
 	case gocv.MatTypeCV8UC3:
@@ -109,7 +109,7 @@ func copyMat(f *frame.Frame, m *gocv.Mat) error {
 	case gocv.MatTypeCV8UC1:
 		f.Format = frame.Gray
 	default:
-		return fmt.Errorf("%w: pixel type %d, want 8 bit with 1 or 3 channels", ErrRead, m.Type())
+		return fmt.Errorf("%w: OpenCV pixel type %d, want 8 bits and 1 or 3 channels", ErrRead, m.Type())
 	}
 	pix, err := m.DataPtrUint8()
 	if err != nil {

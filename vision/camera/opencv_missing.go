@@ -4,10 +4,10 @@ package camera
 
 import "fmt"
 
-// hasOpenCV says whether cameras and videos can be opened.
+// hasOpenCV reports whether cameras and videos can be opened.
 const hasOpenCV = false
 
-// openCapture stands in for OpenCV in a build without it.
+// openCapture replaces that of OpenCV in a build without it. It always fails.
 func openCapture(o Options) (grabber, float64, error) {
 	if !o.Source.NeedsOpenCV() || o.Source.Kind == "" {
 		return nil, 0, fmt.Errorf("%w %q", ErrLocation, o.Source)

@@ -19,8 +19,8 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// writeVideo writes an MJPEG video of 64 x 48 px. Frame i is of colour (20*i, 100, 200) in red,
-// green, blue.
+// writeVideo writes an MJPEG video of 64 x 48 px. The colour of frame i is red 20*i, green 100,
+// blue 200.
 func writeVideo(t *testing.T, frames int) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "clip.avi")
@@ -115,8 +115,8 @@ func TestVideoThatIsNone(t *testing.T) {
 	}
 }
 
-// TestLiveReaderOnRealVideo runs the goroutine of cameras over a real OpenCV capture: a video that
-// is read like one.
+// TestLiveReaderOnRealVideo runs the reader goroutine of cameras on a real OpenCV capture: a video
+// that is read like a camera.
 func TestLiveReaderOnRealVideo(t *testing.T) {
 	loc := Location{File, writeVideo(t, 10)}
 	g, fps, err := openCapture(Options{Source: loc})

@@ -9,37 +9,37 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// Reopening keeps a live source alive: when it fails it is closed and opened again, for ever, with
-// growing pauses. A finite source passes through, its end and its errors are final, unless it is to
-// play in a loop. Frame numbers go on over a reopening.
+// Reopening keeps a live source open. When it fails, it is closed and opened again, without limit,
+// with growing pauses. The end and the errors of a finite source are final, unless it plays in a
+// loop. Frame numbers continue after a reopening.
 type Reopening struct {
 	o ReopenOptions
 
-	src   Source // nil between two lives
+	src   Source // nil while closed
 	wait  time.Duration
-	down  bool // an error was reported and no frame has come since
+	down  bool // an error was reported, and no frame has arrived since
 	still frozen
-	base  uint64      // frame numbers that earlier lives used
-	last  uint64      // latest frame number given
-	frame frame.Frame // the latest given; its pixels belong to src
+	base  uint64      // last frame number before src was opened
+	last  uint64      // latest frame number returned
+	frame frame.Frame // latest frame returned; its pixels belong to src
 }
 
-// ReopenOptions says what to keep alive.
+// ReopenOptions says what to open, and when to open it again.
 type ReopenOptions struct {
 	Open  func() (Source, error)
 	Live  bool    // errors are retried
-	Loop  bool    // the end of a finite source is its beginning
+	Loop  bool    // a finite source starts again at its end
 	Pause Backoff // zero: DefaultBackoff
-	// a live source that shows one picture for so long is opened again; zero: DefaultFrozenAfter
+	// a live source that returns one image for so long is opened again; zero: DefaultFrozenAfter
 	Frozen time.Duration
 	Event  func(Event) // called by Next, in its goroutine
 }
 
-// Backoff is the pause before the first attempt and the longest; it doubles in between.
+// Backoff is the first and the longest pause before an attempt. The pause doubles each time.
 type Backoff struct{ First, Max time.Duration }
 
-// DefaultBackoff finds a camera that was plugged back within seconds and does not fill the log
-// meanwhile.
+// DefaultBackoff finds a camera within seconds after it was plugged in again, and does not fill the
+// log meanwhile.
 var DefaultBackoff = Backoff{First: 500 * time.Millisecond, Max: 10 * time.Second}
 
 func (b Backoff) next(last time.Duration) time.Duration {
@@ -49,13 +49,13 @@ func (b Backoff) next(last time.Duration) time.Duration {
 	return min(2*last, b.Max)
 }
 
-// Event is what happened to the source.
+// Event says that the source failed or works again.
 type Event struct {
-	Err   error         // why it is down; nil: it is back
+	Err   error         // why it failed; nil: it works again
 	Retry time.Duration // pause before the next attempt
 }
 
-// NewReopening wraps the sources that o.Open makes. The first one is opened by the first Next.
+// NewReopening wraps the sources that o.Open opens. The first Next opens the first one.
 func NewReopening(o ReopenOptions) *Reopening {
 	if o.Pause == (Backoff{}) {
 		o.Pause = DefaultBackoff
@@ -66,9 +66,8 @@ func NewReopening(o ReopenOptions) *Reopening {
 	return &Reopening{o: o, still: frozen{after: o.Frozen}}
 }
 
-// Next gives the next frame, however many times the camera must be opened for it. A live source
-// returns an error only for the end of ctx and for what opening again cannot cure: ErrNoOpenCV and
-// ErrLocation.
+// Next returns the next frame and opens the camera as often as needed. A live source returns an
+// error only when ctx ends, or when a new attempt cannot help: ErrNoOpenCV and ErrLocation.
 func (r *Reopening) Next(ctx context.Context) (*frame.Frame, error) {
 	for {
 		f, err := r.attempt(ctx)
@@ -78,7 +77,7 @@ func (r *Reopening) Next(ctx context.Context) (*frame.Frame, error) {
 				r.o.Event(Event{})
 			}
 			r.wait = 0
-			r.frame = *f // the source's own frame keeps its number: it may count with it
+			r.frame = *f // a copy, because the source may count with the number in its own frame
 			r.frame.Seq += r.base
 			r.last = r.frame.Seq
 			return &r.frame, nil
@@ -123,9 +122,9 @@ func (r *Reopening) attempt(ctx context.Context) (*frame.Frame, error) {
 	return f, err
 }
 
-// openWithin gives up on an opening when ctx ends: a network camera that does not answer blocks
-// OpenCV for half a minute, and a station that is told to stop does not wait for it. A source that
-// opens too late is closed.
+// openWithin stops waiting when ctx ends. A network camera that does not answer blocks OpenCV for
+// half a minute, and a station that must stop does not wait for it. A source that opens too late is
+// closed.
 func openWithin(ctx context.Context, open func() (Source, error)) (Source, error) {
 	type result struct {
 		src Source

@@ -12,7 +12,7 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// script is a source that gives so many frames and then always the same error.
+// script is a source that returns a number of frames and then always the same error.
 type script struct {
 	frames int
 	end    error
@@ -57,7 +57,8 @@ func TestReopeningOutlivesFailures(t *testing.T) {
 			}
 			pauses = append(pauses, e.Retry)
 		}
-		r := NewReopening(ReopenOptions{Open: open, Live: true, Pause: Backoff{First: time.Second, Max: 4 * time.Second}, Event: event})
+		r := NewReopening(ReopenOptions{Open: open, Live: true,
+			Pause: Backoff{First: time.Second, Max: 4 * time.Second}, Event: event})
 		start := time.Now()
 		var seqs []uint64
 		for range 5 {
@@ -68,7 +69,7 @@ func TestReopeningOutlivesFailures(t *testing.T) {
 			seqs = append(seqs, f.Seq)
 		}
 		if !slices.Equal(seqs, []uint64{1, 2, 3, 4, 5}) {
-			t.Errorf("frame numbers %v: they must go on over a reopening", seqs)
+			t.Errorf("frame numbers %v: they must continue after a reopening", seqs)
 		}
 		s := time.Second
 		if want := []time.Duration{s, 2 * s, 4 * s, 4 * s, 4 * s, s}; !slices.Equal(pauses, want) {
@@ -78,7 +79,7 @@ func TestReopeningOutlivesFailures(t *testing.T) {
 			t.Errorf("took %v, the pauses sum to 16s", took)
 		}
 		if back != 2 || closed != 2 {
-			t.Errorf("%d times back, %d sources closed; want 2 and 2", back, closed)
+			t.Errorf("it worked again %d times, %d sources closed; want 2 and 2", back, closed)
 		}
 		if err := r.Close(); err != nil || closed != 3 {
 			t.Errorf("close: %v, %d sources closed; want 3", err, closed)
@@ -94,7 +95,7 @@ func TestReopeningPassesOnWhatIsFinal(t *testing.T) {
 		end  error
 	}{
 		{"end of a video", false, io.EOF},
-		{"a broken video", false, ErrRead},
+		{"a damaged video", false, ErrRead},
 		{"a build without OpenCV", true, ErrNoOpenCV},
 		{"a source that does not exist", true, ErrLocation},
 	} {
@@ -120,7 +121,7 @@ func TestReopeningStopsAtOnce(t *testing.T) {
 	}{
 		{"during a pause", func(*int) (Source, error) { return nil, errors.New("no camera") }, 0},
 		{"while the driver opens", func(closed *int) (Source, error) {
-			// in the test's bubble: what OpenCV takes for a host that does not answer
+			// the time that OpenCV waits for a host that does not answer, on the test's fake clock
 			time.Sleep(30 * time.Second)
 			return &script{closed: closed}, nil
 		}, 1},
@@ -147,8 +148,8 @@ func TestReopeningStopsAtOnce(t *testing.T) {
 	}
 }
 
-// A source that plays again counts on, also one that gives the same frame each time and counts with
-// it, as videos do.
+// The frame numbers of a source in a loop continue, also if the source returns the same Frame each
+// time and counts in it, as videos do.
 func TestLoop(t *testing.T) {
 	closed := 0
 	for name, open := range map[string]func() Source{
@@ -170,7 +171,7 @@ func TestLoop(t *testing.T) {
 	}
 }
 
-// reel is a video of so many pictures.
+// reel is a video with a number of images.
 type reel struct {
 	pictures int
 	closed   *int

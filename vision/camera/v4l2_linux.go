@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// v4l2 is a device of the kernel's video4linux. Several programs may open one, and change its
-// settings while another takes pictures.
+// v4l2 is a device of the kernel's Video4Linux. Several programs may have it open, and one can
+// change its settings while another reads frames.
 type v4l2 struct{ f *os.File }
 
-// The layouts and numbers are those of linux/videodev2.h.
+// Layouts and numbers from linux/videodev2.h.
 type (
 	queryCtrl struct { // struct v4l2_queryctrl, 68 bytes
 		id, kind             uint32
@@ -24,7 +24,7 @@ type (
 	}
 	extControl struct { // struct v4l2_ext_control, packed, 20 bytes
 		id    uint32
-		_     [2]uint32 // size, of compound controls only; reserved
+		_     [2]uint32 // size, for compound controls only; reserved
 		value int32
 		_     int32 // the upper half of the union
 	}
@@ -47,7 +47,7 @@ var (
 	vidiocSExtCtrls = iowr(72, unsafe.Sizeof(extControls{}))
 )
 
-// applyControls opens the device beside OpenCV.
+// applyControls opens the device a second time, while OpenCV has it open.
 func applyControls(device string, c Controls) (err error) {
 	f, err := os.OpenFile(device, os.O_RDWR, 0)
 	if err != nil {
@@ -93,7 +93,7 @@ func (v v4l2) set(id uint32, value int32) error {
 	return v.ext("VIDIOC_S_EXT_CTRLS", vidiocSExtCtrls, &extControl{id: id, value: value})
 }
 
-// ext is a call about one control, with its current value.
+// ext makes a call for one control, with its current value.
 func (v v4l2) ext(name string, request uintptr, c *extControl) error {
 	all := extControls{count: 1, controls: c}
 	err := v.ioctl(name, request, unsafe.Pointer(&all))

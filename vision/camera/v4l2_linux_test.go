@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The numbers of the calls hold the sizes of their structures: `grep -r VIDIOC_
-// /usr/include/linux/videodev2.h` and a C compiler give these.
+// The numbers of the calls contain the sizes of their structures. They are from `grep -r VIDIOC_
+// /usr/include/linux/videodev2.h` and a C compiler.
 func TestIoctlNumbers(t *testing.T) {
 	if unsafe.Sizeof(extControl{}) != 20 {
 		t.Errorf("struct v4l2_ext_control has %d bytes, want 20", unsafe.Sizeof(extControl{}))
@@ -24,7 +24,7 @@ func TestIoctlNumbers(t *testing.T) {
 	}
 }
 
-// A device that is no camera answers, and the answer says which call it was.
+// The error of a device that is not a camera names the failed call.
 func TestControlsOfNoCamera(t *testing.T) {
 	want := 100
 	err := applyControls("/dev/null", Controls{Exposure: &want})
@@ -33,8 +33,8 @@ func TestControlsOfNoCamera(t *testing.T) {
 	}
 }
 
-// On a machine with a camera, or with the kernel's vivid: the settings that it has are read and set
-// to what they are.
+// With a camera, or with the kernel's vivid driver, each existing setting is read and set to its
+// present value.
 func TestControlsOfRealCamera(t *testing.T) {
 	devices, _ := filepath.Glob("/dev/video*")
 	for _, device := range devices {

@@ -7,10 +7,10 @@ import (
 	"fmt"
 )
 
-// applyControls is for Linux, which V4L2 is of.
+// applyControls fails, because only Linux has V4L2.
 func applyControls(device string, c Controls) error {
 	if c == (Controls{}) {
 		return nil
 	}
-	return fmt.Errorf("%s: controls of a camera: %w", device, errors.ErrUnsupported)
+	return fmt.Errorf("set camera controls of %s: %w", device, errors.ErrUnsupported)
 }
