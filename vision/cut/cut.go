@@ -2,10 +2,10 @@
 //
 //	camera -> frame -> locate -> CUT, normalise -> int8 forward -> verdict
 //
-// The network sees 379 x 379 pixels of whatever it is given. Of a whole tire a crack finer than
-// about a pixel there is lost; tiles of the tire, or of its side wall unwrapped into a strip, show
-// it several times larger. Every piece goes through the bundle's preprocess.Spec and through the
-// same network, one forward pass each. Newcomers need New and Cutter.Cut.
+// The network sees every input at 379 x 379 pixels. When the input is a whole tire, a crack finer
+// than about one of these pixels is lost. Tiles of the tire, or of its side wall unwrapped into a
+// strip, show the crack several times larger. Every piece goes through the bundle's preprocess.Spec
+// and the same network, one forward pass each. Start with [New] and [Cutter.Cut].
 package cut
 
 import (
@@ -19,32 +19,32 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// View is how a tire is looked at.
+// View is the way in which a tire is cut.
 type View string
 
 const (
-	Tire  View = "tire"  // in one piece: the square around it, or the fixed region
-	Tiles View = "tiles" // the same square, in tiles that overlap
+	Tire  View = "tire"  // one piece: the square around the tire, or the fixed region
+	Tiles View = "tiles" // the same square, in overlapping tiles
 	// the ring between outline and rim, unwrapped, in tiles that overlap along the strip
 	SideWall View = "sidewall"
 )
 
-// Views are all of them.
+// Views lists all views.
 var Views = []View{Tire, Tiles, SideWall}
 
-// Options says how tires are cut.
+// Options are the settings of a Cutter.
 type Options struct {
 	View   View
-	Margin float64 // around the outline, share of the diameter; a side wall has none
-	// Tile is the side of a tile, as a share of the shorter side of the square, or the length of a
-	// tile along the side wall, measured half way up, as a share of the wall's height, which a tile
-	// always has.
+	Margin float64 // around the outline, share of the diameter; not used for a side wall
+	// For Tiles, the side of a tile as a share of the shorter side of the square. For SideWall, the
+	// length of a tile along the middle of the wall, as a share of the wall's height; such a tile
+	// is always as high as the wall.
 	Tile float64
-	// of neighbouring tiles at least, share of a tile: what is shorter lies wholly in one of them
+	// smallest overlap of neighbouring tiles, share of a tile; a shorter crack is whole in one tile
 	Overlap float64
 }
 
-// DefaultTile is the usual Options.Tile of a view.
+// DefaultTile returns the usual Options.Tile of a view.
 func DefaultTile(v View) float64 {
 	if v == SideWall {
 		return 1
@@ -52,7 +52,7 @@ func DefaultTile(v View) float64 {
 	return 0.4
 }
 
-// Limits gives the smallest and the largest Options.Tile of a view.
+// Limits returns the smallest and the largest Options.Tile of a view.
 func Limits(v View) (low, high float64) {
 	if v == SideWall {
 		return 0.5, 2
@@ -63,7 +63,7 @@ func Limits(v View) (low, high float64) {
 // MaxOverlap is the largest Options.Overlap.
 const MaxOverlap = 0.5
 
-// Validate refuses tiles that are too small, too large or overlap too much.
+// Validate returns an error for tiles that are too small, too large or overlap too much.
 func (o Options) Validate() error {
 	low, high := Limits(o.View)
 	switch {
@@ -77,7 +77,7 @@ func (o Options) Validate() error {
 	return nil
 }
 
-// MaxPieces bounds the pieces of a frame: each is a forward pass and stands in the verdict.
+// MaxPieces limits the pieces of a frame. Each needs a forward pass and an entry in the verdict.
 const MaxPieces = 256
 
 var (
@@ -87,26 +87,26 @@ var (
 	ErrTooMany = errors.New("too many tiles")
 )
 
-// Cut is a frame of a tire in pieces.
+// Cut is the tire of a frame, in pieces.
 type Cut struct {
 	Crop   image.Rectangle // the tire, px of the frame
-	Ring   *locate.Ring    // of a side wall, else nil
-	Pieces []Piece         // of a side wall clockwise from the top of the picture, else row by row
+	Ring   *locate.Ring    // for a side wall, otherwise nil
+	Pieces []Piece         // for a side wall clockwise from the top of the frame, otherwise row by row
 }
 
-// Piece is what becomes one input of the network.
+// Piece is one input of the network before preprocessing.
 type Piece struct {
 	Frame  *frame.Frame    // the frame itself, or the strip of its side wall
 	Region image.Rectangle // in Frame, px
-	// where it is in the frame, px; of a piece of side wall the box around it
+	// its place in the camera's frame, px; for a piece of side wall, the box around it
 	Crop image.Rectangle
-	// From and To are the angles of a piece of side wall, degrees in the picture: 0 is at the top,
-	// clockwise. To is above From, and above 360 where the piece reaches across the top. Both are 0
-	// for other pieces.
+	// From and To are the angles of a piece of side wall in the frame, degrees clockwise from the
+	// top. To is above From, and above 360 if the piece extends across the top. Both are 0 for
+	// other pieces.
 	From, To float64
 }
 
-// Cutter cuts frames. It keeps its buffers and is for one goroutine.
+// Cutter cuts frames. It keeps its buffers between calls. Only one goroutine may use it.
 type Cutter struct {
 	o      Options
 	rings  *locate.Rings
@@ -118,8 +118,8 @@ type Cutter struct {
 // New makes a cutter.
 func New(o Options) *Cutter { return &Cutter{o: o, rings: locate.NewRings()} }
 
-// Cut cuts a tire out of f. The result is valid until the next call. ErrNoRing and ErrTooMany come
-// with the Crop and no Pieces.
+// Cut cuts the tire t in f into pieces. The result is valid until the next call. With the errors
+// ErrNoRing and ErrTooMany it has a Crop, but no Pieces.
 func (c *Cutter) Cut(f *frame.Frame, t locate.Tire) (Cut, error) {
 	c.cut = Cut{Crop: t.Crop(f.Bounds(), c.o.Margin), Pieces: c.cut.Pieces[:0]}
 	var err error
@@ -152,7 +152,7 @@ func (c *Cutter) tiles(f *frame.Frame) error {
 	return nil
 }
 
-// count is how many tiles cover a length.
+// count returns the number of tiles that cover a length.
 func (c *Cutter) count(length, tile int) int {
 	if tile >= length {
 		return 1
@@ -160,7 +160,7 @@ func (c *Cutter) count(length, tile int) int {
 	return 1 + int(math.Ceil(float64(length-tile)/(float64(tile)*(1-c.o.Overlap))))
 }
 
-// place is where tile i of n begins, when the last one begins at last.
+// place returns the start of tile i of n if the last one starts at last.
 func place(i, n, last int) int {
 	if n == 1 {
 		return 0
@@ -176,7 +176,7 @@ func (c *Cutter) sideWall(f *frame.Frame, t locate.Tire) error {
 	}
 	p := sixteenths(ring)
 	turn, height := p.Turn(), p.Height()
-	middle := float64(p.Outer.R+p.Inner.R) / 32 // px, half way up
+	middle := float64(p.Outer.R+p.Inner.R) / 32 // radius of the middle of the wall, px
 	columns := int(math.Round(c.o.Tile * float64(height) * float64(turn) / (2 * math.Pi * middle)))
 	columns = max(1, min(columns, turn))
 	n := int(math.Ceil(float64(turn) / (float64(columns) * (1 - c.o.Overlap))))
@@ -202,14 +202,16 @@ func (c *Cutter) sideWall(f *frame.Frame, t locate.Tire) error {
 	return nil
 }
 
+// sixteenths converts a ring from px to sixteenths of a px.
 func sixteenths(r locate.Ring) preprocess.Ring {
 	circle := func(c locate.Circle) preprocess.Circle {
-		return preprocess.Circle{X: int(math.Round(16 * c.Centre.X)), Y: int(math.Round(16 * c.Centre.Y)), R: int(math.Round(16 * c.Radius))}
+		round := func(v float64) int { return int(math.Round(16 * v)) }
+		return preprocess.Circle{X: round(c.Centre.X), Y: round(c.Centre.Y), R: round(c.Radius)}
 	}
 	return preprocess.Ring{Outer: circle(r.Outer), Inner: circle(r.Inner)}
 }
 
-// box is the box around a piece of side wall, px.
+// box returns the box around a piece of side wall, px.
 func box(r locate.Ring, from, to float64) image.Rectangle {
 	const steps = 12
 	x0, y0, x1, y1 := math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)
@@ -223,14 +225,14 @@ func box(r locate.Ring, from, to float64) image.Rectangle {
 	return image.Rect(int(math.Floor(x0)), int(math.Floor(y0)), int(math.Ceil(x1)), int(math.Ceil(y1)))
 }
 
-// Angle is where piece i lies as seen from the middle of the tire, degrees, 0 at the top of the
-// picture, clockwise, below 360.
+// Angle returns the direction of piece i from the middle of the tire: degrees clockwise from the
+// top of the frame, below 360.
 func (c Cut) Angle(i int) float64 {
 	p := c.Pieces[i]
 	if c.Ring != nil {
 		return math.Mod((p.From+p.To)/2, 360)
 	}
-	// Both middles doubled are whole.
+	// Twice the middle of each box, which is a whole number.
 	d := p.Crop.Min.Add(p.Crop.Max).Sub(c.Crop.Min.Add(c.Crop.Max))
 	return math.Mod(math.Atan2(float64(d.X), float64(-d.Y))*180/math.Pi+360, 360)
 }

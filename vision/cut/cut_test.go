@@ -13,7 +13,7 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// drawn is a dark ring on a bright belt, 640 x 480 px, and where it is.
+// drawn returns a frame of 640 x 480 px with a dark ring on a bright belt, and the ring's position.
 func drawn(outer, inner float64) (*frame.Frame, locate.Tire) {
 	f := frame.NewGray(640, 480)
 	for i := range f.Pix {
@@ -26,11 +26,12 @@ func drawn(outer, inner float64) (*frame.Frame, locate.Tire) {
 	return f, locate.Tire{Centre: locate.Point{X: 320, Y: 240}, Radius: outer}
 }
 
-// Every place of the tire, and every piece of it as long as the overlap, lies wholly in a tile.
+// Every part of the tire that is not larger than the overlap is completely inside one tile.
 func TestTilesOverlap(t *testing.T) {
 	f, tire := drawn(200, 110)
 	for _, o := range []cut.Options{
-		{View: cut.Tiles, Margin: 0.02, Tile: 0.4, Overlap: 0.25}, {View: cut.Tiles, Tile: 1, Overlap: 0.25}, {View: cut.Tiles, Tile: 0.37, Overlap: 0},
+		{View: cut.Tiles, Margin: 0.02, Tile: 0.4, Overlap: 0.25}, {View: cut.Tiles, Tile: 1, Overlap: 0.25},
+		{View: cut.Tiles, Tile: 0.37, Overlap: 0},
 		{View: cut.Tiles, Tile: 0.2, Overlap: 0.5},
 	} {
 		c, err := cut.New(o).Cut(f, tire)
@@ -62,8 +63,8 @@ func within(pieces []cut.Piece, r image.Rectangle) bool {
 	return false
 }
 
-// A side wall of 200 and 110 px is 90 px high and 974 px long half way up: 10.8 square tiles, or
-// 14.4 that overlap by a quarter.
+// A side wall with radii of 200 and 110 px is 90 px high and 974 px long in its middle: 10.8 square
+// tiles, or 14.4 that overlap by a quarter.
 func TestSideWall(t *testing.T) {
 	f, tire := drawn(200, 110)
 	c, err := cut.New(cut.Options{View: cut.SideWall, Tile: 1, Overlap: 0.25}).Cut(f, tire)
@@ -78,10 +79,10 @@ func TestSideWall(t *testing.T) {
 		if step := math.Mod(next.From-p.From+360, 360); math.Abs(step-24) > 0.2 || p.To-p.From < step/0.75-0.5 || p.To-p.From > 34 {
 			t.Errorf("piece %d: %g to %g degrees, the next from %g", i, p.From, p.To, next.From)
 		}
-		// The box lies around the middle of the piece, in the direction of its angle.
+		// The box contains the middle of the piece, in the direction of its angle.
 		sin, cos := math.Sincos(c.Angle(i) * math.Pi / 180)
 		if at := image.Pt(int(320+155*sin), int(240-155*cos)); !at.In(p.Crop) || p.Crop.Dx() > 160 || p.Crop.Dy() > 160 {
-			t.Errorf("piece %d at %.0f degrees lies in %v", i, c.Angle(i), p.Crop)
+			t.Errorf("piece %d at %.0f degrees is in %v", i, c.Angle(i), p.Crop)
 		}
 		if !p.Region.In(p.Frame.Bounds()) || p.Region.Dy() != p.Frame.Height {
 			t.Errorf("piece %d: region %v", i, p.Region)
@@ -110,7 +111,7 @@ func TestWholeTireIsItsCrop(t *testing.T) {
 	}
 }
 
-// What cannot be cut says why, and where the tire is.
+// A tire that cannot be cut still has a Crop, and an error that says why.
 func TestCutRefuses(t *testing.T) {
 	disc, tire := drawn(200, 0)
 	ring, _ := drawn(200, 110)
@@ -119,9 +120,9 @@ func TestCutRefuses(t *testing.T) {
 		f    *frame.Frame
 		want error
 	}{
-		"no rim":         {cut.Options{View: cut.SideWall, Tile: 1, Overlap: 0.25}, disc, cut.ErrNoRing},
-		"too many tiles": {cut.Options{View: cut.Tiles, Tile: 0.05, Overlap: 0.5}, ring, cut.ErrTooMany},
-		"too many of it": {cut.Options{View: cut.SideWall, Tile: 0.05, Overlap: 0.5}, ring, cut.ErrTooMany},
+		"no rim":                     {cut.Options{View: cut.SideWall, Tile: 1, Overlap: 0.25}, disc, cut.ErrNoRing},
+		"too many tiles":             {cut.Options{View: cut.Tiles, Tile: 0.05, Overlap: 0.5}, ring, cut.ErrTooMany},
+		"too many along a side wall": {cut.Options{View: cut.SideWall, Tile: 0.05, Overlap: 0.5}, ring, cut.ErrTooMany},
 	} {
 		got, err := cut.New(c.o).Cut(c.f, tire)
 		if !errors.Is(err, c.want) || len(got.Pieces) != 0 || got.Crop.Empty() {
@@ -144,8 +145,9 @@ func TestCutAllocatesNothing(t *testing.T) {
 	}
 }
 
-// What a full HD frame of a tire costs until the network's bytes of all its pieces are made; a
-// forward pass for each comes behind it. The fastest call is what a shared machine cannot blur.
+// The time from a full HD frame of a tire to the network's bytes of all its pieces, without the
+// forward passes. The fastest call is reported, because other work on the machine does not affect
+// it.
 func BenchmarkFullHD(b *testing.B) {
 	f := frame.NewGray(1920, 1080)
 	for i := range f.Pix {

@@ -12,8 +12,8 @@ type circle struct {
 	visible float32 // share of the circumference inside the grid
 }
 
-// quality judges the part that can be seen: an outline that the border cuts must not lose against a
-// false one beside it.
+// quality is the seen share of the visible part. With it, an outline that the border cuts does not
+// lose against a false one beside it.
 func (c circle) quality() float32 {
 	if c.visible < 0.5 {
 		return c.seen
@@ -21,7 +21,7 @@ func (c circle) quality() float32 {
 	return c.seen / c.visible
 }
 
-// rays is into how many directions an outline is measured.
+// rays is the number of directions in which an outline is measured.
 const rays = 96
 
 var directions = func() (d [rays]struct{ x, y float32 }) {
@@ -32,17 +32,17 @@ var directions = func() (d [rays]struct{ x, y float32 }) {
 	return d
 }()
 
-// minStep is the smallest rise over two cells, from dark to bright outwards, that counts as
-// outline, in grey levels.
+// minStep is the smallest rise of brightness outwards that counts as an outline, grey levels over
+// two cells.
 const minStep = 5
 
-// maxReach bounds how far from the expected radius an outline is looked for, cells.
+// maxReach is the largest distance from the expected radius at which an outline is searched, cells.
 const maxReach = 24
 
-// outline holds what is measured along the rays.
+// outline holds the measurements along the rays.
 type outline struct {
 	radius  [rays]float32 // where the outline crosses the ray, cells; negative: not seen
-	outside [rays]bool    // the expected place lies outside the grid
+	outside [rays]bool    // the expected point is outside the grid
 	sorted  [rays]float32
 }
 
@@ -57,7 +57,7 @@ func (o *outline) measure(g *grid, c circle, reach float32) {
 		if !ok {
 			continue
 		}
-		// v[k] is the brightness at radius c.r + k - n - 1. Beyond the border it stays as it is at
+		// v[k] is the brightness at radius c.r + k - n - 1. Outside the grid it keeps the value at
 		// the border.
 		var last float32
 		for k := range 2*n + 3 {
@@ -71,9 +71,9 @@ func (o *outline) measure(g *grid, c circle, reach float32) {
 	}
 }
 
-// crossing gives the radius of the outermost rise that is about as steep as the steepest, placed
-// between the samples by a parabola; -1 without one. v[0] stands at radius first. The soft end of a
-// tire's shadow is less steep and loses.
+// crossing returns the radius of the outermost rise that is about as steep as the steepest one, or
+// -1 if there is none. A parabola places it between the samples. v[0] is the brightness at radius
+// first. The soft end of a tire's shadow is less steep and is not chosen.
 func crossing(v []float32, first float32) float32 {
 	steepest := float32(0)
 	for k := 1; k < len(v)-1; k++ {
@@ -102,9 +102,9 @@ func crossing(v []float32, first float32) float32 {
 	return -1
 }
 
-// fit moves the circle onto the crossings: one Gauss-Newton step for the radius along a ray, r +
-// dx*cos + dy*sin, by least squares, then again without the crossings that lie far off. It reports
-// whether enough of the outline was seen.
+// fit moves the circle onto the crossings: one Gauss-Newton step by least squares for the radius
+// along a ray, r + dx*cos + dy*sin, then twice more without the crossings that are far away. It
+// reports whether enough of the outline was seen.
 func (o *outline) fit(c *circle) bool {
 	limit := float32(math.Inf(1))
 	start := *c
@@ -137,8 +137,8 @@ func (o *outline) fit(c *circle) bool {
 	return true
 }
 
-// expected is where circle c crosses ray i that starts in the centre of circle from, to first
-// order.
+// expected returns the radius at which circle c crosses ray i from the centre of circle from, to
+// first order.
 func (o *outline) expected(from, c circle, i int) float32 {
 	return c.r + (c.x-from.x)*directions[i].x + (c.y-from.y)*directions[i].y
 }
@@ -155,7 +155,7 @@ func (o *outline) medianError(from, c circle) float32 {
 	return o.sorted[n/2]
 }
 
-// score fills in which share of the circumference was seen within tolerance of the circle.
+// score sets the share of the circumference that was seen within tolerance of the circle.
 func (o *outline) score(c *circle, tolerance float32) {
 	seen, visible := 0, 0
 	for i, r := range o.radius {
@@ -169,8 +169,7 @@ func (o *outline) score(c *circle, tolerance float32) {
 	c.seen, c.visible = float32(seen)/rays, float32(visible)/rays
 }
 
-// refine turns a rough circle into a precise one with its score. Far from any outline it reports
-// false.
+// refine makes a rough circle precise and sets its score. It reports false if no outline is near.
 func (o *outline) refine(g *grid, c *circle) bool {
 	for _, share := range [...]float32{0.16, 0.08, 0.05} {
 		o.measure(g, *c, max(3, share*c.r))

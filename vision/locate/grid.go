@@ -7,12 +7,12 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// gridWidth is about how many cells wide the search grid is. A tire that fills a third of the
-// picture is then 80 cells wide, and its outline can be placed to a few tenths of a cell: well
-// below one per cent.
+// gridWidth is the approximate width of the search grid, cells. A tire that fills a third of the
+// image is then 80 cells wide, and its outline can be placed to a few tenths of a cell: well below
+// one per cent.
 const gridWidth = 240
 
-// grid is a frame, or a part of it, in grey and small: cell (x, y) is the mean of step x step
+// grid is a frame, or a part of it, grey and reduced: cell (x, y) is the mean of step x step
 // pixels.
 type grid struct {
 	w, h, step int
@@ -22,16 +22,16 @@ type grid struct {
 	sum []uint32 // (w) sums of a row of cells
 }
 
-// fill makes the grid of the part rect of f. Columns and rows at the far border that do not fill a
-// cell are left out.
+// fill makes the grid of the rectangle rect of f. It leaves out columns and rows at the right and
+// lower border that do not fill a cell.
 func (g *grid) fill(f *frame.Frame, rect image.Rectangle) { g.fillTo(f, rect, gridWidth) }
 
-// fillTo is fill with a grid of about width cells.
+// fillTo is fill with a grid about width cells wide.
 func (g *grid) fillTo(f *frame.Frame, rect image.Rectangle, width int) {
 	g.step = max(1, (max(rect.Dx(), rect.Dy())+width/2)/width)
 	g.w, g.h = rect.Dx()/g.step, rect.Dy()/g.step
 	g.pix, g.sum = grow(g.pix, g.w*g.h), grow(g.sum, g.w)
-	// Four rows of a cell are enough to average the noise away; large pictures have more.
+	// Four rows of each cell are enough to average out the noise. Cells of large images have more.
 	every := max(1, g.step/4)
 	for y := range g.h {
 		clear(g.sum)
@@ -68,8 +68,8 @@ func grow[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// at interpolates the grid at (x, y) in cells, where (0, 0) is the centre of the first cell; ok is
-// false outside.
+// at interpolates the grid at (x, y), cells. (0, 0) is the centre of the first cell. Outside the
+// grid, ok is false.
 func (g *grid) at(x, y float32) (v float32, ok bool) {
 	if !(x >= 0 && y >= 0 && x < float32(g.w-1) && y < float32(g.h-1)) {
 		return 0, false
@@ -86,9 +86,9 @@ func (g *grid) at(x, y float32) (v float32, ok bool) {
 // edge is a cell where brightness changes, with the unit vector towards the bright side.
 type edge struct{ x, y, dx, dy float32 }
 
-// Edges are cells whose Sobel gradient (8 per grey level and cell) is at least minGradient, and of
-// those no more than the strongest maxEdgeShare: on a belt with a coarse weave everything is an
-// edge, and the outline is among the strongest.
+// Edges are cells whose Sobel gradient (8 per grey level and cell) is at least minGradient, at most
+// the strongest maxEdgeShare of all cells. On a belt with a coarse weave everything is an edge, and
+// the outline is among the strongest.
 const (
 	minGradient  = 32
 	maxEdgeShare = 0.15
@@ -127,7 +127,7 @@ func (g *grid) edges(dst []edge, mag []uint16) []edge {
 	return dst
 }
 
-// sobel is the gradient at cell x of the middle row.
+// sobel returns the gradient at cell x of the middle row.
 func sobel(up, row, down []byte, x int) (gx, gy int) {
 	ul, u, ur := int(up[x-1]), int(up[x]), int(up[x+1])
 	l, r := int(row[x-1]), int(row[x+1])

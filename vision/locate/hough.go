@@ -1,10 +1,10 @@
 package locate
 
-// The search for centres: every edge of a dark disc points away from its centre, so each edge cell
-// votes for all cells that lie behind it at the distance of a possible radius. The outline's votes
-// meet in the centre (Ballard's generalized Hough transform with gradient direction, as in OpenCV's
-// HOUGH_GRADIENT, but only for dark discs: a bright hub in a dark tire and the gap between two
-// tires point the other way).
+// hough searches for centres. Every edge of a dark disc points away from its centre, so each edge
+// cell votes for all cells in the opposite direction at the distance of a possible radius. The
+// votes of an outline meet in its centre. This is Ballard's generalized Hough transform with
+// gradient direction, as in OpenCV's HOUGH_GRADIENT, but only for dark discs: the edges of a bright
+// hub in a dark tire and of the gap between two tires point the other way.
 type hough struct {
 	w, h   int
 	votes  []uint32 // (h, w)
@@ -19,7 +19,7 @@ func (a *hough) vote(g *grid, edges []edge, rmin, rmax float32) {
 	a.votes, a.smooth, a.mid = grow(a.votes, n), grow(a.smooth, n), grow(a.mid, n)
 	clear(a.votes)
 	steps := int(rmax-rmin) + 1
-	const one = 1 << 16 // fixed point: the loop below is the hot one
+	const one = 1 << 16 // fixed point, because the loop below takes most of the time
 	for _, e := range edges {
 		x, y := int((e.x-e.dx*rmin+0.5)*one), int((e.y-e.dy*rmin+0.5)*one)
 		dx, dy := int(e.dx*one), int(e.dy*one)
@@ -34,15 +34,15 @@ func (a *hough) vote(g *grid, edges []edge, rmin, rmax float32) {
 	}
 }
 
-// blur sums the votes over squares of 2*k+1 cells a side: directions of edges are a few degrees
-// off, so that votes meet in a spot and not in a cell.
+// blur sums the votes over squares of 2*k+1 cells a side. The directions of edges have errors of a
+// few degrees, so the votes meet in a small area and not in one cell.
 func (a *hough) blur(k int) {
 	boxSums(a.mid, a.votes, a.h, a.w, a.w, 1, k)
 	boxSums(a.smooth, a.mid, a.w, a.h, 1, a.w, k)
 }
 
-// boxSums writes running sums over 2*k+1 cells along lines of n cells; lines are lineStep apart,
-// cells cellStep.
+// boxSums writes running sums over 2*k+1 cells along lines of n cells. The distance between lines
+// is lineStep, between cells cellStep.
 func boxSums(dst, src []uint32, lines, n, lineStep, cellStep, k int) {
 	for line := range lines {
 		base := line * lineStep
@@ -62,8 +62,7 @@ func boxSums(dst, src []uint32, lines, n, lineStep, cellStep, k int) {
 	}
 }
 
-// peak takes the cell with most votes out of the accumulator, together with everything within apart
-// cells around it.
+// peak returns the cell with the most votes. It clears all votes within apart cells around it.
 func (a *hough) peak(apart int) (x, y int, votes uint32) {
 	best := 0
 	for i, v := range a.smooth {

@@ -14,12 +14,16 @@ func TestCrop(t *testing.T) {
 		want   image.Rectangle
 	}{
 		{"around the tire", Tire{Centre: Point{480, 270}, Radius: 200}, 0, image.Rect(280, 70, 680, 470)},
-		{"with a margin of a twentieth of the diameter", Tire{Centre: Point{480, 270}, Radius: 200}, 0.05, image.Rect(260, 50, 700, 490)},
+		{"with a margin of a twentieth of the diameter", Tire{Centre: Point{480, 270}, Radius: 200}, 0.05,
+			image.Rect(260, 50, 700, 490)},
 		{"moved inside at the left", Tire{Centre: Point{201, 270}, Radius: 200}, 0.05, image.Rect(0, 50, 440, 490)},
-		{"moved inside at the lower right", Tire{Centre: Point{800, 400}, Radius: 150}, 0.1, image.Rect(600, 180, 960, 540)},
+		{"moved inside at the lower right", Tire{Centre: Point{800, 400}, Radius: 150}, 0.1,
+			image.Rect(600, 180, 960, 540)},
 		{"no larger than the frame", Tire{Centre: Point{480, 270}, Radius: 265}, 0.1, image.Rect(210, 0, 750, 540)},
-		{"a fixed region is itself", Tire{Centre: Point{50, 50}, Radius: 20, Region: image.Rect(10, 20, 90, 60)}, 0.1, image.Rect(10, 20, 90, 60)},
-		{"a fixed region ends at the frame", Tire{Region: image.Rect(900, 500, 1000, 600)}, 0, image.Rect(900, 500, 960, 540)},
+		{"a fixed region stays as it is", Tire{Centre: Point{50, 50}, Radius: 20, Region: image.Rect(10, 20, 90, 60)}, 0.1,
+			image.Rect(10, 20, 90, 60)},
+		{"a fixed region ends at the frame", Tire{Region: image.Rect(900, 500, 1000, 600)}, 0,
+			image.Rect(900, 500, 960, 540)},
 	} {
 		got := c.tire.Crop(frame, c.margin)
 		if got != c.want {
@@ -60,7 +64,7 @@ func TestRegion(t *testing.T) {
 			t.Errorf("frame %d with %d discs: found %+v", i, len(s.discs), found)
 		}
 	}
-	// Evening falls by one grey level in ten frames.
+	// The light falls by one grey level in ten frames, as in the evening.
 	l = NewRegion(image.Rectangle{}, 5)
 	for i := range 600 {
 		s := scene{w: 100, h: 60, belt: 120 - float64(i)/10, noise: 6, seed: uint64(i)}

@@ -7,34 +7,34 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// Region takes a fixed rectangle for the tire: for stations where a stop or a fixture puts every
-// tire at the same place. Without learning there is always a tire. With learning, the first frames
-// must show the empty place, and a tire is there when the picture differs from it.
+// Region uses a fixed rectangle as the tire, for stations where a stop or a fixture puts every tire
+// in the same place. Without learning there is always a tire. With learning, the first frames must
+// show the empty place, and there is a tire when the image differs from it.
 type Region struct {
 	rect  image.Rectangle // empty: the whole frame
-	learn int             // frames that teach the empty place, 0: always present
+	learn int             // number of first frames that show the empty place; 0: a tire in every frame
 
 	seen  int
 	grid  grid
-	empty []float32 // mean grey of the empty place, as grid.pix
-	w, h  int       // size of the grid that was learned
+	empty []float32 // mean grey level of the empty place, laid out as grid.pix
+	w, h  int       // size of the learned grid
 	tires [1]Tire
 }
 
-// presentAbove is the mean difference of grey levels from which a place is not empty any more.
-// Lamps and noise stay below ten, a black tire on a grey belt reaches fifty and more.
+// presentAbove is the mean difference, grey levels, above which the place is no longer empty. Lamps
+// and noise stay below ten, a black tire on a grey belt reaches fifty and more.
 const presentAbove = 16
 
-// adaptEmpty is the share of an empty frame that goes into the learned picture: daylight changes
+// adaptEmpty is the weight of each empty frame in the learned image, because daylight changes
 // within minutes.
 const adaptEmpty = 0.01
 
-// NewRegion makes a locator for a fixed rectangle in px; the empty rectangle stands for the whole
-// frame. learn is the number of frames at the start that show the empty place; 0 takes a tire for
-// always present.
+// NewRegion makes a locator for a fixed rectangle, px. An empty rectangle means the whole frame.
+// learn is the number of first frames that show the empty place; with 0 there is a tire in every
+// frame.
 func NewRegion(rect image.Rectangle, learn int) *Region { return &Region{rect: rect, learn: learn} }
 
-// Find gives the region when a tire is in it.
+// Find returns the region if a tire is in it.
 func (r *Region) Find(f *frame.Frame) []Tire {
 	rect := f.Bounds()
 	if !r.rect.Empty() {
@@ -53,8 +53,8 @@ func (r *Region) Find(f *frame.Frame) []Tire {
 	return r.tires[:]
 }
 
-// occupied compares the region with the empty place. A change of the camera's resolution starts the
-// learning anew.
+// occupied compares the region with the empty place. When the camera's resolution changes, it
+// learns again.
 func (r *Region) occupied(f *frame.Frame, rect image.Rectangle) bool {
 	r.grid.fill(f, rect)
 	if r.w != r.grid.w || r.h != r.grid.h {
@@ -77,7 +77,7 @@ func (r *Region) occupied(f *frame.Frame, rect image.Rectangle) bool {
 	return false
 }
 
-// blend moves the learned picture by the given share towards the present one.
+// blend moves the learned image by the given share towards the present one.
 func (r *Region) blend(share float32) {
 	for i, p := range r.grid.pix {
 		r.empty[i] += (float32(p) - r.empty[i]) * share

@@ -14,20 +14,24 @@ type Circle struct {
 	Radius float64
 }
 
-// Ring is a side wall: what lies between the outline and the rim's edge.
+// Ring is a side wall: the area between the outline and the rim's edge.
 type Ring struct{ Outer, Inner Circle }
 
 // Rings finds the side wall of a tire whose outline Round has found.
 //
-//	outline -> fine grid of the tire -> rises along rays -> the best pairs of circles around one centre, by the rim's radius -> sharpened -> the outermost sharp one
+//	outline -> fine grid of the tire -> rises along rays
+//	  -> for each rim radius the best pair of circles around one centre
+//	  -> sharpened -> the outermost sharp one
 //
-// Shadows beside a tire and inside its hole are soft and lie askew: in one direction they may be
-// stronger than the edge, as a circle they are not. So circles are not fitted to edges here, as
-// Round does; they are sought where the sum of their rises is largest, both around one centre,
-// since a shadow draws the two to opposite sides. All centres near the outline's are tried, because
-// the outline may be that shadow's. Around the hole lie more circles: ribs and bands of the wall,
-// the lip of a wheel. The rim's edge is the outermost of those whose two sides differ much. It is
-// for one goroutine.
+// Shadows beside a tire and inside its hole are soft and not concentric. In one direction a shadow
+// may be stronger than the edge, but not along a whole circle. So Rings does not fit circles to
+// edges as Round does. It searches for the circles with the largest sum of rises, both around one
+// centre, because a shadow moves the two to opposite sides. It tries all centres near that of the
+// outline, because the outline may be that of a shadow. There are more circles around the hole:
+// ribs and bands of the wall, the lip of a wheel. The rim's edge is the outermost circle whose two
+// sides differ strongly.
+//
+// Only one goroutine may use it.
 type Rings struct {
 	grid  grid
 	ray   []float32 // brightness along one ray
@@ -36,51 +40,52 @@ type Rings struct {
 	pairs []pair    // by radius of the rim
 }
 
-// pair is a wall with the sum of its rises.
+// pair is a wall and the sum of its rises.
 type pair struct {
 	wall
 	sum float32
 }
 
-// Where a rim's edge may lie, as shares of the outline's radius: from a tractor's tire to the
-// lowest profile.
+// Limits of the rim's radius, as shares of the outline's radius: from a tractor tire to the lowest
+// profile.
 const (
 	minRim = 0.35
 	maxRim = 0.85
 )
 
 const (
-	// ringGrid is about how many cells wide the grid of a tire is.
+	// ringGrid is the approximate width of the grid of a tire, cells.
 	ringGrid = 320
-	// maxRims is how many circles are looked at.
+	// maxRims is the number of circles that are examined.
 	maxRims = 6
-	// minRimRise is what the rim's edge must rise at least, grey levels over two cells: what rises
-	// less is a shadow's end.
+	// minRimRise is the smallest rise of the rim's edge, grey levels over two cells. A smaller rise
+	// is the end of a shadow.
 	minRimRise = 2
-	// minRimStep is how much brighter than rubber the inner side must be, in the middle of all
-	// directions, grey levels.
+	// minRimStep is how much brighter than rubber the inner side must be, grey levels, median of
+	// all directions.
 	minRimStep = 8
-	// maxRise is what a direction counts at most, grey levels over two cells: a lamp's reflection
-	// must not outvote the others.
+	// maxRise limits the rise in one direction, grey levels over two cells: the reflection of a
+	// lamp must not outweigh the other directions.
 	maxRise = 15
-	// far is the reach of a shadow's rise, cells.
+	// far is the extent of a shadow's rise, cells.
 	far = 6
-	// maxOff is how far the tire's centre may lie beside the outline's, as a share of the outline's
-	// radius, and maxShrink and maxGrow how much smaller and larger the tire may be: Round errs
-	// outwards, where the shadow is. Further inside lie grooves of the shoulder.
+	// maxOff is the largest distance of the tire's centre from the outline's, as a share of the
+	// outline's radius. maxShrink and maxGrow are how much smaller and larger the tire may be.
+	// Errors of Round are mostly outwards, where the shadow is. Further inside are the grooves of
+	// the shoulder.
 	maxOff, maxShrink, maxGrow = 0.07, 0.045, 0.02
-	// maxSharpen is how much further sharpen may lead, as a share of the outline's radius.
+	// maxSharpen is how much further sharpen may move, as a share of the outline's radius.
 	maxSharpen = 0.005
 )
 
 // NewRings makes a finder.
 func NewRings() *Rings { return &Rings{} }
 
-// Find gives the side wall of tire t in f. Where no rim's edge is brighter than the rubber around
-// it, as in a black wheel, ok is false.
+// Find returns the side wall of tire t in f. ok is false if no rim's edge is brighter than the
+// rubber around it, as with a black wheel.
 func (l *Rings) Find(f *frame.Frame, t Tire) (r Ring, ok bool) {
 	if !t.Region.Empty() {
-		return Ring{}, false // nobody knows where the tire is in it
+		return Ring{}, false // the position of the tire in it is unknown
 	}
 	box := t.Crop(f.Bounds(), 0.06)
 	g := &l.grid
@@ -98,12 +103,15 @@ func (l *Rings) Find(f *frame.Frame, t Tire) (r Ring, ok bool) {
 	return Ring{w.outline().inFrame(box, step), w.inner().inFrame(box, step)}, true
 }
 
-// inFrame gives a circle of the grid of box in px of the frame.
+// inFrame converts a circle in the grid of box to px of the frame.
 func (c circle) inFrame(box image.Rectangle, step float64) Circle {
-	return Circle{Point{float64(box.Min.X) + (float64(c.x)+0.5)*step, float64(box.Min.Y) + (float64(c.y)+0.5)*step}, float64(c.r) * step}
+	return Circle{
+		Centre: Point{float64(box.Min.X) + (float64(c.x)+0.5)*step, float64(box.Min.Y) + (float64(c.y)+0.5)*step},
+		Radius: float64(c.r) * step,
+	}
 }
 
-// wall gives the side wall of an outline.
+// wall returns the side wall of an outline.
 func (l *Rings) wall(outer circle) (best wall, ok bool) {
 	g := &l.grid
 	l.search(outer)
@@ -137,7 +145,8 @@ func (l *Rings) wall(outer circle) (best wall, ok bool) {
 		w.sharpen(g)
 		w.step = w.inner().step(g)
 		off := abs(w.x-outer.x) + abs(w.y-outer.y)
-		if w.outer < (1-maxShrink-maxSharpen)*outer.r || w.rim < minRim*w.outer || w.rim > maxRim*w.outer || off > 1.5*maxOff*outer.r || !divides(w.step) {
+		if w.outer < (1-maxShrink-maxSharpen)*outer.r || w.rim < minRim*w.outer || w.rim > maxRim*w.outer ||
+			off > 1.5*maxOff*outer.r || !divides(w.step) {
 			continue
 		}
 		if rise := w.inner().rise(g, -1); rise >= minRimRise {
@@ -153,12 +162,13 @@ func (l *Rings) wall(outer circle) (best wall, ok bool) {
 	return best, sharpest > 0
 }
 
-// search fills l.pairs: for each radius of a rim the pair of circles whose rises are largest
-// together, over all centres near the outline's. Where another centre's circle crosses a ray of the
-// outline's centre is taken to the first order, to the cell: sharpen does the rest.
+// search fills l.pairs: for each rim radius, the pair of circles with the largest sum of rises,
+// over all centres near that of the outline. The point where a circle around another centre crosses
+// a ray of the outline's centre is computed to first order and rounded to a cell. sharpen does the
+// rest.
 func (l *Rings) search(outer circle) {
 	const every = 2 // cells between centres
-	// an outline that the frame cuts may be larger than the grid
+	// An outline that the frame cuts may be larger than the grid.
 	off := min(int(maxOff*outer.r/every), ringGrid/32)
 	first := int(minRim*outer.r) - off*every - 1
 	n := int((1+maxGrow)*outer.r) + off*every + 2 - first
@@ -168,7 +178,7 @@ func (l *Rings) search(outer circle) {
 	firstRim, rims := span(minRim, maxRim)
 	l.sums, l.pairs = grow(l.sums, max(outers, rims)), grow(l.pairs, rims)
 	clear(l.pairs)
-	// the sums for some radii from the first
+	// around sums the rises of circles around (x, y), for radii from radius on.
 	around := func(x, y float32, radius, radii int) []float32 {
 		sums := l.sums[:radii]
 		clear(sums)
@@ -194,14 +204,15 @@ func (l *Rings) search(outer circle) {
 			}
 			for k, v := range around(x, y, firstRim, rims) {
 				if v < 0 && top-v > l.pairs[k].sum {
-					l.pairs[k] = pair{wall{outer.x + x, outer.y + y, float32(firstOuter + at), float32(firstRim + k)}, top - v}
+					w := wall{outer.x + x, outer.y + y, float32(firstOuter + at), float32(firstRim + k)}
+					l.pairs[k] = pair{w, top - v}
 				}
 			}
 		}
 	}
 }
 
-// measure fills l.rises: what rise sums, for n radii from the first.
+// measure fills l.rises with the summands of rise, for n radii from first on.
 func (l *Rings) measure(c circle, first, n int) {
 	l.rises, l.ray = grow(l.rises, rays*n), grow(l.ray, n+2*far)
 	for i, d := range directions {
@@ -216,17 +227,18 @@ func (l *Rings) measure(c circle, first, n int) {
 	}
 }
 
-// near is at, where the border goes on beyond the grid: what is not seen is no edge.
+// near is at, but outside the grid it repeats the border, so that there is no edge outside the
+// image.
 func (g *grid) near(x, y float32) float32 {
 	v, _ := g.at(max(0, min(x, float32(g.w)-1.01)), max(0, min(y, float32(g.h)-1.01)))
 	return v
 }
 
-// bound is what one direction counts.
+// bound limits the rise in one direction to maxRise.
 func bound(rise float32) float32 { return max(-maxRise, min(maxRise, rise)) }
 
-// rise is by how much the picture brightens across the circle, outwards for sign 1 and inwards for
-// -1, beyond what it brightens around there anyway: the mean over all directions, grey levels over
+// rise returns how much the brightness rises across the circle, outwards for sign 1 and inwards for
+// -1, more than it rises in the wider surroundings: the mean over all directions, grey levels over
 // two cells.
 func (c circle) rise(g *grid, sign float32) float32 {
 	var sum float32
@@ -246,12 +258,14 @@ func (w wall) inner() circle   { return circle{x: w.x, y: w.y, r: w.rim} }
 
 func (w wall) rise(g *grid) float32 { return w.outline().rise(g, 1) + w.inner().rise(g, -1) }
 
-// moves are what sharpen tries: one number at a time, and those that keep one side where it is,
-// because a shadow draws on the other.
+// moves are the changes that sharpen tries: of one number at a time, and those that keep one side
+// in place, because a shadow moves the other.
 var moves = [...]wall{
 	{x: 1}, {x: -1}, {y: 1}, {y: -1}, {outer: 1}, {outer: -1}, {rim: 1}, {rim: -1},
-	{1, 0, -1, 0}, {-1, 0, -1, 0}, {0, 1, -1, 0}, {0, -1, -1, 0}, {1, 0, 1, 0}, {-1, 0, 1, 0}, {0, 1, 1, 0}, {0, -1, 1, 0},
-	{1, 0, -1, -1}, {-1, 0, -1, -1}, {0, 1, -1, -1}, {0, -1, -1, -1}, {1, 0, -1, 1}, {-1, 0, -1, 1}, {0, 1, -1, 1}, {0, -1, -1, 1},
+	{1, 0, -1, 0}, {-1, 0, -1, 0}, {0, 1, -1, 0}, {0, -1, -1, 0},
+	{1, 0, 1, 0}, {-1, 0, 1, 0}, {0, 1, 1, 0}, {0, -1, 1, 0},
+	{1, 0, -1, -1}, {-1, 0, -1, -1}, {0, 1, -1, -1}, {0, -1, -1, -1},
+	{1, 0, -1, 1}, {-1, 0, -1, 1}, {0, 1, -1, 1}, {0, -1, -1, 1},
 }
 
 // sharpen moves the wall to where its rise is largest.
@@ -273,8 +287,8 @@ func (w *wall) sharpen(g *grid) {
 	}
 }
 
-// step is by how much the inner side of a circle is brighter than the outer one, grey levels: the
-// mean over a tenth of the radius on both sides, in the middle of all directions.
+// step returns how much brighter the inner side of a circle is than the outer side, grey levels:
+// the mean over a tenth of the radius on both sides, median of all directions.
 func (c circle) step(g *grid) float32 {
 	const samples = 4
 	var sorted [rays]float32

@@ -8,25 +8,25 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// RoundOptions bounds the search for round tires.
+// RoundOptions limits the search for round tires.
 type RoundOptions struct {
-	// MinDiameter and MaxDiameter of a tire as shares of the frame's height; 0 stands for 0.3 and
-	// 1. Narrow bounds make the search faster and surer.
+	// Smallest and largest diameter of a tire, as shares of the frame's height. 0 means 0.3 and 1.
+	// Narrow limits make the search faster and more reliable.
 	MinDiameter, MaxDiameter float64
 	MinScore                 float64 // share of the outline that must be seen; 0 is DefaultMinScore
-	Partial                  bool    // give tires that the border of the frame cuts, too
+	Partial                  bool    // also return tires that the border of the frame cuts
 }
 
-// DefaultMinScore passes a tire of which a third is lost in shadow. Boxes, rims and belt patterns
-// stay below a half.
+// DefaultMinScore accepts a tire that is hidden by shadow to one third. Boxes, rims and belt
+// patterns stay below one half.
 const DefaultMinScore = 0.62
 
 // Round finds dark round objects: tires that lie flat under the camera.
 //
 //	frame -> small grey grid -> edges -> votes for centres -> radii -> precise outline -> score
 //
-// Centre and radius are right to about one per cent of the diameter. The camera should look down at
-// no more than 10 degrees off the vertical: an outline that is no circle loses score.
+// The error of centre and radius is about one per cent of the diameter. The camera should look down
+// within 10 degrees of the vertical: an outline that is not a circle has a lower score.
 type Round struct {
 	o RoundOptions
 
@@ -54,15 +54,15 @@ func NewRound(o RoundOptions) *Round {
 	return &Round{o: o}
 }
 
-// maxCentres is how many peaks of the votes are looked at: more tires than a frame holds, and some
-// clutter.
+// maxCentres is the number of peaks of the votes that are examined: more than a frame has tires, so
+// that there is room for false ones.
 const maxCentres = 8
 
-// maxRadii is how many outlines around one centre are looked at: rim, bead, letters, shoulder and
-// tread of a tire.
+// maxRadii is the number of outlines around one centre that are examined. A tire has several: rim,
+// bead, letters, shoulder and tread.
 const maxRadii = 4
 
-// Find gives the tires in view, the surest first.
+// Find returns the tires in view, the most certain first.
 func (l *Round) Find(f *frame.Frame) []Tire {
 	l.result, l.found = l.result[:0], l.found[:0]
 	g := &l.grid
@@ -70,13 +70,13 @@ func (l *Round) Find(f *frame.Frame) []Tire {
 	cells := float64(f.Height) / float64(2*g.step)
 	rmin, rmax := float32(l.o.MinDiameter*cells), float32(l.o.MaxDiameter*cells)
 	if rmin < 4 || g.w < 8 || g.h < 8 {
-		return nil // smaller than the grid can show
+		return nil // too small for the grid
 	}
 	l.mag = grow(l.mag, g.w*g.h)
 	l.edges = g.edges(l.edges, l.mag)
 	l.hough.vote(g, l.edges, rmin, rmax)
 	l.hough.blur(min(4, max(1, int(rmin/10))))
-	// Even a tire that the border cuts in half has that many votes.
+	// Even a tire that the border cuts in half has this many votes.
 	least := uint32(0.3 * 2 * math.Pi * rmin)
 	for range maxCentres {
 		x, y, votes := l.hough.peak(int(rmin / 2))
@@ -91,8 +91,7 @@ func (l *Round) Find(f *frame.Frame) []Tire {
 	return l.result
 }
 
-// outer gives the outermost well-seen outline around a centre: a tire's rim and bead are circles,
-// too.
+// outer returns the outermost clear outline around a centre. A tire's rim and bead are circles too.
 func (l *Round) outer(x, y, rmin, rmax float32) (circle, bool) {
 	l.histogram(x, y, rmin, rmax)
 	var all [maxRadii]circle
@@ -114,8 +113,8 @@ func (l *Round) outer(x, y, rmin, rmax float32) (circle, bool) {
 	}
 	outermost := best
 	for _, c := range all[:n] {
-		// A slightly larger circle is the shadow's unless it is as good. A much larger one is the
-		// tire around a rim, also when the border or a shadow hides a part of it.
+		// A slightly larger circle is a shadow unless it is almost as good. A much larger one is
+		// the tire around a rim, even if the border or a shadow hides a part of it.
 		need := 0.85 * best.quality()
 		if c.r > 1.25*best.r {
 			need = 0.6 * best.quality()
@@ -127,7 +126,7 @@ func (l *Round) outer(x, y, rmin, rmax float32) (circle, bool) {
 	return outermost, n > 0
 }
 
-// histogram counts the edges that point away from the centre by their distance, in shares of a full
+// histogram counts the edges that point away from the centre, by distance, as shares of a full
 // outline.
 func (l *Round) histogram(x, y, rmin, rmax float32) {
 	l.radii = grow(l.radii, int(rmax)+2)
@@ -146,8 +145,8 @@ func (l *Round) histogram(x, y, rmin, rmax float32) {
 	}
 }
 
-// peakRadius takes the radius with most support out of the histogram, summed over the few cells by
-// which the rough centre is off.
+// peakRadius returns the radius with the most support and clears it in the histogram. Sums extend
+// over the few cells of the rough centre's error.
 func (l *Round) peakRadius(rmin float32) (r, weight float32) {
 	at := 0
 	for i := range l.radii {
@@ -165,11 +164,11 @@ func (l *Round) peakRadius(rmin float32) (r, weight float32) {
 	return max(rmin, float32(at)), weight
 }
 
-// spread is how many cells to each side belong to one outline of radius r.
+// spread returns the number of cells on each side that belong to one outline of radius r.
 func spread(r float32) int { return max(1, int(0.05*r+0.5)) }
 
-// choose keeps what is a tire: the surer of two that overlap, seen well enough, and wholly inside
-// the frame.
+// choose keeps the tires. Of two outlines that overlap it keeps the better one. It drops outlines
+// that are not clear enough or not completely inside the frame.
 func (l *Round) choose(f *frame.Frame) {
 	slices.SortFunc(l.found, func(a, b circle) int { return cmp.Compare(b.quality(), a.quality()) })
 	kept := l.found[:0]
@@ -192,15 +191,15 @@ func (l *Round) choose(f *frame.Frame) {
 	}
 }
 
-// overlaps tells whether two outlines cannot be two tires that lie side by side.
+// overlaps reports whether two outlines are too close to be two tires side by side.
 func (c circle) overlaps(d circle) bool {
 	dx, dy, r := c.x-d.x, c.y-d.y, 0.85*(c.r+d.r)
 	return dx*dx+dy*dy < r*r
 }
 
-// inside allows for the error of the measurement, three per cent of the diameter: of a tire that
-// fills the height, a shadow takes the outline that far outwards, and a tire that is inside in no
-// frame would pass unseen.
+// inside allows an error of three per cent of the diameter. A shadow can move the outline of a tire
+// that fills the height that far outwards, and a tire that is not inside any frame would pass
+// unseen.
 func (t Tire) inside(f *frame.Frame) bool {
 	r := 0.94 * t.Radius
 	return t.Centre.X >= r && t.Centre.Y >= r && t.Centre.X <= float64(f.Width)-r && t.Centre.Y <= float64(f.Height)-r

@@ -10,14 +10,15 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// TestRoundIsPrecise draws tires of random places, sizes and lights: centre and radius must be
-// right to 1.5 % of the diameter.
+// TestRoundIsPrecise draws tires with random positions, sizes and light. The error of centre and
+// radius must stay below 1.5 % of the diameter.
 func TestRoundIsPrecise(t *testing.T) {
 	for seed := range uint64(40) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 2))
 			between := func(a, b float64) float64 { return a + rng.Float64()*(b-a) }
-			s := scene{w: 960, h: 540, belt: between(90, 200), weave: between(0, 8), light: between(-0.4, 0.4), noise: between(0, 12), seed: seed}
+			s := scene{w: 960, h: 540, belt: between(90, 200), weave: between(0, 8),
+				light: between(-0.4, 0.4), noise: between(0, 12), seed: seed}
 			if seed%4 == 3 {
 				s.w, s.h = 640, 480
 			}
@@ -31,7 +32,8 @@ func TestRoundIsPrecise(t *testing.T) {
 			got := found[0]
 			limit := 0.015 * 2 * r
 			if off := got.Centre.Sub(Point{x, y}).Len(); off > limit || math.Abs(got.Radius-r) > limit {
-				t.Errorf("centre is off by %.2f px, radius by %+.2f px of %.1f; limit %.2f", off, got.Radius-r, r, limit)
+				t.Errorf("the error of the centre is %.2f px, of the radius %+.2f px of %.1f; limit %.2f",
+					off, got.Radius-r, r, limit)
 			}
 			if got.Score < DefaultMinScore || got.Score > 1 {
 				t.Errorf("score %v", got.Score)
@@ -58,21 +60,26 @@ func TestRoundChoosesTires(t *testing.T) {
 		{"noise only", scene{noise: 60}, nil},
 		{"one tire", scene{discs: tire(480, 270, 200, belt)}, []Point{{480, 270}}},
 		{"weak contrast", scene{discs: []disc{{480, 270, 200, belt - 25, 2}}, noise: 6}, []Point{{480, 270}}},
-		// Shadows take the outline of a tire that fills the height a little over the edge: it must
-		// not pass unseen.
-		{"a tire that seems larger than the picture", scene{discs: []disc{{480, 258, 266, 38, 1}}}, []Point{{480, 258}}},
+		// Shadows move the outline of a tire that fills the height a little over the border. It
+		// must not pass unseen.
+		{"a tire that seems larger than the image", scene{discs: []disc{{480, 258, 266, 38, 1}}},
+			[]Point{{480, 258}}},
 		{"a tire that is cut", scene{discs: []disc{{480, 240, 266, 38, 1}}}, nil},
 		{"half a tire at the left", scene{discs: tire(0, 270, 200, belt)}, nil},
 		{"a tire with an eighth outside", scene{discs: tire(150, 270, 200, belt)}, nil},
-		{"a tire with a hair outside", scene{discs: tire(180, 270, 200, belt)}, nil},
+		{"a tire with a little outside", scene{discs: tire(180, 270, 200, belt)}, nil},
 		{"a tire at the very border", scene{discs: tire(201, 270, 200, belt)}, []Point{{201, 270}}},
-		{"half a tire beside a whole one", scene{discs: join(tire(20, 270, 200, belt), tire(440, 270, 200, belt))}, []Point{{440, 270}}},
-		{"two tires that touch", scene{discs: join(tire(230, 270, 200, belt), tire(630, 270, 200, belt))}, []Point{{230, 270}, {630, 270}}},
+		{"half a tire beside a whole one", scene{discs: join(tire(20, 270, 200, belt), tire(440, 270, 200, belt))},
+			[]Point{{440, 270}}},
+		{"two tires that touch", scene{discs: join(tire(230, 270, 200, belt), tire(630, 270, 200, belt))},
+			[]Point{{230, 270}, {630, 270}}},
 		{"a black box", scene{boxes: []image.Rectangle{image.Rect(300, 90, 660, 450)}}, nil},
 		{"a long black box", scene{boxes: []image.Rectangle{image.Rect(0, 150, 960, 390)}}, nil},
 		{"a bright plate", scene{discs: []disc{{480, 270, 200, 240, 1}}}, nil},
-		{"a hole in a dark sheet", scene{boxes: []image.Rectangle{image.Rect(0, 0, 960, 540)}, discs: []disc{{480, 270, 180, 150, 1}}}, nil},
-		{"a tire beside a box", scene{boxes: []image.Rectangle{image.Rect(700, 100, 900, 500)}, discs: tire(400, 270, 220, belt)}, []Point{{400, 270}}},
+		{"a hole in a dark sheet", scene{boxes: []image.Rectangle{image.Rect(0, 0, 960, 540)},
+			discs: []disc{{480, 270, 180, 150, 1}}}, nil},
+		{"a tire beside a box", scene{boxes: []image.Rectangle{image.Rect(700, 100, 900, 500)},
+			discs: tire(400, 270, 220, belt)}, []Point{{400, 270}}},
 		{"a tire on a dark belt", scene{belt: 70, discs: tire(400, 270, 220, 70), noise: 3}, []Point{{400, 270}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -100,7 +107,7 @@ func TestRoundChoosesTires(t *testing.T) {
 	}
 }
 
-// TestRoundOnAllFormats draws one scene in each pixel format: they must agree.
+// TestRoundOnAllFormats draws one scene in each pixel format. The results must agree.
 func TestRoundOnAllFormats(t *testing.T) {
 	gray := scene{w: 480, h: 360, belt: 150, discs: tire(240, 180, 140, 150)}.draw()
 	want := NewRound(RoundOptions{}).Find(gray)
@@ -159,7 +166,9 @@ func TestRoundOnOddFrames(t *testing.T) {
 
 func TestFindDoesNotAllocate(t *testing.T) {
 	f := scene{w: 640, h: 480, belt: 140, noise: 8, discs: tire(320, 240, 180, 140)}.draw()
-	for name, l := range map[string]Locator{"round": NewRound(RoundOptions{}), "region": NewRegion(image.Rect(10, 10, 200, 200), 3)} {
+	for name, l := range map[string]Locator{
+		"round": NewRound(RoundOptions{}), "region": NewRegion(image.Rect(10, 10, 200, 200), 3),
+	} {
 		if n := testing.AllocsPerRun(5, func() { l.Find(f) }); n != 0 {
 			t.Errorf("%s: %v allocations a frame", name, n)
 		}

@@ -8,25 +8,25 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// scene is a drawn belt. Brightness is computed per pixel, anti-aliased by a ramp of one pixel at
-// every border.
+// scene is a drawn belt. Brightness is computed for each pixel, with a ramp of one pixel at every
+// border against aliasing.
 type scene struct {
 	w, h  int
 	belt  float64 // grey level
 	weave float64 // contrast of the belt's pattern, grey levels
-	light float64 // fall of brightness from left to right, share
+	light float64 // change of brightness from left to right, share
 	noise float64 // standard deviation, grey levels
 	seed  uint64
 	discs []disc
 	boxes []image.Rectangle // black boxes
 }
 
-// disc is a round object of grey level v; rings inside it are discs that follow. soft is the width
+// disc is a round object with grey level v. Later discs draw the rings inside it. soft is the width
 // of its border.
 type disc struct{ x, y, r, v, soft float64 }
 
-// tire is a dark ring with a rim that shows the belt, a bead, a bright line of letters and a soft
-// shadow to its lower right.
+// tire is a dark ring with a bead, a bright line of letters, a rim through which the belt is
+// visible, and a soft shadow to its lower right.
 func tire(x, y, r, belt float64) []disc {
 	return []disc{
 		{x + 0.03*r, y + 0.04*r, 1.02 * r, 0.75 * belt, 0.12 * r},
