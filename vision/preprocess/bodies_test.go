@@ -12,13 +12,14 @@ import (
 	"tirewatch/vision/isa/isatest"
 )
 
-// axes are source and destination sizes below, at and above the blocks of outputs, at every scale:
+// axes returns source and destination sizes below, at and above the block sizes, at every scale:
 // enlarging, the same size, near (scales up to about 3 on NEON, 4 on AVX-512, 4.6 on AVX2) and far,
 // with few and with many weights.
 func axes() [][2]int {
 	sizes := [][2]int{
-		{1, 1}, {1, 40}, {2, 1}, {2, 3}, {3, 100}, {40, 1}, {4000, 1}, {4000, 7}, {2000, 33}, {379, 379}, {227, 379}, {1080, 379}, {1920, 379},
-		{1000, 300}, {1000, 310}, {1000, 250}, {1000, 240}, {1000, 220}, {1000, 210}, {1000, 16}, {3840, 379}, {5, 4096},
+		{1, 1}, {1, 40}, {2, 1}, {2, 3}, {3, 100}, {40, 1}, {4000, 1}, {4000, 7}, {2000, 33},
+		{379, 379}, {227, 379}, {1080, 379}, {1920, 379}, {1000, 300}, {1000, 310}, {1000, 250},
+		{1000, 240}, {1000, 220}, {1000, 210}, {1000, 16}, {3840, 379}, {5, 4096},
 	}
 	for dst := 1; dst < 70; dst++ {
 		sizes = append(sizes, [2]int{1 + dst*dst%131, dst}, [2]int{dst * 3, dst}, [2]int{dst*9/2 + 1, dst})
@@ -26,7 +27,7 @@ func axes() [][2]int {
 	return sizes
 }
 
-// sources are the extremes and noise.
+// sources returns the extreme values and noise.
 func sources(rng *rand.Rand, n int) map[string][]byte {
 	noise := make([]byte, n)
 	for i := range noise {
@@ -35,7 +36,7 @@ func sources(rng *rand.Rand, n int) map[string][]byte {
 	return map[string][]byte{"black": make([]byte, n), "white": bytes.Repeat([]byte{255}, n), "noise": noise}
 }
 
-// Every body of the horizontal pass equals the generic one.
+// Every implementation of the horizontal pass equals the generic one.
 func TestColumnsBodies(t *testing.T) {
 	const seed = 3
 	isatest.EachSet(t, &set, func(t *testing.T) {
@@ -50,7 +51,8 @@ func TestColumnsBodies(t *testing.T) {
 				columnsGeneric(want, src, tx)
 				for i := range a[1] {
 					if got[i] != want[i] {
-						t.Fatalf("%d -> %d, %s: value %d is %d, want %d (seed %d)", a[0], a[1], name, i, got[i], want[i], seed)
+						t.Fatalf("%d -> %d, %s: value %d is %d, want %d (seed %d)",
+							a[0], a[1], name, i, got[i], want[i], seed)
 					}
 				}
 			}
@@ -59,12 +61,12 @@ func TestColumnsBodies(t *testing.T) {
 			}
 		}
 		if set != isa.Generic && (near == 0 || near == len(axes())) {
-			t.Errorf("%d of %d sizes are near: one body was not exercised", near, len(axes()))
+			t.Errorf("%d of %d sizes are near: one of near and far was not tested", near, len(axes()))
 		}
 	})
 }
 
-// Every body of the vertical pass equals the generic one, on values as large as they get.
+// Every implementation of the vertical pass equals the generic one, up to the largest values.
 func TestRowsBodies(t *testing.T) {
 	const seed, largest = 4, 255 << midBits
 	isatest.EachSet(t, &set, func(t *testing.T) {
@@ -90,7 +92,8 @@ func TestRowsBodies(t *testing.T) {
 				rowsGeneric(want, ring, off, w)
 				for i := range want {
 					if got[i] != want[i] {
-						t.Fatalf("%d -> %d, row %d: byte %d is %d, want %d (seed %d)", a[0], a[1], y, i, got[i], want[i], seed)
+						t.Fatalf("%d -> %d, row %d: byte %d is %d, want %d (seed %d)",
+							a[0], a[1], y, i, got[i], want[i], seed)
 					}
 				}
 				if got[0] != 255 {
@@ -101,7 +104,7 @@ func TestRowsBodies(t *testing.T) {
 	})
 }
 
-// The whole of Apply gives the same bytes with every body, for regions of every kind of frame.
+// Apply writes the same bytes with every implementation, for regions of every kind of frame.
 func TestApplyBodies(t *testing.T) {
 	const seed = 5
 	rng := rand.New(rand.NewPCG(seed, 0))

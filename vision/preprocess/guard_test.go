@@ -10,8 +10,8 @@ import (
 	"tirewatch/vision/isa/isatest"
 )
 
-// No body reads outside the frame's bytes, whose last row has no padding, or writes outside the
-// destination; a fault would end the test program.
+// No implementation reads outside the frame's bytes, whose last row has no padding, or writes
+// outside the destination. A fault would end the test program.
 func TestApplyStaysInside(t *testing.T) {
 	sizes := []image.Point{{1, 1}, {5, 40}, {64, 3}, {65, 65}, {379, 20}, {900, 30}}
 	isatest.EachSet(t, &set, func(t *testing.T) {
@@ -33,8 +33,8 @@ func TestApplyStaysInside(t *testing.T) {
 	})
 }
 
-// The bodies themselves keep to what they are promised: rowSlack bytes behind the grey row, whole
-// blocks of columns.
+// The implementations stay within the documented limits: rowSlack bytes after the grey row, and
+// whole blocks of columns.
 func TestBodiesStayInside(t *testing.T) {
 	isatest.EachSet(t, &set, func(t *testing.T) {
 		for _, a := range axes() {

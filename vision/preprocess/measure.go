@@ -1,10 +1,11 @@
 package preprocess
 
-// Light and sharpness of a picture as the network sees it: when they leave what the network learned
-// from, a lens is dirty, a lamp is dead or somebody moved the camera.
-
-// Measure gives the mean of a grey picture, 0 to 255, and its sharpness: the mean over its pixels
-// of the difference to the one on the left, 0 to 255. pix is what Apply made, width px a row.
+// Measure returns the brightness of a grey image, the mean of its pixels, and its sharpness, the
+// mean absolute difference of each pixel to its left neighbour. Both are from 0 to 255. pix is the
+// output of Apply, with rows of width px.
+//
+// When these figures differ from those of the training images, a lens is dirty, a lamp is broken or
+// the camera was moved.
 func Measure(pix []byte, width int) (brightness, sharpness float64) {
 	sum, steps, n := 0, 0, len(pix)
 	for ; len(pix) > 0; pix = pix[width:] {

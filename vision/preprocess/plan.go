@@ -2,21 +2,22 @@
 
 package preprocess
 
-// plan is the weights of the horizontal pass as its assembly bodies read them, in blocks of
-// outputs.
+// plan holds the weights of the horizontal pass in the order in which the assembly functions read
+// them, in blocks of outputs.
 //
-// Near bodies serve moderate scales: the pixels that neighbouring outputs read at one step lie in
-// one window of as many bytes as a register holds, and a shuffle picks them. At the next step the
-// window moves on by two pixels, so that one shuffle serves all steps. The far body serves all
-// other scales: every output reads pixels of its own at a step.
+// The near functions work for moderate scales. The pixels that neighbouring outputs read in one
+// step are in one window, as large as a register, and a shuffle selects them. For the next step the
+// window moves by two pixels, so that the same shuffle works for all steps. The far function works
+// for all other scales: in each step, every output reads its own pixels.
 type plan struct {
 	near  bool
 	steps int
-	base  []int32  // where the windows, or the outputs of the far body, begin in the source row
+	base  []int32  // first pixel in the source row of each window, or of each output of the far function
 	table []uint16 // blocks
 }
 
-// fits says whether the two pixels that share outputs in a row read at one step lie in a window.
+// fits reports whether the pixels that share consecutive outputs read in one step, two for each,
+// are within a window.
 func (t *taps) fits(window, share int) bool {
 	for x := 0; x < len(t.first); x += share {
 		last := min(x+share, len(t.first)) - 1
@@ -27,7 +28,8 @@ func (t *taps) fits(window, share int) bool {
 	return true
 }
 
-// farPlan makes a table of (block outputs, depth weights) for each step of depth pixels.
+// farPlan makes a plan for the far function. For each step of depth pixels, its table has (block
+// outputs, depth weights).
 func farPlan(t *taps, block, depth int) plan {
 	p := plan{steps: (t.n + depth - 1) / depth}
 	for x := 0; x < len(t.first); x += block {
@@ -45,7 +47,7 @@ func farPlan(t *taps, block, depth int) plan {
 	return p
 }
 
-// The last block is padded with outputs that read the first pixels with weight 0.
+// firstOr0 and weight pad the last block with outputs that read the first pixels with weight 0.
 
 func (t *taps) firstOr0(x int) int32 {
 	if x < len(t.first) {
@@ -61,12 +63,12 @@ func (t *taps) weight(x, k int) uint16 {
 	return 0
 }
 
-// place is where output x finds its first pixel in the window of the outputs that share it.
+// place returns the position of output x's first pixel in the window that share outputs use.
 func (t *taps) place(x, share int) uint16 {
 	return uint16(max(0, t.firstOr0(x)-t.firstOr0(x&^(share-1))))
 }
 
-// prefetch asks the cache for p.
+// prefetch loads p into the cache.
 //
 //go:noescape
 func prefetch(p []byte)

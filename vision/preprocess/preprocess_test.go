@@ -14,7 +14,7 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// noise is a repeatable frame with structure at every scale.
+// noise returns a repeatable frame with structure at every scale.
 func noise(w, h int, format frame.Format) *frame.Frame {
 	rng := rand.New(rand.NewPCG(7, uint64(w*h)))
 	f := &frame.Frame{Width: w, Height: h, Stride: w*format.Channels() + 5, Format: format}
@@ -25,8 +25,9 @@ func noise(w, h int, format frame.Format) *frame.Frame {
 	return f
 }
 
-// The bytes that the network sees are part of the contract between PC and station: these hashes
-// hold on every architecture, and a change to them makes every deployed model see other pictures.
+// The bytes that the network sees are part of the contract between PC and station. These hashes are
+// the same on every architecture. A change to them makes every installed model see different
+// images.
 func TestGolden(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -54,7 +55,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// The integer resampler agrees with the same filter in float64 to within one grey level.
+// The integer resampler differs from the same filter in float64 by less than one grey level.
 func TestAgainstFloat(t *testing.T) {
 	for _, size := range []image.Point{{1000, 800}, {380, 379}, {378, 100}, {50, 2000}, {2, 3}} {
 		f := noise(size.X, size.Y, frame.Gray)
@@ -70,13 +71,13 @@ func TestAgainstFloat(t *testing.T) {
 				worst = max(worst, math.Abs(want-float64(got[y*s.Width+x])))
 			}
 		}
-		if worst > 0.75 { // half a level of rounding and a quarter of 14-bit weights
-			t.Errorf("%v: off by %.2f levels", size, worst)
+		if worst > 0.75 { // half a level from rounding and a quarter from 14-bit weights
+			t.Errorf("%v: the error is %.2f levels", size, worst)
 		}
 	}
 }
 
-// reference is the triangle filter as the textbooks write it.
+// reference is the textbook form of the triangle filter.
 func reference(f *frame.Frame, s preprocess.Spec, x, y int) float64 {
 	axis := func(src, dst, i int) (first int, w []float64) {
 		scale := float64(src) / float64(dst)
@@ -103,7 +104,7 @@ func reference(f *frame.Frame, s preprocess.Spec, x, y int) float64 {
 	return sum
 }
 
-// A flat picture stays flat, whatever its size: rounded weights still sum to one.
+// A uniform image of any size stays uniform, because rounded weights still sum to one.
 func TestFlatStaysFlat(t *testing.T) {
 	for w := 1; w < 900; w += 13 {
 		f := frame.NewGray(w, 1000-w)
@@ -125,6 +126,7 @@ func TestFlatStaysFlat(t *testing.T) {
 
 func TestApplyRefuses(t *testing.T) {
 	s, f := preprocess.Thesis(), frame.NewGray(100, 80)
+	hostile := preprocess.Spec{Width: 1 << 30, Height: 1 << 30, Filter: preprocess.FilterTriangle}
 	dst := make([]byte, s.Size())
 	short := *f
 	short.Pix = short.Pix[:7000]
@@ -135,7 +137,7 @@ func TestApplyRefuses(t *testing.T) {
 		"short frame":        s.Apply(dst, &short, f.Bounds()),
 		"no size":            preprocess.Spec{Filter: preprocess.FilterTriangle}.Apply(nil, f, f.Bounds()),
 		"unknown filter":     preprocess.Spec{Width: 379, Height: 379, Filter: "cubic"}.Apply(dst, f, f.Bounds()),
-		"a hostile spec":     preprocess.Spec{Width: 1 << 30, Height: 1 << 30, Filter: preprocess.FilterTriangle}.Apply(dst, f, f.Bounds()),
+		"a hostile spec":     hostile.Apply(dst, f, f.Bounds()),
 		"a frame without px": s.Apply(dst, &frame.Frame{Format: frame.Gray}, f.Bounds()),
 	} {
 		if err == nil {
@@ -147,7 +149,7 @@ func TestApplyRefuses(t *testing.T) {
 	}
 }
 
-// A station preprocesses millions of frames: nothing is left for the garbage collector.
+// A station preprocesses millions of frames, so Apply allocates nothing.
 func TestApplyAllocatesNothing(t *testing.T) {
 	s, f := preprocess.Thesis(), noise(960, 540, frame.BGR)
 	dst := make([]byte, s.Size())
@@ -161,8 +163,8 @@ func TestApplyAllocatesNothing(t *testing.T) {
 	}
 }
 
-// A frame that the cache has kept, and frames as a camera gives them, each new to the cache. The
-// fastest call is what a shared machine cannot blur.
+// Two cases: a frame that is in the cache, and frames that are not, as from a camera. The fastest
+// call is reported, because other work on the machine does not affect it.
 func BenchmarkApplyFullHD(b *testing.B) {
 	s := preprocess.Thesis()
 	dst := make([]byte, s.Size())
@@ -189,10 +191,14 @@ func BenchmarkApplyFullHD(b *testing.B) {
 	}
 }
 
-// A picture of exactly the network's size passes unchanged, so that a station's kept crops train
-// the network on the very bytes it judged.
+// An image of exactly the network's size is not changed, so that a network trained on a station's
+// kept crops sees exactly the bytes that were judged.
 func TestSameSizeIsUnchanged(t *testing.T) {
-	for _, s := range []preprocess.Spec{preprocess.Thesis(), {Width: 1, Height: 1, Filter: preprocess.FilterTriangle}, {Width: 130, Height: 67, Filter: preprocess.FilterTriangle}} {
+	for _, s := range []preprocess.Spec{
+		preprocess.Thesis(),
+		{Width: 1, Height: 1, Filter: preprocess.FilterTriangle},
+		{Width: 130, Height: 67, Filter: preprocess.FilterTriangle},
+	} {
 		f := noise(s.Width, s.Height, frame.Gray)
 		got := make([]byte, s.Size())
 		if err := s.Apply(got, f, f.Bounds()); err != nil {

@@ -9,15 +9,18 @@ import (
 	"tirewatch/vision/isa"
 )
 
-// The resampler is separable: each output row is a weighted sum of source rows, each output column
-// one of source columns. Weights are 14-bit integers that sum to exactly 1<<14 for every output, so
-// that a flat picture stays flat, and between the two passes a row is kept with 6 extra bits:
+// The resampler is separable: each output row is a weighted sum of source rows, and each output
+// column a weighted sum of source columns. Weights are 14-bit integers. They sum to exactly 1<<14
+// for every output, so that a uniform image stays uniform. Between the two passes a row has 6 extra
+// bits:
 //
-//	source 8 bit -> columns: sum(8 bit * 14 bit) + half, >> 8 = 14 bit -> rows: sum(14 bit * 14 bit) + half, >> 20 = 8 bit
+//	source, 8 bits
+//	  -> columns: (sum(8 bits * 14 bits) + half) >> 8, 14 bits
+//	  -> rows: (sum(14 bits * 14 bits) + half) >> 20, 8 bits
 //
-// Source rows are made grey first: luma is rounded to a byte once, then everything runs on one
-// channel. The largest sum is 255*2^6*2^14 < 2^28, so int32 never overflows; weights and rows
-// between the passes fit int16, which is what multiply-and-add instructions take.
+// Source rows are made grey first: luma is rounded to a byte once, and all later steps work on one
+// channel. The largest sum is 255*2^6*2^14 < 2^28, so int32 never overflows. Weights and rows
+// between the passes fit int16, the operands of multiply-and-add instructions.
 const (
 	weightBits = 14
 	midBits    = 6
@@ -26,25 +29,25 @@ const (
 	rowsHalf    = 1 << (weightBits + midBits - 1)
 )
 
-// taps are the weights of one axis of src pixels. Output i reads source pixels first[i] ..
-// first[i]+n-1 with weights w[i*pitch : i*pitch+n].
+// taps holds the weights of one axis of src pixels. Output i reads the source pixels first[i] to
+// first[i]+n-1 with the weights w[i*pitch : i*pitch+n].
 type taps struct {
 	src   int
 	n     int
-	pitch int // n rounded up to even: the odd weight in between is zero
+	pitch int // n rounded up to even; the extra weight is zero
 	first []int32
 	w     []int16 // (outputs, pitch)
-	plan  plan    // the same for the columns body in use
+	plan  plan    // the same weights for the columns function in use
 }
 
-// makeTaps computes the triangle filter for src pixels shrunk or enlarged to dst, in integers only.
+// makeTaps computes the triangle filter from src pixels to dst pixels, in integers only.
 //
-// In units of 1/(2*dst) source pixels, output i has its centre at (2i+1)*src and source pixel j its
-// centre at (2j+1)*dst. The triangle reaches 2*max(src, dst) to each side, and its height falls
+// In units of 1/(2*dst) source pixels, the centre of output i is at (2i+1)*src and that of source
+// pixel j at (2j+1)*dst. The triangle extends 2*max(src, dst) to each side, and its height falls
 // linearly with the distance.
 func makeTaps(src, dst int) *taps {
 	reach := 2 * max(src, dst)
-	// pixels are 2*dst apart, and the triangle is open at both ends
+	// Pixels are 2*dst apart, and the triangle is zero at both ends.
 	n := min(src, (reach+dst-1)/dst)
 	t := &taps{src: src, n: n, pitch: (n + 1) &^ 1, first: make([]int32, dst)}
 	t.w = make([]int16, dst*t.pitch)
@@ -71,8 +74,8 @@ func makeTaps(src, dst int) *taps {
 	return t
 }
 
-// roundWeights scales raw to integers that sum to exactly 1<<weightBits: cumulative sums are
-// rounded, so no weight is off by more than one and the error never adds up.
+// roundWeights scales raw to integers that sum to exactly 1<<weightBits. It rounds cumulative sums,
+// so that the error of a weight is at most one and errors do not add up.
 func roundWeights(w []int16, raw []int64, sum int64) {
 	var cum, prev int64
 	for k, r := range raw {
@@ -83,8 +86,8 @@ func roundWeights(w []int16, raw []int64, sum int64) {
 	}
 }
 
-// tapsKey and tapsCache keep the weights of recent sizes: a station asks for few of them, over and
-// over.
+// tapsKey and tapsCache keep the weights of recent sizes. A station needs only a few, again and
+// again.
 type tapsKey struct {
 	src, dst int
 	set      isa.Set
@@ -95,8 +98,8 @@ var tapsCache struct {
 	m map[tapsKey]*taps
 }
 
-// maxCachedTaps bounds the cache: a data set of photographs of every size must not grow it for
-// ever.
+// maxCachedTaps limits the cache, which a data set with photographs of every size would otherwise
+// enlarge without end.
 const maxCachedTaps = 256
 
 func cachedTaps(src, dst int) *taps {
@@ -116,23 +119,23 @@ func cachedTaps(src, dst int) *taps {
 }
 
 const (
-	// rowBlock is the number of columns that the rows bodies compute at a time: rows between the
-	// passes are padded to it.
+	// rowBlock is the number of columns that the rows functions compute in one step. Rows between
+	// the passes are padded to it.
 	rowBlock = 32
-	// rowSlack is the number of bytes behind a grey row that the columns bodies may read; what they
-	// hold does not matter.
+	// rowSlack is the number of bytes after a grey row that the columns functions may read. Their
+	// values do not matter.
 	rowSlack = 64
-	// rowsAhead is how early the cache is asked for a source row: a camera's frame lies in memory,
-	// and rows, which a region cuts short, are too far apart for the CPU to guess the next one.
+	// rowsAhead is how many rows early a source row is prefetched. A camera's frame is not in the
+	// cache, and the rows of a region are too far apart for the CPU to guess the next one.
 	rowsAhead = 2
 )
 
-// scratch is reused between calls. Bodies read and write whole blocks here, so that none ever
-// leaves the frame's or the caller's bytes.
+// scratch holds buffers that are reused between calls. The assembly reads and writes whole blocks
+// here, so that it never leaves the bytes of the frame or of the caller.
 type scratch struct {
 	gray []byte  // one grey source row and rowSlack bytes
 	ring []int16 // (slots, stride) horizontally resampled rows; slots is a power of two
-	off  []int   // where the rows of one output row lie in the ring
+	off  []int   // offsets in ring of the rows of one output row
 	out  []byte  // (stride) one output row
 }
 
@@ -145,8 +148,8 @@ func grow[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// resample fills dst, dw x dh bytes, from region roi of f. Source rows are made grey and resampled
-// horizontally once, in order, into a ring that holds as many rows as an output row reads.
+// resample fills dst, dw x dh bytes, from the region roi of f. Each source row is made grey and
+// resampled horizontally once, in order, into a ring that holds the rows that one output row reads.
 func resample(dst []byte, dw, dh int, f *frame.Frame, roi image.Rectangle) {
 	tx, ty := cachedTaps(roi.Dx(), dw), cachedTaps(roi.Dy(), dh)
 	slots := 1 << bits.Len(uint(ty.n-1))
@@ -176,14 +179,15 @@ func resample(dst []byte, dw, dh int, f *frame.Frame, roi image.Rectangle) {
 	}
 }
 
-// columns resamples the grey row src, with rowSlack bytes behind it, horizontally into mid, which
-// keeps midBits extra bits.
+// columns resamples the grey row src, followed by rowSlack bytes, horizontally into mid, whose
+// values have midBits extra bits.
 func columns(mid []int16, src []byte, t *taps) {
 	check(len(src) >= t.src+rowSlack && len(mid) >= len(t.first) && len(mid)%rowBlock == 0, "columns")
 	columnsBody(mid, src, t)
 }
 
-// rows weighs the rows of len(out) values that begin at ring[off[k]] with w[k].
+// rows computes out as the sum of rows with the weights w[k]. Row k has len(out) values from
+// ring[off[k]] on.
 func rows(out []byte, ring []int16, off []int, w []int16) {
 	check(len(out)%rowBlock == 0 && len(w) == len(off) && len(w)%2 == 0, "rows")
 	for _, at := range off {
@@ -192,9 +196,9 @@ func rows(out []byte, ring []int16, off []int, w []int16) {
 	rowsBody(out, ring, off, w)
 }
 
-// check stands between the assembly bodies, which trust their arguments, and everything else.
-func check(ok bool, body string) {
+// check guards the assembly, which trusts its arguments.
+func check(ok bool, function string) {
 	if !ok {
-		panic("internal error: preprocess." + body + ": slices do not fit the shape")
+		panic("internal error: preprocess." + function + ": slices do not fit the shape")
 	}
 }

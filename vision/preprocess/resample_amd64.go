@@ -2,15 +2,16 @@ package preprocess
 
 import "tirewatch/vision/isa"
 
-// set is the instruction set in use; tests change it to exercise every body.
+// set is the instruction set in use. Tests change it to run every implementation.
 var set = isa.Chosen()
 
-// A near block is 16 outputs, whose windows are 16 bytes for 4 outputs (AVX2) or 64 for all
-// (AVX-512); a step takes two pixels:
+// A near block has 16 outputs, with windows of 16 bytes for 4 outputs (AVX2) or 64 bytes for all
+// (AVX-512). A step reads two pixels of each output. The table of a block:
 //
-//	shuffle (16 outputs, 2 words: place in the window, upper byte 0x80) | step 0: (16 outputs, 2 weights) | step 1 ...
+//	shuffle (16 outputs, 2 words: place in the window, upper byte 0x80)
+//	step 0: (16 outputs, 2 weights) | step 1 ...
 //
-// A far block is 8 outputs; a step takes 16 pixels:
+// A far block has 8 outputs. A step reads 16 pixels of each:
 //
 //	step 0: (8 outputs, 16 weights) | step 1 ...
 const (
@@ -18,8 +19,8 @@ const (
 	farBlock  = 8
 )
 
-// nearOrder is where the two registers of the AVX2 body, of two lanes each, hold a block's outputs:
-// the order from which packing, which works in lanes, makes a row.
+// nearOrder is the order of a block's outputs in the two AVX2 registers of two lanes each. Packing,
+// which works within lanes, then puts them in row order.
 var nearOrder = [nearBlock]int{0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15}
 
 func makePlan(t *taps) plan {

@@ -2,14 +2,16 @@ package preprocess
 
 import "tirewatch/vision/isa"
 
-// set is the instruction set in use; tests change it to exercise every body.
+// set is the instruction set in use. Tests change it to run every implementation.
 var set = isa.Chosen()
 
-// A near block is 8 outputs, whose window is 32 bytes; a step takes two pixels:
+// A near block has 8 outputs with one window of 32 bytes. A step reads two pixels of each output.
+// The table of a block:
 //
-//	places (2 pixels, 8 outputs as words with upper byte 0xff) | step 0: (2 pixels, 8 outputs) weights | step 1 ...
+//	places (2 pixels, 8 outputs as words with upper byte 0xff)
+//	step 0: (2 pixels, 8 outputs) weights | step 1 ...
 //
-// A far block is 4 outputs; a step takes 8 pixels:
+// A far block has 4 outputs. A step reads 8 pixels of each:
 //
 //	step 0: (4 outputs, 8 weights) | step 1 ...
 const (

@@ -4,7 +4,7 @@
 
 // func columnsNearAVX2(mid *int16, src *byte, base *int32, table *uint16, blocks, steps int)
 //
-// Blocks of 16 outputs from four windows of 16 bytes, which R8..R11 point to and DX moves:
+// Blocks of 16 outputs from four windows of 16 bytes. R8..R11 point to the windows, DX moves them:
 //
 //	window      R8 (outputs 0..3)   R10 (8..11)   |   R9 (4..7)   R11 (12..15)
 //	shuffled    Y2 low              Y2 high       |   Y3 low      Y3 high
@@ -68,8 +68,8 @@ nearStep:
 
 // func columnsFarAVX2(mid *int16, src *byte, base *int32, table *uint16, blocks, steps int)
 //
-// Blocks of 8 outputs, 16 pixels of each at a step: output i has its pixels at AX, CX, DX, R8..R12
-// and its sums in Yi.
+// Blocks of 8 outputs, 16 pixels of each in a step. The pixels of outputs 0 to 7 are at AX, CX, DX,
+// R8..R12; the sums of output i are in Yi.
 #define POINT(i, reg) \
 	MOVLQSX (4*i)(R13), reg \
 	ADDQ    src+8(FP), reg
@@ -143,8 +143,8 @@ farStep:
 
 // func rowsAVX2(out *byte, ring *int16, off *int, w *int16, blocks, steps int)
 //
-// Blocks of 32 columns, two rows at a step: R10 and R11 are their offsets in values, Y14 their two
-// weights.
+// Blocks of 32 columns, two rows in a step. R10 and R11 are the rows' offsets in values, Y14 has
+// their two weights.
 //
 //	columns    0..3, 8..11    4..7, 12..15    16..19, 24..27    20..23, 28..31
 //	sums       Y0             Y1              Y2                Y3

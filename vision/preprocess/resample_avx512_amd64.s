@@ -4,8 +4,8 @@
 
 // func columnsNearAVX512(mid *int16, src *byte, base *int32, table *uint16, blocks, steps int)
 //
-// Blocks of 16 outputs from one window of 64 bytes at R8, two pixels of each at a step. Z8: the
-// shuffle; Z15: the rounding. K1 leaves the upper byte of every word zero.
+// Blocks of 16 outputs from one window of 64 bytes at R8, two pixels of each in a step. Z8: the
+// shuffle; Z15: the rounding. K1 keeps the upper byte of every word zero.
 TEXT ·columnsNearAVX512(SB), NOSPLIT, $0-48
 	MOVQ mid+0(FP), DI
 	MOVQ src+8(FP), SI
@@ -45,8 +45,9 @@ nearStep:
 
 // func rowsAVX512(out *byte, ring *int16, off *int, w *int16, blocks, steps int)
 //
-// Blocks of 32 columns, two rows at a step: R10 and R11 are their offsets in values, Z14 their two
-// weights. Z0 has the sums of the columns whose number has bit 2 clear, Z1 of the others.
+// Blocks of 32 columns, two rows in a step. R10 and R11 are the rows' offsets in values, Z14 has
+// their two weights. Z0 has the sums of the columns with bit 2 of their number clear, Z1 those of
+// the others.
 TEXT ·rowsAVX512(SB), NOSPLIT, $0-48
 	MOVQ out+0(FP), DI
 	MOVQ ring+8(FP), SI

@@ -1,6 +1,6 @@
 package preprocess
 
-// The plain bodies: what every assembly body computes.
+// The specification of columns and rows. Every assembly function computes the same values.
 
 func columnsGeneric(mid []int16, src []byte, t *taps) {
 	for x, first := range t.first {
@@ -14,7 +14,7 @@ func columnsGeneric(mid []int16, src []byte, t *taps) {
 	}
 }
 
-// rowsGeneric takes two rows at a time, which halves the traffic to its sums.
+// rowsGeneric adds two rows in a step, which halves the loads and stores of its sums.
 func rowsGeneric(out []byte, ring []int16, off []int, w []int16) {
 	for x := 0; x < len(out); x += rowBlock {
 		var sum [rowBlock]int32

@@ -1,8 +1,8 @@
 #include "textflag.h"
 
-// Resampling for NEON. Target CPUs: every arm64, Cortex-A53 and A72 in mind.
+// Resampling for NEON. Target CPUs: every arm64, tuned for Cortex-A53 and A72.
 
-// What Go's assembler does not know.
+// Instructions that Go's assembler does not know.
 #define SMLAL(n, m, d)  WORD $(0x0e608000 | (m)<<16 | (n)<<5 | (d)) // smlal  Vd.4s, Vn.4h, Vm.4h
 #define SMLAL2(n, m, d) WORD $(0x4e608000 | (m)<<16 | (n)<<5 | (d)) // smlal2 Vd.4s, Vn.8h, Vm.8h
 #define RSHRN8(n, d)    WORD $(0x0f188c00 | (n)<<5 | (d))           // rshrn  Vd.4h, Vn.4s, #8
@@ -12,7 +12,7 @@
 
 // func columnsNearNEON(mid *int16, src *byte, base *int32, table *uint16, blocks, steps int)
 //
-// Blocks of 8 outputs from a window of 32 bytes at R6, two pixels of each at a step.
+// Blocks of 8 outputs from a window of 32 bytes at R6, two pixels of each in a step.
 //
 //	V0, V1: sums of outputs 0..3, 4..7    V2, V3: the window    V4, V5: its pixels as words
 //	V6, V7: the places of the first and the second pixel        V16, V17: their weights
@@ -54,8 +54,8 @@ nearStep:
 
 // func columnsFarNEON(mid *int16, src *byte, base *int32, table *uint16, blocks, steps int)
 //
-// Blocks of 4 outputs, 8 pixels of each at a step: output i has its pixels at R6+i and its sums in
-// Vi.
+// Blocks of 4 outputs, 8 pixels of each in a step. The pixels of outputs 0 to 3 are at R6 to R9,
+// the sums of output i in Vi.
 TEXT ·columnsFarNEON(SB), NOSPLIT, $0-48
 	MOVD mid+0(FP), R0
 	MOVD src+8(FP), R1
@@ -111,9 +111,9 @@ farStep:
 
 // func rowsNEON(out *byte, ring *int16, off *int, w *int16, blocks, steps int)
 //
-// Blocks of 32 columns, one row at a step: V0..V7 have the sums of 4 columns each, V16..V19 the
-// row's values, V20 its weight, V21 the rounding. A sum is below 1<<29: the last shift by 20 is one
-// by 16, which takes every other halfword, and one by 4.
+// Blocks of 32 columns, one row in a step. V0..V7 have the sums of 4 columns each, V16..V19 the
+// row's values, V20 its weight, V21 the rounding. A sum is below 1<<29, so the last shift by 20 is
+// done as a shift by 16, which takes every other halfword, and one by 4.
 TEXT ·rowsNEON(SB), NOSPLIT, $0-48
 	MOVD out+0(FP), R0
 	MOVD ring+8(FP), R1

@@ -13,16 +13,17 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// sideWall is a ring in a full HD frame: its circles have centres of their own, and their radii are
-// no whole pixels.
+// sideWall is a ring in a full HD frame. Its circles have different centres, and their radii are
+// not whole pixels.
 func sideWall() (*frame.Frame, preprocess.Ring) {
 	return noise(1920, 1080, frame.BGR), preprocess.Ring{
-		Outer: preprocess.Circle{X: 960*16 + 5, Y: 540*16 - 3, R: 515*16 + 9}, Inner: preprocess.Circle{X: 962*16 + 1, Y: 537 * 16, R: 290*16 + 2},
+		Outer: preprocess.Circle{X: 960*16 + 5, Y: 540*16 - 3, R: 515*16 + 9},
+		Inner: preprocess.Circle{X: 962*16 + 1, Y: 537 * 16, R: 290*16 + 2},
 	}
 }
 
-// The strip is part of what the network sees, so its bytes are part of the contract between PC and
-// station, too.
+// The network sees tiles of the strip, so its bytes are part of the contract between PC and station
+// too.
 func TestUnwrapGolden(t *testing.T) {
 	full, ring := sideWall()
 	for _, c := range []struct {
@@ -34,7 +35,9 @@ func TestUnwrapGolden(t *testing.T) {
 	}{
 		{"a side wall in full HD", full, ring, "6444c4f6a2bf9b7c", "484ae3bf6acbd186"},
 		{"a small one, at the border", noise(320, 240, frame.Gray), preprocess.Ring{
-			Outer: preprocess.Circle{X: 110 * 16, Y: 120 * 16, R: 119 * 16}, Inner: preprocess.Circle{X: 110*16 + 7, Y: 120 * 16, R: 60 * 16}}, "766bed39357996a3", "6167dcd2af788c38"},
+			Outer: preprocess.Circle{X: 110 * 16, Y: 120 * 16, R: 119 * 16},
+			Inner: preprocess.Circle{X: 110*16 + 7, Y: 120 * 16, R: 60 * 16},
+		}, "766bed39357996a3", "6167dcd2af788c38"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var u preprocess.Unwrapper
@@ -59,7 +62,7 @@ func TestUnwrapGolden(t *testing.T) {
 	}
 }
 
-// The strip agrees with bilinear interpolation in float64 along rays that math.Sincos gives.
+// The strip agrees with bilinear interpolation in float64 along rays from math.Sincos.
 func TestUnwrapAgainstFloat(t *testing.T) {
 	f, r := sideWall()
 	var u preprocess.Unwrapper
@@ -86,15 +89,18 @@ func TestUnwrapAgainstFloat(t *testing.T) {
 			worst = max(worst, math.Abs(want-float64(strip.Pix[row*strip.Stride+column])))
 		}
 	}
-	if worst > 0.75 { // half a level of rounding, the rest of places that are off by 2^-19 px a row
-		t.Errorf("off by %.3f levels", worst)
+	if worst > 0.75 { // half a level from rounding, the rest from places with an error of 2^-19 px a row
+		t.Errorf("the error is %.3f levels", worst)
 	}
 }
 
-// A dark dot at a known angle lies in the column of that angle, and what is outside is above what
-// is inside.
+// A dark dot at a known angle is in the column of that angle. The outer side of the ring is at the
+// top of the strip.
 func TestUnwrapAngles(t *testing.T) {
-	r := preprocess.Ring{Outer: preprocess.Circle{X: 200 * 16, Y: 200 * 16, R: 180 * 16}, Inner: preprocess.Circle{X: 200 * 16, Y: 200 * 16, R: 80 * 16}}
+	r := preprocess.Ring{
+		Outer: preprocess.Circle{X: 200 * 16, Y: 200 * 16, R: 180 * 16},
+		Inner: preprocess.Circle{X: 200 * 16, Y: 200 * 16, R: 80 * 16},
+	}
 	for _, c := range []struct {
 		x, y    int
 		degrees float64
@@ -125,14 +131,14 @@ func TestUnwrapRefuses(t *testing.T) {
 	f, ring := sideWall()
 	circle := func(x, y, r int) preprocess.Circle { return preprocess.Circle{X: 16 * x, Y: 16 * y, R: 16 * r} }
 	for name, r := range map[string]preprocess.Ring{
-		"nothing":             {},
-		"no hole":             {Outer: circle(900, 500, 300)},
-		"no wall":             {Outer: circle(900, 500, 300), Inner: circle(900, 500, 298)},
-		"inside out":          {Outer: circle(900, 500, 200), Inner: circle(900, 500, 300)},
-		"two that cross":      {Outer: circle(900, 500, 300), Inner: circle(1050, 500, 200)},
-		"beside the frame":    {Outer: circle(-400, 500, 300), Inner: circle(-400, 500, 200)},
-		"larger than a turn":  {Outer: circle(900, 500, 3000), Inner: circle(900, 500, 200)},
-		"numbers from nature": {Outer: circle(1<<26, 500, 1<<26), Inner: circle(1<<26, 500, 20)},
+		"nothing":            {},
+		"no hole":            {Outer: circle(900, 500, 300)},
+		"no wall":            {Outer: circle(900, 500, 300), Inner: circle(900, 500, 298)},
+		"inside out":         {Outer: circle(900, 500, 200), Inner: circle(900, 500, 300)},
+		"two that cross":     {Outer: circle(900, 500, 300), Inner: circle(1050, 500, 200)},
+		"beside the frame":   {Outer: circle(-400, 500, 300), Inner: circle(-400, 500, 200)},
+		"larger than a turn": {Outer: circle(900, 500, 3000), Inner: circle(900, 500, 200)},
+		"absurd numbers":     {Outer: circle(1<<26, 500, 1<<26), Inner: circle(1<<26, 500, 20)},
 	} {
 		if _, err := new(preprocess.Unwrapper).Unwrap(f, r, 0); !errors.Is(err, preprocess.ErrRing) {
 			t.Errorf("%s: error %v, want ErrRing", name, err)
@@ -140,7 +146,7 @@ func TestUnwrapRefuses(t *testing.T) {
 	}
 	for _, extra := range []int{-1, ring.Turn() + 1} {
 		if _, err := new(preprocess.Unwrapper).Unwrap(f, ring, extra); err == nil {
-			t.Errorf("%d columns more: accepted", extra)
+			t.Errorf("%d extra columns: accepted", extra)
 		}
 	}
 }
@@ -157,7 +163,7 @@ func TestUnwrapAllocatesNothing(t *testing.T) {
 	}
 }
 
-// One side wall of a full HD frame; ns/px is for a pixel of the strip.
+// One side wall in a full HD frame. ns/px is per pixel of the strip.
 func BenchmarkUnwrapFullHD(b *testing.B) {
 	f, r := sideWall()
 	var u preprocess.Unwrapper
