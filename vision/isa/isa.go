@@ -1,9 +1,9 @@
-// Package isa says which instruction sets the loops over pixels may use: frame's luma and
-// preprocess' resampling each have a generic Go body, which is the specification, and assembly
-// bodies for some sets, which equal it byte for byte.
+// Package isa says which instruction sets the loops over pixels may use. The luma of package frame
+// and the resampling of package preprocess have a generic Go implementation, which is the
+// specification, and assembly for some sets, which equals it byte for byte.
 //
-// A package with such bodies keeps Chosen() in a variable and switches on it; its tests walk
-// through Have().
+// A package with such loops keeps [Chosen] in a variable and switches on it. Its tests run all sets
+// that [Have] returns.
 package isa
 
 import (
@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Set is a group of instructions that a body needs.
+// Set is a group of instructions that an implementation needs.
 type Set int
 
 const (
@@ -23,16 +23,16 @@ const (
 
 func (s Set) String() string { return [...]string{"generic", "neon", "avx2", "avx512"}[s] }
 
-// Env is the environment variable that forces the bodies of one set, for tests and measurements;
-// vision/kernel reads it too.
+// Env is the environment variable that selects one set, for tests and measurements. Package kernel
+// reads it too.
 const Env = "TIREWATCH_KERNEL"
 
-// Have lists the sets of this CPU, the best last.
+// Have returns the sets of this CPU, the best last.
 func Have() []Set { return append([]Set{Generic}, detect()...) }
 
-// Chosen is the set that Env names, or else the best one. The name of a kernel stands for the set
-// that it begins with, as avx512vnni for avx512: a measurement of a kernel runs the whole program
-// on what that CPU has.
+// Chosen returns the set that Env names, otherwise the best one. The name of a kernel selects the
+// set at its beginning, as avx512vnni selects avx512, so that a measurement of a kernel runs the
+// whole program as on such a CPU.
 func Chosen() Set { return choose(Have(), os.Getenv(Env)) }
 
 func choose(have []Set, name string) Set {

@@ -13,7 +13,7 @@ func TestChoose(t *testing.T) {
 		{amd64, "generic", Generic},
 		{amd64, "avx2", AVX2},
 		{amd64, "avx512vnni", AVX512},
-		{amd64[:2], "avx512vnni", AVX2}, // the kernels refuse the name: nothing here needs to
+		{amd64[:2], "avx512vnni", AVX2}, // package kernel reports the unknown name
 		{arm64, "neon-dotprod", NEON},
 		{arm64, "generic", Generic},
 		{[]Set{Generic}, "", Generic},

@@ -2,8 +2,8 @@ package kernel
 
 import "unsafe"
 
-// avx2 multiplies pairs of 16-bit values, VPMADDWD: activations and weights are widened, because
-// the 8-bit multiplication of AVX2, VPMADDUBSW, saturates the sum of a pair at 16 bits and
+// avx2 multiplies pairs of 16-bit values with VPMADDWD. Activations and weights are widened,
+// because VPMADDUBSW, the 8-bit multiplication of AVX2, saturates the sum of a pair at 16 bits, and
 // 255*127*2 does not fit.
 var avx2 = &Body{
 	name:        "avx2",
@@ -48,8 +48,8 @@ func poolAVX2(dst *uint8, top, bottom *int32, n int, mult *float32, channels int
 //go:noescape
 func requantizeAVX2(dst *uint8, sums *int32, mult *float32, n int)
 
-// rowsAVX2 is the weights of a layer for rows: blocks of 16 channels, two values of each side by
-// side.
+// rowsAVX2 holds the weights of a layer for rows: blocks of 16 channels, with two consecutive
+// values of each channel side by side.
 //
 //	w[block][depth/2][16][2]
 type rowsAVX2 struct {
@@ -68,10 +68,10 @@ func packAVX2(w []int8, bias []int32) rower {
 	return p
 }
 
-// span is the number of values that a run of n positions covers.
+// span returns the number of values that a run of n positions covers.
 func (v Windows) span(n int) int { return (n-1)*v.Step + v.RunLen }
 
-// scratchAVX2 is room for a tile's windows, widened.
+// scratchAVX2 returns the bytes for the widened windows of a tile.
 func scratchAVX2(v Windows) int { return 2 * v.Runs * v.span(tileAVX2) }
 
 func (p *rowsAVX2) rows(dst []int32, x []uint8, n int, v Windows, scratch []byte) {
@@ -83,13 +83,14 @@ func (p *rowsAVX2) rows(dst []int32, x []uint8, n int, v Windows, scratch []byte
 	span := v.span(tile)
 	_ = dst[n*channels-1]
 	for at := 0; at < n; at += tile {
-		at = min(at, n-tile) // the last tile overlaps the one before it and repeats its sums
+		at = min(at, n-tile) // the last tile overlaps the one before it and computes the same sums again
 		for r := range v.Runs {
 			run := x[at*v.Step+r*v.RunStride:][:span]
 			widenAVX2(&scratch[2*r*span : 2*(r+1)*span][0], &run[0], span)
 		}
 		for c := 0; c < channels; c += 16 {
-			rows6x16AVX2(&dst[at*channels+c], dstStep, &scratch[0], 2*step, v.Runs, v.RunLen/2, 2*span, &p.w[c*depth], &p.bias[c])
+			rows6x16AVX2(&dst[at*channels+c], dstStep, &scratch[0], 2*step, v.Runs, v.RunLen/2, 2*span,
+				&p.w[c*depth], &p.bias[c])
 		}
 	}
 }

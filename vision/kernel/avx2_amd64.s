@@ -5,7 +5,7 @@
 
 // func widenAVX2(dst *byte, src *uint8, n int)
 //
-// n bytes to n 16-bit values, not a byte more.
+// Converts n bytes to n 16-bit values. It reads and writes no other bytes.
 TEXT ·widenAVX2(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
@@ -37,11 +37,11 @@ widened:
 	VZEROUPPER
 	RET
 
-// func rows6x16AVX2(dst *int32, dstStep int, x *byte, xStep, runs, pairs, runStride int, w *int16,
-// bias *int32)
+// func rows6x16AVX2(dst *int32, dstStep int, x *byte, xStep, runs, pairs, runStride int,
+//	w *int16, bias *int32)
 //
-// Six positions times 16 channels on widened values; steps and strides in bytes, pairs of values in
-// a run.
+// Six positions times 16 channels on widened values. Steps and strides are in bytes; a run has
+// pairs pairs of values.
 //
 //	         w: Y12   Y13
 //	x[0]:       Y0    Y1
@@ -154,7 +154,7 @@ channel:
 	CMPQ    R9, R8
 	JNE     channel
 
-	ADDQ R8, SI // the odd position was read beside the even one
+	ADDQ R8, SI // skip the odd position, which was read together with the even one
 	ADDQ R8, BX
 	DECQ CX
 	JNZ  position

@@ -26,13 +26,15 @@ var avx512vnni = &Body{
 }
 
 //go:noescape
-func rows14x32VNNI(dst *int32, dstStep int, x *uint8, xStep, runs, runLen, runStride int, w *int8, wStep int, bias *int32)
+func rows14x32VNNI(dst *int32, dstStep int, x *uint8, xStep, runs, runLen, runStride int,
+	w *int8, wStep int, bias *int32)
 
 //go:noescape
 func rows14x16VNNI(dst *int32, dstStep int, x *uint8, xStep, runs, runLen, runStride int, w *int8, bias *int32)
 
 //go:noescape
-func rows4x64VNNI(dst *int32, dstStep int, x *uint8, xStep, runs, runLen, runStride int, w *int8, wStep int, bias *int32)
+func rows4x64VNNI(dst *int32, dstStep int, x *uint8, xStep, runs, runLen, runStride int,
+	w *int8, wStep int, bias *int32)
 
 //go:noescape
 func rows4x16VNNI(dst *int32, dstStep int, x *uint8, xStep, runs, runLen, runStride int, w *int8, bias *int32)
@@ -46,8 +48,8 @@ func requantizeVNNI(dst *uint8, sums *int32, mult *float32, n int)
 //go:noescape
 func firstVNNI(dst, x *uint8, row, n int, records *firstRecord, channels int)
 
-// rowsVNNI is the weights of a layer for rows: blocks of 16 channels, four values of each side by
-// side.
+// rowsVNNI holds the weights of a layer for rows: blocks of 16 channels, with four consecutive
+// values of each channel side by side.
 //
 //	w[block][depth/4][16][4]
 type rowsVNNI struct {
@@ -73,13 +75,13 @@ func (p *rowsVNNI) rows(dst []int32, x []uint8, n int, v Windows, _ []byte) {
 	tile, step, dstStep := 14, v.Step, 4*channels
 	switch {
 	case n < 4:
-		// Too short for any tile: the one of four positions computes the same one four times.
+		// Too short for any tile: the tile of four positions computes one position four times.
 		tile, step, dstStep = 1, 0, 0
 	case n < tile:
 		tile = 4
 	}
 	for at := 0; at < n; at += tile {
-		at = min(at, n-tile) // the last tile overlaps the one before it and repeats its sums
+		at = min(at, n-tile) // the last tile overlaps the one before it and computes the same sums again
 		x := &x[at*v.Step]
 		c := 0
 		for c < channels {
@@ -102,17 +104,18 @@ func (p *rowsVNNI) rows(dst []int32, x []uint8, n int, v Windows, _ []byte) {
 	}
 }
 
-// firstRecord is all that sixteen channels of a first layer need, in the order of use. The weights
-// of row r of the window are four bytes a channel, the last of them 0.
+// firstRecord holds the parameters of sixteen channels of a first layer, in the order of use. The
+// weights of each row of the window are four bytes per channel, the last of them 0.
 type firstRecord struct {
 	w    [3][16][4]int8
 	bias [16]int32
 	mult [16]float32
 }
 
-// firstVNNILayer is the weights of a first layer. Four records together give 64 bytes by packing
-// instructions that work on quarters of a register: there, element e of record j is channel
-// 16*(e/4) + 4*j + e%4. Records that make no whole four hold their sixteen channels in order.
+// firstVNNILayer holds the weights of a first layer. The results of four records are packed to 64
+// bytes with instructions that work on quarters of a register. So, in a group of four records,
+// element e of record j is channel 16*(e/4) + 4*j + e%4. The remaining records, fewer than four,
+// have their sixteen channels in order.
 type firstVNNILayer struct {
 	records  []firstRecord
 	channels int

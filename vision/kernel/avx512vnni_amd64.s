@@ -2,11 +2,12 @@
 
 // Bodies for AVX-512 with VNNI. Target CPUs: Ice Lake servers and later, Zen 4 and later.
 //
-// VPDPBUSD signed, unsigned, sum: the unsigned operand must be a register, so x is broadcast and
-// the weights are loaded.
+// In VPDPBUSD signed, unsigned, sum, the unsigned operand must be a register. So x is broadcast to
+// a register, and the weights are memory operands.
 
-// The position pointers of a tile of 14: SI-relative R9 holds position 0, DX position 7; R8 is the
-// step, R13 three and R14 five times the step. So 0..6 steps are reached from either.
+// Pointers to the positions of a tile of 14: R9 (relative to SI) points to position 0, DX to
+// position 7. R8 is the step, R13 three and R14 five times the step, so that 0 to 6 steps can be
+// reached from each pointer.
 
 // W32 and W16: the weights of the next four values, for 32 and 16 channels.
 #define W32 \
@@ -35,10 +36,10 @@
 	VMOVDQU32 a, (DI)    \
 	ADDQ      R10, DI
 
-// func rows14x32VNNI(dst *int32, dstStep int, x *uint8, xStep, runs, runLen, runStride int, w
-// *int8, wStep int, bias *int32)
+// func rows14x32VNNI(dst *int32, dstStep int, x *uint8, xStep, runs, runLen, runStride int,
+//	w *int8, wStep int, bias *int32)
 //
-// Fourteen positions times 32 channels; steps and strides in bytes. All 32 registers are in use:
+// Fourteen positions times 32 channels. Steps and strides are in bytes. All 32 registers are used:
 //
 //	           w: Z28   Z29
 //	x[0]:         Z0    Z1
@@ -46,8 +47,8 @@
 //	  ...
 //	x[13]:        Z26   Z27     x through Z30 and Z31
 //
-// 28 VPDPBUSD for 16 loads, two of which are weights: at two VPDPBUSD a cycle, 9 bytes of weights a
-// cycle come from L2.
+// 28 VPDPBUSD for 16 loads, two of which are weights: at two VPDPBUSD per cycle, L2 delivers 9
+// bytes of weights per cycle.
 TEXT ·rows14x32VNNI(SB), NOSPLIT, $0-80
 	MOVQ dst+0(FP), DI
 	MOVQ x+16(FP), SI
@@ -139,10 +140,10 @@ group14x32:
 	VZEROUPPER
 	RET
 
-// func rows14x16VNNI(dst *int32, dstStep int, x *uint8, xStep, runs, runLen, runStride int, w
-// *int8, bias *int32)
+// func rows14x16VNNI(dst *int32, dstStep int, x *uint8, xStep, runs, runLen, runStride int,
+//	w *int8, bias *int32)
 //
-// Fourteen positions times 16 channels, for a block that has no partner: sums in Z0..Z13.
+// Fourteen positions times 16 channels, for a single block of 16. Sums are in Z0..Z13.
 TEXT ·rows14x16VNNI(SB), NOSPLIT, $0-72
 	MOVQ dst+0(FP), DI
 	MOVQ x+16(FP), SI
@@ -219,10 +220,10 @@ group14x16:
 	VZEROUPPER
 	RET
 
-// func rows4x64VNNI(dst *int32, dstStep int, x *uint8, xStep, runs, runLen, runStride int, w *int8,
-// wStep int, bias *int32)
+// func rows4x64VNNI(dst *int32, dstStep int, x *uint8, xStep, runs, runLen, runStride int,
+//	w *int8, wStep int, bias *int32)
 //
-// Four positions times 64 channels, for short rows and dense layers: sums of position p in
+// Four positions times 64 channels, for short rows and dense layers. The sums of position p are in
 // Z(4p)..Z(4p+3), weights in Z16..Z19, x in Z20..Z23.
 #define X64(at, x, a, b, c, d) \
 	VPBROADCASTD at, x       \
@@ -297,10 +298,10 @@ group4x64:
 	VZEROUPPER
 	RET
 
-// func rows4x16VNNI(dst *int32, dstStep int, x *uint8, xStep, runs, runLen, runStride int, w *int8,
-// bias *int32)
+// func rows4x16VNNI(dst *int32, dstStep int, x *uint8, xStep, runs, runLen, runStride int,
+//	w *int8, bias *int32)
 //
-// Four positions times 16 channels: sums in Z0..Z3.
+// Four positions times 16 channels. Sums are in Z0..Z3.
 TEXT ·rows4x16VNNI(SB), NOSPLIT, $0-72
 	MOVQ dst+0(FP), DI
 	MOVQ x+16(FP), SI
@@ -343,9 +344,9 @@ group4x16:
 	VZEROUPPER
 	RET
 
-// 255.0, above which nothing counts. The clamp comes before the conversion, which turns what is too
-// large for an int32 into the smallest one; the lower clamp is the saturation of the packing, or a
-// maximum with 0 on the sums.
+// CLAMP255 sets r to 255.0, the upper limit. Values are limited before the conversion, which turns
+// a value too large for int32 into the smallest int32. The lower limit is the saturation of the
+// packing, or a maximum of the sums with 0.
 #define CLAMP255(r) \
 	MOVL         $0x437f0000, AX \
 	VPBROADCASTD AX, r
@@ -386,7 +387,7 @@ channel:
 	CMPQ      R9, R8
 	JNE       channel
 
-	ADDQ R8, SI // the odd position was read beside the even one
+	ADDQ R8, SI // skip the odd position, which was read together with the even one
 	ADDQ R8, BX
 	DECQ CX
 	JNZ  position
@@ -419,16 +420,17 @@ requantize:
 
 // func firstVNNI(dst, x *uint8, row, n int, records *firstRecord, channels int)
 //
-// One row of pooled outputs of the first layer. An output covers 5 x 5 pixels; its four windows
-// begin at rows 0 and 2 and columns 0 and 2, and each row of a window is one broadcast of four
-// pixels, the last of which meets a weight of 0:
+// One row of pooled outputs of the first layer. An output covers 5 x 5 pixels. Its four windows
+// start at rows 0 and 2 and at columns 0 and 2. Each row of a window is one broadcast of four
+// pixels; the weight of the last one is 0:
 //
 //	rows 0..4 from column 0: Z0 Z2 Z4 Z6 Z8, from column 2: Z1 Z3 Z5 Z7 Z9
 //
-// They stay in registers while the channels pass by, sixteen a record: 12 VPDPBUSD, 3 maxima,
-// requantise. Nothing but the bytes of the pooled output is written.
+// The pixels stay in registers for all channels. A record of sixteen channels takes 12 VPDPBUSD, 3
+// maxima and the requantising. Only the bytes of the pooled output are written.
 //
-//	Z10..Z13 sums of windows (0,0) (0,1) (1,0) (1,1), Z14..Z16 weights of the window's rows, Z20..Z23 four records' results
+//	Z10..Z13 sums of windows (0,0) (0,1) (1,0) (1,1)
+//	Z14..Z16 weights of the window's rows, Z20..Z23 results of four records
 #define RECORD(base, out) \
 	VMOVDQU32 base+192(BX), Z10       \
 	VMOVDQU32 base+0(BX), Z14         \

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// Body is one implementation of the operators: what one instruction set makes of them. Conv and
-// Dense are written once, over these hooks, so that a new body is a packing function and a few
-// loops over flat memory.
+// Body is the implementation of the operators for one instruction set. Conv and Dense are written
+// once and use these hooks, so that a new body is a packing function and a few loops over flat
+// memory.
 //
-// A body reads and writes nothing outside the ranges that its hooks are given, and its results
+// A body reads and writes nothing outside the ranges that are passed to its hooks, and its results
 // equal those of Generic byte for byte.
 type Body struct {
 	name  string
@@ -19,107 +19,106 @@ type Body struct {
 	// values of x multiplied together: run lengths and depths are padded to a multiple of it
 	group int
 
-	// pack lays out the weights w (channels, depth) and the biases (channels); both counts are
-	// multiples of block and group.
+	// pack lays out the weights w (channels, depth) and the biases (channels). channels is a
+	// multiple of block, depth of group.
 	pack        func(w []int8, bias []int32) rower
 	weightBytes int // bytes that a weight takes when packed
 
-	// scratch is the number of bytes of scratch memory that rows needs for windows like v. nil:
-	// none.
+	// scratch returns the bytes of scratch memory that rows needs for windows like v. nil: none.
 	scratch func(v Windows) int
 
-	// requantize turns len(mult) sums into bytes; a multiple of block.
+	// requantize turns len(mult) sums, a multiple of block, into bytes.
 	requantize func(dst []uint8, sums []int32, mult []float32)
 
 	// pool takes the maximum of 2x2 windows with stride 2 and requantises it: top and bottom are
 	// two rows of 2n positions with len(mult) channels, a multiple of block; dst is (n, len(mult)).
 	pool func(dst []uint8, top, bottom []int32, n int, mult []float32)
 
-	// packFirst prepares the first layer of a picture network, 3x3 windows with stride 2 over one
-	// channel and a 2x2 pool with stride 2, for w (channels, 3, 3); the number of channels is a
-	// multiple of firstBlock. nil: the layer goes through rows and pool like any other.
+	// packFirst prepares the first layer of an image network: 3x3 windows with stride 2 over one
+	// channel and a 2x2 pool with stride 2. w is (channels, 3, 3), with channels a multiple of
+	// firstBlock. nil: the layer uses rows and pool like any other.
 	packFirst  func(w []int8, bias []int32, mult []float32) firster
 	firstBlock int
-	firstBytes int // that a channel of such a layer takes when packed
-	firstSlack int // bytes behind the last pixel of a row's windows that it may read
+	firstBytes int // bytes of a packed channel of such a layer
+	firstSlack int // bytes after the last pixel of a row's windows that it may read
 
-	// packShared prepares a layer of the same windows over more channels, where the body can make
-	// more of the four windows together than of each one: w (channels, 3, 3, inC). The channels are
-	// a multiple of sharedBlock, inC one of sharedGroup, and a row has sharedLeast outputs or more.
-	// nil: as for packFirst.
+	// packShared prepares a layer of the same windows over more channels, for a body that computes
+	// the four windows under a pool window faster together than one by one. w is (channels, 3, 3,
+	// inC), with channels a multiple of sharedBlock and inC a multiple of sharedGroup. A row has at
+	// least sharedLeast outputs. nil: as for packFirst.
 	packShared    func(w []int8, bias []int32, mult []float32, inC int) sharer
 	sharedBlock   int
 	sharedGroup   int
 	sharedLeast   int
-	sharedBytes   int // that the nine weights of a channel and an input channel take when packed
+	sharedBytes   int // bytes of the nine packed weights of a channel and an input channel
 	sharedScratch func(inC int) int
 }
 
-// rower holds a layer's weights as its body packed them. It is immutable: several goroutines may
-// share one.
+// rower holds a layer's packed weights. It is immutable, so several goroutines may share it.
 type rower interface {
 	// rows computes the sums of a row of n positions: dst (n, channels) = bias + windows of x * w.
-	// It may use scratch, of at least Body.scratch(v) bytes.
+	// scratch has at least Body.scratch(v) bytes.
 	rows(dst []int32, x []uint8, n int, v Windows, scratch []byte)
 }
 
-// pooler is a rower with a way of its own for rows below which a 2x2 pool with stride 2 takes the
-// maximum: no sum is ever written.
+// pooler is a rower that also computes rows under a 2x2 pool with stride 2 directly, without
+// writing the sums.
 type pooler interface {
 	rower
-	// pooled computes a row of n pooled outputs, dst (n, channels): output p is the maximum over
-	// positions 2p and 2p+1 of the windows v and of the windows that lie down runs below them,
-	// scaled by mult (channels) and rounded. It may use scratch, of at least
-	// Body.scratch(v.and(down)) bytes.
+	// pooled computes a row of n pooled outputs, dst (n, channels). Output p is the maximum over
+	// positions 2p and 2p+1 of the windows v and of the windows down runs below them, scaled by
+	// mult (channels) and rounded. scratch has at least Body.scratch(v.and(down)) bytes.
 	pooled(dst, x []uint8, n int, v Windows, down int, mult []float32, scratch []byte)
 }
 
-// firster holds the weights of a first layer as its body packed them. It is immutable.
+// firster holds the packed weights of a first layer. It is immutable.
 type firster interface {
-	// first computes a row of n pooled outputs, dst (n, channels): output p covers the 5x5 pixels
+	// first computes a row of n pooled outputs, dst (n, channels). Output p covers the 5x5 pixels
 	// x[r*row+4*p+c].
 	first(dst, x []uint8, row, n int)
 }
 
-// sharer holds the weights of a layer for packShared. It is immutable.
+// sharer holds the packed weights of a layer from packShared. It is immutable.
 type sharer interface {
-	// shared computes a row of n outputs, dst (n, channels): output p covers the 5x5 positions of
-	// x, inC values each, from x[4*p*inC], with rows row apart. It may use scratch, of at least
-	// Body.sharedScratch(inC) bytes.
+	// shared computes a row of n outputs, dst (n, channels). Output p covers 5x5 positions of x
+	// with inC values each, from x[4*p*inC] on; row is the distance of their rows. scratch has at
+	// least Body.sharedScratch(inC) bytes.
 	shared(dst, x []uint8, row, n int, scratch []byte)
 }
 
-// Windows says where the windows of one row of positions lie: position p has its first value at
-// x[p*Step], and its window is Runs runs of RunLen contiguous values, RunStride apart.
+// Windows describes the windows of one row of positions. The window of position p starts at
+// x[p*Step] and has Runs runs of RunLen contiguous values, at a distance of RunStride. For 3x3
+// windows over C channels with stride 2 in rows of w positions:
 //
-//	3x3 windows over C channels, stride 2, rows of w positions:  Step 2*C, Runs 3, RunLen 3*C, RunStride w*C
+//	Step 2*C, Runs 3, RunLen 3*C, RunStride w*C
 type Windows struct{ Step, Runs, RunLen, RunStride int }
 
-// depth is the number of values of one window.
+// depth returns the number of values of one window.
 func (v Windows) depth() int { return v.Runs * v.RunLen }
 
-// and adds the runs of the windows that lie down runs below.
+// and returns the windows v extended to the windows down runs below.
 func (v Windows) and(down int) Windows {
 	v.Runs += down
 	return v
 }
 
-// reach is the number of values that n positions read, from the first.
+// reach returns the number of values from the first to the last that n positions read.
 func (v Windows) reach(n int) int { return (n-1)*v.Step + (v.Runs-1)*v.RunStride + v.RunLen }
 
-// Name is what Choose knows the body by.
+// Name returns the name of the body, for Choose.
 func (b *Body) Name() string { return b.name }
 
-// Env is the environment variable that forces a body by its name, for tests and measurements.
+// Env is the environment variable that selects a body by its name, for tests and measurements.
 const Env = "TIREWATCH_KERNEL"
 
-// ErrNoBody says that this CPU, or this build, has no body of the name asked for.
+// ErrNoBody means that this CPU, or this build, has no body with the given name.
 var ErrNoBody = errors.New("no such kernel")
 
-// Bodies are the bodies that this CPU can run, the fastest first. The last is Generic.
+// Bodies returns the bodies that this CPU can run, the fastest first. The last one is Generic.
 func Bodies() []*Body { return append(detect(), Generic) }
 
-// Choose gives the body of a name; "" stands for what Env says, or else the fastest one.
+// Choose returns the body with a name. For "" it returns the body that Env names, or the fastest
+// one if Env is not set.
 func Choose(name string) (*Body, error) {
 	from := ""
 	if name == "" {
@@ -139,11 +138,11 @@ func Choose(name string) (*Body, error) {
 // padTo rounds n up to a multiple of m.
 func padTo(n, m int) int { return (n + m - 1) / m * m }
 
-// channels is the number of channels that a layer of n is padded to.
+// channels returns the number of channels to which a layer of n channels is padded.
 func (b *Body) channels(n int) int { return padTo(n, b.block) }
 
 // packed pads w, runs of runLen weights for each channel, with zeros to whole groups and blocks,
-// and packs it.
+// then packs it.
 func (b *Body) packed(w []int8, bias []int32, runLen int) rower {
 	depth := len(w) / len(bias)
 	runs, padded := depth/runLen, padTo(runLen, b.group)
@@ -156,7 +155,7 @@ func (b *Body) packed(w []int8, bias []int32, runLen int) rower {
 	return b.pack(wide, biases)
 }
 
-// scales pads mult to whole blocks. The channels behind the end are computed and never read.
+// scales pads mult to whole blocks. The channels after the end are computed and never read.
 func (b *Body) scales(mult []float32) []float32 {
 	out := make([]float32, b.channels(len(mult)))
 	copy(out, mult)

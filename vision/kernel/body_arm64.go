@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// Two bodies for arm64. Both multiply signed bytes: x-128, with 128 times the weights of a channel
-// folded into its bias, is exact. rows_arm64.go and first_arm64.go pack for them, neon_arm64.s and
-// sdot_arm64.s compute.
+// Two bodies for arm64. Both multiply signed bytes: they use x-128 and add 128 times the weights of
+// a channel to its bias, which is exact. rows_arm64.go and first_arm64.go pack the weights,
+// neon_arm64.s and sdot_arm64.s compute.
 var (
 	// neonBody runs on every arm64 CPU.
 	neonBody = &Body{
@@ -29,11 +29,11 @@ var (
 )
 
 const (
-	armBlock = 16 // channels: four registers of sums, one of bytes
+	armBlock = 16 // channels: four registers of sums, one register of bytes
 	armGroup = 16 // values of x in a register
 )
 
-// detect lists the assembly bodies that this CPU can run, the fastest first.
+// detect returns the assembly bodies that this CPU can run, the fastest first.
 func detect() []*Body {
 	if cpu.ARM64.HasASIMDDP {
 		return []*Body{sdotBody, neonBody}

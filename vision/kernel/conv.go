@@ -1,50 +1,50 @@
 package kernel
 
-// Conv is a convolution with the pool behind it, ready to run: weights packed, scratch memory at
-// hand. It is not for concurrent use; Clone makes another one over the same weights.
+// Conv is a convolution and the pool after it, ready to run: its weights are packed and its memory
+// is allocated. It is not safe for concurrent use; Clone makes another one with the same weights.
 //
-// It makes one row of the pool's output at a time and keeps the convolution's rows that a pool
-// window covers, as sums, in a ring. Each row is computed once even where windows overlap, and
+// It computes one row of the pool's output at a time. A ring holds the sums of the convolution's
+// rows that a pool window covers. Each row is computed once, even if windows overlap, and
 // everything between x and dst stays in the first two levels of cache:
 //
 //	x --rows--> ring of sums (pool.Kernel, Conv.OutW, channels) --pool, requantize--> dst
 //
-// Windows that hang over the border, or whose runs are no whole groups, are gathered into patches
-// first. Layers of the kind that the thesis network is made of take a way of their own where the
-// body has one: straight from x to dst.
+// Windows that extend over the border, or whose runs are not whole groups, are first copied into
+// patches. For layers like those of the thesis network, a body may have faster functions that go
+// directly from x to dst.
 type Conv struct {
 	shape ConvShape
 	poolW Window // the pool, or single
 	body  *Body
 
 	// Immutable and shared between clones.
-	first  firster // for a first layer where the body has a way of its own, or nil
-	shared sharer  // for another layer where it has one, or nil
-	w      rower   // for all others
-	pool   pooler  // w where the body pools this layer on the way, else nil
+	first  firster // if this is a first layer and the body has a function for it, otherwise nil
+	shared sharer  // if the body has a shared function for this layer, otherwise nil
+	w      rower   // for all other layers
+	pool   pooler  // w if the body also pools this layer, otherwise nil
 	mult   []float32
 
-	direct bool // the runs of x are whole groups: no patches but at the border
+	direct bool // the runs of x are whole groups: patches only at the border
 	depth  int  // values of a patch
 
 	// Owned by the goroutine that calls Row.
-	done    int     // the ring holds the convolution's rows before it
-	tile    int     // positions whose patches are gathered at a time
+	done    int     // the ring holds the convolution's rows before this one
+	tile    int     // number of positions whose patches are gathered together
 	patches []uint8 // (tile, depth)
 	ring    []int32 // (pool.Kernel, Conv.OutW, channels)
 	best    []int32 // (channels) the maximum of one window
-	tail    []uint8 // (channels) one output, where OutC is no whole block
+	tail    []uint8 // (channels) one output, if OutC is not a whole block
 	edge    []uint8 // (5, ...) pixels at the end of x, for first
 	scratch []byte  // for the body
 }
 
-// patchBytes bounds the patches gathered at a time, so that they stay in the first-level cache
-// beside the weights.
+// patchBytes limits the patches that are gathered together, so that they stay in the first-level
+// cache with the weights.
 const patchBytes = 8 << 10
 
 // NewConv packs the weights w (OutC, kernel, kernel, In.C), with bias (OutC) and mult (OutC), and
-// allocates all memory that Row needs. No sum of the layer may leave int32; infer.Model.Validate
-// checks it.
+// allocates all memory that Row needs. No sum of the layer may overflow int32; infer.Model.Validate
+// checks this.
 func NewConv(b *Body, s ConvShape, w []int8, bias []int32, mult []float32) *Conv {
 	c := &Conv{shape: s, poolW: s.pool(), body: b}
 	if s.isFirst(b) {
@@ -69,7 +69,7 @@ func NewConv(b *Body, s ConvShape, w []int8, bias []int32, mult []float32) *Conv
 	return c.Clone()
 }
 
-// poolsWhole tells whether a 2x2 pool with stride 2 follows and every window, of both, is complete.
+// poolsWhole reports whether a 2x2 pool with stride 2 follows and every window of both is complete.
 func (s *ConvShape) poolsWhole() bool {
 	p := s.pool()
 	return s.Conv.PadTop == 0 && s.Conv.PadLeft == 0 &&
@@ -78,8 +78,8 @@ func (s *ConvShape) poolsWhole() bool {
 		(2*p.OutH-1)*s.Conv.Stride+s.Conv.Kernel <= s.In.H && (2*p.OutW-1)*s.Conv.Stride+s.Conv.Kernel <= s.In.W
 }
 
-// isFirst and isShared tell whether the body has a way of its own for this layer: 3x3 windows with
-// stride 2 and a 2x2 pool, over one channel or over more.
+// isFirst and isShared report whether the body has its own function for this layer: 3x3 windows
+// with stride 2 and a 2x2 pool, over one channel or over more.
 func (s *ConvShape) isFirst(b *Body) bool {
 	return b.packFirst != nil && s.Conv.Kernel == 3 && s.Conv.Stride == 2 && s.poolsWhole() &&
 		s.In.C == 1 && s.OutC%b.firstBlock == 0
@@ -90,7 +90,7 @@ func (s *ConvShape) isShared(b *Body) bool {
 		s.In.C%b.sharedGroup == 0 && s.OutC%b.sharedBlock == 0 && s.pool().OutW >= b.sharedLeast
 }
 
-// Clone makes another Conv over the same weights, for another goroutine.
+// Clone returns another Conv with the same weights, for another goroutine.
 func (c *Conv) Clone() *Conv {
 	n := *c
 	n.done = 0
@@ -119,13 +119,13 @@ func (c *Conv) Clone() *Conv {
 	return &n
 }
 
-// Scratch is the memory that a Conv takes beside its weights, in bytes.
+// Scratch returns the memory of a Conv without its weights, in bytes.
 func (c *Conv) Scratch() int {
 	return len(c.patches) + 4*len(c.ring) + 4*len(c.best) + len(c.tail) + len(c.edge) + len(c.scratch)
 }
 
-// Memory bounds what a Conv of this shape takes with its weights, in bytes, before anything is
-// allocated.
+// Memory returns an upper limit for the memory of a Conv of this shape with its weights, in bytes.
+// It is called before anything is allocated.
 func (s *ConvShape) Memory(b *Body) int64 {
 	channels := int64(b.channels(s.OutC))
 	depth := int64(padTo(s.depth(), b.group))
@@ -135,12 +135,13 @@ func (s *ConvShape) Memory(b *Body) int64 {
 		sum += channels*int64(s.In.C*b.sharedBytes) + int64(b.sharedScratch(s.In.C))
 	}
 	if b.scratch != nil {
-		sum += int64(b.scratch(s.windows().and(s.Conv.Stride))) + int64(b.scratch(Windows{int(depth), 1, int(depth), 0}))
+		sum += int64(b.scratch(s.windows().and(s.Conv.Stride)))
+		sum += int64(b.scratch(Windows{int(depth), 1, int(depth), 0}))
 	}
 	return sum
 }
 
-// windows are those of a row that lies wholly inside x.
+// windows returns the windows of a row that is completely inside x.
 func (s *ConvShape) windows() Windows {
 	k, ch := s.Conv.Kernel, s.In.C
 	return Windows{Step: s.Conv.Stride * ch, Runs: k, RunLen: k * ch, RunStride: s.In.Row}
@@ -152,8 +153,8 @@ func (c *Conv) patchWindows() Windows {
 	return Windows{Step: c.depth, Runs: 1, RunLen: c.depth}
 }
 
-// Needs gives the rows of x, from y0 up to but not including y1, that output row oy is computed
-// from.
+// Needs returns the rows of x, from y0 up to but not including y1, from which output row oy is
+// computed.
 func (c *Conv) Needs(oy int) (y0, y1 int) {
 	s := &c.shape
 	p0, p1 := c.poolW.span(oy, c.poolW.PadTop, s.Conv.OutH)
@@ -162,12 +163,13 @@ func (c *Conv) Needs(oy int) (y0, y1 int) {
 	return y0, y1
 }
 
-// Start forgets the rows in the ring: the next Row belongs to another image, or is not the
-// successor of the last.
+// Start discards the rows in the ring. Call it before a Row of another image, or a Row that does
+// not follow the last one.
 func (c *Conv) Start() { c.done = 0 }
 
-// Row computes output row oy, dst (OutW, OutC). x holds rows of the input from row top on, In.Row
-// apart, at least those that Needs names. Rows are asked for in increasing order after Start.
+// Row computes output row oy, dst (OutW, OutC). x holds rows of the input from row top on, at a
+// distance of In.Row, at least those that Needs returns. After Start, rows must be computed in
+// increasing order.
 func (c *Conv) Row(dst, x []uint8, top, oy int) {
 	if c.first != nil {
 		c.firstRow(dst, x[(4*oy-top)*c.shape.In.Row:])
@@ -179,7 +181,8 @@ func (c *Conv) Row(dst, x []uint8, top, oy int) {
 	}
 	if c.pool != nil {
 		s := &c.shape.Conv
-		c.pool.pooled(dst, x[(2*oy*s.Stride-top)*c.shape.In.Row:], c.poolW.OutW, c.windows(), s.Stride, c.mult, c.scratch)
+		x = x[(2*oy*s.Stride-top)*c.shape.In.Row:]
+		c.pool.pooled(dst, x, c.poolW.OutW, c.windows(), s.Stride, c.mult, c.scratch)
 		return
 	}
 	y0, y1 := c.poolW.span(oy, c.poolW.PadTop, c.shape.Conv.OutH)
@@ -203,7 +206,8 @@ func (c *Conv) Row(dst, x []uint8, top, oy int) {
 	}
 }
 
-// Run computes one image: x (In.H, In.W, In.C) with rows In.Row apart, dst (OutH, OutW, OutC).
+// Run computes one image: x (In.H, In.W, In.C) with rows at a distance of In.Row, dst (OutH, OutW,
+// OutC).
 func (c *Conv) Run(dst, x []uint8) {
 	c.Start()
 	row := c.poolW.OutW * c.shape.OutC
@@ -212,12 +216,12 @@ func (c *Conv) Run(dst, x []uint8) {
 	}
 }
 
-// edgeRow is the distance of rows in edge: room for a row's windows and what the body reads behind
-// them.
+// edgeRow returns the distance of rows in edge: enough for a row's windows and the bytes that the
+// body reads after them.
 func (c *Conv) edgeRow() int { return 4*c.poolW.OutW + 1 + c.body.firstSlack }
 
-// firstRow computes one output row from x, whose first row is the first of the windows. Where the
-// body would read behind the end of x, the last positions run on a copy.
+// firstRow computes one output row from x, whose first row is the first row of the windows. If the
+// body would read after the end of x, the last positions are computed from a copy.
 func (c *Conv) firstRow(dst, x []uint8) {
 	row, n := c.shape.In.Row, c.poolW.OutW
 	inside := min(n, max(0, len(x)-4*row-1-c.body.firstSlack)/4)
@@ -233,17 +237,17 @@ func (c *Conv) firstRow(dst, x []uint8) {
 	c.first.first(dst[inside*c.shape.OutC:], c.edge, c.edgeRow(), n-inside)
 }
 
-// ringRow is the place of the convolution's row y: (Conv.OutW, channels).
+// ringRow returns the part of the ring for the convolution's row y: (Conv.OutW, channels).
 func (c *Conv) ringRow(y int) []int32 {
 	n := c.shape.Conv.OutW * len(c.best)
 	return c.ring[y%c.shape.ringRows()*n:][:n]
 }
 
-// sumRow computes the convolution's row y: directly where windows lie inside x, from patches
-// elsewhere.
+// sumRow computes the convolution's row y: directly where the windows are inside x, otherwise from
+// patches.
 func (c *Conv) sumRow(dst []int32, x []uint8, top, y int) {
 	s, channels := &c.shape, len(c.best)
-	at, end := 0, 0 // positions that x itself serves
+	at, end := 0, 0 // positions that are computed directly from x
 	iy := y*s.Conv.Stride - s.Conv.PadTop
 	if c.direct && iy >= 0 && iy+s.Conv.Kernel <= s.In.H {
 		at = (s.Conv.PadLeft + s.Conv.Stride - 1) / s.Conv.Stride
@@ -259,7 +263,8 @@ func (c *Conv) sumRow(dst []int32, x []uint8, top, y int) {
 	c.gatherSums(dst, x, top, y, end, s.Conv.OutW)
 }
 
-// gatherSums computes positions at up to end of row y from patches, a tile at a time.
+// gatherSums computes the positions from at to before end of row y from patches, one tile at a
+// time.
 func (c *Conv) gatherSums(dst []int32, x []uint8, top, y, at, end int) {
 	channels := len(c.best)
 	for ; at < end; at += c.tile {
@@ -271,8 +276,8 @@ func (c *Conv) gatherSums(dst []int32, x []uint8, top, y, at, end int) {
 	}
 }
 
-// gather lays out the window at position (y, ox): dst (kernel, kernel, In.C), with zeros for what
-// lies outside the input.
+// gather copies the window at position (y, ox) to dst (kernel, kernel, In.C), with zeros outside
+// the input.
 func (c *Conv) gather(dst, x []uint8, top, y, ox int) {
 	s := &c.shape
 	k, ch := s.Conv.Kernel, s.In.C
@@ -292,7 +297,8 @@ func (c *Conv) gather(dst, x []uint8, top, y, ox int) {
 	}
 }
 
-// poolOne takes the maximum of the sums in window ox of the convolution's rows y0 up to y1.
+// poolOne sets best to the maximum of the sums in window ox of the convolution's rows from y0 to
+// before y1.
 func (c *Conv) poolOne(y0, y1, ox int) {
 	x0, x1 := c.poolW.span(ox, c.poolW.PadLeft, c.shape.Conv.OutW)
 	n := len(c.best)

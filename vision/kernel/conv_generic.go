@@ -1,6 +1,6 @@
 package kernel
 
-// ConvShape is a convolution and the max pool behind it. Without a pool, Pool is the zero Window.
+// ConvShape is a convolution and the max pool after it. Without a pool, Pool is the zero Window.
 type ConvShape struct {
 	In   Area
 	OutC int
@@ -8,7 +8,7 @@ type ConvShape struct {
 	Pool Window
 }
 
-// pool is the window over the sums: one sum wide where no pool follows.
+// pool returns the window over the sums: a single sum if no pool follows.
 func (s *ConvShape) pool() Window {
 	if s.Pool.Kernel == 0 {
 		return single(s.Conv.OutH, s.Conv.OutW)
@@ -20,18 +20,18 @@ func (s *ConvShape) depth() int { return s.Conv.Kernel * s.Conv.Kernel * s.In.C 
 
 func (s *ConvShape) ringRows() int { return min(s.pool().Kernel, s.Conv.OutH) }
 
-// OutSize is the number of bytes that the operator writes: (OutH, OutW, OutC) of the pool, or of
-// the convolution without one.
+// OutSize returns the number of bytes that the operator writes: (OutH, OutW, OutC) of the pool, or
+// of the convolution if there is no pool.
 func (s *ConvShape) OutSize() int {
 	p := s.pool()
 	return p.OutH * p.OutW * s.OutC
 }
 
-// ConvGeneric is the specification of Conv. The pool takes its maximum on the int32 sums, before
-// requantising: scales are positive, so the order is the same. What lies outside the input is 0 for
-// the convolution and absent for the pool.
+// ConvGeneric is the specification of Conv. The pool takes the maximum of the int32 sums, before
+// requantising. Scales are positive, so the order is the same. Values outside the input are 0 for
+// the convolution; the pool ignores them.
 //
-//	x    (In.H, In.W, In.C), rows In.Row apart
+//	x    (In.H, In.W, In.C), rows at a distance of In.Row
 //	w    (OutC, kernel, kernel, In.C)
 //	bias (OutC)
 //	mult (OutC)
@@ -55,7 +55,7 @@ func ConvGeneric(dst, x []uint8, s ConvShape, w []int8, bias []int32, mult []flo
 	}
 }
 
-// convSum is one output of the convolution before pooling and requantising: position (cy, cx),
+// convSum returns one output of the convolution before pooling and requantising: position (cy, cx),
 // channel c.
 func convSum(x []uint8, s *ConvShape, w []int8, bias []int32, cy, cx, c int) int32 {
 	sum := bias[c]

@@ -1,21 +1,21 @@
 package kernel
 
-// Dense is a dense layer, ready to run: weights packed, scratch memory at hand. It is not for
-// concurrent use.
+// Dense is a dense layer, ready to run: its weights are packed and its memory is allocated. It is
+// not safe for concurrent use.
 type Dense struct {
 	body    *Body
 	units   int
 	w       rower
 	v       Windows
 	mult    []float32 // empty for the last layer
-	x       []uint8   // the input padded to whole groups; nil where it needs no padding
+	x       []uint8   // the input padded to whole groups; nil if it needs no padding
 	sums    []int32
 	bytes   []uint8
 	scratch []byte
 }
 
-// NewDense packs the weights w (units, n), with bias (units) and mult (units) or, for a layer whose
-// sums are the result, none.
+// NewDense packs the weights w (units, n), with bias (units) and mult (units). mult is empty for a
+// layer whose sums are the result.
 func NewDense(b *Body, w []int8, bias []int32, mult []float32) *Dense {
 	n := len(w) / len(bias)
 	depth := padTo(n, b.group)
@@ -32,11 +32,11 @@ func NewDense(b *Body, w []int8, bias []int32, mult []float32) *Dense {
 	return d
 }
 
-// Scratch is the memory that a Dense takes beside its weights, in bytes.
+// Scratch returns the memory of a Dense without its weights, in bytes.
 func (d *Dense) Scratch() int { return len(d.x) + 4*len(d.sums) + len(d.bytes) + len(d.scratch) }
 
-// DenseMemory bounds what a Dense of this shape takes with its weights, in bytes, before anything
-// is allocated.
+// DenseMemory returns an upper limit for the memory of a Dense of this shape with its weights, in
+// bytes. It is called before anything is allocated.
 func DenseMemory(b *Body, units, n int) int64 {
 	depth, channels := int64(padTo(n, b.group)), int64(b.channels(units))
 	sum := channels*depth*int64(b.weightBytes) + depth + 5*channels

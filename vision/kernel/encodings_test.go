@@ -15,7 +15,7 @@ import (
 
 // macro is an instruction of ops_arm64.h.
 type macro struct {
-	// text as the assembler reads it, with \d for argument d; word as a Go expression
+	// text is the assembler's text, with \d for argument d; word is a Go expression
 	name, text, word string
 	args             []string
 }
@@ -38,7 +38,7 @@ func readMacros(t *testing.T) []macro {
 	return out
 }
 
-// expand gives the text and the word of a macro for some values of its arguments.
+// expand returns the text and the word of a macro for given values of its arguments.
 func (m macro) expand(t *testing.T, values map[string]int) (text string, word uint32) {
 	t.Helper()
 	text = m.text
@@ -54,12 +54,12 @@ func (m macro) expand(t *testing.T, values map[string]int) (text string, word ui
 	}
 	u, exact := constant.Uint64Val(r.Value)
 	if !exact || u>>32 != 0 {
-		t.Fatalf("%s: %s is no word", m.name, expr)
+		t.Fatalf("%s: %s is not a word", m.name, expr)
 	}
 	return text, uint32(u)
 }
 
-// knownWords are instructions as GNU as 2.40 assembles them, one for each macro.
+// knownWords has one instruction for each macro, assembled with GNU as 2.40.
 var knownWords = map[string]uint32{
 	"sdot v1.4s, v2.16b, v3.4b[3]": 0x4fa3e841,
 	"smull v1.8h, v2.8b, v3.8b":    0x0e23c041,
@@ -90,18 +90,19 @@ func TestEncodingsKnown(t *testing.T) {
 	}
 }
 
-// Every register in every place, and every lane.
+// Every register as every argument, and every lane.
 func TestEncodings(t *testing.T) {
 	const as, objcopy = "aarch64-linux-gnu-as", "aarch64-linux-gnu-objcopy"
 	for _, tool := range []string{as, objcopy} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not installed (package binutils-aarch64-linux-gnu); TestEncodingsKnown checked one word a macro", tool)
+			t.Skipf("%s is not installed (package binutils-aarch64-linux-gnu); "+
+				"TestEncodingsKnown checked one word of each macro", tool)
 		}
 	}
 	var texts []string
 	var words []uint32
 	for _, m := range readMacros(t) {
-		regs, lanes := 32, 1 // a lane of 16 bits is taken of the first 16 registers
+		regs, lanes := 32, 1 // 16-bit lanes can only be those of the first 16 registers
 		switch {
 		case strings.HasSuffix(m.text, `.4b[\i]`):
 			lanes = 4

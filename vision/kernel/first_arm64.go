@@ -18,31 +18,31 @@ func neonFirst(dst *uint8, dstStep int, panel *byte, n int, layer *neonLayer)
 //go:noescape
 func neonFirstAny(dst *uint8, dstStep int, panel *byte, n int, layer *neonLayer)
 
-// The first layer runs in two passes over a row of outputs: expand lays the pixels out as the
-// multiplications want them, once for all channels, in a panel that stays in the first-level cache;
-// then come 16 channels at a time, whose weights stay in registers.
+// The first layer runs in two passes over a row of outputs. The expand function lays out the pixels
+// as the multiplications need them, once for all channels, in a panel that stays in the first-level
+// cache. Then 16 channels are computed at a time, with their weights in registers.
 const (
-	expandStep = 4 // outputs that expand lays out at a time, from 18 pixels a row
-	// with one output in the last step, pixels that it reads behind that output's fifth
+	expandStep = 4 // outputs that expand lays out in a step, from 18 pixels of each row
+	// pixels that it reads after the fifth pixel of an output that is alone in the last step
 	expandSlack = 13
-	panelSteps  = 24  // of a panel; neon_arm64.s knows its parts, of 64, 64 and 32 bytes a step
+	panelSteps  = 24  // steps of a panel; neon_arm64.s has its parts of 64, 64 and 32 bytes per step
 	sdotPanel   = 192 // bytes of a step
-	neonPanel   = 160
+	neonPanel   = 160 // bytes of a step
 )
 
-// expandReach is the number of pixels of a row that expand reads for n outputs.
+// expandReach returns the number of pixels of a row that expand reads for n outputs.
 func expandReach(n int) int { return padTo(n, expandStep)*4 + 2 }
 
-// scaling is how the sums of 16 channels end.
+// scaling holds the scales that turn the sums of 16 channels into bytes.
 type scaling struct {
 	mult  [armBlock]float32
 	round [armBlock]float32 // -2^23 * mult
 }
 
-// sdotLayer is 16 channels of a first layer as sdotFirst reads them. The sum of a position starts
-// from the row of the table that its ninth pixel chooses, where that product and the bias are added
-// up: two SDOT for the other eight taps, while three would leave a quarter of their work undone.
-// The 16 KiB stay in the first-level cache for a row of outputs.
+// sdotLayer holds 16 channels of a first layer as sdotFirst reads them. The sum of a position
+// starts with the table row that its ninth pixel selects: the product of that pixel plus the bias.
+// Two SDOT are then enough for the other eight taps; without the table, a third SDOT would be three
+// quarters empty. The 16 KiB of the table stay in the first-level cache for a row of outputs.
 type sdotLayer struct {
 	w [4][2][4][4]int8 // (channel/4, product, channel%4, tap)
 	scaling
@@ -52,7 +52,7 @@ type sdotLayer struct {
 // sdotTaps are the taps of the two products.
 var sdotTaps = [2][4]int{{0, 1, 3, 4}, {6, 7, 2, 5}}
 
-// neonLayer is 16 channels of a first layer as neonFirst reads them.
+// neonLayer holds 16 channels of a first layer as neonFirst reads them.
 type neonLayer struct {
 	pairs [4][armBlock][2]int8 // (pair of taps, channel)
 	ninth [armBlock]int16
@@ -60,13 +60,12 @@ type neonLayer struct {
 	bias [armBlock]int32
 }
 
-// neonTaps are the taps of the pairs: the first two of each row, then the last of the first two
-// rows.
+// neonTaps are the taps of the pairs: the first two of each row, then the last ones of the first
+// two rows.
 var neonTaps = [4][2]int{{0, 1}, {3, 4}, {6, 7}, {2, 5}}
 
-// newScaling prepares the end of the sums of 16 channels with weights w (16, 9), and gives what the
-// sums start from: the biases for pixels that are all signed, and 0x4B000000 on top where rounding
-// is fast.
+// newScaling prepares the scaling of 16 channels with weights w (16, 9). It also returns the start
+// values of the sums: the biases for signed pixels, plus 0x4B000000 if rounding is fast.
 func newScaling(w []int8, bias []int32, mult []float32) (s scaling, start []int32, fast bool) {
 	fast = roundsFast(w, bias, mult)
 	start = signedBias(w, bias)
@@ -79,8 +78,8 @@ func newScaling(w []int8, bias []int32, mult []float32) (s scaling, start []int3
 	return s, start, fast
 }
 
-// roundsFast says whether the bounds of ROUNDFAST hold for all channels: no sum leaves 23 bits, and
-// no scaled sum 15.
+// roundsFast reports whether the limits of ROUNDFAST hold for all channels: every sum fits 23 bits,
+// and every scaled sum 15.
 func roundsFast(w []int8, bias []int32, mult []float32) bool {
 	depth := len(w) / len(bias)
 	for c := range bias {

@@ -1,19 +1,19 @@
 package kernel
 
-// firstSlackAVX2: pairsAVX2 makes eight outputs at a time and reads the 36 pixels of a row that
-// they cover.
+// firstSlackAVX2 is the slack of pairsAVX2, which computes eight outputs at a time and reads 36
+// pixels of a row for them.
 const firstSlackAVX2 = 31
 
-// firstChunk is the number of outputs that first computes together, so that their pairs fit on the
+// firstChunk is the number of outputs that first computes together. Their pairs must fit on the
 // stack.
 const firstChunk = 64
 
-// firstPairs is the transformed pixels of a row of outputs: the slots of shared_avx2_amd64.go, two
-// by two as VPMADDWD wants them. The last pair has no partner: its second value is 0.
+// firstPairs holds the transformed pixels of a row of outputs: the slots of shared_avx2_amd64.go,
+// in pairs for VPMADDWD. There are 25 slots, so the second value of the last pair is 0.
 type firstPairs [13][firstChunk + 8][2]int16
 
-// firstRecord8 is all that eight channels of a first layer need, the weights in the order of the
-// pairs.
+// firstRecord8 holds the parameters of eight channels of a first layer, with the weights in the
+// order of the pairs.
 type firstRecord8 struct {
 	w    [13][8][2]int16
 	bias [8]int32

@@ -1,27 +1,27 @@
 #include "textflag.h"
 
-// The AVX2 body of the first layer; shared_avx2_amd64.go has the arithmetic, first_avx2_amd64.go
-// the layout.
+// The first layer for AVX2. shared_avx2_amd64.go explains the arithmetic, first_avx2_amd64.go the
+// layout.
 
-// PAIRS is where pair i of an output lies.
+// PAIRS is the address of pair i of an output.
 #define PAIRS(i, base) (i*288)(base)
 
 // func pairsAVX2(dst *firstPairs, x *uint8, row, n int)
 //
-// n outputs, rounded up to eight: each row of pixels gives the columns of eight outputs at once, as
-// pairs of 16-bit values,
+// Computes n outputs, rounded up to a multiple of eight. Each row of pixels provides the columns of
+// eight outputs at once, as pairs of 16-bit values:
 //
 //	A columns 0 and 2, B columns 1 and 3, C column 4 (and 6)
 //
-// of which three rows at a time make the vertical sums.
+// The vertical sums combine three rows at a time.
 #define LOAD(at, next, a, b, c) \
 	VMOVDQU at, b            \
 	VPAND   b, Y15, a        \
 	VPSRLW  $8, b, b         \
 	VPAND   next, Y15, c
 
-// ACROSS turns a row (A, B, C) into slots 0-1 (A0-A2, B1) in p and 2-3 (C4-A2, B3) in q, and leaves
-// A2 in a's lower half.
+// ACROSS turns a row (A, B, C) into slots 0-1 (A0-A2, B1) in p and 2-3 (C4-A2, B3) in q. Afterwards
+// the lower half of a has A2.
 #define ACROSS(a, b, c, p, q) \
 	VPSRLD   $16, a, Y14          \
 	VPSUBW   Y14, a, Y13          \
@@ -83,9 +83,9 @@ eight:
 // func firstAVX2(dst *uint8, channels int, pairs *firstPairs, n int, record *firstRecord8)
 //
 // Eight channels of a row of n outputs. The weights of pairs 0..8 stay in Y0..Y8, those of 9..12
-// come from the record.
+// are read from the record.
 //
-//	Y9 sum of the upper windows, then of the lower ones; Y10 of the left ones, Y11 of the right ones
+//	Y9 sum of the upper windows, then of the lower ones; Y10 of the left, Y11 of the right ones
 //	Y12 and Y13 windows, Y14 pairs and products, Y15 the largest window so far
 #define PRODUCT(i, w, out) \
 	VPBROADCASTD PAIRS(i, SI), out \
@@ -145,7 +145,7 @@ output:
 	VZEROUPPER
 	RET
 
-// 255.0, eight times.
+// bounds is 255.0, eight times.
 DATA bounds<>+0(SB)/8, $0x437f0000437f0000
 DATA bounds<>+8(SB)/8, $0x437f0000437f0000
 DATA bounds<>+16(SB)/8, $0x437f0000437f0000

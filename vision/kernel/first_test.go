@@ -5,13 +5,13 @@ import (
 	"testing"
 )
 
-// With weights of 0 the sum of a channel is its bias, so that the rounding at the end of the first
-// layer's own way can be held to every case of the law: ties, the ends of the range and scales for
-// which a body must leave its fast path.
+// With weights of 0 the sum of a channel is its bias. So the rounding in first can be tested with
+// every case of the specification: ties, the ends of the range and scales for which a body must not
+// use its fast path.
 func TestFirstRounding(t *testing.T) {
 	eachBody(t, func(t *testing.T, b *Body) {
 		if b.packFirst == nil {
-			t.Skip("has no way of its own for the first layer")
+			t.Skip("has no function for the first layer")
 		}
 		check := func(bias []int32, mult []float32) {
 			t.Helper()
@@ -26,7 +26,7 @@ func TestFirstRounding(t *testing.T) {
 				}
 			}
 		}
-		// alone, so that no other case takes it off the fast path
+		// each case alone, so that no other case prevents the fast path
 		for _, c := range requantizeCases {
 			bias, mult := make([]int32, b.firstBlock), make([]float32, b.firstBlock)
 			for i := range bias {
@@ -37,7 +37,7 @@ func TestFirstRounding(t *testing.T) {
 		rng := rand.New(rand.NewPCG(13, 14))
 		for range 3000 {
 			bias, mult := make([]int32, b.firstBlock), make([]float32, b.firstBlock)
-			reach := rng.IntN(24) // bits of the sums, up to the bound of the fast path and above
+			reach := rng.IntN(24) // bits of the sums, below and above the limit of the fast path
 			for i := range bias {
 				bias[i] = int32(rng.IntN(2<<reach) - 1<<reach)
 				mult[i] = (float32(rng.IntN(260)) + 0.5) / float32(1+rng.IntN(1<<reach))
@@ -50,17 +50,18 @@ func TestFirstRounding(t *testing.T) {
 	})
 }
 
-// Rows longer than a body lays out at a time: one output less, none and one more than a multiple of
-// 96.
+// Rows longer than a body lays out at a time: one output less than a multiple of 96, exactly that,
+// and one more.
 func TestFirstWide(t *testing.T) {
 	eachBody(t, func(t *testing.T, b *Body) {
 		if b.packFirst == nil {
-			t.Skip("has no way of its own for the first layer")
+			t.Skip("has no function for the first layer")
 		}
 		rng := rand.New(rand.NewPCG(21, 22))
 		for _, n := range []int{95, 96, 97, 192, 193} {
 			s := ConvShape{In: Area{H: 5, W: 4*n + 1, C: 1, Row: 4*n + 1}, OutC: 2 * b.firstBlock,
-				Conv: Window{Kernel: 3, Stride: 2, OutH: 2, OutW: 2 * n}, Pool: Window{Kernel: 2, Stride: 2, OutH: 1, OutW: n}}
+				Conv: Window{Kernel: 3, Stride: 2, OutH: 2, OutW: 2 * n},
+				Pool: Window{Kernel: 2, Stride: 2, OutH: 1, OutW: n}}
 			x, w, mult := randomBytes(rng, 5*s.In.Row), randomWeights(rng, s.OutC*9), make([]float32, s.OutC)
 			for i := range mult {
 				mult[i] = float32(rng.Float64() / 300)

@@ -2,8 +2,8 @@ package kernel
 
 import "math"
 
-// Generic is the body in plain Go, for any CPU. It is the slow and portable one, not the
-// specification: that is ConvGeneric, RowsGeneric and RequantizeGeneric.
+// Generic is the body in plain Go, for any CPU. It is portable and slow, but not the specification:
+// that is ConvGeneric, RowsGeneric and RequantizeGeneric.
 var Generic = &Body{
 	name:        "generic",
 	block:       8,
@@ -14,14 +14,14 @@ var Generic = &Body{
 	pool:        poolWords,
 }
 
-// words is the weights and biases of a layer for plain Go.
+// words holds the weights and biases of a layer for plain Go.
 //
-// Two channels ride in one 64-bit word: with p = a + b<<32, the sum of x*p over a layer is A +
-// B<<32, where A and B are the two channels' sums. Both fit int32, so the low half is A and what
-// remains above it is B: one multiplication for two weights, exactly. Four words stand together, so
-// that a value of x is loaded once for eight channels:
+// One 64-bit word holds the weights of two channels. With p = a + b<<32, the sum of x*p over a
+// layer is A + B<<32, where A and B are the sums of the two channels. Both fit int32, so the low
+// half is A and the rest is B: one multiplication for two weights, without error. Four words are
+// next to each other, so that a value of x is loaded once for eight channels:
 //
-//	words[block][i] = { w[8b+0][i] + w[8b+1][i]<<32, w[8b+2][i] + w[8b+3][i]<<32, ..., w[8b+6][i] + w[8b+7][i]<<32 }
+//	words[block][i] = { w[8b+0][i] + w[8b+1][i]<<32, ..., w[8b+6][i] + w[8b+7][i]<<32 }
 type words struct {
 	depth int           // weights of one channel
 	words [][lane]int64 // (blocks, depth)
@@ -29,8 +29,8 @@ type words struct {
 }
 
 const (
-	lane  = 4        // words that stand together
-	block = 2 * lane // channels in them
+	lane  = 4        // words next to each other
+	block = 2 * lane // channels in these words
 )
 
 func packWords(w []int8, bias []int32) rower {
@@ -58,7 +58,7 @@ func (m *words) rows(dst []int32, x []uint8, n int, v Windows, _ []byte) {
 	}
 }
 
-// rowBlock makes the sums of eight channels for one position.
+// rowBlock computes the sums of eight channels for one position.
 func rowBlock(dst *[block]int32, x []uint8, v Windows, words [][lane]int64, bias *[lane]int64) {
 	s0, s1, s2, s3 := bias[0], bias[1], bias[2], bias[3]
 	for r := range v.Runs {
@@ -78,7 +78,7 @@ func rowBlock(dst *[block]int32, x []uint8, v Windows, words [][lane]int64, bias
 	dst[6], dst[7] = split(s3)
 }
 
-// split takes A + B<<32 apart. A negative A has borrowed one from the upper half.
+// split returns A and B of A + B<<32. A negative A has reduced the upper half by one.
 func split(s int64) (a, b int32) {
 	a = int32(s)
 	return a, int32((s - int64(a)) >> 32)
@@ -103,15 +103,15 @@ func requantizeWords(dst []uint8, sums []int32, mult []float32) {
 	}
 }
 
-// requantizeWord equals RequantizeGeneric without a call and without branches that depend on signs,
+// requantizeWord equals RequantizeGeneric, but has no call and no branch that depends on the sign,
 // which cannot be predicted.
 func requantizeWord(sum int32, mult float32) uint8 {
 	s := sum &^ (sum >> 31)         // negative sums to 0
-	v := float32(float32(s) * mult) // converted, so that it is not fused with the addition below
+	v := float32(float32(s) * mult) // the conversion prevents fusing with the addition below
 	if v >= 255 {
 		return 255
 	}
-	// At 2^23 the last bit of a float32 is worth 1: adding it rounds to nearest even and leaves the
-	// integer in the low bits.
+	// At 2^23 the last bit of a float32 has the value 1. So adding 2^23 rounds to nearest even and
+	// leaves the integer in the low bits.
 	return uint8(math.Float32bits(v + 1<<23))
 }

@@ -7,13 +7,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// guardPages holds mappings until a test is done with them.
+// guardPages holds mappings until a test no longer needs them.
 type guardPages struct {
 	t    *testing.T
 	maps [][]byte
 }
 
-// guards gives a place for guarded slices, and the function that unmaps them.
+// guards returns a place for guarded slices, and the function that unmaps them.
 func guards(t *testing.T) (free func(), g *guardPages) {
 	g = &guardPages{t: t}
 	return func() {
@@ -25,8 +25,8 @@ func guards(t *testing.T) (free func(), g *guardPages) {
 	}, g
 }
 
-// guarded copies s into memory of its own between two pages that fault on any access, against the
-// upper one or the lower one: a body that reads or writes one byte outside dies there.
+// guarded copies s to new memory between two pages that fault on any access, directly at the upper
+// or the lower one. A body that accesses one byte outside ends the test program.
 func guarded[T any](g *guardPages, s []T, upper bool) []T {
 	g.t.Helper()
 	if len(s) == 0 {

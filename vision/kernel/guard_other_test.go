@@ -11,5 +11,5 @@ type guardPages struct{}
 
 func guards(*testing.T) (free func(), g *guardPages) { return func() {}, nil }
 
-// guarded gives a copy without guard pages.
+// guarded returns a copy without guard pages.
 func guarded[T any](_ *guardPages, s []T, _ bool) []T { return slices.Clone(s) }

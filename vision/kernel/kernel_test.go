@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The cases name the tie or the border that each one distinguishes.
+// The name of each case says which tie or limit it tests.
 var requantizeCases = []struct {
 	name string
 	sum  int32
@@ -36,12 +36,12 @@ var requantizeCases = []struct {
 	{"smallest sum", math.MinInt32, 1, 0},
 	{"smallest sum, largest scale", math.MinInt32, math.MaxFloat32, 0},
 	{"a subnormal scale", math.MaxInt32, math.SmallestNonzeroFloat32, 0},
-	// 2^24+1 has no float32: the conversion rounds it to 2^24 (even), so that the product is the
+	// 2^24+1 is not a float32. The conversion rounds it to 2^24 (even), so that the product is the
 	// tie 0.5 and not above it.
 	{"the conversion rounds first", 1<<24 + 1, 1.0 / (1 << 25), 0},
 	{"and up to the next even", 1<<24 + 3, 1.0 / (1 << 25), 1},
-	// The exact product 12.5000003 is no float32: rounded to 12.5 it is a tie, fused with an
-	// addition it would not be.
+	// The exact product 12.5000003 is not a float32. Rounded to 12.5 it is a tie; fused with an
+	// addition it would not be one.
 	{"the product rounds before the tie", 5754149, 2.1723456e-06, 12},
 }
 
@@ -62,8 +62,8 @@ func TestRequantize(t *testing.T) {
 	}
 }
 
-// exactRequantize is the law in exact arithmetic, with a rounding to 24 bits where the law has a
-// float32.
+// exactRequantize is the specification in exact arithmetic, with a rounding to 24 bits where the
+// specification has a float32.
 func exactRequantize(sum int32, mult float32) uint8 {
 	f := new(big.Float).SetPrec(24).SetMode(big.ToNearestEven).SetInt64(int64(sum))
 	p := new(big.Float).SetPrec(24).SetMode(big.ToNearestEven)
@@ -139,7 +139,7 @@ func randomSums(rng *rand.Rand, n, reach int) []int32 {
 	return s
 }
 
-// same is the padding rule of TensorFlow along one axis, as graph.Plan infers it.
+// same is the padding rule of TensorFlow along one axis, as in graph.Plan.
 func same(in, kernel, stride int) (out, pad int) {
 	out = (in + stride - 1) / stride
 	return out, max(0, (out-1)*stride+kernel-in) / 2
@@ -159,8 +159,8 @@ func randomWindow(rng *rand.Rand, h, w, most int) (Window, bool) {
 	return p, true
 }
 
-// randomShape draws a convolution with or without a pool, with overlapping, touching or gaping
-// windows, padded or not, on the top left corner of a wider image.
+// randomShape returns a random convolution on the top left corner of a wider image, with or without
+// a pool, with windows that overlap, touch or have gaps, padded or not.
 func randomShape(rng *rand.Rand) ConvShape {
 	for {
 		s := ConvShape{In: Area{H: 1 + rng.IntN(14), W: 1 + rng.IntN(14), C: 1 + rng.IntN(5)}, OutC: 1 + rng.IntN(18)}
@@ -204,7 +204,7 @@ func TestConv(t *testing.T) {
 			if i := mismatch(got, want); i >= 0 {
 				t.Fatalf("%s, seed %d, %+v: byte %d is %d, want %d", b.name, seed, s, i, got[i], want[i])
 			}
-			c.Run(got, x2) // the second image must not see what the first left behind
+			c.Run(got, x2) // the first image must not affect the second
 			if i := mismatch(got, want2); i >= 0 {
 				t.Fatalf("%s, seed %d, second image, %+v: byte %d is %d, want %d", b.name, seed, s, i, got[i], want2[i])
 			}
@@ -212,7 +212,7 @@ func TestConv(t *testing.T) {
 	}
 }
 
-// A row of positions longer than a tile of patches is computed in several.
+// A row of positions that is longer than a tile of patches is computed in several tiles.
 func TestConvTiles(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 9))
 	s := ConvShape{In: Area{H: 4, W: 61, C: 511, Row: 61 * 511}, OutC: 5,
@@ -256,7 +256,8 @@ func TestMaxPool(t *testing.T) {
 		{"touching", Window{Kernel: 2, Stride: 2, OutH: 1, OutW: 1}, []uint8{9}},
 		{"overlapping", Window{Kernel: 2, Stride: 1, OutH: 2, OutW: 2}, []uint8{9, 9, 9, 9}},
 		{"same", Window{Kernel: 2, Stride: 2, OutH: 2, OutW: 2}, []uint8{9, 6, 8, 5}},
-		{"padded above and left", Window{Kernel: 3, Stride: 2, PadTop: 1, PadLeft: 1, OutH: 2, OutW: 2}, []uint8{9, 9, 9, 9}},
+		{"padded above and left", Window{Kernel: 3, Stride: 2, PadTop: 1, PadLeft: 1, OutH: 2, OutW: 2},
+			[]uint8{9, 9, 9, 9}},
 		{"gaps", Window{Kernel: 1, Stride: 2, OutH: 2, OutW: 2}, []uint8{1, 3, 7, 5}},
 	} {
 		got := make([]uint8, len(c.want))
@@ -267,16 +268,18 @@ func TestMaxPool(t *testing.T) {
 	}
 }
 
-// The first two layers of the thesis network take nearly all of its time: 33 and 130 of its 165
-// million multiply-accumulates.
+// The first two layers of the thesis network take nearly all of its time: 33 and 130 million of its
+// 165 million multiply-accumulates.
 var thesisLayers = []struct {
 	name string
 	s    ConvShape
 }{
 	{"conv1", ConvShape{In: Area{H: 341, W: 341, C: 1, Row: 379}, OutC: 128,
-		Conv: Window{Kernel: 3, Stride: 2, OutH: 170, OutW: 170}, Pool: Window{Kernel: 2, Stride: 2, OutH: 85, OutW: 85}}},
+		Conv: Window{Kernel: 3, Stride: 2, OutH: 170, OutW: 170},
+		Pool: Window{Kernel: 2, Stride: 2, OutH: 85, OutW: 85}}},
 	{"conv2", ConvShape{In: Area{H: 85, W: 85, C: 128, Row: 85 * 128}, OutC: 64,
-		Conv: Window{Kernel: 3, Stride: 2, OutH: 42, OutW: 42}, Pool: Window{Kernel: 2, Stride: 2, OutH: 21, OutW: 21}}},
+		Conv: Window{Kernel: 3, Stride: 2, OutH: 42, OutW: 42},
+		Pool: Window{Kernel: 2, Stride: 2, OutH: 21, OutW: 21}}},
 }
 
 func BenchmarkConv(b *testing.B) {
@@ -286,16 +289,18 @@ func BenchmarkConv(b *testing.B) {
 				rng := rand.New(rand.NewPCG(1, 1))
 				s := l.s
 				x := randomBytes(rng, s.In.H*s.In.Row)
-				c := NewConv(body, s, randomWeights(rng, s.OutC*s.depth()), make([]int32, s.OutC), slices.Repeat([]float32{1e-4}, s.OutC))
+				c := NewConv(body, s, randomWeights(rng, s.OutC*s.depth()), make([]int32, s.OutC),
+					slices.Repeat([]float32{1e-4}, s.OutC))
 				dst := make([]uint8, s.OutSize())
-				fastest := time.Hour // the mean says more about the machine's other work
+				fastest := time.Hour // the mean would depend on other work on the machine
 				for b.Loop() {
 					began := time.Now()
 					c.Run(dst, x)
 					fastest = min(fastest, time.Since(began))
 				}
 				b.ReportMetric(float64(fastest.Nanoseconds()), "min-ns/op")
-				b.ReportMetric(float64(s.Conv.OutH*s.Conv.OutW*s.OutC*s.depth())/float64(fastest.Nanoseconds()), "max-GMAC/s")
+				macs := s.Conv.OutH * s.Conv.OutW * s.OutC * s.depth()
+				b.ReportMetric(float64(macs)/float64(fastest.Nanoseconds()), "max-GMAC/s")
 			})
 		}
 	}

@@ -2,22 +2,23 @@
 #include "ops_arm64.h"
 #include "round_arm64.h"
 
-// Bodies for NEON as every arm64 CPU has it. Target CPUs: Cortex-A53 (Raspberry Pi 3), A57 (Jetson
-// Nano), A72 (Raspberry Pi 4).
+// The body for NEON, which every arm64 CPU has. Target CPUs: Cortex-A53 (Raspberry Pi 3), A57
+// (Jetson Nano), A72 (Raspberry Pi 4).
 //
-// x arrives as x-128, and the biases hold 128 times the channel's weights on top. So a product is
-// at most 128*127 in magnitude, and two of them fit a 16-bit lane: SMULL, SMLAL, then SADALP into
-// 32 bits, three instructions for 16 multiply-accumulates.
+// x is passed as x-128, and the biases include 128 times the channel's weights. So a product is at
+// most 128*127 in magnitude, and two of them fit a 16-bit lane: SMULL, SMLAL, then SADALP to 32
+// bits, three instructions for 16 multiply-accumulates.
 
 // func neonTiles4(dst unsafe.Pointer, dstStep int, x *int8, xStep, below, next, tiles, runs,
-// runLen, runStride int, w *int8, bias *int32, mult *float32)
+//	runLen, runStride int, w *int8, bias *int32, mult *float32)
 //
-// Tiles of four positions times 4 channels, next bytes of x apart: at x, x+xStep, x+below,
-// x+below+xStep. Without mult the sums go to dst, positions dstStep apart. With mult a tile is a
-// 2x2 pool's window: the maximum is taken, scaled and rounded, and the 4 bytes go to dst, windows
-// dstStep apart. Steps are in bytes, runLen is a multiple of 16.
+// Tiles of four positions times 4 channels: at x, x+xStep, x+below, x+below+xStep. The next tile is
+// next bytes further in x. Without mult, the sums are written to dst, with positions at a distance
+// of dstStep. With mult, a tile is the window of a 2x2 pool: the maximum is scaled and rounded, and
+// the 4 bytes are written to dst, with windows at a distance of dstStep. Steps are in bytes, runLen
+// is a multiple of 16.
 //
-// The lanes run along the taps: each accumulator holds four parts of one sum.
+// The lanes are taps: each accumulator holds four parts of one sum.
 //
 //	               w: V16  V17  V18  V19   16 taps of a channel each
 //	x[0]: V20,21      V0   V1   V2   V3
@@ -25,11 +26,11 @@
 //	x[2]: V24,25      V8   V9   V10  V11
 //	x[3]: V26,27      V12  V13  V14  V15   products in V28..V31
 //
-// R0 dst, R1 dstStep, R2 xStep, R3 tiles left, R4 runs, R5 runLen, R6 from the end of a run to the
-// next, R7 w, R8 bias; R9..R12 x of the four positions, R13 w, R14 runs left, R15 bytes left, R19 x
-// of the tile, R20 below, R21 next, R22 mult. 64 taps take 206 instructions: 192 for the products,
-// 4 LD1, 8 LDP and 2 for the loop. llvm-mca on cortex-a72: 128.3 cycles, and 128 is the limit of
-// the one pipe that multiplies.
+// R0 dst, R1 dstStep, R2 xStep, R3 tiles left, R4 runs, R5 runLen, R6 distance from the end of a
+// run to the next one, R7 w, R8 bias; R9..R12 x of the four positions, R13 w, R14 runs left, R15
+// bytes left, R19 x of the tile, R20 below, R21 next, R22 mult. 64 taps take 206 instructions: 192
+// for the products, 4 LD1, 8 LDP and 2 for the loop. llvm-mca for cortex-a72: 128.3 cycles; the
+// limit of the single multiply pipe is 128.
 #define PRODUCTS(x, a0, a1, a2, a3) \
 	SMULL(28, x, 16)  \
 	SMULL(29, x, 17)  \
@@ -59,8 +60,8 @@
 	TAPS4(20, 22, 24, 26)       \
 	TAPS4(21, 23, 25, 27)
 
-// SUM adds the four parts of the sums in a0..a3 up, and the biases in V16: the sums of four
-// channels, in a0.
+// SUM adds the four parts of each sum in a0..a3 and the biases in V16. The sums of four channels
+// are then in a0.
 #define SUM(a0, a1, a2, a3) \
 	VADDP a1, a0, a0 \
 	VADDP a3, a2, a2 \
@@ -168,10 +169,10 @@ pool4:
 	BNE    tile4
 	RET
 
-// func neonTile2(dst *int32, dstStep int, x *int8, xStep, runs, runLen, runStride int, w *int8,
-// bias *int32)
+// func neonTile2(dst *int32, dstStep int, x *int8, xStep, runs, runLen, runStride int,
+//	w *int8, bias *int32)
 //
-// The same for one tile of two positions: what remains of a row.
+// The same for one tile of two positions, for the rest of a row.
 TEXT ·neonTile2(SB), NOSPLIT, $0-72
 	MOVD dst+0(FP), R0
 	MOVD dstStep+8(FP), R1
@@ -219,15 +220,16 @@ sixteen2:
 
 // func neonExpand(panel *byte, x *uint8, row, steps int)
 //
-// Lays out the pixels of the first layer for four pooled outputs, eight positions wide, a step: the
-// nine pixels of every window as four pairs, whose products share a 32-bit sum, and a ninth. A B C
-// are the window's rows:
+// Lays out the pixels of the first layer. A step has four pooled outputs, which are eight positions
+// wide. The nine pixels of every window are four pairs, whose products share a 32-bit sum, and a
+// ninth pixel. A B C are the window's rows:
 //
 //	panel +0:    top positions     A0 A1 B0 B1 C0 C1 A2 B2    signed bytes: x - 128
 //	panel +1536: bottom positions, the same
-//	panel +3072: C2 of an output's four positions as 16 bits: top left, top right, bottom left, bottom right
+//	panel +3072: C2 of an output's four positions as 16 bits:
+//	             top left, top right, bottom left, bottom right
 //
-// R0..R2 the parts of the panel, R3 steps left, R4..R8 five rows of x; V30 is 128.
+// R0..R2 parts of the panel, R3 steps left, R4..R8 five rows of x; V30 is 128.
 TEXT ·neonExpand(SB), NOSPLIT, $0-32
 	MOVD  panel+0(FP), R0
 	MOVD  x+8(FP), R4
@@ -281,20 +283,21 @@ expand:
 // func neonFirst(dst *uint8, dstStep int, panel *byte, n int, layer *byte)
 // func neonFirstAny(dst *uint8, dstStep int, panel *byte, n int, layer *byte)
 //
-// Pooled outputs times 16 channels of the first layer, from panels of neonExpand. layer is laid out
-// by packNeonFirst.
+// Pooled outputs times 16 channels of the first layer, from panels of neonExpand. packFirstNEON
+// lays out layer.
 //
-//	w: V0..V7 pair k of taps of channels 0 to 7 and 8 to 15 at 2k and 2k+1; V8, V9 the ninth tap of these channels
+//	w: V0..V7 pair k of taps of channels 0 to 7 and 8 to 15 at 2k and 2k+1
+//	   V8, V9 the ninth tap of these channels
 //	x: V28..V31 the pairs of a position, each in all lanes; V10 the ninth pixel of four positions
 //	V20..V23 the largest sums, V24..V27 the sums of one position, V11 and V17..V19 products
 //	V12..V15 the scales, V16 a constant of rounding
 //
-// R0 dst, R1 dstStep, R2, R6, R7 the parts of the panel, R3 outputs left, R4 biases, R5 constants
-// of the scales.
+// R0 dst, R1 dstStep, R2, R6, R7 parts of the panel, R3 outputs left, R4 biases, R5 constants of
+// the scales.
 //
-// An output takes 149 instructions: 112 for the products, 12 SMAX, 9 loads, 13 to round and 3 more;
-// neonFirstAny, which rounds any sum with any scale, takes 154. llvm-mca on cortex-a72: 91.4
-// cycles, 80 are the limit of the one pipe that multiplies.
+// An output takes 149 instructions: 112 for the products, 12 SMAX, 9 loads, 13 to round and 3
+// others. neonFirstAny, which rounds any sum with any scale, takes 154. llvm-mca for cortex-a72:
+// 91.4 cycles; the limit of the single multiply pipe is 80.
 #define PAIRS(xa, a0, a1, xb, b0, b1, s0, s1, s2, s3) \
 	SMULL(11, xa, a0)  \
 	SMULL2(17, xa, a0) \
@@ -380,7 +383,7 @@ outputAny:
 // Copies n bytes, 16 or more, of each row as x-128. The last 16 of a row may overlap those before
 // them.
 //
-// R0 dst, R2 x, R4 rows left; R5 dst and R6 x in the row, R7 bytes left; V30 is 128.
+// R0 dst, R2 x, R4 rows left; R5 dst and R6 x within the row, R7 bytes left; V30 is 128.
 TEXT ·neonSigned(SB), NOSPLIT, $0-48
 	MOVD  dst+0(FP), R0
 	MOVD  dstRow+8(FP), R1
@@ -450,8 +453,8 @@ requantize:
 
 // func neonPool(dst *uint8, top, bottom *int32, n int, mult *float32, channels int)
 //
-// n pooled outputs, channels a multiple of 16. R1 top and R2 bottom, R8 and R9 the same one
-// position on, R3 outputs left, R6 bytes of a position, R7 channels left.
+// n pooled outputs; channels is a multiple of 16. R1 top and R2 bottom, R8 and R9 the same one
+// position further, R3 outputs left, R6 bytes of a position, R7 channels left.
 TEXT ·neonPool(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD top+8(FP), R1
@@ -481,7 +484,7 @@ sixteen:
 	SUBS   $16, R7, R7
 	BNE    sixteen
 
-	MOVD R8, R1 // the next output starts behind the odd position
+	MOVD R8, R1 // the next output starts after the odd position
 	MOVD R9, R2
 	SUBS $1, R3, R3
 	BNE  output

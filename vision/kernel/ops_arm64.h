@@ -1,7 +1,7 @@
-// The vector instructions that Go's assembler lacks, as macros that encode them. Arguments are
-// register numbers: d is the destination, n and m the sources, i a lane. The line above a macro is
-// the instruction's text; TestEncodings holds every macro against the assembler of binutils, or
-// against known words where that is not installed.
+// Macros for vector instructions that Go's assembler does not know. Arguments are register numbers:
+// d is the destination, n and m are the sources, i is a lane. The line above a macro is the text of
+// the instruction. TestEncodings compares every macro with the assembler of binutils, or with known
+// words if that is not installed.
 
 // sdot v\d.4s, v\n.16b, v\m.4b[\i]
 #define SDOT(d, n, m, i) WORD $(0x4F80E000 | (i&1)<<21 | (i>>1)<<11 | m<<16 | n<<5 | d)

@@ -1,26 +1,27 @@
 package kernel
 
-// Pool is a max pool that no convolution precedes; those behind one are part of Conv.
+// Pool is a max pool that does not follow a convolution. A pool after a convolution is part of
+// Conv.
 type Pool struct {
 	In Area
 	W  Window
 }
 
-// Needs gives the rows of x, from y0 up to but not including y1, that output row oy is computed
-// from.
+// Needs returns the rows of x, from y0 up to but not including y1, from which output row oy is
+// computed.
 func (p *Pool) Needs(oy int) (y0, y1 int) { return p.W.span(oy, p.W.PadTop, p.In.H) }
 
-// Row computes output row oy, dst (OutW, In.C). x holds rows of the input from row top on, In.Row
-// apart.
+// Row computes output row oy, dst (OutW, In.C). x holds rows of the input from row top on, at a
+// distance of In.Row.
 func (p *Pool) Row(dst, x []uint8, top, oy int) {
 	y0, y1 := p.Needs(oy)
 	maxPoolRow(dst, x[(y0-top)*p.In.Row:], y1-y0, p.In, p.W)
 }
 
-// MaxPool takes the largest activation of each window, channel by channel. What lies outside the
-// input does not count.
+// MaxPool writes the largest activation of each window, for each channel. It ignores values outside
+// the input.
 //
-//	x   (in.H, in.W, in.C), rows in.Row apart
+//	x   (in.H, in.W, in.C), rows at a distance of in.Row
 //	dst (OutH, OutW, in.C)
 func MaxPool(dst, x []uint8, in Area, w Window) {
 	p := Pool{in, w}

@@ -6,12 +6,12 @@ import (
 	"testing"
 )
 
-// Outputs below, at and above what a body pools at a time, windows that overlap, touch or lie
-// apart, every buffer between guard pages.
+// Numbers of outputs below, at and above what a body pools at a time, and windows that overlap,
+// touch or have gaps. Every buffer is between guard pages.
 func TestPooled(t *testing.T) {
 	eachBody(t, func(t *testing.T, b *Body) {
 		if _, ok := b.pack(make([]int8, b.block*b.group), make([]int32, b.block)).(pooler); !ok {
-			t.Skip("has no way of its own for pooled rows")
+			t.Skip("has no function for pooled rows")
 		}
 		for _, d := range extremes {
 			rng := rand.New(rand.NewPCG(15, 16))
@@ -23,10 +23,12 @@ func TestPooled(t *testing.T) {
 				}
 			}
 		}
-		// the second layer, and windows too long to copy many at a time
+		// the second layer, and windows that are too long to copy many at a time
 		rng := rand.New(rand.NewPCG(17, 18))
-		checkPooled(t, b, extremes[0], rng, padTo(64, b.block), 21, Windows{Step: 256, Runs: 3, RunLen: 384, RunStride: 85 * 128}, 2)
-		checkPooled(t, b, extremes[0], rng, b.block, 37, Windows{Step: 1024, Runs: 3, RunLen: 1536, RunStride: 80 * 512}, 2)
+		checkPooled(t, b, extremes[0], rng, padTo(64, b.block), 21,
+			Windows{Step: 256, Runs: 3, RunLen: 384, RunStride: 85 * 128}, 2)
+		checkPooled(t, b, extremes[0], rng, b.block, 37,
+			Windows{Step: 1024, Runs: 3, RunLen: 1536, RunStride: 80 * 512}, 2)
 	})
 }
 
@@ -51,7 +53,8 @@ func checkPooled(t *testing.T, b *Body, d data, rng *rand.Rand, channels, n int,
 	for _, upper := range []bool{true, false} {
 		free, g := guards(t)
 		got, scratch := guarded(g, make([]uint8, len(want)), upper), guarded(g, b.scratchFor(v.and(down)), upper)
-		guardWeights(g, packed, upper).(pooler).pooled(got, guarded(g, x, upper), n, v, down, guarded(g, mult, upper), scratch)
+		w := guardWeights(g, packed, upper).(pooler)
+		w.pooled(got, guarded(g, x, upper), n, v, down, guarded(g, mult, upper), scratch)
 		if i := mismatch(got, want); i >= 0 {
 			t.Fatalf("%s: byte %d is %d, want %d", seed, i, got[i], want[i])
 		}
@@ -59,8 +62,8 @@ func checkPooled(t *testing.T, b *Body, d data, rng *rand.Rand, channels, n int,
 	}
 }
 
-// A convolution whose pool leaves rows and columns of it unread, on the top left corner of a wider
-// activation.
+// A convolution on the top left corner of a wider activation, with a pool that does not read all of
+// its rows and columns.
 func TestConvPooled(t *testing.T) {
 	eachBody(t, func(t *testing.T, b *Body) {
 		rng := rand.New(rand.NewPCG(19, 20))
@@ -77,7 +80,7 @@ func TestConvPooled(t *testing.T) {
 				got, want := make([]uint8, s.OutSize()), make([]uint8, s.OutSize())
 				c := NewConv(b, s, w, bias, mult)
 				if _, ok := c.w.(pooler); ok && c.pool == nil {
-					t.Fatalf("kernel %d, stride %d: does not take the body's pooled rows", kernel, stride)
+					t.Fatalf("kernel %d, stride %d: does not use the body's pooled", kernel, stride)
 				}
 				c.Run(got, x)
 				ConvGeneric(want, x, s, w, bias, mult)

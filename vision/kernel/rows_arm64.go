@@ -3,13 +3,15 @@ package kernel
 import "unsafe"
 
 //go:noescape
-func sdotTiles4(dst unsafe.Pointer, dstStep int, x *int8, xStep, below, next, tiles, runs, runLen, runStride int, w *int8, bias *int32, mult *float32)
+func sdotTiles4(dst unsafe.Pointer, dstStep int, x *int8, xStep, below, next, tiles, runs, runLen, runStride int,
+	w *int8, bias *int32, mult *float32)
 
 //go:noescape
 func sdotTile2(dst *int32, dstStep int, x *int8, xStep, runs, runLen, runStride int, w *int8, bias *int32)
 
 //go:noescape
-func neonTiles4(dst unsafe.Pointer, dstStep int, x *int8, xStep, below, next, tiles, runs, runLen, runStride int, w *int8, bias *int32, mult *float32)
+func neonTiles4(dst unsafe.Pointer, dstStep int, x *int8, xStep, below, next, tiles, runs, runLen, runStride int,
+	w *int8, bias *int32, mult *float32)
 
 //go:noescape
 func neonTile2(dst *int32, dstStep int, x *int8, xStep, runs, runLen, runStride int, w *int8, bias *int32)
@@ -17,21 +19,21 @@ func neonTile2(dst *int32, dstStep int, x *int8, xStep, runs, runLen, runStride 
 //go:noescape
 func neonSigned(dst *int8, dstRow int, x *uint8, row, rows, n int)
 
-// armRows is the weights and biases of a layer for the arm64 bodies. The channels are split into
-// tiles that are computed together, and the weights lie in the order in which the kernels load
-// them, 64 bytes at a time:
+// armRows holds the weights and biases of a layer for the arm64 bodies. The channels are split into
+// tiles that are computed together. The weights are in the order in which the kernels load them, 64
+// bytes at a time:
 //
 //	SDOT  w[tile of 16 channels][depth/4][4 x 4 channels][4 values]
 //	NEON  w[tile of 4 channels][depth/16][4 channels][16 values]
 type armRows struct {
 	dot  bool // for SDOT
 	w    []int8
-	bias []int32 // with 128 * sum of the channel's weights
+	bias []int32 // includes 128 * sum of the channel's weights
 }
 
 const (
-	sdotChannels = 16 // of a tile
-	neonChannels = 4
+	sdotChannels = 16 // channels of a tile for SDOT
+	neonChannels = 4  // and for NEON
 )
 
 func packSDOT(w []int8, bias []int32) rower {
@@ -60,8 +62,8 @@ func packNEON(w []int8, bias []int32) rower {
 	return r
 }
 
-// signedBias adds to each bias what the sum lacks when x-128 stands for x. It may wrap around; the
-// sum is right again.
+// signedBias adds to each bias what the sum loses when x-128 replaces x. The bias may wrap around;
+// the final sum is correct again.
 func signedBias(w []int8, bias []int32) []int32 {
 	depth := len(w) / len(bias)
 	out := make([]int32, len(bias))
@@ -74,10 +76,10 @@ func signedBias(w []int8, bias []int32) []int32 {
 	return out
 }
 
-// signedLimit bounds the signed copy of x, in bytes, where more than a few positions are at hand.
+// signedLimit limits the signed copy of x, in bytes, if it has more than a few positions.
 const signedLimit = 96 << 10
 
-// signedPositions is the number of positions, an even one, whose windows are copied at a time.
+// signedPositions returns the number of positions whose windows are copied together. It is even.
 func signedPositions(v Windows) int {
 	n := 64
 	for n > 4 && v.Runs*signedRow(v, n) > signedLimit {
@@ -86,13 +88,13 @@ func signedPositions(v Windows) int {
 	return n
 }
 
-// signedRow is the length of a run of n positions in the signed copy.
+// signedRow returns the length of a run of n positions in the signed copy.
 func signedRow(v Windows, n int) int { return padTo((n-1)*v.Step+v.RunLen, armGroup) }
 
 func signedBytes(v Windows) int { return v.Runs * signedRow(v, signedPositions(v)) }
 
-// signed copies the runs of n positions into scratch, as x-128, and returns them with the distance
-// between two runs. It panics where x or scratch is too short, before any assembly runs.
+// signed copies the runs of n positions to scratch, as x-128, and returns the copy and the distance
+// between two runs. If x or scratch is too short, it panics before any assembly runs.
 func signed(scratch []byte, x []uint8, n int, v Windows) (*int8, int) {
 	row := signedRow(v, n)
 	x = x[:v.reach(n)]
@@ -110,8 +112,9 @@ func (r *armRows) rows(dst []int32, x []uint8, n int, v Windows, scratch []byte)
 	r.someRows(dst, x, n, v, scratch)
 }
 
-// someRows computes n positions: fours, and what remains in twos. The last tile may overlap the one
-// before it, and a single position is computed twice: both repeat the same sums.
+// someRows computes n positions in tiles of four, and the rest in tiles of two. The last tile may
+// overlap the one before it, and a single position is computed twice. Both compute the same sums
+// again.
 func (r *armRows) someRows(dst []int32, x []uint8, n int, v Windows, scratch []byte) {
 	s, row := signed(scratch, x, n, v)
 	channels, depth := len(r.bias), v.depth()
@@ -152,7 +155,7 @@ func (r *armRows) pooled(dst, x []uint8, n int, v Windows, down int, mult []floa
 	r.somePooled(dst, x, n, v, down, mult, scratch)
 }
 
-// somePooled computes n pooled outputs. A tile is the window of one.
+// somePooled computes n pooled outputs. A tile is the pool window of one output.
 func (r *armRows) somePooled(dst, x []uint8, n int, v Windows, down int, mult []float32, scratch []byte) {
 	s, row := signed(scratch, x, 2*n, v.and(down))
 	channels, depth := len(r.bias), v.depth()
@@ -167,7 +170,7 @@ func (r *armRows) somePooled(dst, x []uint8, n int, v Windows, down int, mult []
 	}
 }
 
-// tile is the number of channels that a tile has.
+// tile returns the number of channels of a tile.
 func (r *armRows) tile() int {
 	if r.dot {
 		return sdotChannels

@@ -1,8 +1,8 @@
 package kernel
 
-// RowsGeneric is the specification of every body's rows: the sums of a row of n positions.
+// RowsGeneric is the specification of rows in every body: the sums of a row of n positions.
 //
-//	x    windows as v says
+//	x    windows as described by v
 //	w    (channels, v.Runs, v.RunLen)
 //	bias (channels)
 //	dst  (n, channels)

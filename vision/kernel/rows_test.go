@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// data fills a test's inputs: random values, or all of them at one end of their range.
+// data fills a test's inputs: with random values, or with all values at one end of their range.
 type data struct {
 	name string
 	x    func(rng *rand.Rand, n int) []uint8
@@ -27,7 +27,8 @@ var extremes = []data{
 	{"all 127 and random", randomBytes, fill[int8](127)},
 }
 
-// Channels and positions below, at and above every body's tile; runs of one group and of several.
+// Numbers of channels and positions below, at and above every body's tile, with runs of one group
+// and of several.
 func TestRows(t *testing.T) {
 	eachBody(t, func(t *testing.T, b *Body) {
 		for _, d := range extremes {
@@ -44,16 +45,17 @@ func TestRows(t *testing.T) {
 		}
 		rng := rand.New(rand.NewPCG(7, 8))
 		for _, n := range []int{41, 42, 43, 57} { // the second layer's windows
-			checkRows(t, b, extremes[0], rng, padTo(64, b.block), n, Windows{Step: 256, Runs: 3, RunLen: 384, RunStride: 85 * 128})
+			checkRows(t, b, extremes[0], rng, padTo(64, b.block), n,
+				Windows{Step: 256, Runs: 3, RunLen: 384, RunStride: 85 * 128})
 		}
 	})
 }
 
-// guardWeights moves packed weights between guard pages. A file of each architecture sets it for
+// guardWeights moves packed weights between guard pages. A file for each architecture sets it for
 // its types of rower.
 var guardWeights = func(_ *guardPages, r rower, _ bool) rower { return r }
 
-// guardLayer does the same for the weights of a firster or sharer.
+// guardLayer does the same for the weights of a firster or a sharer.
 var guardLayer = func(_ *guardPages, layer any, _ bool) any { return layer }
 
 // checkRows runs a body's rows with every buffer between guard pages.
@@ -78,7 +80,7 @@ func checkRows(t *testing.T, b *Body, d data, rng *rand.Rand, channels, n int, v
 	}
 }
 
-// Sums at the ends of int32 in neighbouring channels must not disturb each other.
+// Sums at the ends of int32 in neighbouring channels must not affect each other.
 func TestRowsAtTheEndsOfInt32(t *testing.T) {
 	const depth = 66_048 // 66048 * 255 * 127 is just inside int32
 	eachBody(t, func(t *testing.T, b *Body) {
@@ -134,7 +136,8 @@ func TestPool(t *testing.T) {
 					got := guarded(g, make([]uint8, n*c), upper)
 					b.pool(got, guarded(g, top, upper), guarded(g, bottom, upper), n, guarded(g, mult, upper))
 					if i := mismatch(got, want); i >= 0 {
-						t.Fatalf("%d channels, %d outputs, sums to %d: byte %d is %d, want %d", c, n, reach, i, got[i], want[i])
+						t.Fatalf("%d channels, %d outputs, sums to %d: byte %d is %d, want %d",
+							c, n, reach, i, got[i], want[i])
 					}
 					if n > 0 {
 						got := guarded(g, make([]uint8, c), upper)
@@ -152,19 +155,21 @@ func TestPool(t *testing.T) {
 	})
 }
 
-// The way of its own that a body has for later layers, with x between guard pages.
+// The function that a body has for later layers, with x between guard pages.
 func TestShared(t *testing.T) {
 	eachBody(t, func(t *testing.T, b *Body) {
 		if b.packShared == nil {
-			t.Skip("has no way of its own for pooled layers")
+			t.Skip("has no function for pooled layers")
 		}
 		for _, d := range extremes {
 			rng := rand.New(rand.NewPCG(13, 14))
 			for _, blocks := range []int{1, 2, 3} {
 				for n := b.sharedLeast; n < 24; n++ {
 					inC := (1 + rng.IntN(4)) * b.sharedGroup
-					s := ConvShape{In: Area{H: 9, W: 4*n + 1, C: inC, Row: (4*n+1)*inC + rng.IntN(4)}, OutC: blocks * b.sharedBlock,
-						Conv: Window{Kernel: 3, Stride: 2, OutH: 4, OutW: 2 * n}, Pool: Window{Kernel: 2, Stride: 2, OutH: 2, OutW: n}}
+					s := ConvShape{In: Area{H: 9, W: 4*n + 1, C: inC, Row: (4*n+1)*inC + rng.IntN(4)},
+						OutC: blocks * b.sharedBlock,
+						Conv: Window{Kernel: 3, Stride: 2, OutH: 4, OutW: 2 * n},
+						Pool: Window{Kernel: 2, Stride: 2, OutH: 2, OutW: n}}
 					x, w := d.x(rng, 8*s.In.Row+s.In.W*inC), d.w(rng, s.OutC*s.depth())
 					bias, mult := randomSums(rng, s.OutC, 100_000), make([]float32, s.OutC)
 					for i := range mult {
@@ -177,7 +182,7 @@ func TestShared(t *testing.T) {
 					ConvGeneric(want, x, s, w, bias, mult)
 					c := NewConv(b, s, w, bias, mult)
 					if c.shared == nil {
-						t.Fatal("Conv does not take the body's shared")
+						t.Fatal("Conv does not use the body's shared")
 					}
 					packed := c.shared
 					for _, upper := range []bool{true, false} {
@@ -187,7 +192,8 @@ func TestShared(t *testing.T) {
 						c.scratch = guarded(g, make([]byte, len(c.scratch)), upper)
 						c.Run(got, guarded(g, x, upper))
 						if i := mismatch(got, want); i >= 0 {
-							t.Fatalf("%s, %d channels of %d, %d outputs: byte %d is %d, want %d", d.name, s.OutC, inC, n, i, got[i], want[i])
+							t.Fatalf("%s, %d channels of %d, %d outputs: byte %d is %d, want %d",
+								d.name, s.OutC, inC, n, i, got[i], want[i])
 						}
 						free()
 					}
@@ -197,19 +203,21 @@ func TestShared(t *testing.T) {
 	})
 }
 
-// The first layer's own way, through Conv as it is used, with the image between guard pages: no
-// byte behind the live corner may be read.
+// A body's function for the first layer, used by Conv, with the image between guard pages. It must
+// not read any byte after the needed part of the image.
 func TestFirst(t *testing.T) {
 	eachBody(t, func(t *testing.T, b *Body) {
 		if b.packFirst == nil {
-			t.Skip("has no way of its own for the first layer")
+			t.Skip("has no function for the first layer")
 		}
 		for _, d := range extremes {
 			rng := rand.New(rand.NewPCG(11, 12))
 			for _, blocks := range []int{1, 2, 3, 4, 5, 8, 9} {
 				for _, n := range []int{1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33, 85} {
-					s := ConvShape{In: Area{H: 9, W: 4*n + 1, C: 1, Row: 4*n + 1 + rng.IntN(4)}, OutC: blocks * b.firstBlock,
-						Conv: Window{Kernel: 3, Stride: 2, OutH: 4, OutW: 2 * n}, Pool: Window{Kernel: 2, Stride: 2, OutH: 2, OutW: n}}
+					s := ConvShape{In: Area{H: 9, W: 4*n + 1, C: 1, Row: 4*n + 1 + rng.IntN(4)},
+						OutC: blocks * b.firstBlock,
+						Conv: Window{Kernel: 3, Stride: 2, OutH: 4, OutW: 2 * n},
+						Pool: Window{Kernel: 2, Stride: 2, OutH: 2, OutW: n}}
 					x, w := d.x(rng, 8*s.In.Row+s.In.W), d.w(rng, s.OutC*9)
 					bias, mult := randomSums(rng, s.OutC, 100_000), make([]float32, s.OutC)
 					for i := range mult {
@@ -222,7 +230,7 @@ func TestFirst(t *testing.T) {
 					ConvGeneric(want, x, s, w, bias, mult)
 					c := NewConv(b, s, w, bias, mult)
 					if c.first == nil {
-						t.Fatal("Conv does not take the body's first")
+						t.Fatal("Conv does not use the body's first")
 					}
 					packed := c.first
 					for _, upper := range []bool{true, false} {
@@ -232,7 +240,8 @@ func TestFirst(t *testing.T) {
 						c.edge = guarded(g, make([]uint8, len(c.edge)), upper)
 						c.Run(got, guarded(g, x, upper))
 						if i := mismatch(got, want); i >= 0 {
-							t.Fatalf("%s, %d channels, %d outputs: byte %d is %d, want %d", d.name, s.OutC, n, i, got[i], want[i])
+							t.Fatalf("%s, %d channels, %d outputs: byte %d is %d, want %d",
+								d.name, s.OutC, n, i, got[i], want[i])
 						}
 						free()
 					}

@@ -2,34 +2,35 @@
 #include "ops_arm64.h"
 #include "round_arm64.h"
 
-// Bodies for NEON with the dot product instructions. Target CPUs: Cortex-A55, A75, A76 (Raspberry
+// The body for NEON with the dot product instructions. Target CPUs: Cortex-A55, A75, A76 (Raspberry
 // Pi 5), A78AE (Orin).
 //
-// SDOT multiplies signed bytes: x arrives as x-128, and the biases hold 128 times the channel's
-// weights on top.
+// SDOT multiplies signed bytes: x is passed as x-128, and the biases include 128 times the
+// channel's weights.
 
 // func sdotTiles4(dst unsafe.Pointer, dstStep int, x *int8, xStep, below, next, tiles, runs,
-// runLen, runStride int, w *int8, bias *int32, mult *float32)
+//	runLen, runStride int, w *int8, bias *int32, mult *float32)
 //
-// Tiles of four positions times 16 channels, next bytes of x apart: at x, x+xStep, x+below,
-// x+below+xStep. Without mult the sums go to dst, positions dstStep apart. With mult a tile is a
-// 2x2 pool's window: the maximum is taken, scaled and rounded, and the 16 bytes go to dst, windows
-// dstStep apart. Steps are in bytes, runLen is a multiple of 16.
+// Tiles of four positions times 16 channels: at x, x+xStep, x+below, x+below+xStep. The next tile
+// is next bytes further in x. Without mult, the sums are written to dst, with positions at a
+// distance of dstStep. With mult, a tile is the window of a 2x2 pool: the maximum is scaled and
+// rounded, and the 16 bytes are written to dst, with windows at a distance of dstStep. Steps are in
+// bytes, runLen is a multiple of 16.
 //
-// The weights come as four channels times four taps a register:
+// A register of weights has four channels times four taps:
 //
 //	            w: V24   V25   V26   V27      then V28..V31 for the next four taps
 //	               c0-3  c4-7  c8-11 c12-15
 //	x[0]: V16,17   V0    V1    V2    V3
-//	x[1]: V18,19   V4    V5    V6    V7       lane e of x is multiplied with weights e of a group of 16 taps
-//	x[2]: V20,21   V8    V9    V10   V11
+//	x[1]: V18,19   V4    V5    V6    V7       lane e of x is multiplied with
+//	x[2]: V20,21   V8    V9    V10   V11      weights e of a group of 16 taps
 //	x[3]: V22,23   V12   V13   V14   V15
 //
-// R0 dst, R1 dstStep, R2 xStep, R3 tiles left, R4 runs, R5 runLen, R6 from the end of a run to the
-// next, R7 w, R8 bias; R9..R12 x of the four positions, R13 w, R14 runs left, R15 bytes left, R19 x
-// of the tile, R20 below, R21 next, R22 mult. 64 taps take 282 instructions: 256 SDOT, 16 LD1, 8
-// LDP and 2 for the loop. llvm-mca on neoverse-n1, the server's Cortex-A76: 128.1 cycles, and 128
-// is the limit of the two vector pipes.
+// R0 dst, R1 dstStep, R2 xStep, R3 tiles left, R4 runs, R5 runLen, R6 distance from the end of a
+// run to the next one, R7 w, R8 bias; R9..R12 x of the four positions, R13 w, R14 runs left, R15
+// bytes left, R19 x of the tile, R20 below, R21 next, R22 mult. 64 taps take 282 instructions: 256
+// SDOT, 16 LD1, 8 LDP and 2 for the loop. llvm-mca for neoverse-n1, the server version of
+// Cortex-A76: 128.1 cycles; the limit of the two vector pipes is 128.
 #define LANE4(w0, w1, w2, w3, x0, x1, x2, x3, e) \
 	SDOT(0, w0, x0, e) \
 	SDOT(1, w1, x0, e) \
@@ -155,10 +156,10 @@ pool4:
 	BNE    tile4
 	RET
 
-// func sdotTile2(dst *int32, dstStep int, x *int8, xStep, runs, runLen, runStride int, w *int8,
-// bias *int32)
+// func sdotTile2(dst *int32, dstStep int, x *int8, xStep, runs, runLen, runStride int,
+//	w *int8, bias *int32)
 //
-// The same for one tile of two positions: what remains of a row.
+// The same for one tile of two positions, for the rest of a row.
 #define LANE2(w0, w1, w2, w3, e) \
 	SDOT(0, w0, 16, e) \
 	SDOT(1, w1, 16, e) \
@@ -212,10 +213,10 @@ sixteen2:
 
 // func sdotExpand(panel *byte, x *uint8, row, steps int)
 //
-// Lays out the pixels of the first layer for four pooled outputs, eight positions wide, a step. Of
-// the nine pixels of a window eight go to two products of four; the ninth chooses the row of a
-// table from which the sum starts. A B C are the window's rows, an output takes 48 bytes, each part
-// for its four positions: top left, top right, bottom left, bottom right.
+// Lays out the pixels of the first layer. A step has four pooled outputs, which are eight positions
+// wide. Eight of the nine pixels of a window are in two products of four pixels; the ninth selects
+// the table row with which the sum starts. A B C are the window's rows. An output has 48 bytes,
+// each part for its four positions: top left, top right, bottom left, bottom right.
 //
 //	+0   A0 A1 B0 B1     signed bytes: x - 128
 //	+16  C0 C1 A2 B2
@@ -255,7 +256,7 @@ expand:
 	VEOR    V30.B16, V6.B16, V6.B16
 
 	// Positions 0 to 3 and 4 to 7: the first product of the top in V21, V22, of the bottom in V23,
-	// V24, the second one in V25 to V28.
+	// V24; the second products in V25 to V28.
 	VZIP1 V1.H8, V0.H8, V21.H8
 	VZIP2 V1.H8, V0.H8, V22.H8
 	VZIP1 V3.H8, V2.H8, V23.H8
@@ -299,16 +300,17 @@ expand:
 //
 // Pooled outputs times 16 channels of the first layer, from panels of sdotExpand.
 //
-//	w: V0..V7 product k of channels 4g..4g+3 at 2g+k; V12..V15 the scales, V16 a constant of rounding
-//	x: V28, V29 the two products' pixels, lanes 0 to 3 the four positions
+//	w: V0..V7 product k of channels 4g..4g+3 at 2g+k
+//	V12..V15 the scales, V16 a constant of rounding
+//	x: V28, V29 the pixels of the two products, lanes 0 to 3 the four positions
 //	V20..V23 the largest sums, V24..V27 the sums of one position
 //
 // R0 dst, R1 dstStep, R2 panel, R3 outputs left, R4 table, R5 constants of the scales; R6, R7 the
 // four offsets, R8..R11 the rows of the table.
 //
-// An output takes 70 instructions: 32 SDOT, 12 SMAX, 10 to load the pixels and the sums' starts, 13
-// to round and 3 more; sdotFirstAny, which rounds any sum with any scale, takes 75. llvm-mca on
-// neoverse-n1: 28.8 cycles, 27.5 are the limit of the two vector pipes.
+// An output takes 70 instructions: 32 SDOT, 12 SMAX, 10 to load the pixels and the start values of
+// the sums, 13 to round and 3 others. sdotFirstAny, which rounds any sum with any scale, takes 75.
+// llvm-mca for neoverse-n1: 28.8 cycles; the limit of the two vector pipes is 27.5.
 #define SUMS(s0, s1, s2, s3, e) \
 	SDOT(s0, 0, 28, e) \
 	SDOT(s1, 2, 28, e) \

@@ -1,32 +1,36 @@
 package kernel
 
-// The four windows under one pool window overlap, and so does their work. Along one axis two
+// The four windows under one pool window overlap, so they can share work. Along one axis, two
 // windows of three taps with stride 2 cover five positions p0..p4:
 //
 //	y0 = p0*g0 + p1*g1 + p2*g2 = (p0-p2)*g0 + p1*g1 + S
 //	y1 = p2*g0 + p3*g1 + p4*g2 = (p4-p2)*g2 + p3*g1 + S        S = p2*(g0+g2)
 //
-// five multiplications instead of six, and of both axes 25 instead of 36. (It is Winograd's F(2,2)
-// on the even positions; unlike his larger transforms it divides by nothing, so integers stay
-// integers and the sums are exact.) Differences of two axes reach +-510 and sums of weights +-508,
-// which 16 bits hold; the bodies of 8-bit instructions have no room for them.
+// This takes five multiplications instead of six, and 25 instead of 36 for both axes. It is
+// Winograd's F(2,2) on the even positions. Unlike his larger transforms it has no division, so
+// integers stay integers and the sums are exact. Differences of two axes reach +-510 and sums of
+// weights +-508. They fit 16 bits, but not the operands of the bodies with 8-bit instructions.
 //
-// Along an axis there are three sums, y0-S, y1-S and S, of 2, 2 and 1 products a channel. Both axes
-// make nine of them, which the last step adds up to the four windows, pools and requantises:
+// Along an axis there are three sums, y0-S, y1-S and S, with 2, 2 and 1 products per channel. Two
+// axes have nine such sums. The last step adds them to the four windows, pools and requantises:
 //
 //	vertical    horizontal y0-S   y1-S      S
-//	  y0-S         0  1  2  3    4  5  6  7   8  9      slots of a position's transformed values:
-//	  y1-S        10 11 12 13   14 15 16 17  18 19      each slot holds 16 channels
+//	  y0-S         0  1  2  3    4  5  6  7   8  9      slots of a position's transformed values,
+//	  y1-S        10 11 12 13   14 15 16 17  18 19      16 channels in each slot
 //	  S           20 21         22 23        24
-var axisSums = [9]struct{ slot, slots int }{{0, 4}, {4, 4}, {8, 2}, {10, 4}, {14, 4}, {18, 2}, {20, 2}, {22, 2}, {24, 1}}
+var axisSums = [9]struct{ slot, slots int }{
+	{0, 4}, {4, 4}, {8, 2},
+	{10, 4}, {14, 4}, {18, 2},
+	{20, 2}, {22, 2}, {24, 1},
+}
 
 const (
 	slots      = 25
-	sliceBytes = slots * 16 * 2 // of 16 channels of a position, transformed
+	sliceBytes = slots * 16 * 2 // bytes of 16 transformed channels of a position
 )
 
-// sharedAVX2 is the weights for shared: for each of the nine sums the weights that rows wants, over
-// 16 channels of each slot and then the next 16.
+// sharedAVX2 holds the weights for shared: for each of the nine sums the weights for rows, over 16
+// channels of each slot and then over the next 16.
 type sharedAVX2 struct {
 	inC  int
 	sums [9]rowsAVX2
@@ -42,12 +46,11 @@ func combineAVX2(dst *uint8, sums *[9][tileAVX2][32]int32, position int, mult *f
 //go:noescape
 func rows3x32AVX2(dst *int32, dstStep int, x *byte, xStep, runs, pairs, runStride int, w *int16, wStep int, bias *int32)
 
-// axisTaps are the taps that the products of each sum along one axis multiply: one, or the two of
-// S.
+// axisTaps are the taps of the products of each sum along one axis: one tap, or the two of S.
 var axisTaps = [3][][]int{{{0}, {1}}, {{2}, {1}}, {{0, 2}}}
 
-// slotWeights transforms the weights of one channel: w (3, 3, inC) at input channel ic, for each
-// slot.
+// slotWeights transforms the weights of one channel, w (3, 3, inC), at input channel ic. It returns
+// one weight for each slot.
 func slotWeights(w []int8, inC, ic int) (out [slots]int16) {
 	i := 0
 	for s := range axisSums {
@@ -98,7 +101,7 @@ func (p *sharedAVX2) shared(dst, x []uint8, row, n int, scratch []byte) {
 		if n < tileAVX2 || n-at <= 3 {
 			tile = 3
 		}
-		at = min(at, n-tile) // the last tile overlaps the one before it and repeats its outputs
+		at = min(at, n-tile) // the last tile overlaps the one before it and computes the same outputs again
 		for i := range tile {
 			transformAVX2(&scratch[i*position], &x[4*(at+i)*p.inC], row, p.inC)
 		}
@@ -108,11 +111,13 @@ func (p *sharedAVX2) shared(dst, x []uint8, row, n int, scratch []byte) {
 				depth := v.slots * p.inC
 				from := &scratch[v.slot*32]
 				if tile == 3 {
-					rows3x32AVX2(&sums[s][0][0], 4*32, from, position, p.inC/16, v.slots*8, sliceBytes, &w.w[c*depth], 2*16*depth, &w.bias[c])
+					rows3x32AVX2(&sums[s][0][0], 4*32, from, position, p.inC/16, v.slots*8, sliceBytes,
+						&w.w[c*depth], 2*16*depth, &w.bias[c])
 					continue
 				}
 				for half := 0; half < 32; half += 16 {
-					rows6x16AVX2(&sums[s][0][half], 4*32, from, position, p.inC/16, v.slots*8, sliceBytes, &w.w[(c+half)*depth], &w.bias[c+half])
+					rows6x16AVX2(&sums[s][0][half], 4*32, from, position, p.inC/16, v.slots*8, sliceBytes,
+						&w.w[(c+half)*depth], &w.bias[c+half])
 				}
 			}
 			for i := range tile {

@@ -1,12 +1,13 @@
 #include "textflag.h"
 #include "avx2_amd64.h"
 
-// The AVX2 body of convolutions under a 2x2 pool; shared_avx2_amd64.go has the arithmetic.
+// Convolutions under a 2x2 pool for AVX2. shared_avx2_amd64.go explains the arithmetic.
 
 // func transformAVX2(dst *byte, x *uint8, row, inC int)
 //
-// The 5x5 values of one position, 16 channels at a time, to 25 slots of 16 16-bit values. Row 2
-// stays in Y0..Y4 and is subtracted from rows 0 and 4; then the same along each row.
+// Transforms the 5x5 values of one position, 16 channels at a time, to 25 slots of 16 16-bit
+// values. Row 2 stays in Y0..Y4 and is subtracted from rows 0 and 4. The same is done along each
+// row.
 #define SLOT(n) (n*32)(DI)
 
 // WIDE loads the five positions of row r.
@@ -69,12 +70,12 @@ slice:
 	VZEROUPPER
 	RET
 
-// func rows3x32AVX2(dst *int32, dstStep int, x *byte, xStep, runs, pairs, runStride int, w *int16,
-// wStep int, bias *int32)
+// func rows3x32AVX2(dst *int32, dstStep int, x *byte, xStep, runs, pairs, runStride int,
+//	w *int16, wStep int, bias *int32)
 //
-// Three positions times 32 channels, for the end of a row: as rows6x16AVX2, with the weights of the
-// second 16 channels wStep bytes behind. Sums of position p in Y(4p)..Y(4p+3), weights in Y12 and
-// Y13, x in Y14, products in Y15.
+// Three positions times 32 channels, for the end of a row. As rows6x16AVX2, with the weights of the
+// second 16 channels wStep bytes after the first. The sums of position p are in Y(4p)..Y(4p+3),
+// weights in Y12 and Y13, x in Y14, products in Y15.
 #define PAIR2(at, a, b) \
 	VPBROADCASTD at, Y14        \
 	VPMADDWD     Y12, Y14, Y15  \
@@ -146,8 +147,8 @@ pair:
 
 // func combineAVX2(dst *uint8, sums *[9][tileAVX2][32]int32, position int, mult *float32)
 //
-// 32 bytes of output from the nine sums of a position. EIGHT gives the maximum of the four windows
-// for eight channels.
+// Computes 32 bytes of output from the nine sums of a position. EIGHT computes the maximum of the
+// four windows for eight channels.
 #define SUM(s, at) (s*768+at)(SI)
 
 #define EIGHT(at, out) \

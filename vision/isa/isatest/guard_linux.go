@@ -6,8 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Guarded gives n bytes that end right before a page that nobody may touch, or begin right behind
-// one.
+// Guarded returns n bytes directly before or after a page on which every access faults.
 func Guarded(t *testing.T, n int, atEnd bool) []byte {
 	t.Helper()
 	page := unix.Getpagesize()

@@ -1,5 +1,6 @@
-// Package isatest helps to test loops that have a body for each instruction set: it walks through
-// the sets of this CPU, and gives memory in which a body that leaves its slice dies.
+// Package isatest helps to test loops that have an implementation for each instruction set.
+// [EachSet] runs a test with every set of this CPU. [Guarded] returns memory in which an access
+// outside the slice ends the test program.
 package isatest
 
 import (
