@@ -1,16 +1,17 @@
-// Package bundle is the one file that goes to a station: everything a model needs to judge tires,
-// signed.
+// Package bundle is the signed file that brings a model to a station: everything that is needed to
+// judge tires.
 //
 //	train -> quantize -> BUNDLE -> push -> station
 //
-// A bundle holds the int8 network, its preprocessing, class names and threshold, where it comes
-// from, how well it did, and golden inputs with the exact sums that every CPU must give for them.
-// Newcomers need Read, which trusts nothing that is not signed by a trusted key, and
-// Bundle.SelfTest, which tries the model on this machine.
+// A bundle holds the int8 network, its preprocessing, class names and threshold, its origin, its
+// results, and golden inputs with the exact sums that every CPU must compute for them. Start with
+// [Read], which accepts only a bundle that is signed with a trusted key, and [Bundle.SelfTest],
+// which tests the model on this machine.
 //
 // # The file
 //
-// Name: *.tire. Integers are big-endian. A file is one bundle and nothing else; MaxSize bounds it.
+// Name: *.tire. Integers are big-endian. A file is one bundle and nothing else. Its size is at most
+// MaxSize.
 //
 //	offset  bytes  what
 //	     0      8  magic: 89 't' 'i' 'r' 'e' 0d 0a 1a
@@ -20,12 +21,12 @@
 //	    24      n  payload: Bundle as MessagePack
 //	  24+n     64  Ed25519 signature of the text "tirewatch bundle\n" and all bytes before it
 //
-// The signature covers every byte before it, the header included, and nobody without the private
-// key can make another one that is accepted, so no byte of a file can change unnoticed. The magic's
-// first and last bytes make transfers in text mode fail at once. Keys of the payload's map that a
-// program does not know are passed over, and hardware and not_after may be absent: a bundle without
-// them is good for every board and for ever. Until the signature is verified nothing but the header
-// is looked at. The same Bundle and key always make the same bytes.
+// The signature covers every byte before it, including the header. Without the private key nobody
+// can make a signature that is accepted, so no byte of a file can change unnoticed. The first and
+// last bytes of the magic make transfers in text mode fail at once. Unknown keys in the payload's
+// map are ignored. hardware and not_after may be absent: such a bundle is valid for every board and
+// without a time limit. Before the signature is verified, only the header is read. The same Bundle
+// and key always result in the same bytes.
 package bundle
 
 import (
@@ -46,39 +47,38 @@ import (
 
 //go:generate go tool msgp -io=false -tests=false
 
-// Limits on the golden inputs: enough to exercise the network, few enough to run at every start of
-// a station.
+// Limits for the number of golden inputs: enough to test the network, few enough to run at every
+// start of a station.
 const (
 	MinGolden = 4
 	MaxGolden = 64
 )
 
-// Bundle is a model with all that belongs to it.
+// Bundle is a model with everything that belongs to it.
 type Bundle struct {
 	Model infer.Model     `msg:"model"`
 	Spec  preprocess.Spec `msg:"spec"`
-	// the label of a logit below the threshold, then the one above
+	// the label below the threshold, then the label above it
 	Classes []string `msg:"classes"`
-	// probability from which a tire is cracked, between 0 and 1
+	// probability from which a tire has a crack, between 0 and 1
 	Threshold float64 `msg:"threshold"`
-	Budget    Budget  `msg:"budget"` // that the threshold was chosen for
+	Budget    Budget  `msg:"budget"` // for which the threshold was chosen
 	// grows with every release; a station refuses a lower one from outside
 	Serial  uint64    `msg:"serial"`
 	Created time.Time `msg:"created"` // UTC, whole seconds
-	// stations it is made for: "*" or site/line/station with * for any part
+	// stations for which it is made: "*", or site/line/station with * for any part
 	Target string `msg:"target"`
 
-	// Both may be absent, as they are in bundles that were made before there were such fields:
-	// omitempty keeps the bytes of those.
-	// boards it is made for: "" any, ARCH as Go names it, or ARCH/KERNEL, see FitsHardware
+	// Hardware and NotAfter are absent in older bundles. omitempty keeps the bytes of those.
+	// boards for which it is made: "" for all, a GOARCH, or GOARCH/KERNEL, see FitsHardware
 	Hardware string `msg:"hardware,omitempty"`
-	// UTC, whole seconds: no station takes it later; zero: no end
+	// UTC, whole seconds: no station accepts it later; zero: no limit
 	NotAfter time.Time `msg:"not_after,omitempty"`
 
 	Provenance   Provenance   `msg:"provenance"`
 	Evaluation   Evaluation   `msg:"evaluation"`
 	Quantization Quantization `msg:"quantization"`
-	// what a station compares its own images with; nil in older bundles
+	// a station compares its own images with this; nil in older bundles
 	Reference *Reference `msg:"reference,omitempty"`
 	Golden    []Golden   `msg:"golden"`
 
@@ -87,20 +87,22 @@ type Bundle struct {
 	signer Signer
 }
 
-// The sides that a Budget limits, named as in trainer/metrics, which stations do not carry.
+// The mistakes that a Budget limits. The names are those of trainer/metrics, which stations do not
+// import.
 const (
 	Escape      = "escape"       // cracks missed
 	FalseReject = "false_reject" // sound tires rejected
 )
 
-// Budget is what the plant can bear. The threshold keeps it on the images of Evaluation.
+// Budget is the share of mistakes that the plant accepts. The threshold keeps to it on the images
+// of Evaluation.
 type Budget struct {
-	// Escape or FalseReject; empty when the threshold is the checkpoint's
+	// Escape or FalseReject; empty if the threshold is that of the checkpoint
 	Side  string  `msg:"side" json:"side"`
-	Limit float64 `msg:"limit" json:"limit"` // largest share of that mistake
+	Limit float64 `msg:"limit" json:"limit"` // largest share of this mistake
 }
 
-// Provenance says where the model comes from.
+// Provenance is the origin of the model.
 type Provenance struct {
 	// program and version that made the bundle
 	Tool string `msg:"tool" json:"tool"`
@@ -108,14 +110,14 @@ type Provenance struct {
 	Checkpoint string `msg:"checkpoint" json:"checkpoint"`
 	// fingerprint of the calibration images
 	Data string `msg:"data" json:"data"`
-	// images that the activation ranges were measured on
+	// number of images on which the activation ranges were measured
 	Calibration int `msg:"calibration" json:"calibration"`
 }
 
-// Evaluation is the int8 network's result on labelled images, at the bundle's threshold. A crack is
-// the positive class.
+// Evaluation is the result of the int8 network on labelled images, at the bundle's threshold. A
+// crack is the positive class.
 type Evaluation struct {
-	// testing images, which calibration and training on this data set left alone
+	// the images are test images: calibration and training on this data set did not use them
 	HeldOut       bool `msg:"held_out" json:"held_out"`
 	TruePositive  int  `msg:"tp" json:"true_positive"`
 	FalsePositive int  `msg:"fp" json:"false_positive"`
@@ -123,12 +125,12 @@ type Evaluation struct {
 	FalseNegative int  `msg:"fn" json:"false_negative"`
 }
 
-// Images is the number of images.
+// Images returns the number of images.
 func (e Evaluation) Images() int {
 	return e.TruePositive + e.FalsePositive + e.TrueNegative + e.FalseNegative
 }
 
-// Accuracy is the share of images with the right verdict, 0 without images.
+// Accuracy returns the share of images with the right verdict, 0 without images.
 func (e Evaluation) Accuracy() float64 {
 	if e.Images() == 0 {
 		return 0
@@ -136,7 +138,7 @@ func (e Evaluation) Accuracy() float64 {
 	return float64(e.TruePositive+e.TrueNegative) / float64(e.Images())
 }
 
-// Quantization compares the int8 network with the float one that it was made from, on the same
+// Quantization compares the int8 network with the float network from which it was made, on the same
 // images.
 type Quantization struct {
 	Images        int     `msg:"images" json:"images"`
@@ -148,14 +150,14 @@ type Quantization struct {
 	LargestShift float64 `msg:"largest_shift" json:"largest_shift"`
 	// mean absolute difference of the two logits
 	LogitError float64 `msg:"logit_error" json:"logit_error"`
-	// the trained layers but the last, in order
+	// the trained layers without the last, in order
 	Layers []LayerQuantization `msg:"layers" json:"layers"`
-	// the ways that were tried; Chosen is the index of the one taken
+	// the methods that were tried; Chosen is the index of the one that was used
 	Trials []Trial `msg:"trials" json:"trials"`
 	Chosen int     `msg:"chosen" json:"chosen"`
 }
 
-// Way is the trial that the model was made by.
+// Way returns the trial that was used for the model.
 func (q *Quantization) Way() Trial {
 	if q.Chosen < 0 || q.Chosen >= len(q.Trials) {
 		return Trial{}
@@ -163,7 +165,7 @@ func (q *Quantization) Way() Trial {
 	return q.Trials[q.Chosen]
 }
 
-// Trial is one way to make the integers, measured against the float network on the calibration
+// Trial is one method to compute the integers, compared with the float network on the calibration
 // images.
 type Trial struct {
 	Method         string  `msg:"method" json:"method"` // calibrate.Method
@@ -172,29 +174,30 @@ type Trial struct {
 	LogitError     float64 `msg:"logit_error" json:"logit_error"` // mean absolute difference
 }
 
-// LayerQuantization says how one layer's activations were mapped to bytes.
+// LayerQuantization describes how the activations of one layer are mapped to bytes.
 type LayerQuantization struct {
 	Name string `msg:"name" json:"name"`
 	// the activation that becomes 255
 	Range float64 `msg:"range" json:"range"`
 	// share of activations above Range on the compared images
 	Saturated float64 `msg:"saturated" json:"saturated"`
-	// dB, of the activations to their error, of this layer and those before; at most MaxSNR
+	// ratio of the activations to their error, dB, for this layer and those before; at most MaxSNR
 	SNR          float64 `msg:"snr" json:"snr_db"`
-	DeadChannels int     `msg:"dead_channels" json:"dead_channels"` // channels without any weight
+	DeadChannels int     `msg:"dead_channels" json:"dead_channels"` // channels whose weights are all 0
 }
 
-// MaxSNR bounds a signal-to-noise ratio in both directions, dB: a layer without any error has this.
+// MaxSNR limits a signal-to-noise ratio in both directions, dB. A layer without any error has this
+// value.
 const MaxSNR = 200
 
-// Reference describes the images of the evaluation as the int8 network and its preprocessing see
-// them.
+// Reference describes the images of the evaluation, as seen by the int8 network and its
+// preprocessing.
 type Reference struct {
 	Brightness Statistic `msg:"brightness" json:"brightness"` // preprocess.Measure
 	Sharpness  Statistic `msg:"sharpness" json:"sharpness"`   // preprocess.Measure
-	// of the tires that are judged sound
+	// of the tires with the label normal
 	NormalLogit Statistic `msg:"normal_logit" json:"normal_logit"`
-	// of the tires that are judged cracked
+	// of the tires with the label crack
 	CrackLogit Statistic `msg:"crack_logit" json:"crack_logit"`
 }
 
@@ -205,30 +208,30 @@ func (r *Reference) statistics() []Statistic {
 	return []Statistic{r.Brightness, r.Sharpness, r.NormalLogit, r.CrackLogit}
 }
 
-// Statistic is the mean and the standard deviation of N values; N is 0 when there is none.
+// Statistic is the mean and the standard deviation of N values. N is 0 if there are none.
 type Statistic struct {
 	N    int     `msg:"n" json:"n"`
 	Mean float64 `msg:"mean" json:"mean"`
 	SD   float64 `msg:"sd" json:"sd"`
 }
 
-// Golden is an input with the sum that every CPU must give for it.
+// Golden is an input with the sum that every CPU must compute for it.
 type Golden struct {
-	Pix []byte `msg:"pix"` // Spec.Size() bytes, made by preprocess
+	Pix []byte `msg:"pix"` // Spec.Size() bytes, from preprocess
 	Sum int32  `msg:"sum"` // of the last layer
 }
 
-// ID identifies the file: the first 16 hex digits of its SHA-256. Empty before Encode or Decode.
+// ID returns the first 16 hex digits of the file's SHA-256. It is empty before Encode or Decode.
 func (b *Bundle) ID() string { return b.id }
 
-// Signer is the key that the file names. Only Decode proves that it signed.
+// Signer returns the key id in the file. Only Decode proves that this key signed it.
 func (b *Bundle) Signer() Signer { return b.signer }
 
-// ErrInvalid marks a bundle whose content cannot be used, signed or not.
-var ErrInvalid = errors.New("unusable bundle")
+// ErrInvalid marks a bundle with content that cannot be used, signed or not.
+var ErrInvalid = errors.New("invalid bundle")
 
-// Validate checks everything that a station relies on. A signature says who made a bundle, not that
-// it makes sense.
+// Validate checks everything that a station relies on. A signature proves who made a bundle, not
+// that its content is valid.
 func (b *Bundle) Validate() error {
 	if err := b.Model.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
@@ -237,7 +240,7 @@ func (b *Bundle) Validate() error {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	if want := (graph.Shape{H: b.Spec.Height, W: b.Spec.Width, C: 1}); b.Model.Graph.Input != want {
-		return fmt.Errorf("%w: preprocessing makes %v, the network reads %v", ErrInvalid, want, b.Model.Graph.Input)
+		return fmt.Errorf("%w: the preprocessing writes %v, the network reads %v", ErrInvalid, want, b.Model.Graph.Input)
 	}
 	if len(b.Classes) != 2 || b.Classes[0] != string(verdict.Normal) || b.Classes[1] != string(verdict.Crack) {
 		return fmt.Errorf("%w: classes %q, want %s and %s", ErrInvalid, b.Classes, verdict.Normal, verdict.Crack)
@@ -246,7 +249,7 @@ func (b *Bundle) Validate() error {
 		return fmt.Errorf("%w: threshold %g, want between 0 and 1", ErrInvalid, b.Threshold)
 	}
 	if b.Serial == 0 {
-		return fmt.Errorf("%w: no serial", ErrInvalid)
+		return fmt.Errorf("%w: the serial is 0, want 1 or more", ErrInvalid)
 	}
 	if y := b.Created.UTC().Year(); y < 2020 || y > 9999 {
 		return fmt.Errorf("%w: created in the year %d", ErrInvalid, y)
@@ -258,7 +261,8 @@ func (b *Bundle) Validate() error {
 		return fmt.Errorf("%w: hardware %.40q, want ARCH or ARCH/KERNEL like arm64/sdot", ErrInvalid, b.Hardware)
 	}
 	if y := b.NotAfter.UTC().Year(); !b.NotAfter.IsZero() && (!b.NotAfter.After(b.Created) || y > 9999) {
-		return fmt.Errorf("%w: it ends on %s and was created on %s", ErrInvalid, b.NotAfter.Format(time.DateOnly), b.Created.Format(time.DateOnly))
+		return fmt.Errorf("%w: not valid after %s, but created on %s",
+			ErrInvalid, b.NotAfter.Format(time.DateOnly), b.Created.Format(time.DateOnly))
 	}
 	if err := b.checkTexts(); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
@@ -277,10 +281,10 @@ func (b *Bundle) Validate() error {
 	return nil
 }
 
-// maxText bounds each text in a bundle, in bytes.
+// maxText limits each text in a bundle, in bytes.
 const maxText = 256
 
-// checkTexts refuses texts that would take over a terminal or a log line.
+// checkTexts refuses texts that could control a terminal or forge a log line.
 func (b *Bundle) checkTexts() error {
 	texts := []string{b.Target, b.Provenance.Tool, b.Provenance.Checkpoint, b.Provenance.Data}
 	for _, l := range b.Model.Graph.Layers {
@@ -293,25 +297,30 @@ func (b *Bundle) checkTexts() error {
 		texts = append(texts, t.Method)
 	}
 	for _, t := range texts {
-		if len(t) > maxText || !utf8.ValidString(t) || strings.ContainsFunc(t, func(r rune) bool { return !unicode.IsPrint(r) }) {
-			return fmt.Errorf("text %.40q is too long or not printable", t)
+		unprintable := func(r rune) bool { return !unicode.IsPrint(r) }
+		if len(t) > maxText || !utf8.ValidString(t) || strings.ContainsFunc(t, unprintable) {
+			return fmt.Errorf("text %.40q is not printable or longer than %d bytes", t, maxText)
 		}
 	}
 	return nil
 }
 
-// checkReports refuses figures that no evaluation can give; they are shown to people and compared
-// by programs.
+// checkReports refuses figures that no evaluation can have. People read them, and programs compare
+// them.
 func (b *Bundle) checkReports() error {
 	e := b.Evaluation
-	if min(e.TruePositive, e.FalsePositive, e.TrueNegative, e.FalseNegative, b.Provenance.Calibration, b.Quantization.Images) < 0 {
-		return errors.New("a report counts less than no images")
+	if min(e.TruePositive, e.FalsePositive, e.TrueNegative, e.FalseNegative,
+		b.Provenance.Calibration, b.Quantization.Images) < 0 {
+		return errors.New("a report has a negative number of images")
 	}
-	shares := []float64{b.Quantization.FloatAccuracy, b.Quantization.Int8Accuracy, b.Quantization.Agreement, b.Quantization.LargestShift}
+	shares := []float64{
+		b.Quantization.FloatAccuracy, b.Quantization.Int8Accuracy,
+		b.Quantization.Agreement, b.Quantization.LargestShift,
+	}
 	for _, l := range b.Quantization.Layers {
 		shares = append(shares, l.Saturated)
 		if !(l.Range > 0) || math.IsInf(l.Range, 0) || l.DeadChannels < 0 || !(math.Abs(l.SNR) <= MaxSNR) {
-			return fmt.Errorf("the report of layer %q makes no sense", l.Name)
+			return fmt.Errorf("the report of layer %q has an impossible value", l.Name)
 		}
 	}
 	logitErrors := []float64{b.Quantization.LogitError}
@@ -321,35 +330,36 @@ func (b *Bundle) checkReports() error {
 	}
 	for _, e := range logitErrors {
 		if !(e >= 0) || math.IsInf(e, 0) {
-			return fmt.Errorf("a report holds the logit error %g", e)
+			return fmt.Errorf("a report has the logit error %g, want 0 or more", e)
 		}
 	}
 	if n := len(b.Quantization.Trials); b.Quantization.Chosen < 0 || b.Quantization.Chosen >= max(n, 1) {
-		return fmt.Errorf("way %d of %d was chosen", b.Quantization.Chosen+1, n)
+		return fmt.Errorf("trial %d of %d was chosen", b.Quantization.Chosen+1, n)
 	}
 	for _, s := range b.Reference.statistics() {
 		if s.N < 0 || !(s.SD >= 0) || math.IsInf(s.SD, 0) || math.IsNaN(s.Mean) || math.IsInf(s.Mean, 0) {
-			return fmt.Errorf("a reference of %d values with mean %g and deviation %g makes no sense", s.N, s.Mean, s.SD)
+			return fmt.Errorf("a reference has %d values with mean %g and standard deviation %g, which is impossible",
+				s.N, s.Mean, s.SD)
 		}
 	}
 	switch b.Budget.Side {
 	case "", Escape, FalseReject:
 		shares = append(shares, b.Budget.Limit)
 	default:
-		return fmt.Errorf("unknown budget %.40q", b.Budget.Side)
+		return fmt.Errorf("unknown budget %.40q, want escape or false_reject", b.Budget.Side)
 	}
 	for _, s := range shares {
 		if !(s >= 0 && s <= 1) {
-			return fmt.Errorf("a report holds the share %g, want 0 to 1", s)
+			return fmt.Errorf("a report has the share %g, want 0 to 1", s)
 		}
 	}
 	return nil
 }
 
-// wild stands for every site, line or station in a target.
+// wild matches every site, line or station in a target.
 const wild = "*"
 
-// Targets tells whether the bundle is made for the station, named site/line/station.
+// Targets reports whether the bundle is made for the station with the name site/line/station.
 func (b *Bundle) Targets(station string) bool {
 	if b.Target == wild {
 		return true
@@ -366,14 +376,14 @@ func (b *Bundle) Targets(station string) bool {
 	return true
 }
 
-// FitsHardware tells whether the bundle is made for a board: arch is runtime.GOARCH, kernel what
-// Runner.Kernel says.
+// FitsHardware reports whether the bundle is made for a board with this arch (runtime.GOARCH) and
+// kernel (Runner.Kernel).
 func (b *Bundle) FitsHardware(arch, kernel string) bool {
 	wantArch, wantKernel, both := strings.Cut(b.Hardware, "/")
 	return b.Hardware == "" || wantArch == arch && (!both || wantKernel == kernel)
 }
 
-// hardwarePattern is what Hardware may be.
+// hardwarePattern matches the valid values of Hardware.
 var hardwarePattern = regexp.MustCompile(`^([a-z0-9]{1,32}(/[a-z0-9]{1,32})?)?$`)
 
 func checkTarget(target string) error {

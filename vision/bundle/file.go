@@ -17,8 +17,8 @@ import (
 	"tirewatch/internal/durable"
 )
 
-// MaxSize bounds a bundle file, in bytes: the thesis network takes 0.8 MiB, golden inputs included.
-// Nothing larger is read into memory.
+// MaxSize is the largest size of a bundle file, in bytes. A larger file is not read into memory.
+// The thesis network takes 0.8 MiB, including golden inputs.
 const MaxSize = 64 << 20
 
 const (
@@ -26,29 +26,28 @@ const (
 	version    = 1
 	headerSize = len(magic) + 4 + 8 + 4
 
-	// domain keeps a signature of a bundle from being one of anything else that the same key may
-	// sign.
+	// domain separates signatures of bundles from signatures of anything else with the same key.
 	domain = "tirewatch bundle\n"
 )
 
-// Refusals, in the order in which Decode checks.
+// Errors of Decode, in the order of its checks.
 var (
 	ErrTooLarge     = errors.New("bundle is too large")
 	ErrNotBundle    = errors.New("not a bundle")
 	ErrTruncated    = errors.New("bundle is cut off")
 	ErrUntrustedKey = errors.New("bundle is signed by a key that is not trusted")
-	ErrBadSignature = errors.New("bundle was changed: its signature does not fit")
+	ErrBadSignature = errors.New("bundle was changed: its signature does not match")
 	ErrMalformed    = errors.New("malformed bundle")
 )
 
-// VersionError says that a bundle has a format that this program does not know.
+// VersionError means that this program does not know the format version of a bundle.
 type VersionError struct{ Have, Known uint32 }
 
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("bundle has format version %d, this program knows %d", e.Have, e.Known)
+	return fmt.Sprintf("bundle has format version %d, this program reads %d", e.Have, e.Known)
 }
 
-// Encode validates b and makes the signed file. It brings Created and NotAfter to whole seconds of
+// Encode validates b and returns the signed file. It sets Created and NotAfter to whole seconds in
 // UTC, the precision of the file, and sets the ID.
 func Encode(b *Bundle, key ed25519.PrivateKey) ([]byte, error) {
 	b.Created, b.NotAfter = b.Created.UTC().Truncate(time.Second), b.NotAfter.UTC().Truncate(time.Second)
@@ -56,14 +55,15 @@ func Encode(b *Bundle, key ed25519.PrivateKey) ([]byte, error) {
 		return nil, fmt.Errorf("encode bundle: %w", err)
 	}
 	if len(key) != ed25519.PrivateKeySize {
-		return nil, fmt.Errorf("encode bundle: private key of %d bytes, want %d", len(key), ed25519.PrivateKeySize)
+		return nil, fmt.Errorf("encode bundle: the private key has %d bytes, want %d", len(key), ed25519.PrivateKeySize)
 	}
 	payload, err := b.MarshalMsg(nil)
 	if err != nil {
 		return nil, fmt.Errorf("encode bundle: %w", err)
 	}
 	if headerSize+len(payload)+ed25519.SignatureSize > MaxSize {
-		return nil, fmt.Errorf("encode bundle: %w: %d MiB, the limit is %d", ErrTooLarge, len(payload)>>20, MaxSize>>20)
+		return nil, fmt.Errorf("encode bundle: %w: %d MiB, the limit is %d MiB",
+			ErrTooLarge, len(payload)>>20, MaxSize>>20)
 	}
 	id := KeyID(key.Public().(ed25519.PublicKey))
 	data := []byte(magic)
@@ -76,7 +76,7 @@ func Encode(b *Bundle, key ed25519.PrivateKey) ([]byte, error) {
 	return data, nil
 }
 
-// Decode verifies data with the trusted keys, then reads and validates what is in it.
+// Decode verifies data with the trusted keys, then reads and validates its content.
 func Decode(data []byte, trusted []ed25519.PublicKey) (*Bundle, error) {
 	f, err := split(data)
 	if err != nil {
@@ -88,8 +88,8 @@ func Decode(data []byte, trusted []ed25519.PublicKey) (*Bundle, error) {
 	return f.parse()
 }
 
-// Inspect reads data without verifying who made it. It serves to show people what a file says;
-// never run a model that came this way.
+// Inspect reads data without verifying the signature. Use it only to show the content of a file;
+// never run its model.
 func Inspect(data []byte) (*Bundle, error) {
 	f, err := split(data)
 	if err != nil {
@@ -98,7 +98,7 @@ func Inspect(data []byte) (*Bundle, error) {
 	return f.parse()
 }
 
-// Write signs b and puts it at path, whole or not at all.
+// Write signs b and writes it to path, completely or not at all.
 func Write(path string, b *Bundle, key ed25519.PrivateKey) error {
 	data, err := Encode(b, key)
 	if err != nil {
@@ -107,7 +107,7 @@ func Write(path string, b *Bundle, key ed25519.PrivateKey) error {
 	return durable.WriteFile(path, data, 0o644)
 }
 
-// Read decodes the bundle at path. See Decode.
+// Read reads the file at path and decodes it as Decode does.
 func Read(path string, trusted []ed25519.PublicKey) (*Bundle, error) {
 	data, err := ReadFile(path)
 	if err != nil {
@@ -120,8 +120,8 @@ func Read(path string, trusted []ed25519.PublicKey) (*Bundle, error) {
 	return b, nil
 }
 
-// ReadFile reads the bytes of a bundle without looking at them. It stops at MaxSize, whatever the
-// file.
+// ReadFile reads the bytes of a bundle without checking them. It returns ErrTooLarge for a file
+// larger than MaxSize.
 func ReadFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -138,12 +138,12 @@ func ReadFile(path string) ([]byte, error) {
 	return data, nil
 }
 
-// IsBundle tells whether data opens like a bundle.
+// IsBundle reports whether data starts like a bundle.
 func IsBundle(data []byte) bool { return bytes.HasPrefix(data, []byte(magic)) }
 
-// file is a bundle taken apart by its header alone.
+// file holds the parts of a bundle file. Only the header was read to split it.
 type file struct {
-	data      []byte // all of it
+	data      []byte // the whole file
 	signer    Signer
 	payload   []byte
 	signature []byte
@@ -151,7 +151,7 @@ type file struct {
 
 func split(data []byte) (*file, error) {
 	if len(data) > MaxSize {
-		return nil, fmt.Errorf("%w: %d MiB, the limit is %d", ErrTooLarge, len(data)>>20, MaxSize>>20)
+		return nil, fmt.Errorf("%w: %d MiB, the limit is %d MiB", ErrTooLarge, len(data)>>20, MaxSize>>20)
 	}
 	if !IsBundle(data) {
 		if len(data) < len(magic) && len(data) > 0 && magic[:len(data)] == string(data) {
@@ -170,16 +170,16 @@ func split(data []byte) (*file, error) {
 	n := int64(binary.BigEndian.Uint32(h[12:]))
 	switch want := int64(headerSize) + n + ed25519.SignatureSize; {
 	case int64(len(data)) < want:
-		return nil, fmt.Errorf("%w: %d bytes of %d", ErrTruncated, len(data), want)
+		return nil, fmt.Errorf("%w: it has %d of %d bytes", ErrTruncated, len(data), want)
 	case int64(len(data)) > want:
-		return nil, fmt.Errorf("%w: %d bytes behind the signature", ErrMalformed, int64(len(data))-want)
+		return nil, fmt.Errorf("%w: %d extra bytes after the signature", ErrMalformed, int64(len(data))-want)
 	}
 	f.payload = data[headerSize : headerSize+int(n)]
 	f.signature = data[headerSize+int(n):]
 	return f, nil
 }
 
-// verify looks for the signer among the trusted keys and checks the signature with that key.
+// verify searches the trusted keys for the signer and checks the signature with that key.
 func (f *file) verify(trusted []ed25519.PublicKey) error {
 	for _, key := range trusted {
 		if len(key) != ed25519.PublicKeySize || KeyID(key) != f.signer {
@@ -193,8 +193,7 @@ func (f *file) verify(trusted []ed25519.PublicKey) error {
 	return fmt.Errorf("%w: key %v", ErrUntrustedKey, f.signer)
 }
 
-// parse reads the payload. Behind a signature it may still be wrong, and it must not take the
-// program down.
+// parse reads the payload. Even a signed payload may be wrong, and it must not crash the program.
 func (f *file) parse() (*Bundle, error) {
 	if err := wire.Check(f.payload, maxElements); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
@@ -216,8 +215,9 @@ func (b *Bundle) identify(data []byte, signer Signer) {
 	b.id, b.signer = hex.EncodeToString(sum[:8]), signer
 }
 
-// signed is the message that is signed for the bytes of a file up to its signature.
+// signed returns the message that is signed. data is the file up to its signature.
 func signed(data []byte) []byte { return append([]byte(domain), data...) }
 
-// maxElements bounds every array: none in a bundle is longer than a layer has channels.
+// maxElements limits every array. No array in a bundle is longer than the largest number of
+// channels of a layer.
 const maxElements = 4096

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +35,8 @@ func encode(t testing.TB, b *bundle.Bundle) []byte {
 	return data
 }
 
-// sign makes a file around any payload, as an attacker with the key or a faulty program could.
+// sign returns a signed file with any payload, as an attacker with the key or a faulty program
+// could make it.
 func sign(payload []byte) []byte {
 	key := bundletest.Key(1)
 	id := bundle.KeyID(key.Public().(ed25519.PublicKey))
@@ -47,7 +49,9 @@ func sign(payload []byte) []byte {
 
 func typed(err error) bool {
 	var version *bundle.VersionError
-	for _, want := range []error{bundle.ErrNotBundle, bundle.ErrTruncated, bundle.ErrUntrustedKey, bundle.ErrBadSignature, bundle.ErrMalformed} {
+	for _, want := range []error{
+		bundle.ErrNotBundle, bundle.ErrTruncated, bundle.ErrUntrustedKey, bundle.ErrBadSignature, bundle.ErrMalformed,
+	} {
 		if errors.Is(err, want) {
 			return true
 		}
@@ -76,19 +80,19 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// The same inputs make the same bytes: a bundle can be made again and compared.
+// The same inputs result in the same bytes, so that a bundle can be made again and compared.
 func TestDeterministic(t *testing.T) {
 	local := bundletest.Small(7)
 	local.Created = local.Created.Add(400 * time.Millisecond).In(time.FixedZone("WIB", 7*3600))
 	if !bytes.Equal(encode(t, bundletest.Small(7)), encode(t, local)) {
-		t.Error("the same bundle, created in another time zone, makes other bytes")
+		t.Error("the same bundle, created in another time zone, has other bytes")
 	}
 	if bytes.Equal(encode(t, bundletest.Small(7)), encode(t, bundletest.Small(8))) {
-		t.Error("another bundle makes the same bytes")
+		t.Error("another bundle has the same bytes")
 	}
 }
 
-// Every byte counts: each of them, with each of its bits turned over, is noticed.
+// Every change of any bit in any byte is detected.
 func TestEveryBitFlipIsRefused(t *testing.T) {
 	data := encode(t, bundletest.Small(7))
 	step := 1
@@ -99,7 +103,7 @@ func TestEveryBitFlipIsRefused(t *testing.T) {
 		for bit := range 8 {
 			data[i] ^= 1 << bit
 			if b, err := bundle.Decode(data, bundletest.Public(1)); b != nil || !typed(err) {
-				t.Fatalf("byte %d of %d, bit %d turned over: error %v", i, len(data), bit, err)
+				t.Fatalf("byte %d of %d, bit %d changed: error %v", i, len(data), bit, err)
 			}
 			data[i] ^= 1 << bit
 		}
@@ -117,20 +121,20 @@ func TestRefuses(t *testing.T) {
 		trusted []ed25519.PublicKey
 		want    error
 	}{
-		"nothing":               {nil, trusted, bundle.ErrNotBundle},
-		"another file":          {[]byte("\x89PNG\r\n\x1a\n and so on"), trusted, bundle.ErrNotBundle},
-		"text mode transfer":    {bytes.ReplaceAll(good, []byte("\r\n"), []byte("\n")), trusted, bundle.ErrNotBundle},
-		"only the magic":        {good[:8], trusted, bundle.ErrTruncated},
-		"a byte behind the end": {append(bytes.Clone(good), 0), trusted, bundle.ErrMalformed},
-		"twice":                 {append(bytes.Clone(good), good...), trusted, bundle.ErrMalformed},
-		"no trusted key":        {good, nil, bundle.ErrUntrustedKey},
-		"another key":           {good, bundletest.Public(2), bundle.ErrUntrustedKey},
-		"a damaged key":         {good, []ed25519.PublicKey{trusted[0][:31]}, bundle.ErrUntrustedKey},
-		"larger than allowed":   {append(bytes.Clone(good), make([]byte, bundle.MaxSize)...), trusted, bundle.ErrTooLarge},
-		"an empty payload":      {sign(nil), trusted, bundle.ErrMalformed},
-		"a payload of text":     {sign([]byte("hello")), trusted, bundle.ErrMalformed},
-		"an empty map":          {sign([]byte{0x80}), trusted, bundle.ErrInvalid},
-		"two payloads":          {sign(append(good[headerSize:len(good)-64:len(good)-64], 0xc0)), trusted, bundle.ErrMalformed},
+		"nothing":              {nil, trusted, bundle.ErrNotBundle},
+		"another file":         {[]byte("\x89PNG\r\n\x1a\n and so on"), trusted, bundle.ErrNotBundle},
+		"text mode transfer":   {bytes.ReplaceAll(good, []byte("\r\n"), []byte("\n")), trusted, bundle.ErrNotBundle},
+		"only the magic":       {good[:8], trusted, bundle.ErrTruncated},
+		"a byte after the end": {append(bytes.Clone(good), 0), trusted, bundle.ErrMalformed},
+		"twice":                {append(bytes.Clone(good), good...), trusted, bundle.ErrMalformed},
+		"no trusted key":       {good, nil, bundle.ErrUntrustedKey},
+		"another key":          {good, bundletest.Public(2), bundle.ErrUntrustedKey},
+		"a damaged key":        {good, []ed25519.PublicKey{trusted[0][:31]}, bundle.ErrUntrustedKey},
+		"larger than allowed":  {slices.Concat(good, make([]byte, bundle.MaxSize)), trusted, bundle.ErrTooLarge},
+		"an empty payload":     {sign(nil), trusted, bundle.ErrMalformed},
+		"a payload of text":    {sign([]byte("hello")), trusted, bundle.ErrMalformed},
+		"an empty map":         {sign([]byte{0x80}), trusted, bundle.ErrInvalid},
+		"two payloads":         {sign(slices.Concat(good[headerSize:len(good)-64], []byte{0xc0})), trusted, bundle.ErrMalformed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, err := bundle.Decode(c.data, c.trusted)
@@ -150,8 +154,8 @@ func TestEveryTruncationIsRefused(t *testing.T) {
 	}
 }
 
-// A newer format is named as such even though its signature cannot be judged: the technician must
-// update, not suspect an attack.
+// A newer format is reported as such, although its signature cannot be checked: the technician must
+// update, and not suspect an attack.
 func TestNewerVersion(t *testing.T) {
 	data := encode(t, bundletest.Small(7))
 	data[11] = 2
@@ -162,8 +166,8 @@ func TestNewerVersion(t *testing.T) {
 	}
 }
 
-// A few bytes that claim an array of four thousand million layers must not make the station
-// allocate them, signed or not.
+// A few bytes that claim an array of four billion layers must not make the station allocate them,
+// signed or not.
 func TestHostileLengths(t *testing.T) {
 	key := func(k string) []byte { return append([]byte{0xa0 | byte(len(k))}, k...) }
 	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
@@ -191,8 +195,8 @@ func TestHostileLengths(t *testing.T) {
 	}
 }
 
-// What is signed may still be wrong. Both the program that signs and the one that verifies refuse
-// it.
+// A signed bundle may still be invalid. Both the program that signs and the one that verifies
+// refuse it.
 func TestInvalidContent(t *testing.T) {
 	for name, spoil := range map[string]func(*bundle.Bundle){
 		"weight -128":          func(b *bundle.Bundle) { b.Model.Layers[0].W[0] = 0x80 },
@@ -209,22 +213,22 @@ func TestInvalidContent(t *testing.T) {
 		"no serial":            func(b *bundle.Bundle) { b.Serial = 0 },
 		"no date":              func(b *bundle.Bundle) { b.Created = time.Time{} },
 		"no target":            func(b *bundle.Bundle) { b.Target = "" },
-		"target with a hole":   func(b *bundle.Bundle) { b.Target = "hamburg//station3" },
+		"target part missing":  func(b *bundle.Bundle) { b.Target = "hamburg//station3" },
 		"target half a name":   func(b *bundle.Bundle) { b.Target = "hamburg/line*/station3" },
 		"hardware of words":    func(b *bundle.Bundle) { b.Hardware = "a Pi" },
 		"hardware half named":  func(b *bundle.Bundle) { b.Hardware = "arm64/" },
-		"ended before it was":  func(b *bundle.Bundle) { b.NotAfter = b.Created.Add(-time.Second) },
+		"ends before creation": func(b *bundle.Bundle) { b.NotAfter = b.Created.Add(-time.Second) },
 		"a terminal escape":    func(b *bundle.Bundle) { b.Provenance.Tool = "tirewatch \x1b[2J" },
 		"a second log line":    func(b *bundle.Bundle) { b.Model.Graph.Layers[1].Name = "pool1\nall is well" },
 		"a very long name":     func(b *bundle.Bundle) { b.Quantization.Layers[0].Name = strings.Repeat("x", 300) },
 		"too few golden":       func(b *bundle.Bundle) { b.Golden = b.Golden[1:] },
 		"a short golden input": func(b *bundle.Bundle) { b.Golden[0].Pix = b.Golden[0].Pix[1:] },
-		"less than no images":  func(b *bundle.Bundle) { b.Evaluation.TruePositive = -1 },
+		"negative images":      func(b *bundle.Bundle) { b.Evaluation.TruePositive = -1 },
 		"agreement above 1":    func(b *bundle.Bundle) { b.Quantization.Agreement = 1.5 },
 		"SNR NaN":              func(b *bundle.Bundle) { b.Quantization.Layers[0].SNR = math.NaN() },
 		"logit error infinite": func(b *bundle.Bundle) { b.Quantization.LogitError = math.Inf(1) },
-		"a way not tried":      func(b *bundle.Bundle) { b.Quantization.Chosen = 1 },
-		"a budget of its own":  func(b *bundle.Bundle) { b.Budget.Side = "money" },
+		"a trial not made":     func(b *bundle.Bundle) { b.Quantization.Chosen = 1 },
+		"an unknown budget":    func(b *bundle.Bundle) { b.Budget.Side = "money" },
 		"a budget above all":   func(b *bundle.Bundle) { b.Budget = bundle.Budget{Side: bundle.Escape, Limit: 2} },
 		"range NaN":            func(b *bundle.Bundle) { b.Quantization.Layers[0].Range = math.NaN() },
 	} {
@@ -238,7 +242,8 @@ func TestInvalidContent(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, err := bundle.Decode(sign(payload), bundletest.Public(1)); got != nil || !errors.Is(err, bundle.ErrInvalid) {
+			got, err := bundle.Decode(sign(payload), bundletest.Public(1))
+			if got != nil || !errors.Is(err, bundle.ErrInvalid) {
 				t.Errorf("decode: error %v, want ErrInvalid", err)
 			}
 		})
@@ -299,8 +304,8 @@ func TestFitsHardware(t *testing.T) {
 	}
 }
 
-// The optional fields changed nothing about bundles without them: the file of a program that knew
-// none has these bytes, and one with them comes back as it was.
+// The optional fields do not change bundles without them: an older program, without these fields,
+// wrote the same bytes. A bundle with them is read as it was written.
 func TestOptionalFields(t *testing.T) {
 	without := encode(t, bundletest.Small(7))
 	for _, key := range []string{"hardware", "not_after"} {
@@ -320,7 +325,7 @@ func TestOptionalFields(t *testing.T) {
 	}
 }
 
-// idBeforeOptionalFields is the id that the small bundle with serial 7 had before the format knew
+// idBeforeOptionalFields is the id of the small bundle with serial 7 from before the format had
 // optional fields.
 const idBeforeOptionalFields = "aa6b8e5e66ace8d9"
 
@@ -337,12 +342,12 @@ func TestFailedWriteLeavesNothing(t *testing.T) {
 		t.Error("a bundle was written without a key")
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) > 0 {
-		t.Errorf("left behind: %v", entries)
+		t.Errorf("the folder contains %v", entries)
 	}
 }
 
-// Inspect shows what a file says without a key, and only that: changed bytes are not noticed, and
-// Decode stays the way in.
+// Inspect shows the content of a file without a key. It does not detect changed bytes; only Decode
+// does.
 func TestInspect(t *testing.T) {
 	data := encode(t, bundletest.Small(7))
 	data[len(data)-1] ^= 1
@@ -358,8 +363,7 @@ func TestInspect(t *testing.T) {
 	}
 }
 
-// The fuzzer sees both sides of the signature: any bytes as a file, and any bytes as a signed
-// payload.
+// The fuzzer tests any bytes as a file, and any bytes as a signed payload.
 func FuzzDecode(f *testing.F) {
 	good := encode(f, bundletest.Small(7))
 	f.Add(good)
@@ -375,7 +379,8 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("untyped error %v", err)
 		}
 		if b, err := bundle.Decode(sign(data), bundletest.Public(1)); err == nil {
-			if _, err := b.SelfTest(); err != nil && !errors.As(err, new(*bundle.GoldenError)) && !errors.Is(err, infer.ErrModel) {
+			_, err := b.SelfTest()
+			if err != nil && !errors.As(err, new(*bundle.GoldenError)) && !errors.Is(err, infer.ErrModel) {
 				t.Errorf("self-test of a valid bundle: %v", err)
 			}
 		}

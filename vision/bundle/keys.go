@@ -18,8 +18,8 @@ import (
 	"tirewatch/internal/durable"
 )
 
-// Keys are text files that a person recognises: lines that open with # are comments, the first
-// other line is the word below, the next is the key in base64.
+// Keys are text files that a person can recognise. Lines that start with # are comments. The first
+// other line is one of the words below, the second one is the key in base64.
 //
 //	# What this file is and what to do with it.
 //	tirewatch-private-key-1
@@ -35,7 +35,7 @@ const (
 )
 
 var (
-	// ErrKey marks a file that is no key of the kind that was asked for.
+	// ErrKey marks a file that is not a key of the expected kind.
 	ErrKey = errors.New("not a usable key")
 	// ErrKeyExposed marks a private key that other users of the machine can read.
 	ErrKeyExposed = errors.New("private key can be read by other users")
@@ -46,15 +46,15 @@ type Signer [8]byte
 
 func (s Signer) String() string { return hex.EncodeToString(s[:]) }
 
-// KeyID identifies a public key.
+// KeyID returns the id of a public key.
 func KeyID(key ed25519.PublicKey) Signer {
 	sum := sha256.Sum256(key)
 	return Signer(sum[:8])
 }
 
 // GenerateKey makes a key pair: the private key at path, readable by its owner only, and the public
-// key at path + ".pub". It replaces no file: stations that trust a lost key could never be updated
-// again.
+// key at path + ".pub". It never replaces a file: stations that trust a lost key could never be
+// updated again.
 func GenerateKey(path string) (ed25519.PublicKey, error) {
 	for _, p := range []string{path, path + ".pub"} {
 		if _, err := os.Lstat(p); err == nil {
@@ -68,7 +68,8 @@ func GenerateKey(path string) (ed25519.PublicKey, error) {
 		return nil, fmt.Errorf("make key %s: %w", path, err)
 	}
 	id := KeyID(public)
-	secret := fmt.Sprintf("# tirewatch private key %v: signs bundles. Keep it secret and keep a copy in a safe place.\n%s\n%s\n",
+	secret := fmt.Sprintf("# tirewatch private key %v: signs bundles. "+
+		"Keep it secret and keep a copy in a safe place.\n%s\n%s\n",
 		id, privateHead, base64.StdEncoding.EncodeToString(private.Seed()))
 	open := fmt.Sprintf("# tirewatch public key %v: stations that trust it accept its bundles.\n%s\n%s\n",
 		id, publicHead, base64.StdEncoding.EncodeToString(public))
@@ -76,14 +77,13 @@ func GenerateKey(path string) (ed25519.PublicKey, error) {
 		return nil, err
 	}
 	if err := durable.WriteFile(path+".pub", []byte(open), 0o644); err != nil {
-		os.Remove(path) // half a pair is of no use, and the name must be free for the next try
+		os.Remove(path) // half a pair is useless, and the name must be free for the next try
 		return nil, err
 	}
 	return public, nil
 }
 
-// ReadPrivateKey reads the key that signs. It refuses a file that other users may read:
-// ErrKeyExposed.
+// ReadPrivateKey reads a signing key. If other users can read the file, it returns ErrKeyExposed.
 func ReadPrivateKey(path string) (ed25519.PrivateKey, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -95,7 +95,8 @@ func ReadPrivateKey(path string) (ed25519.PrivateKey, error) {
 		return nil, fmt.Errorf("read private key %s: %w", path, err)
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("read private key %s: %w (rights %v, want 0600)", path, ErrKeyExposed, info.Mode().Perm())
+		return nil, fmt.Errorf("read private key %s: %w (permissions %04o, want 0600)",
+			path, ErrKeyExposed, info.Mode().Perm())
 	}
 	seed, err := readKey(f, privateHead, ed25519.SeedSize)
 	if err != nil {
@@ -142,7 +143,8 @@ func readKey(r io.Reader, head string, size int) ([]byte, error) {
 	return parseKey(data, head, size)
 }
 
-// parseKey reads the text of a key file. Its errors never show a line of it, which may be secret.
+// parseKey reads the text of a key file. Its errors never contain a line of the file, which may be
+// secret.
 func parseKey(data []byte, head string, size int) ([]byte, error) {
 	var lines []string
 	for line := range bytes.Lines(data) {
@@ -158,19 +160,19 @@ func parseKey(data []byte, head string, size int) ([]byte, error) {
 	case lines[0] != head:
 		return nil, fmt.Errorf("%w: the line %q is missing", ErrKey, head)
 	case len(lines) != 2:
-		return nil, fmt.Errorf("%w: %d lines behind %q, want 1", ErrKey, len(lines)-1, head)
+		return nil, fmt.Errorf("%w: %d lines after %q, want 1", ErrKey, len(lines)-1, head)
 	}
 	key, err := base64.StdEncoding.Strict().DecodeString(lines[1])
 	if err != nil {
 		return nil, fmt.Errorf("%w: the key is not base64", ErrKey)
 	}
 	if len(key) != size {
-		return nil, fmt.Errorf("%w: %d bytes, want %d", ErrKey, len(key), size)
+		return nil, fmt.Errorf("%w: the key has %d bytes, want %d", ErrKey, len(key), size)
 	}
 	return key, nil
 }
 
-// kind is the plain name of a key file's head.
+// kind returns the plain name for the head line of a key file.
 func kind(head string) string {
 	if head == privateHead {
 		return "private key"

@@ -36,12 +36,12 @@ func TestGeneratedKeysSignAndVerify(t *testing.T) {
 		t.Error(err)
 	}
 	if !public.Equal(trusted[0]) {
-		t.Error("the public key on disk is another one")
+		t.Error("the public key on disk is different")
 	}
 	if runtime.GOOS != "windows" {
 		for p, want := range map[string]fs.FileMode{path: 0o600, path + ".pub": 0o644} {
 			if info, err := os.Stat(p); err != nil || info.Mode().Perm() != want {
-				t.Errorf("%s: rights %v, error %v, want %v", filepath.Base(p), info.Mode(), err, want)
+				t.Errorf("%s: permissions %v, error %v, want %v", filepath.Base(p), info.Mode(), err, want)
 			}
 		}
 	}
@@ -65,7 +65,7 @@ func TestGenerateKeyReplacesNothing(t *testing.T) {
 
 func TestExposedPrivateKeyIsRefused(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("rights are not kept in the file mode")
+		t.Skip("permissions are not part of the file mode")
 	}
 	path := filepath.Join(t.TempDir(), "plant.key")
 	if _, err := bundle.GenerateKey(path); err != nil {
@@ -76,7 +76,7 @@ func TestExposedPrivateKeyIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := bundle.ReadPrivateKey(path); !errors.Is(err, bundle.ErrKeyExposed) {
-			t.Errorf("rights %v: error %v, want ErrKeyExposed", mode, err)
+			t.Errorf("permissions %v: error %v, want ErrKeyExposed", mode, err)
 		}
 	}
 }
@@ -114,9 +114,10 @@ func TestKeyFilesThatAreNone(t *testing.T) {
 			}
 		})
 	}
-	// Editors on other systems change line ends and add blank lines; a key survives that.
+	// Editors on other systems change line ends and add blank lines. The key must still be read.
 	p := filepath.Join(dir, "edited")
-	if err := os.WriteFile(p, append(bytes.ReplaceAll(public, []byte("\n"), []byte("\r\n")), "\r\n \r\n"...), 0o600); err != nil {
+	edited := append(bytes.ReplaceAll(public, []byte("\n"), []byte("\r\n")), "\r\n \r\n"...)
+	if err := os.WriteFile(p, edited, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := bundle.ReadPublicKey(p); err != nil {
@@ -124,7 +125,7 @@ func TestKeyFilesThatAreNone(t *testing.T) {
 	}
 }
 
-// The secret must not show up in an error that ends in a log.
+// The secret must not be part of an error, which may be logged.
 func TestErrorsKeepTheSecret(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "plant.key")
 	if _, err := bundle.GenerateKey(path); err != nil {

@@ -6,18 +6,18 @@ import (
 	"tirewatch/vision/infer"
 )
 
-// GoldenError says that this machine computes another sum than the one that made the bundle: its
-// memory, its CPU or this program is at fault, and no verdict of it can be trusted.
+// GoldenError means that this machine computes another sum than the machine that made the bundle.
+// Its memory, its CPU or this program has a fault, and its verdicts cannot be trusted.
 type GoldenError struct {
 	Index     int // of the golden input, from 0
 	Got, Want int32
 }
 
 func (e *GoldenError) Error() string {
-	return fmt.Sprintf("golden input %d gives the sum %d on this machine, want %d", e.Index+1, e.Got, e.Want)
+	return fmt.Sprintf("golden input %d has the sum %d on this machine, want %d", e.Index+1, e.Got, e.Want)
 }
 
-// SelfTest builds a Runner and runs the golden inputs on it. Sums must be equal to the last bit.
+// SelfTest makes a Runner and runs the golden inputs on it. The sums must be exact.
 func (b *Bundle) SelfTest() (*infer.Runner, error) {
 	r, err := infer.NewRunner(&b.Model)
 	if err != nil {

@@ -1,8 +1,8 @@
-// Package graph holds the network as data: which layers, in which order, of which shape.
+// Package graph holds the network as data: its layers, their order and their shapes.
 //
-// The trainer, the quantizer, the int8 runner and the ONNX export all walk the same Graph, so the
-// network is written once, in thesis.go. Newcomers need Thesis and Graph.Plan, which infers every
-// shape and finds the live regions: the part of each layer's output that the result depends on.
+// The trainer, the quantizer, the int8 runner and the ONNX export all use the same Graph, so the
+// network is written once, in thesis.go. Start with [Thesis] and [Graph.Plan], which computes every
+// shape and the live regions: the part of each layer's output on which the result depends.
 package graph
 
 import (
@@ -23,7 +23,7 @@ const (
 	MaxPool2D Kind = "maxpool2d"
 	Flatten   Kind = "flatten"
 	Dense     Kind = "dense"
-	Dropout   Kind = "dropout" // acts in training only
+	Dropout   Kind = "dropout" // has an effect in training only
 )
 
 // Activation is applied to a layer's sum.
@@ -35,44 +35,44 @@ const (
 	Sigmoid Activation = "sigmoid"
 )
 
-// Padding says what a window does at the border.
+// Padding is the treatment of windows at the border.
 type Padding string
 
 const (
-	// windows stay inside; what is left over at the right and bottom is ignored
+	// windows stay inside; remaining rows and columns at the bottom and right are ignored
 	Valid Padding = "valid"
-	// ceil(size/stride) windows; zeros around, the odd one at the right and bottom (TensorFlow)
+	// ceil(size/stride) windows, zeros around; an odd zero is at the bottom and right (TensorFlow)
 	Same Padding = "same"
 )
 
-// Shape is the extent of an activation, stored as (H, W, C) with C varying fastest.
+// Shape is the size of an activation, stored as (H, W, C) with C varying fastest.
 type Shape struct {
 	H int `msg:"h" json:"h"`
 	W int `msg:"w" json:"w"`
 	C int `msg:"c" json:"c"`
 }
 
-// Size is the number of values.
+// Size returns the number of values.
 func (s Shape) Size() int { return s.H * s.W * s.C }
 
 func (s Shape) String() string { return fmt.Sprintf("%d x %d x %d", s.H, s.W, s.C) }
 
-// Layer is one operation with its constants. Fields that its kind does not use are zero.
+// Layer is one operation with its constants. Fields that are not used by its kind are zero.
 type Layer struct {
 	Kind Kind   `msg:"kind" json:"kind"`
 	Name string `msg:"name" json:"name"`
-	// output channels of Conv2D, units of Dense
+	// output channels of Conv2D, or units of Dense
 	Filters int `msg:"filters,omitempty" json:"filters,omitempty"`
 	// px, square; Conv2D and MaxPool2D
 	Kernel     int        `msg:"kernel,omitempty" json:"kernel,omitempty"`
 	Stride     int        `msg:"stride,omitempty" json:"stride,omitempty"` // px, both directions
 	Padding    Padding    `msg:"padding,omitempty" json:"padding,omitempty"`
 	Activation Activation `msg:"activation,omitempty" json:"activation,omitempty"`
-	// share of units that Dropout zeroes
+	// share of units that Dropout sets to zero
 	Rate float64 `msg:"rate,omitempty" json:"rate,omitempty"`
 }
 
-// HasWeights tells whether the layer is trained.
+// HasWeights reports whether the layer is trained.
 func (l Layer) HasWeights() bool { return l.Kind == Conv2D || l.Kind == Dense }
 
 // Graph is a sequential network from one image to one probability.
@@ -82,9 +82,9 @@ type Graph struct {
 }
 
 // ErrGraph marks a network that this program cannot run.
-var ErrGraph = errors.New("unusable network")
+var ErrGraph = errors.New("invalid network")
 
-// MismatchError says that weights belong to another network than the one at hand.
+// MismatchError means that weights belong to another network.
 type MismatchError struct{ Have, Want Hash }
 
 func (e *MismatchError) Error() string {
@@ -94,14 +94,13 @@ func (e *MismatchError) Error() string {
 // Hash identifies a network by its layers and constants.
 type Hash [sha256.Size]byte
 
-// String shows the first eight bytes, enough for people.
+// String returns the first eight bytes, which are enough for people.
 func (h Hash) String() string { return hex.EncodeToString(h[:8]) }
 
-// Hash is the SHA-256 of a canonical text, one line a layer; String of two equal graphs is equal
-// and so is their hash.
+// Hash returns the SHA-256 of String. Equal graphs have the same text and the same hash.
 func (g *Graph) Hash() Hash { return sha256.Sum256([]byte(g.String())) }
 
-// String is the canonical text of the network.
+// String returns the canonical text of the network, one line per layer.
 func (g *Graph) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "input %v\n", g.Input)

@@ -8,8 +8,8 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// The thesis states its parameters and the design its live regions; both must follow from the
-// layers.
+// The parameters are those of the thesis, the live regions those of the design. Both must follow
+// from the layers.
 func TestThesisFigures(t *testing.T) {
 	steps, err := graph.Thesis().Plan()
 	if err != nil {
@@ -52,8 +52,8 @@ func TestSamePadding(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// 5 rows need 3 windows and 2 zeros, one above; 8 columns need 4 windows and 1 zero, at the
-	// right.
+	// 5 rows need 3 windows and 2 zeros, one of them above. 8 columns need 4 windows and 1 zero, at
+	// the right.
 	c := steps[0]
 	if c.Out != (graph.Shape{H: 3, W: 4, C: 2}) || c.PadTop != 1 || c.PadLeft != 0 || c.LiveIn != g.Input {
 		t.Errorf("out %v, pad %d,%d, live in %v", c.Out, c.PadTop, c.PadLeft, c.LiveIn)
@@ -72,7 +72,7 @@ func TestPlanRefuses(t *testing.T) {
 		"stride 0":           func(g *graph.Graph) { g.Layers[0].Stride = 0 },
 		"negative filters":   func(g *graph.Graph) { g.Layers[0].Filters = -1 },
 		"window too large":   func(g *graph.Graph) { g.Input = graph.Shape{H: 100, W: 100, C: 1} },
-		"twice a name":       func(g *graph.Graph) { g.Layers[1].Name = "conv1" },
+		"a repeated name":    func(g *graph.Graph) { g.Layers[1].Name = "conv1" },
 		"dense before flat":  func(g *graph.Graph) { g.Layers = append(g.Layers[:2:2], g.Layers[9:]...) },
 		"dropout rate 1":     func(g *graph.Graph) { g.Layers[10].Rate = 1 },
 		"two outputs":        func(g *graph.Graph) { g.Layers[13].Filters = 2 },
@@ -100,16 +100,16 @@ func TestHash(t *testing.T) {
 		g := graph.Thesis()
 		change(g)
 		if other, ok := seen[g.Hash()]; ok {
-			t.Errorf("%s hashes like %s", name, other)
+			t.Errorf("%s has the same hash as %s", name, other)
 		}
 		seen[g.Hash()] = name
 	}
 	if again, ok := seen[graph.Thesis().Hash()]; !ok || again != "thesis" {
-		t.Error("the same graph hashes differently")
+		t.Error("the same graph has another hash")
 	}
 }
 
-// A layer on its own has the shapes and the padding that it has in a network.
+// On returns the same shapes and padding for a single layer as Plan for the network.
 func TestLayerOn(t *testing.T) {
 	steps, err := graph.Thesis().Plan()
 	if err != nil {

@@ -2,8 +2,8 @@ package graph
 
 import "fmt"
 
-// Limits on networks from outside, far above anything a station could run, so that a hostile file
-// cannot ask for all memory or overflow a product.
+// Limits for networks from outside, far above what a station can run. With them, a hostile file
+// cannot use all memory or overflow a product.
 const (
 	maxLayers = 256
 	maxSide   = 4096    // px, of any activation
@@ -12,22 +12,22 @@ const (
 	maxValues = 1 << 26 // values of one activation or of one layer's weights
 )
 
-// Step is one layer with everything that follows from its place in the network.
+// Step is one layer with all values that follow from its position in the network.
 type Step struct {
 	Layer
 	In, Out Shape
 	PadTop  int // zeros above the first row of Conv2D and MaxPool2D with padding "same"
 	PadLeft int // zeros left of the first column
 
-	// LiveIn and LiveOut are the parts, from the top left corner, that the network's result depends
-	// on. "Valid" windows with a stride leave rows and columns at the right and bottom unread;
-	// walking back from the output, each layer needs a little less than it could compute. Only H
-	// and W differ from In and Out.
+	// LiveIn and LiveOut are the parts, from the top left corner, on which the network's result
+	// depends. "Valid" windows with a stride do not read some rows and columns at the bottom and
+	// right. Traced back from the output, each layer must compute a little less than its full
+	// output. Only H and W differ from In and Out.
 	LiveIn, LiveOut Shape
 }
 
-// Weights is the number of weights without biases, 0 for a layer that is not trained. Conv2D keeps
-// them as (Filters, Kernel, Kernel, In.C), Dense as (Filters, In.C).
+// Weights returns the number of weights without biases, 0 for a layer that is not trained. Their
+// layout is (Filters, Kernel, Kernel, In.C) for Conv2D and (Filters, In.C) for Dense.
 func (s Step) Weights() int {
 	switch s.Kind {
 	case Conv2D:
@@ -38,7 +38,7 @@ func (s Step) Weights() int {
 	return 0
 }
 
-// Params counts weights and biases.
+// Params returns the number of weights and biases.
 func (s Step) Params() int {
 	if !s.HasWeights() {
 		return 0
@@ -46,8 +46,8 @@ func (s Step) Params() int {
 	return s.Weights() + s.Filters
 }
 
-// MACs counts the multiply-accumulates for one image, over the whole output and over the live part
-// of it.
+// MACs returns the number of multiply-accumulates for one image, for the whole output and for its
+// live part.
 func (s Step) MACs() (all, live int) {
 	switch s.Kind {
 	case Conv2D:
@@ -59,9 +59,9 @@ func (s Step) MACs() (all, live int) {
 	return 0, 0
 }
 
-// Plan infers the shape and the live region of every layer. It refuses a graph that cannot be run:
-// an unknown kind or word, a window larger than its input, a last layer that is not one sigmoid
-// unit. The error wraps ErrGraph and names the layer.
+// Plan computes the shape and the live region of every layer. It returns an error for a graph that
+// cannot be run: an unknown kind or word, a window larger than its input, a last layer that is not
+// one sigmoid unit. The error wraps ErrGraph and names the layer.
 func (g *Graph) Plan() ([]Step, error) {
 	if err := checkShape(g.Input); err != nil {
 		return nil, fmt.Errorf("%w: input: %v", ErrGraph, err)
@@ -75,7 +75,7 @@ func (g *Graph) Plan() ([]Step, error) {
 	for i, l := range g.Layers {
 		s := Step{Layer: l, In: shape}
 		if l.Name == "" || names[l.Name] {
-			return nil, fmt.Errorf("%w: layer %d has no name of its own (%q)", ErrGraph, i+1, l.Name)
+			return nil, fmt.Errorf("%w: the name of layer %d is empty or not unique (%q)", ErrGraph, i+1, l.Name)
 		}
 		names[l.Name] = true
 		if err := s.infer(); err != nil {
@@ -100,8 +100,8 @@ func checkShape(s Shape) error {
 	return nil
 }
 
-// On gives a layer its shapes and padding on an input, as Plan does for a whole network; the live
-// regions stay empty.
+// On returns the layer with its shapes and padding for an input, as Plan does for a whole network.
+// The live regions stay empty.
 func (l Layer) On(in Shape) (Step, error) {
 	s := Step{Layer: l, In: in}
 	err := s.infer()
@@ -147,7 +147,7 @@ func (s *Step) infer() error {
 			return fmt.Errorf("unknown activation %q", s.Activation)
 		}
 	case s.Activation != "":
-		return fmt.Errorf("%s takes no activation", s.Kind)
+		return fmt.Errorf("%s cannot have an activation", s.Kind)
 	}
 	if err := checkShape(s.Out); err != nil {
 		return fmt.Errorf("output: %v", err)
@@ -158,7 +158,7 @@ func (s *Step) infer() error {
 	return nil
 }
 
-// window gives the number of windows along one axis and the zeros before the first.
+// window returns the number of windows along one axis and the number of zeros before the first.
 func window(in, kernel, stride int, p Padding) (out, pad int, err error) {
 	switch p {
 	case Valid:
@@ -173,8 +173,8 @@ func window(in, kernel, stride int, p Padding) (out, pad int, err error) {
 	return 0, 0, fmt.Errorf("unknown padding %q", p)
 }
 
-// markLive walks back from the output. A layer whose consumer reads n outputs along an axis must
-// compute just these.
+// markLive goes back from the output. A layer must compute only the outputs that the next layer
+// reads.
 func markLive(steps []Step) {
 	live := steps[len(steps)-1].Out
 	for i := len(steps) - 1; i >= 0; i-- {
@@ -196,7 +196,7 @@ func markLive(steps []Step) {
 	}
 }
 
-// Totals sums the parameters and the multiply-accumulates of a plan.
+// Totals returns the sums of the parameters and the multiply-accumulates of a plan.
 func Totals(steps []Step) (params, macs, liveMACs int) {
 	for _, s := range steps {
 		all, live := s.MACs()

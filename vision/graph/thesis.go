@@ -1,6 +1,6 @@
 package graph
 
-// Thesis is THE network: the one that the thesis trains, 108,657 parameters and 199.4 million
+// Thesis returns the network of the thesis: 108,657 parameters and 199.4 million
 // multiply-accumulates.
 //
 //	379 x 379 x 1 -> 4 x (conv 3x3 stride 2, ReLU, max pool 2x2) -> 16 -> 128 -> 64 -> 1
@@ -12,7 +12,8 @@ func Thesis() *Graph {
 	}{{"conv1", "pool1", 128}, {"conv2", "pool2", 64}, {"conv3", "pool3", 32}, {"conv4", "pool4", 16}}
 	for _, n := range names {
 		g.Layers = append(g.Layers,
-			Layer{Kind: Conv2D, Name: n.conv, Filters: n.filters, Kernel: 3, Stride: 2, Padding: Valid, Activation: ReLU},
+			Layer{Kind: Conv2D, Name: n.conv, Filters: n.filters, Kernel: 3, Stride: 2, Padding: Valid,
+				Activation: ReLU},
 			Layer{Kind: MaxPool2D, Name: n.pool, Kernel: 2, Stride: 2, Padding: Valid})
 	}
 	g.Layers = append(g.Layers,

@@ -6,14 +6,14 @@ import (
 )
 
 // helper is a goroutine that computes a range of rows while the goroutine in Run computes another.
-// A whole network takes a fraction of a millisecond, so handing work over must take microseconds:
-// both sides look at a word for a while before they sleep, and where the helper has not woken up in
-// time, Run takes the work back and does it itself. Results do not depend on who did what.
+// A whole network takes a fraction of a millisecond, so a handover must take microseconds. Both
+// sides poll a word for a short time before they sleep. If the helper does not wake up in time, Run
+// takes the job back and does it. The result is the same in both cases.
 type helper struct {
 	job  turn // idle, posted by Run, taken by the helper, or closed
-	done turn // 1 when a job that was taken is finished
+	done turn // 1 when a job that the helper has taken is finished
 
-	// Owned by whoever took the job.
+	// Owned by the goroutine that took the job.
 	chain  *chain
 	y0, y1 int
 	x      []uint8
@@ -37,7 +37,7 @@ func startHelper(c *chain, y0, y1 int) *helper {
 func (h *helper) loop() {
 	for h.job.wait() != closed {
 		if !h.job.word.CompareAndSwap(posted, taken) {
-			continue // Run has taken it back
+			continue // Run has taken the job back
 		}
 		h.chain.run(h.x, h.y0, h.y1)
 		h.job.word.Store(idle)
@@ -45,13 +45,13 @@ func (h *helper) loop() {
 	}
 }
 
-// post offers the helper's range of image x.
+// post posts the job for image x.
 func (h *helper) post(x []uint8) {
 	h.x = x
 	h.job.set(posted)
 }
 
-// finish returns when the range that was posted is computed.
+// finish waits until the posted job is done.
 func (h *helper) finish() {
 	if h.job.word.CompareAndSwap(posted, idle) {
 		h.chain.run(h.x, h.y0, h.y1)
@@ -62,15 +62,15 @@ func (h *helper) finish() {
 	h.x = nil
 }
 
-// turn is a word that one goroutine waits for another to change from 0.
+// turn is a word. One goroutine waits until another changes it from 0.
 type turn struct {
 	word   atomic.Uint32
 	asleep atomic.Bool
-	wake   chan struct{} // holds one; never sent to unless asleep was true
-	_      [40]byte      // keeps two turns on different cache lines
+	wake   chan struct{} // has room for one; set sends only if asleep was true
+	_      [40]byte      // puts two turns on different cache lines
 }
 
-// set changes the word and wakes who waits for it.
+// set changes the word and wakes the waiting goroutine.
 func (t *turn) set(v uint32) {
 	t.word.Store(v)
 	if t.asleep.CompareAndSwap(true, false) {
@@ -78,11 +78,11 @@ func (t *turn) set(v uint32) {
 	}
 }
 
-// awake is the time that wait looks at the word before it sleeps: longer than the layers that are
-// not shared take, short against the time between two tires.
+// awake is how long wait polls the word before it sleeps. It is longer than the layers that are not
+// shared, and short compared with the time between two tires.
 const awake = 100 * time.Microsecond
 
-// wait returns the word when it is not 0.
+// wait waits until the word is not 0, then returns it.
 func (t *turn) wait() uint32 {
 	for began := time.Now(); time.Since(began) < awake; {
 		for range 100 {
@@ -93,7 +93,7 @@ func (t *turn) wait() uint32 {
 	}
 	for {
 		t.asleep.Store(true)
-		// Whoever turns asleep back decides: the waiter, when the word changed meanwhile, or set,
+		// Only one side resets asleep: this goroutine, if the word has changed meanwhile, or set,
 		// which then sends.
 		if v := t.word.Load(); v == 0 || !t.asleep.CompareAndSwap(true, false) {
 			<-t.wake

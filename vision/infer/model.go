@@ -1,22 +1,22 @@
-// Package infer runs the int8 network: the heart of the station.
+// Package infer runs the int8 network on a preprocessed image.
 //
 //	preprocess -> INFER -> verdict
 //
-// A Model is the quantized network as data, a Runner carries it out on one image at a time without
-// allocating. Newcomers need NewRunner and Runner.Run.
+// A Model is the quantized network as data. A Runner runs it on one image at a time and allocates
+// nothing. Start with [NewRunner] and [Runner.Run].
 //
 // # The integer law
 //
-// Activations are uint8 with zero point 0: the pixel itself is the first one (scale 1/255), and
-// ReLU makes the rest non-negative. Weights are int8 in -127..127, one scale per output channel.
-// Sums are int32. A layer's output is
+// These rules define the arithmetic. Activations are uint8 with zero point 0: the first one is the
+// pixel itself (scale 1/255), and ReLU makes the others non-negative. Weights are int8 from -127 to
+// 127, with one scale per output channel. Sums are int32. The output of a layer is
 //
 //	clamp(round(float32(sum) * Mult[channel]), 0, 255)    round to nearest, ties to even
 //
-// one IEEE multiplication, so every CPU agrees to the last bit. Max pooling is taken on the sums,
-// before requantising: the scales are positive, so the order is the same and three quarters of the
-// requantising is saved. The last layer gives its int32 sum; the logit is float64(sum) *
-// LogitScale.
+// This is one IEEE multiplication, so all CPUs agree to the last bit. A max pool after a layer
+// takes the maximum of the sums, before requantising. The scales are positive, so the order is the
+// same, and only a quarter of the sums must be requantised. The output of the last layer is its
+// int32 sum; the logit is float64(sum) * LogitScale.
 package infer
 
 import (
@@ -46,10 +46,10 @@ type Model struct {
 }
 
 // ErrModel marks a model whose integers do not fit its graph or break the integer law.
-var ErrModel = errors.New("unusable model")
+var ErrModel = errors.New("invalid model")
 
 // Validate checks everything that a Runner relies on: sizes, the range of the weights, and that no
-// sum can leave int32.
+// sum can overflow int32.
 func (m *Model) Validate() error {
 	steps, err := m.Graph.Plan()
 	if err != nil {
@@ -62,7 +62,8 @@ func (m *Model) Validate() error {
 		}
 		last := k == len(steps)-1
 		if !last && s.Activation != graph.ReLU {
-			return fmt.Errorf("%w: layer %s has activation %s, want relu inside the network", ErrModel, s.Name, s.Activation)
+			return fmt.Errorf("%w: layer %s has the activation %s, want relu in all layers but the last",
+				ErrModel, s.Name, s.Activation)
 		}
 		if i == len(m.Layers) {
 			return fmt.Errorf("%w: no weights for layer %s", ErrModel, s.Name)
@@ -76,14 +77,14 @@ func (m *Model) Validate() error {
 		return fmt.Errorf("%w: %d trained layers, the network has %d", ErrModel, len(m.Layers), i)
 	}
 	if !(m.LogitScale > 0) || math.IsInf(m.LogitScale, 0) {
-		return fmt.Errorf("%w: logit scale %g", ErrModel, m.LogitScale)
+		return fmt.Errorf("%w: invalid logit scale %g", ErrModel, m.LogitScale)
 	}
 	return nil
 }
 
 func (l *Layer) check(s graph.Step, last bool) error {
 	if l.Name != s.Name {
-		return fmt.Errorf("its weights are named %q", l.Name)
+		return fmt.Errorf("its weights have the name %q", l.Name)
 	}
 	mults := s.Filters
 	if last {
@@ -95,12 +96,12 @@ func (l *Layer) check(s graph.Step, last bool) error {
 	}
 	for _, f := range l.Mult {
 		if !(f > 0) || math.IsInf(float64(f), 0) {
-			return fmt.Errorf("scale %g", f)
+			return fmt.Errorf("invalid scale %g", f)
 		}
 	}
 	per := len(l.W) / s.Filters
 	for c := range s.Filters {
-		// The largest sum that bytes 0..255 can reach, in either direction, also on the way.
+		// The largest absolute value of a sum or of a part of it, for any bytes from 0 to 255.
 		reach := int64(l.Bias[c])
 		if reach < 0 {
 			reach = -reach
@@ -108,18 +109,18 @@ func (l *Layer) check(s graph.Step, last bool) error {
 		for _, b := range l.W[c*per : (c+1)*per] {
 			w := int64(int8(b))
 			if w == -128 {
-				return errors.New("weight -128 is outside the integer law")
+				return errors.New("weight -128, want -127 to 127")
 			}
 			reach += 255 * max(w, -w)
 		}
 		if reach > math.MaxInt32 {
-			return fmt.Errorf("channel %d: sums may reach %d and overflow", c, reach)
+			return fmt.Errorf("channel %d: sums can reach %d and overflow int32", c, reach)
 		}
 	}
 	return nil
 }
 
-// Weights gives the layer's weights as int8, in a slice of their own.
+// Weights returns the layer's weights as int8, in a new slice.
 func (l *Layer) Weights() []int8 {
 	w := make([]int8, len(l.W))
 	for i, b := range l.W {
@@ -128,5 +129,5 @@ func (l *Layer) Weights() []int8 {
 	return w
 }
 
-// Logit turns the last layer's sum into the network's output before the sigmoid.
+// Logit returns the network's output before the sigmoid for a sum of the last layer.
 func (m *Model) Logit(sum int32) float64 { return float64(sum) * m.LogitScale }

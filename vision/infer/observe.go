@@ -2,12 +2,12 @@ package infer
 
 import "tirewatch/vision/kernel"
 
-// Observe is Run that also shows what is inside: observe gets the activations of each trained layer
-// but the last, counted from 0, as (H, W, C) of the live region; where a pool follows, after the
-// pool, since sums are requantised behind it. The slice is valid during the call only. The
-// quantizer measures the error of each layer by it.
+// Observe is Run that also calls observe for each trained layer but the last, counted from 0, with
+// its activations (H, W, C) of the live region. If a pool follows, they are those after the pool,
+// because sums are requantised after it. The slice is valid during the call only. The quantizer
+// uses Observe to measure the error of each layer.
 //
-// Run keeps only the newest rows of an activation, so Observe runs stages of its own, each with its
+// Run keeps only the newest rows of an activation, so Observe has its own stages, each with its
 // whole output. The first call makes them.
 func (r *Runner) Observe(pix []byte, observe func(layer int, values []uint8)) (int32, error) {
 	if len(pix) != r.input {
@@ -36,7 +36,7 @@ func (r *Runner) Observe(pix []byte, observe func(layer int, values []uint8)) (i
 	return r.dense[last].Sums(pix)[0], nil
 }
 
-// wholeStages copies the stages into chains of one, each with room for its whole output.
+// wholeStages copies each stage into a chain of one stage, with memory for its whole output.
 func (r *Runner) wholeStages() []*chain {
 	var whole []*chain
 	for _, c := range []*chain{r.front, r.back} {

@@ -7,8 +7,8 @@ import (
 	"tirewatch/vision/infer"
 )
 
-// Observe gives the sum of Run and shows each trained layer but the last, in order, with the size
-// of what is live behind it.
+// Observe returns the same sum as Run and shows each trained layer but the last, in order, with the
+// size of its live output.
 func TestObserve(t *testing.T) {
 	for seed := range uint64(200) {
 		rng := rand.New(rand.NewPCG(seed, 77))
@@ -31,13 +31,13 @@ func TestObserve(t *testing.T) {
 			shown = append(shown, len(values))
 		})
 		if err != nil || got != want {
-			t.Fatalf("seed %d: sum %d, error %v, Run gives %d", seed, got, err, want)
+			t.Fatalf("seed %d: sum %d, error %v, Run returned %d", seed, got, err, want)
 		}
 		if len(shown) != len(m.Layers)-1 {
 			t.Errorf("seed %d: %d layers shown of %d", seed, len(shown), len(m.Layers))
 		}
 		if again, err := r.Run(pix); err != nil || again != want {
-			t.Errorf("seed %d: Run gives %d, error %v after Observe, before %d", seed, again, err, want)
+			t.Errorf("seed %d: Run returned %d, error %v after Observe, before %d", seed, again, err, want)
 		}
 	}
 	_, refused := func() (int32, error) {

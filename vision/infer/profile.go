@@ -2,15 +2,16 @@ package infer
 
 import "time"
 
-// LayerTime is what one layer of a run took, a convolution with the pool behind it.
+// LayerTime is the time of one layer in a run. A convolution and the pool after it are one layer.
 type LayerTime struct {
 	Name  string        // "conv1+pool1"
-	MACs  int           // multiply-accumulates that were carried out, over the live region only
-	Spent time.Duration // over all goroutines, where several share the layer
+	MACs  int           // multiply-accumulates that were computed, for the live region only
+	Spent time.Duration // sum over all goroutines, if several share the layer
 }
 
-// Profile is Run with a clock beside every row of every layer. The clock takes a few per cent of
-// the time itself, most in layers of many short rows; only Run tells what the whole network takes.
+// Profile is Run with a time measurement for every row of every layer. The measurement itself takes
+// a few per cent of the time, most in layers with many short rows. To measure the whole network,
+// use Run.
 func (r *Runner) Profile(pix []byte) ([]LayerTime, error) {
 	chains := r.chains()
 	r.profile(chains, true)
@@ -27,7 +28,7 @@ func (r *Runner) Profile(pix []byte) ([]LayerTime, error) {
 			}
 			continue
 		}
-		for i, s := range c.stages { // a helper's stages are those of front, which comes first
+		for i, s := range c.stages { // a helper has the stages of front, which is first in chains
 			times[i].Spent += s.spent
 		}
 	}
@@ -38,7 +39,7 @@ func (r *Runner) Profile(pix []byte) ([]LayerTime, error) {
 	return times, nil
 }
 
-// chains are those of the Runner: front, the helpers', back.
+// chains returns the chains of the Runner: front, those of the helpers, back.
 func (r *Runner) chains() []*chain {
 	var all []*chain
 	if r.front != nil {
@@ -53,7 +54,7 @@ func (r *Runner) chains() []*chain {
 	return all
 }
 
-// profile sets the clocks to zero and starts them, or stops them.
+// profile sets the measured times to zero and starts the measurement, or stops it.
 func (r *Runner) profile(chains []*chain, on bool) {
 	r.timed = on
 	for _, c := range chains {
@@ -71,7 +72,7 @@ func (r *Runner) profile(chains []*chain, on bool) {
 	}
 }
 
-// clock is the time when it is wanted.
+// clock returns the time if timed is set, otherwise the zero time.
 func clock(timed bool) time.Time {
 	if timed {
 		return time.Now()
@@ -79,7 +80,7 @@ func clock(timed bool) time.Time {
 	return time.Time{}
 }
 
-// since is the time that has passed since clock gave began, 0 when it was not wanted.
+// since returns the time since began, or 0 if began is zero.
 func since(began time.Time) time.Duration {
 	if began.IsZero() {
 		return 0

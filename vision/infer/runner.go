@@ -9,40 +9,41 @@ import (
 	"tirewatch/vision/kernel"
 )
 
-// MaxMemory bounds what a Runner may take, in bytes: a station has little more than 1 GiB for
+// MaxMemory limits the memory of a Runner, in bytes. A station has little more than 1 GiB for
 // everything.
 const MaxMemory = 256 << 20
 
-// Runner carries a Model out, one image at a time. It is not for concurrent use; several Runners
-// may share a Model.
+// Runner runs a Model, one image at a time. It is not safe for concurrent use. Several Runners may
+// share a Model.
 //
-// Convolutions and pools form chains whose rows flow from layer to layer: the first one, which
-// several goroutines may share, up to the stage where the network is split, and a second one behind
-// it. The dense layers follow on the whole of what the chains made.
+// Convolutions and pools form chains, in which rows flow from layer to layer. The first chain,
+// which several goroutines may share, ends at the stage where the network is split. The second
+// chain has the stages after it. The dense layers use the whole output of the chains.
 type Runner struct {
 	input int // bytes of one image
 	body  *kernel.Body
 
-	front *chain // nil where the network begins with dense layers
-	// the goroutine of Run computes rows 0 up to end of front's output, the helpers the rest
+	front *chain // nil if the network starts with a dense layer
+	// the goroutine of Run computes the rows before end of front's output, the helpers the rest
 	end     int
 	helpers []*helper
 	middle  []uint8 // front's output
 
-	back  *chain  // nil where nothing stands between front and the dense layers
-	out   []uint8 // back's output, or else middle
+	back  *chain  // nil if there is no stage between front and the dense layers
+	out   []uint8 // back's output, otherwise middle
 	dense []denseLayer
-	timed bool // Profile is under way
+	timed bool // Profile is running
 
-	whole []*chain // of Observe, a stage each; nil before its first call
+	whole []*chain // for Observe, one stage each; nil before its first call
 }
 
-// Option changes what NewRunner makes.
+// Option is an option of NewRunner.
 type Option func(*options)
 
 type options struct{ threads int }
 
-// Threads lets n goroutines share the rows of an image. Close ends them. The results are the same.
+// Threads lets n goroutines share the rows of an image. The results stay the same. Close ends the
+// goroutines.
 func Threads(n int) Option { return func(o *options) { o.threads = n } }
 
 type denseLayer struct {
@@ -52,15 +53,16 @@ type denseLayer struct {
 	spent time.Duration
 }
 
-// NewRunner checks the model, packs its weights and allocates all memory that Run needs. The model
-// is not changed and not needed afterwards. The environment variable kernel.Env forces a kernel.
+// NewRunner checks the model, packs its weights and allocates all memory that Run needs. It does
+// not change the model and does not use it afterwards. The environment variable kernel.Env selects
+// a kernel.
 func NewRunner(m *Model, opts ...Option) (*Runner, error) {
 	o := options{threads: 1}
 	for _, set := range opts {
 		set(&o)
 	}
 	if o.threads < 1 {
-		return nil, fmt.Errorf("prepare network: %d threads", o.threads)
+		return nil, fmt.Errorf("prepare network: %d threads, want at least 1", o.threads)
 	}
 	if err := m.Validate(); err != nil {
 		return nil, err
@@ -74,10 +76,10 @@ func NewRunner(m *Model, opts ...Option) (*Runner, error) {
 		return nil, fmt.Errorf("prepare network: %w", err)
 	}
 	if n := memory(steps, body) * int64(o.threads); n > MaxMemory {
-		return nil, fmt.Errorf("%w: running it takes %d MiB, the limit is %d", ErrModel, n>>20, MaxMemory>>20)
+		return nil, fmt.Errorf("%w: it needs %d MiB of memory, the limit is %d", ErrModel, n>>20, MaxMemory>>20)
 	}
 	r := &Runner{input: m.Graph.Input.Size(), body: body}
-	// the image keeps its dead border; what stages make has none
+	// The image still has its unused border; the outputs of the stages have none.
 	row := m.Graph.Input.W * m.Graph.Input.C
 	trained := 0
 	var stages []*stage
@@ -85,19 +87,20 @@ func NewRunner(m *Model, opts ...Option) (*Runner, error) {
 		s := steps[i]
 		switch s.Kind {
 		case graph.Conv2D:
-			pool := poolBehind(steps, i)
+			pool := poolAfter(steps, i)
 			stages = append(stages, newConvStage(body, s, pool, row, &m.Layers[trained]))
 			trained++
 			for pool != nil && steps[i].Kind != graph.MaxPool2D {
-				i++ // the pool is done
+				i++ // the pool is part of the stage
 			}
 		case graph.MaxPool2D:
 			stages = append(stages, newPoolStage(s, row))
 		case graph.Dense:
 			l := &m.Layers[trained]
 			trained++
-			r.dense = append(r.dense, denseLayer{name: s.Name, macs: s.Weights(), Dense: kernel.NewDense(body, l.Weights(), l.Bias, slices.Clone(l.Mult))})
-		default: // flatten and dropout leave the values as they are
+			d := kernel.NewDense(body, l.Weights(), l.Bias, slices.Clone(l.Mult))
+			r.dense = append(r.dense, denseLayer{name: s.Name, macs: s.Weights(), Dense: d})
+		default: // flatten and dropout do not change the values
 			continue
 		}
 		row = steps[i].LiveOut.W * steps[i].LiveOut.C
@@ -108,7 +111,7 @@ func NewRunner(m *Model, opts ...Option) (*Runner, error) {
 	return r, nil
 }
 
-// join makes chains of the stages and starts the helpers.
+// join makes chains from the stages and starts the helpers.
 func (r *Runner) join(stages []*stage, threads int) {
 	s := bestSplit(stages, threads)
 	last := stages[s.stage]
@@ -129,7 +132,8 @@ func (r *Runner) join(stages []*stage, threads int) {
 	}
 }
 
-// Close ends the goroutines of a Runner with Threads. No Run may be under way or follow.
+// Close ends the goroutines of a Runner with Threads. Do not call it during Run, and do not call
+// Run after it.
 func (r *Runner) Close() {
 	for _, h := range r.helpers {
 		h.job.set(closed)
@@ -137,9 +141,9 @@ func (r *Runner) Close() {
 	r.helpers = nil
 }
 
-// poolBehind finds the pool that takes the maximum of layer i's sums, or nil. Dropout in between
-// does nothing here.
-func poolBehind(steps []graph.Step, i int) *graph.Step {
+// poolAfter returns the pool that takes the maximum of layer i's sums, or nil. It skips Dropout,
+// which has no effect here.
+func poolAfter(steps []graph.Step, i int) *graph.Step {
 	for i++; steps[i].Kind == graph.Dropout; i++ {
 	}
 	if steps[i].Kind == graph.MaxPool2D {
@@ -148,13 +152,13 @@ func poolBehind(steps []graph.Step, i int) *graph.Step {
 	return nil
 }
 
-// memory bounds what the layers take, in bytes.
+// memory returns an upper limit for the memory of the layers, in bytes.
 func memory(steps []graph.Step, b *kernel.Body) int64 {
 	sum := int64(0)
 	for i, s := range steps {
 		switch s.Kind {
 		case graph.Conv2D:
-			shape := convShape(s, poolBehind(steps, i), 0)
+			shape := convShape(s, poolAfter(steps, i), 0)
 			sum += shape.Memory(b) + int64(shape.OutSize())
 		case graph.MaxPool2D:
 			sum += int64(s.LiveOut.Size())
@@ -165,8 +169,8 @@ func memory(steps []graph.Step, b *kernel.Body) int64 {
 	return sum
 }
 
-// Run computes the network for pix, Spec.Size() bytes made by preprocess, and returns the sum of
-// the last layer: Model.Logit makes the logit of it. It allocates nothing.
+// Run computes the network for pix, Spec.Size() bytes from package preprocess, and returns the sum
+// of the last layer. Model.Logit turns it into the logit. Run allocates nothing.
 func (r *Runner) Run(pix []byte) (int32, error) {
 	if len(pix) != r.input {
 		return 0, r.wrongSize(pix)
@@ -200,11 +204,11 @@ func (r *Runner) wrongSize(pix []byte) error {
 	return fmt.Errorf("run network: image of %d bytes, want %d", len(pix), r.input)
 }
 
-// Kernel names the body of the operators that this Runner uses.
+// Kernel returns the name of the kernel.Body that this Runner uses.
 func (r *Runner) Kernel() string { return r.body.Name() }
 
-// Scratch is the memory that Run works in, in bytes: activations and buffers, without the packed
-// weights.
+// Scratch returns the memory that Run works in, in bytes: activations and buffers, without the
+// packed weights.
 func (r *Runner) Scratch() int {
 	sum := len(r.middle)
 	if r.front != nil {

@@ -14,7 +14,7 @@ import (
 	"tirewatch/vision/kernel"
 )
 
-// randomModel fills a graph with weights of every size, and multipliers that spread the activations
+// randomModel fills a graph with weights of every size and with scales that spread the activations
 // over their range.
 func randomModel(g *graph.Graph, rng *rand.Rand) *infer.Model {
 	steps, err := g.Plan()
@@ -52,9 +52,9 @@ func randomImage(n int, rng *rand.Rand) []byte {
 	return pix
 }
 
-// model is an independent reading of the integer law: each layer in full, one after the other,
-// without live regions, without fusing, with exact sums and the products in arbitrary precision.
-// The shape arithmetic is its own too.
+// model is an independent implementation of the integer law. It computes each layer in full, one
+// after the other, without live regions and without fusing, with exact sums and products in
+// arbitrary precision. It also computes the shapes in its own way.
 func model(m *infer.Model, pix []byte) int64 {
 	x, shape := make([]int64, len(pix)), m.Graph.Input
 	for i, v := range pix {
@@ -111,7 +111,7 @@ func model(m *infer.Model, pix []byte) int64 {
 	return x[0]
 }
 
-// slide calls f for every output of a window layer. at gives the input under tap (ky, kx), and
+// slide calls f for every output of a window layer. at returns the input under tap (ky, kx), and
 // whether there is one.
 func slide(x []int64, in graph.Shape, l graph.Layer, channels int,
 	f func(c int, at func(ky, kx, ic int) (int64, bool)) int64) ([]int64, graph.Shape) {
@@ -146,16 +146,16 @@ func slide(x []int64, in graph.Shape, l graph.Layer, channels int,
 	return out, graph.Shape{H: h, W: w, C: channels}
 }
 
-// requantize multiplies in arbitrary precision, rounded to the 24 bits of a float32 where the law
-// has one.
+// requantize multiplies in arbitrary precision, rounded to 24 bits where the integer law has a
+// float32.
 func requantize(sum int64, mult float32) int64 {
 	round := func() *big.Float { return new(big.Float).SetPrec(24).SetMode(big.ToNearestEven) }
 	v, _ := round().Mul(round().SetInt64(sum), round().SetFloat64(float64(mult))).Float64()
 	return int64(math.RoundToEven(min(max(v, 0), 255)))
 }
 
-// randomGraph draws a sequential network: convolutions, pools and dropout in any order, both
-// paddings, then a dense chain.
+// randomGraph returns a random sequential network: convolutions, pools and dropout in any order,
+// with both paddings, then dense layers.
 func randomGraph(rng *rand.Rand) *graph.Graph {
 	for {
 		g := &graph.Graph{Input: graph.Shape{H: 3 + rng.IntN(28), W: 3 + rng.IntN(28), C: 1 + rng.IntN(2)}}
@@ -167,10 +167,12 @@ func randomGraph(rng *rand.Rand) *graph.Graph {
 		for range rng.IntN(6) {
 			switch rng.IntN(5) {
 			case 0, 1:
-				add(graph.Layer{Kind: graph.Conv2D, Filters: 1 + rng.IntN(10), Kernel: 1 + rng.IntN(4), Stride: 1 + rng.IntN(3),
+				add(graph.Layer{Kind: graph.Conv2D, Filters: 1 + rng.IntN(10),
+					Kernel: 1 + rng.IntN(4), Stride: 1 + rng.IntN(3),
 					Padding: padding(), Activation: graph.ReLU})
 			case 2, 3:
-				add(graph.Layer{Kind: graph.MaxPool2D, Kernel: 1 + rng.IntN(3), Stride: 1 + rng.IntN(3), Padding: padding()})
+				add(graph.Layer{Kind: graph.MaxPool2D,
+					Kernel: 1 + rng.IntN(3), Stride: 1 + rng.IntN(3), Padding: padding()})
 			case 4:
 				add(graph.Layer{Kind: graph.Dropout, Rate: 0.5})
 			}
@@ -186,7 +188,8 @@ func randomGraph(rng *rand.Rand) *graph.Graph {
 	}
 }
 
-// On any network, working on live regions only and pooling before requantising changes no sum.
+// On any network, the sums are the same with live regions only and with pooling before
+// requantising.
 func TestRunnerEqualsFullComputation(t *testing.T) {
 	seeds := uint64(1500)
 	if testing.Short() {
@@ -218,7 +221,7 @@ func TestRunnerEqualsFullComputation(t *testing.T) {
 		}
 	}
 	if len(distinct) < int(seeds) {
-		t.Errorf("%d networks gave only %d different sums: the test sees too little", seeds, len(distinct))
+		t.Errorf("%d networks have only %d different sums: the test is too weak", seeds, len(distinct))
 	}
 }
 
@@ -234,7 +237,7 @@ func thesisModel(t testing.TB) (*infer.Model, [][]byte) {
 	return m, images
 }
 
-// These sums hold on every CPU and for every kernel, to the last bit.
+// These sums are the same on every CPU and with every kernel, to the last bit.
 func TestThesisGolden(t *testing.T) {
 	eachKernel(t, checkGolden)
 }
@@ -295,7 +298,7 @@ func TestRunAllocatesNothing(t *testing.T) {
 	})
 }
 
-// A station's second-level cache holds what a run works in.
+// The memory of a run fits the second-level cache of a station.
 func TestScratchFitsTheCache(t *testing.T) {
 	eachKernel(t, func(t *testing.T) {
 		m, _ := thesisModel(t)
@@ -305,12 +308,12 @@ func TestScratchFitsTheCache(t *testing.T) {
 		}
 		t.Logf("%d KiB", r.Scratch()>>10)
 		if got := r.Scratch(); got > 512<<10 {
-			t.Errorf("%d KiB of scratch memory, want 512 at most", got>>10)
+			t.Errorf("%d KiB of scratch memory, want at most 512", got>>10)
 		}
 	})
 }
 
-// A Runner keeps nothing of the model that it was made from.
+// A Runner does not use its model after NewRunner.
 func TestRunnerIsIndependentOfTheModel(t *testing.T) {
 	rng := rand.New(rand.NewPCG(6, 6))
 	m := randomModel(randomGraph(rng), rng)
@@ -366,7 +369,8 @@ func TestRefuses(t *testing.T) {
 		"linear inside":        func(m *infer.Model) { m.Graph.Layers[0].Activation = graph.Linear },
 		"more memory than a station has": func(m *infer.Model) {
 			*m = *randomModel(&graph.Graph{Input: graph.Shape{H: 4096, W: 4096, C: 1}, Layers: []graph.Layer{
-				{Kind: graph.Conv2D, Name: "conv", Filters: 4, Kernel: 1, Stride: 1, Padding: graph.Valid, Activation: graph.ReLU},
+				{Kind: graph.Conv2D, Name: "conv", Filters: 4, Kernel: 1, Stride: 1, Padding: graph.Valid,
+					Activation: graph.ReLU},
 				{Kind: graph.MaxPool2D, Name: "pool1", Kernel: 64, Stride: 1, Padding: graph.Same},
 				{Kind: graph.MaxPool2D, Name: "pool2", Kernel: 64, Stride: 1, Padding: graph.Same},
 				{Kind: graph.MaxPool2D, Name: "pool3", Kernel: 64, Stride: 1, Padding: graph.Same},
@@ -399,7 +403,7 @@ func BenchmarkThesis(b *testing.B) {
 					b.Fatal(err)
 				}
 				defer r.Close()
-				fastest := time.Hour // the mean says more about the machine's other work
+				fastest := time.Hour // the mean would depend on other work on the machine
 				for b.Loop() {
 					began := time.Now()
 					if _, err := r.Run(images[0]); err != nil {

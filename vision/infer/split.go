@@ -1,26 +1,27 @@
 package infer
 
-// A split shares the rows of one stage's output between goroutines. Each has stages of its own up
-// to that one and computes the rows that its range needs; where ranges meet, windows overlap and a
-// few rows of the earlier stages are computed twice. The stages behind run on one goroutine.
+// A split divides the rows of one stage's output between goroutines. Each goroutine has its own
+// stages up to that one and computes the rows that its range needs. At the border of two ranges
+// windows overlap, so a few rows of the earlier stages are computed twice. The later stages run on
+// one goroutine.
 type split struct {
-	stage int   // whose output is shared
-	at    []int // range w is rows at[w] up to at[w+1]
+	stage int   // index of the stage whose output is divided
+	at    []int // range w has the rows from at[w] to before at[w+1]
 }
 
-// evenly cuts n rows into at most parts ranges that differ by one row at most.
+// evenly divides n rows into at most parts ranges, whose lengths differ by at most one row.
 func evenly(n, parts int) []int {
 	parts = min(parts, n)
 	at := make([]int, parts+1)
 	for w := range at {
-		// the goroutine of Run begins first and takes the longer range
+		// The goroutine of Run starts first and gets the longer range.
 		at[w] = (n*w + parts - 1) / parts
 	}
 	return at
 }
 
-// bestSplit finds the stage whose split takes the shortest time, by the work of its slowest range
-// and of what follows.
+// bestSplit returns the split with the shortest time: the work of its slowest range and of the
+// stages after it.
 func bestSplit(stages []*stage, threads int) split {
 	best := split{stage: len(stages) - 1, at: evenly(stages[len(stages)-1].height, 1)}
 	least := work(stages, best)
@@ -56,5 +57,5 @@ func work(stages []*stage, s split) int {
 	return slowest + rest
 }
 
-// rowWork is the work of a row. A maximum counts as much as a multiply-accumulate.
+// rowWork returns the work of a row. A maximum counts as much as a multiply-accumulate.
 func (s *stage) rowWork() int { return (s.macs + s.pooled) / s.height }

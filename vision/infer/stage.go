@@ -8,32 +8,32 @@ import (
 	"tirewatch/vision/kernel"
 )
 
-// rower makes an activation row by row, in increasing order after Start.
+// rower computes an activation row by row, in increasing order after Start.
 type rower interface {
-	// Needs gives the input rows, from y0 up to but not including y1, that output row oy is
-	// computed from.
+	// Needs returns the input rows, from y0 up to but not including y1, from which output row oy is
+	// computed.
 	Needs(oy int) (y0, y1 int)
 	// Row computes output row oy from x, which holds input rows from row top on.
 	Row(dst, x []uint8, top, oy int)
 }
 
-// stage is one layer of a chain with the rows of its output that somebody still reads.
+// stage is one layer of a chain with the rows of its output that are still needed.
 //
-// Only the newest rows of an activation are kept: a stage computes a row when the next stage asks
-// for it, so what one layer writes, the next one reads from the second-level cache, and the first
-// activation of the thesis network, 925 kB as a whole, never exists. Rows lie at a constant
-// distance, because a window is read as runs that far apart: when the buffer is full, the rows
-// still needed move to its front.
+// Only the newest rows of an activation are kept. A stage computes a row when the next stage needs
+// it, so each layer reads the output of the one before from the second-level cache. The first
+// activation of the thesis network, 925 kB, never exists as a whole. Rows must have a constant
+// distance, because a window is read as runs at that distance. So, when the buffer is full, the
+// rows that are still needed move to its front.
 type stage struct {
 	name   string
 	op     rower
-	start  func() // forgets what the op keeps between rows; nil where it keeps nothing
+	start  func() // discards what op keeps between rows; nil if it keeps nothing
 	height int    // rows of the whole output
-	row    int    // bytes of one
+	row    int    // bytes of a row
 	size   int    // scratch memory of the op, in bytes
 
 	macs   int // multiply-accumulates of the whole output
-	pooled int // maxima of the whole output, of a pool alone
+	pooled int // maxima of the whole output, for a pool that is a stage
 
 	// Owned by the goroutine that runs the chain.
 	buf      []uint8 // (rows, row)
@@ -65,7 +65,7 @@ func newPoolStage(s graph.Step, row int) *stage {
 		height: s.LiveOut.H, row: s.LiveOut.W * s.LiveOut.C, pooled: s.LiveOut.Size() * s.Kernel * s.Kernel}
 }
 
-// clone makes a stage for another goroutine, without a buffer.
+// clone returns a copy for another goroutine, without a buffer.
 func (s *stage) clone() *stage {
 	n := *s
 	n.buf = nil
@@ -85,18 +85,18 @@ func window(s graph.Step) kernel.Window {
 
 func area(s graph.Shape, row int) kernel.Area { return kernel.Area{H: s.H, W: s.W, C: s.C, Row: row} }
 
-// chain is a sequence of stages that one goroutine runs; each reads the output of the one before
-// it, the first one an image.
+// chain is a sequence of stages that one goroutine runs. Each reads the output of the one before
+// it, the first one reads an image.
 type chain struct {
 	stages []*stage
 	timed  bool
 }
 
-// bufferRows is the number of rows that a stage keeps for a consumer that needs at most n at a
-// time: as many again, so that moving the rows that two windows share costs little.
+// bufferRows returns the number of rows that a stage keeps for a consumer that needs at most n at a
+// time: twice as many, so that moving the rows that two windows share costs little.
 func bufferRows(n, height int) int { return min(height, 2*n) }
 
-// newChain gives every stage but the last its buffer; the last one writes into out, which holds its
+// newChain allocates the buffer of every stage but the last, which writes to out. out holds its
 // whole output.
 func newChain(stages []*stage, out []uint8) *chain {
 	for i, s := range stages {
@@ -114,8 +114,8 @@ func newChain(stages []*stage, out []uint8) *chain {
 	return &chain{stages: stages}
 }
 
-// run computes rows y0 up to y1 of the last stage's output for image x. The ranges of several calls
-// may come in any order.
+// run computes the rows from y0 to before y1 of the last stage's output for image x. Several calls
+// may have ranges in any order.
 func (c *chain) run(x []uint8, y0, y1 int) {
 	for _, s := range c.stages {
 		s.top, s.end = 0, 0
@@ -130,7 +130,7 @@ func (c *chain) run(x []uint8, y0, y1 int) {
 	}
 }
 
-// compute makes row oy of stage i.
+// compute writes row oy of stage i to dst.
 func (c *chain) compute(i int, x, dst []uint8, oy int) {
 	s := c.stages[i]
 	top := 0
@@ -144,8 +144,8 @@ func (c *chain) compute(i int, x, dst []uint8, oy int) {
 	s.spent += since(began)
 }
 
-// want sees to it that stage i holds rows y0 up to y1 of its output. Rows before y0 are not needed
-// any more.
+// want makes stage i hold the rows from y0 to before y1 of its output. Rows before y0 are no longer
+// needed.
 func (c *chain) want(i int, x []uint8, y0, y1 int) {
 	s := c.stages[i]
 	if y0 >= s.end {
@@ -159,10 +159,10 @@ func (c *chain) want(i int, x []uint8, y0, y1 int) {
 	}
 }
 
-// height is the number of rows of the chain's whole output.
+// height returns the number of rows of the chain's whole output.
 func (c *chain) height() int { return c.stages[len(c.stages)-1].height }
 
-// scratch is the memory of the chain, in bytes, without the last stage's output.
+// scratch returns the memory of the chain, in bytes, without the last stage's output.
 func (c *chain) scratch() int {
 	sum := 0
 	for i, s := range c.stages {

@@ -20,7 +20,7 @@ func eachKernel(t *testing.T, f func(t *testing.T)) {
 	}
 }
 
-// On any network, any number of goroutines gives the sum that one gives.
+// On any network, any number of goroutines computes the same sum as one.
 func TestThreadsAgree(t *testing.T) {
 	seeds := uint64(300)
 	if testing.Short() {
@@ -62,7 +62,7 @@ func compareThreads(t *testing.T, name string, m *infer.Model, threads []int, rn
 	}
 }
 
-// A profile names every layer with its work, and the clock changes nothing.
+// A profile names every layer with its work, and the measurement does not change the sum.
 func TestProfile(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 4))
 	m := randomModel(graph.Thesis(), rng)
@@ -91,7 +91,8 @@ func TestProfile(t *testing.T) {
 			}
 		}
 		if want := " conv1+pool1 conv2+pool2 conv3+pool3 conv4+pool4 dense1 dense2 dense3"; names != want || macs != live {
-			t.Errorf("%d threads: layers%s with %d multiply-accumulates, want%s with %d", threads, names, macs, want, live)
+			t.Errorf("%d threads: layers%s with %d multiply-accumulates, want%s with %d",
+				threads, names, macs, want, live)
 		}
 		if got, _ := r.Run(pix); got != want {
 			t.Errorf("%d threads: sum %d after the profile, %d before", threads, got, want)

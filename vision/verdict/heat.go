@@ -7,16 +7,16 @@ import (
 	"math"
 )
 
-// HeatMap lays the scores of the tiles over the frame that they were cut from, and gives the part
-// of it that shows the tire: from clear, where nothing is suspected, through yellow to red, from
-// threshold on. Where tiles overlap the larger score counts. The decisive tile has a white border.
-// frame may be nil: the tiles then lie on grey.
+// HeatMap draws the scores of the tiles on the frame from which they were cut, and returns the part
+// of the frame with the tire. The colour is clear for a low probability, then yellow, and red from
+// threshold on. Where tiles overlap, the larger score counts. The deciding tile has a white border.
+// frame may be nil: the tiles are then drawn on grey.
 func (p *Tiling) HeatMap(frame image.Image, threshold float64) *image.RGBA {
 	area := p.area()
 	if frame != nil {
 		area = area.Intersect(frame.Bounds())
 	}
-	if uint(area.Dx()) > maxHeat || uint(area.Dy()) > maxHeat { // of a hostile verdict
+	if uint(area.Dx()) > maxHeat || uint(area.Dy()) > maxHeat { // in a hostile verdict
 		area = image.Rectangle{}
 	}
 	img := image.NewRGBA(area)
@@ -39,10 +39,10 @@ func (p *Tiling) HeatMap(frame image.Image, threshold float64) *image.RGBA {
 	return img
 }
 
-// maxHeat bounds a picture's side, px.
+// maxHeat is the largest side of a heat map, px.
 const maxHeat = 1 << 12
 
-// area is the box around all tiles.
+// area returns the box around all tiles.
 func (p *Tiling) area() (r image.Rectangle) {
 	for _, t := range p.Tiles {
 		r = r.Union(t.box())
@@ -52,8 +52,8 @@ func (p *Tiling) area() (r image.Rectangle) {
 
 func (t Tile) box() image.Rectangle { return image.Rect(t.Crop[0], t.Crop[1], t.Crop[2], t.Crop[3]) }
 
-// at is the largest logit of the tiles that a pixel lies in, -Inf outside of all, and whether it
-// lies on the border of the decisive one.
+// at returns the largest logit of the tiles that contain a pixel, -Inf if there are none, and
+// whether the pixel is on the border of the deciding tile.
 func (p *Tiling) at(x, y int) (heat float64, border bool) {
 	heat = math.Inf(-1)
 	inside := p.inside(x, y)
@@ -67,7 +67,8 @@ func (p *Tiling) at(x, y int) (heat float64, border bool) {
 	return heat, border
 }
 
-// inside tells whether a pixel lies in a tile, by at least so many px.
+// inside returns a function that reports whether the pixel (x, y) is in a tile, at least by px from
+// its border.
 func (p *Tiling) inside(x, y int) func(t Tile, by int) bool {
 	if p.Ring == nil {
 		return func(t Tile, by int) bool { return image.Pt(x, y).In(t.box().Inset(by)) }
@@ -80,11 +81,12 @@ func (p *Tiling) inside(x, y int) func(t Tile, by int) bool {
 		b := float64(by)
 		edge := b / max(1, outer) * 180 / math.Pi
 		turned := math.Mod(angle-t.From+720, 360)
-		return outer <= p.Ring.Outer.R-b && inner >= p.Ring.Inner.R+b && turned >= edge && turned <= t.To-t.From-edge
+		return outer <= p.Ring.Outer.R-b && inner >= p.Ring.Inner.R+b &&
+			turned >= edge && turned <= t.To-t.From-edge
 	}
 }
 
-// heated mixes the colour of a probability into a pixel.
+// heated mixes the colour of a probability into the colour c.
 func heated(c color.RGBA, probability, threshold float64) color.RGBA {
 	hot, alpha := color.RGBA{R: 230, G: 30, B: 20}, 0.55
 	if probability < threshold {

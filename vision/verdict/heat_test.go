@@ -10,8 +10,7 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// sideWall is a ring in four quarters, of which the one at the right side of the picture is
-// cracked.
+// sideWall is a ring in four quarters. The one at the right side of the frame has a crack.
 func sideWall() *verdict.Tiling {
 	p := &verdict.Tiling{View: "sidewall", Frame: 801, Worst: 1, Angle: 90, Ring: &verdict.Ring{
 		Outer: verdict.Circle{X: 100, Y: 100, R: 90}, Inner: verdict.Circle{X: 100, Y: 100, R: 50}}}
@@ -40,14 +39,14 @@ func TestPartsInBothEncodings(t *testing.T) {
 	}
 }
 
-// Red is where the crack is, and nothing is red beside the tire or on its sound side.
+// The heat map is red at the crack, and not red outside the tire or on its sound side.
 func TestHeatMap(t *testing.T) {
 	frame := image.NewUniform(color.Gray{Y: 100})
 	photo := image.NewGray(image.Rect(0, 0, 200, 200))
 	for i := range photo.Pix {
 		photo.Pix[i] = 100
 	}
-	for name, under := range map[string]image.Image{"on the frame": photo, "alone": nil, "on something endless": frame} {
+	for name, under := range map[string]image.Image{"on the frame": photo, "alone": nil, "on an infinite image": frame} {
 		m := sideWall().HeatMap(under, 0.5)
 		if m.Bounds() != image.Rect(10, 10, 190, 190) {
 			t.Fatalf("%s: %v", name, m.Bounds())
@@ -62,21 +61,23 @@ func TestHeatMap(t *testing.T) {
 			t.Errorf("%s: redness %d, %d, %d, %d", name, cracked, doubtful, sound, hole)
 		}
 		if c := m.RGBAAt(189, 100); c != (color.RGBA{R: 255, G: 255, B: 255, A: 255}) {
-			t.Errorf("%s: the decisive tile has no border: %v", name, c)
+			t.Errorf("%s: the deciding tile has no border: %v", name, c)
 		}
 	}
 }
 
-// Tiles of a picture that was cut in squares; the hotter of two that overlap counts.
+// Square tiles: where two overlap, the one with the higher score counts.
 func TestHeatMapOfTiles(t *testing.T) {
-	p := &verdict.Tiling{View: "tiles", Worst: 1, Tiles: []verdict.Tile{{Crop: [4]int{0, 0, 60, 60}, Logit: -5}, {Crop: [4]int{40, 0, 100, 60}, Logit: 2}}}
+	p := &verdict.Tiling{View: "tiles", Worst: 1, Tiles: []verdict.Tile{
+		{Crop: [4]int{0, 0, 60, 60}, Logit: -5}, {Crop: [4]int{40, 0, 100, 60}, Logit: 2},
+	}}
 	m := p.HeatMap(nil, 0.5)
 	if cold, both := m.RGBAAt(20, 30), m.RGBAAt(50, 30); cold.R > cold.B+10 || both.R < both.B+80 {
 		t.Errorf("cold %v, hot %v", cold, both)
 	}
 }
 
-// A verdict comes from outside: no numbers in it make a picture that the memory does not hold.
+// A verdict may be hostile: no numbers in it produce an image that is too large for the memory.
 func TestHeatMapOfNonsense(t *testing.T) {
 	for _, crop := range [][4]int{{0, 0, 1 << 40, 1 << 40}, {math.MinInt, 0, math.MaxInt, 5}, {}} {
 		p := &verdict.Tiling{Worst: -7, Tiles: []verdict.Tile{{Crop: crop, Logit: math.NaN()}}}

@@ -12,26 +12,27 @@ type Policy struct {
 	Rule      Rule    // how the frames vote; empty is Mean
 }
 
-// Rule says how the frames of a tire vote. Each gives one score that is compared with the
+// Rule is how the frames of a tire vote. Each rule computes one score, which is compared with the
 // threshold, so a verdict's probability always explains its label.
 type Rule string
 
 const (
-	// of the logits: independent evidence adds up there and not in probabilities
+	// the mean of the logits, because independent evidence adds up in logits, not in probabilities
 	Mean     Rule = "mean"
 	Majority Rule = "majority" // the median: at least half of the frames show a crack
-	Any      Rule = "any"      // the highest: one frame shows a crack
+	Any      Rule = "any"      // the highest: at least one frame shows a crack
 )
 
-// Rules are all rules.
+// Rules returns all rules.
 func Rules() []Rule { return []Rule{Mean, Majority, Any} }
 
-// Decide lets the votes choose the label. It needs at least one vote.
+// Decide returns the label for the votes, and the probability that explains it. It needs at least
+// one vote.
 func (p Policy) Decide(votes []Vote) (Label, float64) {
 	return p.Label(Probability(p.Rule.logit(votes)))
 }
 
-// logit is the score that stands for all.
+// logit returns the score of all votes together.
 func (r Rule) logit(votes []Vote) float64 {
 	if r == "" || r == Mean {
 		return MeanLogit(votes)
@@ -39,15 +40,15 @@ func (r Rule) logit(votes []Vote) float64 {
 	ordered := slices.SortedFunc(slices.Values(votes), func(a, b Vote) int { return cmp.Compare(b.Logit, a.Logit) })
 	switch r {
 	case Majority:
-		// of an even number the higher one: half of the frames are enough
+		// for an even number the higher middle one, because half of the frames are enough
 		return ordered[(len(ordered)-1)/2].Logit
 	case Any:
 		return ordered[0].Logit
 	}
-	panic("internal error: unknown vote " + string(r))
+	panic("internal error: unknown rule " + string(r))
 }
 
-// MeanLogit averages the logits. It needs at least one vote.
+// MeanLogit returns the mean of the logits. It needs at least one vote.
 func MeanLogit(votes []Vote) float64 {
 	if len(votes) == 0 {
 		panic("internal error: verdict without votes")
@@ -59,7 +60,7 @@ func MeanLogit(votes []Vote) float64 {
 	return sum / float64(len(votes))
 }
 
-// Label compares one probability with the threshold.
+// Label returns the label for a probability, and the probability.
 func (p Policy) Label(probability float64) (Label, float64) {
 	if probability >= p.Threshold {
 		return Crack, probability
@@ -67,5 +68,5 @@ func (p Policy) Label(probability float64) (Label, float64) {
 	return Normal, probability
 }
 
-// Probability is the logistic function of a logit.
+// Probability returns the logistic function of a logit.
 func Probability(logit float64) float64 { return 1 / (1 + math.Exp(-logit)) }

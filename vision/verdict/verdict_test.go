@@ -14,10 +14,15 @@ import (
 
 func example() *verdict.Verdict {
 	return &verdict.Verdict{
-		Schema: verdict.SchemaVersion, Station: "hamburg/line1/station3", Seq: 42, Time: time.Date(2026, 3, 1, 22, 15, 7, 250e6, time.UTC),
+		Schema: verdict.SchemaVersion, Station: "hamburg/line1/station3", Seq: 42,
+		Time:  time.Date(2026, 3, 1, 22, 15, 7, 250e6, time.UTC),
 		Label: verdict.Crack, Reject: true, Probability: 0.9820137900379085, Threshold: 0.5,
-		Votes:       []verdict.Vote{{Frame: 801, Crop: [4]int{10, 20, 510, 520}, Logit: 3.5}, {Frame: 803, Crop: [4]int{60, 20, 560, 520}, Logit: 4.5}},
-		ModelSerial: 7, ModelHash: "00112233aabbccdd", Trigger: "photo-eye", Part: "4711", MS: verdict.Duration{Locate: 1.5, Preprocess: 2, Forward: 35.25},
+		Votes: []verdict.Vote{
+			{Frame: 801, Crop: [4]int{10, 20, 510, 520}, Logit: 3.5},
+			{Frame: 803, Crop: [4]int{60, 20, 560, 520}, Logit: 4.5},
+		},
+		ModelSerial: 7, ModelHash: "00112233aabbccdd", Trigger: "photo-eye", Part: "4711",
+		MS: verdict.Duration{Locate: 1.5, Preprocess: 2, Forward: 35.25},
 	}
 }
 
@@ -40,15 +45,17 @@ func TestBothEncodings(t *testing.T) {
 	}
 }
 
-// The JSON of a verdict is what SCADA engineers write programs against.
+// SCADA engineers write programs for the JSON of a verdict, so it must not change.
 func TestJSONFieldsStay(t *testing.T) {
 	b, err := example().Encode(verdict.JSON)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = `{"schema":2,"station":"hamburg/line1/station3","seq":42,"time":"2026-03-01T22:15:07.25Z","label":"crack","reject":true,` +
+	const want = `{"schema":2,"station":"hamburg/line1/station3","seq":42,` +
+		`"time":"2026-03-01T22:15:07.25Z","label":"crack","reject":true,` +
 		`"probability":0.9820137900379085,"threshold":0.5,"votes":[{"frame":801,"crop":[10,20,510,520],"logit":3.5},` +
-		`{"frame":803,"crop":[60,20,560,520],"logit":4.5}],"model_serial":7,"model_hash":"00112233aabbccdd","trigger":"photo-eye","part":"4711",` +
+		`{"frame":803,"crop":[60,20,560,520],"logit":4.5}],` +
+		`"model_serial":7,"model_hash":"00112233aabbccdd","trigger":"photo-eye","part":"4711",` +
 		`"ms":{"locate":1.5,"preprocess":2,"forward":35.25}}`
 	if string(b) != want {
 		t.Errorf("got  %s\nwant %s", b, want)
@@ -68,14 +75,14 @@ func TestDecodeRefuses(t *testing.T) {
 		return string(b)
 	}
 	for name, s := range map[string]string{
-		"nothing":             "",
-		"text":                "hello",
-		"broken JSON":         `{"schema":1`,
-		"another schema":      encode(later),
-		"an unknown label":    encode(other),
-		"something behind it": encode(example()) + "x",
-		"cut off":             encode(example())[:40],
-		"four billion votes":  strings.Replace(encode(example()), "\xa5votes\x92", "\xa5votes\xdd\xff\xff\xff\xff", 1),
+		"nothing":            "",
+		"text":               "hello",
+		"broken JSON":        `{"schema":1`,
+		"another schema":     encode(later),
+		"an unknown label":   encode(other),
+		"bytes after it":     encode(example()) + "x",
+		"cut off":            encode(example())[:40],
+		"four billion votes": strings.Replace(encode(example()), "\xa5votes\x92", "\xa5votes\xdd\xff\xff\xff\xff", 1),
 	} {
 		if v, err := verdict.Decode([]byte(s)); !errors.Is(err, verdict.ErrMalformed) {
 			t.Errorf("%s: verdict %+v, error %v", name, v, err)
@@ -83,11 +90,12 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// Journals and receivers keep verdicts for longer than programs: what the first schema said, this
-// one says too.
+// Journals and receivers keep verdicts longer than programs. So verdicts of the first schema can
+// still be read.
 func TestFirstSchemaIsRead(t *testing.T) {
 	for label, reject := range map[string]bool{"crack": true, "normal": false} {
-		v, err := verdict.Decode([]byte(`{"schema":1,"station":"a/b/c","seq":1,"time":"2026-03-01T22:15:07Z","label":"` + label + `"}`))
+		v, err := verdict.Decode([]byte(
+			`{"schema":1,"station":"a/b/c","seq":1,"time":"2026-03-01T22:15:07Z","label":"` + label + `"}`))
 		if err != nil || v.Schema != 1 || v.Reject != reject {
 			t.Errorf("%s: %+v, %v", label, v, err)
 		}

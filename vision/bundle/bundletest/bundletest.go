@@ -1,5 +1,5 @@
 // Package bundletest makes small, valid bundles for tests: a few kilobytes, quick to sign and run.
-// Newcomers need Small.
+// Start with [Small].
 package bundletest
 
 import (
@@ -14,10 +14,11 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// Graph is a network with one layer of every kind, reading 12 x 10 px.
+// Graph returns a network with one layer of every kind, for images of 12 x 10 px.
 func Graph() graph.Graph {
 	return graph.Graph{Input: graph.Shape{H: 10, W: 12, C: 1}, Layers: []graph.Layer{
-		{Kind: graph.Conv2D, Name: "conv1", Filters: 3, Kernel: 3, Stride: 2, Padding: graph.Valid, Activation: graph.ReLU},
+		{Kind: graph.Conv2D, Name: "conv1", Filters: 3, Kernel: 3, Stride: 2, Padding: graph.Valid,
+			Activation: graph.ReLU},
 		{Kind: graph.MaxPool2D, Name: "pool1", Kernel: 2, Stride: 2, Padding: graph.Valid},
 		{Kind: graph.Flatten, Name: "flatten"},
 		{Kind: graph.Dense, Name: "dense1", Filters: 5, Activation: graph.ReLU},
@@ -26,7 +27,7 @@ func Graph() graph.Graph {
 	}}
 }
 
-// Model fills a network with random weights, always the same for a seed.
+// Model fills a network with random weights, which depend on the seed only.
 func Model(g graph.Graph, seed uint64) infer.Model {
 	steps, err := g.Plan()
 	if err != nil {
@@ -55,11 +56,11 @@ func Model(g graph.Graph, seed uint64) infer.Model {
 	return m
 }
 
-// Small is a valid bundle for every station. Its model and golden sums follow from the serial, so
-// that two serials make two models.
+// Small returns a valid bundle for every station. Its model and its golden sums depend on the
+// serial, so that two serials have different models.
 func Small(serial uint64) *bundle.Bundle { return Bundle(Graph(), serial) }
 
-// Bundle is Small with a network of any size.
+// Bundle is Small for any network.
 func Bundle(g graph.Graph, serial uint64) *bundle.Bundle {
 	b := &bundle.Bundle{
 		Model:     Model(g, serial),
@@ -72,10 +73,14 @@ func Bundle(g graph.Graph, serial uint64) *bundle.Bundle {
 		Provenance: bundle.Provenance{
 			Tool: "bundletest", Checkpoint: "00", Data: "11", Calibration: 4,
 		},
-		Evaluation: bundle.Evaluation{HeldOut: true, TruePositive: 9, FalsePositive: 1, TrueNegative: 8, FalseNegative: 2},
+		Evaluation: bundle.Evaluation{
+			HeldOut: true, TruePositive: 9, FalsePositive: 1, TrueNegative: 8, FalseNegative: 2,
+		},
 		Quantization: bundle.Quantization{
 			Images: 20, FloatAccuracy: 0.9, Int8Accuracy: 0.85, Agreement: 0.95, LargestShift: 0.04,
-			Layers: []bundle.LayerQuantization{{Name: "conv1", Range: 3.5, Saturated: 0.001}, {Name: "dense1", Range: 9}},
+			Layers: []bundle.LayerQuantization{
+				{Name: "conv1", Range: 3.5, Saturated: 0.001}, {Name: "dense1", Range: 9},
+			},
 		},
 	}
 	r, err := infer.NewRunner(&b.Model)
@@ -96,14 +101,14 @@ func Bundle(g graph.Graph, serial uint64) *bundle.Bundle {
 	return b
 }
 
-// Key is a signing key that follows from a number.
+// Key returns a signing key that depends on n only.
 func Key(n byte) ed25519.PrivateKey {
 	seed := make([]byte, ed25519.SeedSize)
 	seed[0] = n
 	return ed25519.NewKeyFromSeed(seed)
 }
 
-// Public is the key that trusts what Key(n) signed.
+// Public returns the public key of Key(n), as a list of trusted keys.
 func Public(n byte) []ed25519.PublicKey {
 	return []ed25519.PublicKey{Key(n).Public().(ed25519.PublicKey)}
 }
