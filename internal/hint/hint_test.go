@@ -10,7 +10,7 @@ import (
 // lensError is an error with advice.
 type lensError struct{}
 
-func (lensError) Error() string { return "the picture is black" }
+func (lensError) Error() string { return "the image is black" }
 func (lensError) Hint() string  { return "take the cap off" }
 
 func ExampleOf() {
@@ -19,7 +19,7 @@ func ExampleOf() {
 	fmt.Println(hint.Of(err))
 	fmt.Printf("%q\n", hint.Of(errors.New("an error without advice")))
 	// Output:
-	// look at the camera: the picture is black
+	// look at the camera: the image is black
 	// take the cap off
 	// ""
 }

@@ -82,7 +82,7 @@ type Bundle struct {
 	Reference *Reference `msg:"reference,omitempty"`
 	Golden    []Golden   `msg:"golden"`
 
-	// Of the file; set by Encode, Decode and Inspect.
+	// Properties of the file, set by Encode, Decode and Inspect.
 	id     string
 	signer Signer
 }
@@ -240,7 +240,8 @@ func (b *Bundle) Validate() error {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	if want := (graph.Shape{H: b.Spec.Height, W: b.Spec.Width, C: 1}); b.Model.Graph.Input != want {
-		return fmt.Errorf("%w: the preprocessing writes %v, the network reads %v", ErrInvalid, want, b.Model.Graph.Input)
+		return fmt.Errorf("%w: the preprocessing writes %v, the network reads %v",
+			ErrInvalid, want, b.Model.Graph.Input)
 	}
 	if len(b.Classes) != 2 || b.Classes[0] != string(verdict.Normal) || b.Classes[1] != string(verdict.Crack) {
 		return fmt.Errorf("%w: classes %q, want %s and %s", ErrInvalid, b.Classes, verdict.Normal, verdict.Crack)

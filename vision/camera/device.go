@@ -77,7 +77,8 @@ func openError(l Location, err error) error {
 	case l.Kind == RTSP:
 		e.Advice = "try the address with: ffprobe -rtsp_transport tcp " + l.String()
 	case l.Kind == GStreamer:
-		e.Advice = "try the pipeline with gst-launch-1.0; it must end in: videoconvert ! video/x-raw,format=BGR ! appsink"
+		e.Advice = "try the pipeline with gst-launch-1.0; " +
+			"it must end in: videoconvert ! video/x-raw,format=BGR ! appsink"
 	}
 	return e
 }

@@ -136,7 +136,8 @@ func TestReopeningStopsAtOnce(t *testing.T) {
 					Pause: Backoff{time.Minute, time.Minute}, Event: func(Event) {},
 				})
 				start := time.Now()
-				if _, err := r.Next(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != 10*time.Second {
+				_, err := r.Next(ctx)
+				if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != 10*time.Second {
 					t.Errorf("after %v: %v", time.Since(start), err)
 				}
 				time.Sleep(time.Minute)
@@ -154,7 +155,7 @@ func TestLoop(t *testing.T) {
 	closed := 0
 	for name, open := range map[string]func() Source{
 		"frames of their own": func() Source { return &script{frames: 3, end: io.EOF, closed: &closed} },
-		"one frame":           func() Source { return &inOrder{g: &reel{pictures: 3, closed: &closed}} },
+		"one frame":           func() Source { return &inOrder{g: &reel{images: 3, closed: &closed}} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			closed = 0
@@ -173,15 +174,15 @@ func TestLoop(t *testing.T) {
 
 // reel is a video with a number of images.
 type reel struct {
-	pictures int
-	closed   *int
+	images int
+	closed *int
 }
 
 func (r *reel) grab(*frame.Frame) error {
-	if r.pictures == 0 {
+	if r.images == 0 {
 		return io.EOF
 	}
-	r.pictures--
+	r.images--
 	return nil
 }
 

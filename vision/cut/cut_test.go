@@ -76,12 +76,14 @@ func TestSideWall(t *testing.T) {
 	}
 	for i, p := range c.Pieces {
 		next := c.Pieces[(i+1)%15]
-		if step := math.Mod(next.From-p.From+360, 360); math.Abs(step-24) > 0.2 || p.To-p.From < step/0.75-0.5 || p.To-p.From > 34 {
+		step := math.Mod(next.From-p.From+360, 360)
+		if math.Abs(step-24) > 0.2 || p.To-p.From < step/0.75-0.5 || p.To-p.From > 34 {
 			t.Errorf("piece %d: %g to %g degrees, the next from %g", i, p.From, p.To, next.From)
 		}
 		// The box contains the middle of the piece, in the direction of its angle.
 		sin, cos := math.Sincos(c.Angle(i) * math.Pi / 180)
-		if at := image.Pt(int(320+155*sin), int(240-155*cos)); !at.In(p.Crop) || p.Crop.Dx() > 160 || p.Crop.Dy() > 160 {
+		at := image.Pt(int(320+155*sin), int(240-155*cos))
+		if !at.In(p.Crop) || p.Crop.Dx() > 160 || p.Crop.Dy() > 160 {
 			t.Errorf("piece %d at %.0f degrees is in %v", i, c.Angle(i), p.Crop)
 		}
 		if !p.Region.In(p.Frame.Bounds()) || p.Region.Dy() != p.Frame.Height {
@@ -106,7 +108,8 @@ func TestAngleOfTiles(t *testing.T) {
 func TestWholeTireIsItsCrop(t *testing.T) {
 	f, tire := drawn(200, 110)
 	c, err := cut.New(cut.Options{View: cut.Tire, Margin: 0.02}).Cut(f, tire)
-	if want := tire.Crop(f.Bounds(), 0.02); err != nil || len(c.Pieces) != 1 || c.Pieces[0].Region != want || c.Crop != want {
+	want := tire.Crop(f.Bounds(), 0.02)
+	if err != nil || len(c.Pieces) != 1 || c.Pieces[0].Region != want || c.Crop != want {
 		t.Errorf("%+v, %v; want %v", c, err, want)
 	}
 }

@@ -17,9 +17,9 @@ type sub interface {
 	SubImage(r image.Rectangle) image.Image
 }
 
-// pictures returns one image of every kind, with random pixels, and a part of each that does not
+// everyKind returns one image of every kind, with random pixels, and a part of each that does not
 // begin at 0, 0.
-func pictures() map[string]image.Image {
+func everyKind() map[string]image.Image {
 	rng := rand.New(rand.NewPCG(1, 2))
 	fill := func(pix ...[]uint8) {
 		for _, p := range pix {
@@ -61,7 +61,7 @@ func pictures() map[string]image.Image {
 
 // For every kind of image, the fast loops equal a walk over img.At, which defines FromImage.
 func TestFromImageEqualsAt(t *testing.T) {
-	for name, img := range pictures() {
+	for name, img := range everyKind() {
 		t.Run(name, func(t *testing.T) {
 			f := frame.FromImage(img)
 			if err := f.Validate(); err != nil {
@@ -83,7 +83,7 @@ func TestFromImageEqualsAt(t *testing.T) {
 
 // For every kind of image, GrayFromImage equals FromImage followed by Gray.
 func TestGrayFromImage(t *testing.T) {
-	for name, img := range pictures() {
+	for name, img := range everyKind() {
 		t.Run(name, func(t *testing.T) {
 			f := frame.GrayFromImage(img)
 			if err := f.Validate(); err != nil || f.Format != frame.Gray {

@@ -124,7 +124,8 @@ func TestLayerOn(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", want.Name, got, want)
 		}
 	}
-	if _, err := (graph.Layer{Kind: graph.MaxPool2D, Kernel: 3, Stride: 1, Padding: graph.Valid}).On(graph.Shape{H: 2, W: 9, C: 1}); err == nil {
+	large := graph.Layer{Kind: graph.MaxPool2D, Kernel: 3, Stride: 1, Padding: graph.Valid}
+	if _, err := large.On(graph.Shape{H: 2, W: 9, C: 1}); err == nil {
 		t.Error("a window larger than its input was accepted")
 	}
 }

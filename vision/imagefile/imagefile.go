@@ -111,7 +111,8 @@ func decodeAs(r io.Reader, name string, fromImage func(image.Image) *frame.Frame
 	case len(data) == 0:
 		return nil, fmt.Errorf("%s: %w; copy it again from the camera, or remove it", name, ErrEmpty)
 	case len(data) > maxBytes:
-		return nil, fmt.Errorf("%s: %w: more than %d MB; save it with fewer pixels", name, ErrTooLarge, maxBytes/1_000_000)
+		return nil, fmt.Errorf("%s: %w: more than %d MB; save it with fewer pixels",
+			name, ErrTooLarge, maxBytes/1_000_000)
 	}
 	f, err := decode(data, fromImage)
 	if err != nil {
@@ -170,7 +171,8 @@ func foreign(data []byte) string {
 	if len(data) >= 12 && string(data[4:8]) == "ftyp" {
 		switch string(data[8:12]) {
 		case "heic", "heix", "hevc", "heim", "heis", "mif1", "msf1":
-			return "it is a HEIC photograph; export it as JPEG (on an iPhone: Settings, Camera, Formats, Most Compatible)"
+			return "it is a HEIC photograph; export it as JPEG " +
+				"(on an iPhone: Settings, Camera, Formats, Most Compatible)"
 		case "avif", "avis":
 			return "it is an AVIF image; save it as JPEG or PNG"
 		}

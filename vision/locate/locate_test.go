@@ -20,7 +20,8 @@ func TestCrop(t *testing.T) {
 		{"moved inside at the lower right", Tire{Centre: Point{800, 400}, Radius: 150}, 0.1,
 			image.Rect(600, 180, 960, 540)},
 		{"no larger than the frame", Tire{Centre: Point{480, 270}, Radius: 265}, 0.1, image.Rect(210, 0, 750, 540)},
-		{"a fixed region stays as it is", Tire{Centre: Point{50, 50}, Radius: 20, Region: image.Rect(10, 20, 90, 60)}, 0.1,
+		{"a fixed region stays as it is",
+			Tire{Centre: Point{50, 50}, Radius: 20, Region: image.Rect(10, 20, 90, 60)}, 0.1,
 			image.Rect(10, 20, 90, 60)},
 		{"a fixed region ends at the frame", Tire{Region: image.Rect(900, 500, 1000, 600)}, 0,
 			image.Rect(900, 500, 960, 540)},
@@ -40,11 +41,13 @@ func TestRegion(t *testing.T) {
 
 	always := NewRegion(rect, 0)
 	for _, s := range []scene{empty, full} {
-		if found := always.Find(s.draw()); len(found) != 1 || found[0].Region != rect || found[0].Centre != (Point{200, 150}) {
+		found := always.Find(s.draw())
+		if len(found) != 1 || found[0].Region != rect || found[0].Centre != (Point{200, 150}) {
 			t.Errorf("always present: %+v", found)
 		}
 	}
-	if found := NewRegion(image.Rectangle{}, 0).Find(empty.draw()); len(found) != 1 || found[0].Region != image.Rect(0, 0, 400, 300) {
+	found := NewRegion(image.Rectangle{}, 0).Find(empty.draw())
+	if len(found) != 1 || found[0].Region != image.Rect(0, 0, 400, 300) {
 		t.Errorf("the whole frame: %+v", found)
 	}
 	if found := NewRegion(image.Rect(500, 0, 600, 100), 0).Find(empty.draw()); len(found) != 0 {
