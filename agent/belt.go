@@ -43,7 +43,7 @@ func openBelt(d *daemon) (*belt, error) {
 		b.publish = d.link.uplink.PublishReject
 	}
 	t := d.cfg.Trigger
-	if t.Asked() {
+	if t.External() {
 		b.triggers = make(chan trigger.Trigger, waitingTriggers)
 	}
 	if t.Mode == config.TriggerPhotoEye {

@@ -13,8 +13,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// driftMonitor counts every verdict and compares its image with those that the model learned from. It
-// belongs to the goroutine of the loop.
+// driftMonitor counts every verdict and compares its image with those that the model learned from.
+// It belongs to the goroutine of the loop.
 type driftMonitor struct {
 	metrics *metrics.Metrics
 	page    *web.Page // may be nil

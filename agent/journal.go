@@ -12,7 +12,8 @@ import (
 	"tirewatch/agent/message"
 )
 
-// publishedGaps is how many of the newest gaps the status holds: it is retained and must stay small.
+// publishedGaps is how many of the newest gaps the status holds: it is retained and must stay
+// small.
 const publishedGaps = 8
 
 // reportJournal reports what the journal found when it was opened, and what never reached the

@@ -18,7 +18,7 @@ type liveLocator struct {
 	path string // of the configuration
 
 	mu  sync.Mutex
-	cfg config.Config // whose section [locate] holds; guarded by mu
+	cfg config.Config // its section [locate] is the current one; guarded by mu
 }
 
 func newLiveLocator(cfg *config.Config, path string) *liveLocator {
@@ -40,7 +40,7 @@ func (s *liveLocator) Where() (mode string, region []int, learn int) {
 	return s.cfg.Locate.Mode, slices.Clone(s.cfg.Locate.Region), learnedFrames(&s.cfg)
 }
 
-// Move takes effect with the next frame, and is written into the configuration for the next start.
+// Move takes effect with the next frame. It is saved in the configuration for the next start.
 func (s *liveLocator) Move(mode string, region []int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -39,8 +39,8 @@ func openModels(cfg *config.Config, log *slog.Logger) (*models.Store, error) {
 	return store, nil
 }
 
-// outdated says that a bundle was good once: a station that has had others since works on without
-// it, and waits for a new one.
+// outdated tells that the initial bundle was good once. The station has had others since: it starts
+// without it and waits for a new one.
 func outdated(err error) bool {
 	return errors.As(err, new(*models.SerialError)) || errors.As(err, new(*models.GivenUpError)) ||
 		errors.As(err, new(*models.RevokedError)) || errors.As(err, new(*models.ExpiredError))

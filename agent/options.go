@@ -33,7 +33,8 @@ func CameraOptions(c config.Camera, log *slog.Logger) (camera.Options, error) {
 	}, err
 }
 
-// ModelOptions returns the options of the model store. It reads the public keys and the revocations.
+// ModelOptions returns the options of the model store. It reads the public keys and the
+// revocations.
 func ModelOptions(cfg *config.Config, log *slog.Logger) (models.Options, error) {
 	keys, err := bundle.ReadPublicKeys(cfg.Model.Keys)
 	if err != nil {

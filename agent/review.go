@@ -41,7 +41,8 @@ func (r reviewQueue) Next(n int) (waiting []verdict.Verdict, err error) {
 	return waiting, nil
 }
 
-// Label implements web.Review. An empty label, for a crop that shows neither, takes it off the queue too.
+// Label implements web.Review. An empty label, for a crop that shows neither, takes it off the
+// queue too.
 func (r reviewQueue) Label(seq uint64, label verdict.Label) error {
 	said := map[verdict.Label]review.Label{verdict.Crack: review.Crack, verdict.Normal: review.Normal, "": review.Unsure}
 	return r.queue.Label(seq, said[label])

@@ -121,7 +121,7 @@ func (r *reader) trigger(c *Config) {
 	between(r, "trigger.delay", t.Delay, 0, Duration(time.Minute))
 	between(r, "trigger.window", t.Window, Duration(10*time.Millisecond), Duration(time.Minute))
 	between(r, "trigger.min_gap", t.MinGap, 0, Duration(time.Minute))
-	r.rule("trigger.budget", !t.Asked() || t.Budget == 0 || t.Budget >= t.Delay+t.Window,
+	r.rule("trigger.budget", !t.External() || t.Budget == 0 || t.Budget >= t.Delay+t.Window,
 		"%v is too short: want at least trigger.delay + trigger.window, %v", t.Budget, t.Delay+t.Window)
 }
 

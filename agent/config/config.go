@@ -267,8 +267,8 @@ const (
 	TriggerCommand  = "command"
 )
 
-// Asked reports whether triggers arrive from outside: from a photo-eye or as commands.
-func (t Trigger) Asked() bool { return t.Mode == TriggerPhotoEye || t.Mode == TriggerCommand }
+// External reports whether triggers arrive from outside: from a photo-eye or as commands.
+func (t Trigger) External() bool { return t.Mode == TriggerPhotoEye || t.Mode == TriggerCommand }
 
 // Values of Trigger.Active and Reject.Active.
 const (

@@ -1,8 +1,8 @@
 // Package message is what a station and its readers say to each other: the JSON messages and the
 // topics that carry them.
 //
-//	station: verdict, status, health, model, reject, selfcheck, command/reply -> broker -> SCADA, toolbox
-//	toolbox, PLC: model/set, command                                          -> broker -> station
+//	station: verdict, status, health, model, reject, ... -> broker -> SCADA, toolbox
+//	toolbox, PLC: model/set, command                    -> broker -> station
 //
 // Package verdict has the verdict itself. The package knows no MQTT client: package uplink sends and
 // receives, the page and the metrics show the same [Health].

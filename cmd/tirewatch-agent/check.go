@@ -75,7 +75,7 @@ func triggerWords(cfg *config.Config) string {
 	case config.TriggerCommand:
 		words = "one verdict for each command trigger"
 	}
-	if t.Asked() {
+	if t.External() {
 		words += fmt.Sprintf(", from at most %d frames, which are waited for for %v from %v after it", t.Frames, t.Window, t.Delay)
 		if cfg.Locate.Mode == config.LocateRegion {
 			words += "; with a fixed region nobody notices a trigger that is missing"
