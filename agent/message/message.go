@@ -1,11 +1,11 @@
-// Package message is what a station and its readers say to each other: the JSON messages and the
-// topics that carry them.
+// Package message defines the JSON messages of a station and the MQTT topics that carry them.
 //
 //	station: verdict, status, health, model, reject, ... -> broker -> SCADA, toolbox
 //	toolbox, PLC: model/set, command                    -> broker -> station
 //
-// Package verdict has the verdict itself. The package knows no MQTT client: package uplink sends and
-// receives, the page and the metrics show the same [Health].
+// The verdict itself is in package verdict. This package contains no MQTT client: package uplink
+// sends and receives, and the page and the metrics show the same [Health]. Start with [Topics] and
+// [Status].
 package message
 
 import (
@@ -16,32 +16,31 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// Status says whether a station is there. It is retained, so whoever subscribes learns it at once;
-// all as JSON.
+// Status says whether a station is online. It is retained, so a new subscriber receives it at once.
 type Status struct {
 	State State `json:"state"`
-	// when State began; the broker's word for a lost station has none
+	// when State began; absent when the broker reports a lost connection
 	Since   time.Time `json:"since,omitzero"`
 	Reason  string    `json:"reason,omitempty"`  // why it is offline
 	Version string    `json:"version,omitempty"` // of the agent
 	Model   string    `json:"model,omitempty"`   // hash of the active bundle
-	// what keeps an online station from working, such as a lost camera
+	// why an online station does not work, for example a lost camera
 	Problem string `json:"problem,omitempty"`
 
-	// What the broker never got, since the station's first verdict. A receiver that misses numbers
-	// finds them here, or has lost them itself.
+	// Verdicts that will never reach the broker, since the station's first one. If a receiver misses
+	// a number that is not listed here, the receiver lost it.
 	Lost uint64 `json:"lost,omitempty"` // verdicts, as far as their number is known
-	Gaps []Gap  `json:"gaps,omitempty"` // the newest ones, the newest first
+	Gaps []Gap  `json:"gaps,omitempty"` // the latest gaps, newest first
 }
 
-// Gap is a run of sequence numbers of which some or all never reach the broker.
+// Gap is a range of sequence numbers of which some or all never reach the broker.
 type Gap struct {
 	First uint64 `json:"first"`
 	Last  uint64 `json:"last"`
-	// verdicts in it that were not delivered; absent when that is not known
+	// verdicts in the range that were not delivered; absent if unknown
 	Lost uint64    `json:"lost,omitempty"`
 	Why  string    `json:"why"`
-	Time time.Time `json:"time"` // when the station noticed
+	Time time.Time `json:"time"` // when the station noticed the gap
 }
 
 // State of a station, seen from the broker.
@@ -56,65 +55,66 @@ const (
 const (
 	ReasonStopped = "stopped"
 	ReasonLost    = "connection lost"
-	ReasonFailed  = "failed to start" // and how often and why: systemd has given up for now
+	// systemd has stopped restarting the agent for now; the message adds how often it failed and why
+	ReasonFailed = "failed to start"
 )
 
-// Health is how a station fares, in figures; what is wrong in words stands in Status. Counts are
-// those since the agent started. It is sent every mqtt.health_period and retained, so whoever
-// subscribes sees the latest: Time says how old it is.
+// Health holds the station's counters and gauges. Problems in words are in [Status]. Counters start
+// at 0 with the agent. It is sent every mqtt.health_period and retained, so a new subscriber
+// receives the latest: Time says how old it is.
 type Health struct {
 	Time     time.Time         `json:"time"`
 	Since    time.Time         `json:"since"` // when the agent started
 	Frames   uint64            `json:"frames"`
 	Verdicts map[string]uint64 `json:"verdicts"`           // by label
 	Triggers map[string]uint64 `json:"triggers,omitempty"` // by kind
-	// by what was wrong: double, late, missing, bounce
+	// by fault: double, late, missing, bounce
 	TriggerErrors map[string]uint64 `json:"trigger_errors,omitempty"`
-	// that the output gave, and those that it missed: sent, missed
+	// by result: sent to the output, missed
 	Rejects        map[string]uint64 `json:"rejects,omitempty"`
 	CameraRestarts uint64            `json:"camera_restarts"`
-	ModelSerial    uint64            `json:"model_serial"` // 0: no model judges yet
+	ModelSerial    uint64            `json:"model_serial"` // 0: no active model
 	// verdicts that wait for the broker's acknowledgement
 	Queued  int     `json:"queued"`
-	OldestS float64 `json:"oldest_s"` // age of the oldest of them, s
+	OldestS float64 `json:"oldest_s"` // age of the oldest queued verdict, s
 
-	// MS are mean times of the verdicts since the message before, of their deciding frames, ms;
-	// absent when there was none.
+	// MS holds mean times for the deciding frames of all verdicts since the previous message, ms.
+	// Absent without a verdict.
 	MS *verdict.Duration `json:"ms,omitempty"`
 
-	// Absent where this machine does not tell.
+	// Absent if this machine does not report them.
 	TemperatureC  *float64 `json:"temperature_c,omitempty"`   // of the hottest sensor
 	MemoryBytes   *uint64  `json:"memory_bytes,omitempty"`    // resident, of the agent
-	DiskFreeBytes *uint64  `json:"disk_free_bytes,omitempty"` // where the journal is
+	DiskFreeBytes *uint64  `json:"disk_free_bytes,omitempty"` // on the file system of the journal
 
-	// by statistic; empty when the model's bundle has no reference
+	// by statistic; empty if the model's bundle contains no reference
 	Drift map[string]Drift `json:"drift,omitempty"`
 }
 
-// Drift is how far a rolling mean lies from the model's reference.
+// Drift is the distance of a rolling mean from the model's reference.
 type Drift struct {
 	Deviations float64 `json:"deviations"` // in standard deviations of the reference, signed
 	Alarm      bool    `json:"alarm,omitempty"`
 }
 
-// ModelState says which networks a station holds and what became of the last pushed bundle.
+// ModelState says which models a station holds and whether it accepted the last pushed bundle.
 type ModelState struct {
-	// what verdicts come from; null before the first bundle
+	// the model that makes the verdicts; null before the first bundle
 	Active    *ModelRef   `json:"active"`
-	Candidate *Candidate  `json:"candidate,omitempty"` // the active one, while it is on probation
-	Previous  *ModelRef   `json:"previous,omitempty"`  // what the command rollback goes back to
-	Last      *ModelEvent `json:"last,omitempty"`      // what led here
-	// to the last pushed bundle since the agent started
+	Candidate *Candidate  `json:"candidate,omitempty"` // the active model, while it is on probation
+	Previous  *ModelRef   `json:"previous,omitempty"`  // the command rollback activates it
+	Last      *ModelEvent `json:"last,omitempty"`      // the last change
+	// to the last bundle pushed since the agent started
 	Answer *Answer `json:"answer,omitempty"`
 }
 
-// Candidate is a bundle on probation and how far it has come.
+// Candidate is a bundle on probation, with its progress.
 type Candidate struct {
 	ModelRef
 	Verdicts      int `json:"verdicts"`
 	Of            int `json:"of"`            // verdicts that end the probation
-	Compared      int `json:"compared"`      // tires that the model before judged too
-	Disagreements int `json:"disagreements"` // of them it judged differently
+	Compared      int `json:"compared"`      // tires that the previous model judged too
+	Disagreements int `json:"disagreements"` // compared tires with a different verdict
 }
 
 // ModelEvent is a change of the active bundle and its reason, as in the station's events.jsonl.
@@ -133,44 +133,43 @@ type ModelRef struct {
 	Since  time.Time `json:"since"`
 }
 
-// Answer is what a station says to a pushed bundle. Time and Count together never repeat, so an
-// answer that was retained before a push differs from the answer to it even when it is about the
-// same bundle.
+// Answer is a station's answer to a pushed bundle. The pair of Time and Count is unique, so an
+// answer retained before a push differs from the answer to that push, even for the same bundle.
 type Answer struct {
-	Hash     string    `json:"hash"` // of the bytes that were pushed
+	Hash     string    `json:"hash"` // of the pushed bytes
 	Accepted bool      `json:"accepted"`
 	Reason   string    `json:"reason,omitempty"` // of a refusal
 	Time     time.Time `json:"time"`
 	Count    uint64    `json:"count"` // answers since the agent started
 }
 
-// Command asks a station to do something. ID is the sender's and comes back in the reply.
+// Command asks a station to do something. The sender chooses ID; the reply repeats it.
 type Command struct {
 	ID   string `json:"id"`
 	Name string `json:"command"`
 
-	// Of a trigger: the PLC's name for the part, and when it passed; absent: now.
+	// Only for a trigger: the PLC's name for the part, and when the tire passed (absent: now).
 	Part string    `json:"part,omitempty"`
 	Time time.Time `json:"time,omitzero"`
 
-	Reply func(err error) `json:"-"` // to be called once; nil means done. It does not block.
+	Reply func(err error) `json:"-"` // must be called once; nil means done. It does not block.
 }
 
-// Reject says that a tire must leave the belt. It is sent at once or never: a PLC that gets it late
-// would throw another tire off.
+// Reject says that a tire must leave the belt. It is sent at once or never: a PLC that receives it
+// late would eject another tire.
 type Reject struct {
 	Station string        `json:"station"`
 	Seq     uint64        `json:"seq"`    // of the verdict
-	Middle  time.Time     `json:"middle"` // when the tire was in the middle of the picture, UTC
+	Middle  time.Time     `json:"middle"` // when the tire was in the middle of the frame, UTC
 	Label   verdict.Label `json:"label"`
 	Reason  string        `json:"reason,omitempty"`
 	Trigger string        `json:"trigger,omitempty"`
 	Part    string        `json:"part,omitempty"`
 
-	Missed func(err error) `json:"-"` // told when the broker did not get it
+	Missed func(err error) `json:"-"` // called when the broker did not receive it
 }
 
-// CommandReply is the answer to a Command.
+// CommandReply is the answer to a [Command].
 type CommandReply struct {
 	ID    string `json:"id"`
 	Name  string `json:"command"`
@@ -178,10 +177,10 @@ type CommandReply struct {
 	Error string `json:"error,omitempty"`
 }
 
-// MaxBundle bounds a pushed bundle. bytes
+// MaxBundle is the largest size of a pushed bundle, bytes.
 const MaxBundle = 64 << 20
 
-// BundleHash names the bytes of a bundle: the first 16 hex digits of their SHA-256.
+// BundleHash identifies a bundle by its bytes: the first 16 hex digits of their SHA-256.
 func BundleHash(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:8])
