@@ -2,7 +2,7 @@ package message
 
 import "strings"
 
-// Topics returns the topic names of one station.
+// Topics builds the topic names of one station.
 type Topics struct {
 	Root    string // usually tirewatch
 	Station string // site/line/name

@@ -12,7 +12,7 @@ import (
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 )
 
-// CommandError is a station's answer that it did not do what it was asked for.
+// CommandError says that a station refused a command.
 type CommandError struct {
 	Station string
 	Command string
@@ -20,7 +20,7 @@ type CommandError struct {
 }
 
 func (e *CommandError) Error() string {
-	return fmt.Sprintf("station %s did not %s: %s", e.Station, e.Command, e.Reason)
+	return fmt.Sprintf("station %s refused the command %s: %s", e.Station, e.Command, e.Reason)
 }
 
 // Ask sends a command to a station and waits until it is done or ctx ends. Errors: *CommandError,
@@ -41,20 +41,21 @@ func ask(ctx context.Context, opts Target, command string) error {
 	if p.status.State != message.Online {
 		return fmt.Errorf("%w: %s", ErrOffline, p.describe())
 	}
-	topics := message.Topics{Root: p.MQTT.Root, Station: p.Station}
+	topics := p.topics()
 	replies := make(chan message.CommandReply, 64)
-	granted, err := subscribe(ctx, p.client, p.lost, map[string]byte{topics.CommandReply(): 1}, func(_ mqtt.Client, m mqtt.Message) {
+	handle := func(_ mqtt.Client, m mqtt.Message) {
 		var r message.CommandReply
 		if json.Unmarshal(m.Payload(), &r) != nil {
 			return
 		}
 		select {
 		case replies <- r:
-		default: // a flood of others' replies; ours comes again with the next attempt
+		default: // too many replies to others; a new attempt sends ours again
 		}
-	})
+	}
+	granted, err := subscribe(ctx, p.client, p.lost, map[string]byte{topics.CommandReply(): 1}, handle)
 	if err != nil {
-		return err
+		return brokerError(p.MQTT, err)
 	}
 	if !granted[topics.CommandReply()] {
 		return fmt.Errorf("%w to read %s", ErrForbidden, topics.CommandReply())
@@ -65,34 +66,31 @@ func ask(ctx context.Context, opts Target, command string) error {
 		select {
 		case r := <-replies:
 			switch {
-			case r.ID != id: // to somebody else
+			case r.ID != id: // a reply to somebody else
 			case r.OK:
 				return nil
 			default:
 				return &CommandError{Station: p.Station, Command: command, Reason: r.Error}
 			}
-		case <-p.messages: // status and model go on coming
+		case <-p.messages: // later status and model messages are ignored
 		case err := <-p.lost:
-			return fmt.Errorf("broker %s: connection lost (%w)", p.MQTT.Broker, err)
+			return brokerError(p.MQTT, lostError(err))
 		case <-ctx.Done():
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return fmt.Errorf("%w in time: %s", ErrNoAnswer, p.describe())
-			}
-			return ctx.Err()
+			return p.noAnswer(ctx)
 		}
 	}
 }
 
-// Known is what the broker knows of a station.
+// Known is what the broker knows about a station.
 type Known struct {
 	Station string              `json:"station"`
 	Status  *message.Status     `json:"status"`
 	Model   *message.ModelState `json:"model"`
-	// the last figures that it sent; nil: it sends none, or this client may not read them
+	// the last health message; nil if there is none, or if this client must not read it
 	Health *message.Health `json:"health,omitempty"`
 }
 
-// Inquire returns what the broker knows of a station, which may be offline.
+// Inquire returns what the broker knows about a station. The station may be offline.
 func Inquire(ctx context.Context, opts Target) (*Known, error) {
 	p, err := dialStation(ctx, opts)
 	if err != nil {
@@ -105,7 +103,7 @@ func Inquire(ctx context.Context, opts Target) (*Known, error) {
 	return &Known{Station: p.Station, Status: p.status, Model: p.model, Health: p.health}, nil
 }
 
-// dialStation connects and learns what the broker has retained about a station.
+// dialStation connects and reads what the broker has retained about a station.
 func dialStation(ctx context.Context, opts Target) (*stationClient, error) {
 	client, lost, err := connect(ctx, opts.MQTT, nil)
 	if err != nil {
@@ -115,11 +113,19 @@ func dialStation(ctx context.Context, opts Target) (*stationClient, error) {
 	p := &stationClient{Target: opts, client: client, lost: lost, messages: make(chan mqtt.Message, 64)}
 	p.leave = func() {
 		cancel()
-		client.Disconnect(uint(goodbye.Milliseconds()))
+		client.Disconnect(uint(goodbyeTimeout.Milliseconds()))
 	}
 	if err := p.learn(ctx); err != nil {
 		p.leave()
 		return nil, err
 	}
 	return p, nil
+}
+
+// noAnswer is the error of a station that did not answer before ctx ended.
+func (p *stationClient) noAnswer(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("%w in time: %s", ErrNoAnswer, p.describe())
+	}
+	return ctx.Err()
 }

@@ -22,16 +22,16 @@ import (
 // Limits of one connection.
 const (
 	connectTimeout = 10 * time.Second
-	// also how long paho holds on to a message when the connection breaks in that moment
+	// also how long paho holds on to a message if the connection breaks at that moment
 	writeTimeout = 3 * time.Second
-	// a broker calls a silent station lost after one and a half of it
+	// a broker declares a silent station lost after one and a half times this
 	keepAlive   = 30 * time.Second
 	pingTimeout = 10 * time.Second
 )
 
-// clientOptions prepares one connection. Files are read anew each time, so that a changed password
-// or certificate needs no restart. paho gets nothing to remember: it neither reconnects nor
-// resumes, and the session at the broker ends with the connection.
+// clientOptions returns the options of one connection. Files are read each time, so that a new
+// password or certificate needs no restart. paho must not remember anything: it does not reconnect
+// or resume, and the broker's session ends with the connection.
 func clientOptions(cfg config.MQTT) (*mqtt.ClientOptions, error) {
 	broker, err := brokerURL(cfg.Broker)
 	if err != nil {
@@ -41,7 +41,7 @@ func clientOptions(cfg config.MQTT) (*mqtt.ClientOptions, error) {
 		AddBroker(broker.String()).
 		SetClientID(cfg.ClientID).
 		SetUsername(cfg.Username).
-		SetProtocolVersion(4). // paho would try a refused password again with MQTT 3.1
+		SetProtocolVersion(4). // otherwise paho tries a refused password again with MQTT 3.1
 		SetCleanSession(true).
 		SetAutoReconnect(false).
 		SetConnectRetry(false).
@@ -68,11 +68,11 @@ func clientOptions(cfg config.MQTT) (*mqtt.ClientOptions, error) {
 	return o, nil
 }
 
-// brokerURL makes the scheme mqtt or mqtts and adds the port that goes with it.
+// brokerURL parses the URL of a broker. The result has the scheme mqtt or mqtts and a port.
 func brokerURL(broker string) (*url.URL, error) {
 	u, err := url.Parse(broker)
-	if err != nil {
-		return nil, fmt.Errorf("broker %q: %w", broker, err)
+	if err != nil || u.Hostname() == "" {
+		u = new(url.URL)
 	}
 	port := "1883"
 	switch u.Scheme {
@@ -81,15 +81,32 @@ func brokerURL(broker string) (*url.URL, error) {
 	case "mqtts", "ssl":
 		u.Scheme, port = "mqtts", "8883"
 	default:
-		return nil, fmt.Errorf("broker %q: want mqtt://HOST or mqtts://HOST", broker)
-	}
-	if u.Hostname() == "" {
-		return nil, fmt.Errorf("broker %q: names no host", broker)
+		return nil, fmt.Errorf("invalid broker URL %q: want mqtt://HOST or mqtts://HOST", redacted(broker))
 	}
 	if u.Port() == "" {
 		u.Host = net.JoinHostPort(u.Hostname(), port)
 	}
 	return u, nil
+}
+
+// redacted returns the URL of a broker with its password, if any, replaced by xxxxx. The URL may be
+// invalid: the password is everything between the first colon of the user and the last @.
+func redacted(broker string) string {
+	at := strings.LastIndex(broker, "@")
+	if at < 0 {
+		return broker
+	}
+	start := strings.Index(broker[:at], "://")
+	if start >= 0 {
+		start += len("://")
+	} else {
+		start = 0
+	}
+	user, _, found := strings.Cut(broker[start:at], ":")
+	if !found {
+		return broker
+	}
+	return broker[:start] + user + ":xxxxx" + broker[at:]
 }
 
 func tlsConfig(cfg config.MQTT, host string) (*tls.Config, error) {
@@ -101,7 +118,7 @@ func tlsConfig(cfg config.MQTT, host string) (*tls.Config, error) {
 		}
 		t.RootCAs = x509.NewCertPool()
 		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("CA file %s holds no PEM certificate", cfg.CAFile)
+			return nil, fmt.Errorf("CA file %s contains no PEM certificate", cfg.CAFile)
 		}
 	}
 	if cfg.CertFile != "" {
@@ -114,9 +131,9 @@ func tlsConfig(cfg config.MQTT, host string) (*tls.Config, error) {
 	return t, nil
 }
 
-// connect opens a connection. lost receives at most one error, when the open connection ends by
-// itself.
-func connect(ctx context.Context, cfg config.MQTT, adjust func(*mqtt.ClientOptions)) (client mqtt.Client, lost <-chan error, err error) {
+// connect opens a connection. lost receives at most one error, when the open connection breaks.
+func connect(ctx context.Context, cfg config.MQTT, adjust func(*mqtt.ClientOptions)) (
+	client mqtt.Client, lost <-chan error, err error) {
 	o, err := clientOptions(cfg)
 	if err != nil {
 		return nil, nil, err
@@ -132,7 +149,7 @@ func connect(ctx context.Context, cfg config.MQTT, adjust func(*mqtt.ClientOptio
 	case <-token.Done():
 	case <-ctx.Done():
 		c.Disconnect(0)
-		return nil, nil, ctx.Err()
+		return nil, nil, brokerError(cfg, contextError(ctx, "connect"))
 	}
 	if err := token.Error(); err != nil {
 		return nil, nil, explain(cfg, err)
@@ -140,20 +157,35 @@ func connect(ctx context.Context, cfg config.MQTT, adjust func(*mqtt.ClientOptio
 	return c, ended, nil
 }
 
-// ConnectError is why there is no connection.
+// brokerError adds the broker to an error.
+func brokerError(cfg config.MQTT, err error) error {
+	return fmt.Errorf("broker %s: %w", redacted(cfg.Broker), err)
+}
+
+// lostError is the error of a broken connection.
+func lostError(err error) error { return fmt.Errorf("connection lost (%w)", err) }
+
+// contextError says what was not finished when ctx ended.
+func contextError(ctx context.Context, action string) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("%s: no answer in time (%w)", action, ctx.Err())
+	}
+	return fmt.Errorf("%s: stopped (%w)", action, ctx.Err())
+}
+
+// ConnectError says why there is no connection.
 type ConnectError struct {
-	Broker string
-	// what is wrong, the same for the same cause, while Err may name a port that differs in each
-	// attempt
+	Broker string // URL, without its password
+	// what is wrong. The same for the same cause; Err may differ, for it may contain a local port.
 	Text   string
-	Advice string // what to look at; may be empty
-	Err    error
+	Advice string // what to check; may be empty
+	Err    error  // of the network or the MQTT library
 }
 
 func (e *ConnectError) Error() string { return fmt.Sprintf("%s (%v)", e.cause(), e.Err) }
 func (e *ConnectError) Unwrap() error { return e.Err }
 
-// cause is the error without what may differ between two attempts.
+// cause is the error without the part that may differ between two attempts.
 func (e *ConnectError) cause() string {
 	text := fmt.Sprintf("broker %s: %s", e.Broker, e.Text)
 	if e.Advice != "" {
@@ -162,54 +194,94 @@ func (e *ConnectError) cause() string {
 	return text
 }
 
-// Refused tells whether the broker was there and did not let the client in, for its name, password
-// or client id.
+// Refused reports whether the broker answered and refused the client's name, password or client id.
 func Refused(err error) bool {
-	return errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword) || errors.Is(err, packets.ErrorRefusedNotAuthorised) || errors.Is(err, packets.ErrorRefusedIDRejected)
+	return refusedLogin(err) || errors.Is(err, packets.ErrorRefusedIDRejected)
 }
 
-// explain says in a technician's words why there is no connection and what can be done.
+func refusedLogin(err error) bool {
+	return errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword) || errors.Is(err, packets.ErrorRefusedNotAuthorised)
+}
+
+// explain says in a technician's words why there is no connection and what to check.
 func explain(cfg config.MQTT, err error) error {
+	err = withoutPrefix(err)
+	text, advice, ok := explainRefusal(cfg, err)
+	if !ok {
+		text, advice, ok = explainTLS(err)
+	}
+	if !ok {
+		text, advice = explainNetwork(err)
+	}
+	return &ConnectError{Broker: redacted(cfg.Broker), Text: text, Advice: advice, Err: err}
+}
+
+// withoutPrefix removes paho's "network Error : " from an error of the network.
+func withoutPrefix(err error) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		if all := joined.Unwrap(); len(all) == 2 && all[0] == packets.ErrorNetworkError {
+			return all[1]
+		}
+	}
+	return err
+}
+
+// explainRefusal explains an MQTT answer that refuses the connection.
+func explainRefusal(cfg config.MQTT, err error) (text, advice string, ok bool) {
+	switch {
+	case refusedLogin(err) && cfg.Username == "":
+		return "it requires a user name", "set the user name and password file", true
+	case refusedLogin(err):
+		return fmt.Sprintf("it refuses user %q", cfg.Username), "check the user name and the password file", true
+	case errors.Is(err, packets.ErrorRefusedIDRejected):
+		return fmt.Sprintf("it refuses client id %q", cfg.ClientID), "set another client id", true
+	case errors.Is(err, packets.ErrorRefusedServerUnavailable):
+		return "it reports that it is unavailable", "read the broker's log", true
+	}
+	return "", "", false
+}
+
+// explainTLS explains a failed TLS handshake, or a connection whose two sides do not agree on TLS.
+func explainTLS(err error) (text, advice string, ok bool) {
+	var (
+		authority x509.UnknownAuthorityError
+		hostname  x509.HostnameError
+		invalid   x509.CertificateInvalidError
+		record    tls.RecordHeaderError
+		operation *net.OpError
+	)
+	switch {
+	case errors.As(err, &authority):
+		return "its certificate is signed by an unknown authority", "set the CA file", true
+	case errors.As(err, &hostname):
+		return "its certificate is for another host", "use the host name in the certificate", true
+	case errors.As(err, &invalid):
+		return "its certificate is not valid", "check the dates of the certificate, and the clock of this machine", true
+	case errors.As(err, &record), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+		return "it closes the connection at once",
+			"it may use another protocol on this port (mqtts:// needs its TLS port), or require a client certificate", true
+	case errors.As(err, &operation) && operation.Op == "remote error": // crypto/tls: an alert from the other side
+		return "it ends the TLS handshake",
+			"it may require a client certificate, or support only TLS older than 1.2", true
+	case strings.Contains(err.Error(), "unsupported protocol version"): // crypto/tls has no type for it
+		return "it supports only TLS older than 1.2, which is not safe", "update the broker", true
+	}
+	return "", "", false
+}
+
+// explainNetwork explains every other error.
+func explainNetwork(err error) (text, advice string) {
 	var (
 		unknownHost *net.DNSError
-		authority   x509.UnknownAuthorityError
-		hostname    x509.HostnameError
-		invalid     x509.CertificateInvalidError
-		record      tls.RecordHeaderError
-		operation   *net.OpError
 		timeout     net.Error
 	)
-	trouble := func(text, advice string) error {
-		return &ConnectError{Broker: cfg.Broker, Text: text, Advice: advice, Err: err}
-	}
 	switch {
-	case errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword), errors.Is(err, packets.ErrorRefusedNotAuthorised):
-		if cfg.Username == "" {
-			return trouble("it lets nobody in without a user name", "set the user name and password file")
-		}
-		return trouble(fmt.Sprintf("it refuses user %q", cfg.Username), "check the user name and the password file")
-	case errors.Is(err, packets.ErrorRefusedIDRejected):
-		return trouble(fmt.Sprintf("it refuses the client id %q", cfg.ClientID), "set another")
-	case errors.Is(err, packets.ErrorRefusedServerUnavailable):
-		return trouble("it answers that it is unavailable", "look at the broker's log")
 	case errors.As(err, &unknownHost):
-		return trouble(fmt.Sprintf("the name %s cannot be found", unknownHost.Name), "check the broker's name, and this machine's network and DNS")
+		return fmt.Sprintf("host %s not found", unknownHost.Name), "check the host name, and this machine's network and DNS"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return trouble("nothing listens there", "check that the broker runs, and the port")
-	case errors.As(err, &authority):
-		return trouble("its certificate comes from an unknown authority", "set the CA file")
-	case errors.As(err, &hostname):
-		return trouble("its certificate is for another host", "use the name in the certificate")
-	case errors.As(err, &invalid):
-		return trouble("its certificate is not valid", "check its dates, and the clock of this machine")
-	case errors.As(err, &record), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
-		return trouble("it closes the connection at once", "it may speak another protocol on this port (mqtts:// wants its TLS port), or want a client certificate")
-	case errors.As(err, &operation) && operation.Op == "remote error": // how crypto/tls names an alert of the other side
-		return trouble("it breaks the TLS handshake off", "it may want a client certificate, or speak only TLS older than 1.2")
-	case strings.Contains(err.Error(), "unsupported protocol version"): // crypto/tls has no type for it
-		return trouble("it speaks only TLS older than 1.2, which is not safe", "update the broker")
+		return "nothing listens there", "check the port, and that the broker is running"
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return trouble("it does not answer", "check address, network and firewall")
+		return "it does not answer", "check the address, the network and the firewall"
 	}
-	return trouble("no connection", "")
+	return "the connection failed", ""
 }

@@ -17,17 +17,16 @@ import (
 )
 
 const (
-	// replayPause lies between two messages of history, which are 50 verdicts each: a broker drops
-	// what a host cannot take in time.
+	// replayPause is the time between two messages of history, of 50 verdicts each: a broker drops
+	// what a host cannot receive in time.
 	replayPause = 50 * time.Millisecond
-	// rememberPause is how often it is noted on the card which verdicts count as delivered.
-	rememberPause = time.Minute
-	// maxStates bounds the STATE messages that wait.
+	// savePause is how often the session file records which verdicts count as delivered.
+	savePause = time.Minute
+	// maxStates is the largest number of STATE messages that wait.
 	maxStates = 16
 )
 
-// EdgeNode is the station's Sparkplug session: a connection of its own, with its own client id and
-// will.
+// EdgeNode is the station's Sparkplug session. It has its own connection, client id and will.
 type EdgeNode struct {
 	cfg      config.MQTT
 	node     *sparkplug.Node
@@ -35,7 +34,7 @@ type EdgeNode struct {
 	log      *slog.Logger
 	progress func()
 
-	changed chan struct{} // capacity 1: the facts are to be told
+	changed chan struct{} // capacity 1: facts were changed
 
 	pause       time.Duration // see firstPause
 	replayPause time.Duration // see the constant
@@ -44,14 +43,16 @@ type EdgeNode struct {
 	facts sparkplug.Facts // guarded by mu
 }
 
-// NewEdgeNode prepares the session; Run makes it work. cfg is the connection with the session's own
-// client id, wake receives when a verdict was stored, progress is as Options.Progress.
+// NewEdgeNode prepares the session; Run starts it. cfg contains the session's own client id, wake
+// receives when a verdict was stored, and progress is called like Options.Progress.
 func NewEdgeNode(cfg config.MQTT, node *sparkplug.Node, wake <-chan struct{}, log *slog.Logger, progress func()) *EdgeNode {
-	return &EdgeNode{cfg: cfg, node: node, wake: wake, log: log, progress: progress,
-		changed: make(chan struct{}, 1), pause: firstPause, replayPause: replayPause}
+	return &EdgeNode{
+		cfg: cfg, node: node, wake: wake, log: log, progress: progress,
+		changed: make(chan struct{}, 1), pause: firstPause, replayPause: replayPause,
+	}
 }
 
-// Change changes what the edge node reports beside verdicts. It does not block.
+// Change changes what the edge node reports in addition to verdicts. It does not block.
 func (e *EdgeNode) Change(change func(f *sparkplug.Facts)) {
 	e.mu.Lock()
 	change(&e.facts)
@@ -68,15 +69,17 @@ func (e *EdgeNode) currentFacts() sparkplug.Facts {
 	return e.facts
 }
 
-// Run keeps the session alive until ctx ends, and then ends it with an NDEATH.
+// Run keeps a session open until ctx ends, and then ends it with an NDEATH.
 func (e *EdgeNode) Run(ctx context.Context) {
-	l := redialer{cfg: e.cfg, log: e.log.With("session", "sparkplug"), pause: e.pause, progress: e.progress, adjust: e.adjust, session: e.session,
-		without: "no Sparkplug session, verdicts wait in the journal"}
-	l.run(ctx)
+	r := redialer{
+		cfg: e.cfg, log: e.log, pause: e.pause, progress: e.progress, adjust: e.adjust, session: e.session,
+		connected: sparkplugConnected, disconnected: sparkplugDisconnected,
+	}
+	r.run(ctx)
 }
 
-// adjust leaves the death with the broker. The number in it is used up when the CONNECT leaves,
-// which is when a connection stands.
+// adjust sets the death as the will. Its number is used up when the CONNECT packet is sent, which is
+// as soon as the network connection is open.
 func (e *EdgeNode) adjust(o *mqtt.ClientOptions) {
 	will := e.node.Will(time.Now())
 	o.SetBinaryWill(will.Topic, will.Payload, will.QoS, false)
@@ -85,36 +88,37 @@ func (e *EdgeNode) adjust(o *mqtt.ClientOptions) {
 		conn, err := open(broker, options)
 		if err == nil {
 			if err := e.node.Opening(); err != nil {
-				e.log.Error("the number of this session is not on disk, the next may repeat it", "error", err)
+				e.log.Error("sparkplug: save of session number failed", "error", err)
 			}
 		}
 		return conn, err
 	})
 }
 
-// edgeSession is the time of one connection. It is owned by the goroutine of Run, but for its
-// channels.
+// edgeSession is one connection. It is owned by the goroutine of Run; paho only sends on its channels.
 type edgeSession struct {
 	*EdgeNode
 	client mqtt.Client
 	lost   <-chan error
 
-	states  chan []byte   // STATE messages in their order
-	rebirth chan struct{} // capacity 1: requests that come while one waits are the same request
-	flooded chan struct{} // capacity 1: a STATE message found no room
+	states  chan []byte   // STATE messages in the order of arrival
+	rebirth chan struct{} // capacity 1: a second request while one waits is the same request
+	flooded chan struct{} // capacity 1: states was full
 }
 
 func (e *EdgeNode) session(ctx context.Context, client mqtt.Client, lost <-chan error) error {
-	s := &edgeSession{EdgeNode: e, client: client, lost: lost,
-		states: make(chan []byte, maxStates), rebirth: make(chan struct{}, 1), flooded: make(chan struct{}, 1)}
-	err := s.run(ctx)
-	// before a DISCONNECT, which makes the broker forget the will
-	for _, m := range e.node.End(time.Now()) {
-		client.Publish(m.Topic, m.QoS, false, m.Payload).WaitTimeout(goodbye)
+	s := &edgeSession{
+		EdgeNode: e, client: client, lost: lost,
+		states: make(chan []byte, maxStates), rebirth: make(chan struct{}, 1), flooded: make(chan struct{}, 1),
 	}
-	client.Disconnect(uint(goodbye.Milliseconds()))
+	err := s.run(ctx)
+	// before DISCONNECT, after which the broker does not publish the will
+	for _, m := range e.node.End(time.Now()) {
+		client.Publish(m.Topic, m.QoS, false, m.Payload).WaitTimeout(goodbyeTimeout)
+	}
+	client.Disconnect(uint(goodbyeTimeout.Milliseconds()))
 	if err := e.node.Lost(time.Now()); err != nil {
-		e.log.Error("after the next start more verdicts than needed are sent again", "error", err)
+		e.log.Error("sparkplug: save of session state failed", "error", err)
 	}
 	return err
 }
@@ -127,12 +131,12 @@ func (s *edgeSession) run(ctx context.Context) error {
 		return err
 	}
 	if !s.node.Born() {
-		s.log.Info("waiting for the primary host", "topic", s.node.Names().State())
+		s.log.Info("sparkplug: waiting for primary host", "topic", s.node.Names().State())
 	}
-	beat := time.NewTicker(beatPause)
-	defer beat.Stop()
-	remember := time.NewTicker(rememberPause)
-	defer remember.Stop()
+	progress := time.NewTicker(progressPause)
+	defer progress.Stop()
+	save := time.NewTicker(savePause)
+	defer save.Stop()
 	history := true
 	var pace <-chan time.Time
 	for {
@@ -147,13 +151,13 @@ func (s *edgeSession) run(ctx context.Context) error {
 		select {
 		case <-pace:
 			history, pace = true, nil
-		case <-beat.C:
+		case <-progress.C:
 		case <-ctx.Done():
 			return ctx.Err()
 		case err := <-s.lost:
-			return fmt.Errorf("broker %s: connection lost (%w)", s.cfg.Broker, err)
+			return brokerError(s.cfg, lostError(err))
 		case <-s.flooded:
-			return fmt.Errorf("broker %s: too many messages on %s at once", s.cfg.Broker, s.node.Names().State())
+			return brokerError(s.cfg, fmt.Errorf("too many messages on %s at once", s.node.Names().State()))
 		case <-s.wake:
 		case <-s.changed:
 			err = s.send(s.node.Update(s.currentFacts(), time.Now()))
@@ -161,9 +165,9 @@ func (s *edgeSession) run(ctx context.Context) error {
 			err = s.send(s.node.Rebirth(time.Now()))
 		case payload := <-s.states:
 			err = s.state(payload)
-		case <-remember.C:
+		case <-save.C:
 			if err := s.node.Save(); err != nil {
-				s.log.Warn("after a crash more verdicts than needed would be sent again", "error", err)
+				s.log.Warn("sparkplug: save of session state failed", "error", err)
 			}
 		}
 		if err != nil {
@@ -172,8 +176,8 @@ func (s *edgeSession) run(ctx context.Context) error {
 	}
 }
 
-// subscribe asks for commands and for the state of the primary host, before the births. A broker
-// that forbids commands still gets the verdicts.
+// subscribe subscribes to commands and to the state of the primary host, before the births. A broker
+// that forbids commands still receives the verdicts.
 func (s *edgeSession) subscribe(ctx context.Context) error {
 	names := s.node.Names()
 	filters := map[string]byte{names.Command(): 1}
@@ -182,17 +186,17 @@ func (s *edgeSession) subscribe(ctx context.Context) error {
 	}
 	granted, err := subscribe(ctx, s.client, s.lost, filters, s.receive)
 	if err != nil {
-		return fmt.Errorf("broker %s: %w", s.cfg.Broker, err)
+		return brokerError(s.cfg, err)
 	}
 	for topic, ok := range granted {
 		if !ok {
-			s.log.Warn("the broker forbids a topic: a host cannot ask for a rebirth, or be waited for", "topic", topic)
+			s.log.Warn("sparkplug: subscription refused", "topic", topic)
 		}
 	}
 	return nil
 }
 
-// receive is paho's handler. It must not block.
+// receive is called by paho. It must not block.
 func (s *edgeSession) receive(_ mqtt.Client, m mqtt.Message) {
 	if len(m.Payload()) > maxCommand {
 		return
@@ -217,31 +221,31 @@ func (s *edgeSession) receive(_ mqtt.Client, m mqtt.Message) {
 	}
 }
 
-// state takes what the primary host says. The death that a host's leaving brings is sent by
-// session's end.
+// state handles a STATE message of the primary host. If the host went offline during a session, the
+// messages to send are the death, and the connection ends.
 func (s *edgeSession) state(payload []byte) error {
-	was := s.node.Born()
-	births, err := s.node.State(payload, time.Now())
+	wasBorn := s.node.Born()
+	messages, err := s.node.State(payload, time.Now())
 	switch {
 	case errors.Is(err, sparkplug.ErrHostOffline):
-		return errors.Join(s.send(births, nil), err)
+		return errors.Join(s.send(messages, nil), err)
 	case err != nil:
-		s.log.Warn("a message of the primary host is passed over", "topic", s.node.Names().State(), "error", err)
-		return s.send(births, nil)
+		s.log.Warn("sparkplug: STATE message ignored", "topic", s.node.Names().State(), "error", err)
+		return s.send(messages, nil)
 	}
-	if s.node.Born() && !was {
-		s.log.Info("the primary host is online")
+	if s.node.Born() && !wasBorn {
+		s.log.Info("sparkplug: primary host online")
 	}
-	return s.send(births, nil)
+	return s.send(messages, nil)
 }
 
-// sendData sends every new verdict, and one message of history if that may be. It returns whether
-// it did.
+// sendData sends every new verdict, and one message of history if history is set. It reports whether
+// it sent history.
 func (s *edgeSession) sendData(ctx context.Context, history bool) (replayed bool, err error) {
 	for ctx.Err() == nil {
 		m, historical, err := s.node.Next(history, time.Now())
 		if err != nil {
-			return false, fmt.Errorf("verdicts for Sparkplug: %w", err)
+			return false, fmt.Errorf("read verdicts for Sparkplug: %w", err)
 		}
 		if m == nil {
 			return false, nil
@@ -256,8 +260,8 @@ func (s *edgeSession) sendData(ctx context.Context, history bool) (replayed bool
 	return false, nil
 }
 
-// send publishes in order and waits until each is written, so that a slow network slows the
-// station's reading and not fills its memory.
+// send publishes messages in order and waits until each is written, so that a slow network does not
+// fill the station's memory. It returns err if that is not nil.
 func (s *edgeSession) send(messages []sparkplug.Message, err error) error {
 	if err != nil {
 		return err
@@ -269,12 +273,12 @@ func (s *edgeSession) send(messages []sparkplug.Message, err error) error {
 		select {
 		case <-token.Done():
 			if err := token.Error(); err != nil {
-				return fmt.Errorf("broker %s: publish on %s: %w", s.cfg.Broker, m.Topic, err)
+				return brokerError(s.cfg, fmt.Errorf("publish on %s: %w", m.Topic, err))
 			}
 		case err := <-s.lost:
-			return fmt.Errorf("broker %s: connection lost (%w)", s.cfg.Broker, err)
+			return brokerError(s.cfg, lostError(err))
 		case <-timeout.C:
-			return fmt.Errorf("broker %s: %s was not taken within %v", s.cfg.Broker, m.Topic, ackTimeout)
+			return brokerError(s.cfg, fmt.Errorf("publish on %s: not sent within %v", m.Topic, ackTimeout))
 		}
 	}
 	return nil

@@ -215,7 +215,7 @@ func TestAttackRetainedMessage(t *testing.T) {
 	u.Hasten(time.Millisecond, time.Minute)
 	run(t, u)
 	drain(t, u)
-	log.wait("no bundles and commands for a while")
+	log.wait("uplink: bundles and commands paused")
 }
 
 // A station that was deaf for a while takes bundles again, on the same connection.
@@ -346,7 +346,7 @@ func TestLongCommandIsNotRead(t *testing.T) {
 	technician := listen(t, broker.URL(), topics.CommandReply())
 	technician.send(topics.Command(), `{"command": "confirm", "id": "`+strings.Repeat("x", 8<<10)+`"}`)
 	r := until(technician, topics.CommandReply(), func(message.CommandReply) bool { return true })
-	if r.OK || r.ID != "" || !strings.Contains(r.Error, "accepted are at most 4096") {
+	if r.OK || r.ID != "" || !strings.Contains(r.Error, "the limit is 4096") {
 		t.Errorf("got %+v", r)
 	}
 }

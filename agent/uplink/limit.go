@@ -13,44 +13,45 @@ import (
 	"golang.org/x/net/proxy"
 )
 
-// paho makes room for a whole packet as soon as it has read its length, which may be 256 MiB, and a
-// broken or hostile broker may announce one after the other. So the connection itself counts: it
-// follows the packets and ends where one is announced that is longer than anything we take.
+// paho allocates a whole packet as soon as it has read its length. That may be 256 MiB, and a broken
+// or hostile broker may announce one such packet after another. So the connection itself reads the
+// lengths, and ends when a packet is announced that is longer than anything we accept.
 //
 //	byte 0     kind and flags
 //	byte 1..4  length of the rest, 7 bits each, the lowest first; bit 7: another byte follows
 //	...        the rest
 
-// maxPacket bounds what a broker may send in one piece, bytes: a bundle, its topic, and enough
-// above that a bundle that is a little too large is refused with a reason.
+// maxPacket is the largest packet that a broker may send, bytes: a bundle and its topic. The margin
+// lets a bundle that is slightly too large arrive, so that it can be refused with a reason.
 const maxPacket = message.MaxBundle + 1<<20
 
-// PacketSizeError ends a connection whose other side announces a packet that nobody wants.
-type PacketSizeError struct{ Size int } // bytes; of a length that makes no sense 0
+// PacketSizeError ends a connection because the broker announced a packet of invalid size.
+type PacketSizeError struct{ Size int } // bytes; 0 for an invalid length
 
 func (e *PacketSizeError) Error() string {
 	if e.Size == 0 {
-		return "the broker sends a packet whose length makes no sense"
+		return "the broker sent a packet with an invalid length"
 	}
-	return fmt.Sprintf("the broker sends a packet of %d bytes, accepted are at most %d", e.Size, maxPacket)
+	return fmt.Sprintf("the broker sent a packet of %d bytes, the limit is %d", e.Size, maxPacket)
 }
 
-// boundedConn is a connection that ends before too large a packet. Its state belongs to the
+// boundedConn is a connection that ends before a packet that is too large. Its state is owned by the
 // goroutine that reads.
 type boundedConn struct {
 	net.Conn
-	tell   func() // called once, when it ends
-	left   int    // of the rest of a packet, still to come
-	digits int    // of the length, read so far; -1: the first byte of a packet is next
-	length int    // as far as it is read
-	err    error  // once it has ended
+	exceeded func() // called once, when a packet is too large
+	left     int    // bytes of the current packet that are not read yet
+	digits   int    // bytes of the length read so far; -1: the next byte is the first of a packet
+	length   int    // the length, as far as it is read
+	err      error  // set once a packet was too large
 }
 
-func newBoundedConn(c net.Conn, tell func()) *boundedConn {
-	return &boundedConn{Conn: c, tell: tell, digits: -1}
+func newBoundedConn(c net.Conn, exceeded func()) *boundedConn {
+	return &boundedConn{Conn: c, exceeded: exceeded, digits: -1}
 }
 
-// Read hands on what it reads up to the packet that is too large, without that one's length.
+// Read returns everything before a packet that is too large, and of that packet at most the bytes
+// before the end of its length.
 func (c *boundedConn) Read(p []byte) (int, error) {
 	if c.err != nil {
 		return 0, c.err
@@ -64,7 +65,7 @@ func (c *boundedConn) Read(p []byte) (int, error) {
 			continue
 		}
 		if c.err = c.header(p[i]); c.err != nil {
-			c.tell()
+			c.exceeded()
 			c.Conn.Close()
 			return i, c.err
 		}
@@ -73,7 +74,7 @@ func (c *boundedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// header takes one byte of a packet's head.
+// header reads one byte of a packet's header.
 func (c *boundedConn) header(b byte) error {
 	if c.digits < 0 {
 		c.digits, c.length = 0, 0
@@ -92,9 +93,9 @@ func (c *boundedConn) header(b byte) error {
 	return nil
 }
 
-// opener makes connections as paho would, and bounds them. tell is called when one ends for that:
-// of what paho reports, the reason is not always part.
-func opener(tell func()) mqtt.OpenConnectionFunc {
+// opener opens connections as paho does, and bounds them. exceeded is called when a packet was too
+// large: the error that paho reports does not always include it.
+func opener(exceeded func()) mqtt.OpenConnectionFunc {
 	return func(broker *url.URL, o mqtt.ClientOptions) (net.Conn, error) {
 		conn, err := proxy.FromEnvironmentUsing(o.Dialer).Dial("tcp", broker.Host)
 		if err != nil {
@@ -110,6 +111,6 @@ func opener(tell func()) mqtt.OpenConnectionFunc {
 			conn.SetDeadline(time.Time{})
 			conn = secure
 		}
-		return newBoundedConn(conn, tell), nil
+		return newBoundedConn(conn, exceeded), nil
 	}
 }

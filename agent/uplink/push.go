@@ -13,15 +13,15 @@ import (
 	"tirewatch/agent/message"
 )
 
-// Errors of Push, Ask, Inquire and Watch that a caller can give advice on.
+// Errors of Push, Ask, Inquire and Watch for which a caller can give advice.
 var (
 	ErrForbidden      = errors.New("the broker does not allow this user")
-	ErrUnknownStation = errors.New("the broker has never heard of the station")
+	ErrUnknownStation = errors.New("the broker does not know the station")
 	ErrOffline        = errors.New("the station is offline")
-	ErrNoAnswer       = errors.New("the station gave no answer")
+	ErrNoAnswer       = errors.New("the station did not answer")
 )
 
-// RefusedError is the station's refusal of a bundle.
+// RefusedError says that a station refused a bundle.
 type RefusedError struct {
 	Station string
 	Reason  string
@@ -31,18 +31,18 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("station %s refused the bundle: %s", e.Station, e.Reason)
 }
 
-// Target say where Push sends to.
+// Target is a station and the broker that leads to it.
 type Target struct {
-	MQTT    config.MQTT // Broker, Root and how to log in; an empty ClientID lets the broker choose
+	MQTT    config.MQTT // Broker, Root and login; if ClientID is empty, the broker chooses one
 	Station string      // site/line/name
 }
 
-// knownWithin is how long a broker may take to hand out what it has retained.
-const knownWithin = 3 * time.Second
+// retainedTimeout is how long a broker may take to send its retained messages.
+const retainedTimeout = 3 * time.Second
 
-// Push sends a bundle to a station and waits until it answers or ctx ends. The answer is about
-// these very bytes and newer than the push. Errors: *RefusedError, ErrUnknownStation, ErrOffline,
-// ErrNoAnswer, ErrForbidden, or why there is no connection.
+// Push sends a bundle to a station and waits until the station answers or ctx ends. The answer is
+// about exactly these bytes and newer than the push. Errors: *RefusedError, ErrUnknownStation,
+// ErrOffline, ErrNoAnswer, ErrForbidden, or why there is no connection.
 func Push(ctx context.Context, opts Target, data []byte) (*message.Answer, error) {
 	answer, err := push(ctx, opts, data)
 	if err != nil {
@@ -56,12 +56,12 @@ func push(ctx context.Context, opts Target, data []byte) (*message.Answer, error
 		return nil, fmt.Errorf("the bundle has %d bytes, want 1 to %d", len(data), message.MaxBundle)
 	}
 	client, lost, err := connect(ctx, opts.MQTT, func(o *mqtt.ClientOptions) {
-		o.SetWriteTimeout(0) // a bundle may take long on a slow line; ctx bounds it
+		o.SetWriteTimeout(0) // a bundle takes long on a slow line; ctx limits it
 	})
 	if err != nil {
 		return nil, err
 	}
-	defer client.Disconnect(uint(goodbye.Milliseconds()))
+	defer client.Disconnect(uint(goodbyeTimeout.Milliseconds()))
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	p := &stationClient{Target: opts, client: client, lost: lost, messages: make(chan mqtt.Message, 64)}
@@ -74,77 +74,82 @@ func push(ctx context.Context, opts Target, data []byte) (*message.Answer, error
 	return p.send(ctx, data)
 }
 
-// stationClient talks to one station for Push, Ask and Inquire. All of it is owned by the goroutine of push, but for messages, which
-// paho fills.
+// stationClient talks to one station for Push, Ask and Inquire. It is owned by the caller's
+// goroutine; paho only sends on messages.
 type stationClient struct {
 	Target
 	client   mqtt.Client
 	lost     <-chan error
 	messages chan mqtt.Message
-	leave    func() // of visit
+	leave    func() // disconnects; set by dialStation
 
-	status *message.Status     // the last that came
-	model  *message.ModelState // the last that came
-	health *message.Health     // the last that came
+	// the last message of each kind, or nil
+	status *message.Status
+	model  *message.ModelState
+	health *message.Health
 }
 
-// learn waits for what the broker has retained about the station. The broker sends what it retained
-// for one subscription before it looks at the next, so the status comes last. Figures are a
-// courtesy: a broker may keep them from this client.
+func (p *stationClient) topics() message.Topics {
+	return message.Topics{Root: p.MQTT.Root, Station: p.Station}
+}
+
+// learn waits for what the broker has retained about the station. The broker sends the retained
+// messages of one subscription before it handles the next, so the status arrives last. The health
+// is optional: a broker may forbid it to this client.
 func (p *stationClient) learn(ctx context.Context) error {
-	topics := message.Topics{Root: p.MQTT.Root, Station: p.Station}
+	topics := p.topics()
 	handle := func(_ mqtt.Client, m mqtt.Message) {
 		select {
 		case p.messages <- m:
-		case <-ctx.Done(): // push has returned
+		case <-ctx.Done(): // nobody reads messages now
 		}
 	}
 	for _, topic := range []string{topics.Health(), topics.Model(), topics.Status()} {
 		granted, err := subscribe(ctx, p.client, p.lost, map[string]byte{topic: 1}, handle)
 		if err != nil {
-			return err
+			return brokerError(p.MQTT, err)
 		}
 		if !granted[topic] && topic != topics.Health() {
 			return fmt.Errorf("%w to read %s", ErrForbidden, topic)
 		}
 	}
-	timeout := time.NewTimer(knownWithin)
+	timeout := time.NewTimer(retainedTimeout)
 	defer timeout.Stop()
 	for p.status == nil {
 		select {
 		case m := <-p.messages:
 			p.note(m)
 		case err := <-p.lost:
-			return fmt.Errorf("broker %s: connection lost (%w)", p.MQTT.Broker, err)
+			return brokerError(p.MQTT, lostError(err))
 		case <-timeout.C:
 			return fmt.Errorf("%w %s", ErrUnknownStation, p.Station)
 		case <-ctx.Done():
-			return ctx.Err()
+			return brokerError(p.MQTT, contextError(ctx, "read the status of "+p.Station))
 		}
 	}
 	return nil
 }
 
-// note remembers what a station says. What cannot be read is as good as absent.
+// note stores a message of the station. A malformed one is ignored.
 func (p *stationClient) note(m mqtt.Message) {
-	switch topics := (message.Topics{Root: p.MQTT.Root, Station: p.Station}); m.Topic() {
+	switch topics := p.topics(); m.Topic() {
 	case topics.Status():
-		remember(&p.status, m.Payload())
+		store(&p.status, m.Payload())
 	case topics.Model():
-		remember(&p.model, m.Payload())
+		store(&p.model, m.Payload())
 	case topics.Health():
-		remember(&p.health, m.Payload())
+		store(&p.health, m.Payload())
 	}
 }
 
-func remember[M any](last **M, payload []byte) {
+func store[M any](last **M, payload []byte) {
 	var m M
 	if json.Unmarshal(payload, &m) == nil {
 		*last = &m
 	}
 }
 
-// answer is the last one that came, an empty one if there was none.
+// answer returns the last answer to a push, or an empty one.
 func (p *stationClient) answer() message.Answer {
 	if p.model == nil || p.model.Answer == nil {
 		return message.Answer{}
@@ -152,7 +157,7 @@ func (p *stationClient) answer() message.Answer {
 	return *p.model.Answer
 }
 
-// describe is the last status in words.
+// describe returns the last status in words.
 func (p *stationClient) describe() string {
 	text := fmt.Sprintf("%s is %s", p.Station, p.status.State)
 	if p.status.Reason != "" {
@@ -167,10 +172,10 @@ func (p *stationClient) describe() string {
 	return text
 }
 
-// send publishes the bundle and waits for an answer about it that was not there before.
+// send publishes the bundle and waits for a new answer about it.
 func (p *stationClient) send(ctx context.Context, data []byte) (*message.Answer, error) {
 	before, hash := p.answer(), message.BundleHash(data)
-	topic := message.Topics{Root: p.MQTT.Root, Station: p.Station}.ModelSet()
+	topic := p.topics().ModelSet()
 	published := make(chan error, 1)
 	go func() {
 		token := p.client.Publish(topic, 1, false, data)
@@ -181,7 +186,8 @@ func (p *stationClient) send(ctx context.Context, data []byte) (*message.Answer,
 		select {
 		case err := <-published:
 			if err != nil {
-				return nil, fmt.Errorf("broker %s: the bundle was not taken, it may exceed the broker's message size limit (%w)", p.MQTT.Broker, err)
+				return nil, brokerError(p.MQTT,
+					fmt.Errorf("the bundle was not sent, it may exceed the broker's message size limit (%w)", err))
 			}
 			published = nil
 		case m := <-p.messages:
@@ -193,13 +199,10 @@ func (p *stationClient) send(ctx context.Context, data []byte) (*message.Answer,
 				return &a, nil
 			}
 		case err := <-p.lost:
-			return nil, fmt.Errorf("broker %s: connection lost, the bundle of %d bytes may exceed the broker's message size limit (%w)",
-				p.MQTT.Broker, len(data), err)
+			return nil, brokerError(p.MQTT, fmt.Errorf(
+				"connection lost, the bundle of %d bytes may exceed the broker's message size limit (%w)", len(data), err))
 		case <-ctx.Done():
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return nil, fmt.Errorf("%w in time: %s", ErrNoAnswer, p.describe())
-			}
-			return nil, ctx.Err()
+			return nil, p.noAnswer(ctx)
 		}
 	}
 }

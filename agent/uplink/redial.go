@@ -12,41 +12,49 @@ import (
 	"tirewatch/agent/config"
 )
 
-// Limits of the time between two attempts to connect.
+// Limits of the pause between two attempts to connect.
 const (
 	firstPause = 500 * time.Millisecond
 	lastPause  = time.Minute
-	// settled is how long a connection lasts until the next loss starts again with firstPause.
+	// settled is how long a connection must last for the next pause to be firstPause again.
 	settled = 30 * time.Second
 )
 
-// redialer is a connection that is made again whenever it ends. It belongs to the goroutine of run.
+// Log messages of the two connections of a station.
+const (
+	uplinkConnected       = "uplink: connected"
+	uplinkDisconnected    = "uplink: disconnected"
+	sparkplugConnected    = "sparkplug: connected"
+	sparkplugDisconnected = "sparkplug: disconnected"
+)
+
+// redialer connects again whenever the connection ends. It is owned by the goroutine of run.
 type redialer struct {
 	cfg      config.MQTT
 	log      *slog.Logger
 	pause    time.Duration // before the second attempt, see firstPause
 	progress func()
 	adjust   func(*mqtt.ClientOptions)
-	// works until ctx or the connection ends, and says why
+	// works until ctx or the connection ends, and returns why
 	session func(ctx context.Context, client mqtt.Client, lost <-chan error) error
-	// what it means to have none, for the log
-	without string
+
+	connected, disconnected string // log messages
 }
 
-// run works until ctx ends. A failure is logged when it begins and when its cause changes, not at
-// each attempt.
-func (l *redialer) run(ctx context.Context) {
-	pause, logged := l.pause, ""
+// run works until ctx ends. It logs an error when it is new or its cause changes, not at each
+// attempt.
+func (r *redialer) run(ctx context.Context) {
+	pause, logged := r.pause, ""
 	for ctx.Err() == nil {
-		l.progress()
-		client, lost, err := connect(ctx, l.cfg, l.adjust)
+		r.progress()
+		client, lost, err := connect(ctx, r.cfg, r.adjust)
 		if err == nil {
-			l.log.Info("connected to the broker", "broker", l.cfg.Broker)
+			r.log.Info(r.connected, "broker", redacted(r.cfg.Broker))
 			logged = ""
 			start := time.Now()
-			err = l.session(ctx, client, lost)
+			err = r.session(ctx, client, lost)
 			if time.Since(start) > settled {
-				pause = l.pause
+				pause = r.pause
 			}
 		}
 		if ctx.Err() != nil {
@@ -58,9 +66,9 @@ func (l *redialer) run(ctx context.Context) {
 		}
 		if cause != logged {
 			logged = cause
-			l.log.Warn(l.without, "error", err)
+			r.log.Warn(r.disconnected, "error", err)
 		}
-		// Half of the pause is random, so that a hall full of stations does not come back in one
+		// Half of the pause is random, so that the stations of a plant do not all connect at the same
 		// moment.
 		select {
 		case <-time.After(pause/2 + rand.N(pause/2)):

@@ -196,5 +196,5 @@ func TestForbiddenSubscriptions(t *testing.T) {
 	u := uplink.New(cfg, topics, j, logger, uplink.Options{})
 	run(t, u)
 	drain(t, u)
-	log.wait("the broker forbids a topic")
+	log.wait("uplink: subscription refused")
 }

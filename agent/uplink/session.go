@@ -13,159 +13,173 @@ import (
 )
 
 const (
-	// inFlight bounds the verdicts that are published and not yet acknowledged.
-	inFlight = 64
+	// windowSize is the largest number of verdicts that are published and not acknowledged.
+	windowSize = 64
 	// ackTimeout is how long an acknowledgement may take before the connection counts as broken:
-	// paho has been seen to leave a token open for ever.
+	// paho has been seen to leave a token open forever.
 	ackTimeout = 30 * time.Second
-	// journalPause lies between attempts when the journal cannot be read or marked.
+	// journalPause is the time between two attempts when the journal cannot be read or marked.
 	journalPause = 5 * time.Second
-	// goodbye is the patience for the last words.
-	goodbye = 2 * time.Second
+	// goodbyeTimeout limits the wait for the last messages of a connection.
+	goodbyeTimeout = 2 * time.Second
+	// progressPause is how often an idle session reports progress.
+	progressPause = 10 * time.Second
 )
 
-// sent is a verdict on its way.
+// sent is a published verdict.
 type sent struct {
 	seq   uint64
 	token mqtt.Token
 }
 
-// session is the time of one connection. All of it is owned by the goroutine of Run.
+// session is one connection. All of it is owned by the goroutine of Run.
 type session struct {
 	*Uplink
 	client mqtt.Client
+	ended  <-chan error // receives when the connection breaks
 	since  time.Time
 
 	subscribed bool
 
-	flying  []sent   // published and not acknowledged, in the order of their numbers
-	last    uint64   // the highest number published
-	more    bool     // the journal may hold numbers above last
-	marking []uint64 // acknowledged by the broker and not yet marked in the journal
+	window []sent   // published and not acknowledged, in the order of their numbers
+	last   uint64   // the highest number published
+	more   bool     // the journal may hold numbers above last
+	toMark []uint64 // acknowledged by the broker, not yet marked in the journal
 
-	// The last of each that is not acknowledged yet; nil: none. The next waits for it, so that a
-	// broker that acknowledges nothing cannot make paho collect them.
+	// The last message of each kind that is not acknowledged yet, or nil. The next one waits for it:
+	// otherwise paho would collect them in memory for a broker that acknowledges nothing.
 	reply, state, health mqtt.Token
+
+	overdue      *time.Timer // an acknowledgement is overdue; ignored while the window is empty
+	journalRetry *time.Timer // read and mark again
+	resubscribe  *time.Timer // the quarantine ends; fires at once if there is none
+	progressDue  <-chan time.Time
+	healthDue    <-chan time.Time // nil: the station sends no health messages
 }
 
-// session works until the connection or ctx ends. It returns why the connection is of no use any
-// more.
+// session works until the connection or ctx ends. It returns why the connection is no longer of use.
 func (u *Uplink) session(ctx context.Context, client mqtt.Client, lost <-chan error) error {
-	s := &session{Uplink: u, client: client, since: time.Now().UTC(), more: true}
-	err := s.run(ctx, lost)
+	s := &session{Uplink: u, client: client, ended: lost, since: time.Now().UTC(), more: true}
+	err := s.run(ctx)
 	if ctx.Err() != nil {
 		s.publishHealth()
-		offline := message.Status{State: message.Offline, Since: time.Now().UTC(), Reason: message.ReasonStopped, Version: u.opts.Version}
-		client.Publish(u.topics.Status(), 1, true, encode(offline)).WaitTimeout(goodbye)
+		offline := message.Status{
+			State: message.Offline, Since: time.Now().UTC(), Reason: message.ReasonStopped, Version: u.opts.Version,
+		}
+		client.Publish(u.topics.Status(), 1, true, encode(offline)).WaitTimeout(goodbyeTimeout)
 	}
-	client.Disconnect(uint(goodbye.Milliseconds()))
+	client.Disconnect(uint(goodbyeTimeout.Milliseconds()))
 	return err
 }
 
-// beatPause is how often a session with nothing to do shows that it is alive.
-const beatPause = 10 * time.Second
-
-func (s *session) run(ctx context.Context, lost <-chan error) error {
-	// Subscribed first, so that whoever sees this station online can reach it.
-	if err := s.subscribe(ctx, lost); err != nil {
+func (s *session) run(ctx context.Context) error {
+	// First subscribe, so that everybody who sees this station online can reach it.
+	if err := s.subscribe(ctx); err != nil {
 		return err
 	}
-	s.takeRejects(true)
-	defer s.takeRejects(false)
+	s.acceptRejects(true)
+	defer s.acceptRejects(false)
 	s.publishState()
-	overdue := time.NewTimer(s.ackTimeout)
-	defer overdue.Stop()
-	retry := time.NewTimer(s.journalPause)
-	defer retry.Stop()
-	hear := time.NewTimer(s.quarantineLeft()) // without quarantine it finds the subscription made
-	defer hear.Stop()
-	beat := time.NewTicker(beatPause)
-	defer beat.Stop()
-	var healthy <-chan time.Time
-	if period := s.cfg.HealthPeriod.Std(); period > 0 {
-		tick := time.NewTicker(period)
-		defer tick.Stop()
-		healthy = tick.C
-	}
+	s.startTimers()
 	s.publishHealth()
 	for {
 		s.opts.Progress()
-		idle := len(s.flying) == 0
-		if err := s.publishPending(); err != nil {
-			s.log.Error("the queue cannot be read, trying again", "error", err)
-			s.more = false
-			retry.Reset(s.journalPause)
-		}
-		var wake <-chan struct{} // stays ready while the window is full
-		if len(s.flying) < inFlight {
-			wake = s.queue.Wake()
-		}
-		var acked <-chan struct{}
-		var late <-chan time.Time
-		if len(s.flying) > 0 {
-			acked, late = s.flying[0].token.Done(), overdue.C
-			if idle {
-				overdue.Reset(s.ackTimeout)
-			}
-		}
-		changed, replies := s.changed, s.replies
-		var stated, replied <-chan struct{}
-		if s.state != nil {
-			changed, stated = nil, s.state.Done()
-		}
-		if s.reply != nil {
-			replies, replied = nil, s.reply.Done()
-		}
-		select {
-		case <-beat.C:
-		case <-healthy:
-			s.publishHealth()
-		case <-ctx.Done():
-			return ctx.Err()
-		case err := <-lost:
-			return fmt.Errorf("broker %s: connection lost (%w)", s.cfg.Broker, err)
-		case <-wake:
-			s.more = true
-		case <-hear.C:
-			if err := s.subscribe(ctx, lost); err != nil {
-				return err
-			}
-		case <-changed:
-			s.publishState()
-		case <-stated:
-			s.state = nil
-		case r := <-replies:
-			s.reply = s.client.Publish(s.topics.CommandReply(), 1, false, encode(r))
-		case <-replied:
-			s.reply = nil
-		case r := <-s.rejects:
-			s.publishReject(r)
-		case <-acked:
-			if err := s.collect(); err != nil {
-				return err
-			}
-			if err := s.mark(); err != nil {
-				s.log.Error("acknowledged verdicts cannot be marked, trying again", "error", err)
-				retry.Reset(s.journalPause)
-			}
-			overdue.Reset(s.ackTimeout)
-		case <-late:
-			return fmt.Errorf("broker %s: no acknowledgement within %v", s.cfg.Broker, s.ackTimeout)
-		case <-retry.C:
-			s.more = true
-			if err := s.mark(); err != nil {
-				retry.Reset(s.journalPause)
-			}
+		s.fillWindow()
+		if err := s.step(ctx); err != nil {
+			return err
 		}
 	}
 }
 
-// publishState sends model before status: whoever has subscribed to both in this order and sees the
-// status knows both.
+func (s *session) startTimers() {
+	s.overdue = time.NewTimer(s.ackTimeout)
+	s.journalRetry = time.NewTimer(s.journalPause)
+	s.resubscribe = time.NewTimer(s.quarantineLeft())
+	s.progressDue = time.Tick(progressPause)
+	s.healthDue = time.Tick(s.cfg.HealthPeriod.Std()) // nil for a period of 0
+}
+
+// step waits for one event and handles it.
+func (s *session) step(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case err := <-s.ended:
+		return brokerError(s.cfg, lostError(err))
+	case <-s.progressDue:
+	case <-s.healthDue:
+		s.publishHealth()
+	case <-s.resubscribe.C:
+		return s.subscribe(ctx)
+	case <-s.stored():
+		s.more = true
+	case <-s.firstDone():
+		return s.acknowledged()
+	case <-s.firstOverdue():
+		return brokerError(s.cfg, fmt.Errorf("no acknowledgement within %v", s.ackTimeout))
+	case <-s.journalRetry.C:
+		s.retryJournal()
+	case <-ifIdle(s.changed, s.state):
+		s.publishState()
+	case <-done(s.state):
+		s.state = nil
+	case r := <-ifIdle(s.replies, s.reply):
+		s.reply = s.client.Publish(s.topics.CommandReply(), 1, false, encode(r))
+	case <-done(s.reply):
+		s.reply = nil
+	case r := <-s.rejects:
+		s.publishReject(r)
+	}
+	return nil
+}
+
+// stored receives when a verdict was stored and the window has room for it.
+func (s *session) stored() <-chan struct{} {
+	if len(s.window) < windowSize {
+		return s.queue.Wake()
+	}
+	return nil
+}
+
+// firstDone receives when paho is done with the first verdict of the window.
+func (s *session) firstDone() <-chan struct{} {
+	if len(s.window) > 0 {
+		return s.window[0].token.Done()
+	}
+	return nil
+}
+
+func (s *session) firstOverdue() <-chan time.Time {
+	if len(s.window) > 0 {
+		return s.overdue.C
+	}
+	return nil
+}
+
+// ifIdle returns c, or nil while the previous message of this kind is not acknowledged.
+func ifIdle[T any](c <-chan T, previous mqtt.Token) <-chan T {
+	if previous != nil {
+		return nil
+	}
+	return c
+}
+
+// done receives when paho is done with a message; never for a nil token.
+func done(t mqtt.Token) <-chan struct{} {
+	if t == nil {
+		return nil
+	}
+	return t.Done()
+}
+
+// publishState sends model before status: a client that has subscribed to both in this order and
+// receives the status knows both.
 func (s *session) publishState() {
 	s.mu.Lock()
 	model := s.model
-	status := message.Status{State: message.Online, Since: s.since, Version: s.opts.Version, Problem: s.problem, Lost: s.lost, Gaps: s.gaps}
+	status := message.Status{
+		State: message.Online, Since: s.since, Version: s.opts.Version, Problem: s.problem, Lost: s.lost, Gaps: s.gaps,
+	}
 	s.mu.Unlock()
 	if model.Active != nil {
 		status.Model = model.Active.Hash
@@ -174,8 +188,8 @@ func (s *session) publishState() {
 	s.state = s.client.Publish(s.topics.Status(), 1, true, encode(status))
 }
 
-// publishReject sends a reject before anything that waits. Whether it arrived is found out beside
-// the session, which goes on.
+// publishReject sends a reject before anything that waits. A goroutine waits for the
+// acknowledgement, so the session does not.
 func (s *session) publishReject(r message.Reject) {
 	token := s.client.Publish(s.topics.Reject(), 1, false, encode(r))
 	go func() {
@@ -187,8 +201,8 @@ func (s *session) publishReject(r message.Reject) {
 	}()
 }
 
-// publishHealth sends the figures of this moment. Nobody waits for their arrival: the next ones
-// come soon.
+// publishHealth sends the current figures without waiting for an acknowledgement: the next message
+// replaces them soon.
 func (s *session) publishHealth() {
 	if s.cfg.HealthPeriod == 0 || s.opts.Health == nil {
 		return
@@ -197,42 +211,44 @@ func (s *session) publishHealth() {
 		select {
 		case <-s.health.Done():
 		default:
-			return // the connection does not even take the last ones
+			return // the previous message is not sent yet
 		}
 	}
-	figures, err := s.opts.Health()
+	health, err := s.opts.Health()
 	if err != nil {
-		s.log.Warn("the station's figures cannot be told", "error", err)
+		s.log.Warn("uplink: health message skipped", "error", err)
 		return
 	}
-	s.health = s.client.Publish(s.topics.Health(), 0, true, encode(figures))
+	s.health = s.client.Publish(s.topics.Health(), 0, true, encode(health))
 }
 
-// subscribe asks for bundles and commands. A broker that forbids them still gets the verdicts.
-func (s *session) subscribe(ctx context.Context, lost <-chan error) error {
+// subscribe subscribes to bundles and commands. A broker that forbids them still receives the
+// verdicts.
+func (s *session) subscribe(ctx context.Context) error {
 	if s.subscribed {
 		return nil
 	}
 	if rest := s.quarantineLeft(); rest > 0 {
-		s.log.Error("no bundles and commands for a while: the broker sent a packet that was too large, and may have retained it",
+		s.log.Error("uplink: bundles and commands paused",
+			"reason", "the broker sent a packet that is too large, and may have retained it",
 			"topics", []string{s.topics.ModelSet(), s.topics.Command()}, "while", rest.Round(time.Second))
 		return nil
 	}
 	s.subscribed = true
 	filters := map[string]byte{s.topics.ModelSet(): 1, s.topics.Command(): 1}
-	granted, err := subscribe(ctx, s.client, lost, filters, s.receive)
+	granted, err := subscribe(ctx, s.client, s.ended, filters, s.receive)
 	if err != nil {
-		return fmt.Errorf("broker %s: %w", s.cfg.Broker, err)
+		return brokerError(s.cfg, err)
 	}
 	for topic, ok := range granted {
 		if !ok {
-			s.log.Warn("the broker forbids a topic: bundles or commands cannot reach this station", "topic", topic)
+			s.log.Warn("uplink: subscription refused", "topic", topic)
 		}
 	}
 	return nil
 }
 
-// subscribe waits for the broker's word on each filter.
+// subscribe waits for the broker's answer to each filter.
 func subscribe(ctx context.Context, c mqtt.Client, lost <-chan error, filters map[string]byte, handle mqtt.MessageHandler) (
 	granted map[string]bool, err error) {
 	token := c.SubscribeMultiple(filters, handle)
@@ -241,9 +257,9 @@ func subscribe(ctx context.Context, c mqtt.Client, lost <-chan error, filters ma
 	select {
 	case <-token.Done():
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, contextError(ctx, "subscribe")
 	case err := <-lost:
-		return nil, fmt.Errorf("connection lost (%w)", err)
+		return nil, lostError(err)
 	case <-timeout.C:
 		return nil, errors.New("no answer to the subscription")
 	}
@@ -257,9 +273,22 @@ func subscribe(ctx context.Context, c mqtt.Client, lost <-chan error, filters ma
 	return granted, nil
 }
 
+// fillWindow publishes pending verdicts. The time for an acknowledgement starts with the first one.
+func (s *session) fillWindow() {
+	wasEmpty := len(s.window) == 0
+	if err := s.publishPending(); err != nil {
+		s.log.Error("uplink: read of queue failed", "error", err)
+		s.more = false
+		s.journalRetry.Reset(s.journalPause)
+	}
+	if wasEmpty && len(s.window) > 0 {
+		s.overdue.Reset(s.ackTimeout)
+	}
+}
+
 // publishPending fills the window from the journal.
 func (s *session) publishPending() error {
-	room := inFlight - len(s.flying)
+	room := windowSize - len(s.window)
 	if !s.more || room == 0 {
 		return nil
 	}
@@ -269,7 +298,7 @@ func (s *session) publishPending() error {
 	}
 	s.more = len(pending) == room
 	for _, v := range pending {
-		s.flying = append(s.flying, sent{v.Seq, s.publish(&v)})
+		s.window = append(s.window, sent{v.Seq, s.publish(&v)})
 		s.last = v.Seq
 	}
 	return nil
@@ -278,42 +307,63 @@ func (s *session) publishPending() error {
 func (s *session) publish(v *verdict.Verdict) mqtt.Token {
 	payload, err := v.Encode(s.cfg.Encoding)
 	if err != nil {
-		panic("internal error: " + err.Error()) // the journal takes nothing that cannot be encoded
+		panic("internal error: " + err.Error()) // the journal stores only what can be encoded
 	}
 	return s.client.Publish(s.topics.Verdict(), 1, false, payload)
 }
 
-// collect takes what the broker has acknowledged off the window. Brokers acknowledge in order, so
-// it looks no further than the first that is still open.
-func (s *session) collect() error {
-	done := 0
-	for _, f := range s.flying {
-		select {
-		case <-f.token.Done():
-		default:
-			s.flying = s.flying[done:]
-			return nil
-		}
-		if err := f.token.Error(); err != nil {
-			return fmt.Errorf("broker %s: verdict %d not delivered (%w)", s.cfg.Broker, f.seq, err)
-		}
-		s.marking = append(s.marking, f.seq)
-		done++
+// acknowledged handles acknowledgements of the broker.
+func (s *session) acknowledged() error {
+	if err := s.collect(); err != nil {
+		return err
 	}
-	s.flying = nil
+	if err := s.mark(); err != nil {
+		s.log.Error("uplink: mark of acknowledged verdicts failed", "error", err)
+		s.journalRetry.Reset(s.journalPause)
+	}
+	s.overdue.Reset(s.ackTimeout)
 	return nil
 }
 
-// mark takes acknowledged verdicts off the queue. What could not be marked is tried again; should
-// the program end before that, it is sent once more.
+// retryJournal reads and marks again after an error.
+func (s *session) retryJournal() {
+	s.more = true
+	if err := s.mark(); err != nil {
+		s.journalRetry.Reset(s.journalPause)
+	}
+}
+
+// collect removes acknowledged verdicts from the window. Brokers acknowledge in order, so it stops
+// at the first verdict that is not acknowledged.
+func (s *session) collect() error {
+	done := 0
+	for _, f := range s.window {
+		select {
+		case <-f.token.Done():
+		default:
+			s.window = s.window[done:]
+			return nil
+		}
+		if err := f.token.Error(); err != nil {
+			return brokerError(s.cfg, fmt.Errorf("verdict %d not delivered (%w)", f.seq, err))
+		}
+		s.toMark = append(s.toMark, f.seq)
+		done++
+	}
+	s.window = nil
+	return nil
+}
+
+// mark removes acknowledged verdicts from the queue. After an error the caller tries again; if the
+// program ends before that, they are sent once more.
 func (s *session) mark() error {
-	if len(s.marking) == 0 {
+	if len(s.toMark) == 0 {
 		return nil
 	}
-	if err := s.queue.MarkAcked(s.marking...); err != nil {
+	if err := s.queue.MarkAcked(s.toMark...); err != nil {
 		return err
 	}
-	s.marking = nil
+	s.toMark = nil
 	s.mu.Lock()
 	close(s.acked)
 	s.acked = make(chan struct{})

@@ -96,7 +96,7 @@ func TestAttackFalseBroker(t *testing.T) {
 		max                     uint16 // version of TLS
 		says                    string
 	}{
-		{"another authority's certificate", "localhost", foreign, tls.VersionTLS13, "its certificate comes from an unknown authority"},
+		{"another authority's certificate", "localhost", foreign, tls.VersionTLS13, "its certificate is signed by an unknown authority"},
 		{"a certificate for another name", "127.0.0.1", dir, tls.VersionTLS13, "its certificate is for another host"},
 		{"a TLS that can be broken", "localhost", dir, tls.VersionTLS11, "TLS older than 1.2"},
 	} {

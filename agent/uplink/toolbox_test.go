@@ -88,8 +88,8 @@ func TestPushIsRefusedByTheUplink(t *testing.T) {
 		data   []byte
 		want   string
 	}{
-		{"pushes switched off", false, []byte("bundle"), "this station takes no bundles through MQTT (model.accept_push = false)"},
-		{"too large", true, make([]byte, message.MaxBundle+1), "the bundle has 67108865 bytes, accepted are at most 67108864"},
+		{"pushes switched off", false, []byte("bundle"), "this station does not accept bundles through MQTT (model.accept_push = false)"},
+		{"too large", true, make([]byte, message.MaxBundle+1), "the bundle has 67108865 bytes, the limit is 67108864"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

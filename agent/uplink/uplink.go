@@ -1,12 +1,13 @@
-// Package uplink is the station's line to the MQTT broker, and the toolbox' end of the same line.
+// Package uplink connects a station, and the toolbox, to the MQTT broker.
 //
 //	journal -> UPLINK -> broker -> SCADA, Watch
 //	models  <- UPLINK <- broker <- Push
 //
-// The station's side never keeps a verdict of its own: it publishes what the journal says is
-// pending, in order, and marks it when the broker acknowledges. After a lost connection everything
-// unacknowledged is sent again, so delivery is at least once. Inspection never waits for any of it.
-// Newcomers need New and Run for the station, Push and Watch for the toolbox.
+// The station's side stores no verdicts: it publishes those that are pending in the journal, in
+// order, and marks each one when the broker has acknowledged it. After a lost connection it sends
+// everything unacknowledged again, so each verdict is delivered at least once. The inspection never
+// waits for the network. For the station start with [New] and [Uplink.Run], for the toolbox with
+// [Push] and [Watch]. Package message has the topics and examples of all messages.
 package uplink
 
 import (
@@ -28,7 +29,7 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// Queue is where the verdicts wait; journal.Journal is one.
+// Queue holds the verdicts that wait for the broker. *journal.Journal implements it.
 type Queue interface {
 	Pending(after uint64, limit int) ([]verdict.Verdict, error)
 	MarkAcked(seqs ...uint64) error
@@ -36,33 +37,32 @@ type Queue interface {
 	Wake() <-chan struct{} // receives when something was appended
 }
 
-// Options are what New needs besides the broker, the topics and the queue.
+// Options are the options of [New].
 type Options struct {
 	Version    string   // of the agent, for the status
-	AcceptPush bool     // hand pushed bundles on instead of refusing them
-	Commands   []string // what the station can be asked to do; others are answered here
-	// Trigger is given each command "trigger" at once, in the goroutine that reads from the broker:
-	// it must not block. It calls Reply once. nil: the station takes none.
+	AcceptPush bool     // receive pushed bundles; otherwise they are refused
+	Commands   []string // received by Commands; all others are refused
+	// Trigger is called at once with each command "trigger", in the goroutine that reads from the
+	// broker: it must not block. It must call Reply once. nil: the station accepts no triggers.
 	Trigger func(message.Command)
-	// Health is asked for the figures of Topics.Health at the start of each connection, every
-	// MQTT.HealthPeriod and at the end; nil: none are sent. An error leaves this message out.
+	// Health is called for the topic health at the start of each connection, every
+	// MQTT.HealthPeriod and at the end. After an error this message is skipped. nil: no messages.
 	Health func() (message.Health, error)
-	// called every ProgressPause or more often while Run is alive, with a broker or without; may be
-	// nil
+	// called at least every ProgressPause while Run works, with or without a broker; may be nil
 	Progress func()
 }
 
-// BundleMessage is a bundle that was pushed to this station. Its signature has not been looked at.
+// BundleMessage is a bundle that was pushed to this station. Its signature is not verified yet.
 type BundleMessage struct {
 	Data []byte
 	Hash string // message.BundleHash(Data)
 
-	// to be called once, after PublishModel; nil accepts the bundle. It does not block.
+	// must be called once, after PublishModel; nil accepts the bundle. It does not block.
 	Reply func(err error)
 }
 
 // ProgressPause is the longest time between two calls of Options.Progress: the longest pause
-// between two attempts to connect, and one attempt.
+// between two attempts to connect, and the time of one attempt.
 const ProgressPause = lastPause + 2*connectTimeout
 
 // Uplink is the station's side.
@@ -78,29 +78,30 @@ type Uplink struct {
 	commands chan message.Command // capacity 1
 	replies  chan message.CommandReply
 	rejects  chan message.Reject
-	changed  chan struct{} // capacity 1: status or model are to be published
+	changed  chan struct{} // capacity 1: status or model was changed
 
-	pause        time.Duration // before the second attempt to connect, see firstPause
-	ackTimeout   time.Duration // see the constant
-	writeTimeout time.Duration // see the constant
-	journalPause time.Duration // see the constant
-	keepAlive    time.Duration // see the constant
-	quarantine   time.Duration // see quarantine
+	// The constants of the same names, except in tests.
+	pause        time.Duration // firstPause: before the second attempt to connect
+	ackTimeout   time.Duration
+	writeTimeout time.Duration
+	journalPause time.Duration
+	keepAlive    time.Duration
+	quarantine   time.Duration // quarantinePeriod
 
 	connected atomic.Bool
 
 	mu            sync.Mutex
-	quarantineEnd time.Time          // guarded by mu; no bundles and commands until then
+	quarantineEnd time.Time          // guarded by mu; until then no bundles and commands are received
 	problem       string             // guarded by mu
 	lost          uint64             // guarded by mu
 	gaps          []message.Gap      // guarded by mu
 	model         message.ModelState // guarded by mu
 	answers       uint64             // guarded by mu
-	online        bool               // guarded by mu; a session takes rejects
-	acked         chan struct{}      // guarded by mu; closed and replaced when the queue got shorter
+	online        bool               // guarded by mu; a session accepts rejects
+	acked         chan struct{}      // guarded by mu; closed and replaced when the queue becomes shorter
 }
 
-// New prepares the uplink; Run makes it work. Files that cfg names are read at each connection.
+// New prepares the uplink; Run starts it. The files named in cfg are read for each connection.
 func New(cfg config.MQTT, topics message.Topics, queue Queue, log *slog.Logger, opts Options) *Uplink {
 	if opts.Progress == nil {
 		opts.Progress = func() {}
@@ -118,18 +119,18 @@ func New(cfg config.MQTT, topics message.Topics, queue Queue, log *slog.Logger, 
 	}
 }
 
-// Bundles receives pushed bundles. The receiver calls Reply once for each.
+// Bundles receives pushed bundles. The receiver must call Reply once for each.
 func (u *Uplink) Bundles() <-chan BundleMessage { return u.bundles }
 
-// Commands receives the commands that Options names. The receiver calls Reply once for each.
+// Commands receives the commands listed in Options. The receiver must call Reply once for each.
 func (u *Uplink) Commands() <-chan message.Command { return u.commands }
 
-// Connected says whether there is a connection to the broker.
+// Connected reports whether there is a connection to the broker.
 func (u *Uplink) Connected() bool { return u.connected.Load() }
 
-// PublishModel tells the broker which networks the station holds, now and after each reconnection.
-// The answer to the last push is the uplink's own and stays. It does not block; what it is given
-// must not change afterwards.
+// PublishModel publishes which models the station holds, now and after each new connection. It
+// ignores m.Answer: the uplink itself keeps the answer to the last push. It does not block. The
+// caller must not change what m points to.
 func (u *Uplink) PublishModel(m message.ModelState) {
 	u.mu.Lock()
 	m.Answer = u.model.Answer
@@ -138,8 +139,8 @@ func (u *Uplink) PublishModel(m message.ModelState) {
 	u.change()
 }
 
-// PublishProblem puts what keeps the station from working into its status; an empty text takes it
-// back. It does not block.
+// PublishProblem publishes in the status why the station does not work; an empty text means that it
+// works. It does not block.
 func (u *Uplink) PublishProblem(problem string) {
 	u.mu.Lock()
 	u.problem = problem
@@ -147,8 +148,8 @@ func (u *Uplink) PublishProblem(problem string) {
 	u.change()
 }
 
-// PublishGaps puts what the broker never got into the status. It does not block; gaps must not
-// change afterwards.
+// PublishGaps publishes in the status which verdicts will never reach the broker. It does not block.
+// The caller must not change gaps afterwards.
 func (u *Uplink) PublishGaps(lost uint64, gaps []message.Gap) {
 	u.mu.Lock()
 	u.lost, u.gaps = lost, gaps
@@ -156,10 +157,10 @@ func (u *Uplink) PublishGaps(lost uint64, gaps []message.Gap) {
 	u.change()
 }
 
-// errNotSent says that a reject found no way to the broker.
+// errNotSent is the error of a reject that was not sent.
 var errNotSent = errors.New("no connection to the broker")
 
-// PublishReject sends a reject now, or tells r.Missed that it could not. It does not block.
+// PublishReject sends a reject now, or calls r.Missed if it cannot. It does not block.
 func (u *Uplink) PublishReject(r message.Reject) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -173,9 +174,9 @@ func (u *Uplink) PublishReject(r message.Reject) {
 	r.Missed(errNotSent)
 }
 
-// takeRejects says whether a session takes rejects from now on. Those that the last one did not
-// send are too old for the next.
-func (u *Uplink) takeRejects(online bool) {
+// acceptRejects sets whether a session accepts rejects. Rejects that the previous session did not
+// send are too old for the next one.
+func (u *Uplink) acceptRejects(online bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.online = online
@@ -189,7 +190,7 @@ func (u *Uplink) takeRejects(online bool) {
 	}
 }
 
-// answer records what becomes of a pushed bundle.
+// answer publishes whether a pushed bundle was accepted.
 func (u *Uplink) answer(hash string, err error) {
 	a := &message.Answer{Hash: hash, Accepted: err == nil, Time: time.Now().UTC()}
 	if err != nil {
@@ -210,7 +211,8 @@ func (u *Uplink) change() {
 	}
 }
 
-// reply queues the answer to a command. A flood of commands loses replies rather than memory.
+// reply queues the reply to a command. A flood of commands must not fill the memory, so replies are
+// dropped when the queue is full.
 func (u *Uplink) reply(c message.Command, err error) {
 	r := message.CommandReply{ID: c.ID, Name: c.Name, OK: err == nil}
 	if err != nil {
@@ -219,7 +221,7 @@ func (u *Uplink) reply(c message.Command, err error) {
 	select {
 	case u.replies <- r:
 	default:
-		u.log.Warn("reply to a command dropped, too many at once", "command", c.Name, "id", c.ID)
+		u.log.Warn("command: reply dropped", "reason", "too many at once", "command", c.Name, "id", c.ID)
 	}
 }
 
@@ -244,41 +246,43 @@ func (u *Uplink) Drain(ctx context.Context) error {
 	}
 }
 
-// quarantinePeriod is how long a station takes no bundles and commands after a packet that was too large.
-// The broker may have retained it and would send it with each subscription; verdicts must get
-// through all the same.
+// quarantinePeriod is how long a station receives no bundles and commands after a packet that was too
+// large. The broker may have retained the packet and would send it after each subscription, but
+// verdicts must still be sent.
 const quarantinePeriod = 10 * time.Minute
 
-// Run keeps the station connected and the queue moving until ctx ends, and then says goodbye.
-// Nothing that a broker or a network does ends it.
+// Run keeps the station connected and sends the queue until ctx ends, and then publishes that the
+// station is offline. No error of a broker or a network ends it.
 func (u *Uplink) Run(ctx context.Context) {
-	l := redialer{cfg: u.cfg, log: u.log, pause: u.pause, progress: u.opts.Progress, adjust: u.adjust, session: u.countedSession,
-		without: "no connection to the broker, verdicts wait in the journal"}
-	l.run(ctx)
+	r := redialer{
+		cfg: u.cfg, log: u.log, pause: u.pause, progress: u.opts.Progress, adjust: u.adjust, session: u.countedSession,
+		connected: uplinkConnected, disconnected: uplinkDisconnected,
+	}
+	r.run(ctx)
 }
 
-// countedSession is session, for Connected.
+// countedSession runs a session and records it for Connected.
 func (u *Uplink) countedSession(ctx context.Context, client mqtt.Client, lost <-chan error) error {
 	u.connected.Store(true)
 	defer u.connected.Store(false)
 	return u.session(ctx, client, lost)
 }
 
-// startQuarantine is called when a broker sent a packet that was too large.
+// startQuarantine is called when a broker has sent a packet that is too large.
 func (u *Uplink) startQuarantine() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.quarantineEnd = time.Now().Add(u.quarantine)
 }
 
-// quarantineLeft is how long the station still takes no bundles and commands.
+// quarantineLeft returns the remaining time of the quarantine.
 func (u *Uplink) quarantineLeft() time.Duration {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return max(0, time.Until(u.quarantineEnd))
 }
 
-// adjust leaves word with the broker for the case that the station vanishes.
+// adjust sets the will, which the broker publishes if the station vanishes.
 func (u *Uplink) adjust(o *mqtt.ClientOptions) {
 	o.SetCustomOpenConnectionFn(opener(u.startQuarantine))
 	o.SetWriteTimeout(u.writeTimeout).SetKeepAlive(u.keepAlive).SetPingTimeout(u.keepAlive / 3)
@@ -286,12 +290,12 @@ func (u *Uplink) adjust(o *mqtt.ClientOptions) {
 	o.SetBinaryWill(u.topics.Status(), payload, 1, true)
 }
 
-// receive is paho's handler of everything that comes in. It must not block or publish: paho reads
-// nothing else meanwhile.
+// receive is called by paho with every message. It must not block or publish: paho reads nothing
+// else at the same time.
 func (u *Uplink) receive(_ mqtt.Client, m mqtt.Message) {
 	switch m.Topic() {
 	case u.topics.ModelSet():
-		if len(m.Payload()) > 0 { // an empty message is how a retained one is removed
+		if len(m.Payload()) > 0 { // an empty message removes a retained one
 			u.receiveBundle(m.Payload())
 		}
 	case u.topics.Command():
@@ -302,34 +306,34 @@ func (u *Uplink) receive(_ mqtt.Client, m mqtt.Message) {
 func (u *Uplink) receiveBundle(data []byte) {
 	hash := message.BundleHash(data)
 	if len(data) > message.MaxBundle {
-		u.answer(hash, fmt.Errorf("the bundle has %d bytes, accepted are at most %d", len(data), message.MaxBundle))
+		u.answer(hash, fmt.Errorf("the bundle has %d bytes, the limit is %d", len(data), message.MaxBundle))
 		return
 	}
 	if !u.opts.AcceptPush {
-		u.answer(hash, errors.New("this station takes no bundles through MQTT (model.accept_push = false)"))
+		u.answer(hash, errors.New("this station does not accept bundles through MQTT (model.accept_push = false)"))
 		return
 	}
-	message := BundleMessage{Data: data, Hash: hash, Reply: func(err error) { u.answer(hash, err) }}
+	m := BundleMessage{Data: data, Hash: hash, Reply: func(err error) { u.answer(hash, err) }}
 	select {
-	case u.bundles <- message:
+	case u.bundles <- m:
 	default:
 		u.answer(hash, errors.New("the station is still busy with another bundle, push again later"))
 	}
 }
 
-// maxCommand bounds a command, bytes: what is longer is not even read.
+// maxCommand is the largest size of a command, bytes. Longer commands are not parsed.
 const maxCommand = 4 << 10
 
-// CommandTrigger asks for a verdict on the tire that passes now.
+// CommandTrigger is the command that requests a verdict on the tire that passes now.
 const CommandTrigger = "trigger"
 
-// maxPart bounds the name of a part, bytes.
+// maxPart is the largest size of a part name, bytes.
 const maxPart = 128
 
 func (u *Uplink) receiveCommand(data []byte, retained bool) {
 	var c message.Command
 	if len(data) > maxCommand {
-		u.reply(c, fmt.Errorf("the command has %d bytes, accepted are at most %d", len(data), maxCommand))
+		u.reply(c, fmt.Errorf("the command has %d bytes, the limit is %d", len(data), maxCommand))
 		return
 	}
 	if err := json.Unmarshal(data, &c); err != nil || c.Name == "" {
@@ -357,15 +361,15 @@ func (u *Uplink) receiveCommand(data []byte, retained bool) {
 	}
 }
 
-// receiveTrigger does not go through the queue of commands: a rollback takes a second, in which
-// tires pass.
+// receiveTrigger does not use the queue of commands: a rollback takes a second, and tires pass
+// meanwhile.
 func (u *Uplink) receiveTrigger(c message.Command, retained bool) {
 	switch {
 	case retained:
-		u.reply(c, errors.New("a retained trigger is for a tire of the past: publish it without retain"))
+		u.reply(c, errors.New("a retained trigger is refused, its tire has already passed: publish it without retain"))
 		return
 	case len(c.Part) > maxPart:
-		u.reply(c, fmt.Errorf("the part's name has %d bytes, accepted are at most %d", len(c.Part), maxPart))
+		u.reply(c, fmt.Errorf("the part name has %d bytes, the limit is %d", len(c.Part), maxPart))
 		return
 	}
 	command := c
@@ -373,7 +377,7 @@ func (u *Uplink) receiveTrigger(c message.Command, retained bool) {
 	u.opts.Trigger(command)
 }
 
-// encode is json.Marshal of the types in this package, which cannot fail.
+// encode is json.Marshal for messages of a station, which cannot fail.
 func encode(message any) []byte {
 	data, err := json.Marshal(message)
 	if err != nil {

@@ -243,7 +243,7 @@ func TestPassword(t *testing.T) {
 
 	anonymous := settings(broker.URL())
 	err := uplink.Watch(t.Context(), uplink.WatchOptions{MQTT: anonymous, Station: station}, nil)
-	if err == nil || !strings.Contains(err.Error(), "it lets nobody in without a user name") {
+	if err == nil || !strings.Contains(err.Error(), "it requires a user name") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -263,15 +263,15 @@ func TestConnectionTroubleInPlainWords(t *testing.T) {
 		cfg  config.MQTT
 		want string
 	}{
-		{"port without a listener", config.MQTT{Broker: "mqtt://127.0.0.1:1"}, "nothing listens there: check that the broker runs, and the port"},
-		{"unknown host", config.MQTT{Broker: "mqtt://no-such-host.invalid"}, "the name no-such-host.invalid cannot be found"},
-		{"unknown authority", config.MQTT{Broker: secure}, "its certificate comes from an unknown authority: set the CA file"},
+		{"port without a listener", config.MQTT{Broker: "mqtt://127.0.0.1:1"}, "nothing listens there: check the port, and that the broker is running"},
+		{"unknown host", config.MQTT{Broker: "mqtt://no-such-host.invalid"}, "host no-such-host.invalid not found"},
+		{"unknown authority", config.MQTT{Broker: secure}, "its certificate is signed by an unknown authority: set the CA file"},
 		{"certificate for another host", config.MQTT{Broker: strings.Replace(secure, "localhost", "127.0.0.1", 1), CAFile: dir + "/ca.pem"},
 			"its certificate is for another host"},
-		{"TLS to a plain port", config.MQTT{Broker: fmt.Sprintf("mqtts://127.0.0.1:%d", plain.Port)}, "it may speak another protocol on this port"},
-		{"no TLS to a TLS port", config.MQTT{Broker: strings.Replace(secure, "mqtts", "mqtt", 1)}, "it may speak another protocol on this port"},
-		{"broker that wants a client certificate", config.MQTT{Broker: strict, CAFile: strictDir + "/ca.pem"}, "want a client certificate"},
-		{"empty CA file", config.MQTT{Broker: secure, CAFile: empty}, "holds no PEM certificate"},
+		{"TLS to a plain port", config.MQTT{Broker: fmt.Sprintf("mqtts://127.0.0.1:%d", plain.Port)}, "it may use another protocol on this port"},
+		{"no TLS to a TLS port", config.MQTT{Broker: strings.Replace(secure, "mqtts", "mqtt", 1)}, "it may use another protocol on this port"},
+		{"broker that wants a client certificate", config.MQTT{Broker: strict, CAFile: strictDir + "/ca.pem"}, "require a client certificate"},
+		{"empty CA file", config.MQTT{Broker: secure, CAFile: empty}, "contains no PEM certificate"},
 		{"missing client certificate file", config.MQTT{Broker: secure, CertFile: dir + "/no", KeyFile: dir + "/no"}, "client certificate"},
 		{"empty password file", config.MQTT{Broker: plain.URL(), Username: "u", PasswordFile: empty}, "has an empty first line"},
 		{"foreign scheme", config.MQTT{Broker: "http://localhost"}, "want mqtt://HOST or mqtts://HOST"},

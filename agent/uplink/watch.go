@@ -13,21 +13,21 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// WatchOptions say what Watch listens to.
+// WatchOptions are the options of [Watch].
 type WatchOptions struct {
-	MQTT    config.MQTT // Broker, Root and how to log in; an empty ClientID lets the broker choose
+	MQTT    config.MQTT // Broker, Root and login; if ClientID is empty, the broker chooses one
 	Station string      // site/line/name, or AllStations
 
-	// what a person may want to know: listening, connection lost, an unreadable message
+	// called with events for the user: listening, connection lost, an invalid message
 	Notice func(text string)
 }
 
 // watchBuffer is how many verdicts may wait for a slow receiver.
 const watchBuffer = 4096
 
-// Watch calls receive for each verdict of the stations until ctx ends, and then returns nil. When
-// the first connection cannot be made it returns why; after a later loss it keeps trying. Verdicts
-// of the time without connection are missed, and a verdict may come twice.
+// Watch calls receive for each verdict of the stations until ctx ends, and then returns nil. It
+// returns an error if the first connection fails; after a later loss it keeps trying. Verdicts sent
+// while there is no connection are missed, and a verdict may be received twice.
 func Watch(ctx context.Context, opts WatchOptions, receive func(topic string, v *verdict.Verdict)) error {
 	messages := make(chan mqtt.Message, watchBuffer)
 	for pause, first := firstPause, true; ; first = false {
@@ -35,7 +35,7 @@ func Watch(ctx context.Context, opts WatchOptions, receive func(topic string, v 
 		if err == nil {
 			pause = firstPause
 			err = watch(ctx, opts, client, lost, messages, receive)
-			client.Disconnect(uint(goodbye.Milliseconds()))
+			client.Disconnect(uint(goodbyeTimeout.Milliseconds()))
 		}
 		if ctx.Err() != nil {
 			return nil
@@ -43,7 +43,7 @@ func Watch(ctx context.Context, opts WatchOptions, receive func(topic string, v 
 		if first && client == nil || errors.Is(err, ErrForbidden) {
 			return fmt.Errorf("watch: %w", err)
 		}
-		opts.Notice(err.Error() + ", trying again")
+		opts.Notice(err.Error() + "; trying again")
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -61,7 +61,7 @@ func watch(ctx context.Context, opts WatchOptions, client mqtt.Client, lost <-ch
 	granted, err := subscribe(ctx, client, lost, map[string]byte{topic: 1}, func(_ mqtt.Client, m mqtt.Message) {
 		select {
 		case messages <- m:
-		default: // waiting here would keep paho from answering the broker
+		default: // blocking here would stop paho from answering the broker
 			select {
 			case full <- struct{}{}:
 			default:
@@ -69,20 +69,20 @@ func watch(ctx context.Context, opts WatchOptions, client mqtt.Client, lost <-ch
 		}
 	})
 	if err != nil {
-		return err
+		return brokerError(opts.MQTT, err)
 	}
 	if !granted[topic] {
 		return fmt.Errorf("%w to read %s", ErrForbidden, topic)
 	}
-	opts.Notice("listening to " + topic + " on " + opts.MQTT.Broker)
+	opts.Notice("listening to " + topic + " on " + redacted(opts.MQTT.Broker))
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case err := <-lost:
-			return fmt.Errorf("broker %s: connection lost (%w)", opts.MQTT.Broker, err)
+			return brokerError(opts.MQTT, lostError(err))
 		case <-full:
-			opts.Notice("verdicts were skipped: the output takes them too slowly")
+			opts.Notice("verdicts skipped: the output is too slow")
 		case m := <-messages:
 			v, err := verdict.Decode(m.Payload())
 			if err != nil {
