@@ -30,7 +30,7 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// ejector is a pin that tells of each pulse.
+// ejector is a pin that reports each pulse.
 type ejector struct {
 	gpiotest.Pin
 	pulses chan struct{}
@@ -49,7 +49,7 @@ type plc struct {
 	port  string
 	base  string
 	lines chan string
-	read  map[string][]string // by topic: what nobody has asked for yet
+	read  map[string][]string // by topic: messages that next has not returned yet
 }
 
 func newPLC(t *testing.T, broker *brokertest.Broker, base string) *plc {
@@ -68,13 +68,13 @@ func newPLC(t *testing.T, broker *brokertest.Broker, base string) *plc {
 			p.lines <- in.Text()
 		}
 	}()
-	for len(p.lines) == 0 { // until the subscription is seen to stand
+	for len(p.lines) == 0 { // until the subscription works
 		p.publish("ready", "x")
 	}
 	return p
 }
 
-// next is the next message of a topic.
+// next returns the next message of a topic.
 func (p *plc) next(topic string) []byte {
 	for len(p.read[topic]) == 0 {
 		name, payload, _ := strings.Cut(<-p.lines, " ")
@@ -161,7 +161,8 @@ func TestFromTriggerToEjector(t *testing.T) {
 	}
 }
 
-// stationBetween is a station that looks at one picture for ever, in which its model sees a crack.
+// stationBetween returns the configuration of a station that repeats one image, in which its model
+// finds a crack.
 func stationBetween(t *testing.T, mode, broker string) *config.Config {
 	t.Helper()
 	dir := t.TempDir()

@@ -16,9 +16,9 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// Dark pictures raise one alarm, which says what to look for and reaches whoever decides about the
-// model; another model starts afresh.
-func TestDriftIsTold(t *testing.T) {
+// Dark images raise one alarm. It says what to check, and it is passed on to the model store. Another
+// model starts without an alarm.
+func TestDriftIsReported(t *testing.T) {
 	b := bundletest.Small(7)
 	b.Reference = &bundle.Reference{Brightness: bundle.Statistic{N: 100, Mean: 120, SD: 10}}
 	model := &models.Loaded{Bundle: b}
@@ -26,12 +26,12 @@ func TestDriftIsTold(t *testing.T) {
 	var problems []string
 	drifted := 0
 	o := &driftMonitor{
-		metrics: metrics.New("test", metrics.Sources{}), // nobody asks
+		metrics: metrics.New("test", metrics.Sources{}), // nobody reads it
 		problem: func(part, text string) { problems = append(problems, part+": "+text) },
 		drifted: func(m *models.Loaded, reason string) {
 			drifted++
 			if m != model || !strings.Contains(reason, "darker than in training") {
-				t.Errorf("told of %v: %s", m.Bundle.Serial, reason)
+				t.Errorf("called with %v: %s", m.Bundle.Serial, reason)
 			}
 		},
 		log: slog.New(slog.NewTextHandler(&log, nil)),

@@ -38,12 +38,12 @@ func TestClockProblem(t *testing.T) {
 	if err := j.Append(v); err != nil {
 		t.Fatal(err)
 	}
-	check("2026-05-01 07:59:30", "") // a time server's correction
+	check("2026-05-01 07:59:30", "") // a correction by the time server
 	check("2026-05-01 07:00:00", "before the last verdict")
 	check("2026-05-02 07:00:00", "")
 }
 
-// Verdicts that were lost before this start are published at this start.
+// Verdicts lost before this start are published at this start.
 func TestLossesArePublished(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	var published []message.Gap
@@ -70,7 +70,7 @@ func TestLossesArePublished(t *testing.T) {
 		t.Fatal(err)
 	}
 	j.Close()
-	path += "-other" // as if the database were gone: only the numbers are there
+	path += "-other" // as if the database were gone: only the numbers file exists
 	if err := os.Rename(path[:len(path)-len("-other")]+"-numbers", path+"-numbers"); err != nil {
 		t.Fatal(err)
 	}

@@ -14,8 +14,8 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// The presets' pipelines are what GStreamer and OpenCV take: only the boards' own elements are
-// replaced, by a test picture.
+// GStreamer and OpenCV accept the presets' pipelines. Only the elements that a board provides are
+// replaced, by a test image.
 func TestPresetPipelines(t *testing.T) {
 	if err := exec.Command("gst-inspect-1.0", "--exists", "videotestsrc").Run(); err != nil {
 		t.Skip("needs gst-inspect-1.0 and videotestsrc: apt install gstreamer1.0-tools gstreamer1.0-plugins-base")

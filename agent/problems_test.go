@@ -14,19 +14,19 @@ import (
 	"tirewatch/vision/camera"
 )
 
-func TestProblemsAreToldTogether(t *testing.T) {
-	var told []string
+func TestProblemsAreReportedTogether(t *testing.T) {
+	var reported []string
 	p := newProblems()
-	p.observe(func(all, _ string, _ bool) { told = append(told, all) })
+	p.observe(func(all, _ string, _ bool) { reported = append(reported, all) })
 	p.set("journal", "full")
-	p.set("journal", "full") // no news
+	p.set("journal", "full") // no change
 	p.set("camera", "gone")
 	p.set("journal", "")
 	p.set("camera", "")
 	p.set("camera", "")
 	want := []string{"journal: full", "camera: gone; journal: full", "camera: gone", ""}
-	if !slices.Equal(told, want) {
-		t.Errorf("told %q; want %q", told, want)
+	if !slices.Equal(reported, want) {
+		t.Errorf("reported %q; want %q", reported, want)
 	}
 }
 
@@ -43,7 +43,7 @@ func TestObserversAreAddedSafely(t *testing.T) {
 	wg.Wait()
 }
 
-// TestCameraFailureIsLoggedOnce pulls the cable for a hundred attempts.
+// TestCameraFailureIsLoggedOnce simulates a pulled cable for a hundred attempts.
 func TestCameraFailureIsLoggedOnce(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, nil))
@@ -55,15 +55,15 @@ func TestCameraFailureIsLoggedOnce(t *testing.T) {
 	p.camera(camera.Event{}, log)
 	p.camera(camera.Event{Err: gone}, log)
 	if n := strings.Count(out.String(), "camera: failed"); n != 2 {
-		t.Errorf("%d complaints; want one for each failure, 2: %s", n, &out)
+		t.Errorf("%d log lines; want one for each failure, 2: %s", n, &out)
 	}
 	if !strings.Contains(out.String(), `hint="look there"`) || !strings.Contains(out.String(), "camera: working again") {
 		t.Errorf("log %s", &out)
 	}
 }
 
-// The edge node learns of every problem, and that its device is dead while the camera is away.
-func TestEdgeNodeLearnsOfProblems(t *testing.T) {
+// The edge node reports every problem, and that its device is dead while the camera is lost.
+func TestEdgeNodeReportsProblems(t *testing.T) {
 	var now sparkplug.Facts
 	p := newProblems()
 	p.observe(func(all, part string, broken bool) { noteProblem(&now, all, part, broken) })

@@ -11,8 +11,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// What the page asks and says reaches the queue beside the journal.
-func TestPageReviewsKeptPictures(t *testing.T) {
+// The page reads from the review queue beside the journal and writes its answers there.
+func TestPageReviewsKeptCrops(t *testing.T) {
 	cfg := &config.Config{Station: config.Station{Site: "a", Line: "b", Name: "c"}, Journal: config.Journal{Crops: config.CropsReview}}
 	j, err := journal.Open(filepath.Join(t.TempDir(), "journal.db"), cfg.Station.ID())
 	if err != nil {
@@ -50,7 +50,7 @@ func TestPageReviewsKeptPictures(t *testing.T) {
 	if want := (review.Counts{Waiting: 1, Crack: 1, Normal: 1, Unsure: 1}); err != nil || counts != want {
 		t.Errorf("%+v, %v; want %+v", counts, err, want)
 	}
-	cfg.Locate.View = "sidewall" // from now on: what shows whole tires is not asked about
+	cfg.Locate.View = "sidewall" // from now on crops of whole tires are not asked about
 	r = newReviewQueue(j, cfg)
 	if all, err := r.Waiting(); err != nil || all != 0 {
 		t.Errorf("%d wait, %v", all, err)
@@ -60,6 +60,6 @@ func TestPageReviewsKeptPictures(t *testing.T) {
 	}
 	cfg.Journal.Crops = config.CropsOff
 	if newReviewQueue(j, cfg) != nil {
-		t.Error("a queue without pictures")
+		t.Error("a queue without crops")
 	}
 }

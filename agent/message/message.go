@@ -27,8 +27,8 @@ type Status struct {
 	// why an online station does not work, for example a lost camera
 	Problem string `json:"problem,omitempty"`
 
-	// Verdicts that will never reach the broker, since the station's first one. If a receiver misses
-	// a number that is not listed here, the receiver lost it.
+	// Verdicts that will never reach the broker, since the station's first one. If a receiver
+	// misses a number that is not listed here, the receiver lost it.
 	Lost uint64 `json:"lost,omitempty"` // verdicts, as far as their number is known
 	Gaps []Gap  `json:"gaps,omitempty"` // the latest gaps, newest first
 }
@@ -55,7 +55,7 @@ const (
 const (
 	ReasonStopped = "stopped"
 	ReasonLost    = "connection lost"
-	// systemd has stopped restarting the agent for now; the message adds how often it failed and why
+	// systemd has given up for now; the message adds how often the start failed and why
 	ReasonFailed = "failed to start"
 )
 

@@ -200,7 +200,8 @@ func Refused(err error) bool {
 }
 
 func refusedLogin(err error) bool {
-	return errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword) || errors.Is(err, packets.ErrorRefusedNotAuthorised)
+	return errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword) ||
+		errors.Is(err, packets.ErrorRefusedNotAuthorised)
 }
 
 // explain says in a technician's words why there is no connection and what to check.
@@ -259,7 +260,8 @@ func explainTLS(err error) (text, advice string, ok bool) {
 		return "its certificate is not valid", "check the dates of the certificate, and the clock of this machine", true
 	case errors.As(err, &record), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
 		return "it closes the connection at once",
-			"it may use another protocol on this port (mqtts:// needs its TLS port), or require a client certificate", true
+			"it may use another protocol on this port (mqtts:// needs its TLS port), " +
+				"or require a client certificate", true
 	case errors.As(err, &operation) && operation.Op == "remote error": // crypto/tls: an alert from the other side
 		return "it ends the TLS handshake",
 			"it may require a client certificate, or support only TLS older than 1.2", true
@@ -277,7 +279,8 @@ func explainNetwork(err error) (text, advice string) {
 	)
 	switch {
 	case errors.As(err, &unknownHost):
-		return fmt.Sprintf("host %s not found", unknownHost.Name), "check the host name, and this machine's network and DNS"
+		return fmt.Sprintf("host %s not found", unknownHost.Name),
+			"check the host name, and this machine's network and DNS"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens there", "check the port, and that the broker is running"
 	case errors.As(err, &timeout) && timeout.Timeout():

@@ -17,8 +17,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// outage makes a journal in which n verdicts wait. They are copies of one, because a hundred
-// thousand appends would wait for as many fsyncs.
+// outage returns a journal in which n verdicts wait. They are copies of one, because a hundred
+// thousand appends would take as many fsyncs.
 func outage(t testing.TB, dir string, n int) *journal.Journal {
 	t.Helper()
 	path := filepath.Join(dir, "journal.db")
@@ -54,12 +54,12 @@ func passed() *verdict.Verdict {
 	return &verdict.Verdict{Schema: verdict.SchemaVersion, Time: time.Now().UTC(), Label: verdict.Normal, Probability: 0.1, Threshold: 0.5}
 }
 
-// generous is a broker that drops nothing for a listener that is slower than the station.
+// generous configures a broker that drops nothing for a listener that is slower than the station.
 var generous = []string{brokertest.Anonymous, "max_queued_messages 0", "max_inflight_messages 0"}
 
-// drained lets a broker appear after an outage of n verdicts, while new tires keep passing. It
-// returns how long the queue of the outage took and how long each append did before and meanwhile,
-// and checks that the broker hands everything on, in order.
+// drained connects to a broker after an outage of n verdicts, while new tires pass. It returns how
+// long the queue took to drain, and how long each append took before and during that. It checks
+// that a listener receives everything in order.
 func drained(t testing.TB, dir string, n int) (took time.Duration, before, meanwhile []time.Duration) {
 	t.Helper()
 	broker := brokertest.Start(t, generous...)
@@ -87,7 +87,7 @@ func drained(t testing.TB, dir string, n int) (took time.Duration, before, meanw
 			}
 			arrived.L.Lock()
 			if v.Seq != received+1 {
-				t.Errorf("number %d came after %d", v.Seq, received)
+				t.Errorf("number %d arrived after %d", v.Seq, received)
 			}
 			received = v.Seq
 			arrived.L.Unlock()
@@ -120,14 +120,14 @@ func drained(t testing.TB, dir string, n int) (took time.Duration, before, meanw
 	return took, before, meanwhile
 }
 
-// After an outage everything arrives, in order and once, and new verdicts are stored meanwhile.
+// After an outage everything arrives in order and once, while new verdicts are stored.
 func TestDrainAfterAnOutage(t *testing.T) {
 	_, _, meanwhile := drained(t, t.TempDir(), 5000)
-	t.Logf("%d verdicts were stored meanwhile", len(meanwhile))
+	t.Logf("%d verdicts were stored during the drain", len(meanwhile))
 }
 
-// BenchmarkDrain is an outage of 72 hours: 100,000 verdicts wait. They must leave at 2,000 a second
-// or more. BENCH_DIR names a folder on the disk to be measured.
+// BenchmarkDrain measures an outage of 72 hours, 100,000 verdicts. The rate must be at least 2,000
+// per second. BENCH_DIR names a folder on the disk to be measured.
 func BenchmarkDrain(b *testing.B) {
 	const n = 100_000
 	dir := b.TempDir()

@@ -45,7 +45,9 @@ type EdgeNode struct {
 
 // NewEdgeNode prepares the session; Run starts it. cfg contains the session's own client id, wake
 // receives when a verdict was stored, and progress is called like Options.Progress.
-func NewEdgeNode(cfg config.MQTT, node *sparkplug.Node, wake <-chan struct{}, log *slog.Logger, progress func()) *EdgeNode {
+func NewEdgeNode(
+	cfg config.MQTT, node *sparkplug.Node, wake <-chan struct{}, log *slog.Logger, progress func(),
+) *EdgeNode {
 	return &EdgeNode{
 		cfg: cfg, node: node, wake: wake, log: log, progress: progress,
 		changed: make(chan struct{}, 1), pause: firstPause, replayPause: replayPause,
@@ -78,8 +80,8 @@ func (e *EdgeNode) Run(ctx context.Context) {
 	r.run(ctx)
 }
 
-// adjust sets the death as the will. Its number is used up when the CONNECT packet is sent, which is
-// as soon as the network connection is open.
+// adjust sets the death as the will. Its number is used up when the CONNECT packet is sent, which
+// is as soon as the network connection is open.
 func (e *EdgeNode) adjust(o *mqtt.ClientOptions) {
 	will := e.node.Will(time.Now())
 	o.SetBinaryWill(will.Topic, will.Payload, will.QoS, false)
@@ -95,7 +97,8 @@ func (e *EdgeNode) adjust(o *mqtt.ClientOptions) {
 	})
 }
 
-// edgeSession is one connection. It is owned by the goroutine of Run; paho only sends on its channels.
+// edgeSession is one connection. It is owned by the goroutine of Run; paho only sends on its
+// channels.
 type edgeSession struct {
 	*EdgeNode
 	client mqtt.Client
@@ -176,8 +179,8 @@ func (s *edgeSession) run(ctx context.Context) error {
 	}
 }
 
-// subscribe subscribes to commands and to the state of the primary host, before the births. A broker
-// that forbids commands still receives the verdicts.
+// subscribe subscribes to commands and to the state of the primary host, before the births. A
+// broker that forbids commands still receives the verdicts.
 func (s *edgeSession) subscribe(ctx context.Context) error {
 	names := s.node.Names()
 	filters := map[string]byte{names.Command(): 1}
@@ -239,8 +242,8 @@ func (s *edgeSession) state(payload []byte) error {
 	return s.send(messages, nil)
 }
 
-// sendData sends every new verdict, and one message of history if history is set. It reports whether
-// it sent history.
+// sendData sends every new verdict, and one message of history if history is set. It reports
+// whether it sent history.
 func (s *edgeSession) sendData(ctx context.Context, history bool) (replayed bool, err error) {
 	for ctx.Err() == nil {
 		m, historical, err := s.node.Next(history, time.Now())

@@ -49,8 +49,7 @@ func appendN(t testing.TB, j *journal.Journal, n int) {
 	}
 }
 
-// run works an uplink or an edge node until the returned function, or the end of the test, stops
-// it.
+// run runs an uplink or an edge node until stop is called or the test ends.
 func run(t testing.TB, u interface{ Run(context.Context) }) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -69,7 +68,7 @@ func drain(t testing.TB, u *uplink.Uplink) {
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
-// memoryLog is a log that a test waits on.
+// memoryLog is a log that a test can wait for.
 type memoryLog struct {
 	mu      sync.Mutex
 	text    bytes.Buffer
@@ -97,10 +96,10 @@ func (l *memoryLog) String() string {
 	return l.text.String()
 }
 
-// wait returns when the log holds the text.
+// wait returns when the log contains the text.
 func (l *memoryLog) wait(text string) { l.waitAgain(text, 1) }
 
-// waitAgain returns when the log holds the text n times.
+// waitAgain returns when the log contains the text n times.
 func (l *memoryLog) waitAgain(text string, n int) {
 	for strings.Count(l.String(), text) < n {
 		<-l.written
@@ -114,7 +113,7 @@ type listener struct {
 	messages chan mqtt.Message
 }
 
-// listen connects a client and subscribes it.
+// listen connects a client and subscribes to the filters.
 func listen(t testing.TB, broker string, filters ...string) *listener {
 	t.Helper()
 	l := &listener{t: t, messages: make(chan mqtt.Message, 4096)}

@@ -19,7 +19,7 @@ import (
 	"tirewatch/agent/uplink/brokertest"
 )
 
-// hostile is a TCP server that a station takes for its broker.
+// hostile is a TCP server that poses as a station's broker.
 type hostile struct {
 	t     *testing.T
 	l     net.Listener
@@ -45,7 +45,7 @@ func newHostile(t *testing.T) *hostile {
 	}()
 	t.Cleanup(func() {
 		l.Close()
-		for c := range h.conns { // one that came in the last moment
+		for c := range h.conns { // one that connected at the last moment
 			c.Close()
 		}
 	})
@@ -69,7 +69,7 @@ type peer struct {
 	net.Conn
 }
 
-// next reads a packet.
+// next reads packets until one is of this kind.
 func (p *peer) next(kind string) packets.ControlPacket {
 	p.t.Helper()
 	for {
@@ -90,10 +90,10 @@ func (p *peer) send(packet packets.ControlPacket) {
 	}
 }
 
-// welcome lets the station in.
+// welcome accepts the connection.
 func (p *peer) welcome() { p.send(packets.NewControlPacket(packets.Connack)) }
 
-// grant answers its subscription.
+// grant accepts its subscription.
 func (p *peer) grant() {
 	s := p.next("SUBSCRIBE").(*packets.SubscribePacket)
 	a := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
@@ -125,15 +125,15 @@ func (p *peer) ack(want func(*packets.PublishPacket) bool) {
 	}
 }
 
-// allocated is what the process has taken from its heap so far, bytes.
+// allocated returns the total of all heap allocations so far, bytes.
 func allocated() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.TotalAlloc
 }
 
-// TestAttackEndlessData announces more than anybody wants, at every moment of a connection. The
-// station hangs up before it makes room for it, and its verdicts get through afterwards.
+// TestAttackEndlessData announces a packet that is too large, at each stage of a connection. The
+// station disconnects before it allocates the packet, and delivers its verdicts afterwards.
 func TestAttackEndlessData(t *testing.T) {
 	sizes := []struct {
 		name   string
@@ -158,7 +158,7 @@ func TestAttackEndlessData(t *testing.T) {
 				j := newJournal(t)
 				appendN(t, j, 3)
 				u := uplink.New(settings(h.url()), topics, j, quiet, uplink.Options{AcceptPush: true})
-				u.Hasten(time.Millisecond, time.Minute)
+				u.SetPauses(time.Millisecond, time.Minute)
 				run(t, u)
 				p := h.accept()
 				moment.lead(p)
@@ -182,7 +182,7 @@ func TestAttackEndlessData(t *testing.T) {
 				}
 				t.Logf("hung up after %d KiB, most of them in the kernel's buffers; %d KiB allocated", sent>>10, took>>10)
 
-				p = h.accept() // it comes again, asks for nothing, and sends what it has
+				p = h.accept() // it connects again, subscribes to nothing and sends its verdicts
 				p.welcome()
 				got := 0
 				for got < 3 {
@@ -199,8 +199,8 @@ func TestAttackEndlessData(t *testing.T) {
 	}
 }
 
-// TestAttackRetainedMessage leaves a message at a real broker that is too large for any station: it
-// would come with each subscription.
+// TestAttackRetainedMessage leaves a message at a real broker that is too large for any station.
+// The broker would send it after each subscription.
 func TestAttackRetainedMessage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("sends 66 MiB")
@@ -212,18 +212,18 @@ func TestAttackRetainedMessage(t *testing.T) {
 	appendN(t, j, 100)
 	log, logger := newLog()
 	u := uplink.New(settings(broker.URL()), topics, j, logger, uplink.Options{AcceptPush: true})
-	u.Hasten(time.Millisecond, time.Minute)
+	u.SetPauses(time.Millisecond, time.Minute)
 	run(t, u)
 	drain(t, u)
 	log.wait("uplink: bundles and commands paused")
 }
 
-// A station that was deaf for a while takes bundles again, on the same connection.
-func TestDeafnessEnds(t *testing.T) {
+// When the quarantine ends, the station receives bundles again, on the same connection.
+func TestQuarantineEnds(t *testing.T) {
 	h := newHostile(t)
 	u := uplink.New(settings(h.url()), topics, newJournal(t), quiet, uplink.Options{AcceptPush: true})
-	u.Hasten(time.Millisecond, time.Minute)
-	u.HastenQuarantine(100*time.Millisecond, time.Minute)
+	u.SetPauses(time.Millisecond, time.Minute)
+	u.SetQuarantine(100*time.Millisecond, time.Minute)
 	run(t, u)
 	p := h.accept()
 	p.welcome()
@@ -237,14 +237,14 @@ func TestDeafnessEnds(t *testing.T) {
 	}
 }
 
-// TestAttackSlowRetrieval lets a bundle drip so that nothing else passes. The station notices that
-// its pings are not answered.
+// TestAttackSlowRetrieval sends a bundle so slowly that nothing else passes. The station notices
+// that its pings are not answered.
 func TestAttackSlowRetrieval(t *testing.T) {
 	h := newHostile(t)
 	j := newJournal(t)
 	u := uplink.New(settings(h.url()), topics, j, quiet, uplink.Options{AcceptPush: true})
-	u.Hasten(time.Millisecond, time.Minute)
-	u.HastenQuarantine(time.Minute, time.Second)
+	u.SetPauses(time.Millisecond, time.Minute)
+	u.SetQuarantine(time.Minute, time.Second)
 	run(t, u)
 	p := h.accept()
 	p.welcome()
@@ -271,7 +271,7 @@ func TestAttackSlowRetrieval(t *testing.T) {
 }
 
 // TestAttackFloodOfCommands sends commands from a broker that acknowledges no reply. The station
-// loses replies rather than memory, and obeys when it is over.
+// drops replies instead of collecting them in memory, and obeys again after the flood.
 func TestAttackFloodOfCommands(t *testing.T) {
 	const flood = 30_000
 	h := newHostile(t)
@@ -302,7 +302,7 @@ func TestAttackFloodOfCommands(t *testing.T) {
 	for i := range flood {
 		payload := fmt.Sprintf(`{"id": "%d", "command": "confirm"}`, i)
 		if i%3 == 0 {
-			payload = strings.Repeat("[", 3<<10) // no command at all
+			payload = strings.Repeat("[", 3<<10) // not a command
 		}
 		p.publish(topics.Command(), uint16(i+1), []byte(payload))
 	}
@@ -312,7 +312,7 @@ func TestAttackFloodOfCommands(t *testing.T) {
 	grown := int64(after.HeapAlloc) - int64(before.HeapAlloc)
 	t.Logf("%d commands, %d replies without an acknowledgement, heap grown by %d KiB", flood, replies, grown>>10)
 	if replies > 1 {
-		t.Errorf("%d replies were sent though none was acknowledged", replies)
+		t.Errorf("%d replies were sent, but none was acknowledged", replies)
 	}
 	if grown > 4<<20 {
 		t.Errorf("the heap grew by %d bytes", grown)
@@ -324,7 +324,7 @@ func TestAttackFloodOfCommands(t *testing.T) {
 			c.Reply(nil)
 		}
 	}()
-	// The one reply that is still under way is acknowledged, and the queue behind it empties.
+	// The only reply in flight is acknowledged, and the queue of replies empties.
 	a := packets.NewControlPacket(packets.Puback).(*packets.PubackPacket)
 	for id := range uint16(64) {
 		a.MessageID = id + 1
@@ -351,7 +351,7 @@ func TestLongCommandIsNotRead(t *testing.T) {
 	}
 }
 
-// Whatever the pieces, ordinary packets pass a bounded connection unchanged.
+// Ordinary packets pass a bounded connection unchanged, however they are split.
 func TestBoundedConnectionChangesNothing(t *testing.T) {
 	const seed = 5
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -384,9 +384,9 @@ func TestBoundedConnectionChangesNothing(t *testing.T) {
 		if !errors.As(err, &size) || size.Size != 268435455 {
 			t.Errorf("seed %d: got %v; want *PacketSizeError", seed, err)
 		}
-		// Of the packet that is too large only the beginning of its head passes.
+		// Only the first bytes of the oversized packet's header pass.
 		if want := append(want, 0x30, 0xff, 0xff, 0xff); !bytes.Equal(got, want) {
-			t.Fatalf("seed %d: %d bytes came, %d were sent", seed, len(got), len(want))
+			t.Fatalf("seed %d: %d bytes were received, %d were sent", seed, len(got), len(want))
 		}
 	}
 }

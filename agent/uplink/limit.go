@@ -13,9 +13,9 @@ import (
 	"golang.org/x/net/proxy"
 )
 
-// paho allocates a whole packet as soon as it has read its length. That may be 256 MiB, and a broken
-// or hostile broker may announce one such packet after another. So the connection itself reads the
-// lengths, and ends when a packet is announced that is longer than anything we accept.
+// paho allocates a whole packet as soon as it has read its length. That may be 256 MiB, and a
+// broken or hostile broker may announce one such packet after another. So the connection itself
+// reads the lengths, and ends when a packet is announced that is longer than anything we accept.
 //
 //	byte 0     kind and flags
 //	byte 1..4  length of the rest, 7 bits each, the lowest first; bit 7: another byte follows
@@ -35,8 +35,8 @@ func (e *PacketSizeError) Error() string {
 	return fmt.Sprintf("the broker sent a packet of %d bytes, the limit is %d", e.Size, maxPacket)
 }
 
-// boundedConn is a connection that ends before a packet that is too large. Its state is owned by the
-// goroutine that reads.
+// boundedConn is a connection that ends before a packet that is too large. Its state is owned by
+// the goroutine that reads.
 type boundedConn struct {
 	net.Conn
 	exceeded func() // called once, when a packet is too large

@@ -10,11 +10,11 @@ import (
 	"testing"
 )
 
-// npm is where `make deps-npm` puts the packages that the station is tested against.
+// npm is where `make deps-npm` installs the packages that the station is tested against.
 const npm = "../../bin/npm/node_modules"
 
-// nodeScript prepares a program of Node.js that may require these packages. The test is skipped
-// without them, or fails when REQUIRE_NODE=1 is set.
+// nodeScript prepares a Node.js program that can require these packages. Without them the test is
+// skipped, or fails when REQUIRE_NODE=1 is set.
 func nodeScript(t *testing.T, needs, script string, args ...string) *exec.Cmd {
 	t.Helper()
 	modules, err := filepath.Abs(npm)
@@ -40,7 +40,7 @@ func nodeScript(t *testing.T, needs, script string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// hostLine is what host.js says about one message, or about its own connection.
+// hostLine is a line of host.js about one message, or about its own connection.
 type hostLine struct {
 	Kind    string   `json:"kind"` // NBIRTH and so on, or watching, lost
 	Device  string   `json:"device"`
@@ -48,14 +48,14 @@ type hostLine struct {
 	Records []record `json:"records"`
 }
 
-// record is a run of metrics that belong together: a verdict.
+// record holds the metrics of one verdict.
 type record struct {
 	Historical bool           `json:"historical"`
 	At         int64          `json:"at"` // Unix ms
 	Values     map[string]any `json:"values"`
 }
 
-// seq is the number of the verdict; 0 for none.
+// seq returns the number of the verdict, or 0.
 func (r record) seq() uint64 {
 	n, _ := r.Values["Verdict/Sequence"].(float64)
 	return uint64(n)
@@ -92,7 +92,7 @@ func newHostApplication(t *testing.T, args ...string) *hostApplication {
 		for text.Scan() {
 			var l hostLine
 			if err := json.Unmarshal(text.Bytes(), &l); err != nil {
-				t.Errorf("host.js says %s", text.Bytes())
+				t.Errorf("host.js printed %s", text.Bytes())
 			}
 			h.lines <- l
 		}
@@ -101,7 +101,7 @@ func newHostApplication(t *testing.T, args ...string) *hostApplication {
 	return h
 }
 
-// do gives the host an order.
+// do sends a command to the host.
 func (h *hostApplication) do(order string) {
 	h.t.Helper()
 	if _, err := io.WriteString(h.in, order+"\n"); err != nil {
@@ -109,7 +109,7 @@ func (h *hostApplication) do(order string) {
 	}
 }
 
-// until reads until a message of this kind satisfies ok.
+// until reads until a message of this kind satisfies ok, if that is not nil.
 func (h *hostApplication) until(kind string, ok func(l hostLine) bool) hostLine {
 	h.t.Helper()
 	for l := range h.lines {
@@ -122,7 +122,7 @@ func (h *hostApplication) until(kind string, ok func(l hostLine) bool) hostLine 
 	return hostLine{}
 }
 
-// untilVerdict reads until verdict seq has come as data.
+// untilVerdict reads until verdict seq is received as data.
 func (h *hostApplication) untilVerdict(seq uint64, historical bool) (last record) {
 	h.t.Helper()
 	h.until("DDATA", func(l hostLine) bool {

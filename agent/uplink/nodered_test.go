@@ -18,7 +18,7 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// nodeRED is a Node-RED with the flow that is shipped.
+// nodeRED is a Node-RED with the flow of firmware-config.
 type nodeRED struct {
 	t    *testing.T
 	dir  string
@@ -36,7 +36,7 @@ func newNodeRED(t *testing.T, broker *brokertest.Broker) *nodeRED {
 	if err := json.Unmarshal(text, &flow); err != nil {
 		t.Fatal(err)
 	}
-	for _, node := range flow { // what a person sets after importing it
+	for _, node := range flow { // what a user sets after the import
 		if node["type"] == "mqtt-broker" {
 			node["broker"], node["port"] = "127.0.0.1", fmt.Sprint(broker.Port)
 		}
@@ -78,7 +78,7 @@ func (n *nodeRED) stop() {
 	}
 }
 
-// shows waits until the page holds every text.
+// shows waits until the page contains every text.
 func (n *nodeRED) shows(texts ...string) {
 	n.t.Helper()
 	for {
@@ -107,8 +107,7 @@ func (n *nodeRED) shows(texts ...string) {
 	}
 }
 
-// The example of firmware-config: what a station's uplink sends stands on Node-RED's page, each
-// tire once.
+// The flow of firmware-config shows on its page what a station's uplink sends, each tire once.
 func TestNodeREDShowsVerdicts(t *testing.T) {
 	broker := brokertest.Start(t)
 	red := newNodeRED(t, broker)
@@ -143,7 +142,7 @@ func TestNodeREDShowsVerdicts(t *testing.T) {
 	appendN(t, j, 1)
 	red.shows("normal 3, crack 1, no decision 1") // 5 was sent after the repeated 4
 
-	// What comes while it is away, the broker keeps for it. Its counts begin anew.
+	// The broker keeps what is sent while Node-RED is down. Its counts start at 0 again.
 	red.stop()
 	appendN(t, j, 1)
 	drain(t, u)

@@ -10,8 +10,8 @@ import (
 	"tirewatch/agent/uplink/brokertest"
 )
 
-// An uplink shows that it is alive, whether there is a broker or not: a broker that is away is no
-// reason to restart the station.
+// An uplink reports progress with and without a broker: a missing broker must not restart the
+// station.
 func TestProgress(t *testing.T) {
 	broker := brokertest.New(t) // down
 	beats := make(chan struct{}, 1000)

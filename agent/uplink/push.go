@@ -199,8 +199,8 @@ func (p *stationClient) send(ctx context.Context, data []byte) (*message.Answer,
 				return &a, nil
 			}
 		case err := <-p.lost:
-			return nil, brokerError(p.MQTT, fmt.Errorf(
-				"connection lost, the bundle of %d bytes may exceed the broker's message size limit (%w)", len(data), err))
+			return nil, brokerError(p.MQTT, fmt.Errorf("connection lost, "+
+				"the bundle of %d bytes may exceed the broker's message size limit (%w)", len(data), err))
 		case <-ctx.Done():
 			return nil, p.noAnswer(ctx)
 		}

@@ -68,8 +68,8 @@ func (r *redialer) run(ctx context.Context) {
 			logged = cause
 			r.log.Warn(r.disconnected, "error", err)
 		}
-		// Half of the pause is random, so that the stations of a plant do not all connect at the same
-		// moment.
+		// Half of the pause is random, so that the stations of a plant do not all connect at the
+		// same moment.
 		select {
 		case <-time.After(pause/2 + rand.N(pause/2)):
 		case <-ctx.Done():

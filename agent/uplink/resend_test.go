@@ -15,19 +15,18 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// faultyBroker is a broker that takes verdicts and can do so badly. For each connection it asks
-// script what to do.
+// faultyBroker is a broker that receives verdicts, with faults that script decides.
 type faultyBroker struct {
 	t      *testing.T
 	listen net.Listener
-	// script returns for the nth verdict of the cth connection, both from 0, whether it is
-	// acknowledged and whether the connection is cut then.
+	// script decides for the nth verdict of the cth connection, both from 0, whether it is
+	// acknowledged and whether the connection is cut after it.
 	script func(c, n int) (ack, cut bool)
-	forbid bool // every subscription
+	forbid bool // refuse every subscription
 
 	mu    sync.Mutex
 	seen  [][]uint64      // guarded by mu; the numbers that arrived, for each connection
-	acked map[uint64]bool // guarded by mu; an acknowledgement was sent
+	acked map[uint64]bool // guarded by mu; numbers for which an acknowledgement was sent
 }
 
 func newFaultyBroker(t *testing.T, script func(c, n int) (ack, cut bool)) *faultyBroker {
@@ -104,8 +103,8 @@ func (b *faultyBroker) talk(c int, conn net.Conn) {
 	}
 }
 
-// check holds the law: within a connection numbers rise without a gap, and none leaves the queue
-// that was not acknowledged.
+// check verifies that numbers rise without a gap within a connection, and that every number up to
+// last was acknowledged before it left the queue.
 func (b *faultyBroker) check(last uint64) {
 	b.t.Helper()
 	b.mu.Lock()
@@ -119,7 +118,7 @@ func (b *faultyBroker) check(last uint64) {
 	}
 	for seq := uint64(1); seq <= last; seq++ {
 		if !b.acked[seq] {
-			b.t.Errorf("number %d is off the queue and was never acknowledged", seq)
+			b.t.Errorf("number %d left the queue but was never acknowledged", seq)
 		}
 	}
 }
@@ -147,7 +146,7 @@ func TestBrokenConnections(t *testing.T) {
 	j := newJournal(t)
 	appendN(t, j, 400)
 	u := uplink.New(settings(b.url()), topics, j, quiet, uplink.Options{})
-	u.Hasten(time.Millisecond, time.Minute)
+	u.SetPauses(time.Millisecond, time.Minute)
 	run(t, u)
 	for range 20 {
 		appendN(t, j, 20)
@@ -156,15 +155,15 @@ func TestBrokenConnections(t *testing.T) {
 	b.check(800)
 }
 
-// A broker that stays connected and acknowledges nothing more is given up, and a new connection
-// goes on.
+// When a connected broker stops acknowledging, the station closes the connection and continues with
+// a new one.
 func TestSilentBroker(t *testing.T) {
 	b := newFaultyBroker(t, func(c, n int) (ack, cut bool) { return c > 0 || n < 5, false })
 	j := newJournal(t)
 	appendN(t, j, 100)
 	log, logger := newLog()
 	u := uplink.New(settings(b.url()), topics, j, logger, uplink.Options{})
-	u.Hasten(time.Millisecond, 200*time.Millisecond)
+	u.SetPauses(time.Millisecond, 200*time.Millisecond)
 	run(t, u)
 	drain(t, u)
 	b.check(100)
@@ -172,14 +171,14 @@ func TestSilentBroker(t *testing.T) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if open := len(b.seen[0]) - 5; open != 64 {
-		t.Errorf("%d verdicts were under way at once, want 64", open)
+		t.Errorf("%d verdicts were in flight at once, want 64", open)
 	}
 	if b.seen[1][0] != 6 {
 		t.Errorf("the second connection began with %d, want 6", b.seen[1][0])
 	}
 }
 
-// A broker that forbids subscriptions still gets the verdicts; the toolbox is told.
+// A broker that forbids subscriptions still receives the verdicts; the toolbox reports an error.
 func TestForbiddenSubscriptions(t *testing.T) {
 	b := newFaultyBroker(t, func(c, n int) (ack, cut bool) { return true, false })
 	b.forbid = true

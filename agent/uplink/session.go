@@ -46,8 +46,8 @@ type session struct {
 	more   bool     // the journal may hold numbers above last
 	toMark []uint64 // acknowledged by the broker, not yet marked in the journal
 
-	// The last message of each kind that is not acknowledged yet, or nil. The next one waits for it:
-	// otherwise paho would collect them in memory for a broker that acknowledges nothing.
+	// The last message of each kind that is not acknowledged yet, or nil. The next one waits for
+	// it: otherwise paho would collect them in memory for a broker that acknowledges nothing.
 	reply, state, health mqtt.Token
 
 	overdue      *time.Timer // an acknowledgement is overdue; ignored while the window is empty
@@ -57,7 +57,7 @@ type session struct {
 	healthDue    <-chan time.Time // nil: the station sends no health messages
 }
 
-// session works until the connection or ctx ends. It returns why the connection is no longer of use.
+// session works until the connection or ctx ends, and returns why.
 func (u *Uplink) session(ctx context.Context, client mqtt.Client, lost <-chan error) error {
 	s := &session{Uplink: u, client: client, ended: lost, since: time.Now().UTC(), more: true}
 	err := s.run(ctx)
@@ -249,8 +249,9 @@ func (s *session) subscribe(ctx context.Context) error {
 }
 
 // subscribe waits for the broker's answer to each filter.
-func subscribe(ctx context.Context, c mqtt.Client, lost <-chan error, filters map[string]byte, handle mqtt.MessageHandler) (
-	granted map[string]bool, err error) {
+func subscribe(
+	ctx context.Context, c mqtt.Client, lost <-chan error, filters map[string]byte, handle mqtt.MessageHandler,
+) (granted map[string]bool, err error) {
 	token := c.SubscribeMultiple(filters, handle)
 	timeout := time.NewTimer(ackTimeout)
 	defer timeout.Stop()

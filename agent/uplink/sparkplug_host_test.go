@@ -10,7 +10,7 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// A host application of other people's packages sees every verdict across whatever happens to the
+// A host application made of third-party packages receives every verdict, through failures of the
 // station, the broker and itself.
 func TestSparkplugHost(t *testing.T) {
 	broker := brokertest.New(t)
@@ -22,7 +22,7 @@ func TestSparkplugHost(t *testing.T) {
 	cfg := settings(broker.URL())
 	cfg.ClientID = "tirewatch-test-sparkplug"
 	e := uplink.NewEdgeNode(cfg, newNode(t, j, spNames, 2*time.Minute), j.Watch(), quiet, func() {})
-	e.Hasten(20*time.Millisecond, time.Millisecond)
+	e.SetPauses(20*time.Millisecond, time.Millisecond)
 	e.Change(func(f *sparkplug.Facts) { f.ModelSerial, f.ModelHash = 7, "0123456789abcdef" })
 	stop := run(t, e)
 	written := uint64(0)
@@ -92,19 +92,18 @@ func TestSparkplugHost(t *testing.T) {
 	add(1)
 	h.untilVerdict(written, false)
 
-	// The broker dies with verdicts that it was sent and did not read: whoever countedSession them as
-	// delivered would lose them.
+	// The broker dies with verdicts that were sent and that it did not read. If the station counted
+	// them as delivered, they would be lost.
 	broker.Freeze()
 	add(5)
-	// that they are sent cannot be seen from outside; without the pause they would be new
-	// afterwards
+	// nobody can observe that they are sent; without the pause they would be sent after the outage
 	time.Sleep(100 * time.Millisecond)
 	broker.Stop()
 	h.until("lost", nil)
 	add(120) // an outage
 	broker.Restart()
 	h.until("watching", nil)
-	h.do("online") // its connection is gone, too
+	h.do("online") // its connection was lost too
 	if bdSeq := h.until("NBIRTH", nil).Records[0].Values["bdSeq"]; bdSeq != 1.0 {
 		t.Errorf("after the first break bdSeq is %v", bdSeq)
 	}
@@ -112,7 +111,7 @@ func TestSparkplugHost(t *testing.T) {
 	add(1)
 	h.untilVerdict(written, false)
 
-	// The host goes, by intent and without a word, and comes back.
+	// The host leaves, once with a message and once without, and returns.
 	for _, way := range []string{"offline", "vanish"} {
 		h.do(way)
 		h.until("NDEATH", nil)
@@ -128,7 +127,8 @@ func TestSparkplugHost(t *testing.T) {
 	examine(t, h.seen, written, whole)
 }
 
-// examine holds all that a host saw against what was stored, each with so many metrics.
+// examine compares everything that a host saw with what was stored: written verdicts, each with
+// whole metrics.
 func examine(t *testing.T, seen []hostLine, written uint64, whole int) {
 	t.Helper()
 	got := map[uint64]int{}

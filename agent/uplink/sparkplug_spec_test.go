@@ -36,8 +36,8 @@ func newNode(t testing.TB, j *journal.Journal, names sparkplug.Names, overlap ti
 	return sparkplug.New(sparkplug.Options{Names: names, Station: station, Version: "test", Overlap: overlap, Queue: j, SessionFile: session})
 }
 
-// wishForRebirth is what a host sends.
-func wishForRebirth(name string, value bool) []byte {
+// rebirthRequest returns the message by which a host requests a rebirth.
+func rebirthRequest(name string, value bool) []byte {
 	data, _ := proto.Marshal(&spb.Payload{Timestamp: proto.Uint64(1), Metrics: []*spb.Payload_Metric{{
 		Name: &name, Datatype: proto.Uint32(uint32(spb.DataType_Boolean)), Value: &spb.Payload_Metric_BooleanValue{BooleanValue: value}}}})
 	return data
@@ -47,16 +47,16 @@ func state(online bool, at int) []byte {
 	return fmt.Appendf(nil, `{"online": %t, "timestamp": %d}`, online, at)
 }
 
-// story is what a broker saw of three sessions.
+// story is everything that a broker saw of three sessions.
 type story struct {
 	events     []event
 	began, end time.Time
 }
 
-const wraps = 300 // verdicts as they happen: the sequence number passes 255
+const wraps = 300 // live verdicts, enough for the sequence number to wrap after 255
 
-// tell lets a real session meet a primary host, verdicts, a lost camera, a rebirth, a host that
-// goes, a cut connection and the end.
+// tell runs a real edge node through a primary host, verdicts, a lost camera, a rebirth, a host
+// that leaves, a cut connection and the end.
 func tell(t *testing.T) *story {
 	s := &story{began: time.Now()}
 	j := newJournal(t)
@@ -64,13 +64,13 @@ func tell(t *testing.T) *story {
 	cfg := settings(w.url())
 	cfg.ClientID = "tirewatch-test-sparkplug"
 	e := uplink.NewEdgeNode(cfg, newNode(t, j, spNames, time.Hour), j.Watch(), quiet, func() {})
-	e.Hasten(10*time.Millisecond, time.Millisecond)
+	e.SetPauses(10*time.Millisecond, time.Millisecond)
 	e.Change(func(f *sparkplug.Facts) { f.ModelSerial, f.ModelHash = 1, "aa" })
 	stop := run(t, e)
 	host := func(online bool, at int) { w.send("STATE", spNames.State(), state(online, at)) }
 	lose := func(lost bool) { e.Change(func(f *sparkplug.Facts) { f.CameraLost = lost }) }
 
-	// The first session: the host is waited for.
+	// The first session waits for the host.
 	w.wait("SUBSCRIBE", 1)
 	w.send("STATE", "spBv1.0/STATE/another", state(true, 999))
 	host(false, 100)
@@ -88,14 +88,14 @@ func tell(t *testing.T) *story {
 	appendN(t, j, 2)
 	lose(false)
 	w.wait("DDATA", wraps+1) // both in one, historical
-	w.send("NCMD", spNames.Command(), wishForRebirth(rebirth, true))
+	w.send("NCMD", spNames.Command(), rebirthRequest(rebirth, true))
 	w.wait("DBIRTH", 3)
 	appendN(t, j, 1)
 	w.wait("DDATA", wraps+2)
 	host(false, 99)
 	host(false, 100)
 
-	// The second: while the host is away verdicts wait, and the connection is cut.
+	// The second session: verdicts wait while the host is offline, and the connection is cut.
 	w.wait("SUBSCRIBE", 2)
 	appendN(t, j, 2)
 	host(true, 200)
@@ -103,7 +103,7 @@ func tell(t *testing.T) *story {
 	w.wait("DDATA", wraps+2+(wraps+5+49)/50)
 	w.cut()
 
-	// The third ends by intent.
+	// The third session ends intentionally.
 	w.wait("SUBSCRIBE", 3)
 	host(true, 200)
 	w.wait("DBIRTH", 5)
@@ -113,7 +113,8 @@ func tell(t *testing.T) *story {
 	return s
 }
 
-// of returns the events of some kinds; none is a failure, for a check of nothing proves nothing.
+// of returns the events of some kinds. It fails if there are none, because a check of no events
+// proves nothing.
 func (s *story) of(t *testing.T, kinds ...string) (found []event) {
 	t.Helper()
 	for _, e := range s.events {
@@ -127,7 +128,7 @@ func (s *story) of(t *testing.T, kinds ...string) (found []event) {
 	return found
 }
 
-// index is where the n-th event of a kind is, from 0.
+// index returns the position of the n-th event of a kind, from 0.
 func (s *story) index(t *testing.T, kind string, n int) int {
 	t.Helper()
 	for i, e := range s.events {
@@ -138,13 +139,13 @@ func (s *story) index(t *testing.T, kind string, n int) int {
 			n--
 		}
 	}
-	t.Fatalf("not so many %s in the story", kind)
+	t.Fatalf("too few %s in the story", kind)
 	return 0
 }
 
 type check func(t *testing.T, s *story)
 
-// all lets every check be made.
+// all combines checks.
 func all(checks ...check) check {
 	return func(t *testing.T, s *story) {
 		t.Helper()
@@ -154,7 +155,7 @@ func all(checks ...check) check {
 	}
 }
 
-// every makes a check of each message of some kinds.
+// every returns a check of each message of some kinds.
 func every(what string, ok func(e event) bool, kinds ...string) check {
 	return func(t *testing.T, s *story) {
 		t.Helper()
@@ -180,7 +181,7 @@ func notRetained(kind string) check {
 	return every("no retain flag", func(e event) bool { return !e.publish().Retain }, kind)
 }
 
-// stamped: the payload says when it was sent.
+// stamped: the payload contains the time when it was sent.
 func stamped(kinds ...string) check {
 	return func(t *testing.T, s *story) {
 		every("a timestamp of this test, in UTC", func(e event) bool { return s.isNow(e.p.Timestamp) }, kinds...)(t, s)
@@ -191,8 +192,8 @@ func (s *story) isNow(ms *uint64) bool {
 	return ms != nil && *ms >= uint64(s.began.UnixMilli()) && *ms <= uint64(s.end.UnixMilli())
 }
 
-// numbered: each message of these kinds has one number more than the one before it, of any kind,
-// and 0 after 255.
+// numbered: the sequence number of each message of these kinds follows that of the message before
+// it, of any kind. 0 follows 255.
 func numbered(kinds ...string) check {
 	return func(t *testing.T, s *story) {
 		t.Helper()
@@ -220,7 +221,7 @@ func numbered(kinds ...string) check {
 	}
 }
 
-// eachMetric makes a check of every metric.
+// eachMetric returns a check of every metric.
 func eachMetric(what string, ok func(s *story, m *spb.Payload_Metric) bool, kinds ...string) check {
 	return func(t *testing.T, s *story) {
 		t.Helper()
@@ -239,7 +240,7 @@ func eachMetric(what string, ok func(s *story, m *spb.Payload_Metric) bool, kind
 	}
 }
 
-// hasBdSeq: the number of the will of the same connection.
+// hasBdSeq: bdSeq is that of the will of the same connection.
 var hasBdSeq check = func(t *testing.T, s *story) {
 	t.Helper()
 	for _, e := range s.of(t, "NBIRTH", "NDEATH") {
@@ -251,7 +252,8 @@ var hasBdSeq check = func(t *testing.T, s *story) {
 	}
 }
 
-// counts: bdSeq begins at 0 and grows by one for each CONNECT, over a restart, and 0 follows 255.
+// counts: bdSeq starts at 0 and grows by one with each CONNECT, also after a restart. 0 follows
+// 255.
 var counts check = func(t *testing.T, s *story) {
 	t.Helper()
 	for i, e := range s.of(t, "CONNECT") {
@@ -273,15 +275,14 @@ var counts check = func(t *testing.T, s *story) {
 	}
 }
 
-// offersRebirth: NBIRTH has the metric by which a host learns of it.
+// offersRebirth: NBIRTH has the metric that tells a host about rebirths.
 var offersRebirth = every("Node Control/Rebirth, Boolean, false, without alias", func(e event) bool {
 	m := e.metric(rebirth)
 	_, ok := m.GetValue().(*spb.Payload_Metric_BooleanValue)
 	return ok && !m.GetBooleanValue() && m.GetDatatype() == uint32(spb.DataType_Boolean) && m.Alias == nil
 }, "NBIRTH")
 
-// complete: aliases that appear in data were all born before, with a name, a type and a value or
-// null.
+// complete: every alias in data is in the birth.
 func complete(birth, data string) check {
 	return func(t *testing.T, s *story) {
 		t.Helper()
@@ -350,8 +351,8 @@ func will(what string, ok func(c *packets.ConnectPacket) bool) check {
 
 var cleanSession = will("a clean session of MQTT 3.1.1", func(c *packets.ConnectPacket) bool { return c.CleanSession && c.ProtocolVersion == 4 })
 
-// waits: in each session the birth comes after an accepted STATE, and what is another's, offline or
-// old is not accepted.
+// waits: in each session the birth follows an accepted STATE. A STATE of another host, an offline
+// one and an old one are not accepted.
 var waits check = func(t *testing.T, s *story) {
 	t.Helper()
 	if count(s.events[:s.index(t, "NBIRTH", 0)], "STATE") != 4 {
@@ -376,17 +377,16 @@ var waits check = func(t *testing.T, s *story) {
 			t.Errorf("after %s there are %d births, want %d", step.payload, len(m), step.births)
 		}
 	}
-	n.Will(now) // after a new connection the host must be heard again, and old STATEs stay old
+	n.Will(now) // after a new connection a new STATE must arrive, and old STATEs stay old
 	if m, _ := n.Begin(sparkplug.Facts{}, now); len(m) != 0 {
 		t.Error("births of a new connection do not wait")
 	}
 	if m, _ := n.State(state(true, 99), now); len(m) != 0 {
-		t.Error("a STATE older than that of the connection before counts")
+		t.Error("a STATE older than that of the previous connection is accepted")
 	}
 }
 
-// leaves: an offline STATE that is not old ends the session with NDEATH and DISCONNECT; an old one
-// does not.
+// leaves: an offline STATE ends the session with NDEATH and DISCONNECT, unless it is old.
 var leaves check = func(t *testing.T, s *story) {
 	t.Helper()
 	death := s.index(t, "NDEATH", 0)
@@ -394,7 +394,7 @@ var leaves check = func(t *testing.T, s *story) {
 		t.Errorf("the death follows STATE %d, not the sixth, which is offline and not old", count(s.events[:death], "STATE"))
 	}
 	if e := s.events[death]; e.visit != 0 || s.events[death+1].kind != "DISCONNECT" {
-		t.Errorf("after the death of session %d comes %s", e.visit, s.events[death+1].kind)
+		t.Errorf("the death of session %d is followed by %s", e.visit, s.events[death+1].kind)
 	}
 	n := newNode(t, newJournal(t), spNames, time.Hour)
 	now := time.Now()
@@ -402,15 +402,15 @@ var leaves check = func(t *testing.T, s *story) {
 	n.Begin(sparkplug.Facts{}, now)
 	n.State(state(true, 100), now)
 	if m, err := n.State(state(false, 99), now); len(m) != 0 || err != nil || !n.Born() {
-		t.Errorf("an old offline gives %v, %v", m, err)
+		t.Errorf("an old offline STATE returns %v, %v", m, err)
 	}
 	if m, err := n.State(state(false, 100), now); len(m) != 1 || !errors.Is(err, sparkplug.ErrHostOffline) || n.Born() {
-		t.Errorf("an offline gives %v, %v", m, err)
+		t.Errorf("an offline STATE returns %v, %v", m, err)
 	}
 }
 
-// oneAtATime: a connection begins when the one before has ended. The witness would not answer a
-// second one beside it.
+// oneAtATime: a connection starts after the previous one has ended. The witness would not answer a
+// second one at the same time.
 var oneAtATime check = func(t *testing.T, s *story) {
 	t.Helper()
 	if n := len(s.of(t, "CONNECT")); n != 3 {
@@ -418,12 +418,12 @@ var oneAtATime check = func(t *testing.T, s *story) {
 	}
 	for visit := 1; visit < 3; visit++ {
 		if s.index(t, "CONNECT", visit) < s.index(t, "GONE", visit-1) {
-			t.Errorf("connection %d begins before %d has ended", visit, visit-1)
+			t.Errorf("connection %d starts before %d has ended", visit, visit-1)
 		}
 	}
 }
 
-// saysDeath: whoever disconnects has said so before.
+// saysDeath: an NDEATH precedes each DISCONNECT.
 var saysDeath check = func(t *testing.T, s *story) {
 	t.Helper()
 	for i, e := range s.events {
@@ -436,32 +436,32 @@ var saysDeath check = func(t *testing.T, s *story) {
 	}
 }
 
-// reborn: after the request no data before the births, with the same bdSeq.
+// reborn: the births follow the request, without data in between and with the same bdSeq.
 var reborn = all(hasBdSeq, func(t *testing.T, s *story) {
 	t.Helper()
 	i := s.index(t, "NCMD", 0)
 	if s.events[i+1].kind != "NBIRTH" || s.events[i+2].kind != "DBIRTH" {
-		t.Errorf("after NCMD come %s, %s", s.events[i+1].kind, s.events[i+2].kind)
+		t.Errorf("NCMD is followed by %s, %s", s.events[i+1].kind, s.events[i+2].kind)
 	}
 	if s.events[i+1].visit != 0 || len(s.of(t, "CONNECT")) != 3 {
 		t.Error("the rebirth is a new connection")
 	}
 })
 
-// obeys: only that wish.
+// obeys: only a request for rebirth is obeyed.
 var obeys check = func(t *testing.T, s *story) {
 	for payload, want := range map[string]bool{
-		string(wishForRebirth(rebirth, true)): true, string(wishForRebirth(rebirth, false)): false,
-		string(wishForRebirth("Node Control/Reboot", true)): false, "no payload": false, "": false,
+		string(rebirthRequest(rebirth, true)): true, string(rebirthRequest(rebirth, false)): false,
+		string(rebirthRequest("Node Control/Reboot", true)): false, "no payload": false, "": false,
 	} {
 		if got := sparkplug.AsksForRebirth([]byte(payload)); got != want {
-			t.Errorf("%q is a wish for rebirth: %t", payload, got)
+			t.Errorf("%q is a request for rebirth: %t", payload, got)
 		}
 	}
 }
 
-// onChange: nothing is sent without a reason. A second of silence cannot be waited for; so the
-// story's messages are countedSession.
+// onChange: nothing is sent without a change. A test cannot wait for silence, so this counts the
+// messages of the story.
 var onChange check = func(t *testing.T, s *story) {
 	t.Helper()
 	if n := len(s.of(t, "NDATA")); n != 1 {
@@ -480,7 +480,7 @@ var onChange check = func(t *testing.T, s *story) {
 		}
 	}
 	if live != wraps+1 {
-		t.Errorf("%d DDATA for %d verdicts as they happened", live, wraps+1)
+		t.Errorf("%d DDATA for %d live verdicts", live, wraps+1)
 	}
 }
 
@@ -496,7 +496,7 @@ var whole check = func(t *testing.T, s *story) {
 	every("whole verdicts", func(e event) bool { return len(e.p.Metrics) > 0 && len(e.p.Metrics)%per == 0 }, "DDATA")(t, s)
 }
 
-// chronological: what is not historical is one verdict in each message, so its metrics are of one
+// chronological: a message that is not historical holds one verdict, so all its metrics have one
 // time.
 var chronological = every("one time", func(e event) bool {
 	for i, m := range e.p.Metrics {
@@ -537,7 +537,7 @@ var distinct check = func(t *testing.T, s *story) {
 	}
 }
 
-// Births have both, data the alias alone.
+// Births contain names and aliases, data only aliases.
 var (
 	aliased = eachMetric("a name and, but for Node Control/Rebirth, an alias", func(_ *story, m *spb.Payload_Metric) bool {
 		return m.GetName() != "" && (m.Alias != nil) == (m.GetName() != rebirth)
@@ -548,7 +548,7 @@ var (
 		"NBIRTH", "DBIRTH", "NDATA", "DDATA")
 )
 
-// levels: the topics' form.
+// levels: the levels of the topics.
 var levels check = func(t *testing.T, s *story) {
 	t.Helper()
 	for _, e := range s.of(t, append(sequenced, "NDEATH")...) {
@@ -563,7 +563,7 @@ var levels check = func(t *testing.T, s *story) {
 	}
 }
 
-// refused: the configuration takes no such name.
+// refused: the configuration refuses invalid names.
 func refused(key string) check {
 	return func(t *testing.T, s *story) {
 		t.Helper()
@@ -579,8 +579,8 @@ func refused(key string) check {
 	}
 }
 
-// Each assertion of the specification that concerns an edge node of MQTT 3.1.1, by its id, on what
-// a broker saw of real sessions. What concerns others is in elsewhere.
+// Checks each assertion of the specification about an edge node with MQTT 3.1.1, by its id, on what
+// a broker saw of real sessions. Assertions about anything else are in elsewhere.
 func TestSparkplugSpecification(t *testing.T) {
 	s := tell(t)
 	numberedFrom0 := all(numbered("NBIRTH"), every("number 0", func(e event) bool { return e.p.Seq != nil && *e.p.Seq == 0 }, "NBIRTH"))
@@ -765,7 +765,7 @@ func takesNoDCMD(e event) bool {
 	return !slices.ContainsFunc(e.packet.(*packets.SubscribePacket).Topics, func(s string) bool { return strings.Contains(s, "DCMD") || strings.ContainsAny(s, "+#") })
 }
 
-// elsewhere are ids, with * for any letters, that a station cannot fulfil or break, and why.
+// elsewhere lists ids, with * for any letters, that do not apply to a station, and why.
 var elsewhere = map[string][]string{
 	"of host applications": {
 		"host-topic-*", "message-flow-phid-*", "message-flow-hid-*", "operational-behavior-host-*",
@@ -779,14 +779,14 @@ var elsewhere = map[string][]string{
 	"of templates, the station has none":             {"payloads-template-*", "topics-nbirth-templates"},
 	"of data sets, the station has none":             {"payloads-dataset-*"},
 	"of properties of metrics, the station has none": {"payloads-propertyset-*", "payloads-metric-propertyvalue-*"},
-	"of names of several stations, which the plant gives": {
+	"of names of several stations, which the plant chooses": {
 		"topic-structure-namespace-unique-edge-node-descriptor", "topic-structure-namespace-duplicate-device-id-across-edge-node",
 		"payloads-nbirth-edge-node-descriptor", "intro-edge-node-id-uniqueness", "case-sensitivity-sparkplug-ids",
 	},
 }
 
-// specified are the ids of all assertions in the Sparkplug specification 3.0.0, in its text marked
-// with tck-testable.
+// specified lists the ids of all assertions in the Sparkplug specification 3.0.0, marked
+// tck-testable in its text.
 //
 //go:embed testdata/sparkplug-ids.txt
 var specified string

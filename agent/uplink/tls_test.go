@@ -23,9 +23,9 @@ import (
 	"tirewatch/agent/uplink/brokertest"
 )
 
-// startTLS starts a broker whose certificate is for localhost only, and leaves the authority's
-// certificate in dir/ca.pem and one for a station in dir/client.pem and client.key. It returns the
-// broker's URL.
+// startTLS starts a broker whose certificate is for localhost only, and returns its URL. It writes
+// the certificate of the authority to dir/ca.pem, and one for a station to dir/client.pem and
+// client.key.
 func startTLS(t *testing.T, dir string, conf ...string) string {
 	t.Helper()
 	write := func(name, kind string, der []byte) string {
@@ -82,7 +82,7 @@ func startTLS(t *testing.T, dir string, conf ...string) string {
 	return fmt.Sprintf("mqtts://localhost:%d", broker.Port)
 }
 
-// Somebody who answers in the broker's place learns neither the password nor a verdict.
+// A false broker learns neither the password nor a verdict.
 func TestAttackFalseBroker(t *testing.T) {
 	dir, foreign := t.TempDir(), t.TempDir()
 	startTLS(t, dir)
@@ -98,7 +98,7 @@ func TestAttackFalseBroker(t *testing.T) {
 	}{
 		{"another authority's certificate", "localhost", foreign, tls.VersionTLS13, "its certificate is signed by an unknown authority"},
 		{"a certificate for another name", "127.0.0.1", dir, tls.VersionTLS13, "its certificate is for another host"},
-		{"a TLS that can be broken", "localhost", dir, tls.VersionTLS11, "TLS older than 1.2"},
+		{"an unsafe version of TLS", "localhost", dir, tls.VersionTLS11, "TLS older than 1.2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			pair, err := tls.LoadX509KeyPair(c.certificate+"/server.pem", c.certificate+"/server.key")
@@ -114,7 +114,7 @@ func TestAttackFalseBroker(t *testing.T) {
 			var wg sync.WaitGroup
 			wg.Go(func() {
 				for conn, err := impostor.Accept(); err == nil; conn, err = impostor.Accept() {
-					n, _ := io.Copy(io.Discard, conn) // what comes through the handshake
+					n, _ := io.Copy(io.Discard, conn) // what passes the handshake
 					learned.Add(n)
 					visits <- struct{}{}
 					conn.Close()
@@ -128,10 +128,10 @@ func TestAttackFalseBroker(t *testing.T) {
 			appendN(t, j, 1)
 			log, logger := newLog()
 			u := uplink.New(cfg, topics, j, logger, uplink.Options{})
-			u.Hasten(20*time.Millisecond, time.Minute)
+			u.SetPauses(20*time.Millisecond, time.Minute)
 			stop := run(t, u)
 			log.wait(c.says)
-			for range 3 { // and again
+			for range 3 { // the station keeps trying
 				<-visits
 			}
 			stop()

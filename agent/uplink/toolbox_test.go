@@ -17,12 +17,12 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// online runs a station until the broker says that it is there.
+// online starts a station and waits until the broker reports it as online.
 func online(t *testing.T, broker *brokertest.Broker, opts uplink.Options) (u *uplink.Uplink, j *journal.Journal, stop func()) {
 	t.Helper()
 	j = newJournal(t)
 	u = uplink.New(settings(broker.URL()), topics, j, quiet, opts)
-	u.Hasten(20*time.Millisecond, time.Minute)
+	u.SetPauses(20*time.Millisecond, time.Minute)
 	stop = run(t, u)
 	l := listen(t, broker.URL(), topics.Status())
 	until(l, topics.Status(), func(s message.Status) bool { return s.State == message.Online })
@@ -53,8 +53,7 @@ func TestPush(t *testing.T) {
 			m.Reply(err)
 		}
 	}()
-	// The same bundle three times: an answer that is already retained must not be taken for the new
-	// one.
+	// The same bundle three times: a retained answer must not be mistaken for the new one.
 	for i, want := range answers {
 		answer, err := pushTo(t.Context(), broker, station, "bundle")
 		if want == nil {
@@ -72,7 +71,7 @@ func TestPush(t *testing.T) {
 
 func TestPushWhileBusy(t *testing.T) {
 	broker := brokertest.Start(t)
-	online(t, broker, uplink.Options{AcceptPush: true}) // nobody takes bundles from it
+	online(t, broker, uplink.Options{AcceptPush: true}) // nobody receives its bundles
 	technician := listen(t, broker.URL())
 	technician.send(topics.ModelSet(), "the first")
 	_, err := pushTo(t.Context(), broker, station, "the second")
@@ -112,7 +111,7 @@ func TestPushIsRefusedByTheUplink(t *testing.T) {
 
 func TestPushWithoutAnswer(t *testing.T) {
 	broker := brokertest.Start(t)
-	t.Run("nobody of that name", func(t *testing.T) {
+	t.Run("unknown station", func(t *testing.T) {
 		if _, err := pushTo(t.Context(), broker, "hamburg/line1/typo", "bundle"); !errors.Is(err, uplink.ErrUnknownStation) {
 			t.Errorf("got %v", err)
 		}
@@ -140,7 +139,7 @@ func TestPushWithoutAnswer(t *testing.T) {
 	})
 }
 
-// A refusal that an earlier run of the agent left at the broker is no answer to this push.
+// A refusal retained since an earlier run of the agent is not an answer to this push.
 func TestRetainedAnswerOfAnEarlierRun(t *testing.T) {
 	broker := brokertest.Start(t)
 	hash := message.BundleHash([]byte("bundle"))
@@ -174,7 +173,7 @@ func TestAsk(t *testing.T) {
 		for i := 0; ; i++ {
 			c := <-u.Commands()
 			if i == 0 {
-				// Another technician's reply comes first and is not taken for this one.
+				// Another technician's reply arrives first and must be ignored.
 				listen(t, broker.URL()).send(topics.CommandReply(), `{"id": "other", "command": "confirm", "ok": true}`)
 				c.Reply(errors.New("no model is on probation"))
 				continue
@@ -264,7 +263,7 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// The hash in answers must be the one that bundles call themselves by.
+// The hash in answers must be the one that bundles use for themselves.
 func TestBundleHash(t *testing.T) {
 	// echo -n aaa | sha256sum
 	if got := message.BundleHash(bytes.Repeat([]byte{'a'}, 3)); got != "9834876dcfb05cb1" {

@@ -148,8 +148,8 @@ func (u *Uplink) PublishProblem(problem string) {
 	u.change()
 }
 
-// PublishGaps publishes in the status which verdicts will never reach the broker. It does not block.
-// The caller must not change gaps afterwards.
+// PublishGaps publishes in the status which verdicts will never reach the broker. It does not
+// block. The caller must not change gaps afterwards.
 func (u *Uplink) PublishGaps(lost uint64, gaps []message.Gap) {
 	u.mu.Lock()
 	u.lost, u.gaps = lost, gaps
@@ -246,8 +246,8 @@ func (u *Uplink) Drain(ctx context.Context) error {
 	}
 }
 
-// quarantinePeriod is how long a station receives no bundles and commands after a packet that was too
-// large. The broker may have retained the packet and would send it after each subscription, but
+// quarantinePeriod is how long a station receives no bundles and commands after a packet that was
+// too large. The broker may have retained the packet and would send it after each subscription, but
 // verdicts must still be sent.
 const quarantinePeriod = 10 * time.Minute
 

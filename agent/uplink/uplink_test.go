@@ -49,7 +49,7 @@ func TestDeliversInOrder(t *testing.T) {
 	}
 }
 
-// Whoever subscribes later learns the state; a stop is told apart from a loss.
+// A late subscriber receives the state; a stop differs from a lost connection.
 func TestStatusAndModelAreRetained(t *testing.T) {
 	broker := brokertest.Start(t)
 	u := uplink.New(settings(broker.URL()), topics, newJournal(t), quiet, uplink.Options{Version: "v1.2.3"})
@@ -89,8 +89,8 @@ func TestStatusAndModelAreRetained(t *testing.T) {
 	}
 }
 
-// Figures come with each connection and then again and again; who comes late gets the last ones,
-// and so does the toolbox.
+// Health is sent at each connection and then periodically. A late subscriber and the toolbox
+// receive the last message.
 func TestHealthIsRetained(t *testing.T) {
 	broker := brokertest.Start(t)
 	cfg := settings(broker.URL())
@@ -99,7 +99,7 @@ func TestHealthIsRetained(t *testing.T) {
 	u := uplink.New(cfg, topics, newJournal(t), quiet, uplink.Options{Health: func() (message.Health, error) {
 		n := asked.Add(1)
 		if n%2 == 0 {
-			return message.Health{}, errors.New("disk gone") // left out
+			return message.Health{}, errors.New("disk gone") // skipped
 		}
 		return message.Health{Time: time.Now().UTC(), Frames: n, Verdicts: map[string]uint64{"crack": 2}}, nil
 	}})
@@ -120,7 +120,7 @@ func TestHealthIsRetained(t *testing.T) {
 	}
 }
 
-// TestMain runs an uplink in a process of its own for TestLastWill.
+// TestMain runs an uplink in a separate process for TestLastWill.
 func TestMain(m *testing.M) {
 	if broker := os.Getenv("UPLINK_TEST_BROKER"); broker != "" {
 		u := uplink.New(settings(broker), topics, emptyQueue{}, quiet, uplink.Options{Version: "v1"})
@@ -130,7 +130,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// emptyQueue never holds anything.
+// emptyQueue is always empty.
 type emptyQueue struct{}
 
 func (emptyQueue) Pending(uint64, int) ([]verdict.Verdict, error) { return nil, nil }
@@ -160,16 +160,17 @@ func TestBrokerGoesAndComesBack(t *testing.T) {
 	j := newJournal(t)
 	log, logger := newLog()
 	u := uplink.New(settings(broker.URL()), topics, j, logger, uplink.Options{})
-	u.Hasten(20*time.Millisecond, time.Minute)
+	u.SetPauses(20*time.Millisecond, time.Minute)
 	run(t, u)
 	appendN(t, j, 100)
-	log.wait("nothing listens there") // absent at the start
+	log.wait("nothing listens there") // no broker at the start
 	broker.Restart()
 	drain(t, u)
 
 	broker.Stop()
 	appendN(t, j, 100)
-	// how the loss itself shows depends on who sees it first, the session or a verdict on its way
+	// the error of the loss itself depends on what notices it first, the session or a verdict in
+	// flight
 	log.waitAgain("nothing listens there", 2)
 	broker.Restart()
 	drain(t, u)
@@ -179,8 +180,8 @@ func TestBrokerGoesAndComesBack(t *testing.T) {
 	if v := until(scada, topics.Verdict(), func(verdict.Verdict) bool { return true }); v.Seq != 201 {
 		t.Errorf("got number %d, want 201", v.Seq)
 	}
-	if n := strings.Count(log.String(), "nothing listens there"); n > 2 { // once for each absence
-		t.Errorf("the absent broker was reported %d times:\n%s", n, log)
+	if n := strings.Count(log.String(), "nothing listens there"); n > 2 { // once for each outage
+		t.Errorf("the missing broker was reported %d times:\n%s", n, log)
 	}
 }
 
@@ -202,7 +203,7 @@ func TestPassword(t *testing.T) {
 	users := filepath.Join(dir, "users")
 	if out, err := exec.Command("mosquitto_passwd", "-b", "-c", users, "station3", "right-4d8c1").CombinedOutput(); err != nil {
 		if errors.Is(err, exec.ErrNotFound) {
-			brokertest.New(t) // skips or fails as for the broker itself
+			brokertest.New(t) // skips or fails, as without the broker
 		}
 		t.Fatalf("mosquitto_passwd: %v: %s", err, out)
 	}
@@ -221,7 +222,7 @@ func TestPassword(t *testing.T) {
 	cfg.Username, cfg.PasswordFile = "station3", file
 	log, logger := newLog()
 	u := uplink.New(cfg, topics, j, logger, uplink.Options{})
-	u.Hasten(20*time.Millisecond, time.Minute)
+	u.SetPauses(20*time.Millisecond, time.Minute)
 	stop := run(t, u)
 	log.wait("can be read or changed by every user of this machine: run chmod 600 " + file)
 	write("wrong-77e20\n", 0o600)
@@ -248,7 +249,7 @@ func TestPassword(t *testing.T) {
 	}
 }
 
-func TestConnectionTroubleInPlainWords(t *testing.T) {
+func TestConnectErrors(t *testing.T) {
 	dir := t.TempDir()
 	plain := brokertest.Start(t)
 	secure := startTLS(t, dir)
@@ -270,7 +271,7 @@ func TestConnectionTroubleInPlainWords(t *testing.T) {
 			"its certificate is for another host"},
 		{"TLS to a plain port", config.MQTT{Broker: fmt.Sprintf("mqtts://127.0.0.1:%d", plain.Port)}, "it may use another protocol on this port"},
 		{"no TLS to a TLS port", config.MQTT{Broker: strings.Replace(secure, "mqtts", "mqtt", 1)}, "it may use another protocol on this port"},
-		{"broker that wants a client certificate", config.MQTT{Broker: strict, CAFile: strictDir + "/ca.pem"}, "require a client certificate"},
+		{"broker that requires a client certificate", config.MQTT{Broker: strict, CAFile: strictDir + "/ca.pem"}, "require a client certificate"},
 		{"empty CA file", config.MQTT{Broker: secure, CAFile: empty}, "contains no PEM certificate"},
 		{"missing client certificate file", config.MQTT{Broker: secure, CertFile: dir + "/no", KeyFile: dir + "/no"}, "client certificate"},
 		{"empty password file", config.MQTT{Broker: plain.URL(), Username: "u", PasswordFile: empty}, "has an empty first line"},
@@ -285,7 +286,7 @@ func TestConnectionTroubleInPlainWords(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a broker of yesterday", func(t *testing.T) {
+	t.Run("a broker with an old TLS", func(t *testing.T) {
 		pair, err := tls.LoadX509KeyPair(dir+"/server.pem", dir+"/server.key")
 		if err != nil {
 			t.Fatal(err)
@@ -316,7 +317,7 @@ func TestConnectionTroubleInPlainWords(t *testing.T) {
 		}
 		err := uplink.Watch(t.Context(), uplink.WatchOptions{MQTT: cfg, Station: station}, nil)
 		if err == nil || !strings.Contains(err.Error(), "client.key can be read or changed by every user") {
-			t.Errorf("with a key for everybody: got %v", err)
+			t.Errorf("with a key that everybody can read: got %v", err)
 		}
 		if err := os.Chmod(cfg.KeyFile, 0o600); err != nil {
 			t.Fatal(err)
@@ -369,7 +370,7 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// A trigger is handed on at once, beside commands that take their time; one of the past is not.
+// A trigger does not wait for slow commands. A retained one is refused.
 func TestTriggerCommand(t *testing.T) {
 	broker := brokertest.Start(t)
 	triggers := make(chan message.Command, 4)
@@ -384,7 +385,7 @@ func TestTriggerCommand(t *testing.T) {
 	if r := answer("0"); r.OK || !strings.Contains(r.Error, "retained") {
 		t.Errorf("a retained trigger: %+v", r)
 	}
-	plc.send(topics.Command(), `{"id": "1", "command": "confirm"}`) // nobody takes it
+	plc.send(topics.Command(), `{"id": "1", "command": "confirm"}`) // nobody receives it
 	plc.send(topics.Command(), `{"id": "2", "command": "trigger", "part": "4711", "time": "2026-03-01T22:15:07.25Z"}`)
 	c := <-triggers
 	if c.Part != "4711" || !c.Time.Equal(time.Date(2026, 3, 1, 22, 15, 7, 250e6, time.UTC)) {
@@ -403,7 +404,7 @@ func TestTriggerCommand(t *testing.T) {
 	}
 }
 
-// A reject is sent now or never.
+// A reject is sent at once or never.
 func TestRejects(t *testing.T) {
 	broker := brokertest.Start(t)
 	u := uplink.New(settings(broker.URL()), topics, newJournal(t), quiet, uplink.Options{})
@@ -428,7 +429,7 @@ func TestRejects(t *testing.T) {
 	}
 }
 
-// brokenQueue cannot be read or marked for the first times.
+// brokenQueue fails the first reads and marks.
 type brokenQueue struct {
 	uplink.Queue
 	reads, marks int
@@ -450,14 +451,14 @@ func (q *brokenQueue) MarkAcked(seqs ...uint64) error {
 	return q.Queue.MarkAcked(seqs...)
 }
 
-// A journal that fails for a while neither ends the uplink nor loses a verdict.
+// A journal that fails for a while does not end the uplink or lose a verdict.
 func TestJournalTrouble(t *testing.T) {
 	broker := brokertest.Start(t)
 	j := newJournal(t)
 	appendN(t, j, 3)
 	log, logger := newLog()
 	u := uplink.New(settings(broker.URL()), topics, &brokenQueue{j, 1, 1}, logger, uplink.Options{})
-	u.HastenJournal(20 * time.Millisecond)
+	u.SetJournalPause(20 * time.Millisecond)
 	run(t, u)
 	drain(t, u)
 	log.wait("the disk does not answer")

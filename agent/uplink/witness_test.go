@@ -16,11 +16,11 @@ import (
 // event is one packet between a station and its broker, in the order in which the broker saw them.
 type event struct {
 	visit int // number of the connection, from 0
-	// CONNECT, SUBSCRIBE, DISCONNECT, GONE, of a message NBIRTH and so on; sent by the broker STATE
-	// or NCMD
+	// CONNECT, SUBSCRIBE, DISCONNECT, GONE; NBIRTH and so on for a message; STATE or NCMD if the
+	// broker sent it
 	kind   string
 	packet packets.ControlPacket // nil for GONE
-	p      *spb.Payload          // of a message, and of the will in CONNECT
+	p      *spb.Payload          // of a message, or of the will in CONNECT
 }
 
 func (e event) topic() string { return e.publish().TopicName }
@@ -29,7 +29,7 @@ func (e event) publish() *packets.PublishPacket { return e.packet.(*packets.Publ
 
 func (e event) connect() *packets.ConnectPacket { return e.packet.(*packets.ConnectPacket) }
 
-// metric finds one by its name.
+// metric returns a metric by its name, or nil.
 func (e event) metric(name string) *spb.Payload_Metric {
 	for _, m := range e.p.GetMetrics() {
 		if m.GetName() == name {
@@ -39,7 +39,7 @@ func (e event) metric(name string) *spb.Payload_Metric {
 	return nil
 }
 
-// witness is a broker with one client, the station, that writes everything down.
+// witness is a broker with one client, the station, that records everything.
 type witness struct {
 	t *testing.T
 	l net.Listener
@@ -47,8 +47,8 @@ type witness struct {
 	mu     sync.Mutex
 	grown  *sync.Cond
 	events []event  // guarded by mu
-	conn   net.Conn // guarded by mu; the latest
-	ids    uint16   // guarded by mu; of messages to the station
+	conn   net.Conn // guarded by mu; the latest connection
+	ids    uint16   // guarded by mu; the last id of a message to the station
 }
 
 func newWitness(t *testing.T) *witness {
@@ -66,7 +66,7 @@ func newWitness(t *testing.T) *witness {
 			if err != nil {
 				return
 			}
-			w.serve(visit, c) // a station has one at a time
+			w.serve(visit, c) // a station has one connection at a time
 		}
 	})
 	t.Cleanup(func() { l.Close(); w.cut(); wg.Wait() })
@@ -75,7 +75,7 @@ func newWitness(t *testing.T) *witness {
 
 func (w *witness) url() string { return "mqtt://" + w.l.Addr().String() }
 
-// serve is one connection.
+// serve handles one connection.
 func (w *witness) serve(visit int, c net.Conn) {
 	defer c.Close()
 	w.mu.Lock()
@@ -118,7 +118,7 @@ func (w *witness) serve(visit int, c net.Conn) {
 func decoded(t *testing.T, payload []byte) *spb.Payload {
 	p := new(spb.Payload)
 	if err := proto.Unmarshal(payload, p); err != nil {
-		t.Errorf("the station sends what is no Sparkplug payload: %v", err)
+		t.Errorf("the station sent an invalid Sparkplug payload: %v", err)
 	}
 	return p
 }
@@ -152,7 +152,7 @@ func (w *witness) send(kind, topic string, payload []byte) {
 	}
 }
 
-// cut ends the connection without a word.
+// cut ends the connection without a DISCONNECT.
 func (w *witness) cut() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -161,7 +161,7 @@ func (w *witness) cut() {
 	}
 }
 
-// seen are the events so far.
+// seen returns the events so far.
 func (w *witness) seen() []event {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,8 +1,8 @@
 // Package brokertest runs a real Mosquitto for tests.
 //
-// Start gives a broker on a free port of the loopback interface; Stop and Restart make it vanish
-// and come back at the same port. A test that needs it is skipped where Mosquitto is not installed,
-// or fails there when REQUIRE_MOSQUITTO=1 is set.
+// [Start] returns a broker on a free port of the loopback interface. [Broker.Stop] and
+// [Broker.Restart] make it vanish and start again on the same port. If Mosquitto is not installed,
+// the test is skipped, or fails when REQUIRE_MOSQUITTO=1 is set.
 package brokertest
 
 import (
@@ -18,7 +18,7 @@ import (
 	"testing"
 )
 
-// Broker is one Mosquitto. Its methods belong to the test's goroutine.
+// Broker is one Mosquitto. Only the test's goroutine may call its methods.
 type Broker struct {
 	Port int
 
@@ -26,15 +26,15 @@ type Broker struct {
 	bin  string
 	conf string // path of the configuration file
 
-	process *exec.Cmd     // nil while it is down
+	process *exec.Cmd     // nil while the broker is down
 	ended   chan struct{} // closed when process has ended
 }
 
-// Anonymous is the configuration of a broker that lets everybody in.
+// Anonymous is the configuration line of a broker that accepts every client.
 const Anonymous = "allow_anonymous true"
 
-// New prepares a broker that is down. conf are lines of mosquitto.conf in addition to the port;
-// without any it is Anonymous.
+// New prepares a broker without starting it. conf are lines of mosquitto.conf in addition to the
+// port; the default is Anonymous.
 func New(t testing.TB, conf ...string) *Broker {
 	t.Helper()
 	bin := lookup()
@@ -51,7 +51,7 @@ func New(t testing.TB, conf ...string) *Broker {
 	lines := append([]string{fmt.Sprintf("listener %d 127.0.0.1", b.Port)}, conf...)
 	lines = append(lines, "log_dest stderr", "log_type all")
 	if os.Geteuid() == 0 {
-		lines = append(lines, "user root") // or it could not read the test's files
+		lines = append(lines, "user root") // otherwise it cannot read the test's files
 	}
 	if err := os.WriteFile(b.conf, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -60,7 +60,7 @@ func New(t testing.TB, conf ...string) *Broker {
 	return b
 }
 
-// Start is New, and the broker is up.
+// Start prepares a broker and starts it.
 func Start(t testing.TB, conf ...string) *Broker {
 	t.Helper()
 	b := New(t, conf...)
@@ -68,10 +68,10 @@ func Start(t testing.TB, conf ...string) *Broker {
 	return b
 }
 
-// URL is what clients connect to.
+// URL returns the broker's URL.
 func (b *Broker) URL() string { return fmt.Sprintf("mqtt://127.0.0.1:%d", b.Port) }
 
-// Restart starts the broker, with nothing of what it knew before, and waits until it listens.
+// Restart starts the broker and waits until it listens. Without persistence it has lost its state.
 func (b *Broker) Restart() {
 	b.t.Helper()
 	b.Stop()
@@ -84,7 +84,7 @@ func (b *Broker) Restart() {
 		b.t.Fatal(err)
 	}
 	b.process, b.ended = cmd, make(chan struct{})
-	var said []string
+	var output []string
 	up := make(chan bool, 1)
 	ended := b.ended
 	go func() {
@@ -92,7 +92,7 @@ func (b *Broker) Restart() {
 		defer cmd.Wait()
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {
-			said = append(said, lines.Text())
+			output = append(output, lines.Text())
 			if strings.HasSuffix(lines.Text(), " running") {
 				up <- true
 				io.Copy(io.Discard, out)
@@ -103,12 +103,12 @@ func (b *Broker) Restart() {
 	}()
 	if !<-up {
 		b.process = nil
-		b.t.Fatalf("mosquitto ended at once:\n%s", strings.Join(said, "\n"))
+		b.t.Fatalf("mosquitto ended at once:\n%s", strings.Join(output, "\n"))
 	}
 }
 
-// Stop kills the broker, as a power cut does, and waits until it is gone. A broker that is down
-// stays down.
+// Stop kills the broker, as a power cut does, and waits until it has ended. It does nothing if the
+// broker is down.
 func (b *Broker) Stop() {
 	if b.process == nil {
 		return
@@ -118,36 +118,37 @@ func (b *Broker) Stop() {
 	b.process = nil
 }
 
-// End asks the broker to end, as a service manager does: with persistence it keeps what it knows.
-// It waits until the broker is gone.
+// End terminates the broker, as a service manager does, and waits until it has ended. With
+// persistence the broker saves its state.
 func (b *Broker) End() {
 	b.signal(syscall.SIGTERM)
 	<-b.ended
 	b.process = nil
 }
 
-// Freeze stops the broker's process, as a cut cable stops a network: connections stand and nothing
-// moves. Thaw lets it go on.
+// Freeze suspends the broker's process. As with a cut cable, connections stay open and no data
+// moves. Thaw resumes it.
 func (b *Broker) Freeze() { b.signal(syscall.SIGSTOP) }
 
 // Thaw ends a Freeze.
 func (b *Broker) Thaw() { b.signal(syscall.SIGCONT) }
 
-// Retained is the message that the broker keeps on a topic, as mosquitto_sub gets it: a reader that
-// shares no code with us.
+// Retained returns the retained message of a topic. It uses mosquitto_sub, which shares no code
+// with this project.
 func (b *Broker) Retained(topic string) (string, error) {
-	out, err := exec.Command("mosquitto_sub", "-h", "127.0.0.1", "-p", fmt.Sprint(b.Port), "-t", topic, "-C", "1", "-W", "60").Output()
+	port := fmt.Sprint(b.Port)
+	out, err := exec.Command("mosquitto_sub", "-h", "127.0.0.1", "-p", port, "-t", topic, "-C", "1", "-W", "60").Output()
 	if err != nil {
 		return "", fmt.Errorf("mosquitto_sub -t %s: %w", topic, err)
 	}
 	return strings.TrimSuffix(string(out), "\n"), nil
 }
 
-// Retain leaves a message with the broker, by mosquitto_pub.
+// Retain publishes a retained message with mosquitto_pub.
 func (b *Broker) Retain(topic, payload string) {
 	b.t.Helper()
-	out, err := exec.Command("mosquitto_pub", "-h", "127.0.0.1", "-p", fmt.Sprint(b.Port), "-q", "1", "-r", "-t", topic, "-m", payload).CombinedOutput()
-	if err != nil {
+	args := []string{"-h", "127.0.0.1", "-p", fmt.Sprint(b.Port), "-q", "1", "-r", "-t", topic, "-m", payload}
+	if out, err := exec.Command("mosquitto_pub", args...).CombinedOutput(); err != nil {
 		b.t.Fatalf("mosquitto_pub -t %s: %v\n%s", topic, err, out)
 	}
 }
@@ -159,7 +160,7 @@ func (b *Broker) signal(s os.Signal) {
 	}
 }
 
-// lookup finds Mosquitto, which Debian installs where only root looks.
+// lookup finds Mosquitto, which Debian installs in a folder that is only in root's PATH.
 func lookup() string {
 	for _, name := range []string{"mosquitto", "/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"} {
 		if path, err := exec.LookPath(name); err == nil {

@@ -1,9 +1,11 @@
-// A Sparkplug host application for tests, of the npm packages sparkplug-client and sparkplug-payload: it shares no code with the station.
+// A Sparkplug host application for tests. It uses the npm packages sparkplug-client and
+// sparkplug-payload, and so shares no code with the station.
 //
 //   node host.js BROKER GROUP NODE HOST
 //
-// It prints a line of JSON for each message of the group, with names and types from the births. Lines on standard input make it act: "online"
-// and "offline" publish its STATE, "vanish" breaks that connection off so that the broker publishes the will, "rebirth" asks the node for one.
+// It prints a line of JSON for each message of the group, with names and types from the births.
+// Lines on standard input are commands: "online" and "offline" publish its STATE, "vanish" breaks
+// that connection so that the broker publishes the will, "rebirth" requests one from the node.
 const [broker, group, node, host] = process.argv.slice(2)
 const { newClient } = require('sparkplug-client')
 const { Payload } = require('sparkplug-payload/lib/sparkplugPayloadProto').org.eclipse.tahu.protobuf
@@ -12,10 +14,12 @@ const mqtt = require(require.resolve('mqtt', { paths: [require.resolve('sparkplu
 const say = line => process.stdout.write(JSON.stringify(line) + '\n')
 const number = v => (v && v.toNumber ? v.toNumber() : v)
 
-// Metrics of births by alias: data has neither names nor types, as the specification wants, and the package's decoder needs them.
+// Metrics of births by alias: as the specification requires, data has no names or types, and the
+// package's decoder needs them.
 const born = new Map()
 
-// watcher is sparkplug-client's connection. It is an edge node itself; its public functions subscribe and decode.
+// watcher is sparkplug-client's connection. It is an edge node itself; its public functions
+// subscribe and decode.
 const watcher = newClient({
   serverUrl: broker, username: '', password: '', groupId: 'observers', edgeNode: 'watcher', clientId: 'watcher',
   mqttOptions: { reconnectPeriod: 20 }
@@ -32,11 +36,13 @@ watcher.client.on('message', (topic, message) => {
     if (kind.endsWith('DATA')) m.datatype = (born.get(alias) || {}).datatype
   }
   const payload = watcher.decodePayload(Payload.encode(raw).finish())
-  // A verdict is the run of metrics from one sequence number to the next.
+  // A verdict consists of the metrics from one sequence number to the next.
   const records = []
   for (const m of payload.metrics || []) {
     const name = m.name || (born.get(number(m.alias)) || {}).name || `alias ${number(m.alias)}`
-    if (records.length === 0 || name in records[records.length - 1].values) records.push({ historical: !!m.isHistorical, at: number(m.timestamp), values: {} })
+    if (records.length === 0 || name in records[records.length - 1].values) {
+      records.push({ historical: !!m.isHistorical, at: number(m.timestamp), values: {} })
+    }
     records[records.length - 1].values[name] = number(m.value)
   }
   say({ kind, device, seq: number(payload.seq), records })
@@ -49,12 +55,14 @@ const act = {
     const at = timestamp()
     const payload = online => JSON.stringify({ online, timestamp: at })
     const topic = `spBv1.0/STATE/${host}`
-    state = mqtt.connect(broker, { clientId: 'host', reconnectPeriod: 0, will: { topic, payload: payload(false), qos: 1, retain: true } })
+    const will = { topic, payload: payload(false), qos: 1, retain: true }
+    state = mqtt.connect(broker, { clientId: 'host', reconnectPeriod: 0, will })
     state.on('error', () => {})
     state.on('connect', () => state.publish(topic, payload(true), { qos: 1, retain: true }))
   },
-  offline () { // with its own time, as the specification wants of a host that leaves by intent
-    state.publish(`spBv1.0/STATE/${host}`, JSON.stringify({ online: false, timestamp: timestamp() }), { qos: 1, retain: true }, () => state.end())
+  offline () { // with its own time, as the specification requires of a host that leaves intentionally
+    const payload = JSON.stringify({ online: false, timestamp: timestamp() })
+    state.publish(`spBv1.0/STATE/${host}`, payload, { qos: 1, retain: true }, () => state.end())
   },
   vanish () { state.stream.destroy() },
   rebirth () {
