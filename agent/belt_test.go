@@ -88,7 +88,8 @@ func (p *plc) next(topic string) []byte {
 
 func (p *plc) publish(topic, payload string) {
 	p.t.Helper()
-	if out, err := exec.Command("mosquitto_pub", "-h", "127.0.0.1", "-p", p.port, "-q", "1", "-t", p.base+topic, "-m", payload).CombinedOutput(); err != nil {
+	args := []string{"-h", "127.0.0.1", "-p", p.port, "-q", "1", "-t", p.base + topic, "-m", payload}
+	if out, err := exec.Command("mosquitto_pub", args...).CombinedOutput(); err != nil {
 		p.t.Fatalf("%v\n%s", err, out)
 	}
 }
@@ -123,7 +124,9 @@ func TestFromTriggerToEjector(t *testing.T) {
 			defer cancel()
 			ended := make(chan error, 1)
 			go func() {
-				ended <- agent.Run(ctx, cfg, agent.RunOptions{Version: "test", DrainTimeout: 10 * time.Second, Log: slog.New(slog.DiscardHandler)})
+				ended <- agent.Run(ctx, cfg, agent.RunOptions{
+					Version: "test", DrainTimeout: 10 * time.Second, Log: slog.New(slog.DiscardHandler),
+				})
 			}()
 			for !bytes.Contains(p.next("status"), []byte(`"online"`)) {
 			}
@@ -146,7 +149,8 @@ func TestFromTriggerToEjector(t *testing.T) {
 					t.Errorf("reply %+v, %v", reply, err)
 				}
 			}
-			if err := uplink.Ask(t.Context(), uplink.Target{MQTT: config.MQTT{Broker: broker.URL(), Root: "tirewatch"}, Station: cfg.Station.ID()}, "lamptest"); err != nil {
+			target := uplink.Target{MQTT: config.MQTT{Broker: broker.URL(), Root: "tirewatch"}, Station: cfg.Station.ID()}
+			if err := uplink.Ask(t.Context(), target, "lamptest"); err != nil {
 				t.Error(err)
 			}
 			<-ejector.pulses

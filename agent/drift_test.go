@@ -41,7 +41,8 @@ func TestDriftIsReported(t *testing.T) {
 		t.Fatalf("brightness %g", light)
 	}
 	for range 120 {
-		o.judged(inspection.Judgement{Verdict: &verdict.Verdict{Label: verdict.Normal, Threshold: 0.5}, Model: model, Typical: dark, Logit: -3})
+		v := &verdict.Verdict{Label: verdict.Normal, Threshold: 0.5}
+		o.judged(inspection.Judgement{Verdict: v, Model: model, Typical: dark, Logit: -3})
 	}
 	if drifted != 1 || strings.Count(log.String(), "drift: images differ") != 1 {
 		t.Errorf("%d alarms: %s", drifted, &log)
@@ -49,7 +50,9 @@ func TestDriftIsReported(t *testing.T) {
 	if last := problems[len(problems)-1]; !strings.Contains(last, "darker than in training: check lamps") {
 		t.Errorf("problem %q", last)
 	}
-	o.judged(inspection.Judgement{Verdict: &verdict.Verdict{Label: verdict.Normal}, Model: &models.Loaded{Bundle: bundletest.Small(8)}, Typical: dark})
+	o.judged(inspection.Judgement{
+		Verdict: &verdict.Verdict{Label: verdict.Normal}, Model: &models.Loaded{Bundle: bundletest.Small(8)}, Typical: dark,
+	})
 	if last := problems[len(problems)-1]; last != "drift: " {
 		t.Errorf("with another model the problem is %q", last)
 	}

@@ -48,7 +48,9 @@ func TestCameraFailureIsLoggedOnce(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, nil))
 	p := newProblems()
-	gone := &camera.OpenError{Source: camera.Location{Kind: camera.V4L2, Target: "/dev/video0"}, Err: errors.New("no such file"), Advice: "look there"}
+	gone := &camera.OpenError{
+		Source: camera.Location{Kind: camera.V4L2, Target: "/dev/video0"}, Err: errors.New("no such file"), Advice: "look there",
+	}
 	for range 100 {
 		p.camera(camera.Event{Err: gone}, log)
 	}

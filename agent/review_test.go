@@ -38,7 +38,8 @@ func TestPageReviewsKeptCrops(t *testing.T) {
 		t.Fatalf("%d wait, %v", all, err)
 	}
 	waiting, err := r.Next(3)
-	if err != nil || len(waiting) != 3 || waiting[0].Seq != 2 || waiting[1].Seq != 3 || waiting[0].Probability != 0.45 || !waiting[0].Time.Equal(at) {
+	if err != nil || len(waiting) != 3 || waiting[0].Seq != 2 || waiting[1].Seq != 3 ||
+		waiting[0].Probability != 0.45 || !waiting[0].Time.Equal(at) {
 		t.Fatalf("%+v, %v", waiting, err)
 	}
 	for seq, label := range map[uint64]verdict.Label{2: verdict.Normal, 3: verdict.Crack, 4: ""} {

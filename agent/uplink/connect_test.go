@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"tirewatch/agent/config"
 	"tirewatch/agent/uplink"
 )
 
@@ -26,7 +25,7 @@ func TestInvalidBrokerURL(t *testing.T) {
 		"mqtt://me:sec%-4d8c1@broker":   "mqtt://me:xxxxx@broker",
 		"mqtt://me:s:ec@-4d8c1@bro ker": "mqtt://me:xxxxx@bro ker",
 	} {
-		err := uplink.Ask(t.Context(), uplink.Target{MQTT: config.MQTT{Broker: broker, Root: "tirewatch"}, Station: station}, "confirm")
+		err := uplink.Ask(t.Context(), uplink.Target{MQTT: settings(broker), Station: station}, "confirm")
 		want := `confirm: invalid broker URL "` + shown + `": want mqtt://HOST or mqtts://HOST`
 		if err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)
@@ -38,9 +37,9 @@ func TestNoPasswordInErrors(t *testing.T) {
 	const broker = "mqtt://me:sec-4d8c1@127.0.0.1:1"
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	err := uplink.Ask(ctx, uplink.Target{MQTT: config.MQTT{Broker: broker, Root: "tirewatch"}, Station: station}, "confirm")
-	want := "confirm: broker mqtt://me:xxxxx@127.0.0.1:1: nothing listens there: check the port, and that the broker is running " +
-		"(dial tcp 127.0.0.1:1: connect: connection refused)"
+	err := uplink.Ask(ctx, uplink.Target{MQTT: settings(broker), Station: station}, "confirm")
+	want := "confirm: broker mqtt://me:xxxxx@127.0.0.1:1: nothing listens there: " +
+		"check the port, and that the broker is running (dial tcp 127.0.0.1:1: connect: connection refused)"
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

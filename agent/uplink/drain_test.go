@@ -41,7 +41,8 @@ func outage(t testing.TB, dir string, n int) *journal.Journal {
 		t.Fatal(err)
 	}
 	_, err = db.Exec(fmt.Sprintf(`WITH RECURSIVE more(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM more WHERE n < %d)
-		INSERT INTO verdicts (seq, time, label, probability, body) SELECT n, time, label, probability, body FROM more, verdicts WHERE seq = 1`, n))
+		INSERT INTO verdicts (seq, time, label, probability, body)
+		SELECT n, time, label, probability, body FROM more, verdicts WHERE seq = 1`, n))
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -50,8 +51,11 @@ func outage(t testing.TB, dir string, n int) *journal.Journal {
 	return j
 }
 
+// passed returns the verdict of a sound tire.
 func passed() *verdict.Verdict {
-	return &verdict.Verdict{Schema: verdict.SchemaVersion, Time: time.Now().UTC(), Label: verdict.Normal, Probability: 0.1, Threshold: 0.5}
+	return &verdict.Verdict{
+		Schema: verdict.SchemaVersion, Time: time.Now().UTC(), Label: verdict.Normal, Probability: 0.1, Threshold: 0.5,
+	}
 }
 
 // generous configures a broker that drops nothing for a listener that is slower than the station.

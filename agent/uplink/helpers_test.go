@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
@@ -42,8 +41,7 @@ func newJournal(t testing.TB) *journal.Journal {
 func appendN(t testing.TB, j *journal.Journal, n int) {
 	t.Helper()
 	for range n {
-		v := &verdict.Verdict{Schema: verdict.SchemaVersion, Time: time.Now().UTC(), Label: verdict.Normal, Probability: 0.1, Threshold: 0.5}
-		if err := j.Append(v); err != nil {
+		if err := j.Append(passed()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -336,7 +336,8 @@ func TestAttackFloodOfCommands(t *testing.T) {
 			// the queue was full
 			p.publish(topics.Command(), 1, []byte(`{"id": "last", "command": "confirm"}`))
 		}
-		return m.TopicName == topics.CommandReply() && bytes.Contains(m.Payload, []byte(`{"id":"last","command":"confirm","ok":true`))
+		return m.TopicName == topics.CommandReply() &&
+			bytes.Contains(m.Payload, []byte(`{"id":"last","command":"confirm","ok":true`))
 	})
 }
 

@@ -48,8 +48,9 @@ func newNodeRED(t *testing.T, broker *brokertest.Broker) *nodeRED {
 	}
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
-	settings := fmt.Sprintf(`module.exports = { uiHost: '127.0.0.1', uiPort: %d, flowFile: 'flow.json', credentialSecret: false,
-		httpAdminRoot: false, telemetry: { enabled: false }, mqttReconnectTime: 50, logging: { console: { level: 'error' } } }`, port)
+	settings := fmt.Sprintf(`module.exports = {
+		uiHost: '127.0.0.1', uiPort: %d, flowFile: 'flow.json', credentialSecret: false, httpAdminRoot: false,
+		telemetry: { enabled: false }, mqttReconnectTime: 50, logging: { console: { level: 'error' } } }`, port)
 	n := &nodeRED{t: t, dir: t.TempDir(), page: fmt.Sprintf("http://127.0.0.1:%d/tirewatch", port)}
 	for name, data := range map[string]string{"flow.json": string(text), "settings.js": settings} {
 		if err := os.WriteFile(filepath.Join(n.dir, name), []byte(data), 0o600); err != nil {
@@ -63,7 +64,8 @@ func newNodeRED(t *testing.T, broker *brokertest.Broker) *nodeRED {
 
 func (n *nodeRED) start() {
 	n.t.Helper()
-	n.cmd = nodeScript(n.t, "node-red", npm+"/node-red/red.js", "--userDir", n.dir, "--settings", filepath.Join(n.dir, "settings.js"))
+	n.cmd = nodeScript(n.t, "node-red", npm+"/node-red/red.js",
+		"--userDir", n.dir, "--settings", filepath.Join(n.dir, "settings.js"))
 	n.cmd.Stdout, n.cmd.Stderr = n.t.Output(), n.t.Output()
 	if err := n.cmd.Start(); err != nil {
 		n.t.Fatal(err)

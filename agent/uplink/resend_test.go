@@ -183,10 +183,12 @@ func TestForbiddenSubscriptions(t *testing.T) {
 	b := newFaultyBroker(t, func(c, n int) (ack, cut bool) { return true, false })
 	b.forbid = true
 	cfg := settings(b.url())
-	if _, err := uplink.Push(t.Context(), uplink.Target{MQTT: cfg, Station: station}, []byte("bundle")); !errors.Is(err, uplink.ErrForbidden) {
+	_, err := uplink.Push(t.Context(), uplink.Target{MQTT: cfg, Station: station}, []byte("bundle"))
+	if !errors.Is(err, uplink.ErrForbidden) {
 		t.Errorf("push: got %v", err)
 	}
-	if err := uplink.Watch(t.Context(), uplink.WatchOptions{MQTT: cfg, Station: station}, nil); !errors.Is(err, uplink.ErrForbidden) {
+	err = uplink.Watch(t.Context(), uplink.WatchOptions{MQTT: cfg, Station: station}, nil)
+	if !errors.Is(err, uplink.ErrForbidden) {
 		t.Errorf("watch: got %v", err)
 	}
 	j := newJournal(t)

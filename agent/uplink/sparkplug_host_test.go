@@ -44,7 +44,8 @@ func TestSparkplugHost(t *testing.T) {
 	for name, want := range map[string]any{
 		"Verdict/Sequence": 3.0, "Verdict/Label": "normal", "Verdict/Reject": false, "Verdict/Reason": nil, "Verdict/Probability": 0.1,
 		"Verdict/Threshold": 0.5, "Verdict/Frames": 0.0, "Verdict/Model Serial": 0.0, "Verdict/Model Hash": "", "Verdict/Trigger": nil,
-		"Verdict/Part": nil, "Verdict/View": nil, "Verdict/Tiles": nil, "Verdict/Angle": nil, "Verdict/Image": nil, "Verdict/Crop": nil, "Verdict/Forward": 0.0,
+		"Verdict/Part": nil, "Verdict/View": nil, "Verdict/Tiles": nil, "Verdict/Angle": nil, "Verdict/Image": nil,
+		"Verdict/Crop": nil, "Verdict/Forward": 0.0,
 	} {
 		if got, ok := current[name]; got != want || !ok {
 			t.Errorf("DBIRTH has %s = %v, want %v", name, got, want)
@@ -189,5 +190,6 @@ func examine(t *testing.T, seen []hostLine, written uint64, whole int) {
 	if missing > 0 || len(got) != int(written) {
 		t.Errorf("of %d verdicts %d are missing", written, missing)
 	}
-	t.Logf("%d messages in %d sessions, %d verdicts, %d missing, %d of them more than once", len(seen), sessions, written, missing, again)
+	t.Logf("%d messages in %d sessions, %d verdicts, %d missing, %d of them more than once",
+		len(seen), sessions, written, missing, again)
 }

@@ -96,7 +96,8 @@ func TestAttackFalseBroker(t *testing.T) {
 		max                     uint16 // version of TLS
 		says                    string
 	}{
-		{"another authority's certificate", "localhost", foreign, tls.VersionTLS13, "its certificate is signed by an unknown authority"},
+		{"another authority's certificate", "localhost", foreign, tls.VersionTLS13,
+			"its certificate is signed by an unknown authority"},
 		{"a certificate for another name", "127.0.0.1", dir, tls.VersionTLS13, "its certificate is for another host"},
 		{"an unsafe version of TLS", "localhost", dir, tls.VersionTLS11, "TLS older than 1.2"},
 	} {
@@ -105,7 +106,9 @@ func TestAttackFalseBroker(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			impostor, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS10, MaxVersion: c.max})
+			impostor, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
+				Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS10, MaxVersion: c.max,
+			})
 			if err != nil {
 				t.Fatal(err)
 			}

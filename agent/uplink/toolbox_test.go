@@ -57,7 +57,8 @@ func TestPush(t *testing.T) {
 	for i, want := range answers {
 		answer, err := pushTo(t.Context(), broker, station, "bundle")
 		if want == nil {
-			if err != nil || !answer.Accepted || answer.Hash != message.BundleHash([]byte("bundle")) || answer.Count != uint64(i+1) {
+			hash := message.BundleHash([]byte("bundle"))
+			if err != nil || !answer.Accepted || answer.Hash != hash || answer.Count != uint64(i+1) {
 				t.Errorf("push %d: got %+v, %v", i, answer, err)
 			}
 			continue
@@ -87,7 +88,8 @@ func TestPushIsRefusedByTheUplink(t *testing.T) {
 		data   []byte
 		want   string
 	}{
-		{"pushes switched off", false, []byte("bundle"), "this station does not accept bundles through MQTT (model.accept_push = false)"},
+		{"pushes switched off", false, []byte("bundle"),
+			"this station does not accept bundles through MQTT (model.accept_push = false)"},
 		{"too large", true, make([]byte, message.MaxBundle+1), "the bundle has 67108865 bytes, the limit is 67108864"},
 	}
 	for _, test := range tests {
@@ -143,7 +145,8 @@ func TestPushWithoutAnswer(t *testing.T) {
 func TestRetainedAnswerOfAnEarlierRun(t *testing.T) {
 	broker := brokertest.Start(t)
 	hash := message.BundleHash([]byte("bundle"))
-	old, err := json.Marshal(message.ModelState{Answer: &message.Answer{Hash: hash, Reason: "old", Time: time.Now(), Count: 1}})
+	refusal := &message.Answer{Hash: hash, Reason: "old", Time: time.Now(), Count: 1}
+	old, err := json.Marshal(message.ModelState{Answer: refusal})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +159,8 @@ func TestRetainedAnswerOfAnEarlierRun(t *testing.T) {
 	l.done(l.client.Publish(topics.Status(), 1, true, status))
 	go func() {
 		l.next(topics.ModelSet())
-		answer, _ := json.Marshal(message.ModelState{Answer: &message.Answer{Hash: hash, Accepted: true, Time: time.Now(), Count: 1}})
+		accepted := &message.Answer{Hash: hash, Accepted: true, Time: time.Now(), Count: 1}
+		answer, _ := json.Marshal(message.ModelState{Answer: accepted})
 		l.client.Publish(topics.Model(), 1, true, answer)
 	}()
 	if answer, err := pushTo(t.Context(), broker, station, "bundle"); err != nil || !answer.Accepted {
@@ -193,7 +197,8 @@ func TestAsk(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	known, err := uplink.Inquire(t.Context(), opts)
-	if err != nil || known.Status.State != message.Online || known.Model.Active == nil || known.Model.Active.Serial != 8 || known.Health != nil {
+	if err != nil || known.Status.State != message.Online || known.Model.Active == nil ||
+		known.Model.Active.Serial != 8 || known.Health != nil {
 		t.Errorf("%+v, %v", known, err)
 	}
 	stop()
@@ -217,7 +222,9 @@ func TestWatch(t *testing.T) {
 	verdicts := make(chan uint64, 100)
 	watched := make(chan error, 1)
 	go func() {
-		opts := uplink.WatchOptions{MQTT: settings(broker.URL()), Station: message.AllStations, Notice: func(s string) { notices <- s }}
+		opts := uplink.WatchOptions{
+			MQTT: settings(broker.URL()), Station: message.AllStations, Notice: func(s string) { notices <- s },
+		}
 		opts.MQTT.ClientID = ""
 		watched <- uplink.Watch(ctx, opts, func(topic string, v *verdict.Verdict) {
 			if topic != topics.Verdict() {

@@ -95,9 +95,9 @@ func TestHealthIsRetained(t *testing.T) {
 	broker := brokertest.Start(t)
 	cfg := settings(broker.URL())
 	cfg.HealthPeriod = config.Duration(10 * time.Millisecond)
-	var asked atomic.Uint64
+	var calls atomic.Uint64
 	u := uplink.New(cfg, topics, newJournal(t), quiet, uplink.Options{Health: func() (message.Health, error) {
-		n := asked.Add(1)
+		n := calls.Add(1)
 		if n%2 == 0 {
 			return message.Health{}, errors.New("disk gone") // skipped
 		}
@@ -264,17 +264,25 @@ func TestConnectErrors(t *testing.T) {
 		cfg  config.MQTT
 		want string
 	}{
-		{"port without a listener", config.MQTT{Broker: "mqtt://127.0.0.1:1"}, "nothing listens there: check the port, and that the broker is running"},
+		{"port without a listener", config.MQTT{Broker: "mqtt://127.0.0.1:1"},
+			"nothing listens there: check the port, and that the broker is running"},
 		{"unknown host", config.MQTT{Broker: "mqtt://no-such-host.invalid"}, "host no-such-host.invalid not found"},
-		{"unknown authority", config.MQTT{Broker: secure}, "its certificate is signed by an unknown authority: set the CA file"},
-		{"certificate for another host", config.MQTT{Broker: strings.Replace(secure, "localhost", "127.0.0.1", 1), CAFile: dir + "/ca.pem"},
+		{"unknown authority", config.MQTT{Broker: secure},
+			"its certificate is signed by an unknown authority: set the CA file"},
+		{"certificate for another host",
+			config.MQTT{Broker: strings.Replace(secure, "localhost", "127.0.0.1", 1), CAFile: dir + "/ca.pem"},
 			"its certificate is for another host"},
-		{"TLS to a plain port", config.MQTT{Broker: fmt.Sprintf("mqtts://127.0.0.1:%d", plain.Port)}, "it may use another protocol on this port"},
-		{"no TLS to a TLS port", config.MQTT{Broker: strings.Replace(secure, "mqtts", "mqtt", 1)}, "it may use another protocol on this port"},
-		{"broker that requires a client certificate", config.MQTT{Broker: strict, CAFile: strictDir + "/ca.pem"}, "require a client certificate"},
+		{"TLS to a plain port", config.MQTT{Broker: fmt.Sprintf("mqtts://127.0.0.1:%d", plain.Port)},
+			"it may use another protocol on this port"},
+		{"no TLS to a TLS port", config.MQTT{Broker: strings.Replace(secure, "mqtts", "mqtt", 1)},
+			"it may use another protocol on this port"},
+		{"broker that requires a client certificate", config.MQTT{Broker: strict, CAFile: strictDir + "/ca.pem"},
+			"require a client certificate"},
 		{"empty CA file", config.MQTT{Broker: secure, CAFile: empty}, "contains no PEM certificate"},
-		{"missing client certificate file", config.MQTT{Broker: secure, CertFile: dir + "/no", KeyFile: dir + "/no"}, "client certificate"},
-		{"empty password file", config.MQTT{Broker: plain.URL(), Username: "u", PasswordFile: empty}, "has an empty first line"},
+		{"missing client certificate file", config.MQTT{Broker: secure, CertFile: dir + "/no", KeyFile: dir + "/no"},
+			"client certificate"},
+		{"empty password file", config.MQTT{Broker: plain.URL(), Username: "u", PasswordFile: empty},
+			"has an empty first line"},
 		{"foreign scheme", config.MQTT{Broker: "http://localhost"}, "want mqtt://HOST or mqtts://HOST"},
 	}
 	for _, test := range tests {
@@ -291,7 +299,9 @@ func TestConnectErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		old, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
+		old, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
+			Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -303,7 +313,8 @@ func TestConnectErrors(t *testing.T) {
 			}
 		})
 		t.Cleanup(func() { old.Close(); wg.Wait() })
-		cfg := config.MQTT{Broker: fmt.Sprintf("mqtts://localhost:%d", old.Addr().(*net.TCPAddr).Port), Root: "tirewatch", CAFile: dir + "/ca.pem"}
+		cfg := settings(fmt.Sprintf("mqtts://localhost:%d", old.Addr().(*net.TCPAddr).Port))
+		cfg.CAFile = dir + "/ca.pem"
 		err = uplink.Watch(t.Context(), uplink.WatchOptions{MQTT: cfg, Station: station}, nil)
 		if err == nil || !strings.Contains(err.Error(), "TLS older than 1.2") {
 			t.Errorf("got %v", err)
@@ -361,11 +372,12 @@ func TestCommands(t *testing.T) {
 		t.Errorf("got %+v", c)
 	}
 	c.Reply(nil)
-	if r := until(technician, topics.CommandReply(), func(r message.CommandReply) bool { return r.ID == "2" }); !r.OK {
+	second := func(r message.CommandReply) bool { return r.ID == "2" }
+	if r := until(technician, topics.CommandReply(), second); !r.OK {
 		t.Errorf("got %+v", r)
 	}
 	c.Reply(errors.New("no candidate"))
-	if r := until(technician, topics.CommandReply(), func(r message.CommandReply) bool { return r.ID == "2" }); r.OK || r.Error != "no candidate" {
+	if r := until(technician, topics.CommandReply(), second); r.OK || r.Error != "no candidate" {
 		t.Errorf("got %+v", r)
 	}
 }
@@ -374,7 +386,9 @@ func TestCommands(t *testing.T) {
 func TestTriggerCommand(t *testing.T) {
 	broker := brokertest.Start(t)
 	triggers := make(chan message.Command, 4)
-	u := uplink.New(settings(broker.URL()), topics, newJournal(t), quiet, uplink.Options{Commands: []string{"confirm"}, Trigger: func(c message.Command) { triggers <- c }})
+	u := uplink.New(settings(broker.URL()), topics, newJournal(t), quiet, uplink.Options{
+		Commands: []string{"confirm"}, Trigger: func(c message.Command) { triggers <- c },
+	})
 	plc := listen(t, broker.URL(), topics.CommandReply(), topics.Status())
 	plc.client.Publish(topics.Command(), 1, true, `{"id": "0", "command": "trigger"}`).Wait()
 	run(t, u)
@@ -410,7 +424,10 @@ func TestRejects(t *testing.T) {
 	u := uplink.New(settings(broker.URL()), topics, newJournal(t), quiet, uplink.Options{})
 	missed := make(chan error, 4)
 	order := func(seq uint64) {
-		u.PublishReject(message.Reject{Station: station, Seq: seq, Middle: time.Now().UTC(), Label: verdict.Crack, Part: "4711", Missed: func(err error) { missed <- err }})
+		u.PublishReject(message.Reject{
+			Station: station, Seq: seq, Middle: time.Now().UTC(), Label: verdict.Crack, Part: "4711",
+			Missed: func(err error) { missed <- err },
+		})
 	}
 	plc := listen(t, broker.URL(), topics.Reject(), topics.Status())
 	order(1)

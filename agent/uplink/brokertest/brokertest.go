@@ -136,8 +136,8 @@ func (b *Broker) Thaw() { b.signal(syscall.SIGCONT) }
 // Retained returns the retained message of a topic. It uses mosquitto_sub, which shares no code
 // with this project.
 func (b *Broker) Retained(topic string) (string, error) {
-	port := fmt.Sprint(b.Port)
-	out, err := exec.Command("mosquitto_sub", "-h", "127.0.0.1", "-p", port, "-t", topic, "-C", "1", "-W", "60").Output()
+	args := []string{"-h", "127.0.0.1", "-p", fmt.Sprint(b.Port), "-t", topic, "-C", "1", "-W", "60"}
+	out, err := exec.Command("mosquitto_sub", args...).Output()
 	if err != nil {
 		return "", fmt.Errorf("mosquitto_sub -t %s: %w", topic, err)
 	}
