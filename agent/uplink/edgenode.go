@@ -43,8 +43,8 @@ type EdgeNode struct {
 	facts sparkplug.Facts // guarded by mu
 }
 
-// NewEdgeNode prepares the session; Run starts it. cfg contains the session's own client id, wake
-// receives when a verdict was stored, and progress is called like Options.Progress.
+// NewEdgeNode returns a node that is not connected; Run connects it. cfg contains the session's own
+// client id, wake receives when a verdict was stored, and progress is called like Options.Progress.
 func NewEdgeNode(
 	cfg config.MQTT, node *sparkplug.Node, wake <-chan struct{}, log *slog.Logger, progress func(),
 ) *EdgeNode {

@@ -101,7 +101,8 @@ type Uplink struct {
 	acked         chan struct{}      // guarded by mu; closed and replaced when the queue becomes shorter
 }
 
-// New prepares the uplink; Run starts it. The files named in cfg are read for each connection.
+// New returns an uplink that is not connected; Run connects it. The files named in cfg are read for
+// each connection.
 func New(cfg config.MQTT, topics message.Topics, queue Queue, log *slog.Logger, opts Options) *Uplink {
 	if opts.Progress == nil {
 		opts.Progress = func() {}
