@@ -7,56 +7,56 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// ErrNoMap marks a network without a convolution to look at.
-var ErrNoMap = errors.New("the network has no convolution to draw a heat map of")
+// ErrNoMap marks a network without a convolution, which has no heat map.
+var ErrNoMap = errors.New("the network has no convolution to make a heat map of")
 
-// Explainer shows where in an image the network sees a crack, by Grad-CAM (Selvaraju et al. 2017):
-// the channels of a convolution's output are added up, each weighted by the mean gradient of the
-// logit over the channel; what is negative speaks for a sound tire and is cut off. It is not safe
-// for concurrent use; make one per goroutine.
+// Explainer shows where in an image the network sees a crack, by Grad-CAM (Selvaraju et al. 2017).
+// It adds the channels of a convolution's output, each weighted by the mean gradient of the logit
+// over the channel. Negative values mean a sound tire and become 0. It is not safe for concurrent
+// use; make one per goroutine.
 //
-// The paper takes the last convolution. Here that is a 1 x 1 map behind all the pools, which has no
-// place any more, so the deepest map that still has minMap positions each way is taken: 21 x 21
-// behind conv2 in the thesis network.
+// The paper uses the last convolution. Here that is a 1 x 1 map after all the pools, without any
+// position left. So the Explainer uses the deepest map with at least minMap positions each way: 21
+// x 21, after conv2, in the thesis network.
 type Explainer struct {
 	predict *Predictor // shares its layers with worker
 	worker  *Worker
-	at      int // index of the layer whose output is looked at
+	at      int // index of the layer whose output is used
 	place   place
 }
 
-// minMap is the least number of positions, each way, of a map that can show a place.
+// minMap is the smallest number of positions, each way, of a map that can show a place.
 const minMap = 7
 
-// Heat is a heat map of one image. Position (x, y) looks at a window of the image around pixel
+// Heat is a heat map of one image. Position (x, y) covers a window of the image around pixel
 // (FirstX + x*Step, FirstY + y*Step).
 type Heat struct {
-	Layer  string  // the convolution
+	Layer  string  // name of the convolution
 	Logit  float64 // the network's output
 	W, H   int
-	Values []float32 // (H, W), 0 and up; all 0 when nothing speaks for a crack
+	Values []float32 // (H, W), at least 0; all 0 when nothing looks like a crack
 
 	FirstX, FirstY, Step float64 // px
 }
 
-// place says what a map is of and which pixels its positions look at.
+// place names a map and says which pixels its positions cover.
 type place struct {
 	name         string
 	shape        graph.Shape // live
 	x, y, stride float64     // centre of the first window and the distance to the next, px
 }
 
-// through follows the place through one more layer of windows.
+// through adds one more layer of windows to the place.
 func (p *place) through(kernel, stride, padTop, padLeft int) {
 	p.x += p.stride * (float64(kernel-1)/2 - float64(padLeft))
 	p.y += p.stride * (float64(kernel-1)/2 - float64(padTop))
 	p.stride *= float64(stride)
 }
 
-// NewExplainer makes an explainer that sees later changes of the network's parameters too. The
+// NewExplainer makes an explainer. It also uses later changes of the network's parameters. The
 // error is ErrNoMap.
 func (n *Net) NewExplainer() (*Explainer, error) {
-	// the backward pass wants a place for the parameters' gradients; nobody reads them
+	// The backward pass needs memory for the parameters' gradients, which nothing reads.
 	w := &Worker{grads: n.NewGradients()}
 	w.layers = n.build(&w.mode, &w.grads)
 	e := &Explainer{worker: w, at: -1}
@@ -101,7 +101,7 @@ func (e *Explainer) CAM(pix []byte) (Heat, error) {
 	case *convPool:
 		features = l.y
 	}
-	w.dy[0] = 1 // of the logit itself, not of a loss
+	w.dy[0] = 1 // gradient of the logit itself, not of a loss
 	dy := w.dy[:]
 	for i := len(w.layers) - 1; i > e.at; i-- {
 		dy = w.layers[i].backward(dy)

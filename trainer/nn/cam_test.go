@@ -9,10 +9,10 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// camSide is the side of the drawn images. px
+// camSide is the side of the drawn images, px.
 const camSide = 63
 
-// camGraph is the thesis network in small: like it, it ends in a map of one position.
+// camGraph is a small version of the thesis network. Like that, it ends in a map of one position.
 func camGraph() *graph.Graph {
 	return network(graph.Shape{H: camSide, W: camSide, C: 1},
 		convLayer("c1", 16, 3, 2, graph.Valid), poolLayer("p1", 2, 2, graph.Valid),
@@ -32,7 +32,7 @@ func spot(rng *rand.Rand, crack bool, x, y int) []byte {
 	return pix
 }
 
-// A network that learned cracks which may lie anywhere looks at the crack.
+// A network that was trained on cracks in any place looks at the crack.
 func TestCAMFindsTheCrack(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 2))
 	n, err := New(camGraph(), rng)
@@ -67,17 +67,17 @@ func TestCAMFindsTheCrack(t *testing.T) {
 			}
 		}
 		dx, dy := h.FirstX+float64(best%h.W)*h.Step-float64(x), h.FirstY+float64(best/h.W)*h.Step-float64(y)
-		if math.Abs(dx) <= 5+4 && math.Abs(dy) <= 3+4 { // the crack's half size and a window
+		if math.Abs(dx) <= 5+4 && math.Abs(dy) <= 3+4 { // half the crack and a window
 			on++
 		}
 	}
-	t.Logf("of 40 cracks %d were found, and in %d of these the hottest place is on the crack", found, on)
+	t.Logf("%d of 40 cracks were found; in %d of these the hottest place is on the crack", found, on)
 	if found < 36 || on < found-1 {
-		t.Errorf("want 36, and all but one")
+		t.Errorf("want at least 36 found, and at most one of them off the crack")
 	}
 }
 
-// trainOnSpots takes plain gradient steps until cracks and noise are told apart.
+// trainOnSpots takes plain gradient steps until the network separates cracks from noise.
 func trainOnSpots(n *Net, rng *rand.Rand, somewhere func() (x, y int)) {
 	w, grads := n.NewWorker(), n.NewGradients()
 	live := n.LiveInput()
@@ -109,7 +109,7 @@ func trainOnSpots(n *Net, rng *rand.Rand, somewhere func() (x, y int)) {
 	}
 }
 
-// Without a convolution there is no place to point at.
+// Without a convolution there is no position to show.
 func TestCAMNeedsAConvolution(t *testing.T) {
 	n, err := New(network(graph.Shape{H: 4, W: 4, C: 1}), rand.New(rand.NewPCG(1, 1)))
 	if err != nil {
@@ -120,7 +120,7 @@ func TestCAMNeedsAConvolution(t *testing.T) {
 	}
 }
 
-// In the thesis network the map is that of conv2 and its pool, with a window every 16 pixels.
+// In the thesis network, the map is that of conv2 and its pool, with a window every 16 pixels.
 func TestCAMOfTheThesis(t *testing.T) {
 	n, err := New(graph.Thesis(), rand.New(rand.NewPCG(1, 1)))
 	if err != nil {
@@ -135,6 +135,6 @@ func TestCAMOfTheThesis(t *testing.T) {
 		t.Errorf("%s, %d x %d every %g px, %v", h.Layer, h.W, h.H, h.Step, err)
 	}
 	if _, err := e.CAM(make([]byte, 3)); err == nil {
-		t.Error("an image of 3 bytes gave a heat map")
+		t.Error("an image of 3 bytes was accepted")
 	}
 }

@@ -5,12 +5,12 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// padded copies an activation into a frame of zeros when the layer's padding asks for one, so that
-// every window lies inside.
+// padded copies an activation into a frame of zeros when the layer has padding, so that every
+// window is inside.
 type padded struct {
 	in, frame graph.Shape // of the live input, and of what the windows read
 	top, left int
-	x         []float32 // the last input, framed if need be
+	x         []float32 // the last input, framed if padded
 	own       []float32 // memory of the frame; nil without padding
 	d         []float32 // gradient of the framed input
 }
@@ -29,7 +29,7 @@ func newPadded(s graph.Step) padded {
 	return p
 }
 
-// set takes the input of one image.
+// set stores the input of one image.
 func (p *padded) set(x []float32) {
 	p.x = x
 	if p.own == nil {
@@ -42,7 +42,7 @@ func (p *padded) set(x []float32) {
 	p.x = p.own
 }
 
-// gradient gives the cleared gradient of the framed input, nil when nobody needs it.
+// gradient returns the cleared gradient of the framed input, nil when it is not needed.
 func (p *padded) gradient(unneeded bool) []float32 {
 	if unneeded {
 		return nil
@@ -54,8 +54,8 @@ func (p *padded) gradient(unneeded bool) []float32 {
 	return p.d
 }
 
-// unframe cuts the gradient of the input out of the framed one, in place: rows only move towards
-// the start.
+// unframe cuts the gradient of the input out of the framed one, in place. This works because rows
+// only move towards the start.
 func (p *padded) unframe() []float32 {
 	if p.own == nil || p.d == nil {
 		return p.d
@@ -67,18 +67,18 @@ func (p *padded) unframe() []float32 {
 	return p.d[:p.in.H*row]
 }
 
-// windows gives the geometry of one row of positions.
+// windows returns the geometry of one row of positions.
 func windows(s graph.Step, frame graph.Shape) f32.Windows {
 	return f32.Windows{Step: s.Stride * frame.C, Runs: s.Kernel, RunLen: s.Kernel * frame.C, RunStride: frame.W * frame.C}
 }
 
-// conv is a convolution on its own: any kernel, stride, padding and activation.
+// conv is a convolution without a fused pool: any kernel, stride, padding and activation.
 type conv struct {
 	graph.Step
 	*params
 	padded
 	v     f32.Windows
-	first bool      // of the network: nobody needs the gradient of its input
+	first bool      // first layer: the gradient of its input is not needed
 	y     []float32 // (live H, live W, F)
 	row   sparse
 }
@@ -123,27 +123,27 @@ func (c *conv) backward(dy []float32) []float32 {
 	return c.unframe()
 }
 
-// convPool is a convolution with ReLU and a 2 x 2 max pool behind it, as one: two rows of positions
-// are computed into scratch and pooled; only the pooled values and the place of each winner are
-// kept.
+// convPool is a convolution with ReLU and the following 2 x 2 max pool, as one. Two rows of
+// positions are computed into scratch and pooled. Only the pooled values and the place of each
+// winner are kept.
 type convPool struct {
 	graph.Step             // the convolution
 	pooled     graph.Shape // live output of the pool
 	*params
 	padded
 	v      f32.Windows
-	first  bool      // of the network: nobody needs the gradient of its input
+	first  bool      // first layer: the gradient of its input is not needed
 	rows   []float32 // (2, 2*pooled.W, F) scratch
 	y      []float32 // (pooled.H, pooled.W, F)
-	winner []uint8   // as y
-	row    sparse    // four windows a pooled position
+	winner []uint8   // as y: which of the four positions won
+	row    sparse    // four windows per pooled position
 	firstGradient
 
-	// whose rows this layer asks for and to whom it passes gradients on, row by row; or nil (see
+	// the layer that this one requests rows from and passes gradients to, row by row; or nil (see
 	// stream)
 	below *convPool
-	above bool // this layer is somebody's below
-	done  int  // rows of y that are there, when somebody asks for them
+	above bool // this layer is another layer's below
+	done  int  // finished rows of y, when above is set
 }
 
 func newConvPool(s, pool graph.Step, p *params, first bool) *convPool {
@@ -155,9 +155,9 @@ func newConvPool(s, pool graph.Step, p *params, first bool) *convPool {
 	return c
 }
 
-// stream lets two layers at the bottom of the network work row by row on what lies between them:
-// the largest activation by far, and its gradient, which then stay in the nearest caches and in a
-// few rows of memory. What is computed is the same, to the last bit.
+// stream lets the two lowest layers work row by row on the activation between them, which is by far
+// the largest, and on its gradient. Both then stay in the nearest caches and in a few rows of
+// memory. The results are exactly the same.
 func stream(layers []layer) {
 	if len(layers) < 2 {
 		return
@@ -169,8 +169,8 @@ func stream(layers []layer) {
 	}
 }
 
-// reach is the number of input rows that a row of pooled positions reads; the next row starts step
-// rows further down.
+// reach returns the number of input rows that a row of pooled positions reads. The next row starts
+// step rows further down.
 func (c *convPool) reach() (rows, step int) { return c.Stride + c.Kernel, 2 * c.Stride }
 
 func (c *convPool) forward(x []float32) []float32 {
@@ -182,7 +182,7 @@ func (c *convPool) forward(x []float32) []float32 {
 	return c.y
 }
 
-// rowsUntil computes the rows of y that are missing up to row end.
+// rowsUntil computes the missing rows of y, up to row end.
 func (c *convPool) rowsUntil(end int) {
 	rows, step := c.reach()
 	for ; c.done < end; c.done++ {
@@ -232,7 +232,7 @@ func (c *convPool) backward(dy []float32) []float32 {
 	return c.unframe()
 }
 
-// prepare makes room for the gradient of a row. The four windows of a pooled position follow each
+// prepare allocates the gradient of a row. The four windows of a pooled position are next to each
 // other.
 func (c *convPool) prepare() {
 	c.row = newSparse(f32.Dead*c.pooled.W, c.Filters, c.v)
@@ -245,7 +245,7 @@ func (c *convPool) prepare() {
 	}
 }
 
-// backwardRow adds what row y of the pooled positions contributes; x and dx start at its first
+// backwardRow adds the contribution of row y of the pooled positions. x and dx start at its first
 // window.
 func (c *convPool) backwardRow(y int, dy, x, dx []float32) {
 	dw, db := c.gradients()
@@ -263,9 +263,9 @@ func (c *convPool) backwardRow(y int, dy, x, dx []float32) {
 	c.row.backward(x, dx, c.weights, dw)
 }
 
-// backwardInto passes the gradient of the input on to the layer below as soon as a row of it is
-// complete. Only the rows under one row of pooled positions exist; the last of them is the first of
-// the next.
+// backwardInto passes the gradient of the input to the layer below as soon as a row of it is
+// complete. Only the rows under one row of pooled positions are stored; the last of them is the
+// first of the next.
 func (c *convPool) backwardInto(below *convPool, dy []float32) {
 	rows, step := c.reach()
 	if c.d == nil {
@@ -286,14 +286,14 @@ func (c *convPool) backwardInto(below *convPool, dy []float32) {
 	below.endFirst()
 }
 
-// firstGradient is the gradient under way of a first layer of 3x3 windows with stride 2 over one
+// firstGradient is the unfinished gradient of a first layer with 3x3 windows and stride 2 over one
 // channel.
 type firstGradient struct {
 	taps   []float32 // (10, F): nine taps and the bias
 	pixels []float32 // f32.FirstScratch
 }
 
-// firstShape tells whether f32's kernels of a first layer fit.
+// firstShape reports whether f32's kernels for a first layer fit.
 func (c *convPool) firstShape() bool { return c.Kernel == 3 && c.Stride == 2 && c.frame.C == 1 }
 
 func (c *convPool) beginFirst() {
@@ -303,7 +303,7 @@ func (c *convPool) beginFirst() {
 	clear(c.taps)
 }
 
-// firstRows adds the gradient of whole rows of the output, from row y on.
+// firstRows adds the gradient of whole rows of the output, starting at row y.
 func (c *convPool) firstRows(dy []float32, y int) {
 	row := c.pooled.W * c.Filters
 	for ; len(dy) > 0; dy, y = dy[row:], y+1 {

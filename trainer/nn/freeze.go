@@ -7,13 +7,13 @@ import (
 	"slices"
 )
 
-// ErrLayer marks a layer name that cannot be frozen.
-var ErrLayer = errors.New("no such layer with weights")
+// ErrLayer marks the name of a layer that does not exist or has no weights.
+var ErrLayer = errors.New("no layer with weights has this name")
 
-// Freeze keeps the parameters of the named layers as they are: Worker.Step computes no gradient
-// that only they need, and Net.ClearFrozen drops the rest. Call it before NewWorker. The error
-// wraps ErrLayer for an unknown name and names those that exist; when nothing would be left to
-// train it says so.
+// Freeze keeps the parameters of the named layers unchanged. Worker.Step does not compute gradients
+// that only they need, and Net.ClearFrozen clears the rest. Call it before NewWorker. For an
+// unknown name the error wraps ErrLayer and lists the known ones. It is also an error when no layer
+// is left to train.
 func (n *Net) Freeze(names []string) error {
 	var known []string
 	for _, l := range n.trained {
@@ -22,18 +22,18 @@ func (n *Net) Freeze(names []string) error {
 	for _, name := range names {
 		i := slices.Index(known, name)
 		if i < 0 {
-			return fmt.Errorf("freeze %q: %w; there are %v", name, ErrLayer, known)
+			return fmt.Errorf("freeze %q: %w, want one of %v", name, ErrLayer, known)
 		}
 		n.trained[i].frozen = true
 	}
 	if !slices.ContainsFunc(n.trained, func(l trainedLayer) bool { return !l.frozen }) {
-		return fmt.Errorf("freeze %v: nothing is left to train", names)
+		return fmt.Errorf("freeze %v: no layer is left to train", names)
 	}
 	return nil
 }
 
-// ClearFrozen sets the gradients of frozen layers to zero. Adam, whose moments then stay zero,
-// leaves such parameters to the bit.
+// ClearFrozen sets the gradients of frozen layers to zero. Adam's moments for them then stay zero,
+// and the parameters do not change at all.
 func (n *Net) ClearFrozen(g Gradients) {
 	for i, l := range n.trained {
 		if l.frozen {
@@ -43,7 +43,7 @@ func (n *Net) ClearFrozen(g Gradients) {
 	}
 }
 
-// trains tells whether a layer has parameters that are not frozen.
+// trains reports whether a layer has parameters that are not frozen.
 func trains(l layer) bool {
 	switch l := l.(type) {
 	case *conv:
@@ -56,8 +56,8 @@ func trains(l layer) bool {
 	return false
 }
 
-// Finite tells whether every parameter is a number. A broken first layer can hide from the loss:
-// ReLU turns what is no number into zero.
+// Finite reports whether no parameter is NaN or infinite. The loss may not show a broken first
+// layer, because ReLU turns NaN into zero.
 func (n *Net) Finite() bool {
 	for i := range n.trained {
 		for _, values := range [][]float32{n.trained[i].weights, n.trained[i].bias} {

@@ -6,10 +6,10 @@ import (
 	"testing"
 )
 
-// What is frozen has no influence on the gradients of the rest, whose lower end the backward pass
-// does not go beyond.
+// Freezing does not change the gradients of the other layers. The backward pass ends at the lowest
+// layer that trains.
 func TestFreezeKeepsTheOtherGradients(t *testing.T) {
-	g := graphs["as the thesis, small"]
+	g := graphs["small thesis"]
 	for _, frozen := range [][]string{{"c1"}, {"c1", "c2"}, {"c2"}, {"out"}, {"c1", "c2", "hidden"}} {
 		n, _, _, cut := setup(t, g, 3)
 		whole := n.NewGradients()
@@ -40,7 +40,7 @@ func TestFreezeKeepsTheOtherGradients(t *testing.T) {
 
 // The weight of an image scales its loss and its gradients.
 func TestImageWeight(t *testing.T) {
-	n, _, _, cut := setup(t, graphs["as the thesis, small"], 4)
+	n, _, _, cut := setup(t, graphs["small thesis"], 4)
 	one, three := n.NewGradients(), n.NewGradients()
 	w := n.NewWorker()
 	r1 := w.Step(cut, 1, dropoutRNG(4), one)
@@ -57,9 +57,9 @@ func TestImageWeight(t *testing.T) {
 	}
 }
 
-// A weight that is no number may give a loss that is one.
+// A weight that is NaN may still give a finite loss.
 func TestFinite(t *testing.T) {
-	n, _, _, _ := setup(t, graphs["as the thesis, small"], 5)
+	n, _, _, _ := setup(t, graphs["small thesis"], 5)
 	if !n.Finite() {
 		t.Fatal("fresh parameters are not finite")
 	}
@@ -67,9 +67,9 @@ func TestFinite(t *testing.T) {
 	n.Changed()
 	logit, err := n.NewPredictor().Logit(make([]byte, n.InputSize()), nil)
 	if err != nil || math.IsNaN(logit) {
-		t.Fatalf("logit %g, error %v: the loss would tell after all", logit, err)
+		t.Fatalf("logit %g, error %v: the loss shows the broken weight, so this test proves nothing", logit, err)
 	}
 	if n.Finite() {
-		t.Error("a weight that is no number went unseen")
+		t.Error("a NaN weight was not noticed")
 	}
 }

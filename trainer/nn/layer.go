@@ -6,18 +6,17 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// layer is one operation with the memory of one image in flight. A layer owns the slice that
-// forward returns until its next forward, and backward follows the forward of the same image.
+// layer is one operation with the memory for one image. The layer owns the slice that forward
+// returns, until its next forward. backward follows the forward of the same image.
 type layer interface {
 	// forward computes the live part of the output from the live part of the input.
 	forward(x []float32) []float32
-	// backward adds the gradient of the parameters and returns the gradient of the input, nil when
-	// nobody needs it or the layers below had it already.
+	// backward adds the gradient of the parameters and returns the gradient of the input. It
+	// returns nil when that is not needed or the layers below already have it.
 	backward(dy []float32) []float32
 }
 
-// mode is what the layers of a worker share: whether this is training, and the random numbers of
-// the image.
+// mode is shared by the layers of a worker: whether it trains, and the image's random numbers.
 type mode struct {
 	training bool
 	rng      *rand.Rand
@@ -56,29 +55,29 @@ func (n *Net) build(m *mode, grads *Gradients) []layer {
 	return layers
 }
 
-// fusable tells whether a convolution and the pool behind it can run as one.
+// fusable reports whether a convolution and the following pool can run as one.
 func fusable(conv, pool graph.Step) bool {
 	return conv.Activation == graph.ReLU &&
 		pool.Kind == graph.MaxPool2D && pool.Kernel == 2 && pool.Stride == 2 && pool.Padding == graph.Valid
 }
 
-// params are the parameters of one layer as a worker sees them.
+// params are the parameters of one layer with the gradients of one worker.
 type params struct {
 	*trainedLayer
 	grads *Gradients
-	index int // of the weights among the gradients
+	index int // position of the weights in the gradients
 }
 
 func newParams(l *trainedLayer, grads *Gradients, trained int) *params {
 	return &params{trainedLayer: l, grads: grads, index: 2 * trained}
 }
 
-// gradients gives the slices that this worker adds to: weights (outC, K) and biases (outC).
+// gradients returns the slices that this worker adds to: weights (outC, K) and biases (outC).
 func (p *params) gradients() (dw, db []float32) {
 	return p.grads.data[p.index], p.grads.data[p.index+1]
 }
 
-// activate applies an activation in place; the sigmoid of the last layer belongs to the loss.
+// activate applies an activation in place. The sigmoid of the last layer is part of the loss.
 func activate(a graph.Activation, y []float32) {
 	if a == graph.ReLU {
 		for i, v := range y {

@@ -1,19 +1,19 @@
-// Package nn is the float network of training: forward pass, loss, backward pass.
+// Package nn is the floating-point network for training: forward pass, loss, backward pass.
 //
 //	images -> split -> augment -> NN (forward, loss, backward) -> optim -> checkpoint
 //
-// It walks the same graph.Graph as the int8 runner and works on the live regions only. Parameters
-// belong to a Net; everything that changes per image belongs to a Worker, so that images of a batch
-// are computed in parallel. Newcomers need New, Net.NewWorker and Worker.Step for training,
-// Net.NewPredictor for everything behind it.
+// It uses the same graph.Graph as the int8 runner and computes only the live regions. A Net holds
+// the parameters. A Worker holds everything that changes with the image, so the images of a batch
+// are computed in parallel. Start with [New], [Net.NewWorker] and [Worker.Step] to train, and with
+// [Net.NewPredictor] to predict.
 //
 // # How a convolution runs
 //
-// A 3x3 convolution with stride 2 that a 2x2 pool follows, as in the thesis, is computed two rows
-// at a time and pooled at once; the full activation never exists. Backwards, the pool passes the
-// gradient to one position in four and ReLU stops more, so only those positions are visited
-// (f32.Gather). The two lowest layers take turns at the rows of what lies between them, forwards
-// and backwards (stream).
+// A 3x3 convolution with stride 2 and a 2x2 pool after it, as in the thesis, is computed two rows
+// at a time and pooled at once. The full activation is never stored. In the backward pass, the pool
+// passes the gradient to one position in four, and ReLU stops more, so only those positions are
+// computed (f32.Gather). The two lowest layers alternate on the rows of the activation between
+// them, forward and backward (stream).
 package nn
 
 import (
@@ -30,8 +30,8 @@ import (
 // ErrParams marks parameters that do not fit the network.
 var ErrParams = errors.New("parameters do not fit the network")
 
-// Net holds a network's parameters. It may be read by many workers at once; whoever changes the
-// parameters calls Changed while none of them runs.
+// Net holds a network's parameters. Many workers may read it at the same time. Parameters change
+// only while no worker runs, followed by a call of Changed.
 type Net struct {
 	steps   []graph.Step
 	trained []trainedLayer
@@ -41,18 +41,18 @@ type Net struct {
 type trainedLayer struct {
 	graph.Step
 	w, b          *tensor.Dense // (outC, K) and (outC)
-	weights, bias []float32     // the memory of w and b, which Data would box anew at each call
+	weights, bias []float32     // memory of w and b; Data() would allocate at each call
 	packed        []float32     // (K, outC): w as the forward kernel reads it
 	frozen        bool
 }
 
-// New makes a network with fresh parameters: Glorot uniform weights and zero biases, as Keras does,
-// and first filters without a mean. Source: Glorot and Bengio 2010; limit sqrt(6 / (fan in + fan
-// out)), fans count the receptive field.
+// New makes a network with new parameters: Glorot uniform weights and zero biases, as in Keras, but
+// filters of the first layer without a mean. Source: Glorot and Bengio 2010; limit sqrt(6 / (fan in
+// + fan out)), where the fans include the receptive field.
 //
-// Keras leaves the mean in. But pixels are never negative, so a filter with a mean answers to
-// brightness above all, every image looks alike to the layers behind it, and training stands still
-// at first, at worst until ReLU has died for good.
+// Keras leaves the mean in. But pixels are never negative, so a filter with a mean mostly measures
+// brightness. All images then look alike to the later layers, and training stalls at first. In the
+// worst case ReLU units die for good.
 func New(g *graph.Graph, rng *rand.Rand) (*Net, error) {
 	n, err := empty(g)
 	if err != nil {
@@ -75,8 +75,7 @@ func New(g *graph.Graph, rng *rand.Rand) (*Net, error) {
 	return n, nil
 }
 
-// removeMeans shifts the weights of each filter so that they sum to zero: a flat picture gives no
-// answer.
+// removeMeans shifts the weights of each filter to the sum zero, so that a flat image results in 0.
 func (l *trainedLayer) removeMeans() {
 	k := len(l.weights) / l.Filters
 	for f := range l.Filters {
@@ -91,8 +90,8 @@ func (l *trainedLayer) removeMeans() {
 	}
 }
 
-// FromParams makes a network with the given parameters, which it copies. The error wraps ErrParams
-// and names the tensor.
+// FromParams makes a network with a copy of the given parameters. The error wraps ErrParams and
+// names the tensor.
 func FromParams(g *graph.Graph, params []Param) (*Net, error) {
 	n, err := empty(g)
 	if err != nil {
@@ -139,8 +138,8 @@ func empty(g *graph.Graph) (*Net, error) {
 	return n, nil
 }
 
-// Params shows the parameters, weights and biases in turn. Data is the network's own memory: call
-// Changed after writing to it.
+// Params returns the parameters, weights and biases alternating. Data is the network's own memory:
+// call Changed after writing to it.
 func (n *Net) Params() []Param {
 	var ps []Param
 	for i := range n.trained {
@@ -169,11 +168,11 @@ func (n *Net) Changed() {
 	}
 }
 
-// InputSize is the number of pixels of one image.
+// InputSize returns the number of pixels of one image.
 func (n *Net) InputSize() int { return n.steps[0].In.Size() }
 
-// Tensors shows the parameters as arrays, in the order of Params: (outC, K) and (outC) for each
-// trained layer. Call Changed after writing.
+// Tensors returns the parameters as arrays, in the order of Params: (outC, K) and (outC) for each
+// layer with weights. Call Changed after writing.
 func (n *Net) Tensors() []*tensor.Dense {
 	var ts []*tensor.Dense
 	for i := range n.trained {
@@ -182,8 +181,8 @@ func (n *Net) Tensors() []*tensor.Dense {
 	return ts
 }
 
-// Gradients are sums over images of the loss' derivative, one array for each of Net.Tensors, in its
-// order and shape.
+// Gradients holds the derivative of the loss, summed over images. It has one array for each of
+// Net.Tensors, in the same order and shape.
 type Gradients struct {
 	Tensors []*tensor.Dense
 	data    [][]float32 // their memory

@@ -9,7 +9,7 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// network is a shorthand for test graphs.
+// network is a short form for test graphs.
 func network(input graph.Shape, layers ...graph.Layer) *graph.Graph {
 	return &graph.Graph{Input: input, Layers: append(layers,
 		graph.Layer{Kind: graph.Flatten, Name: "flatten"},
@@ -26,10 +26,10 @@ func poolLayer(name string, kernel, stride int, p graph.Padding) graph.Layer {
 	return graph.Layer{Kind: graph.MaxPool2D, Name: name, Kernel: kernel, Stride: stride, Padding: p}
 }
 
-// graphs are small networks that reach every path: fused and single convolutions, both paddings,
-// odd sizes, channel counts that the assembly takes and that it leaves to Go.
+// graphs are small networks that reach every path: fused and separate convolutions, both paddings,
+// odd sizes, channel counts for the assembly and others that run in Go.
 var graphs = map[string]*graph.Graph{
-	"as the thesis, small": network(graph.Shape{H: 23, W: 27, C: 1},
+	"small thesis": network(graph.Shape{H: 23, W: 27, C: 1},
 		convLayer("c1", 16, 3, 2, graph.Valid), poolLayer("p1", 2, 2, graph.Valid),
 		convLayer("c2", 32, 3, 2, graph.Valid), poolLayer("p2", 2, 2, graph.Valid)),
 	"odd channels": network(graph.Shape{H: 20, W: 17, C: 1},
@@ -49,7 +49,7 @@ func setup(t *testing.T, g *graph.Graph, seed uint64) (*Net, *reference, []float
 	return setupNear(t, g, seed, 0.1)
 }
 
-// setupNear is setup with parameters that are so near to those of a fresh network.
+// setupNear is setup with parameters that differ from those of a new network only by noise.
 func setupNear(t *testing.T, g *graph.Graph, seed uint64, noise float64) (*Net, *reference, []float64, []float32) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 1))
@@ -57,7 +57,7 @@ func setupNear(t *testing.T, g *graph.Graph, seed uint64, noise float64) (*Net, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range n.Params() { // biases too, so that nothing is zero by chance
+	for _, p := range n.Params() { // biases too, so that no value is zero by chance
 		for i := range p.Data {
 			p.Data[i] += float32(noise * rng.NormFloat64())
 		}
@@ -92,8 +92,8 @@ func setupNear(t *testing.T, g *graph.Graph, seed uint64, noise float64) (*Net, 
 
 func dropoutRNG(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 99)) }
 
-// The reference's gradients are right: central differences in float64, for every parameter of every
-// layer.
+// The gradients of the reference are right: central differences in float64, for every parameter of
+// every layer.
 func TestReferenceAgainstFiniteDifferences(t *testing.T) {
 	for name, g := range graphs {
 		t.Run(name, func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestReferenceAgainstFiniteDifferences(t *testing.T) {
 	}
 }
 
-// The float32 network, live regions, fused and sparse, computes what the reference computes.
+// The float32 network (live regions, fused and sparse) computes the same as the reference.
 func TestStepAgainstReference(t *testing.T) {
 	for name, g := range graphs {
 		t.Run(name, func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestStepAgainstReference(t *testing.T) {
 				want := ref.loss(x, label, true)
 				grads := n.NewGradients()
 				w := n.NewWorker()
-				for range 2 { // twice: memory of one image must not leak into the next
+				for range 2 { // twice: values of one image must not leak into the next
 					grads.Clear()
 					got := w.Step(cut, label, dropoutRNG(seed), grads)
 					if math.Abs(got.Loss-want) > 1e-5*(1+want) {
@@ -154,7 +154,8 @@ func TestStepAgainstReference(t *testing.T) {
 	}
 }
 
-// The predictor drops nothing, reads bytes, and shows the activations after each trained layer.
+// The predictor drops nothing, reads bytes, and passes the activations after each layer with
+// weights.
 func TestPredictor(t *testing.T) {
 	for name, g := range graphs {
 		t.Run(name, func(t *testing.T) {
@@ -214,7 +215,7 @@ func TestFromParamsRefuses(t *testing.T) {
 	}
 }
 
-// Glorot's limit of the second layer is sqrt(6 / (9*128 + 9*64)); the weights fill the interval
+// Glorot's limit for the second layer is sqrt(6 / (9*128 + 9*64)). The weights fill the interval
 // evenly.
 func TestGlorotUniform(t *testing.T) {
 	n, err := New(graph.Thesis(), rand.New(rand.NewPCG(1, 2)))
@@ -235,7 +236,7 @@ func TestGlorotUniform(t *testing.T) {
 	}
 }
 
-// A fresh network does not see how bright a flat picture is.
+// A new network ignores the brightness of a flat image.
 func TestFirstFiltersHaveNoMean(t *testing.T) {
 	n, err := New(graph.Thesis(), rand.New(rand.NewPCG(1, 2)))
 	if err != nil {
@@ -250,9 +251,9 @@ func TestFirstFiltersHaveNoMean(t *testing.T) {
 	}
 }
 
-// A step allocates nothing: training is bound by arithmetic, not by the garbage collector.
+// A step allocates no memory: arithmetic limits the speed of training, not the garbage collector.
 func TestStepAllocatesNothing(t *testing.T) {
-	n, _, _, cut := setup(t, graphs["as the thesis, small"], 1)
+	n, _, _, cut := setup(t, graphs["small thesis"], 1)
 	w, grads, rng := n.NewWorker(), n.NewGradients(), dropoutRNG(1)
 	if got := testing.AllocsPerRun(5, func() { w.Step(cut, 1, rng, grads) }); got > 0 {
 		t.Errorf("%g allocations per step", got)

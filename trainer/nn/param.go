@@ -2,7 +2,7 @@ package nn
 
 //go:generate go tool msgp -io=false -tests=false
 
-// Param is one tensor of parameters as it stands in files: "conv1/w" (outC, kh, kw, inC), "conv1/b"
+// Param is one tensor of parameters, as in the files: "conv1/w" (outC, kh, kw, inC), "conv1/b"
 // (outC), "dense1/w" (units, inC).
 type Param struct {
 	Name  string    `msg:"name"`
@@ -10,8 +10,9 @@ type Param struct {
 	Data  []float32 `msg:"data"`
 }
 
-// OtherClass makes params, which end in the weights and the bias of one sigmoid unit, give the
-// probability of the other class: what is left of one, 1 - sigmoid(x) = sigmoid(-x).
+// OtherClass changes params, whose last two tensors are the weights and the bias of one sigmoid
+// unit, so that the network returns the probability of the other class: 1 - sigmoid(x) =
+// sigmoid(-x).
 func OtherClass(params []Param) {
 	for _, p := range params[len(params)-2:] {
 		for i, v := range p.Data {

@@ -6,18 +6,17 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// reference is the network in float64 as a textbook writes it: every layer over its whole output,
-// one loop a dimension. It shares no code with the package, and is itself held by finite
-// differences.
+// reference is the network in float64, as in a textbook: every layer computes its whole output,
+// with one loop per dimension. It shares no code with the package, and finite differences check it.
 type reference struct {
 	steps  []graph.Step
 	params [][]float64       // as Net.Params
 	keep   map[int][]float64 // dropout scales by step
-	acts   [][]float64       // input of each step, and the logit last
+	acts   [][]float64       // input of each step, and last the logit
 	grads  [][]float64
 
-	// The decisions of the last run: which window value won a pool, -1 for none yet, and which
-	// values passed ReLU. Held, the next runs decide the same, which makes the loss a smooth
+	// Decisions of the last run: which window value won a pool (-1 for none yet), and which values
+	// passed ReLU. When they are held, the next runs decide the same, and the loss is a smooth
 	// function of the parameters.
 	winners map[int][]int  // by step; indices into its input
 	passed  map[int][]bool // by step
@@ -36,8 +35,8 @@ func newReference(steps []graph.Step, params []Param) *reference {
 	return r
 }
 
-// window calls visit for every value of every window: output position, kernel position, input
-// position.
+// window calls visit for every value of every window with output position, kernel position and
+// input position.
 func window(s graph.Step, visit func(oy, ox, ky, kx, iy, ix int)) {
 	for oy := range s.Out.H {
 		for ox := range s.Out.W {
@@ -61,8 +60,8 @@ func (r *reference) loss(x []float64, label float64, slope bool) float64 {
 	return r.lossFrom(0, 0, label, slope)
 }
 
-// lossFrom is loss from a step on, whose input is that of the last run; p counts the tensors of the
-// steps before it.
+// lossFrom computes the loss from a step on; its input is that of the last run. p counts the
+// tensors of the earlier steps.
 func (r *reference) lossFrom(step, p int, label float64, slope bool) float64 {
 	r.acts = r.acts[:step+1]
 	x := r.acts[step]

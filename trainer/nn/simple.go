@@ -6,8 +6,8 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// maxPool is a pool that no convolution precedes, or of another shape than 2 x 2: any kernel,
-// stride and padding. Windows that reach over the border see only what is inside.
+// maxPool is a pool that is not fused with a convolution: any kernel, stride and padding. Windows
+// that reach over the border use only the values inside.
 type maxPool struct {
 	graph.Step
 	y      []float32
@@ -98,13 +98,13 @@ func (d *dense) backward(dy []float32) []float32 {
 	return d.dx
 }
 
-// dropout zeroes a random share of its input in training and enlarges the rest, so that the
-// expected sum stays (inverted dropout, as in Keras). In prediction it does nothing.
+// dropout sets a random share of its input to zero in training and enlarges the rest, so that the
+// expected sum is the same (inverted dropout, as in Keras). In prediction it does nothing.
 type dropout struct {
 	graph.Step
 	mode  *mode
 	y     []float32
-	scale []float32 // of each unit: 0 or 1/(1-rate)
+	scale []float32 // per unit: 0 or 1/(1-rate)
 }
 
 func newDropout(s graph.Step, m *mode) *dropout {

@@ -8,21 +8,20 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// Every tensor of the thesis network itself. The gradients of the reference equal central
-// differences in float64, and those of the float32 network that trains equal the reference's. A
-// tensor is moved along a random direction, all its parameters at once, so that a wrong gradient of
-// any of them shows.
+// Checks every tensor of the thesis network itself. The gradients of the reference equal central
+// differences in float64, and those of the float32 network equal the reference's. A tensor is moved
+// along a random direction, all its parameters at once, so that a wrong gradient of any of them is
+// visible.
 //
-// The loss is smooth only where each ReLU and each pool decides as before. A million values of the
-// first layer leave no step, however small, at which nobody changes its mind, and differences
-// across such kinks are some 1e-3 off. So the moved networks keep the decisions of the unmoved one:
-// on that piece the loss has the same derivative. The small graphs of nn_test.go are checked
-// without that.
+// The loss is smooth only where each ReLU and each pool decides as before. With a million values in
+// the first layer, even the smallest step changes some decision, and differences across such kinks
+// are wrong by about 1e-3. So the moved networks keep the decisions of the original one; on that
+// piece the loss has the same derivative. The small graphs of nn_test.go are checked without this.
 func TestThesisGradients(t *testing.T) {
 	const (
-		// moves the loss by some 1e-6; curvature and rounding stay below 1e-9 of it
+		// moves the loss by about 1e-6; curvature and rounding stay below 1e-9 of it
 		h         = 1e-5
-		tolerance = 1e-6 // in parts of the length of a tensor's gradient
+		tolerance = 1e-6 // relative to the length of a tensor's gradient
 		label     = 1
 	)
 	n, ref, x, cut := setupNear(t, graph.Thesis(), 4, 0.02)
@@ -32,7 +31,7 @@ func TestThesisGradients(t *testing.T) {
 	n.NewWorker().Step(cut, label, dropoutRNG(4), got)
 	ref.held = true
 	rng := rand.New(rand.NewPCG(4, 5))
-	step := -1 // of the network, that has the tensor
+	step := -1 // step of the network that has the tensor
 	for i, p := range n.Params() {
 		if i%2 == 0 {
 			for step++; !n.steps[step].HasWeights(); step++ {
@@ -59,9 +58,9 @@ func TestThesisGradients(t *testing.T) {
 		slope, length := (moved(h)-moved(-h))/(2*h), math.Sqrt(square)
 		apart := math.Abs(slope-expected) / length
 		worst /= length
-		t.Logf("%-8s slope %+.9f, differs by %.1e from the reference's; float32 gradient by %.1e", p.Name, slope, apart, worst)
+		t.Logf("%-8s slope %+.9f, differs from the reference by %.1e; float32 gradient by %.1e", p.Name, slope, apart, worst)
 		if !(apart <= tolerance) || !(worst <= tolerance) {
-			t.Errorf("%s: want %.0e of the gradient's length or less", p.Name, tolerance)
+			t.Errorf("%s: want at most %.0e of the gradient's length", p.Name, tolerance)
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 type Worker struct {
 	mode   mode
 	layers []layer
-	lowest int // layer at which the backward pass ends: those below are frozen
+	lowest int // layer where the backward pass ends: those below are frozen
 	grads  Gradients
 	dy     [1]float32
 }
@@ -31,21 +31,20 @@ func (n *Net) NewWorker() *Worker {
 	return w
 }
 
-// Result is what one image says about the network.
+// Result is the result of one image.
 type Result struct {
 	Loss  float64 // binary cross-entropy, nats, times the image's weight
 	Logit float64
 }
 
 // Step runs one image forward and backward and adds its gradient to grads. x holds the live part of
-// the image, values 0 to 1 (see Net.LiveInput); label is 1 for a crack and 0 for a sound tire; rng
+// the image, values 0 to 1 (see Net.LiveInput). label is 1 for a crack and 0 for a sound tire. rng
 // draws the dropout.
 func (w *Worker) Step(x []float32, label float64, rng *rand.Rand, grads Gradients) Result {
 	return w.StepWeighted(x, label, 1, rng, grads)
 }
 
-// StepWeighted is Step for an image that counts weight times as much as others, in its loss and its
-// gradient.
+// StepWeighted is Step with a weight: the loss and the gradient of the image are multiplied by it.
 func (w *Worker) StepWeighted(x []float32, label, weight float64, rng *rand.Rand, grads Gradients) Result {
 	w.mode, w.grads = mode{training: true, rng: rng}, grads
 	logit := w.forward(x)
@@ -65,16 +64,16 @@ func (w *Worker) forward(x []float32) float64 {
 	return float64(x[0])
 }
 
-// CrossEntropy is the binary cross-entropy of a logit against a label of 0 or 1, in nats, and its
-// derivative with respect to the logit. It is computed from the logit, where no probability rounds
-// to 0 or 1: max(z, 0) - z*label + log(1 + exp(-|z|)).
+// CrossEntropy returns the binary cross-entropy of a logit and a label of 0 or 1, in nats, and its
+// derivative by the logit. It starts from the logit, because a probability could round to 0 or 1:
+// max(z, 0) - z*label + log(1 + exp(-|z|)).
 func CrossEntropy(logit, label float64) (loss, slope float64) {
 	loss = max(logit, 0) - logit*label + math.Log1p(math.Exp(-math.Abs(logit)))
 	return loss, 1/(1+math.Exp(-logit)) - label
 }
 
-// LiveInput is the part of the image that the network reads, from its top left corner: a worker's
-// input has this shape.
+// LiveInput returns the shape of the part of the image that the network reads, starting at its top
+// left corner. A worker's input has this shape.
 func (n *Net) LiveInput() graph.Shape { return n.steps[0].LiveIn }
 
 // Predictor is a network that only predicts. It is not safe for concurrent use; make one per
@@ -86,20 +85,20 @@ type Predictor struct {
 	x      []float32
 }
 
-// NewPredictor makes a predictor that sees later changes of the network's parameters too.
+// NewPredictor makes a predictor. It also uses later changes of the network's parameters.
 func (n *Net) NewPredictor() *Predictor {
 	p := &Predictor{net: n, x: make([]float32, n.LiveInput().Size())}
 	p.layers = n.build(&p.mode, nil)
 	return p
 }
 
-// Logit gives the network's output before the sigmoid for the preprocessed bytes of one image.
-// observe, when not nil, gets the values after the activation of each trained layer, counted from
-// 0, in the live region that the result depends on; where a pool follows, after the pool, as the
-// int8 network requantises them. The slice is valid during the call only.
+// Logit returns the network's output before the sigmoid for the preprocessed bytes of one image.
+// observe, if not nil, receives the values after the activation of each layer with weights, counted
+// from 0, in the live region that the result depends on. If a pool follows, they are the values
+// after the pool, where the int8 network requantises them. The slice is valid only during the call.
 func (p *Predictor) Logit(pix []byte, observe func(layer int, values []float32)) (float64, error) {
 	if len(pix) != p.net.InputSize() {
-		return 0, fmt.Errorf("image of %d bytes, the network takes %d", len(pix), p.net.InputSize())
+		return 0, fmt.Errorf("the image has %d bytes, the network takes %d", len(pix), p.net.InputSize())
 	}
 	in, live := p.net.steps[0].In, p.net.LiveInput()
 	row := live.W * live.C
@@ -129,8 +128,8 @@ func (p *Predictor) Logit(pix []byte, observe func(layer int, values []float32))
 	return float64(x[0]), nil
 }
 
-// poolBehind gives the index of the pool behind layer i, or i when none follows. Dropout in between
-// does nothing here.
+// poolBehind returns the index of the pool after layer i, or i when none follows. It skips dropout,
+// which does nothing here.
 func (p *Predictor) poolBehind(i int) int {
 	k := i + 1
 	for k < len(p.layers) {

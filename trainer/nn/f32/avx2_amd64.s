@@ -1,11 +1,11 @@
 #include "textflag.h"
 
-// Bodies for AVX2 with FMA. Target CPUs: Haswell and later, Zen and later.
+// Kernels for AVX2 with FMA. Target CPUs: Haswell and later, Zen and later.
 
-// func rows6x16AVX2(dst *float32, dstStep int, x *float32, xStep, runs, runLen, runStride int, w
-// *float32, wStep int, bias *float32)
+// func rows6x16AVX2(dst *float32, dstStep int, x *float32, xStep, runs, runLen, runStride int,
+//	w *float32, wStep int, bias *float32)
 //
-// Six positions times 16 channels; steps and strides in bytes, runLen in values.
+// Six positions times 16 channels. Steps and strides are in bytes, runLen in values.
 //
 //	          w[k]: Y12   Y13
 //	x[0][k]:        Y0    Y1
@@ -88,8 +88,8 @@ value16:
 
 // func poolReLUAVX2(dst *float32, winner *uint8, top, bottom *float32, n, f int)
 //
-// Eight channels at a time; f in bytes. Y0 holds the largest value so far, Y5 its place.
-// Y10..Y13 hold the places 1, 2, 3 and Dead, Y14 zero.
+// Eight channels at a time; f is in bytes. Y0 holds the largest value so far, Y5 its place.
+// Y10..Y13 hold the places 1, 2, 3 and Dead; Y14 is zero.
 TEXT ·poolReLUAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), DI
 	MOVQ winner+8(FP), DX
@@ -138,7 +138,7 @@ channels2:
 	SUBQ         $32, R9
 	JNZ          channels2
 
-	ADDQ R8, SI // the odd position was read beside the even one
+	ADDQ R8, SI // the odd position was read with the even one
 	ADDQ R8, BX
 	DECQ CX
 	JNZ  pool2

@@ -1,11 +1,11 @@
 #include "textflag.h"
 
-// Bodies for AVX-512 (F, BW, DQ, VL). Target CPUs: Skylake-X and later, Zen 4 and later.
+// Kernels for AVX-512 (F, BW, DQ, VL). Target CPUs: Skylake-X and later, Zen 4 and later.
 
-// func rows6x64AVX512(dst *float32, dstStep int, x *float32, xStep, runs, runLen, runStride int, w
-// *float32, wStep int, bias *float32)
+// func rows6x64AVX512(dst *float32, dstStep int, x *float32, xStep, runs, runLen, runStride int,
+//	w *float32, wStep int, bias *float32)
 //
-// Six positions times 64 channels; steps and strides in bytes, runLen in values.
+// Six positions times 64 channels. Steps and strides are in bytes, runLen in values.
 //
 //	          w[k]: Z24   Z25   Z26   Z27
 //	x[0][k]:        Z0    Z1    Z2    Z3
@@ -13,7 +13,7 @@
 //	  ...
 //	x[5][k]:        Z20   Z21   Z22   Z23     x broadcast through Z28..Z31
 //
-// 24 independent sums hide the latency of the FMA; per k there are 24 FMAs for 10 loads.
+// 24 independent sums hide the latency of the FMA. Each k takes 24 FMAs and 10 loads.
 #define ROW4(a, b, c, d, xreg) \
 	VFMADD231PS Z24, xreg, a \
 	VFMADD231PS Z25, xreg, b \
@@ -108,8 +108,8 @@ value64:
 
 // func poolReLUAVX512(dst *float32, winner *uint8, top, bottom *float32, n, f int)
 //
-// Sixteen channels at a time; f in bytes. Z0 holds the largest value so far, Z5 its place.
-// Z10..Z13 hold the places 1, 2, 3 and Dead, Z14 zero.
+// Sixteen channels at a time; f is in bytes. Z0 holds the largest value so far, Z5 its place.
+// Z10..Z13 hold the places 1, 2, 3 and Dead; Z14 is zero.
 TEXT ·poolReLUAVX512(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), DI
 	MOVQ winner+8(FP), DX
@@ -158,7 +158,7 @@ channels512:
 	SUBQ      $64, R9
 	JNZ       channels512
 
-	ADDQ R8, SI // the odd position was read beside the even one
+	ADDQ R8, SI // the odd position was read with the even one
 	ADDQ R8, BX
 	DECQ CX
 	JNZ  pool512

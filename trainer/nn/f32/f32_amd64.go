@@ -2,7 +2,7 @@ package f32
 
 import "golang.org/x/sys/cpu"
 
-// level is the instruction set in use; tests lower it to exercise every body.
+// level is the instruction set in use. Tests lower it to run every implementation.
 var level = detect()
 
 const (
@@ -23,7 +23,7 @@ func detect() int {
 	return levelGeneric
 }
 
-// Kernel names the bodies in use.
+// Kernel returns the name of the implementation in use.
 func Kernel() string { return levelNames[level] }
 
 // tile is the number of positions that rows6xN computes together.
@@ -80,8 +80,8 @@ func rows(dst, x []float32, n int, v Windows, w, bias []float32) {
 	for p := 0; p < n; p += tile {
 		step, dstStep := v.Step, f
 		if p+tile > n {
-			// The last tile overlaps the one before it; where there is none, six times the same
-			// position is computed. Both repeat the same sums, so no result depends on where a tile
+			// The last tile overlaps the one before it. If there is none, the same position is
+			// computed six times. Both repeat the same sums, so no result depends on where a tile
 			// starts.
 			if n >= tile {
 				p = n - tile
@@ -99,7 +99,7 @@ func rows(dst, x []float32, n int, v Windows, w, bias []float32) {
 			rows6x16AVX2(&dst[p*f+c], 4*dstStep, &x[p*v.Step], 4*step, v.Runs, v.RunLen, 4*v.RunStride, &w[c], 4*f, &bias[c])
 		}
 		if step == 0 {
-			p -= tile - 1 // one position was done
+			p -= tile - 1 // only one position is done
 		}
 	}
 }
@@ -143,7 +143,7 @@ func gather(dst []float32, dstStride int, src []float32, srcStride int, sums []S
 	}
 }
 
-// Pooled positions that firstForward's bodies compute together.
+// Pooled positions that one call of a firstForward kernel computes together.
 const (
 	firstTileAVX512 = 4
 	firstTileAVX2   = 2
@@ -160,7 +160,7 @@ func firstForward(dst []float32, winner []uint8, x []float32, rowStride int, w, 
 	}
 	tiles := (n + tile - 1) / tile
 	for c := 0; c < f; c += block {
-		// The last tile overlaps the one before it and computes the same values again.
+		// The last tile overlaps the one before it and computes some values again.
 		body(&dst[c], &winner[c], &x[0], 4*rowStride, &w[c], &bias[c], tiles, n-(tiles-1)*tile, 4*f)
 	}
 	return true

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// withLevel runs f with the bodies of one instruction set, or skips when this CPU lacks it.
+// withLevel runs f with one instruction set, or skips when this CPU lacks it.
 func withLevel(t *testing.T, l int, f func()) {
 	t.Helper()
 	have := detect()
@@ -28,7 +28,7 @@ func random(rng *rand.Rand, n int) []float32 {
 	return s
 }
 
-// closeTo compares an assembly body with the generic one: their sums differ only by rounding.
+// closeTo compares an assembly kernel with the generic one: their sums differ only by rounding.
 func closeTo(t *testing.T, what string, got, want []float32) {
 	t.Helper()
 	for i := range want {
@@ -38,13 +38,12 @@ func closeTo(t *testing.T, what string, got, want []float32) {
 	}
 }
 
-// shapes below, at and above the tile of 6 positions and the blocks of 16 and 64 channels.
+// shapes are below, at and above the tile of 6 positions and the blocks of 16 and 64 channels.
 var shapes = []struct{ n, f, c int }{
 	{1, 16, 1}, {5, 16, 16}, {6, 64, 3}, {7, 64, 16}, {11, 80, 32}, {12, 128, 1}, {13, 144, 16}, {3, 5, 7}, {42, 64, 128},
 }
 
-// Every assembly body gives what the generic body gives, and AVX2 and AVX-512 agree to the last
-// bit.
+// Every assembly kernel equals the generic one, and AVX2 and AVX-512 agree exactly.
 func TestBodiesAgree(t *testing.T) {
 	for _, s := range shapes {
 		t.Run(fmt.Sprintf("n=%d f=%d c=%d", s.n, s.f, s.c), func(t *testing.T) {
@@ -55,7 +54,7 @@ func TestBodiesAgree(t *testing.T) {
 			top, bottom := random(rng, 2*s.n*s.f), random(rng, 2*s.n*s.f)
 			var sums []Sum
 			var terms []Term
-			for p := range s.n { // some windows get nothing, some the same channel twice
+			for p := range s.n { // some windows get no term, some the same channel twice
 				sum := Sum{At: At(p * v.Step), First: int32(len(terms))}
 				for f := rng.IntN(s.f); f < s.f && rng.IntN(9) > 0; f += rng.IntN(4) {
 					terms = append(terms, Term{G: float32(rng.NormFloat64()), At: At(f * v.K())})
@@ -88,7 +87,7 @@ func TestBodiesAgree(t *testing.T) {
 						closeTo(t, "rows", got.rows, want.rows)
 						closeTo(t, "dx", got.dx, want.dx)
 						if !slices.Equal(got.pooled, want.pooled) || !slices.Equal(got.winner, want.winner) {
-							t.Fatal("pool differs from the generic body")
+							t.Fatal("pool differs from the generic kernel")
 						}
 						results = append(results, got)
 					})
@@ -126,7 +125,7 @@ func TestFirstBackwardBodiesAgree(t *testing.T) {
 	}
 }
 
-// The fused first layer gives what the row kernel and the pool behind it give, to the last bit.
+// The fused first layer equals the row kernel followed by the pool, exactly.
 func TestFirstForwardIsRowsAndPool(t *testing.T) {
 	const f, rowStride = 48, 400
 	for _, n := range []int{1, 2, 3, 4, 5, 7, 85} {
@@ -144,7 +143,7 @@ func TestFirstForwardIsRowsAndPool(t *testing.T) {
 					got, winner := make([]float32, n*f), make([]uint8, n*f)
 					if !FirstForward(got, winner, x, rowStride, w, bias, n) {
 						if n >= firstTileAVX512 {
-							t.Fatal("no body")
+							t.Fatal("no kernel")
 						}
 						return
 					}
@@ -185,15 +184,15 @@ func BenchmarkGather(b *testing.B) {
 	b.ReportMetric(float64(len(terms)*v.K())*float64(b.N)/b.Elapsed().Seconds()/1e9, "GMAC/s")
 }
 
-// Gather writes and reads inside its slices only: what does not fit is a broken invariant, found
-// before assembly runs.
+// Gather writes and reads only inside its slices. Bad offsets are a broken invariant and panic
+// before the assembly runs.
 func TestGatherRefuses(t *testing.T) {
 	for name, spoil := range map[string]func(s *Sum, ts []Term){
-		"a sum before dst":         func(s *Sum, _ []Term) { s.At = -4 },
-		"a sum past dst":           func(s *Sum, _ []Term) { s.At = At(64) },
-		"a term before src":        func(_ *Sum, ts []Term) { ts[1].At = -4 },
-		"a term past src":          func(_ *Sum, ts []Term) { ts[1].At = At(64) },
-		"terms that are not there": func(s *Sum, _ []Term) { s.Count = 3 },
+		"a sum before dst":  func(s *Sum, _ []Term) { s.At = -4 },
+		"a sum past dst":    func(s *Sum, _ []Term) { s.At = At(64) },
+		"a term before src": func(_ *Sum, ts []Term) { ts[1].At = -4 },
+		"a term past src":   func(_ *Sum, ts []Term) { ts[1].At = At(64) },
+		"missing terms":     func(s *Sum, _ []Term) { s.Count = 3 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, ts := []Sum{{Count: 2}}, make([]Term, 2)

@@ -1,6 +1,6 @@
 package f32
 
-// The plain bodies: what every assembly body computes.
+// The plain implementations: the specification of the assembly.
 
 func rowsGeneric(dst, x []float32, n int, v Windows, w, bias []float32) {
 	f := len(bias)

@@ -2,7 +2,7 @@
 
 package f32
 
-// Kernel names the bodies in use.
+// Kernel returns the name of the implementation in use.
 func Kernel() string { return "generic" }
 
 func rows(dst, x []float32, n int, v Windows, w, bias []float32) { rowsGeneric(dst, x, n, v, w, bias) }

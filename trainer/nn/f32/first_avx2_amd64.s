@@ -4,17 +4,17 @@
 // Target CPUs: Haswell and later, Zen and later.
 
 // func firstForwardAVX2(dst *float32, winner *uint8, x *float32, rowStride int, w, bias *float32,
-// tiles, last, f int)
+//	tiles, last, f int)
 //
-// Eight channels of a row, two pooled positions at a time; rowStride and f in bytes. The last tile
-// starts last positions behind the one before it.
+// Eight channels of a row, two pooled positions at a time; rowStride and f are in bytes. The last
+// tile starts "last" positions after the one before it.
 //
 //	Y0..Y3, Y4..Y7 the four places of each pooled position     Y8 weight     Y9, Y15 pixels
 //	Y10..Y13 the places 1, 2, 3 and Dead     Y14 zero
 //	R8..R12 the five rows of pixels under a pooled position
 
-// TAP adds one tap of all windows: its row above (u) and below (l), its weight, and its column in
-// bytes, by place and position.
+// TAP adds one tap of all windows. Arguments: its row in the upper (u) and the lower (l) windows,
+// its weight, and its column in bytes, by place and position.
 #define TAP(u, l, a0, a1, b0, b1) \
 	VMOVUPS      (SI), Y8     \
 	ADDQ         R13, SI      \
@@ -40,8 +40,8 @@
 	TAP(u, l, 4, 12, 20, 28) \
 	TAP(u, l, 8, 16, 24, 32)
 
-// POOL keeps the first largest of four places and what is positive, and steps to the next position.
-// Y8 holds the winner, Y9 a mask.
+// POOL keeps the first largest of four places if it is positive, and steps to the next position. Y8
+// holds the winner, Y9 a mask.
 #define POOL(a, b, c, d) \
 	VCMPPS       $0x1e, a, b, Y9    \
 	VBLENDVPS    Y9, b, a, a        \
@@ -104,8 +104,8 @@ tile:
 
 	MOVQ  $32, AX           // two positions of four pixels
 	CMPQ  CX, $2
-	JNE   next              // the tile that comes is not the last
-	MOVQ  last+56(FP), AX   // it goes back by 2 - last positions
+	JNE   next              // the next tile is not the last
+	MOVQ  last+56(FP), AX   // the last one goes back by 2 - last positions
 	SUBQ  $2, AX
 	MOVQ  AX, SI
 	IMULQ R13, SI
@@ -129,9 +129,9 @@ next:
 
 // func firstCandidates(table, x *float32, rowStride, n int)
 //
-// For each pooled position and each of nine taps the four pixels that the tap would see at the
-// places 0 to 3: table (n, 9, 4). rowStride in bytes. Of the two loads of a row the one gives
-// columns 0 to 3, the other 1 to 4; even and odd ones are picked of each.
+// For each pooled position and each of the nine taps, it stores the four pixels that the tap sees
+// at the places 0 to 3: table (n, 9, 4). rowStride is in bytes. One load of a row reads columns 0
+// to 3, the other columns 1 to 4; the even and odd ones are taken from each.
 #define CANDIDATES(u, l, at) \
 	VMOVUPS (u), X0               \
 	VMOVUPS (l), X1               \
@@ -170,10 +170,10 @@ candidates:
 
 // func firstBackwardAVX2(dw, grad *float32, winner *uint8, table *float32, n, f int)
 //
-// Eight channels of a row of pooled positions; f in bytes. For each tap the pixel of the place that
-// won is picked from the four candidates that firstCandidates laid out.
+// Eight channels of a row of pooled positions; f is in bytes. For each tap, the pixel of the
+// winning place is selected from the four candidates in the table of firstCandidates.
 //
-//	Y4..Y12 sums of the taps     Y13 of the bias     Y0 gradient     Y1 winner     Y2 pixels     Y3 Dead
+//	Y0 gradient   Y1 winner   Y2 pixels   Y3 Dead   Y4..Y12 sums of the taps   Y13 sum of the bias
 #define PICK(at, sum) \
 	VBROADCASTF128 at(R8), Y2  \
 	VPERMILPS      Y1, Y2, Y2  \

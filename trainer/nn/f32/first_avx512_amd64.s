@@ -4,19 +4,20 @@
 // x 2 pool. Target CPUs: Skylake-X and later, Zen 4 and later.
 
 // func firstForwardAVX512(dst *float32, winner *uint8, x *float32, rowStride int, w, bias *float32,
-// tiles, last, f int)
+//	tiles, last, f int)
 //
-// Sixteen channels of a row, four pooled positions at a time; rowStride and f in bytes. The last
-// tile starts last positions behind the one before it.
+// Sixteen channels of a row, four pooled positions at a time; rowStride and f are in bytes. The
+// last tile starts "last" positions after the one before it.
 //
 //	Z0..Z3, Z4..Z7, Z8..Z11, Z12..Z15  the four places of each pooled position
-//	Z16..Z24 weights     Z25 bias     Z26..Z29 the places 1, 2, 3 and Dead     Z30 zero     Z31 winner
+//	Z16..Z24 weights   Z25 bias   Z26..Z29 the places 1, 2, 3 and Dead   Z30 zero   Z31 winner
 //	R8..R12 the five rows of pixels under a pooled position
 //
-// Every FMA broadcasts its own pixel, which two loads a cycle allow; sixteen sums hide its latency.
+// Every FMA broadcasts its own pixel, because a core has two loads per cycle. Sixteen sums hide the
+// latency.
 
-// TAP adds one tap of all windows: its row above (u) and below (l), its weight, and its column in
-// bytes, by place and position.
+// TAP adds one tap of all windows. Arguments: its row in the upper (u) and the lower (l) windows,
+// its weight, and its column in bytes, by place and position.
 #define TAP(u, l, w, a0, a1, b0, b1, c0, c1, d0, d1) \
 	VFMADD231PS.BCST a0(u), w, Z0  \
 	VFMADD231PS.BCST a1(u), w, Z1  \
@@ -39,7 +40,7 @@
 #define COLUMN1(u, l, w) TAP(u, l, w, 4, 12, 20, 28, 36, 44, 52, 60)
 #define COLUMN2(u, l, w) TAP(u, l, w, 8, 16, 24, 32, 40, 48, 56, 64)
 
-// POOL keeps the first largest of four places and what is positive, and steps to the next position.
+// POOL keeps the first largest of four places if it is positive, and steps to the next position.
 #define POOL(a, b, c, d) \
 	VPXORD    Z31, Z31, Z31         \
 	VCMPPS    $0x1e, a, b, K1       \
@@ -136,8 +137,8 @@ tile:
 
 	MOVQ $64, AX            // four positions of four pixels
 	CMPQ CX, $2
-	JNE  next               // the tile that comes is not the last
-	MOVQ last+56(FP), AX    // it goes back by 4 - last positions
+	JNE  next               // the next tile is not the last
+	MOVQ last+56(FP), AX    // the last one goes back by 4 - last positions
 	SUBQ $4, AX
 	MOVQ AX, SI
 	IMULQ R13, SI
@@ -161,10 +162,10 @@ next:
 
 // func firstBackwardAVX512(dw, grad *float32, winner *uint8, table *float32, n, f int)
 //
-// Sixteen channels of a row of pooled positions; f in bytes. For each tap the pixel of the place
-// that won is picked from the four candidates that firstCandidates laid out.
+// Sixteen channels of a row of pooled positions; f is in bytes. For each tap, the pixel of the
+// winning place is selected from the four candidates in the table of firstCandidates.
 //
-//	Z10..Z18 sums of the taps     Z19 of the bias     Z0 gradient     Z1 winner     Z2 pixels     Z20 Dead
+//	Z0 gradient   Z1 winner   Z2 pixels   Z10..Z18 sums of the taps   Z19 sum of the bias   Z20 Dead
 #define PICK(at, sum) \
 	VBROADCASTF32X4 at(R8), Z2  \
 	VPERMILPS       Z1, Z2, Z2  \

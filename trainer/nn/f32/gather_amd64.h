@@ -1,7 +1,8 @@
-// What the bodies of Gather share, whatever their registers: the walk over sums and terms.
+// The part that all Gather kernels share: the walk over sums and terms.
 //
 //	DI dst     SI src     DX, CX the sums and how many are left     R8 the terms
-//	R9 the sum's place in dst     R10, R11 its terms and how many are left     AX where the term starts, for TERM to set
+//	R9 position of the sum in dst     R10, R11 its terms and how many are left
+//	AX start of the term, for TERM to set
 
 #define BEGIN \
 	MOVQ dst+0(FP), DI    \
@@ -10,7 +11,7 @@
 	MOVQ terms+24(FP), R8 \
 	MOVQ src+32(FP), SI
 
-// The next sum, or the one behind it when it has no terms: At, First and Count.
+// Takes the next sum, or skips it when it has no terms: At, First and Count.
 #define SUM \
 	MOVLQSX 0(DX), R9        \
 	MOVLQSX 4(DX), R10       \

@@ -6,10 +6,11 @@
 // One block of a run, 128, 64 or 16 values, for all sums. dst and src point to the block of a
 // window that starts at 0.
 //
-//	Z0..Z7 the sum     Z31 G     AX At of the term     R9 the sum's place in dst     R10, R11 the terms and how many are left
+//	Z0..Z7 the sum   Z31 G   AX At of the term
+//	R9 position of the sum in dst   R10, R11 the terms and how many are left
 //
-// Each FMA loads its own operand, so a core with two loads a cycle is at its limit; eight sums hide
-// the latency.
+// Each FMA loads its own operand, which is the limit of a core with two loads per cycle. Eight sums
+// hide the latency.
 
 #define TERM \
 	VBROADCASTSS (R10), Z31 \

@@ -9,7 +9,7 @@ import (
 	"tirewatch/vision/isa/isatest"
 )
 
-// guarded gives a copy of s right before a page that nobody may touch, or right behind one.
+// guarded returns a copy of s directly before or after a page that faults on any access.
 func guarded(t *testing.T, s []float32, atEnd bool) []float32 {
 	b := isatest.Guarded(t, 4*len(s), atEnd)
 	out := unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), len(s))
@@ -17,7 +17,7 @@ func guarded(t *testing.T, s []float32, atEnd bool) []float32 {
 	return out
 }
 
-// No body reads or writes outside its slices, however short the last tile is.
+// No kernel reads or writes outside its slices, even with the shortest last tile.
 func TestBodiesStayInside(t *testing.T) {
 	const f = 16
 	for _, atEnd := range []bool{false, true} {
