@@ -154,7 +154,7 @@ func TestWriteChoice(t *testing.T) {
 	if err := report.WriteChoice(&out, 0.25, bundle.Budget{Side: bundle.Escape, Limit: 0.05}, e); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"threshold 0.2500 for at most 5 % of cracks missed", "20 of 420 (4.76 %", "NOT PROVEN"} {
+	for _, want := range []string{"threshold 0.2500 for at most 5 % of cracks missed", "20 of 420 (4.76 %", "not proven"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in:\n%s", want, out.String())
 		}

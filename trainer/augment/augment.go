@@ -1,30 +1,30 @@
-// Package augment changes training images at random, so that the network learns what a crack is and
-// not where the camera stood.
+// Package augment changes training images at random, so that the network learns what a crack looks
+// like and not the position of the camera.
 //
 //	images -> split -> AUGMENT -> train -> checkpoint
 //
-// Dynamic augmentation, Ranges, is part of training: every image afresh in every epoch, nothing
-// written. Static augmentation, Static, writes changed copies once, for other tools. Newcomers need
-// Thesis, the ranges of the thesis, and Ranges.Draw with Transform.Apply.
+// Dynamic augmentation ([Ranges]) is part of training: each image gets new changes in each epoch,
+// and no file is written. Static augmentation ([Static]) writes changed copies once, for other
+// tools. Start with [Thesis], the ranges of the thesis, then [Ranges.Draw] and [Transform.Apply].
 //
 // # Order and ranges of dynamic augmentation
 //
-// The semantics are those of Keras' ImageDataGenerator, which the thesis used. Per image one random
-// draw of each:
+// The meaning is that of Keras' ImageDataGenerator, which the thesis used. Each image gets one
+// random draw of each:
 //
 //	       range of the thesis      meaning
 //	1      rotation     +-360 deg   about the centre
 //	2      height shift +-0.05      of the height
 //	3      width shift  +-0.05      of the width
-//	4      shear        +-0.05 deg  Keras counts degrees, so this is next to nothing
-//	5      zoom         0.95..1.05  each axis on its own
-//	6      flip         half of the images left-right, half top-bottom
-//	7      brightness   0.75..1.25  factor; results above white are cut
+//	4      shear        +-0.05 deg  Keras counts degrees, so this is almost nothing
+//	5      zoom         0.95..1.05  each axis separately
+//	6      flip         half of the images mirrored left-right, half top-bottom
+//	7      brightness   0.75..1.25  factor; results above white become white
 //
-// 1 to 5 are one affine map (rotation * shift * shear * zoom on row and column, from the new
-// picture to the old one), sampled once, bilinearly; a point outside takes the nearest pixel of the
-// border (fill mode "nearest"). Brightness is a factor on the grey value here; Keras applies it
-// through PIL to the 8-bit image, which differs by rounding. Last comes the scale of 1/255.
+// Rows 1 to 5 are one affine map (rotation * shift * shear * zoom on row and column, from the new
+// image to the old one), sampled once, bilinearly. A point outside takes the nearest pixel of the
+// border (fill mode "nearest"). Brightness is a factor on the grey value here. Keras applies it
+// through PIL to the 8-bit image, which differs by rounding. The last step is the scale of 1/255.
 package augment
 
 import (
@@ -46,7 +46,7 @@ type Ranges struct {
 	HeightShift float64 `msg:"height_shift" json:"height_shift"`
 	// degrees, to either side, as Keras counts it
 	Shear float64 `msg:"shear" json:"shear"`
-	// factor 1-Zoom to 1+Zoom, each axis on its own
+	// factor 1-Zoom to 1+Zoom, each axis separately
 	Zoom           float64 `msg:"zoom" json:"zoom"`
 	HorizontalFlip bool    `msg:"horizontal_flip" json:"horizontal_flip"` // in half of the images
 	VerticalFlip   bool    `msg:"vertical_flip" json:"vertical_flip"`     // in half of the images
@@ -55,7 +55,7 @@ type Ranges struct {
 	BrightnessHigh float64 `msg:"brightness_high" json:"brightness_high"`
 }
 
-// Thesis gives the ranges of the thesis.
+// Thesis returns the ranges of the thesis.
 func Thesis() Ranges {
 	return Ranges{
 		Rotation: 360, WidthShift: 0.05, HeightShift: 0.05, Shear: 0.05, Zoom: 0.05,
@@ -63,7 +63,7 @@ func Thesis() Ranges {
 	}
 }
 
-// Validate refuses ranges that would fold or lose the image.
+// Validate refuses ranges that could fold the image or move it out of view.
 func (r Ranges) Validate() error {
 	for _, v := range []struct {
 		name     string
@@ -77,12 +77,12 @@ func (r Ranges) Validate() error {
 		}
 	}
 	if !(r.BrightnessLow >= 0 && r.BrightnessLow <= r.BrightnessHigh && r.BrightnessHigh <= 10) {
-		return fmt.Errorf("augmentation: brightness %g to %g, want 0 to 10 and low before high", r.BrightnessLow, r.BrightnessHigh)
+		return fmt.Errorf("augmentation: brightness %g to %g, want 0 to 10, and low not above high", r.BrightnessLow, r.BrightnessHigh)
 	}
 	return nil
 }
 
-// Transform is one drawn change of an image of w x h px.
+// Transform is one drawn change for an image of w x h px.
 type Transform struct {
 	w, h       int
 	a          [6]float64 // output (x, y) reads input (a0*x + a1*y + a2, a3*x + a4*y + a5)
@@ -115,7 +115,7 @@ func (r Ranges) Draw(rng *rand.Rand, w, h int) Transform {
 	cr, cc = cr*zy, (cr*ss+cc*sc)*zx
 	my, mx := float64(h-1)/2, float64(w-1)/2
 	t.a = [6]float64{cc, cr, mx + c0 - cc*mx - cr*my, rc, rr, my + r0 - rc*mx - rr*my}
-	if flipX { // flips come after the map: output x reads what w-1-x would
+	if flipX { // flips follow the map: output x reads what w-1-x would read
 		t.a[2] += t.a[0] * float64(w-1)
 		t.a[5] += t.a[3] * float64(w-1)
 		t.a[0], t.a[3] = -t.a[0], -t.a[3]
@@ -128,15 +128,15 @@ func (r Ranges) Draw(rng *rand.Rand, w, h int) Transform {
 	return t
 }
 
-// Identity changes nothing but the form: Apply then only scales the pixels to 0..1.
+// Identity changes no pixel: Apply then only scales the values to 0..1.
 func Identity(w, h int) Transform {
 	return Transform{w: w, h: h, a: [6]float64{1, 0, 0, 0, 1, 0}, brightness: 1}
 }
 
-// set is the instruction set in use; tests walk through all.
+// set is the instruction set in use; tests go through all of them.
 var set = isa.Chosen()
 
-// Coordinates are fixed-point with 16 bits behind the point, of which interpolation uses the upper
+// Coordinates are fixed-point numbers with 16 fraction bits, of which interpolation uses the upper
 // 8.
 const (
 	fixed = 1 << 16
@@ -144,7 +144,7 @@ const (
 )
 
 // Apply writes the top left outW x outH px of the changed image into dst, values 0 to 1. pix is the
-// image, w x h bytes. The network reads only its live region, so nothing more needs to be made.
+// image, w x h bytes. The network reads only its live region, so the rest is not computed.
 func (t Transform) Apply(dst []float32, outW, outH int, pix []byte) {
 	if len(dst) != outW*outH || len(pix) != t.w*t.h || outW > t.w || outH > t.h {
 		panic("internal error: augment: image and transform disagree")
@@ -158,8 +158,8 @@ func (t Transform) Apply(dst []float32, outW, outH int, pix []byte) {
 	for y := range outH {
 		px, py := t.rowStart(y)
 		row := dst[y*outW:][:outW]
-		// Where the row runs through the picture, no point needs clamping: most of the time is
-		// spent there.
+		// Where the row runs inside the image, no point needs clamping. Most of the time is spent
+		// there.
 		x0, x1 := inside(px, dx, maxX, 0, outW)
 		x0, x1 = inside(py, dy, maxY, x0, x1)
 		t.border(row[:x0], pix, px, py, dx, dy, scale)
@@ -168,13 +168,13 @@ func (t Transform) Apply(dst []float32, outW, outH int, pix []byte) {
 	}
 }
 
-// rowStart gives the point that a row of the output starts at.
+// rowStart returns the point where a row of the output starts.
 func (t Transform) rowStart(y int) (px, py int) {
 	return int(math.Round((t.a[1]*float64(y) + t.a[2]) * fixed)), int(math.Round((t.a[4]*float64(y) + t.a[5]) * fixed))
 }
 
-// inside narrows from..to to those x for which 0 <= p+x*d < limit: one interval, since the map is
-// linear. Without any, it is empty.
+// inside narrows from..to to the x for which 0 <= p+x*d < limit. It is one interval, because the
+// map is linear; it may be empty.
 func inside(p, d, limit, from, to int) (x0, x1 int) {
 	if d < 0 { // count from the other end: 0 <= q+x*(-d) < limit for q = limit-1-p
 		p, d = limit-1-p, -d
@@ -191,14 +191,14 @@ func inside(p, d, limit, from, to int) (x0, x1 int) {
 	return from, max(min(to, (limit-p+d-1)/d), from)
 }
 
-// middle samples points whose four neighbours lie in the picture.
+// middle samples points whose four neighbours are all in the image.
 func (t Transform) middle(row []float32, pix []byte, px, py, dx, dy int, scale float32) {
 	w := t.w
 	for x := range row {
 		fx, fy := uint32(px>>8)&(frac-1), uint32(py>>8)&(frac-1)
 		i := (py>>16)*w + (px >> 16)
 		above, below := pix[i:i+2:i+2], pix[i+w:i+w+2:i+w+2]
-		// Both rows at once, in the halves of a word: a half holds 255*256 at most.
+		// Both rows at once, in the halves of a word: each half holds at most 255*256.
 		left, right := uint64(above[0])|uint64(below[0])<<32, uint64(above[1])|uint64(below[1])<<32
 		both := left*uint64(frac-fx) + right*uint64(fx)
 		v := float32(int64(uint32(both)*(frac-fy)+uint32(both>>32)*fy)) * scale
@@ -211,8 +211,8 @@ func (t Transform) middle(row []float32, pix []byte, px, py, dx, dy int, scale f
 	}
 }
 
-// border samples points anywhere. Fill mode "nearest": a point outside reads the nearest pixel of
-// the border.
+// border samples any points. Fill mode "nearest": a point outside reads the nearest pixel of the
+// border.
 func (t Transform) border(row []float32, pix []byte, px, py, dx, dy int, scale float32) {
 	maxX, maxY := (t.w-1)*fixed, (t.h-1)*fixed
 	for x := range row {

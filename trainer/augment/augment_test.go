@@ -39,7 +39,7 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// Flips mirror exactly: nothing is interpolated.
+// Flips are exact mirrors, without interpolation.
 func TestFlips(t *testing.T) {
 	pix := picture()
 	seen := map[[2]bool]bool{}
@@ -65,7 +65,7 @@ func TestFlips(t *testing.T) {
 			}
 		}
 		if !found {
-			t.Fatalf("seed %d is no mirror image", seed)
+			t.Fatalf("seed %d is not a mirror image", seed)
 		}
 	}
 	if len(seen) != 4 {
@@ -73,7 +73,8 @@ func TestFlips(t *testing.T) {
 	}
 }
 
-// Against the definition: the map of Keras in float64, sampled bilinearly with clamped coordinates.
+// Comparison with the definition: the map of Keras in float64, sampled bilinearly with clamped
+// coordinates.
 func TestAgainstKerasDefinition(t *testing.T) {
 	pix := picture()
 	for _, c := range []struct {
@@ -95,7 +96,7 @@ func TestAgainstKerasDefinition(t *testing.T) {
 				for i := range got {
 					worst = max(worst, math.Abs(float64(got[i])-want[i]))
 				}
-				// three grey levels: 8-bit fractions on noise, the steepest picture there is
+				// three grey levels: 8-bit fractions on noise, which has the steepest edges
 				if worst > 0.012 {
 					t.Fatalf("seed %d: off by %.4f", seed, worst)
 				}
@@ -117,7 +118,7 @@ func (a matrix) dot(b matrix) (c matrix) {
 	return c
 }
 
-// kerasReference draws the same numbers and follows keras.preprocessing.image step by step,
+// kerasReference draws the same numbers and follows keras.preprocessing.image step by step, with
 // matrices on (row, column).
 func kerasReference(rng *rand.Rand, r augment.Ranges, pix []byte) []float64 {
 	u := func(v float64) float64 { return -v + 2*v*rng.Float64() }
@@ -153,7 +154,7 @@ func kerasReference(rng *rand.Rand, r augment.Ranges, pix []byte) []float64 {
 	return out
 }
 
-// The network reads only a corner of the image: that corner equals the whole one's.
+// The network reads only a corner of the image. That corner equals the corner of the whole image.
 func TestCorner(t *testing.T) {
 	pix := picture()
 	tr := augment.Thesis().Draw(rand.New(rand.NewPCG(9, 9)), w, h)
@@ -179,7 +180,8 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// A picture that the cache has kept, and pictures as an epoch shows them, each long gone from it.
+// An image that is still in the cache, and images as in an epoch, which have left the cache long
+// ago.
 func BenchmarkApply(b *testing.B) {
 	for _, c := range []struct {
 		name     string
@@ -188,7 +190,7 @@ func BenchmarkApply(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			pix := make([]byte, c.pictures*379*379)
 			for i := range pix {
-				// memory that was never written to is one page, which the cache keeps
+				// memory that was never written is one page, which stays in the cache
 				pix[i] = byte(i)
 			}
 			dst := make([]float32, 341*341)

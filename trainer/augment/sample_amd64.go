@@ -6,14 +6,14 @@ import (
 	"tirewatch/vision/isa"
 )
 
-// sampling is what the bodies read: how a row of points runs through a picture. Coordinates are
+// sampling is the input of the kernels: how a row of points runs through an image. Coordinates are
 // those of Apply.
 type sampling struct {
-	pairs      *byte // of the picture
-	x, y       int32 // of the first point
-	dx, dy     int32 // to the next
-	maxX, maxY int32 // of a point
-	rowWord    int32 // 1 and the width of the picture, px, in words
+	pairs      *byte // of the image, made by pairs
+	x, y       int32 // first point
+	dx, dy     int32 // step to the next point
+	maxX, maxY int32 // largest coordinates of a point
+	rowWord    int32 // 1 and the width of the image, px, as two words
 	scale      [16]float32
 	lanes      [16]int32 // 0, 1, 2 and so on
 }
@@ -30,19 +30,19 @@ func pairAVX2(dst, above, below *byte, n int)
 // limit keeps coordinates within 32 bits, with room for a step of 16 points.
 const limit = 1 << 30
 
-// pairsPool has the memory for pairs, *[]byte: one picture's for each core at work.
+// pairsPool holds the memory for pairs, *[]byte: one image for each working core.
 var pairsPool = sync.Pool{New: func() any { return new([]byte) }}
 
-// pairs lays each pixel beside the one below it, so that the four pixels around a point are
-// neighbours and one fetch gets them: fetches are what sampling takes its time for. It also reads
-// the picture once from front to back; along the rows of a turned picture, memory that is in no
-// cache would be waited for line by line.
+// pairs places each pixel beside the one below it. The four pixels around a point are then
+// neighbours, and one fetch reads them; sampling spends its time on fetches. It also reads the
+// image once from front to back. Sampling along the rows of a rotated image directly would wait for
+// uncached memory line by line.
 //
 //	a b c        a d b e c f
 //	d e f   ->   d g e h f i
 //	g h i        g - h - i -   -
 //
-// What stands for - is never looked at: two bytes more let the last pixel be fetched like the
+// The bytes marked - are never used. The two extra bytes let the last pixel be fetched like the
 // others.
 func (t Transform) pairs(into *[]byte, pix []byte) []byte {
 	if n := 2*len(pix) + 2; cap(*into) < n {
@@ -62,8 +62,8 @@ func (t Transform) pairs(into *[]byte, pix []byte) []byte {
 	return pairs
 }
 
-// fast samples the whole picture with the instructions of this CPU, as border does, to the bit. It
-// reports false, and does nothing, where it cannot.
+// fast samples the whole image with the instructions of this CPU. The result equals that of border
+// exactly. It returns false, and does nothing, where it cannot.
 func (t Transform) fast(dst []float32, outW, outH int, pix []byte, dx, dy int, scale float32) bool {
 	body, lanes := sampleAVX512, 16
 	if set != isa.AVX512 {
@@ -72,7 +72,7 @@ func (t Transform) fast(dst []float32, outW, outH int, pix []byte, dx, dy int, s
 	if set == isa.Generic || outW < lanes || t.w > 1<<12 || t.h > 1<<12 {
 		return false
 	}
-	for _, y := range [2]int{0, outH - 1} { // the map is linear: its corners bound it
+	for _, y := range [2]int{0, outH - 1} { // the map is linear, so its corners are its limits
 		px, py := t.rowStart(y)
 		for _, p := range [4]int{px, px + outW*dx, py, py + outW*dy} {
 			if p <= -limit || p >= limit {
@@ -92,7 +92,7 @@ func (t Transform) fast(dst []float32, outW, outH int, pix []byte, dx, dy int, s
 		row := dst[y*outW:][:outW]
 		s.x, s.y = int32(px), int32(py)
 		body(&row[0], outW/lanes, &s)
-		if outW%lanes != 0 { // the last points once more, with some before them
+		if outW%lanes != 0 { // the last points, together with some earlier ones again
 			x := outW - lanes
 			s.x, s.y = int32(px+x*dx), int32(py+x*dy)
 			body(&row[x], 1, &s)

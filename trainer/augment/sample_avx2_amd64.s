@@ -1,15 +1,16 @@
 #include "textflag.h"
 
-// Sampling rows of points, bilinearly, for AVX2. Target CPUs: Haswell and later, Zen and later.
+// Bilinear sampling of rows of points for AVX2. Target CPUs: Haswell and later, Zen and later.
 
 // func sampleAVX2(dst *float32, n int, s *sampling)
 //
-// n times 8 points. A point is moved into the picture (fill mode "nearest"). Then its four pixels
-// are fetched at once, from the pairs: upper left, lower left, upper right, lower right. Those that
-// the picture does not have are whatever lies there, and have the weight 0.
+// n times 8 points. A point is moved into the image (fill mode "nearest"). Then one fetch reads its
+// four pixels from the pairs: upper left, lower left, upper right, lower right. A pixel outside the
+// image has any value, and the weight 0.
 //
-//	Y0 x   Y1 y   Y2 x in the picture, upper pixels   Y3 y in the picture, its fraction   Y4 place of the pixel, lower pixels
-//	Y5 weights of left and right   Y6 four pixels   Y7 zero   Y8, Y9 steps of x and y   Y10, Y11 largest x and y   Y12 (1, width) in words
+//	Y0 x   Y1 y   Y2 x in the image, then upper pixels   Y3 y in the image, then its fraction
+//	Y4 place of the pixel, then lower pixels   Y5 weights of left and right   Y6 four pixels
+//	Y7 zero   Y8, Y9 steps of x and y   Y10, Y11 largest x and y   Y12 (1, width) in words
 //	Y13 scale   Y14 lower bytes of words   Y15 mask of a fetch
 DATA whole<>+0(SB)/4, $256
 DATA whole<>+4(SB)/4, $256
@@ -71,7 +72,7 @@ points:
 	VPSRLD   $24, Y3, Y3      // fraction of y
 
 	VPCMPEQD   Y15, Y15, Y15
-	VPXOR      Y6, Y6, Y6 // a fetch into what the last one left would wait for it
+	VPXOR      Y6, Y6, Y6 // otherwise this fetch would wait for the last one
 	VPGATHERDD Y15, (SI)(Y4*2), Y6
 	VPAND      Y14, Y6, Y2
 	VPMADDWD   Y5, Y2, Y2   // above

@@ -1,17 +1,18 @@
 #include "textflag.h"
 
-// Sampling rows of points, bilinearly, for AVX-512 (F, BW). Target CPUs: Ice Lake and later, Zen 4
+// Bilinear sampling of rows of points for AVX-512 (F, BW). Target CPUs: Ice Lake and later, Zen 4
 // and later.
 
 // func sampleAVX512(dst *float32, n int, s *sampling)
 //
-// n times 16 points. A point is moved into the picture (fill mode "nearest"). Then its four pixels
-// are fetched at once, from the pairs: upper left, lower left, upper right, lower right. Those that
-// the picture does not have are whatever lies there, and have the weight 0.
+// n times 16 points. A point is moved into the image (fill mode "nearest"). Then one fetch reads
+// its four pixels from the pairs: upper left, lower left, upper right, lower right. A pixel outside
+// the image has any value, and the weight 0.
 //
-//	Z0 x   Z1 y   Z2 x in the picture, upper pixels   Z3 y in the picture, its fraction   Z4 place of the pixel, lower pixels
-//	Z5 weights of left and right   Z8, Z9 steps of x and y   Z10, Z11 largest x and y   Z12 (1, width) in words   Z14 lower bytes of words
-//	Z15 zero   Z16 256   Z17 scale   Z18 white   K2 the upper words
+//	Z0 x   Z1 y   Z2 x in the image, then upper pixels   Z3 y in the image, then its fraction
+//	Z4 place of the pixel, then lower pixels   Z5 weights of left and right   Z6 four pixels
+//	Z8, Z9 steps of x and y   Z10, Z11 largest x and y   Z12 (1, width) in words
+//	Z14 lower bytes of words   Z15 zero   Z16 256   Z17 scale   Z18 white   K2 the upper words
 TEXT ·sampleAVX512(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), DI
 	MOVQ n+8(FP), CX
@@ -59,7 +60,7 @@ points:
 	VPSRLD   $24, Z3, Z3      // fraction of y
 
 	KXNORW     K1, K1, K1
-	VPXORD     Z6, Z6, Z6 // a fetch into what the last one left would wait for it
+	VPXORD     Z6, Z6, Z6 // otherwise this fetch would wait for the last one
 	VPGATHERDD (SI)(Z4*2), K1, Z6
 	VPANDD     Z14, Z6, Z2
 	VPMADDWD   Z5, Z2, Z2   // above

@@ -9,14 +9,14 @@ import (
 	"tirewatch/vision/isa/isatest"
 )
 
-// Every body, and in Go the fast middle of a row, equals the careful way to the bit, wherever the
-// picture was moved to.
+// Every kernel, and the fast middle of a row in Go, equals border exactly, for any position of the
+// image.
 func TestSamplingEqualsBorder(t *testing.T) {
 	isatest.EachSet(t, &set, func(t *testing.T) {
 		for _, size := range [][2]int{{41, 33}, {64, 16}, {7, 9}, {1, 5}, {3, 1}, {379, 21}} {
 			w, h := size[0], size[1]
 			rng := rand.New(rand.NewPCG(1, 1))
-			pix := isatest.Guarded(t, w*h, true) // reading behind the picture would end the test
+			pix := isatest.Guarded(t, w*h, true) // reading past the image ends the test
 			for i := range pix {
 				pix[i] = uint8(rng.Uint32())
 			}
@@ -24,7 +24,7 @@ func TestSamplingEqualsBorder(t *testing.T) {
 			round := func(v float64) int { return int(math.Round(v)) }
 			for n := range 500 {
 				tr := ranges.Draw(rng, w, h)
-				if n < 4 { // along the axes, where a step is zero
+				if n < 4 { // along the axes, where one step is zero
 					tr = Ranges{HorizontalFlip: true, VerticalFlip: true}.Draw(rng, w, h)
 				}
 				outW, outH := 1+rng.IntN(w), 1+rng.IntN(h)

@@ -15,18 +15,18 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// Static bounds the changes of static augmentation: new files beside the photographs, made once,
-// before training. Of each operation an image gets one random draw; together they are one map about
-// the centre, sampled once. The zero value changes nothing.
+// Static limits the changes of static augmentation: new files beside the photographs, made once,
+// before training. Each image gets one random draw of each operation. Together the operations are
+// one map about the centre, sampled once. The zero value changes nothing.
 //
-// Order, from the photograph on: shear, rotation, quarter turn, flips, then brightness. Points
-// outside the photograph take the nearest pixel of its border, as in dynamic augmentation: black
-// corners would be something to learn. The picture keeps its size in pixels (a quarter turn swaps
-// width and height), and colour stays colour.
+// Order, starting from the photograph: shear, rotation, quarter turn, flips, brightness. Points
+// outside the photograph take the nearest pixel of its border, as in dynamic augmentation, because
+// the network could learn black corners. The image keeps its size in pixels (a quarter turn swaps
+// width and height) and its colours.
 type Static struct {
 	HorizontalFlip bool // in half of the images
 	VerticalFlip   bool // in half of the images
-	// none, 90 degrees clockwise, 90 counter-clockwise or upside-down, each as likely
+	// none, 90 degrees clockwise, 90 counter-clockwise or upside down, with equal probability
 	Turns      bool
 	Rotation   float64 // degrees, to either side
 	ShearX     float64 // degrees, to either side: rows slide sideways
@@ -34,15 +34,15 @@ type Static struct {
 	Brightness float64 // share, to either side: 0.2 is a factor of 0.8 to 1.2
 }
 
-// ThesisStatic gives the operations and ranges of the thesis.
+// ThesisStatic returns the operations and ranges of the thesis.
 func ThesisStatic() Static {
 	return Static{HorizontalFlip: true, VerticalFlip: true, Turns: true, Rotation: 45, ShearX: 5, ShearY: 5, Brightness: 0.2}
 }
 
-// ErrNoOperation marks a Static that would write plain copies.
-var ErrNoOperation = errors.New("no operation is chosen: the new images would be plain copies")
+// ErrNoOperation marks a Static that would write unchanged copies.
+var ErrNoOperation = errors.New("no operation is chosen: the new images would be unchanged copies")
 
-// Validate refuses ranges that would fold or lose the image, and the zero value.
+// Validate refuses ranges that could fold the image or move it out of view, and the zero value.
 func (s Static) Validate() error {
 	for _, v := range []struct {
 		name     string
@@ -60,15 +60,15 @@ func (s Static) Validate() error {
 	return nil
 }
 
-// Change is one drawn change of static augmentation, for a picture of any size.
+// Change is one drawn change of static augmentation, for an image of any size.
 type Change struct {
 	m          [4]float64 // offset from the centre (x, y) reads (m0*x + m1*y, m2*x + m3*y)
-	swap       bool       // width and height
+	swap       bool       // width and height change places
 	brightness float64
 }
 
-// Draw picks a change. Every operation takes its random numbers whether it is on or off, so that
-// switching one off leaves the others.
+// Draw picks a change. Every operation takes its random numbers, on or off. So switching one off
+// does not change the others.
 func (s Static) Draw(rng *rand.Rand) Change {
 	either := func(limit float64) float64 { return limit * (2*rng.Float64() - 1) }
 	flipX := rng.Float64() < 0.5 && s.HorizontalFlip
@@ -78,8 +78,8 @@ func (s Static) Draw(rng *rand.Rand) Change {
 	shearX, shearY := either(s.ShearX)*math.Pi/180, either(s.ShearY)*math.Pi/180
 	c := Change{m: [4]float64{1, 0, 0, 1}, brightness: 1 + either(s.Brightness)}
 
-	// The map goes from the new picture back to the photograph, so the last operation is the
-	// outermost factor on the right.
+	// The map goes from the new image back to the photograph, so the last operation is the
+	// rightmost factor.
 	c.then(1, math.Tan(shearX), math.Tan(shearY), 1)
 	sin, cos := math.Sincos(angle)
 	c.then(cos, -sin, sin, cos)
@@ -99,13 +99,13 @@ func (s Static) Draw(rng *rand.Rand) Change {
 	return c
 }
 
-// then adds an operation behind those before.
+// then adds an operation after the existing ones.
 func (c *Change) then(a, b, d, e float64) {
 	m := c.m
 	c.m = [4]float64{m[0]*a + m[1]*d, m[0]*b + m[1]*e, m[2]*a + m[3]*d, m[2]*b + m[3]*e}
 }
 
-// Apply makes the changed picture, of the format of f. f is only read.
+// Apply returns the changed image, in the format of f. f is only read.
 func (c Change) Apply(f *frame.Frame) *frame.Frame {
 	g := &frame.Frame{Width: f.Width, Height: f.Height, Format: f.Format, Name: f.Name}
 	if c.swap {
@@ -114,7 +114,7 @@ func (c Change) Apply(f *frame.Frame) *frame.Frame {
 	ch := f.Format.Channels()
 	g.Stride = g.Width * ch
 	g.Pix = make([]byte, g.Stride*g.Height)
-	// Fixed point as in Transform.Apply; the product of two fractions and a byte stays under 24
+	// Fixed point as in Transform.Apply. The product of two fractions and a byte needs at most 24
 	// bits.
 	const one = fixed
 	var levels [256]uint8
@@ -147,7 +147,7 @@ func (c Change) Apply(f *frame.Frame) *frame.Frame {
 				row[i+k] = levels[(top*(frac-fy)+bottom*fy+frac*frac/2)>>16]
 			}
 			if f.Format == frame.RGBA {
-				row[i+3] = 255 // over black already; brightness is not for alpha
+				row[i+3] = 255 // blended with black already; brightness does not change alpha
 			}
 			px += dx
 			py += dy
@@ -156,12 +156,13 @@ func (c Change) Apply(f *frame.Frame) *frame.Frame {
 	return g
 }
 
-// Quality of new JPEG files: high, so that its traces stay below those of the camera.
+// Quality is the JPEG quality of new files: high, so that its artefacts are weaker than the
+// camera's.
 const Quality = 95
 
-// Variant makes copy number k of the photograph called name: JPEG of a JPEG, PNG of anything else,
-// since that lost nothing. The copy depends on seed, name, k and the pixels only, and not on which
-// other photographs there are. It is a dataset.Variant.
+// Variant returns a function that makes copy number k of the photograph called name: a JPEG from a
+// JPEG, a PNG from any other format, which may be lossless. The copy depends only on seed, name, k
+// and the pixels, and not on the other photographs. It is a dataset.Variant.
 func (s Static) Variant(seed uint64) func(f *frame.Frame, name string, k int) (data []byte, ext string, err error) {
 	return func(f *frame.Frame, name string, k int) (data []byte, ext string, err error) {
 		h := fnv.New64a()

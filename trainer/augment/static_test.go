@@ -12,7 +12,7 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// colour is a picture of 7 x 5 px in which every pixel is another colour.
+// colour is an image of 7 x 5 px in which every pixel has a different colour.
 func colour() *frame.Frame {
 	f := &frame.Frame{Width: 7, Height: 5, Stride: 28, Format: frame.RGBA, Pix: make([]byte, 140)}
 	for i := 0; i < len(f.Pix); i += 4 {
@@ -23,13 +23,13 @@ func colour() *frame.Frame {
 
 func at(f *frame.Frame, x, y int) [4]byte { return [4]byte(f.Pix[y*f.Stride+4*x:]) }
 
-// Mirrors and quarter turns move pixels and change none; all eight positions of a picture occur,
-// and nothing else.
+// Flips and quarter turns move pixels and change none. All eight positions of an image occur, and
+// no others.
 func TestStaticTurnsAreExact(t *testing.T) {
 	src := colour()
 	last := func(f *frame.Frame) (x, y int) { return f.Width - 1, f.Height - 1 }
 	positions := map[string]func(g *frame.Frame, x, y int) (sx, sy int){
-		"as it was":         func(_ *frame.Frame, x, y int) (int, int) { return x, y },
+		"unchanged":         func(_ *frame.Frame, x, y int) (int, int) { return x, y },
 		"mirrored":          func(g *frame.Frame, x, y int) (int, int) { w, _ := last(g); return w - x, y },
 		"top down":          func(g *frame.Frame, x, y int) (int, int) { _, h := last(g); return x, h - y },
 		"upside-down":       func(g *frame.Frame, x, y int) (int, int) { w, h := last(g); return w - x, h - y },
@@ -55,17 +55,17 @@ func TestStaticTurnsAreExact(t *testing.T) {
 			}
 		}
 		if found == "" {
-			t.Fatalf("seed %d moved pixels elsewhere", seed)
+			t.Fatalf("seed %d moved pixels to a wrong place", seed)
 		}
 		seen[found]++
 	}
 	if len(seen) != len(positions) {
-		t.Errorf("seen are %v, want all of %d", seen, len(positions))
+		t.Errorf("saw %v, want all of %d", seen, len(positions))
 	}
 }
 
-// Rotation, shear and brightness keep to their ranges, reach most of them, and do to a ramp what
-// their names say.
+// Rotation, shear and brightness stay within their ranges and use most of them. On a ramp they have
+// the effect that their names say.
 func TestStaticRanges(t *testing.T) {
 	const n = 101
 	ramp := func(value func(x, y int) int) *frame.Frame {
@@ -114,7 +114,7 @@ func TestStaticRanges(t *testing.T) {
 	}
 }
 
-// Outside the photograph its border goes on: a white picture stays white, without black corners.
+// Outside the photograph its border continues: a white image stays white, without black corners.
 func TestStaticFillsWithTheBorder(t *testing.T) {
 	f := frame.NewGray(60, 40)
 	for i := range f.Pix {
@@ -158,7 +158,7 @@ func TestStaticVariant(t *testing.T) {
 		}
 		again, _ := encode(c.f, c.name, 1)
 		if !bytes.Equal(data, again) {
-			t.Errorf("%s: another picture from the same seed", c.name)
+			t.Errorf("%s: a different image from the same seed", c.name)
 		}
 	}
 	one, _ := encode(colour(), "a.png", 1)

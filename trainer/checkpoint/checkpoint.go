@@ -1,9 +1,9 @@
-// Package checkpoint keeps a training on disk: the weights, and all that is needed to go on as if
-// nothing had happened.
+// Package checkpoint stores a training on disk: the weights, and everything that is needed to
+// continue as if it had never stopped.
 //
 //	train -> CHECKPOINT -> evaluate, quantize, resume
 //
-// Newcomers need Read and Write.
+// Start with [Read] and [Write].
 //
 // # File format
 //
@@ -14,7 +14,7 @@
 //	20      n      content, MessagePack of Checkpoint
 //	20+n    32     SHA-256 of everything before it
 //
-// The checksum covers every byte, so a torn or decayed file is refused instead of trained on.
+// The checksum covers every byte, so a torn or damaged file is refused and never trained on.
 package checkpoint
 
 import (
@@ -40,24 +40,24 @@ import (
 
 //go:generate go tool msgp -io=false -tests=false
 
-// Checkpoint is a training at one moment.
+// Checkpoint is the state of a training.
 type Checkpoint struct {
 	Graph     graph.Graph     `msg:"graph"`
 	Spec      preprocess.Spec `msg:"spec"`
 	Params    []nn.Param      `msg:"params"`
-	Threshold float64         `msg:"threshold"` // probability from which a tire is cracked
+	Threshold float64         `msg:"threshold"` // a tire with at least this probability is cracked
 
 	Config    Config  `msg:"config"`
 	Epoch     int     `msg:"epoch"`   // finished epochs
-	Partial   Partial `msg:"partial"` // of the epoch under way
+	Partial   Partial `msg:"partial"` // the current epoch, when it was interrupted
 	History   []Epoch `msg:"history"` // of the finished epochs
 	BestEpoch int     `msg:"best"`    // counts from 1; 0 before the first epoch ended
 	// empty in a best checkpoint: nothing is resumed from it
 	Optimizer optim.State `msg:"optimizer"`
 }
 
-// Config is what the technician chose. The same configuration and the same images give the same
-// weights.
+// Config is the configuration that the technician chose. The same configuration and images give the
+// same weights.
 type Config struct {
 	Epochs     int            `msg:"epochs" json:"epochs"`
 	Batch      int            `msg:"batch" json:"batch"` // images
@@ -66,21 +66,21 @@ type Config struct {
 	Validation float64        `msg:"validation" json:"validation"` // share of the training images
 	Augment    augment.Ranges `msg:"augment" json:"augment"`
 
-	// batches in an epoch, from reshuffled passes; 0: every image once
+	// batches in an epoch, from reshuffled passes; 0: each image once
 	StepsPerEpoch int `msg:"steps" json:"steps_per_epoch"`
-	// epochs without a new best after which training ends; 0: none
+	// training ends after this many epochs without a new best; 0: no limit
 	Patience int      `msg:"patience" json:"patience"`
 	Schedule Schedule `msg:"schedule" json:"schedule"` // of the learning rate
-	MinRate  float64  `msg:"min_rate" json:"min_rate"` // that no schedule goes below
-	// how much more a cracked tire's loss counts than a sound one's; 0 and 1: the same
+	MinRate  float64  `msg:"min_rate" json:"min_rate"` // lower limit of every schedule
+	// factor on the loss of a cracked tire, relative to a sound one; 0 and 1: the same
 	CrackWeight float64 `msg:"crack_weight" json:"crack_weight"`
 
 	// SHA-256 of the checkpoint that the first weights came from, hexadecimal
 	Pretrained string `msg:"pretrained" json:"pretrained,omitempty"`
-	// layers that keep their weights
+	// layers whose weights do not change
 	Frozen []string `msg:"frozen" json:"frozen,omitempty"`
-	// file of another tool that the weights came from: its kind and SHA-256. Nothing was trained
-	// here
+	// kind and SHA-256 of another tool's file that the weights were imported from. Such weights
+	// were not trained here.
 	Imported string `msg:"imported" json:"imported,omitempty"`
 
 	Data    string    `msg:"data" json:"data"` // fingerprint of the data set, hexadecimal
@@ -88,24 +88,24 @@ type Config struct {
 	Created time.Time `msg:"created" json:"created"`
 }
 
-// Schedule says how the learning rate changes from epoch to epoch. It is a function of the
-// configuration and the history, so a resumed training needs nothing else.
+// Schedule says how the learning rate changes from epoch to epoch. It depends only on the
+// configuration and the history, so a resumed training needs no more.
 type Schedule string
 
 const (
-	Constant Schedule = "constant" // also the empty string
+	Constant Schedule = "constant" // the empty string means the same
 	Cosine   Schedule = "cosine"   // falls along half a cosine to MinRate in the last epoch
 	// halves after PlateauEpochs epochs without a lower validation loss, down to MinRate
 	Plateau Schedule = "plateau"
 )
 
-// PlateauEpochs is the patience of Plateau.
+// PlateauEpochs is the number of epochs that Plateau waits.
 const PlateauEpochs = 5
 
-// Schedules are all schedules.
+// Schedules lists all schedules.
 var Schedules = []Schedule{Constant, Cosine, Plateau}
 
-// RateAfter gives the learning rate of the epoch that follows history.
+// RateAfter returns the learning rate of the epoch that follows history.
 func (c *Config) RateAfter(history []Epoch) float64 {
 	switch c.Schedule {
 	case Cosine:
@@ -130,7 +130,7 @@ func (c *Config) RateAfter(history []Epoch) float64 {
 	return c.Rate
 }
 
-// ImagesPerEpoch is the number of images that an epoch shows, from n different ones. The thesis' 36
+// ImagesPerEpoch returns how many images an epoch presents, when the set has n. The thesis' 36
 // steps of 64 are 2,304.
 func (c *Config) ImagesPerEpoch(n int) int {
 	if c.StepsPerEpoch > 0 {
@@ -139,7 +139,7 @@ func (c *Config) ImagesPerEpoch(n int) int {
 	return n
 }
 
-// Validate refuses what no training can be made of.
+// Validate refuses a configuration that cannot be trained.
 func (c *Config) Validate() error {
 	switch {
 	case c.Epochs < 1 || c.Batch < 1 || !(c.Rate > 0) || math.IsInf(c.Rate, 0):
@@ -147,27 +147,27 @@ func (c *Config) Validate() error {
 	case c.StepsPerEpoch < 0 || c.Patience < 0:
 		return fmt.Errorf("training: %d steps per epoch, patience of %d epochs: neither can be negative", c.StepsPerEpoch, c.Patience)
 	case c.Schedule != "" && !slices.Contains(Schedules, c.Schedule):
-		return fmt.Errorf("training: learning rate schedule %q, known are %v", c.Schedule, Schedules)
+		return fmt.Errorf("training: unknown learning rate schedule %q, want one of %v", c.Schedule, Schedules)
 	case !(c.MinRate >= 0 && c.MinRate <= c.Rate):
-		return fmt.Errorf("training: smallest learning rate %g, want 0 to the learning rate, %g", c.MinRate, c.Rate)
+		return fmt.Errorf("training: minimum learning rate %g, want 0 to the learning rate, %g", c.MinRate, c.Rate)
 	case !(c.CrackWeight >= 0 && c.CrackWeight <= maxWeight):
 		return fmt.Errorf("training: weight %g of cracked tires, want 0 to %d", c.CrackWeight, maxWeight)
 	}
 	return c.Augment.Validate()
 }
 
-// maxWeight keeps a class weight from becoming a learning rate of its own.
+// maxWeight keeps a class weight from acting like a second learning rate.
 const maxWeight = 1000
 
 // Partial is the state inside an epoch that was interrupted.
 type Partial struct {
-	Batches int     `msg:"batches"` // done of this epoch
+	Batches int     `msg:"batches"` // batches done in this epoch
 	Loss    float64 `msg:"loss"`    // sum over images
-	Right   int     `msg:"right"`   // images classified right
+	Right   int     `msg:"right"`   // images classified correctly
 	Seconds float64 `msg:"seconds"`
 }
 
-// Epoch is one line of the history.
+// Epoch is one row of the history.
 type Epoch struct {
 	Epoch int     `msg:"epoch" json:"epoch"` // counts from 1
 	Rate  float64 `msg:"rate" json:"rate"`
@@ -184,10 +184,10 @@ const (
 	version    = 1
 	headerSize = len(magic) + 4 + 8
 
-	// MaxSize bounds a file before it is read. bytes
+	// MaxSize limits the size of a file before it is read, in bytes.
 	MaxSize = 1 << 30
 
-	// maxElements bounds every array: the weights of one layer, as graph allows them.
+	// maxElements limits every array: the weights of one layer, as graph allows them
 	maxElements = 1 << 26
 )
 
@@ -198,17 +198,17 @@ var (
 	ErrDamaged = errors.New("damaged checkpoint")
 )
 
-// VersionError says that a file is of a format that this program does not know.
+// VersionError says that a file has a format version that this program does not know.
 type VersionError struct{ Have uint32 }
 
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("checkpoint of format %d, this program knows %d", e.Have, version)
+	return fmt.Sprintf("the checkpoint has format %d, this program reads format %d", e.Have, version)
 }
 
-// IsCheckpoint tells by its first bytes whether data is a checkpoint.
+// IsCheckpoint reports whether data begins like a checkpoint.
 func IsCheckpoint(data []byte) bool { return bytes.HasPrefix(data, []byte(magic)) }
 
-// Encode makes the bytes of a checkpoint.
+// Encode returns the bytes of a checkpoint.
 func Encode(c *Checkpoint) ([]byte, error) {
 	content, err := c.MarshalMsg(nil)
 	if err != nil {
@@ -223,23 +223,23 @@ func Encode(c *Checkpoint) ([]byte, error) {
 }
 
 // Decode reads the bytes of a checkpoint and checks everything that its users rely on: the
-// checksum, the network, the preprocessing, and that the parameters fit.
+// checksum, the network, the preprocessing, and that the parameters fit the network.
 func Decode(data []byte) (*Checkpoint, error) {
 	if !IsCheckpoint(data) {
 		return nil, ErrNotCheckpoint
 	}
 	if len(data) < headerSize+sha256.Size {
-		return nil, fmt.Errorf("%w: %d bytes are too few", ErrDamaged, len(data))
+		return nil, fmt.Errorf("%w: the file has only %d bytes", ErrDamaged, len(data))
 	}
 	if v := binary.LittleEndian.Uint32(data[len(magic):]); v != version {
 		return nil, &VersionError{v}
 	}
 	body := data[:len(data)-sha256.Size]
 	if n := binary.LittleEndian.Uint64(data[len(magic)+4:]); n != uint64(len(body)-headerSize) {
-		return nil, fmt.Errorf("%w: content of %d bytes, the header says %d", ErrDamaged, len(body)-headerSize, n)
+		return nil, fmt.Errorf("%w: the content has %d bytes, the header says %d", ErrDamaged, len(body)-headerSize, n)
 	}
 	if sum := sha256.Sum256(body); !bytes.Equal(sum[:], data[len(body):]) {
-		return nil, fmt.Errorf("%w: the checksum differs", ErrDamaged)
+		return nil, fmt.Errorf("%w: wrong checksum", ErrDamaged)
 	}
 	if err := wire.Check(body[headerSize:], maxElements); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
@@ -260,7 +260,7 @@ func Decode(data []byte) (*Checkpoint, error) {
 	return c, nil
 }
 
-// Write replaces the file at path; a failed write leaves the old one.
+// Write replaces the file at path. When it fails, the old file is unchanged.
 func Write(path string, c *Checkpoint) error {
 	data, err := Encode(c)
 	if err != nil {
@@ -269,8 +269,8 @@ func Write(path string, c *Checkpoint) error {
 	return durable.WriteFile(path, data, 0o644)
 }
 
-// ReadFile gives the bytes of the file at path, whatever it holds, when they are not more than a
-// checkpoint may have.
+// ReadFile returns the bytes of the file at path, of any kind. It refuses files larger than
+// MaxSize.
 func ReadFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -300,10 +300,10 @@ func Read(path string) (*Checkpoint, error) {
 	return c, nil
 }
 
-// Net makes the network of the checkpoint.
+// Net builds the network of the checkpoint.
 func (c *Checkpoint) Net() (*nn.Net, error) { return nn.FromParams(&c.Graph, c.Params) }
 
-// RequireGraph refuses a checkpoint of another network than want.
+// RequireGraph refuses a checkpoint of a network other than want.
 func (c *Checkpoint) RequireGraph(want *graph.Graph) error {
 	if have, want := c.Graph.Hash(), want.Hash(); have != want {
 		return &graph.MismatchError{Have: have, Want: want}

@@ -16,7 +16,7 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// small is a checkpoint of a tiny network, so that every byte of its file can be tried.
+// small is a checkpoint of a tiny network, so that a test can try every byte of its file.
 func small(t testing.TB) *checkpoint.Checkpoint {
 	g := graph.Graph{Input: graph.Shape{H: 4, W: 3, C: 1}, Layers: []graph.Layer{
 		{Kind: graph.Flatten, Name: "flatten"},
@@ -50,7 +50,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// No changed byte, missing end or added byte gets through.
+// A changed, missing or added byte is refused.
 func TestEveryDamageIsRefused(t *testing.T) {
 	data, err := checkpoint.Encode(small(t))
 	if err != nil {
@@ -97,7 +97,7 @@ func TestRefusesWhatDoesNotFit(t *testing.T) {
 	}
 }
 
-// A write that fails leaves the old checkpoint and nothing else.
+// A failed write leaves the old checkpoint unchanged and no other file.
 func TestFailedWriteKeepsTheOldFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "last.ckpt")

@@ -1,9 +1,9 @@
 // Package contact draws contact sheets: many images side by side with a few words under each, for a
-// person to look over.
+// person to check.
 //
 //	evaluate, compare -> images of interest -> CONTACT -> a picture
 //
-// Newcomers need Draw.
+// Start with [Draw].
 package contact
 
 import (
@@ -22,27 +22,28 @@ import (
 // Tile is one image of a sheet.
 type Tile struct {
 	Image image.Image
-	// under the image; what is too long loses its start, since names differ at their end
+	// text under the image; a line that is too long loses its start, because names differ at the
+	// end
 	Lines  []string
 	Colour color.Color
 }
 
 // Sizes of a sheet, px.
 const (
-	side   = 168 // of an image
+	side   = 168 // width and height of an image
 	frame  = 4   // coloured, around an image
 	gap    = 8
 	line   = 14
-	letter = 7 // width of each of the font
+	letter = 7 // width of a letter of the font
 )
 
-// MaxTiles bounds a sheet: more is not looked over.
+// MaxTiles limits a sheet to what a person can look over.
 const MaxTiles = 200
 
 // ErrTiles says that there is nothing to draw, or too much.
 var ErrTiles = errors.New("contact sheet: want 1 to 200 images")
 
-// Draw lays the tiles out row by row, about as wide as high. The same tiles make the same picture.
+// Draw places the tiles row by row on an almost square sheet. The same tiles make the same image.
 func Draw(tiles []Tile) (*image.RGBA, error) {
 	if len(tiles) == 0 || len(tiles) > MaxTiles {
 		return nil, ErrTiles
@@ -73,7 +74,7 @@ func Draw(tiles []Tile) (*image.RGBA, error) {
 	return sheet, nil
 }
 
-// fit is the largest rectangle of the image's proportions in the middle of r.
+// fit returns the largest rectangle with the image's proportions, centred in r.
 func fit(r, img image.Rectangle) image.Rectangle {
 	w, h := r.Dx(), r.Dy()
 	if iw, ih := img.Dx(), img.Dy(); iw > ih {
@@ -85,7 +86,7 @@ func fit(r, img image.Rectangle) image.Rectangle {
 	return image.Rectangle{at, at.Add(image.Pt(w, h))}
 }
 
-// shorten keeps the end of a text of at most n letters. The font knows ASCII; another letter
+// shorten keeps the end of a text, at most n letters. The font has only ASCII; any other letter
 // becomes a question mark.
 func shorten(text string, n int) string {
 	runes := []rune(strings.Map(func(r rune) rune {

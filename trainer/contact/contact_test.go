@@ -17,8 +17,8 @@ func grey(w, h int, level uint8) *image.Gray {
 	return g
 }
 
-// Five tiles stand in three columns and two rows, each with its frame, its image and black letters
-// under it.
+// Five tiles are in three columns and two rows, each with its frame, its image and black letters
+// below.
 func TestDraw(t *testing.T) {
 	var tiles []Tile
 	for i := range 5 {
@@ -53,7 +53,7 @@ func TestDraw(t *testing.T) {
 		}
 	}
 	if got := sheet.RGBAAt(gap+2*w+w/2, gap+h+side/2); got.R != 255 {
-		t.Errorf("the free place is %v, want white", got)
+		t.Errorf("the empty cell is %v, want white", got)
 	}
 }
 

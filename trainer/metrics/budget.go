@@ -10,22 +10,22 @@ import (
 	"strings"
 )
 
-// Side is the mistake that a budget limits.
+// Side is the kind of mistake that a budget limits.
 type Side string
 
 const (
-	Escape      Side = "escape"       // cracks missed, of all cracks
-	FalseReject Side = "false_reject" // sound tires rejected, of all sound tires
+	Escape      Side = "escape"       // missed cracks, as a share of all cracks
+	FalseReject Side = "false_reject" // rejected sound tires, as a share of all sound tires
 )
 
-// Budget is what a plant can bear: at most this share of one kind of mistake. The other kind is to
-// be as rare as that allows.
+// Budget is the largest share of one kind of mistake that a plant accepts. The threshold is then
+// chosen so that the other kind is as rare as possible.
 type Budget struct {
 	Side  Side    `json:"side"`
 	Limit float64 `json:"limit"` // 0 to less than 1
 }
 
-// String reads "at most 1 % of cracks missed".
+// String returns "at most 1 % of cracks missed".
 func (b Budget) String() string {
 	what := "cracks missed"
 	if b.Side == FalseReject {
@@ -37,7 +37,7 @@ func (b Budget) String() string {
 // percent writes a share with as many digits as it needs: 1 %, 0.5 %.
 func percent(share float64) string { return fmt.Sprintf("%.4g %%", 100*share) }
 
-// BudgetError says that no threshold is of use within the budget.
+// BudgetError says that no useful threshold keeps the budget.
 type BudgetError struct {
 	Budget Budget
 	Why    string
@@ -47,8 +47,7 @@ func (e *BudgetError) Error() string {
 	return fmt.Sprintf("no threshold for %s: %s", e.Budget, e.Why)
 }
 
-// Rate is a share that was counted, with the 95 % Wilson interval in which the share on new images
-// lies.
+// Rate is a counted share with its 95 % Wilson interval, in which the share on new images lies.
 type Rate struct {
 	Count int     `json:"count"`
 	Of    int     `json:"of"`
@@ -56,38 +55,38 @@ type Rate struct {
 	High  float64 `json:"high"`
 }
 
-// NewRate counts k of n.
+// NewRate makes the rate of k in n.
 func NewRate(k, n int) Rate {
 	lo, hi := Wilson(k, n, Z95)
 	return Rate{k, n, lo, hi}
 }
 
-// String reads "3 of 400 (0.75 %; on new images 0.26 % to 2.2 %, 95 % confidence)".
+// String returns "3 of 400 (0.75 %; on new images 0.26 % to 2.2 %, 95 % confidence)".
 func (r Rate) String() string {
 	return fmt.Sprintf("%d of %d (%.3g %%; on new images %.2g %% to %.2g %%, 95 %% confidence)",
 		r.Count, r.Of, 100*ratio(r.Count, r.Of), 100*r.Low, 100*r.High)
 }
 
-// Choice is a threshold that keeps a budget on the images that it was chosen on. Its intervals take
-// the threshold as given; as it was chosen on the same images, they are a little kind to it, and
-// other images are the better judge.
+// Choice is a threshold that keeps a budget on the images that it was chosen on. Its intervals
+// treat the threshold as fixed. Because it was chosen on the same images, they are slightly too
+// optimistic; other images give a fairer result.
 type Choice struct {
 	Budget      Budget  `json:"budget"`
 	Threshold   float64 `json:"threshold"`
 	Escape      Rate    `json:"escape"`
 	FalseReject Rate    `json:"false_reject"`
 
-	// Proven says that the whole interval of the limited side is within the budget. Needed is how
-	// many images of that side's class prove it at the least, when not one of them is misjudged; 0
-	// for a budget that nothing proves.
+	// Proven says that the whole interval of the limited rate is within the budget. Needed is the
+	// smallest number of images of that class that can prove the budget, when none of them is
+	// misjudged. It is 0 for a budget that no number of images proves.
 	Proven bool `json:"proven"`
 	Needed int  `json:"needed"`
 }
 
-// Choose finds the threshold that keeps the budget and makes the fewest mistakes of the other kind,
-// then of the limited one. It lies in the middle between two neighbouring scores, so that small
-// changes of a score do not turn a verdict; equal scores stay on one side. Errors wrap ErrInput, or
-// are a *BudgetError when a class is missing or the budget leaves the model no use.
+// Choose finds the threshold that keeps the budget with the fewest mistakes of the other kind, and
+// then the fewest of the limited kind. It lies in the middle between two neighbouring scores, so
+// that small changes of a score do not change a verdict; equal scores stay on one side. Errors wrap
+// ErrInput, or are a *BudgetError when a class is missing or no threshold is useful.
 func Choose(scores []float64, labels []bool, b Budget) (*Choice, error) {
 	if err := check(scores, labels, 0); err != nil {
 		return nil, err
@@ -103,22 +102,22 @@ func Choose(scores []float64, labels []bool, b Budget) (*Choice, error) {
 	}
 	sound := len(labels) - cracks
 	if cracks == 0 || sound == 0 {
-		return nil, &BudgetError{b, fmt.Sprintf("the images hold %d cracks and %d sound tires, both kinds are needed", cracks, sound)}
+		return nil, &BudgetError{b, fmt.Sprintf("the images show %d cracks and %d sound tires, but both are needed", cracks, sound)}
 	}
 	t, m, ok := bestCut(scores, labels, b)
 	switch {
 	case !ok:
-		return nil, &BudgetError{b, "too many scores are exactly 0 or 1; is the model trained?"}
+		return nil, &BudgetError{b, "too many scores are exactly 0 or 1; check that the model is trained"}
 	case b.Side == Escape && m.TN == 0:
-		return nil, &BudgetError{b, fmt.Sprintf("it is kept only by rejecting all %d sound tires", sound)}
+		return nil, &BudgetError{b, fmt.Sprintf("the budget is kept only by rejecting all %d sound tires", sound)}
 	case b.Side == FalseReject && m.TP == 0:
-		return nil, &BudgetError{b, fmt.Sprintf("it is kept only by missing all %d cracks", cracks)}
+		return nil, &BudgetError{b, fmt.Sprintf("the budget is kept only by missing all %d cracks", cracks)}
 	}
 	return NewChoice(b, t, m), nil
 }
 
-// NewChoice says what a threshold does that was chosen for the budget, from the outcomes m that it
-// gives.
+// NewChoice describes a threshold that was chosen for the budget. m holds the outcomes with that
+// threshold.
 func NewChoice(b Budget, threshold float64, m Matrix) *Choice {
 	c := &Choice{Budget: b, Threshold: threshold, Escape: NewRate(m.FN, m.FN+m.TP), FalseReject: NewRate(m.FP, m.FP+m.TN)}
 	c.Proven = c.limited().High <= b.Limit
@@ -129,7 +128,7 @@ func NewChoice(b Budget, threshold float64, m Matrix) *Choice {
 	return c
 }
 
-// limited is the rate that the budget is about.
+// limited returns the rate that the budget limits.
 func (c *Choice) limited() Rate {
 	if c.Budget.Side == FalseReject {
 		return c.FalseReject
@@ -137,10 +136,9 @@ func (c *Choice) limited() Rate {
 	return c.Escape
 }
 
-// bestCut goes over all thresholds that differ in their verdicts, from the lowest to the highest.
-// Of those within the budget it takes the one with the fewest mistakes of the other kind, and of
-// several such the one with the fewest of the limited kind: what is allowed is not spent for
-// nothing.
+// bestCut tries all thresholds that give different verdicts, from the lowest to the highest. Within
+// the budget it takes the one with the fewest mistakes of the other kind. Of several such, it takes
+// the one with the fewest of the limited kind: a mistake is allowed only where it saves another.
 func bestCut(scores []float64, labels []bool, b Budget) (threshold float64, m Matrix, ok bool) {
 	order := make([]int, len(scores))
 	for i := range order {
@@ -155,7 +153,7 @@ func bestCut(scores []float64, labels []bool, b Budget) (threshold float64, m Ma
 			cut.FP++
 		}
 	}
-	below := 0.0 // the largest score that passes, 0 when none does
+	below := 0.0 // the largest score below the threshold, 0 when there is none
 	for i := 0; ; {
 		above := 1.0
 		if i < len(order) {
@@ -185,8 +183,8 @@ func bestCut(scores []float64, labels []bool, b Budget) (threshold float64, m Ma
 	}
 }
 
-// middle is between a and b; b itself, which still counts as a crack, where no number is between
-// them.
+// middle returns a number between a and b. Where none exists, it returns b, which still counts as a
+// crack.
 func middle(a, b float64) float64 {
 	if m := a + (b-a)/2; m > a {
 		return m
@@ -194,27 +192,27 @@ func middle(a, b float64) float64 {
 	return b
 }
 
-// allowed tells whether k of n is within the limit; 3 of 300 is within 1 %, though 0.01*300 may
+// allowed reports whether k of n is within the limit. 3 of 300 is within 1 %, although 0.01*300 may
 // round to less than 3.
 func allowed(k, n int, limit float64) bool { return float64(k) <= limit*float64(n)*(1+1e-12) }
 
-// String says in plain words what the threshold does, what the other side costs, and what the
+// String says in plain words what the threshold does, what it costs on the other side, and what the
 // images prove.
 func (c *Choice) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "threshold %.4f for %s on these images\n", c.Threshold, c.Budget)
 	fmt.Fprintf(&b, "  cracks missed         %s\n", c.Escape)
 	fmt.Fprintf(&b, "  sound tires rejected  %s\n", c.FalseReject)
-	price, cost := c.FalseReject, "sound tires about %.0f are rejected, with bad luck %.0f"
+	price, cost := c.FalseReject, "sound tires, about %.0f are rejected (worst case %.0f)"
 	if c.Budget.Side == FalseReject {
-		price, cost = c.Escape, "cracks about %.0f leave the belt as sound tires, with bad luck %.0f"
+		price, cost = c.Escape, "cracks, about %.0f leave the belt as sound tires (worst case %.0f)"
 	}
-	fmt.Fprintf(&b, "  the price: of 1000 "+cost+"\n", 1000*ratio(price.Count, price.Of), 1000*price.High)
+	fmt.Fprintf(&b, "  cost: of 1000 "+cost+"\n", 1000*ratio(price.Count, price.Of), 1000*price.High)
 	fmt.Fprintf(&b, "  %s\n", c.Claim())
 	return b.String()
 }
 
-// Claim says whether the images prove the budget, and what would.
+// Claim says whether the images prove the budget, and if not, what would prove it.
 func (c *Choice) Claim() string {
 	r, class := c.limited(), "cracks"
 	if c.Budget.Side == FalseReject {
@@ -224,19 +222,19 @@ func (c *Choice) Claim() string {
 	case c.Proven:
 		return fmt.Sprintf("%d %s prove the budget with 95 %% confidence", r.Of, class)
 	case c.Needed == 0:
-		return fmt.Sprintf("NOT PROVEN: no number of %s proves 0 %%; on new tires it may be up to %.2g %%", class, 100*r.High)
+		return fmt.Sprintf("not proven: no number of %s proves 0 %%. On new tires the rate may be up to %.2g %%", class, 100*r.High)
 	case r.Of < c.Needed:
-		return fmt.Sprintf("NOT PROVEN: %d %s cannot prove %s; that takes at least %d without a mistake. On new tires it may be up to %.2g %%",
+		return fmt.Sprintf("not proven: %d %s cannot prove %s. This takes at least %d without a mistake. On new tires the rate may be up to %.2g %%",
 			r.Of, class, percent(c.Budget.Limit), c.Needed, 100*r.High)
 	}
-	return fmt.Sprintf("NOT PROVEN: on new tires it may be up to %.2g %%", 100*r.High)
+	return fmt.Sprintf("not proven: on new tires the rate may be up to %.2g %%", 100*r.High)
 }
 
-// ErrShare marks a text that is no share.
+// ErrShare marks a text that is not a share.
 var ErrShare = errors.New("want a share like 1% or 0.01")
 
-// ParseShare reads "1%", "0.5 %" or "0.01": 0 to less than 1. A bare 1 or more is refused, since it
-// may mean either.
+// ParseShare reads "1%", "0.5 %" or "0.01": 0 to less than 1. A bare number of 1 or more is
+// refused, because it may be meant either way.
 func ParseShare(text string) (float64, error) {
 	number, isPercent := strings.CutSuffix(strings.TrimSpace(text), "%")
 	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)

@@ -9,7 +9,8 @@ import (
 	"tirewatch/trainer/metrics"
 )
 
-// Figures from Wilson's formula by hand; 0 of n is z²/(n+z²) with z² = 3.841459.
+// Figures computed by hand from Wilson's formula; 0 of n has the bound z²/(n+z²) with z² =
+// 3.841459.
 func TestWilson(t *testing.T) {
 	for _, c := range []struct {
 		k, n   int
@@ -45,9 +46,9 @@ func TestChoose(t *testing.T) {
 		{"a limit between two counts rounds down", metrics.Escape, .24, .2, 0, 3},
 		{"one of four: below the tie, which stays whole", metrics.Escape, .25, .45, 1, 2},
 		{"two of four: between .6 and .8", metrics.Escape, .5, .7, 2, 0},
-		{"a third miss would save nothing", metrics.Escape, .75, .7, 2, 0},
+		{"a third miss would save no reject", metrics.Escape, .75, .7, 2, 0},
 		{"no sound tire rejected: between .6 and .8", metrics.FalseReject, 0, .7, 2, 0},
-		{"one reject would find no crack more", metrics.FalseReject, .25, .7, 2, 0},
+		{"one reject would find no further crack", metrics.FalseReject, .25, .7, 2, 0},
 		{"two of four: below the tie", metrics.FalseReject, .5, .45, 1, 2},
 		{"nearly all: three find the last crack", metrics.FalseReject, .999, .2, 0, 3},
 	} {
@@ -60,7 +61,7 @@ func TestChoose(t *testing.T) {
 			if got.Escape.Count != c.missed || got.FalseReject.Count != c.reject {
 				t.Errorf("%d missed and %d rejected, want %d and %d", got.Escape.Count, got.FalseReject.Count, c.missed, c.reject)
 			}
-			// What Choose says is what the threshold does.
+			// The counts of Choose are those of its threshold.
 			if m := metrics.Confusion(scores, labels, got.Threshold); m.FN != c.missed || m.FP != c.reject {
 				t.Errorf("the threshold gives %+v", m)
 			}
@@ -94,7 +95,7 @@ func TestChooseAtTheExtremes(t *testing.T) {
 	}
 }
 
-// 3 of 300 is 1 %, though 0.01*300 is not exactly 3.
+// 3 of 300 is 1 %, although 0.01*300 is not exactly 3.
 func TestChooseCountsWithoutRoundingErrors(t *testing.T) {
 	for _, n := range []int{100, 300, 700, 2900} {
 		var scores []float64
@@ -119,8 +120,8 @@ func TestChooseRefuses(t *testing.T) {
 		want   string
 	}{
 		{"one class", []float64{.1, .2}, []bool{F, F}, escape, "0 cracks and 2 sound tires"},
-		{"of no use", []float64{.1, .5, .6}, []bool{T, F, F}, escape, "rejecting all 2 sound tires"},
-		{"of no use to find cracks", []float64{.9, .5, .6}, []bool{F, T, T}, metrics.Budget{Side: metrics.FalseReject}, "missing all 2 cracks"},
+		{"useless", []float64{.1, .5, .6}, []bool{T, F, F}, escape, "rejecting all 2 sound tires"},
+		{"useless for finding cracks", []float64{.9, .5, .6}, []bool{F, T, T}, metrics.Budget{Side: metrics.FalseReject}, "missing all 2 cracks"},
 		{"all scores are one", []float64{.5, .5}, []bool{F, T}, escape, "rejecting all 1 sound tires"},
 		{"a crack of score 0", []float64{0, 0}, []bool{F, T}, escape, "exactly 0 or 1"},
 	} {
@@ -139,7 +140,7 @@ func TestChooseRefuses(t *testing.T) {
 	}
 }
 
-// 20 cracks cannot prove 1 %, 381 can; and nothing proves 0 %.
+// 20 cracks cannot prove 1 %, 381 can. No number proves 0 %.
 func TestClaim(t *testing.T) {
 	for _, c := range []struct {
 		cracks int
@@ -147,16 +148,16 @@ func TestClaim(t *testing.T) {
 		proven bool
 		want   string
 	}{
-		{20, .01, false, "20 cracks cannot prove 1 %; that takes at least 381 without a mistake. On new tires it may be up to 16 %"},
+		{20, .01, false, "20 cracks cannot prove 1 %. This takes at least 381 without a mistake. On new tires the rate may be up to 16 %"},
 		{381, .01, true, "381 cracks prove the budget with 95 % confidence"},
 		{381, 0, false, "no number of cracks proves 0 %"},
-		{400, .1, false, "NOT PROVEN: on new tires it may be up to 13 %"},
+		{400, .1, false, "not proven: on new tires the rate may be up to 13 %"},
 	} {
 		scores, labels := []float64{.1}, []bool{F}
 		for i := range c.cracks {
 			scores, labels = append(scores, .5+float64(i)/2000), append(labels, T)
 		}
-		if c.limit == .1 { // a sound tire among the cracks, so that a part of them is given up
+		if c.limit == .1 { // a sound tire among the cracks, so that some cracks are missed
 			scores, labels = append(scores, .5+float64(c.cracks)/10/2000-.0001), append(labels, F)
 		}
 		got, err := metrics.Choose(scores, labels, metrics.Budget{Side: metrics.Escape, Limit: c.limit})

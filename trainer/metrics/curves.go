@@ -5,15 +5,15 @@ import (
 	"slices"
 )
 
-// Cut is what one threshold gives: the counts when every score of at least Threshold is called a
+// Cut is the result of one threshold: the counts when every score of at least Threshold is called a
 // crack.
 type Cut struct {
 	Threshold float64
 	Matrix
 }
 
-// Cuts gives the counts for each threshold that makes a difference, from the highest down: one for
-// each score that occurs. The ROC and the precision-recall curve are drawn through them.
+// Cuts returns the counts for each threshold that makes a difference, from the highest down: one
+// for each score that occurs. The ROC and the precision-recall curve are drawn through them.
 func Cuts(scores []float64, labels []bool) []Cut {
 	order := make([]int, len(scores))
 	var m Matrix
@@ -40,9 +40,10 @@ func Cuts(scores []float64, labels []bool) []Cut {
 	return cuts
 }
 
-// AveragePrecision is the area under the precision-recall curve as steps: the precision at each
-// cut, weighted by the recall that it adds. It is scikit-learn's average_precision_score; straight
-// lines between the cuts would flatter (Davis and Goadrich 2006). 0 without cracks.
+// AveragePrecision is the area under the precision-recall curve drawn as steps: the precision at
+// each cut, weighted by the recall that the cut adds. It is scikit-learn's average_precision_score.
+// Straight lines between the cuts would be too optimistic (Davis and Goadrich 2006). 0 without
+// cracks.
 func AveragePrecision(scores []float64, labels []bool) float64 {
 	area, recall := 0.0, 0.0
 	for _, c := range Cuts(scores, labels) {
@@ -55,14 +56,14 @@ func AveragePrecision(scores []float64, labels []bool) float64 {
 
 // Bin is one column of a reliability diagram.
 type Bin struct {
-	Lo, Hi float64 // scores from Lo to below Hi; the last bin holds 1 too
+	Lo, Hi float64 // scores from Lo to below Hi; the last bin includes 1
 	Images int
 	Cracks int
 	Mean   float64 // of the scores; 0 without images
 }
 
-// Calibration sorts the scores into n bins of equal width: in a calibrated model, Cracks/Images is
-// near Mean in each.
+// Calibration sorts the scores into n bins of equal width. In a calibrated model, Cracks/Images is
+// close to Mean in each bin.
 func Calibration(scores []float64, labels []bool, n int) []Bin {
 	bins := make([]Bin, n)
 	for i := range bins {
@@ -84,8 +85,8 @@ func Calibration(scores []float64, labels []bool, n int) []Bin {
 	return bins
 }
 
-// CalibrationError is how far the bins' mean scores are from the shares of cracks in them, on
-// average over the images (expected calibration error, Naeini et al. 2015); 0 without images.
+// CalibrationError is the distance between the mean score of a bin and its share of cracks,
+// averaged over the images (expected calibration error, Naeini et al. 2015); 0 without images.
 func CalibrationError(bins []Bin) float64 {
 	sum, images := 0.0, 0
 	for _, b := range bins {

@@ -8,8 +8,8 @@ import (
 	"tirewatch/trainer/metrics"
 )
 
-// Published values: Wilson's interval of 81 of 263 is Newcombe's table I (1998), 0 of 20 and 1 of
-// 29 as well.
+// Published values: the interval of 81 of 263, and those of 0 of 20 and 1 of 29, are from
+// Newcombe's table I (1998).
 func TestWilsonAsPublished(t *testing.T) {
 	for _, c := range []struct {
 		k, n   int
@@ -25,7 +25,8 @@ func TestWilsonAsPublished(t *testing.T) {
 	}
 }
 
-// Areas that scikit-learn gives: the first is the example of its documentation; ties count once.
+// Areas as computed by scikit-learn. The first is the example in its documentation; ties count
+// once.
 func TestAreas(t *testing.T) {
 	for _, c := range []struct {
 		name      string
@@ -42,7 +43,7 @@ func TestAreas(t *testing.T) {
 		near(t, c.name+", ROC", metrics.ROCAUC(c.scores, c.labels), c.roc)
 		near(t, c.name+", precision-recall", metrics.AveragePrecision(c.scores, c.labels), c.prec)
 
-		// The trapezoids under the drawn ROC have the area that the ranks give.
+		// The trapezoids under the drawn ROC curve have the same area as the one from the ranks.
 		area, x, y := 0.0, 0.0, 0.0
 		for _, cut := range metrics.Cuts(c.scores, c.labels) {
 			nx, ny := cut.FalseRejectRate(), cut.Crack().Recall
@@ -79,5 +80,5 @@ func TestCalibration(t *testing.T) {
 		t.Errorf("got %+v\nwant %+v", bins, want)
 	}
 	near(t, "calibration error", metrics.CalibrationError(bins), (.1+.7+.8)/5)
-	near(t, "calibration error of nothing", metrics.CalibrationError(nil), 0)
+	near(t, "calibration error without images", metrics.CalibrationError(nil), 0)
 }

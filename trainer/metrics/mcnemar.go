@@ -5,20 +5,21 @@ import (
 	"math"
 )
 
-// Level is the chance of a false alarm that a comparison accepts: differences with a smaller
-// p-value are taken as real.
+// Level is the significance level of a comparison: a difference with a smaller p-value counts as
+// real.
 const Level = 0.05
 
-// exactBelow is the number of discordant pairs under which the normal approximation is not good
+// exactBelow is the number of discordant pairs below which the normal approximation is not accurate
 // enough.
 const exactBelow = 25
 
-// McNemar tests whether two classifiers that saw the same images are equally good. b and c count
-// the images on which only the first and only the second was right; images on which both were right
-// or both wrong say nothing. It returns the two-sided p-value: the chance of such a difference
-// between equals. Below 25 such images it is the exact binomial one, else that of chi-squared with
-// one degree of freedom and Edwards' continuity correction. Sources: McNemar 1947, "Note on the
-// sampling error of the difference between correlated proportions or percentages"; Edwards 1948.
+// McNemar tests whether two classifiers are equally good on the same images. b counts the images on
+// which only the first was right, c those on which only the second was right. The other images
+// carry no information. It returns the two-sided p-value: the probability of such a difference
+// between equally good classifiers. Below 25 such images it is the exact binomial value, otherwise
+// that of chi-squared with one degree of freedom and Edwards' continuity correction. Sources:
+// McNemar 1947, "Note on the sampling error of the difference between correlated proportions or
+// percentages"; Edwards 1948.
 func McNemar(b, c int) (p float64, exact bool) {
 	n := b + c
 	if n < exactBelow {
@@ -43,7 +44,7 @@ const (
 	NotDistinguishable Outcome = "not distinguishable"
 )
 
-// Pairs counts what two models said about the same images.
+// Pairs counts the answers of two models on the same images.
 type Pairs struct {
 	BothRight int `json:"both_right"`
 	OnlyOld   int `json:"only_old_right"`
@@ -71,14 +72,15 @@ func (p Pairs) Total() int { return p.BothRight + p.OnlyOld + p.OnlyNew + p.Both
 // Comparison judges a new model against an old one.
 type Comparison struct {
 	All     Pairs   `json:"all"`
-	Crack   Pairs   `json:"crack"`  // of the images that show a crack
-	Normal  Pairs   `json:"normal"` // of the sound tires
-	P       float64 `json:"p"`      // McNemar's, of All
-	Exact   bool    `json:"exact"`  // binomial, not chi-squared
+	Crack   Pairs   `json:"crack"`  // images that show a crack
+	Normal  Pairs   `json:"normal"` // sound tires
+	P       float64 `json:"p"`      // p-value of McNemar's test on All
+	Exact   bool    `json:"exact"`  // binomial test, not chi-squared
 	Outcome Outcome `json:"outcome"`
 }
 
-// Compare judges verdicts, true for crack, of two models on the same images. Errors wrap ErrInput.
+// Compare evaluates verdicts, true for crack, of two models on the same images. Errors wrap
+// ErrInput.
 func Compare(old, new, labels []bool) (*Comparison, error) {
 	if len(labels) == 0 || len(old) != len(labels) || len(new) != len(labels) {
 		return nil, fmt.Errorf("%w: %d and %d verdicts on %d images", ErrInput, len(old), len(new), len(labels))
@@ -104,12 +106,12 @@ func Compare(old, new, labels []bool) (*Comparison, error) {
 	return &c, nil
 }
 
-// Sentence is the result for a person. A better model may still miss cracks that the old one found:
-// that is always said.
+// Sentence states the result in one sentence. A better model may still miss cracks that the old one
+// found, so the sentence always says how many.
 func (c *Comparison) Sentence() string {
 	a := c.All
 	if a.OnlyOld+a.OnlyNew == 0 {
-		return fmt.Sprintf("The new model is not distinguishable from the old one: the same verdict on all %s.", images(a.Total()))
+		return fmt.Sprintf("The new model is not distinguishable from the old one: both give the same verdict on all %s.", images(a.Total()))
 	}
 	than := "than the old one"
 	if c.Outcome == NotDistinguishable {
@@ -121,7 +123,7 @@ func (c *Comparison) Sentence() string {
 	} else if n > 1 {
 		lost = fmt.Sprintf("; it misses %d cracks that the old one found", n)
 	}
-	return fmt.Sprintf("The new model is %s %s: it alone is right on %s, the old one alone on %s (McNemar p = %.2g)%s.",
+	return fmt.Sprintf("The new model is %s %s: only the new model is right on %s, only the old one on %s (McNemar p = %.2g)%s.",
 		c.Outcome, than, images(a.OnlyNew), images(a.OnlyOld), c.P, lost)
 }
 

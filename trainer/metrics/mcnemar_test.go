@@ -17,7 +17,7 @@ func TestMcNemar(t *testing.T) {
 		exact bool
 	}{
 		{"no difference", 0, 0, 1, true},
-		{"one image says nothing", 0, 1, 1, true},
+		{"one image proves nothing", 0, 1, 1, true},
 		{"five to none is not enough", 0, 5, 2. / 32, true},
 		{"six to none is", 6, 0, 2. / 64, true},
 		{"one to nine: 2 (1 + 10) / 1024", 1, 9, 22. / 1024, true},
@@ -36,7 +36,8 @@ func TestMcNemar(t *testing.T) {
 	}
 }
 
-// Both bodies of the test agree where they meet, so that one more image does not change the story.
+// The exact and the approximate test agree where they meet, so one more image does not change the
+// result.
 func TestMcNemarMeets(t *testing.T) {
 	exact, isExact := metrics.McNemar(7, 17)
 	approx, isApprox := metrics.McNemar(7, 18)
@@ -72,14 +73,14 @@ func TestCompare(t *testing.T) {
 	if c.Crack != (metrics.Pairs{BothRight: 10, OnlyNew: 7, BothWrong: 3}) || c.Normal != (metrics.Pairs{OnlyOld: 1, OnlyNew: 2}) {
 		t.Errorf("cracks %+v, sound %+v", c.Crack, c.Normal)
 	}
-	if c.Outcome != metrics.Better || c.Sentence() != "The new model is better than the old one: it alone is right on 9 images, the old one alone on 1 image (McNemar p = 0.021)." {
+	if c.Outcome != metrics.Better || c.Sentence() != "The new model is better than the old one: only the new model is right on 9 images, only the old one on 1 image (McNemar p = 0.021)." {
 		t.Errorf("%s: %s", c.Outcome, c.Sentence())
 	}
 	back, err := metrics.Compare(new, old, labels)
 	if err != nil || back.Outcome != metrics.Worse || back.P != c.P {
 		t.Errorf("the other way round: %+v, %v", back, err)
 	}
-	// Worse over all, and it loses the cracks.
+	// Worse overall, and it misses cracks.
 	if s := back.Sentence(); !strings.Contains(s, "worse than") || !strings.HasSuffix(s, "; it misses 7 cracks that the old one found.") {
 		t.Error(s)
 	}

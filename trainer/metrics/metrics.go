@@ -1,10 +1,10 @@
-// Package metrics judges a classifier by its probabilities on labelled images.
+// Package metrics evaluates a classifier from its probabilities on labelled images.
 //
 //	network -> probabilities + labels -> METRICS -> report -> deploy or fine-tune
 //
-// Crack is the positive class. Divisions by zero give 0, as scikit-learn defines them, so that a
-// report is always numbers. Newcomers need New, which computes everything, and Report.String, which
-// prints it in scikit-learn's layout.
+// Crack is the positive class. A division by zero results in 0, as in scikit-learn, so that a
+// report contains only numbers. Start with [New], which computes everything, and [Report.String],
+// which prints it in scikit-learn's layout.
 package metrics
 
 import (
@@ -15,8 +15,8 @@ import (
 	"slices"
 )
 
-// ErrInput marks scores and labels that cannot be judged.
-var ErrInput = errors.New("cannot judge")
+// ErrInput marks scores and labels that cannot be evaluated.
+var ErrInput = errors.New("cannot evaluate")
 
 // Matrix is the confusion matrix.
 type Matrix struct {
@@ -27,7 +27,7 @@ type Matrix struct {
 }
 
 // Confusion counts the outcomes when a score of at least threshold means crack. labels[i] is true
-// for a crack; both slices have the same length.
+// for a crack. Both slices have the same length.
 func Confusion(scores []float64, labels []bool, threshold float64) Matrix {
 	var m Matrix
 	for i, s := range scores {
@@ -45,34 +45,35 @@ func Confusion(scores []float64, labels []bool, threshold float64) Matrix {
 	return m
 }
 
-// Total is the number of images.
+// Total returns the number of images.
 func (m Matrix) Total() int { return m.TP + m.FP + m.FN + m.TN }
 
-// Accuracy is the share of right answers.
+// Accuracy returns the share of correct answers.
 func (m Matrix) Accuracy() float64 { return ratio(m.TP+m.TN, m.Total()) }
 
-// EscapeRate is the share of cracks that were missed: bad tires that leave the belt as good ones.
+// EscapeRate returns the share of cracks that were missed: cracked tires that leave the belt as
+// sound ones.
 func (m Matrix) EscapeRate() float64 { return ratio(m.FN, m.TP+m.FN) }
 
-// FalseRejectRate is the share of sound tires that were called cracked.
+// FalseRejectRate returns the share of sound tires that were called cracked.
 func (m Matrix) FalseRejectRate() float64 { return ratio(m.FP, m.FP+m.TN) }
 
-// Scores are the figures of one class, or averages over classes.
+// Scores holds the figures of one class, or averages over classes.
 type Scores struct {
-	Precision float64 `json:"precision"` // of those called so, the share that is
-	Recall    float64 `json:"recall"`    // of those that are, the share called so
-	F1        float64 `json:"f1"`        // harmonic mean of both
-	Support   int     `json:"support"`   // images that are
+	Precision float64 `json:"precision"` // share of the images called this class that belong to it
+	Recall    float64 `json:"recall"`    // share of the images of this class that are called so
+	F1        float64 `json:"f1"`        // harmonic mean of precision and recall
+	Support   int     `json:"support"`   // images of this class
 }
 
-// Crack gives the figures of the positive class.
+// Crack returns the figures of the positive class.
 func (m Matrix) Crack() Scores { return scores(m.TP, m.FP, m.FN) }
 
-// Normal gives the figures of the negative class.
+// Normal returns the figures of the negative class.
 func (m Matrix) Normal() Scores { return scores(m.TN, m.FN, m.FP) }
 
-// scores computes precision, recall and F1 from the counts of a class: right, wrongly called so,
-// and missed.
+// scores computes precision, recall and F1 from the counts of a class: right, wrongly called this
+// class, and missed.
 func scores(right, wrong, missed int) Scores {
 	return Scores{
 		Precision: ratio(right, right+wrong),
@@ -89,9 +90,9 @@ func ratio(part, whole int) float64 {
 	return float64(part) / float64(whole)
 }
 
-// ROCAUC is the area under the receiver operating characteristic: the chance that a crack scores
-// higher than a sound tire, a tie counting half. It is the Mann-Whitney U of the ranks (Hanley and
-// McNeil 1982); 0 when one class is missing.
+// ROCAUC returns the area under the receiver operating characteristic: the probability that a crack
+// has a higher score than a sound tire, where a tie counts half. It is the Mann-Whitney U of the
+// ranks (Hanley and McNeil 1982); 0 when one class is missing.
 func ROCAUC(scores []float64, labels []bool) float64 {
 	order := make([]int, len(scores))
 	for i := range order {
@@ -99,7 +100,7 @@ func ROCAUC(scores []float64, labels []bool) float64 {
 	}
 	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(scores[a], scores[b]) })
 
-	// Twice the rank sum of the cracks is an integer, as ties share their mean rank.
+	// Twice the rank sum of the cracks is an integer, because ties share their mean rank.
 	var positives, twiceRanks int
 	for i := 0; i < len(order); {
 		j := i
@@ -118,9 +119,9 @@ func ROCAUC(scores []float64, labels []bool) float64 {
 	return ratio(twiceRanks-positives*(positives+1), 2*positives*negatives)
 }
 
-// LogLoss is the mean binary cross-entropy in nats. Probabilities are kept away from 0 and 1 by the
-// float64 epsilon 2^-52, as scikit-learn does, so that one sure mistake does not make the loss
-// infinite; 0 without images.
+// LogLoss returns the mean binary cross-entropy in nats. Probabilities are kept at least 2^-52 (the
+// float64 epsilon) away from 0 and 1, as in scikit-learn, so that one confident mistake does not
+// make the loss infinite. 0 without images.
 func LogLoss(scores []float64, labels []bool) float64 {
 	const epsilon = 0x1p-52
 	sum := 0.0
@@ -138,7 +139,7 @@ func LogLoss(scores []float64, labels []bool) float64 {
 	return sum / float64(len(scores))
 }
 
-// check refuses what the formulas above do not allow.
+// check refuses input that the formulas above cannot use.
 func check(scores []float64, labels []bool, threshold float64) error {
 	if len(scores) != len(labels) {
 		return fmt.Errorf("%w: %d scores for %d labels", ErrInput, len(scores), len(labels))
@@ -151,7 +152,7 @@ func check(scores []float64, labels []bool, threshold float64) error {
 	}
 	for i, p := range scores {
 		if !(p >= 0 && p <= 1) {
-			return fmt.Errorf("%w: score %d is %v, no probability", ErrInput, i, p)
+			return fmt.Errorf("%w: score %d is %v, want a probability from 0 to 1", ErrInput, i, p)
 		}
 	}
 	return nil

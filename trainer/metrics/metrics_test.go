@@ -22,8 +22,8 @@ func near(t *testing.T, name string, got, want float64) {
 	}
 }
 
-// Eight images, every figure by hand. At 0.5: the cracks .9 .8 .6 are found and .3 is missed; the
-// sound tire .7 is rejected and .4 .2 .1 pass.
+// Eight images, all figures computed by hand. At 0.5 the cracks .9 .8 .6 are found and .3 is
+// missed. The sound tire .7 is rejected, and .4 .2 .1 pass.
 func TestByHand(t *testing.T) {
 	scores := []float64{.9, .8, .6, .3, .7, .4, .2, .1}
 	labels := []bool{T, T, T, T, F, F, F, F}
@@ -39,13 +39,13 @@ func TestByHand(t *testing.T) {
 	near(t, "normal recall", r.Normal.Recall, 3./4)
 	near(t, "escape rate", r.EscapeRate, 1./4)
 	near(t, "false reject rate", r.FalseRejectRate, 1./4)
-	// Of 16 pairs of a crack and a sound tire, .6 < .7, .3 < .7 and .3 < .4 are in the wrong order.
+	// 16 pairs of a crack and a sound tire; .6 < .7, .3 < .7 and .3 < .4 are in the wrong order.
 	near(t, "ROC AUC", r.ROCAUC, 13./16)
 	near(t, "log loss", r.LogLoss, -math.Log(.9*.8*.6*.3*.3*.6*.8*.9)/8)
 }
 
-// Classes of different size tell macro from weighted averages. 2 cracks, 6 sound; one crack found,
-// two sound rejected.
+// Classes of different size separate macro from weighted averages. 2 cracks, 6 sound; one crack
+// found, two sound tires rejected.
 func TestUnbalanced(t *testing.T) {
 	scores := []float64{1, 0, 1, 1, 0, 0, 0, 0}
 	labels := []bool{T, T, F, F, F, F, F, F}
@@ -78,7 +78,7 @@ func TestROCAUC(t *testing.T) {
 	}{
 		{"perfect", []float64{.1, .2, .8, .9}, []bool{F, F, T, T}, 1},
 		{"upside down", []float64{.9, .8, .2, .1}, []bool{F, F, T, T}, 0},
-		{"all the same is chance", []float64{.5, .5, .5}, []bool{F, T, T}, .5},
+		{"equal scores are chance", []float64{.5, .5, .5}, []bool{F, T, T}, .5},
 		{"a tie counts half", []float64{.1, .5, .5, .9}, []bool{F, F, T, T}, 3.5 / 4},
 		{"scikit-learn's example", []float64{.1, .4, .35, .8}, []bool{F, F, T, T}, .75},
 		{"cracks only", []float64{.1, .4}, []bool{T, T}, 0},
@@ -88,7 +88,7 @@ func TestROCAUC(t *testing.T) {
 	}
 }
 
-// A score equal to the threshold is a crack: in doubt the tire is looked at again.
+// A score equal to the threshold is a crack: a doubtful tire is checked again.
 func TestThresholdIsIncluded(t *testing.T) {
 	if m := metrics.Confusion([]float64{.5, .5}, []bool{T, F}, .5); m != (metrics.Matrix{TP: 1, FP: 1}) {
 		t.Errorf("%+v", m)
@@ -106,7 +106,7 @@ func TestDivisionByZeroIsZero(t *testing.T) {
 	near(t, "accuracy", r.Accuracy, 1)
 }
 
-// One sure mistake among two images costs 52 ln 2 / 2, not infinity.
+// One confident mistake in two images costs 52 ln 2 / 2, not infinity.
 func TestLogLossIsFinite(t *testing.T) {
 	near(t, "log loss", metrics.LogLoss([]float64{0, 1}, []bool{T, T}), (52*math.Ln2-math.Log1p(-0x1p-52))/2)
 }
@@ -122,7 +122,7 @@ func TestRefuses(t *testing.T) {
 		{"lengths differ", []float64{.1}, []bool{T, F}, .5},
 		{"not a number", []float64{math.NaN()}, []bool{T}, .5},
 		{"a logit", []float64{1.5}, []bool{T}, .5},
-		{"a threshold that is no number", []float64{.5}, []bool{T}, math.NaN()},
+		{"a threshold that is not a number", []float64{.5}, []bool{T}, math.NaN()},
 	} {
 		if _, err := metrics.New(c.scores, c.labels, c.threshold); !errors.Is(err, metrics.ErrInput) {
 			t.Errorf("%s: error %v, want ErrInput", c.name, err)

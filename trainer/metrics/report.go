@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Report holds every figure of one evaluation. Its JSON is what `tirewatch evaluate --json` prints.
+// Report holds all figures of one evaluation. `tirewatch evaluate --json` prints its JSON.
 type Report struct {
 	Threshold float64 `json:"threshold"` // a probability of at least this means crack
 	Matrix    Matrix  `json:"confusion_matrix"`
@@ -22,7 +22,7 @@ type Report struct {
 	FalseRejectRate float64 `json:"false_reject_rate"` // share of sound tires rejected
 }
 
-// New judges probabilities of a crack, scores[i] in 0 to 1, against labels[i], true for a crack.
+// New evaluates probabilities of a crack, scores[i] in 0 to 1, against labels[i], true for a crack.
 // Errors wrap ErrInput.
 func New(scores []float64, labels []bool, threshold float64) (*Report, error) {
 	if err := check(scores, labels, threshold); err != nil {
@@ -57,8 +57,8 @@ func average(a, b Scores, wa, wb int) Scores {
 	}
 }
 
-// String prints the classification report of scikit-learn, the confusion matrix and the figures of
-// a plant.
+// String prints the classification report of scikit-learn, the confusion matrix, and the escape and
+// false reject rates.
 func (r *Report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%12s  %9s %9s %9s %9s\n\n", "", "precision", "recall", "f1-score", "support")

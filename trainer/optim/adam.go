@@ -1,6 +1,5 @@
-// Package optim changes parameters along their gradients.
-//
-// Newcomers need NewAdam and Adam.Step.
+// Package optim changes parameters along their gradients. It is the last step of each training
+// batch. Start with [NewAdam] and [Adam.Step].
 package optim
 
 import (
@@ -11,8 +10,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Adam is the optimizer of Kingma and Ba (2015), algorithm 1 in the form of section 2 that Keras
-// implements: the bias corrections go into the learning rate, and epsilon stands beside the
+// Adam is the optimizer of Kingma and Ba (2015), algorithm 1, in the form of section 2 that Keras
+// implements: the bias corrections are part of the learning rate, and epsilon is added to the
 // uncorrected root.
 type Adam struct {
 	Rate         float64 // learning rate
@@ -21,10 +20,10 @@ type Adam struct {
 
 	steps  int
 	params []*tensor.Dense
-	m, v   []*tensor.Dense // first and second moments, as params
+	m, v   []*tensor.Dense // first and second moments, one tensor per parameter tensor
 }
 
-// NewAdam makes an optimizer of the given parameters with Keras' defaults: rate 0.001, betas 0.9
+// NewAdam makes an optimizer for the given parameters with Keras' defaults: rate 0.001, betas 0.9
 // and 0.999, epsilon 1e-7.
 func NewAdam(params []*tensor.Dense) *Adam {
 	a := &Adam{Rate: 0.001, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7, params: params}
@@ -54,7 +53,7 @@ func (a *Adam) Step(grads []*tensor.Dense, scale float64) {
 
 func floats(t *tensor.Dense) []float32 { return t.Data().([]float32) }
 
-// State is what a checkpoint keeps of the optimizer, beside its constants.
+// State is the part of the optimizer that a checkpoint stores; the constants are not in it.
 type State struct {
 	Steps int         `msg:"steps"`
 	M     [][]float32 `msg:"m"`
@@ -66,7 +65,7 @@ type State struct {
 // ErrState marks a state that belongs to other parameters.
 var ErrState = errors.New("optimizer state does not fit the parameters")
 
-// State copies the moments.
+// State returns a copy of the step count and the moments.
 func (a *Adam) State() State {
 	s := State{Steps: a.steps}
 	for i := range a.params {

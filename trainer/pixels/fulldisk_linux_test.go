@@ -9,7 +9,8 @@ import (
 	"tirewatch/trainer/pixels"
 )
 
-// A disk that is too small for the images is named with the room that they need.
+// When the disk is too small for the images, the error names the folder and the space that they
+// need.
 func TestFullDisk(t *testing.T) {
 	disk := t.TempDir()
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=1m"); err != nil {
@@ -30,6 +31,6 @@ func TestFullDisk(t *testing.T) {
 		t.Fatalf("error %v, want a FullError that needs %d bytes", err, 40*size)
 	}
 	if text := err.Error(); !strings.Contains(text, disk) || !strings.Contains(text, "4 MB") {
-		t.Errorf("error %q names not both folder and room", text)
+		t.Errorf("error %q does not name both folder and space", text)
 	}
 }

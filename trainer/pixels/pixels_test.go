@@ -19,8 +19,8 @@ func noise(rng *rand.Rand, n int) []byte {
 	return pix
 }
 
-// Images come back as they were put, those in memory and those in the file, which leaves no name in
-// the folder.
+// Images are read back unchanged from memory and from the file. The file leaves no name in the
+// folder.
 func TestStore(t *testing.T) {
 	const count, size = 100, 1000
 	for name, memory := range map[string]int64{"all in the file": 0, "half": count * size / 2, "all in memory": count * size} {
@@ -49,13 +49,13 @@ func TestStore(t *testing.T) {
 			for i, im := range images {
 				got, err := im.Load(buf)
 				if err != nil || !bytes.Equal(got, want[i]) || im.Size() != size {
-					t.Fatalf("image %d came back as another (%v)", i, err)
+					t.Fatalf("image %d changed (%v)", i, err)
 				}
 				if &got[0] == &buf[0] {
 					inBuf++
 				}
 				if got, err := im.Load(nil); err != nil || !bytes.Equal(got, want[i]) {
-					t.Fatalf("image %d came back as another without a buffer (%v)", i, err)
+					t.Fatalf("image %d changed when loaded without a buffer (%v)", i, err)
 				}
 			}
 			if inFile := count - int(memory)/size; inBuf != inFile {
@@ -81,7 +81,7 @@ func TestLoadDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// After Close, what was in the file is an error and no rubbish.
+// After Close, loading an image from the file returns an error, not wrong bytes.
 func TestLoadAfterClose(t *testing.T) {
 	s := pixels.NewStore(t.TempDir(), 0, 1, 10)
 	im, err := s.Put(make([]byte, 10))
