@@ -2,23 +2,23 @@ package trainer
 
 import "math/rand/v2"
 
-// drawn is one showing of an image: each pass over the images shows each of them once.
+// drawn is one presentation of an image. Each pass presents each image once.
 type drawn struct {
 	image int // index into the training images
-	pass  int // counts from 1; the random numbers of the showing belong to it
+	pass  int // counts from 1; seeds the augmentation and the dropout
 }
 
-// passes is the endless row of images that batches are cut from: pass after pass, each shuffled
-// anew. A place in it is a number, so a resumed training needs no more than the count of its
-// batches. Without steps per epoch a pass is an epoch.
+// passes is the endless sequence of images that batches are cut from: pass after pass, each in a
+// new random order. A position in it is one number, so a resumed training needs only the count of
+// its batches. Without steps per epoch, a pass is an epoch.
 type passes struct {
 	seed  uint64
 	n     int // images in a pass
-	pass  int // that order belongs to; 0 at first
+	pass  int // whose order is in order; 0 before the first draw
 	order []int
 }
 
-// draw gives count showings from place from on.
+// draw returns count presentations from position from.
 func (p *passes) draw(from, count int) []drawn {
 	out := make([]drawn, count)
 	for i := range out {
@@ -39,7 +39,7 @@ func class(s Sample) int {
 	return 0
 }
 
-// count gives the number of sound and of cracked tires.
+// count returns the number of sound and of cracked tires.
 func count(samples []Sample) (n [2]int) {
 	for _, s := range samples {
 		n[class(s)]++
@@ -47,8 +47,8 @@ func count(samples []Sample) (n [2]int) {
 	return n
 }
 
-// BalancedCrackWeight is the checkpoint.Config.CrackWeight with which both classes count the same
-// in sum, as "balanced" does in other tools.
+// BalancedCrackWeight is the checkpoint.Config.CrackWeight that gives both classes the same total
+// weight, like class_weight="balanced" in scikit-learn.
 func BalancedCrackWeight(train []Sample) float64 {
 	n := count(train)
 	if n[1] == 0 {
@@ -57,8 +57,9 @@ func BalancedCrackWeight(train []Sample) float64 {
 	return float64(n[0]) / float64(n[1])
 }
 
-// classWeights gives what a sound and a cracked tire count, when a crack counts ratio times as
-// much. The mean over the images is 1, so that a learning rate means the same with any ratio.
+// classWeights returns the weight of a sound and of a cracked tire when a crack counts ratio times
+// as much. The mean over the images is 1, so that a learning rate has the same meaning with any
+// ratio.
 func classWeights(train []Sample, ratio float64) [2]float64 {
 	if ratio == 0 || ratio == 1 {
 		return [2]float64{1, 1}

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The row of images does not depend on how it is cut: batches of any size, from any place, find the
-// same images.
+// The sequence of images does not depend on the cuts: batches of any size, from any position, get
+// the same images.
 func TestPassesAreOneRow(t *testing.T) {
 	const n = 7
 	whole := (&passes{seed: 3, n: n}).draw(0, 5*n)
@@ -49,7 +49,7 @@ func TestClassWeights(t *testing.T) {
 	if got := BalancedCrackWeight(samples); got != 3 {
 		t.Errorf("30 sound and 10 cracked tires: weight %g, want 3", got)
 	}
-	// Balanced as Keras' users and scikit-learn know it: images / (classes * images of the class).
+	// As in scikit-learn and with Keras: images / (classes * images of the class).
 	if got, want := classWeights(samples, 3), [2]float64{40.0 / 60, 40.0 / 20}; math.Abs(got[0]-want[0])+math.Abs(got[1]-want[1]) > 1e-12 {
 		t.Errorf("balanced weights %v, want %v", got, want)
 	}

@@ -13,8 +13,8 @@ import (
 	"tirewatch/trainer/checkpoint"
 )
 
-// A disk that fills up ends the training with a clear error; the checkpoints before it stay whole
-// and can be resumed.
+// A full disk ends the training with a clear error. The earlier checkpoints stay intact and can be
+// resumed.
 func TestFullDisk(t *testing.T) {
 	disk := t.TempDir()
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=1m"); err != nil {

@@ -20,7 +20,7 @@ import (
 	"tirewatch/trainer/nn"
 )
 
-// start makes a trainer with changed choices.
+// start makes a trainer with a changed configuration.
 func start(t *testing.T, epochs int, change func(*checkpoint.Config)) *trainer.Trainer {
 	t.Helper()
 	cfg := config(epochs)
@@ -32,8 +32,8 @@ func start(t *testing.T, epochs int, change func(*checkpoint.Config)) *trainer.T
 	return tr
 }
 
-// The thesis counts 36 batches of 64 an epoch where a pass has 18: an epoch is what was asked for,
-// not a pass.
+// The thesis has 36 batches of 64 per epoch where a pass has 18. An epoch has the requested length,
+// not that of a pass.
 func TestStepsPerEpoch(t *testing.T) {
 	batches, images := 0, 0
 	var last *checkpoint.Checkpoint
@@ -48,7 +48,7 @@ func TestStepsPerEpoch(t *testing.T) {
 		t.Errorf("%d batches, %d images an epoch, %d steps; want 26, 208 and 26", batches, images, last.Optimizer.Steps)
 	}
 	// Seven batches are a pass of 100 images and 12 of the next one: almost the same training, but
-	// not cut short.
+	// without a short last batch.
 	epochs, _ := history(t, start(t, 2, func(c *checkpoint.Config) { c.StepsPerEpoch = 7 }))
 	passes, _ := history(t, newTrainer(t, 2))
 	if d := math.Abs(epochs[0].TrainLoss - passes[0].TrainLoss); d == 0 || d > 0.05 {
@@ -74,7 +74,7 @@ func TestPatience(t *testing.T) {
 func TestSchedules(t *testing.T) {
 	for _, c := range []struct {
 		cfg    checkpoint.Config
-		losses []float64 // of the epochs before
+		losses []float64 // of the previous epochs
 		want   float64
 	}{
 		{checkpoint.Config{Rate: 0.1}, []float64{1, 1, 1, 1, 1, 1, 1}, 0.1},
@@ -98,14 +98,14 @@ func TestSchedules(t *testing.T) {
 	}
 	epochs, _ := history(t, start(t, 3, func(c *checkpoint.Config) { c.Schedule = checkpoint.Cosine }))
 	if r := [3]float64{epochs[0].Rate, epochs[1].Rate, epochs[2].Rate}; r[0] != 0.003 || r[1] >= r[0] || r[2] != 0 {
-		t.Errorf("the history tells the rates %v", r)
+		t.Errorf("the history has the rates %v", r)
 	}
 	if flat, _ := history(t, start(t, 3, func(*checkpoint.Config) {})); flat[1].TrainLoss == epochs[1].TrainLoss {
 		t.Error("the schedule changed no training")
 	}
 }
 
-// Cracks that count more are missed less.
+// A higher weight of cracks means fewer missed cracks.
 func TestCrackWeight(t *testing.T) {
 	alarms := func(weight float64) int {
 		_, last := history(t, start(t, 2, func(c *checkpoint.Config) { c.CrackWeight = weight }))
@@ -124,11 +124,11 @@ func TestCrackWeight(t *testing.T) {
 		return n
 	}
 	if few, many := alarms(0.05), alarms(20); few != 0 || many != 40 {
-		t.Errorf("%d alarms where cracks hardly count, %d where they count 20 times, want 0 and 40 so early", few, many)
+		t.Errorf("%d called cracked with a low crack weight, %d with weight 20, want 0 and 40 so early", few, many)
 	}
 }
 
-// Frozen layers keep their weights to the bit, the others learn, on any weights that came before.
+// Frozen layers keep their weights exactly, the others learn, from any initial weights.
 func TestFineTuneAndFreeze(t *testing.T) {
 	tr := newTrainer(t, 2)
 	history(t, tr)
@@ -150,7 +150,7 @@ func TestFineTuneAndFreeze(t *testing.T) {
 				}
 			}
 			if last.Config.Pretrained != "sum" || !reflect.DeepEqual(last.Config.Frozen, frozen) {
-				t.Errorf("the checkpoint tells of %+v", last.Config)
+				t.Errorf("the checkpoint holds %+v", last.Config)
 			}
 		})
 	}
@@ -165,15 +165,15 @@ func TestFineTuneAndFreeze(t *testing.T) {
 	}
 }
 
-// everything is a training that uses all options at once.
+// everything is a training that uses all options at the same time.
 func everything(c *checkpoint.Config) {
 	c.StepsPerEpoch, c.Patience, c.Schedule, c.MinRate, c.CrackWeight, c.Frozen = 5, 15, checkpoint.Plateau, 1e-5, 1.5, []string{"conv1"}
 }
 
 const killedEpochs = 40
 
-// Kill -9 at any moment, again and again, and the training ends with the weights of one that was
-// left alone.
+// A training that is killed with SIGKILL at any moment, several times, ends with the weights of an
+// uninterrupted one.
 func TestKilledAtAnyMoment(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	rng := rand.New(rand.NewPCG(uint64(os.Getpid()), 1))
@@ -189,8 +189,8 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		// It tells of every batch, and before and after each save; it dies after a random one of
-		// these words.
+		// The child prints a line for every batch, and before and after each save. It is killed
+		// after a random line.
 		words, life := bufio.NewScanner(out), rng.IntN(60)
 		for words.Scan() && words.Text() != "done" {
 			if life--; life == 0 {
@@ -203,7 +203,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 			break
 		}
 		if life > 0 {
-			t.Fatalf("the child failed by itself: %v", err)
+			t.Fatalf("the child failed without a kill: %v", err)
 		}
 	}
 	_, want := history(t, start(t, killedEpochs, everything))
@@ -214,7 +214,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	defer run.Close()
 	t.Logf("%d kills on the way to %d epochs", kills, last.Epoch)
 	if last.Epoch != want.Epoch || last.BestEpoch != want.BestEpoch || best.Epoch != want.BestEpoch {
-		t.Errorf("%d epochs, best %d (file %d); left alone %d, best %d", last.Epoch, last.BestEpoch, best.Epoch, want.Epoch, want.BestEpoch)
+		t.Errorf("%d epochs, best %d (file %d); uninterrupted %d, best %d", last.Epoch, last.BestEpoch, best.Epoch, want.Epoch, want.BestEpoch)
 	}
 	if !reflect.DeepEqual(last.Params, want.Params) || !reflect.DeepEqual(last.Optimizer, want.Optimizer) {
 		t.Error("the killed training ended with other weights")
@@ -223,7 +223,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		w := want.History[i]
 		e.Seconds, w.Seconds = 0, 0
 		if e != w {
-			t.Errorf("epoch %+v, left alone %+v", e, w)
+			t.Errorf("epoch %+v, uninterrupted %+v", e, w)
 		}
 	}
 }

@@ -16,15 +16,15 @@ import (
 	"tirewatch/trainer/checkpoint"
 )
 
-// RunDir is a run folder: everything that a training leaves behind.
+// RunDir is a run folder. It holds everything that a training leaves on disk:
 //
-//	config.json   what was chosen
-//	metrics.csv   one line an epoch
-//	best.ckpt     the weights that did best on validation
-//	last.ckpt     the place to resume from
-//	report.html   what the best weights can do, with its pictures beside it; written by package report
+//	config.json   configuration of the training
+//	metrics.csv   one line per epoch
+//	best.ckpt     weights with the best validation result
+//	last.ckpt     state to resume from
+//	report.html   evaluation of the best weights, with images; written by package report
 //
-// One training at a time works in it, held by a lock on the folder's lock file.
+// One training at a time uses it: it holds a lock on the file "lock" in the folder.
 type RunDir struct {
 	Dir  string
 	lock *os.File
@@ -33,7 +33,7 @@ type RunDir struct {
 var (
 	// ErrRunExists marks a run folder that already holds a training.
 	ErrRunExists = errors.New("the run folder already holds a training")
-	// ErrRunBusy marks a run folder in which another training runs.
+	// ErrRunBusy marks a run folder that another training uses.
 	ErrRunBusy = errors.New("another training runs in this folder")
 	// ErrNoRun marks a folder without a training to resume.
 	ErrNoRun = errors.New("no training to resume in this folder")
@@ -55,8 +55,8 @@ func CreateRun(dir string) (*RunDir, error) {
 	return r, nil
 }
 
-// OpenRun opens the run folder of a training to resume, with its last checkpoint and, when an epoch
-// ended, its best.
+// OpenRun opens the run folder of a training to resume. It returns the last checkpoint and, when an
+// epoch has ended, the best one.
 func OpenRun(dir string) (r *RunDir, last, best *checkpoint.Checkpoint, err error) {
 	if _, err := os.Stat(filepath.Join(dir, "last.ckpt")); err != nil {
 		return nil, nil, nil, fmt.Errorf("%s: %w: %v", dir, ErrNoRun, err)
@@ -108,8 +108,8 @@ func (r *RunDir) WriteConfig(c checkpoint.Config) error {
 	return durable.WriteFile(r.path("config.json"), append(data, '\n'), 0o644)
 }
 
-// Save writes the checkpoints and the metrics. The last checkpoint goes last: it names the best
-// epoch, whose file then exists, and the metrics can be made from it again.
+// Save writes the checkpoints and the metrics. The best checkpoint is written before the last one,
+// which names it. The metrics can be written again from the last one.
 func (r *RunDir) Save(last, best *checkpoint.Checkpoint) error {
 	if best != nil {
 		if err := checkpoint.Write(r.BestPath(), best); err != nil {

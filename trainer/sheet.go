@@ -12,22 +12,22 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// The sheet's measures: sheetRows images, each with its first sheetShowings showings beside it; the
+// Layout of the sheet: sheetRows images, each with its first sheetVersions augmented versions. The
 // larger side of each is sheetCell px.
 const (
 	sheetRows     = 6
-	sheetShowings = 7
+	sheetVersions = 7
 	sheetCell     = 160
 	sheetGap      = 4
 )
 
-// AugmentationSheet draws a page of samples: in each row on the left a training image as it is,
-// beside it what the network is shown of it in the first passes. These are the very pictures of a
-// training with cfg, not similar ones. Cracked and sound tires take turns.
+// AugmentationSheet draws a page of samples. Each row starts with a training image, unchanged;
+// beside it is what the network sees of it in the first passes. They are exactly the images of a
+// training with cfg. Cracked and sound tires alternate.
 func AugmentationSheet(cfg checkpoint.Config, spec preprocess.Spec, train []Sample) (*image.Gray, error) {
 	rows := sheetImages(train)
 	cell := image.Pt(sheetCell*spec.Width/max(spec.Width, spec.Height), sheetCell*spec.Height/max(spec.Width, spec.Height))
-	sheet := image.NewGray(image.Rect(0, 0, (sheetShowings+1)*(cell.X+sheetGap)+2*sheetGap, len(rows)*(cell.Y+sheetGap)+sheetGap))
+	sheet := image.NewGray(image.Rect(0, 0, (sheetVersions+1)*(cell.X+sheetGap)+2*sheetGap, len(rows)*(cell.Y+sheetGap)+sheetGap))
 	draw.Draw(sheet, sheet.Rect, image.NewUniform(color.White), image.Point{}, draw.Src)
 	pixels := make([]float32, spec.Size())
 	for row, i := range rows {
@@ -35,7 +35,7 @@ func AugmentationSheet(cfg checkpoint.Config, spec preprocess.Spec, train []Samp
 		if err != nil {
 			return nil, fmt.Errorf("draw %s: %w", train[i].Name, err)
 		}
-		for k := range sheetShowings + 1 {
+		for k := range sheetVersions + 1 {
 			t := augment.Identity(spec.Width, spec.Height)
 			x := sheetGap
 			if k > 0 {
@@ -50,7 +50,7 @@ func AugmentationSheet(cfg checkpoint.Config, spec preprocess.Spec, train []Samp
 	return sheet, nil
 }
 
-// sheetImages picks images spread over the set, the classes in turn.
+// sheetImages picks images spread over the set, alternating between the classes.
 func sheetImages(train []Sample) []int {
 	var of [2][]int
 	for i, s := range train {
@@ -65,8 +65,8 @@ func sheetImages(train []Sample) []int {
 	return picked
 }
 
-// shrink draws w x h pixels, values 0 to 1, into dst, each of its pixels the mean of those that
-// fall on it; a small picture grows instead.
+// shrink draws w x h pixels, values 0 to 1, into dst. Each pixel of dst is the mean of the pixels
+// that fall on it. A smaller image is enlarged instead.
 func shrink(dst *image.Gray, pixels []float32, w, h int) {
 	size := dst.Rect.Size()
 	for y := range size.Y {

@@ -11,11 +11,11 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// The sheet shows images as they are and, beside them, other ones; without augmentation a row is
-// one picture eight times.
+// The sheet shows each image unchanged and, beside it, changed versions. Without augmentation a row
+// is the same image eight times.
 func TestAugmentationSheet(t *testing.T) {
-	// Tiles of 160 px and gaps of 4, as sheet.go draws them; images of that size are neither shrunk
-	// nor grown.
+	// Cells of 160 px and gaps of 4, as in sheet.go. Images of that size are neither shrunk nor
+	// enlarged.
 	wide := preprocess.Spec{Width: 160, Height: 80, Filter: preprocess.FilterTriangle}
 	var train []trainer.Sample
 	for i := range 9 {
@@ -47,7 +47,7 @@ func TestAugmentationSheet(t *testing.T) {
 		return out
 	}
 	changed := sheet(config(1))
-	for row, i := range []int{0, 1, 3, 4, 6, 7} { // crack and sound in turn, spread over each class
+	for row, i := range []int{0, 1, 3, 4, 6, 7} { // crack and sound alternating, spread over each class
 		for column := range 8 {
 			if got := tile(plain.Pix, row, column); !bytes.Equal(got, load(t, train[i])) {
 				t.Errorf("not augmented, row %d, column %d: not image %d", row, column, i)

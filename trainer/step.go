@@ -11,8 +11,8 @@ import (
 )
 
 // Stepper is the innermost loop of a training: it runs a batch forward and backward on all cores,
-// and Adam takes one step. A Trainer holds one; it stands alone so that a measurement or a
-// comparison runs the same code on images of its own. It is owned by one goroutine.
+// and Adam takes one step. A Trainer holds one. It is a type of its own so that measurements and
+// comparisons can run the same code on other images. It is owned by one goroutine.
 type Stepper struct {
 	Adam *optim.Adam
 
@@ -28,27 +28,28 @@ type stepWorker struct {
 }
 
 // shards is the number of parts that a batch is cut into. Each part sums its gradients in the order
-// of its images, and the parts are added in order, so the result does not depend on how many cores
-// compute them.
+// of its images, and the parts are added in order. So the result does not depend on the number of
+// cores.
 const shards = 16
 
-// part is what one shard of a batch contributes.
+// part is the contribution of one shard of a batch.
 type part struct {
 	grads nn.Gradients
 	loss  float64
 	right int
-	err   error // of an example that could not be made
+	err   error // from an example that could not be made
 }
 
 // Example is one image of a batch.
 type Example struct {
 	X      []float32 // live part of the image, values 0 to 1 (nn.Net.LiveInput)
 	Crack  bool
-	Weight float64    // how much its loss counts; 1 as a rule
+	Weight float64    // weight of its loss; usually 1
 	RNG    *rand.Rand // draws the dropout
 }
 
-// NewStepper makes the loop for a network, with a worker for each core. Freeze layers before.
+// NewStepper makes the loop for a network, with a worker for each core. Freeze layers before this
+// call.
 func NewStepper(net *nn.Net) *Stepper {
 	s := &Stepper{Adam: optim.NewAdam(net.Tensors()), net: net}
 	for range runtime.GOMAXPROCS(0) {
@@ -60,10 +61,10 @@ func NewStepper(net *nn.Net) *Stepper {
 	return s
 }
 
-// Step takes one step of the optimizer on n examples. get makes example i, in x or in memory of its
-// own; it is called for several i at a time, each on another core, counted from 0 to below
-// GOMAXPROCS. Step returns the sum of the losses and how many examples were classified right, as
-// seen in training. After an error of get the weights are as they were.
+// Step takes one optimizer step on n examples. get makes example i, in x or in its own memory. It
+// is called for several i at the same time, each on another core (0 to below GOMAXPROCS). Step
+// returns the sum of the losses and how many examples were classified correctly, with dropout and
+// augmentation. If get fails, the weights are unchanged.
 func (s *Stepper) Step(n int, get func(core, i int, x []float32) (Example, error)) (loss float64, right int, err error) {
 	parallel(len(s.workers), shards, func(core, shard int) {
 		w, p := &s.workers[core], &s.parts[shard]
@@ -106,7 +107,7 @@ func label(crack bool) float64 {
 	return 0
 }
 
-// parallel calls do for 0..n-1, each on some core, counted from 0.
+// parallel calls do for 0..n-1, each on one of the cores, counted from 0.
 func parallel(cores, n int, do func(core, i int)) {
 	var next atomic.Int64
 	var wg sync.WaitGroup

@@ -2,12 +2,12 @@
 //
 //	images -> split -> augment -> TRAIN -> checkpoint -> calibrate, quantize -> signed bundle
 //
-// The training of the thesis: Adam, binary cross-entropy, dropout, batches of 64, every image
-// augmented afresh in every epoch, and the weights kept that do best on validation images. The same
-// configuration and images give the same weights, whatever the number of cores, and an interrupted
-// training resumes as if it had not been.
+// Training follows the thesis: Adam, binary cross-entropy, dropout, batches of 64, new random
+// augmentation of every image in every epoch. The weights with the best validation result are kept.
+// The same configuration and images give the same weights on any number of cores. An interrupted
+// training resumes and ends with the weights of an uninterrupted one.
 //
-// Newcomers need New, FineTune or Resume, then Trainer.Run.
+// Start with [New], [FineTune] or [Resume], then [Trainer.Run].
 package trainer
 
 import (
@@ -28,34 +28,34 @@ import (
 
 // Sample is one preprocessed image with its label.
 type Sample struct {
-	Pix   pixels.Image // as preprocess.Spec.Apply made it
+	Pix   pixels.Image // made by preprocess.Spec.Apply
 	Crack bool
-	Name  string // of the file, for people; training does not read it
+	Name  string // file name, for messages only
 }
 
-// Trainer holds a training under way. It is owned by one goroutine.
+// Trainer holds a running training. It is owned by one goroutine.
 type Trainer struct {
-	state *checkpoint.Checkpoint // Params and Optimizer are filled when a checkpoint is taken
-	best  *checkpoint.Checkpoint // nil before the first epoch ended
+	state *checkpoint.Checkpoint // Params and Optimizer are filled in when a checkpoint is taken
+	best  *checkpoint.Checkpoint // nil before the first epoch ends
 
 	train, val []Sample
 	net        *nn.Net
 	stepper    *Stepper
 	cores      []core
 
-	weights [2]float64 // of a sound and a cracked tire's loss
+	weights [2]float64 // loss weight of a sound and of a cracked tire
 	passes  passes
 
-	saving chan error // gives how the save under way ended; nil when none is
+	saving chan error // receives the result of the running save; nil when none runs
 }
 
-// core is the memory of one core beside the stepper's.
+// core is the memory of one core, in addition to the stepper's.
 type core struct {
 	predict *nn.Predictor
-	pix     []byte // one image as it was kept
+	pix     []byte // one image as stored
 }
 
-// New starts a training of fresh weights.
+// New starts a training with fresh weights.
 func New(cfg checkpoint.Config, g *graph.Graph, spec preprocess.Spec, train, val []Sample) (*Trainer, error) {
 	net, err := nn.New(g, rand.New(stream(cfg.Seed, streamInit, 0, 0)))
 	if err != nil {
@@ -65,8 +65,8 @@ func New(cfg checkpoint.Config, g *graph.Graph, spec preprocess.Spec, train, val
 	return start(state, net, train, val)
 }
 
-// FineTune starts a training from the weights of a checkpoint of the same network and
-// preprocessing, on other images as a rule. cfg.Frozen names the layers that keep their weights.
+// FineTune starts a training from the weights of a checkpoint, usually on other images. Network and
+// preprocessing are those of the checkpoint. cfg.Frozen names the layers that keep their weights.
 func FineTune(cfg checkpoint.Config, from *checkpoint.Checkpoint, train, val []Sample) (*Trainer, error) {
 	net, err := from.Net()
 	if err != nil {
@@ -77,7 +77,7 @@ func FineTune(cfg checkpoint.Config, from *checkpoint.Checkpoint, train, val []S
 }
 
 // Resume continues a training from its last checkpoint, on the same images. best is the best
-// checkpoint so far, nil when there is none yet.
+// checkpoint so far, or nil before the first epoch ends.
 func Resume(last, best *checkpoint.Checkpoint, train, val []Sample) (*Trainer, error) {
 	net, err := last.Net()
 	if err != nil {
@@ -114,11 +114,11 @@ func start(state *checkpoint.Checkpoint, net *nn.Net, train, val []Sample) (*Tra
 	return t, nil
 }
 
-// ErrTooFew marks a data set that nothing can be learned from.
+// ErrTooFew marks a data set that is too small to learn from.
 var ErrTooFew = errors.New("too few images")
 
-// checkSamples requires both classes in both parts: without them neither the loss nor the accuracy
-// means anything.
+// checkSamples requires both classes in both parts. Otherwise neither the loss nor the accuracy has
+// a meaning.
 func checkSamples(spec preprocess.Spec, train, val []Sample) error {
 	for _, p := range []struct {
 		name    string
@@ -134,21 +134,21 @@ func checkSamples(spec preprocess.Spec, train, val []Sample) error {
 			}
 		}
 		if cracks == 0 || cracks == len(p.samples) {
-			return fmt.Errorf("%w: the %s part has %d cracked and %d sound tires, both are needed", ErrTooFew, p.name, cracks, len(p.samples)-cracks)
+			return fmt.Errorf("%w: the %s part has %d cracked and %d sound tires, but needs both", ErrTooFew, p.name, cracks, len(p.samples)-cracks)
 		}
 	}
 	return nil
 }
 
-// maxLoss is the mean loss, nats, from which a training counts as exploded. Guessing costs 0.7; a
-// network that is wrong by 10,000 is surer of its errors than any that can be mended, long before a
-// number overflows.
+// maxLoss is the mean loss, in nats, above which a training counts as diverged. Guessing costs 0.7.
+// At 10,000 the network is so sure of its errors that no training repairs it, and this is long
+// before a number overflows.
 const maxLoss = 1e4
 
-// exploded tells whether a sum of losses over n images is no number or beyond maxLoss.
+// exploded reports whether a sum of losses over n images is NaN or above maxLoss.
 func exploded(loss float64, n int) bool { return !(loss <= maxLoss*float64(n)) }
 
-// DivergedError says that the loss exploded or a weight is no number any more: the weights are
+// DivergedError says that the loss diverged or that a weight became NaN. The current weights are
 // lost, the best checkpoint is not.
 type DivergedError struct {
 	Epoch int
@@ -156,29 +156,29 @@ type DivergedError struct {
 }
 
 func (e *DivergedError) Error() string {
-	return fmt.Sprintf("training diverged in epoch %d at learning rate %g: the loss exploded or a weight is no number any more", e.Epoch, e.Rate)
+	return fmt.Sprintf("training diverged in epoch %d at learning rate %g: the loss exploded or a weight became NaN", e.Epoch, e.Rate)
 }
 
-// Observer is told how a training proceeds. Batch and Epoch are called on the goroutine of Run. Any
-// field may be nil.
+// Observer receives the progress of a training. Batch and Epoch are called on the goroutine of Run.
+// Any field may be nil.
 type Observer struct {
-	Batch func(epoch, images, of int)         // after each batch: images of the epoch done
+	Batch func(epoch, images, of int)         // after each batch: images done in this epoch
 	Epoch func(e checkpoint.Epoch, best bool) // after each epoch
 
-	// Save is called after each epoch, and when ctx ends; best is nil when unchanged. It runs
-	// beside the next epoch, one call at a time, and never after Run returned. Its error ends the
-	// training; nothing is saved after it.
+	// Save is called after each epoch, and when ctx ends; best is nil when unchanged. It runs in
+	// parallel with the next epoch, one call at a time, and never after Run has returned. Its error
+	// ends the training, and nothing is saved after it.
 	Save func(last, best *checkpoint.Checkpoint) error
 }
 
-// Stalled tells whether the patience of the configuration is at its end.
+// Stalled reports whether the patience of the configuration is used up.
 func (t *Trainer) Stalled() bool {
 	patience := t.state.Config.Patience
 	return patience > 0 && t.state.Epoch-t.state.BestEpoch >= patience
 }
 
-// Run trains until all epochs are done, the patience is at its end, or ctx ends. When ctx ends it
-// saves the place inside the epoch and returns ctx's error.
+// Run trains until all epochs are done, the patience is used up, or ctx ends. When ctx ends, it
+// saves the position inside the epoch and returns ctx's error.
 func (t *Trainer) Run(ctx context.Context, o Observer) error {
 	for t.state.Epoch < t.state.Config.Epochs && !t.Stalled() {
 		err := t.epoch(ctx, o)
@@ -192,13 +192,13 @@ func (t *Trainer) Run(ctx context.Context, o Observer) error {
 	return t.saved()
 }
 
-// Best gives the checkpoint that did best on validation, nil before the first epoch ended.
+// Best returns the checkpoint with the best validation result, nil before the first epoch ends.
 func (t *Trainer) Best() *checkpoint.Checkpoint { return t.best }
 
-// History gives the finished epochs.
+// History returns the finished epochs.
 func (t *Trainer) History() []checkpoint.Epoch { return t.state.History }
 
-// epoch runs the rest of the epoch under way and validates.
+// epoch runs the rest of the current epoch and validates.
 func (t *Trainer) epoch(ctx context.Context, o Observer) error {
 	cfg, p := &t.state.Config, &t.state.Partial
 	number := t.state.Epoch + 1
@@ -253,8 +253,8 @@ func (t *Trainer) epoch(ctx context.Context, o Observer) error {
 	return t.save(o, better)
 }
 
-// betterThan compares two epochs by validation accuracy and, where a small validation set gives the
-// same, by loss.
+// betterThan compares two epochs by validation accuracy. Equal accuracies are common with a small
+// validation set, and then the lower loss wins.
 func betterThan(a, b checkpoint.Epoch) bool {
 	if a.ValAccuracy != b.ValAccuracy {
 		return a.ValAccuracy > b.ValAccuracy
@@ -262,11 +262,11 @@ func betterThan(a, b checkpoint.Epoch) bool {
 	return a.ValLoss < b.ValLoss
 }
 
-// save takes a checkpoint and begins to hand it to the observer; saved and saveFailed tell how that
-// ended. The training goes on meanwhile: it works on memory of its own, and killed before the
-// checkpoint is on the disk it resumes from the one before and comes to the same weights. It
-// returns the error of the save before, which must have ended well: a last checkpoint may not name
-// a best one that was never written.
+// save takes a checkpoint and starts to pass it to the observer; saved and saveFailed return the
+// result. Training continues meanwhile, on its own memory. If it is killed before the checkpoint is
+// on disk, it resumes from the previous one and reaches the same weights. save first waits for the
+// previous save and returns its error: a last checkpoint must not name a best one that was never
+// written.
 func (t *Trainer) save(o Observer, better bool) error {
 	if err := t.saved(); err != nil {
 		return err
@@ -289,7 +289,7 @@ func (t *Trainer) save(o Observer, better bool) error {
 	return nil
 }
 
-// saved waits for the save under way and returns its error.
+// saved waits for the running save and returns its error.
 func (t *Trainer) saved() error {
 	if t.saving == nil {
 		return nil
@@ -299,11 +299,11 @@ func (t *Trainer) saved() error {
 	return err
 }
 
-// saveFailed returns the error of a save that has ended, so that a full disk is told of at once and
-// not at the end of a long epoch.
+// saveFailed returns the error of a save that has ended, so that a full disk is reported at once
+// and not at the end of a long epoch.
 func (t *Trainer) saveFailed() error {
 	select {
-	case err := <-t.saving: // never, when it is nil
+	case err := <-t.saving: // blocks when saving is nil
 		t.saving = nil
 		return err
 	default:
@@ -320,8 +320,9 @@ func copyParams(ps []nn.Param) []nn.Param {
 	return out
 }
 
-// batch takes one step of the optimizer on the drawn images. It returns the sum of their losses and
-// how many were classified right, as seen in training. After an error the weights are as they were.
+// batch takes one optimizer step on the drawn images. It returns the sum of their losses and how
+// many were classified correctly, with dropout and augmentation. On error the weights are
+// unchanged.
 func (t *Trainer) batch(images []drawn) (loss float64, right int, err error) {
 	return t.stepper.Step(len(images), func(core, i int, x []float32) (Example, error) { return t.example(core, x, images[i]) })
 }
@@ -338,14 +339,15 @@ func (t *Trainer) example(core int, x []float32, d drawn) (Example, error) {
 	return Example{X: x, Crack: s.Crack, Weight: t.weights[class(s)], RNG: rng}, nil
 }
 
-// Validate gives the mean loss and the accuracy on the validation images with the weights as they
-// are.
+// Validate returns the mean loss and the accuracy on the validation images with the current
+// weights.
 func (t *Trainer) Validate() (loss, accuracy float64, err error) {
 	loss, right, err := t.validate()
 	return loss / float64(len(t.val)), float64(right) / float64(len(t.val)), err
 }
 
-// validate gives the sum of the losses and the number of right answers on the validation images.
+// validate returns the sum of the losses and the number of correct answers on the validation
+// images.
 func (t *Trainer) validate() (loss float64, right int, err error) {
 	logits, errs := make([]float64, len(t.val)), make([]error, len(t.val))
 	parallel(len(t.cores), len(t.val), func(core, i int) {
@@ -369,8 +371,8 @@ func (t *Trainer) validate() (loss float64, right int, err error) {
 	return loss, right, nil
 }
 
-// Purposes of random streams: each use of randomness has a stream of its own, so that none depends
-// on how often another was asked.
+// Purposes of random streams. Each use of randomness has its own stream, so that none depends on
+// how often another one was used.
 const (
 	streamInit = iota + 1
 	streamShuffle

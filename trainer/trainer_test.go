@@ -27,7 +27,8 @@ const side = 31
 
 var spec = preprocess.Spec{Width: side, Height: side, Filter: preprocess.FilterTriangle}
 
-// tiny is the thesis network in small: two convolutions with pools, a hidden layer with dropout.
+// tiny is a small version of the thesis network: two convolutions with pools, a hidden layer with
+// dropout.
 func tiny() *graph.Graph {
 	conv := func(name string, filters int) graph.Layer {
 		return graph.Layer{Kind: graph.Conv2D, Name: name, Filters: filters, Kernel: 3, Stride: 2, Padding: graph.Valid, Activation: graph.ReLU}
@@ -42,8 +43,8 @@ func tiny() *graph.Graph {
 	}}
 }
 
-// drawn makes n images of noise, every other one with a dark line across it: a crack in any
-// direction.
+// drawn makes n noise images. Every second one has a dark line across it in a random direction: a
+// crack.
 func drawn(n int, seed uint64) []trainer.Sample {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	samples := make([]trainer.Sample, n)
@@ -66,7 +67,7 @@ func drawn(n int, seed uint64) []trainer.Sample {
 	return samples
 }
 
-// load gives the bytes of a sample.
+// load returns the bytes of a sample.
 func load(t *testing.T, s trainer.Sample) []byte {
 	t.Helper()
 	pix, err := s.Pix.Load(nil)
@@ -102,8 +103,8 @@ func history(t *testing.T, tr *trainer.Trainer) (epochs []checkpoint.Epoch, last
 	return epochs, last
 }
 
-// Ten losses guard the whole trainer: initial weights, shuffling, augmentation, dropout, gradients
-// and Adam. A tolerance is left for CPUs without fused multiply-add.
+// Ten fixed losses guard the whole trainer: initial weights, shuffling, augmentation, dropout,
+// gradients and Adam. The tolerance is for CPUs without fused multiply-add.
 func TestTenFixedLosses(t *testing.T) {
 	want := []float64{0.682792, 0.653915, 0.632060, 0.571480, 0.511427, 0.448987, 0.419939, 0.325170, 0.266140, 0.199111}
 	epochs, _ := history(t, newTrainer(t, 10))
@@ -114,7 +115,7 @@ func TestTenFixedLosses(t *testing.T) {
 	}
 }
 
-// It learns: images it never saw are classified right.
+// The trainer learns: new images are classified correctly.
 func TestLearns(t *testing.T) {
 	tr := newTrainer(t, 40)
 	history(t, tr)
@@ -124,7 +125,7 @@ func TestLearns(t *testing.T) {
 	}
 }
 
-// The same seed gives the same bytes, on one core and on many.
+// The same seed gives the same bytes on one core and on many.
 func TestDeterministicOnAnyNumberOfCores(t *testing.T) {
 	_, first := history(t, newTrainer(t, 2))
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
@@ -150,7 +151,7 @@ func stored(t *testing.T, samples []trainer.Sample) ([]trainer.Sample, *pixels.S
 	return samples, store
 }
 
-// A set that does not fit in memory gives the weights of one that does.
+// A set that does not fit in memory gives the same weights as one that fits.
 func TestStreamsTheSame(t *testing.T) {
 	wantEpochs, want := history(t, newTrainer(t, 2))
 	train, _ := stored(t, drawn(100, 1))
@@ -165,7 +166,8 @@ func TestStreamsTheSame(t *testing.T) {
 	}
 }
 
-// An image that cannot be read back ends the training and is named; what was saved before stays.
+// An image that cannot be read back ends the training, and the error names it. Earlier checkpoints
+// stay.
 func TestLostImages(t *testing.T) {
 	for name, lose := range map[string]func(train, val *pixels.Store){
 		"train on image":    func(train, val *pixels.Store) { train.Close() },
@@ -195,8 +197,8 @@ func TestLostImages(t *testing.T) {
 	}
 }
 
-// A training that is stopped inside an epoch and resumed from its file ends with the weights of one
-// that never stopped.
+// A training that stops inside an epoch and resumes from its file ends with the weights of an
+// uninterrupted one.
 func TestResumeIsExact(t *testing.T) {
 	_, want := history(t, newTrainer(t, 3))
 
@@ -243,8 +245,8 @@ func TestResumeIsExact(t *testing.T) {
 	}
 }
 
-// A checkpoint is written while the next epoch trains, yet never two at a time, and Run has not
-// returned before the last is. What was handed to Save does not change under it.
+// A checkpoint is written while the next epoch trains, but never two at the same time, and Run
+// returns only after the last one. What Save received does not change afterwards.
 func TestSaveBesideTraining(t *testing.T) {
 	var want []*checkpoint.Checkpoint
 	if err := newTrainer(t, 3).Run(t.Context(), trainer.Observer{Save: func(last, _ *checkpoint.Checkpoint) error {
@@ -270,7 +272,7 @@ func TestSaveBesideTraining(t *testing.T) {
 			}
 			defer writing.Add(-1)
 			before, err := checkpoint.Encode(last)
-			for last.Epoch < 3 && <-begun <= last.Epoch { // until the next epoch is under way
+			for last.Epoch < 3 && <-begun <= last.Epoch { // until the next epoch has started
 			}
 			after, err2 := checkpoint.Encode(last)
 			if err := errors.Join(err, err2); err != nil {
@@ -284,7 +286,7 @@ func TestSaveBesideTraining(t *testing.T) {
 		},
 	})
 	if err != nil || len(got) != 3 || writing.Load() != 0 {
-		t.Fatalf("error %v, %d saves, %d of them under way", err, len(got), writing.Load())
+		t.Fatalf("error %v, %d saves, %d of them running", err, len(got), writing.Load())
 	}
 	for i := range got {
 		if !reflect.DeepEqual(got[i].Params, want[i].Params) {
@@ -293,8 +295,8 @@ func TestSaveBesideTraining(t *testing.T) {
 	}
 }
 
-// A checkpoint that could not be written ends the training in the next epoch, and nothing is
-// written after it: not when Ctrl-C comes at the same time, either.
+// A checkpoint that could not be written ends the training in the next epoch. Nothing is written
+// after it, even when Ctrl-C arrives at the same time.
 func TestFailedSaveEndsTraining(t *testing.T) {
 	broken := errors.New("the disk is gone")
 	for name, stop := range map[string]bool{"alone": false, "with Ctrl-C": true} {
@@ -319,7 +321,7 @@ func TestFailedSaveEndsTraining(t *testing.T) {
 			},
 		})
 		cancel()
-		// 3 when word of the error came late
+		// 3 when the error arrived late
 		if !errors.Is(err, broken) || saves != 2 || ended > 3 {
 			t.Errorf("%s: error %v after %d saves and %d epochs, want the disk's after 2 and 2", name, err, saves, ended)
 		}
@@ -327,7 +329,7 @@ func TestFailedSaveEndsTraining(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	sound := func() []trainer.Sample { // the odd ones
+	sound := func() []trainer.Sample { // odd indexes
 		var s []trainer.Sample
 		for i, d := range drawn(20, 1) {
 			if i%2 == 1 {
@@ -366,7 +368,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// A learning rate that explodes is noticed, and what was best before remains.
+// Divergence from a high learning rate is noticed, and the earlier best checkpoint remains.
 func TestDivergence(t *testing.T) {
 	cfg := config(50)
 	cfg.Rate = 1e30
