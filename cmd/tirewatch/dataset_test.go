@@ -81,7 +81,7 @@ func TestDatasetErrors(t *testing.T) {
 		args []string
 		says string
 	}{
-		{"check of no data set", []string{"check", dir}, "accepted are"},
+		{"check of no data set", []string{"check", dir}, "accepted layouts"},
 		{"check of one class", []string{"check", filepath.Dir(one)}, "cannot be used"},
 		{"check of one class as JSON", []string{"check", "--json", filepath.Dir(one)}, "cannot be used"},
 		{"split of one class", []string{"split", filepath.Dir(one), filepath.Join(dir, "new")}, "no normal images"},

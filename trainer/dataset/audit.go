@@ -9,36 +9,36 @@ import (
 	"strings"
 )
 
-// Audit is what Check finds out about a data set. Paths are relative to Dir, with "/"; lists are
-// sorted, so that the same files give the same report.
+// Audit is the result of Check. Paths are relative to Dir, with "/". Lists are sorted, so that the
+// same files give the same report.
 type Audit struct {
 	Dir     string      `json:"dir"`
 	Parts   []PartAudit `json:"parts"`
 	Damaged []Damage    `json:"damaged"` // image files that cannot be read
-	Other   []string    `json:"other"`   // files in class folders that have no image name
+	Other   []string    `json:"other"`   // files in class folders without an image extension
 
 	Width   Range   `json:"width_px"`
 	Height  Range   `json:"height_px"`
-	Sizes   []Tally `json:"sizes"`   // images of each size, the most frequent first
-	Formats []Tally `json:"formats"` // images of each file name extension
+	Sizes   []Tally `json:"sizes"`   // number of images of each size, the most frequent first
+	Formats []Tally `json:"formats"` // number of images of each file extension
 
-	Copies []Twin `json:"copies"`          // the same file twice
+	Copies []Twin `json:"copies"`          // pairs of identical files
 	Near   []Twin `json:"near_duplicates"` // see Twin
-	Groups int    `json:"groups"`          // groups that the pairs of both lists form
-	// images in the largest group, before a split limits it
+	Groups int    `json:"groups"`          // groups formed by the pairs of both lists
+	// images in the largest group, before a split limits its size
 	LargestOf int `json:"largest_group"`
 
-	Runs   int `json:"runs"`        // of a station, with two images or more: see run.go
-	Parted int `json:"runs_parted"` // of these on more than one side
+	Runs   int `json:"runs"`        // station runs of at least two images: see run.go
+	Parted int `json:"runs_parted"` // those on more than one side
 
-	// photographs of which there are two tiles or more: see tile.go
+	// photographs with at least two tiles: see tile.go
 	Tires       int `json:"tires"`
-	TiresParted int `json:"tires_parted"` // of these on more than one side
+	TiresParted int `json:"tires_parted"` // those on more than one side
 
-	Shortcuts []Shortcut `json:"shortcuts"` // what predicts the class although it is no crack
+	Shortcuts []Shortcut `json:"shortcuts"` // properties other than cracks that predict the class
 
 	Warnings []string `json:"warnings"`
-	// why nothing can be trained on this set; empty when it can
+	// why the set cannot be used for training; empty when it can
 	Unusable string `json:"unusable,omitempty"`
 }
 
@@ -55,7 +55,7 @@ type Damage struct {
 	Problem string `json:"problem"`
 }
 
-// Range is the spread of a length over the images.
+// Range is the spread of an image dimension.
 type Range struct {
 	Min    int `json:"min"`
 	Median int `json:"median"`
@@ -68,21 +68,20 @@ type Tally struct {
 	Count int    `json:"count"`
 }
 
-// Twin is a pair of images that show the same thing, or of which each shows at least half of the
-// other.
+// Twin is a pair of images with the same content, or where each shows at least half of the other.
 type Twin struct {
 	A           string  `json:"a"`
 	B           string  `json:"b"`
-	Correlation float64 `json:"correlation"` // of their detail, 1 is the most
-	Turned      bool    `json:"turned"`      // B must be mirrored or turned to lie on A
+	Correlation float64 `json:"correlation"` // correlation of their detail, at most 1
+	Turned      bool    `json:"turned"`      // B must be mirrored or turned to match A
 	Leak        bool    `json:"leak"`        // they are on different sides of the set
 	// they show the same view and have different labels
 	Contradiction bool `json:"contradiction"`
 }
 
-// Check reads every image and reports what would spoil a training: damaged files, imbalance,
+// Check reads every image and reports what could spoil a training: damaged files, imbalance,
 // near-duplicates across sides or with contradictory labels, shortcuts. A damaged file is part of
-// the report and no error; only the end of ctx is one. progress may be nil.
+// the report, not an error. Only the end of ctx is an error. progress may be nil.
 func Check(ctx context.Context, s *Set, progress func(done, total int)) (*Audit, error) {
 	var items []Item
 	var sideOf []string
@@ -101,7 +100,7 @@ func Check(ctx context.Context, s *Set, progress func(done, total int)) (*Audit,
 		return nil, err
 	}
 
-	// Lists that stay empty are [] in JSON and not null.
+	// Empty lists are [] in JSON, not null.
 	a := &Audit{Dir: s.Dir, Parts: []PartAudit{}, Damaged: []Damage{}, Other: []string{}, Sizes: []Tally{}, Formats: []Tally{},
 		Copies: []Twin{}, Near: []Twin{}, Shortcuts: []Shortcut{}, Warnings: []string{}}
 	for _, p := range s.Other {
@@ -151,7 +150,7 @@ func (a *Audit) countParts(s *Set, photos []photo, sideOf []string) {
 		part := &a.Parts[len(a.Parts)-1]
 		switch {
 		case p.err != nil:
-			// The error names the path that the caller knows; the report names it below Dir.
+			// The error has the path that the caller used; the report has the path below Dir.
 			problem := strings.TrimPrefix(p.err.Error(), p.item.Path+": ")
 			a.Damaged = append(a.Damaged, Damage{Path: s.Rel(p.item.Path), Problem: problem})
 		case p.item.Class == Crack:
@@ -162,7 +161,7 @@ func (a *Audit) countParts(s *Set, photos []photo, sideOf []string) {
 	}
 }
 
-// measure tells the sizes and formats of the readable images.
+// measure adds the sizes and formats of the readable images.
 func (a *Audit) measure(photos []photo) {
 	var widths, heights []int
 	sizes, formats := make(map[string]int), make(map[string]int)
@@ -178,7 +177,7 @@ func (a *Audit) measure(photos []photo) {
 	a.Sizes, a.Formats = append(a.Sizes, tallies(sizes)...), append(a.Formats, tallies(formats)...)
 }
 
-// format is the file name extension in one spelling.
+// format returns the file extension in one spelling.
 func format(path string) string {
 	switch ext := strings.TrimPrefix(strings.ToLower(filepath.Ext(path)), "."); ext {
 	case "jpeg", "jpe", "jfif":
@@ -207,37 +206,55 @@ func tallies(count map[string]int) []Tally {
 	return t
 }
 
-// Limits of the judgement.
+// Limits for the warnings.
 const (
-	minPerClass = 50  // fewer readable training images of a class teach little
-	maxRatio    = 3   // of the larger class to the smaller
+	minPerClass = 50  // readable training images of a class below which a model learns little
+	maxRatio    = 3   // larger class divided by smaller class
 	largeGroup  = 0.1 // share of all images in one group of near-duplicates
 )
 
-// judge turns the findings into warnings, the gravest first, and says whether the set can be used.
+// judge turns the findings into warnings, the most serious first, and says whether the set can be
+// used.
 func (a *Audit) judge(total int) {
-	warn := func(format string, args ...any) { a.Warnings = append(a.Warnings, fmt.Sprintf(format, args...)) }
 	if len(a.Parts) == 0 {
 		a.Unusable = "it has no images"
 		return
 	}
+	a.judgeParts()
+	a.judgePairs()
+	a.judgeContent(total)
+}
+
+// warn adds a warning.
+func (a *Audit) warn(format string, args ...any) {
+	a.Warnings = append(a.Warnings, fmt.Sprintf(format, args...))
+}
+
+// judgeParts checks that both classes are in each part, and that there is a training part.
+func (a *Audit) judgeParts() {
 	for _, p := range a.Parts {
-		if p.Normal == 0 || p.Crack == 0 {
-			missing := Normal
-			if p.Crack == 0 {
-				missing = Crack
-			}
-			if p.Name == PartTrain {
-				a.Unusable = fmt.Sprintf("training has no readable %s images; a classifier needs both classes", missing)
-			} else {
-				warn("%s has no readable %s images: its figures would say nothing about them", p.Name, missing)
-			}
+		if p.Normal > 0 && p.Crack > 0 {
+			continue
+		}
+		missing := Normal
+		if p.Crack == 0 {
+			missing = Crack
+		}
+		if p.Name == PartTrain {
+			a.Unusable = fmt.Sprintf("training has no readable %s images, but a classifier needs both classes", missing)
+		} else {
+			a.warn("%s has no readable %s images: it cannot measure that class", p.Name, missing)
 		}
 	}
 	if a.Parts[0].Name != PartTrain {
 		a.Unusable = "training has no images"
 	}
+}
 
+// judgePairs checks labels of the same view, and what must be on one side.
+func (a *Audit) judgePairs() {
+	const tooGood = "are on different sides, so test figures will be too good; " +
+		"split again with: tirewatch dataset split"
 	leaks, contradictions := 0, 0
 	for _, t := range slices.Concat(a.Copies, a.Near) {
 		if t.Leak {
@@ -248,37 +265,44 @@ func (a *Audit) judge(total int) {
 		}
 	}
 	if contradictions > 0 {
-		warn("%d pairs show the same view with different labels: one of each is wrong", contradictions)
+		a.warn("%d pairs show the same view with different labels: one label of each pair is wrong", contradictions)
 	}
 	if leaks > 0 {
-		warn("%d pairs of near-duplicates are on different sides: test figures will be better than the truth; split again with: tirewatch dataset split", leaks)
+		a.warn("%d pairs of near-duplicates "+tooGood, leaks)
 	}
 	if a.Parted > 0 {
-		warn("%d of a station's %d runs are on different sides: test figures will be better than the truth; split again with: tirewatch dataset split", a.Parted, a.Runs)
+		a.warn("%d of %d station runs "+tooGood, a.Parted, a.Runs)
 	}
 	if a.TiresParted > 0 {
-		warn("%d of %d tires in tiles have some on different sides: test figures will be better than the truth; split again with: tirewatch dataset split", a.TiresParted, a.Tires)
+		a.warn("%d of %d tires have tiles that "+tooGood, a.TiresParted, a.Tires)
 	}
+}
+
+// judgeContent checks what the training part can teach, and which files are left out. total is the
+// number of image files.
+func (a *Audit) judgeContent(total int) {
 	for _, s := range a.Shortcuts {
 		if s.Warn {
-			warn("%s alone predicts the class (%s, balanced accuracy %.2f): a network may learn that instead of cracks", s.Feature, s.Rule, s.Accuracy)
+			a.warn("%s alone predicts the class (%s, balanced accuracy %.2f): a network may learn that instead of cracks",
+				s.Feature, s.Rule, s.Accuracy)
 		}
 	}
 	if n := len(a.Damaged); n > 0 {
-		warn("%d of %d image files cannot be read; training leaves them out", n, total)
+		a.warn("%d of %d image files cannot be read; training leaves them out", n, total)
 	}
 	if p := a.Parts[0]; p.Name == PartTrain && a.Unusable == "" {
-		if n := min(p.Normal, p.Crack); n < minPerClass {
-			warn("only %d training images in the smaller class: expect little", n)
+		few, many := min(p.Normal, p.Crack), max(p.Normal, p.Crack)
+		if few < minPerClass {
+			a.warn("only %d training images in the smaller class: expect poor results", few)
 		}
-		if few, many := min(p.Normal, p.Crack), max(p.Normal, p.Crack); many > maxRatio*few {
-			warn("the classes are unbalanced, %d normal to %d crack: watch recall, not accuracy", p.Normal, p.Crack)
+		if many > maxRatio*few {
+			a.warn("the classes are imbalanced, %d normal to %d crack: judge by recall, not by accuracy", p.Normal, p.Crack)
 		}
 	}
 	if float64(a.LargestOf) > largeGroup*float64(total) && a.LargestOf > maxGroup(total) {
-		warn("the largest group of near-duplicates has %d images: a split cannot keep it together", a.LargestOf)
+		a.warn("the largest group of near-duplicates has %d images: a split cannot keep it together", a.LargestOf)
 	}
 	if n := len(a.Other); n > 0 {
-		warn("%d files in class folders have no image name and are left out", n)
+		a.warn("%d files in class folders have no image extension and are left out", n)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// audited opens and checks a folder; an empty class does not stand in the way.
+// audited opens and checks a folder. An empty class is allowed.
 func audited(t *testing.T, dir string) *Audit {
 	t.Helper()
 	s, err := Open(dir)
@@ -27,7 +27,7 @@ func audited(t *testing.T, dir string) *Audit {
 	return a
 }
 
-// One folder with everything that goes wrong in data sets.
+// One folder with every problem that a data set can have.
 func troubled(t *testing.T) string {
 	dir := t.TempDir()
 	for i := range 6 {
@@ -37,12 +37,12 @@ func troubled(t *testing.T) string {
 	save(t, dir, "testing/crack/new.png", photograph(200))
 	save(t, dir, "testing/normal/new.png", photograph(201))
 
-	save(t, dir, "testing/crack/leak.png", photograph(0)) // the file of training/crack/0.png
+	save(t, dir, "testing/crack/leak.png", photograph(0)) // the same file as training/crack/0.png
 	src := photograph(1)
-	// of crack/1.png
+	// a copy of crack/1.png
 	save(t, dir, "training/normal/mirrored.png", edit(src, func(x, y int) int { return int(src.GrayAt(127-x, y).Y) }))
 	old := photograph(100)
-	// of normal/0.jpg
+	// a copy of normal/0.jpg
 	save(t, dir, "testing/normal/again.png", edit(old, func(x, y int) int { return int(old.GrayAt(x, y).Y) + 9 }))
 	put(t, dir, "training/crack/empty.jpg", "")
 	put(t, dir, "training/normal/letter.jpg", "Dear customer")
@@ -85,7 +85,7 @@ func TestCheck(t *testing.T) {
 		t.Errorf("%d groups, largest %d", a.Groups, a.LargestOf)
 	}
 	for _, words := range []string{"1 pairs show the same view with different labels", "2 pairs of near-duplicates are on different sides",
-		"2 of 19 image files cannot be read", "only 6 training images", "1 files in class folders have no image name"} {
+		"2 of 19 image files cannot be read", "only 6 training images", "1 files in class folders have no image extension"} {
 		if !slices.ContainsFunc(a.Warnings, func(w string) bool { return strings.Contains(w, words) }) {
 			t.Errorf("no warning says %q: %q", words, a.Warnings)
 		}
@@ -93,14 +93,14 @@ func TestCheck(t *testing.T) {
 	if a.Unusable != "" {
 		t.Errorf("unusable: %s", a.Unusable)
 	}
-	for _, words := range []string{"training/crack/empty.jpg: empty file", "ON DIFFERENT SIDES", "DIFFERENT LABELS", "warning: "} {
+	for _, words := range []string{"training/crack/empty.jpg: empty file", "on different sides", "different labels", "warning: "} {
 		if !strings.Contains(a.Text(), words) {
 			t.Errorf("the text does not say %q:\n%s", words, a.Text())
 		}
 	}
 }
 
-// The same folder gives the same report, however the work is spread.
+// The same folder gives the same report, for any distribution of the work.
 func TestCheckIsDeterministic(t *testing.T) {
 	dir := troubled(t)
 	first, err := json.Marshal(audited(t, dir))
@@ -115,7 +115,7 @@ func TestCheckIsDeterministic(t *testing.T) {
 	}
 }
 
-// Crops with and without the crack are no contradiction; they only have to stay together.
+// Crops with and without the crack are not a contradiction; they only have to stay together.
 func TestOverlapIsNoContradiction(t *testing.T) {
 	dir := t.TempDir()
 	wall := scene(7, 200, 200)
@@ -149,14 +149,14 @@ func TestUnusable(t *testing.T) {
 				}
 			}
 			a := audited(t, dir)
-			if !strings.Contains(a.Unusable, c.says) || !strings.Contains(a.Text(), "UNUSABLE") {
+			if !strings.Contains(a.Unusable, c.says) || !strings.Contains(a.Text(), "unusable") {
 				t.Errorf("unusable: %q, want %q", a.Unusable, c.says)
 			}
 		})
 	}
 }
 
-// JSON lists are never null, so that a program can walk them without a check.
+// JSON lists are never null, so that a program can iterate over them without a check.
 func TestAuditJSON(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, "crack/notes.txt", "")
@@ -170,7 +170,7 @@ func TestAuditJSON(t *testing.T) {
 }
 
 func TestShortcuts(t *testing.T) {
-	// 20 of each class; the functions say what a photo looks like from outside.
+	// 20 images of each class; the functions set the properties of a photo.
 	set := func(change func(i int, p *photo)) []photo {
 		var photos []photo
 		for i := range 40 {
@@ -188,7 +188,7 @@ func TestShortcuts(t *testing.T) {
 		rule     string
 		warn     bool
 	}{
-		{"nothing to see", set(func(i int, p *photo) {}), "resolution", 0.5, "none", false},
+		{"no difference", set(func(i int, p *photo) {}), "resolution", 0.5, "none", false},
 		{"cracks are larger", set(func(i int, p *photo) {
 			if p.item.Class == Crack {
 				p.width, p.height = 200, 200
@@ -204,7 +204,7 @@ func TestShortcuts(t *testing.T) {
 				p.item.Path = "x.png"
 			}
 		}), "file format", 0.75, "crack when jpg", false},
-		{"one aspect is the middle of three", set(func(i int, p *photo) {
+		{"the middle one of three sizes", set(func(i int, p *photo) {
 			p.width = []int{80, 100, 120}[i%3]
 			if p.item.Class == Crack {
 				p.width = 100
@@ -218,7 +218,7 @@ func TestShortcuts(t *testing.T) {
 				t.Errorf("%+v, want %v, %s, %v", s, c.accuracy, c.rule, c.warn)
 			}
 			if !slices.IsSortedFunc(found, func(a, b Shortcut) int { return cmp.Compare(b.Accuracy, a.Accuracy) }) {
-				t.Errorf("not the best first: %+v", found)
+				t.Errorf("the best is not first: %+v", found)
 			}
 		})
 	}

@@ -1,14 +1,14 @@
-// Package dataset opens folders of labelled tire photographs, audits them and splits them without
+// Package dataset opens folders of labelled tire photographs, checks them and splits them without
 // leaks.
 //
 //	images -> DATASET (open, check, split) -> augment -> train -> checkpoint
 //
-// Photographs of one tire come in runs, and copies that were turned or mirrored stand beside their
-// originals. When one of a pair is trained on and the other tests, the test measures memory. So
-// every split here keeps near-duplicates on one side.
+// Photographs of one tire often follow each other, and turned or mirrored copies lie beside their
+// originals. When one of a pair is in training and the other in testing, the test measures memory.
+// So every split here keeps near-duplicates on one side.
 //
-// Newcomers need Open, which finds the images and their classes, and Set.Read, which reads them for
-// training; Reading.Validation holds back a part of them.
+// Start with [Open], which finds the images and their classes, and [Set.Read], which reads them for
+// training. [Reading.Validation] holds back a part of them.
 package dataset
 
 import (
@@ -17,8 +17,7 @@ import (
 	"fmt"
 )
 
-// Class is what a photograph shows. Crack is the positive class everywhere: the one that must not
-// be missed.
+// Class is what a photograph shows. Crack is the positive class everywhere.
 type Class uint8
 
 const (
@@ -26,7 +25,7 @@ const (
 	Crack
 )
 
-// Classes are all classes, in the order of their numbers.
+// Classes lists all classes in numerical order.
 var Classes = []Class{Normal, Crack}
 
 func (c Class) String() string {
@@ -44,36 +43,35 @@ func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
 // Item is one photograph with its label.
 type Item struct {
-	Path  string // can be opened as it stands: it begins with Set.Dir
+	Path  string // starts with Set.Dir, so it can be opened
 	Class Class
 }
 
-// Set is a data set on disk. The images are not read before they are needed; each part is sorted by
-// path.
+// Set is a data set on disk. Images are read only when needed. Each part is sorted by path.
 type Set struct {
 	Dir   string
 	Train []Item
-	Val   []Item // from a folder of its own; most sets have none and Validation splits it off
+	Val   []Item // from a validation folder; most sets have none, then Validation splits it off
 	Test  []Item
-	Other []string // paths in class folders that have no image name, hidden files left out
+	Other []string // files in class folders without an image extension; hidden files are not listed
 
-	// of the files, by path, as Fingerprint found them; nil before
+	// SHA-256 of the files, by path, as computed by Fingerprint; nil before
 	sums map[string][sha256.Size]byte
 }
 
-// Errors of Open and of the splits, for callers that branch.
+// Errors of Open and of the splits, for callers that handle them differently.
 var (
 	// ErrLayout marks a folder that does not look like a data set.
 	ErrLayout = errors.New("not a data set")
-	// ErrEmptyClass marks a part of a data set where one class has no image. It comes as an
+	// ErrEmptyClass marks a part of a data set in which one class has no image. The error is an
 	// *EmptyClassError.
 	ErrEmptyClass = errors.New("class without images")
 	// ErrTooFew marks a data set with too few independent images to split.
 	ErrTooFew = errors.New("too few images")
 )
 
-// EmptyClassError names the class that has no image. Open returns it together with the set, which
-// can still be audited.
+// EmptyClassError names the class without images. Open returns it together with the set, which can
+// still be checked.
 type EmptyClassError struct {
 	Part  string // PartTrain, PartVal or PartTest
 	Class Class
@@ -81,7 +79,7 @@ type EmptyClassError struct {
 }
 
 func (e *EmptyClassError) Error() string {
-	return fmt.Sprintf("%s: no %s images for %s; a classifier needs both classes", e.Dir, e.Class, e.Part)
+	return fmt.Sprintf("%s: no %s images for %s, but a classifier needs both classes", e.Dir, e.Class, e.Part)
 }
 
 func (e *EmptyClassError) Is(target error) bool { return target == ErrEmptyClass }
@@ -93,13 +91,13 @@ const (
 	PartTest  = "testing"
 )
 
-// Part is one side of a set, for code that treats all of them alike.
+// Part is one side of a set, for code that treats all sides the same.
 type Part struct {
 	Name  string
 	Items []Item
 }
 
-// Parts gives the sides that have images: training, validation, testing.
+// Parts returns the sides that have images: training, validation, testing.
 func (s *Set) Parts() []Part {
 	var parts []Part
 	for _, p := range []Part{{PartTrain, s.Train}, {PartVal, s.Val}, {PartTest, s.Test}} {
@@ -110,7 +108,7 @@ func (s *Set) Parts() []Part {
 	return parts
 }
 
-// Count gives the number of images of each class, indexed by Class.
+// Count returns the number of images of each class, indexed by Class.
 func Count(items []Item) [2]int {
 	var n [2]int
 	for _, it := range items {

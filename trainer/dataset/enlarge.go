@@ -13,11 +13,11 @@ import (
 	"tirewatch/vision/imagefile"
 )
 
-// ErrTestPart marks a folder that is the testing or validation side of a data set. What is measured
-// on must be real photographs, so nothing is made from it. It comes as a *TestPartError.
+// ErrTestPart marks a folder that is the testing or validation side of a data set. Test images must
+// be real photographs, so they are never changed. The error is a *TestPartError.
 var ErrTestPart = errors.New("test images are never augmented")
 
-// TestPartError names the folder and the side that it is.
+// TestPartError names the folder and its side.
 type TestPartError struct {
 	Dir  string
 	Part string // PartVal or PartTest
@@ -29,32 +29,32 @@ func (e *TestPartError) Error() string {
 
 func (e *TestPartError) Is(target error) bool { return target == ErrTestPart }
 
-// Variant makes copy number k, from 1, of an image: the content of the new file and its extension,
-// such as ".jpg". name is the image's path below Set.Dir.
+// Variant makes copy number k, counted from 1, of an image. It returns the content of the new file
+// and its extension, such as ".jpg". name is the image's path below Set.Dir.
 type Variant func(f *frame.Frame, name string, k int) (data []byte, ext string, err error)
 
-// Enlarged says what Enlarge wrote.
+// Enlarged is the result of Enlarge.
 type Enlarged struct {
-	Copied map[string][2]int // images that were copied, by part and Class
+	Copied map[string][2]int // copied images, by part and Class
 	Made   [2]int            // variants of training images, by Class
-	Bad    []error           // training images that cannot be read, each named; they are left out
+	Bad    []error           // one error per training image that cannot be read; such images are left out
 }
 
-// Enlarge writes the set to dst with copies-1 variants beside each training image:
+// Enlarge writes the set to dst, with copies-1 variants of each training image:
 //
 //	dst/training/{crack,normal}  with photo.jpg, photo~aug1.jpg, photo~aug2.jpg ...
-//	dst/testing, dst/validation  copied as they are, if the set has them
+//	dst/testing, dst/validation  copied unchanged, if the set has them
 //
-// Splits keep an image and its variants on one side, by these names. The set itself is only read.
-// dst must be missing or an empty folder outside the set; after an error it is as it was. Errors:
-// ErrTestPart when the set is itself the testing or validation side of another, ErrNotEmpty, those
-// of ctx, of variant and of the file system.
+// Splits recognise these names and keep an image and its variants on one side. The set itself is
+// only read. dst must be missing or an empty folder outside the set. After an error it is
+// unchanged. Errors: ErrTestPart when the set is itself the testing or validation side of another,
+// ErrNotEmpty, those of ctx, of variant and of the file system.
 func (s *Set) Enlarge(ctx context.Context, dst string, copies int, variant Variant, progress func(done, total int)) (*Enlarged, error) {
 	if err := refuseTestPart(s.Dir); err != nil {
 		return nil, err
 	}
 	if copies < 2 {
-		return nil, fmt.Errorf("enlarge %s: factor %d, want 2 or more", s.Dir, copies)
+		return nil, fmt.Errorf("enlarge %s: factor %d, want at least 2", s.Dir, copies)
 	}
 	if err := checkTarget(s.Dir, dst); err != nil {
 		return nil, err
@@ -131,7 +131,7 @@ func (s *Set) enlarge(ctx context.Context, dir string, copies int, variant Varia
 	return syncClassFolders(dir)
 }
 
-// refuseTestPart looks at the folder's name, as given and with links followed.
+// refuseTestPart checks the folder's name, as given and with links resolved.
 func refuseTestPart(dir string) error {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -155,23 +155,23 @@ func refuseTestPart(dir string) error {
 	return nil
 }
 
-// variantMark stands in the names of variants, before their number. "~" is rare in the names that
-// cameras give.
+// variantMark is part of the names of variants, before their number. Camera file names rarely
+// contain "~".
 const variantMark = "~aug"
 
-// origin gives the path without extension of the image that a variant was made from, of other
-// images their own.
+// origin returns the path, without extension, of the image that a variant was made from. For other
+// images it is their own path.
 func origin(path string) string {
 	dir, name := filepath.Split(path)
 	stem, _, _ := strings.Cut(strings.TrimSuffix(name, filepath.Ext(name)), variantMark)
 	return dir + stem
 }
 
-// isVariant tells by its name whether an image was made by Enlarge.
+// isVariant reports by its name whether an image was made by Enlarge.
 func isVariant(path string) bool { return strings.Contains(filepath.Base(path), variantMark) }
 
-// families pairs each variant with its origin, so that no split parts them: a picture turned by 30
-// degrees does not look like a near-duplicate, but it shows the same crack.
+// families pairs each variant with its origin, so that a split keeps them together. An image turned
+// by 30 degrees is not found as a near-duplicate, but it shows the same crack.
 func families(photos []photo) []pair {
 	var found []pair
 	first := make(map[string]int)

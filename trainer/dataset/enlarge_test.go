@@ -13,7 +13,7 @@ import (
 	"tirewatch/vision/frame"
 )
 
-// named is a variant that says what it was made from.
+// named is a variant whose content names its source.
 func named(f *frame.Frame, name string, k int) ([]byte, string, error) {
 	return fmt.Appendf(nil, "%s %d: %d x %d", name, k, f.Width, f.Height), ".png", nil
 }
@@ -37,7 +37,7 @@ func contents(t *testing.T, dir string) map[string]string {
 	return files
 }
 
-// source is a set with nested folders, a damaged file and a testing side.
+// source is a set with nested folders, a damaged file and a testing part.
 func source(t *testing.T) string {
 	dir := filepath.Join(t.TempDir(), "photos")
 	save(t, dir, "training/crack/a.jpg", photograph(1))
@@ -86,7 +86,7 @@ func TestEnlarge(t *testing.T) {
 		t.Errorf("%s was written too", name)
 	}
 	if len(e.Bad) != 1 || !strings.Contains(e.Bad[0].Error(), "broken.jpg") || e.Made != [2]int{2, 4} || e.Copied[PartTrain] != [2]int{1, 2} {
-		t.Errorf("told %+v", e)
+		t.Errorf("result %+v", e)
 	}
 	after := contents(t, src)
 	for name := range before {
@@ -125,7 +125,7 @@ func TestEnlargeRefuses(t *testing.T) {
 		variant Variant
 		want    error
 	}{
-		"the testing side":       {testSet, "new", t.Context(), named, ErrTestPart},
+		"the testing part":       {testSet, "new", t.Context(), named, ErrTestPart},
 		"a link to the same":     {linkSet, "new", t.Context(), named, ErrTestPart},
 		"a full folder":          {set, "full", t.Context(), named, ErrNotEmpty},
 		"a stop":                 {set, "new", stopped, named, context.Canceled},
@@ -150,14 +150,13 @@ func TestEnlargeRefuses(t *testing.T) {
 	}
 }
 
-// A photograph and what was made from it go to one side of every split, though they do not look
-// alike.
+// A photograph and its variants go to one side of every split, although they do not look similar.
 func TestSplitKeepsVariantsTogether(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 16 {
 		class := []string{"normal", "crack"}[i%2]
 		save(t, dir, fmt.Sprintf("%s/p%02d.jpg", class, i), photograph(uint64(i)))
-		for k := 1; k <= 2; k++ { // strangers by their looks
+		for k := 1; k <= 2; k++ { // variants that look different
 			save(t, dir, fmt.Sprintf("%s/p%02d~aug%d.png", class, i, k), photograph(uint64(100*k+i)))
 		}
 	}
@@ -175,18 +174,18 @@ func TestSplitKeepsVariantsTogether(t *testing.T) {
 		}
 		for _, v := range val {
 			if slices.ContainsFunc(train, func(it Item) bool { return origin(it.Path) == origin(v.Path) }) {
-				t.Errorf("seed %d: %s has relatives on the other side", seed, v.Path)
+				t.Errorf("seed %d: %s has variants or its original on the other side", seed, v.Path)
 			}
 		}
 	}
-	// A test measures photographs alone: four originals of sixteen, no variants.
+	// Only photographs are test images: four originals of sixteen, no variants.
 	dst := filepath.Join(t.TempDir(), "split")
 	d, err := set.Split(t.Context(), dst, SplitOptions{Seed: 1, Test: 0.25}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(d.Hold) != 4 || len(d.Keep) != 36 || slices.ContainsFunc(d.Hold, func(it Item) bool { return isVariant(it.Path) }) {
-		t.Errorf("%d images to test with, %d to train: %v", len(d.Hold), len(d.Keep), d.Hold)
+		t.Errorf("%d images for testing, %d for training: %v", len(d.Hold), len(d.Keep), d.Hold)
 	}
 	if files, err := filepath.Glob(filepath.Join(dst, "testing", "*", "*~aug*")); err != nil || len(files) > 0 {
 		t.Errorf("variants were written to testing: %v", files)

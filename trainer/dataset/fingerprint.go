@@ -11,15 +11,17 @@ import (
 	"path/filepath"
 )
 
-// Fingerprint identifies the content of the set, so that a checkpoint can say what it was trained
-// on: 64 hex digits. It covers part, class, path below Dir, size and SHA-256 of every image and
-// nothing else: copying the folder elsewhere keeps it, changing, renaming, relabelling or moving
-// one image changes it. Files that cannot be opened count by name alone, as damaged files belong to
-// the set too. progress may be nil. Load then knows the files again.
+// Fingerprint returns 64 hex digits that identify the content of the set, so that a checkpoint can
+// name its training data. It covers part, class, path below Dir, size and SHA-256 of every image,
+// and nothing else. So a copy of the folder has the same fingerprint; changing, renaming,
+// relabelling or moving one image changes it. Files that cannot be opened count by name alone,
+// because damaged files are part of the set too. progress may be nil. Later calls of Load compare
+// the files with this state.
 //
 // The hashed bytes are, for each image in the order of Parts:
 //
-//	length of part (8, little-endian), part, class (1), length of path (8), path with "/", size (8), SHA-256 of content (32)
+//	length of part (8, little-endian), part, class (1), length of path (8), path with "/",
+//	size (8), SHA-256 of content (32)
 func (s *Set) Fingerprint(ctx context.Context, progress func(done, total int)) (string, error) {
 	var photos []photo
 	for _, p := range s.Parts() {
@@ -28,7 +30,7 @@ func (s *Set) Fingerprint(ctx context.Context, progress func(done, total int)) (
 		}
 	}
 	err := parallel(ctx, len(photos), progress, func(i int) error {
-		// The error is that of an unreadable file, which counts as one of size 0.
+		// An error means an unreadable file, which counts as one of size 0.
 		photos[i].size, photos[i].sum, _ = hashFile(photos[i].item.Path)
 		return nil
 	})
@@ -42,7 +44,7 @@ func (s *Set) Fingerprint(ctx context.Context, progress func(done, total int)) (
 	return s.fingerprint(photos), nil
 }
 
-// fingerprint is that of photos, which are all images of the set in the order of Parts.
+// fingerprint is Fingerprint for photos, which are all images of the set in the order of Parts.
 func (s *Set) fingerprint(photos []photo) string {
 	h := sha256.New()
 	var b []byte
@@ -63,7 +65,7 @@ func (s *Set) fingerprint(photos []photo) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// Rel gives a path below Dir with "/", the form that reports use on every system.
+// Rel returns a path below Dir with "/". Reports use this form on every system.
 func (s *Set) Rel(path string) string {
 	rel, err := filepath.Rel(s.Dir, path)
 	if err != nil {
@@ -72,14 +74,14 @@ func (s *Set) Rel(path string) string {
 	return filepath.ToSlash(rel)
 }
 
-// hashFile reads the file once.
+// hashFile reads the file once and returns its size and SHA-256.
 func hashFile(path string) (size int64, sum [sha256.Size]byte, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return 0, sum, err
 	}
 	if !info.Mode().IsRegular() {
-		return 0, sum, fmt.Errorf("%s is no regular file", path)
+		return 0, sum, fmt.Errorf("%s is not a regular file", path)
 	}
 	f, err := os.Open(path)
 	if err != nil {

@@ -5,12 +5,13 @@ import (
 	"slices"
 )
 
-// group joins near-duplicates, and their near-duplicates in turn, into groups that a split keeps
-// together. groups holds the indices of each group, ordered by the first; most have one.
+// group joins near-duplicates, and in turn their near-duplicates, into groups that a split keeps
+// together. groups holds the indices of each group, ordered by the first; most groups have one
+// image.
 //
-// A chain of pairs may end in one group of everything, of which no split could take a part. So no
-// group grows beyond cap images, except by what names and bytes say; the most alike are joined
-// first, and dropped counts the pairs that were not.
+// A chain of pairs could join everything into one group, which no split can divide. So a group has
+// at most cap images, except for pairs that are certain from names or bytes. The most similar pairs
+// are joined first. dropped counts the pairs that were not joined.
 func group(n int, found []pair, cap int) (groups [][]int, dropped int) {
 	parent, size := make([]int, n), make([]int, n)
 	for i := range parent {
@@ -46,7 +47,7 @@ func group(n int, found []pair, cap int) (groups [][]int, dropped int) {
 		parent[b] = a
 		size[a] += size[b]
 	}
-	at := make(map[int]int) // root to place in groups
+	at := make(map[int]int) // root to index in groups
 	for i := range n {
 		r := root(i)
 		if _, ok := at[r]; !ok {
@@ -58,6 +59,6 @@ func group(n int, found []pair, cap int) (groups [][]int, dropped int) {
 	return groups, dropped
 }
 
-// maxGroup is the largest group in a set of n images: a tenth, so that a fifth can still be held
-// back with some choice.
+// maxGroup is the size limit of a group in a set of n images: a tenth, so that a fifth can still be
+// held back with some choice.
 func maxGroup(n int) int { return max(n/10, 4) }

@@ -5,17 +5,17 @@ import (
 	"slices"
 )
 
-// The perceptual hash after Zauner, "Implementation and Benchmarking of Perceptual Image Hash
+// The perceptual hash follows Zauner, "Implementation and Benchmarking of Perceptual Image Hash
 // Functions" (2010): the 64 slowest waves of the cosine transform of a window of windowSide px,
-// each as one bit that says whether it lies above the median. Brightness, contrast and compression
-// move few bits; another picture differs in about 32.
+// each as one bit that says whether it is above the median. Brightness, contrast and compression
+// change few bits. A different image differs in about 32.
 //
-// Waves 1 to 8 are taken in each direction. Wave 0 is brightness and plain gradients: the light and
-// not the tire.
+// Waves 1 to 8 are used in each direction. Wave 0 is brightness and plain gradients, which show the
+// light and not the tire.
 const waves = 8
 
-// cosines is the basis of the DCT-II in 1/2^14: integers, so that every machine finds the same
-// duplicates.
+// cosines is the basis of the DCT-II in units of 1/2^14. They are integers, so that every machine
+// finds the same duplicates.
 var cosines = func() (c [waves][windowSide]int64) {
 	for k := range waves {
 		for x := range windowSide {
@@ -25,7 +25,7 @@ var cosines = func() (c [waves][windowSide]int64) {
 	return c
 }()
 
-// wavesAcross transforms the rows of the windows that begin in column x0.
+// wavesAcross transforms the rows of the windows that start in column x0.
 func wavesAcross(t *thumb, x0 int) (c [thumbSide][waves]int64) {
 	for y := range c {
 		row := t[y*thumbSide+x0:][:windowSide]
@@ -40,8 +40,8 @@ func wavesAcross(t *thumb, x0 int) (c [thumbSide][waves]int64) {
 	return c
 }
 
-// wavesDown transforms the columns of the window that begins in row y0: c[v][u] is v+1 waves down
-// and u+1 across, in 1/2^28.
+// wavesDown transforms the columns of the window that starts in row y0: c[v][u] is v+1 waves down
+// and u+1 across, in units of 1/2^28.
 func wavesDown(across *[thumbSide][waves]int64, y0 int) (c [waves][waves]int64) {
 	for v := range waves {
 		for y, row := range across[y0 : y0+windowSide] {
@@ -54,8 +54,8 @@ func wavesDown(across *[thumbSide][waves]int64, y0 int) (c [waves][waves]int64) 
 	return c
 }
 
-// turnWaves gives the waves of the window mirrored left-right (bit 0 of turn), top-bottom (bit 1)
-// and then transposed (bit 2). No pixel is needed: mirroring changes the sign of the odd waves,
+// turnWaves returns the waves of the window mirrored left-right (bit 0 of turn), top-bottom (bit 1)
+// and then transposed (bit 2). It needs no pixels: mirroring changes the sign of the odd waves,
 // transposing swaps rows and columns.
 func turnWaves(c *[waves][waves]int64, turn int) (t [waves][waves]int64) {
 	for v := range waves {
@@ -77,7 +77,7 @@ func turnWaves(c *[waves][waves]int64, turn int) (t [waves][waves]int64) {
 	return t
 }
 
-// signs packs which waves lie above their median.
+// signs packs one bit per wave: whether it is above the median of all waves.
 func signs(c *[waves][waves]int64) (hash uint64) {
 	var all [waves * waves]int64
 	for v := range c {
@@ -92,11 +92,11 @@ func signs(c *[waves][waves]int64) (hash uint64) {
 	return hash
 }
 
-// middle is the median of an even number of values, all different or not. It parts them by a pivot,
-// again and again, on the side where the median lies (Hoare's selection): a tenth of the time for a
-// look would go into sorting what nobody asks for.
+// middle returns the median of an even number of values, which may be equal. It partitions them by
+// a pivot, again and again, on the side of the median (Hoare's selection). Sorting everything would
+// take a tenth of the time for a look.
 func middle(v [waves * waves]int64) int64 {
-	const upper = len(v) / 2 // place, in order, of the greater of the two in the middle
+	const upper = len(v) / 2 // sorted position of the greater of the two middle values
 	from, to := 0, len(v)-1
 	for from < to {
 		pivot, i, k := v[(from+to)/2], from, to
@@ -112,7 +112,7 @@ func middle(v [waves * waves]int64) int64 {
 				i, k = i+1, k-1
 			}
 		}
-		switch { // from..k are at most the pivot, i..to at least, and what lies between is equal
+		switch { // from..k are at most the pivot, i..to at least, and all between are equal to it
 		case upper <= k:
 			to = k
 		case upper >= i:

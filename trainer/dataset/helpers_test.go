@@ -17,7 +17,7 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// scene is a large picture with structure at every scale, another one for each seed.
+// scene is a large image with structure at every scale, different for each seed.
 func scene(seed uint64, w, h int) *image.Gray {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	img := image.NewGray(image.Rect(0, 0, w, h))
@@ -31,7 +31,7 @@ func scene(seed uint64, w, h int) *image.Gray {
 	for i := range img.Pix {
 		img.Pix[i] = 128
 	}
-	for _, b := range blobs { // small ones lie on large ones
+	for _, b := range blobs { // small ones on top of large ones
 		for y := max(0, b.y-b.ry); y < min(h, b.y+b.ry); y++ {
 			for x := max(0, b.x-b.rx); x < min(w, b.x+b.rx); x++ {
 				img.Pix[y*w+x] = uint8(b.light)
@@ -41,10 +41,10 @@ func scene(seed uint64, w, h int) *image.Gray {
 	return img
 }
 
-// photograph is a scene as a camera brings it, with noise of its own.
+// photograph is a scene as a camera takes it, with its own noise.
 func photograph(seed uint64) *image.Gray { return scene(seed, 128, 128) }
 
-// edit makes a changed copy: f gives the grey value of each pixel of a picture of the same size.
+// edit makes a changed copy: f returns the grey value of each pixel of an image of the same size.
 func edit(src *image.Gray, f func(x, y int) int) *image.Gray {
 	dst := image.NewGray(image.Rect(0, 0, src.Rect.Dx(), src.Rect.Dy()))
 	for y := range dst.Rect.Dy() {
@@ -55,7 +55,7 @@ func edit(src *image.Gray, f func(x, y int) int) *image.Gray {
 	return dst
 }
 
-// crop is the part of w x h px at x0, y0.
+// crop returns the part of w x h px at x0, y0.
 func crop(src *image.Gray, x0, y0, w, h int) *image.Gray {
 	dst := image.NewGray(image.Rect(0, 0, w, h))
 	for y := range h {
@@ -64,7 +64,7 @@ func crop(src *image.Gray, x0, y0, w, h int) *image.Gray {
 	return dst
 }
 
-// save writes an image below dir; the extension of the name decides the format.
+// save writes an image below dir. The extension of the name sets the format.
 func save(t testing.TB, dir, name string, img image.Image) {
 	t.Helper()
 	path := filepath.Join(dir, filepath.FromSlash(name))
@@ -88,7 +88,7 @@ func save(t testing.TB, dir, name string, img image.Image) {
 	}
 }
 
-// put writes a file of any content below dir.
+// put writes a file with any content below dir.
 func put(t testing.TB, dir, name, content string) {
 	t.Helper()
 	path := filepath.Join(dir, filepath.FromSlash(name))
@@ -100,7 +100,7 @@ func put(t testing.TB, dir, name, content string) {
 	}
 }
 
-// rels gives the paths of items below the set.
+// rels returns the paths of items below the set.
 func rels(s *Set, items []Item) []string {
 	var out []string
 	for _, it := range items {
@@ -109,7 +109,7 @@ func rels(s *Set, items []Item) []string {
 	return out
 }
 
-// tree lists every file and folder below dir with its content, to see that nothing changed.
+// tree lists every file and folder below dir with its content, to check that nothing changed.
 func tree(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	out := make(map[string]string)
@@ -128,13 +128,13 @@ func tree(t testing.TB, dir string) map[string]string {
 	return out
 }
 
-// little is a spec of few pixels, for tests that look at names only.
+// little is a spec of few pixels, for tests that need only names.
 var little = preprocess.Spec{Width: 8, Height: 8, Filter: preprocess.FilterTriangle}
 
-// inMemory keeps every image.
+// inMemory keeps every image in memory.
 func inMemory() *pixels.Store { return pixels.NewStore("", math.MaxInt64, 0, 0) }
 
-// validation reads a set and splits its validation images off.
+// validation reads a set and splits off its validation images.
 func validation(s *Set, seed uint64, share float64) (train, val []Item, err error) {
 	r, err := s.Read(context.Background(), little, inMemory(), nil)
 	if err != nil {

@@ -1,7 +1,7 @@
 package dataset
 
-// The two loops that the search for near-duplicates consists of, in plain Go, which is the
-// specification; kernels_amd64.s has the bodies for AVX2 and AVX-512.
+// The two inner loops of the search for near-duplicates. This plain Go is the specification;
+// kernels_amd64.s has the AVX2 and AVX-512 versions.
 
 import (
 	"math"
@@ -10,19 +10,18 @@ import (
 	"tirewatch/vision/isa"
 )
 
-// set is the instruction set in use; tests lower it to exercise every body.
+// set is the instruction set in use. Tests lower it to run every version.
 var set = isa.Chosen()
 
-// sums are what Pearson's correlation of two pictures a and b is made of. They stay below 2^31,
-// since a thumbnail has 2^12 pixels below 2^8, and are integers, so that every machine finds the
+// sums holds the terms of Pearson's correlation of two images a and b. They stay below 2^31,
+// because a thumbnail has 2^12 pixels below 2^8. They are integers, so that every machine finds the
 // same near-duplicates.
 type sums struct {
 	a, b       uint32
 	aa, bb, ab uint32
 }
 
-// sumsGeneric adds up w x h pixels of two thumbnails from pa and pb on; the assembly bodies equal
-// it.
+// sumsGeneric adds w x h pixels of two thumbnails, starting at pa and pb. The assembly equals it.
 func sumsGeneric(a, b *thumb, pa, pb, w, h int) (s sums) {
 	for range h {
 		rb := b[pb:][:w]
@@ -36,8 +35,8 @@ func sumsGeneric(a, b *thumb, pa, pb, w, h int) (s sums) {
 	return s
 }
 
-// closestGeneric gives the least Hamming distance of the hashes to one; the assembly bodies equal
-// it.
+// closestGeneric returns the smallest Hamming distance of the hashes to one hash. The assembly
+// equals it.
 func closestGeneric(hashes []uint64, to uint64) int {
 	least := 64
 	for _, h := range hashes {
@@ -46,8 +45,8 @@ func closestGeneric(hashes []uint64, to uint64) int {
 	return least
 }
 
-// correlation is Pearson's, over the pixels that both thumbnails show when b lies at dx, dy in a; 0
-// when either is flat there.
+// correlation is Pearson's correlation over the pixels that both thumbnails show when b is at dx,
+// dy in a. It is 0 when either is flat there.
 func correlation(a, b *thumb, dx, dy int) float64 {
 	w, h := thumbSide-max(dx, -dx), thumbSide-max(dy, -dy)
 	s := sumsOf(a, b, max(dy, 0)*thumbSide+max(dx, 0), max(-dy, 0)*thumbSide+max(-dx, 0), w, h)

@@ -7,7 +7,7 @@ import (
 )
 
 // sumsAVX2 and sumsAVX512 are sumsGeneric for w of 32 to 64 and h of 1 to 64. They read nothing
-// outside of the w x h pixels.
+// outside the w x h pixels.
 
 //go:noescape
 func sumsAVX2(s *sums, a, b *byte, w, h int)
@@ -29,7 +29,7 @@ func sumsOf(a, b *thumb, pa, pb, w, h int) (s sums) {
 	return s
 }
 
-// closestAVX2 and closestAVX512 are closestGeneric for n hashes, a multiple of 8 and not 0.
+// closestAVX2 and closestAVX512 are closestGeneric for n hashes; n is a multiple of 8 and not 0.
 
 //go:noescape
 func closestAVX2(hashes *uint64, n int, to uint64) int

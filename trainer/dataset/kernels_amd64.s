@@ -1,15 +1,16 @@
 #include "textflag.h"
 
-// The sums of Pearson's correlation. Rows lie 64 bytes apart and have w pixels, 32 to 64; a row is
-// read in blocks, the last of which ends with the row, its pixels that were counted before masked
-// away. So nothing outside the rectangle is read.
+// The sums of Pearson's correlation. Rows are 64 bytes apart and have w pixels, 32 to 64. A row is
+// read in blocks. The last block ends with the row, and pixels that were already counted are masked
+// out. So no byte outside the rectangle is read.
 //
 //	row of w:  [block][block][block]
 //	                      [mask|block]
 //
-// Pixels widen to 16 bits. The plain sums stay in 16 bits: a lane sees at most 256 of 255, 65,280.
+// Pixels are widened to 16 bits. The plain sums stay in 16 bits: a lane adds at most 256 pixels of
+// 255, which is 65,280.
 
-// 16 words 0, then 16 words -1: read from word n on, it keeps the last n of 16 words.
+// 16 words of 0, then 16 words of -1. Loaded at word n, it keeps the last n of 16 words.
 DATA ·wordMask+0(SB)/8, $0
 DATA ·wordMask+8(SB)/8, $0
 DATA ·wordMask+16(SB)/8, $0
@@ -30,7 +31,7 @@ GLOBL ·wordMask(SB), RODATA|NOPTR, $64
 	VPADDD   Y13, Y3, Y3 \
 	VPADDD   Y14, Y4, Y4
 
-// TOTAL leaves the sum of the 8 lanes of y in offset(DI).
+// TOTAL stores the sum of the 8 lanes of y in offset(DI).
 #define TOTAL(y, x, offset) \
 	VEXTRACTI128 $1, y, X12      \
 	VPADDD       X12, x, x       \
@@ -40,7 +41,7 @@ GLOBL ·wordMask(SB), RODATA|NOPTR, $64
 	VPADDD       X12, x, x       \
 	VMOVD        x, offset(DI)
 
-// WORDS makes 8 lanes of 32 bits of 16 lanes of 16.
+// WORDS makes 8 lanes of 32 bits from 16 lanes of 16 bits.
 #define WORDS(y) \
 	VPSRLD $16, y, Y12       \
 	VPSLLD $16, y, y         \
@@ -49,8 +50,8 @@ GLOBL ·wordMask(SB), RODATA|NOPTR, $64
 
 // func sumsAVX2(s *sums, a, b *byte, w, h int)
 //
-// Y0, Y1: sums of a and b in words; Y2, Y3, Y4: of aa, bb and ab in double words; Y5: mask of the
-// last block. Target CPUs: Haswell and later, Zen and later.
+// Y0, Y1: sums of a and b in words. Y2, Y3, Y4: sums of aa, bb and ab in double words. Y5: mask of
+// the last block. Target CPUs: Haswell and later, Zen and later.
 TEXT ·sumsAVX2(SB), NOSPLIT, $0-40
 	MOVQ s+0(FP), DI
 	MOVQ a+8(FP), SI
@@ -64,7 +65,7 @@ TEXT ·sumsAVX2(SB), NOSPLIT, $0-40
 	INCQ    AX
 	LEAQ    ·wordMask(SB), R8
 	VMOVDQU (R8)(AX*2), Y5
-	SUBQ    $16, BX          // where the last block begins
+	SUBQ    $16, BX          // start of the last block
 
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
@@ -122,11 +123,11 @@ block:
 // func sumsAVX512(s *sums, a, b *byte, w, h int)
 //
 // A row is one masked load. VPDPBUSD multiplies unsigned by signed bytes, so the second factor is
-// p-128, and 128 times the plain sum is added back at the end; where the mask is 0 the first factor
-// is too.
+// p-128, and 128 times the plain sum is added at the end. Where the mask is 0, the first factor is
+// 0 too.
 //
-// Z0, Z1: sums of a and b; Z2, Z3, Z4: of a(a-128), b(b-128) and a(b-128); Z6: 128s; Z7: 0; K1: the
-// row's pixels. Target CPUs: Ice Lake and later, Zen 4 and later.
+// Z0, Z1: sums of a and b. Z2, Z3, Z4: sums of a(a-128), b(b-128) and a(b-128). Z6: 128s. Z7: 0.
+// K1: the row's pixels. Target CPUs: Ice Lake and later, Zen 4 and later.
 TEXT ·sumsAVX512(SB), NOSPLIT, $0-40
 	MOVQ s+0(FP), DI
 	MOVQ a+8(FP), SI
@@ -175,16 +176,16 @@ row512:
 	VZEROUPPER
 	RET
 
-// Bits set in a half byte, for VPSHUFB.
+// Number of set bits in each half byte, for VPSHUFB.
 DATA ·halfBits+0(SB)/8, $0x0302020102010100
 DATA ·halfBits+8(SB)/8, $0x0403030203020201
 GLOBL ·halfBits(SB), RODATA|NOPTR, $16
 
 // func closestAVX2(hashes *uint64, n int, to uint64) int
 //
-// Bits are counted by half bytes, four hashes in a register. Y0: to; Y1: halfBits; Y2: 0x0f bytes;
-// Y3: 0; Y4, Y5: least so far, of which the upper half of each 64 bits stays 0. Target CPUs:
-// Haswell and later, Zen and later.
+// Bits are counted by half bytes, four hashes in a register. Y0: to. Y1: halfBits. Y2: 0x0f bytes.
+// Y3: 0. Y4, Y5: minimum so far; the upper half of each 64 bits stays 0. Target CPUs: Haswell and
+// later, Zen and later.
 #define LEAST4(offset, least) \
 	VPXOR   offset(SI), Y0, Y6 \
 	VPSRLW  $4, Y6, Y7         \
@@ -235,8 +236,8 @@ eight:
 
 // func closestAVX512(hashes *uint64, n int, to uint64) int
 //
-// Z0: to; Z1 .. Z4: least so far, four of them against the latency of the minimum.
-// Target CPUs: with VPOPCNTDQ: Ice Lake and later, Zen 4 and later.
+// Z0: to. Z1..Z4: minimum so far, in four registers to hide the latency of the minimum. Target CPUs
+// with VPOPCNTDQ: Ice Lake and later, Zen 4 and later.
 TEXT ·closestAVX512(SB), NOSPLIT, $0-32
 	MOVQ hashes+0(FP), SI
 	MOVQ n+8(FP), CX

@@ -11,8 +11,8 @@ import (
 	"tirewatch/vision/imagefile"
 )
 
-// classNames and partNames are the folder names that mean a class or a part, in lower case: the
-// thesis' own, those of the data set on Kaggle (training_data/cracked) and what other tools write.
+// classNames and partNames are the folder names for a class or a part, in lower case: those of the
+// thesis, those of the data set on Kaggle (training_data/cracked) and those of other tools.
 var (
 	classNames = map[Class][]string{
 		Crack:  {"crack", "cracked", "cracks", "defective", "defect", "bad"},
@@ -25,17 +25,18 @@ var (
 	}
 )
 
-const accepted = `accepted are
+const accepted = `accepted layouts:
   DIR/crack and DIR/normal
-  DIR/training/{crack,normal} and, when there is one, DIR/testing/{crack,normal} and DIR/validation/{crack,normal}
-also train, test, val, training_data, testing_data; cracked, cracks, defective, defect, bad; good, sound, ok; in any case`
+  DIR/training/{crack,normal} and optionally DIR/testing/{crack,normal} and DIR/validation/{crack,normal}
+other accepted names: train, test, val, training_data, testing_data; cracked, cracks, defective, defect, bad; good, sound, ok;
+upper and lower case are the same`
 
-// Open finds the images of a data set. It reads folders only; damaged files show up in Check,
-// Set.Read and Set.Load.
+// Open finds the images of a data set. It reads only folders; Check, Set.Read and Set.Load report
+// damaged files.
 //
-// A folder that is no data set gives an error that wraps ErrLayout and lists what was found and
-// what is accepted. When a class has no image the set is returned with an *EmptyClassError, which
-// wraps ErrEmptyClass.
+// For a folder that is not a data set, the error wraps ErrLayout and lists what was found and what
+// is accepted. When a class has no image, Open returns the set together with an *EmptyClassError,
+// which wraps ErrEmptyClass.
 func Open(dir string) (*Set, error) {
 	folders, err := subfolders(dir)
 	if err != nil {
@@ -117,8 +118,8 @@ func (s *Set) openPart(dir, part string) ([]Item, error) {
 	return items, empty
 }
 
-// byMeaning finds the folder for each meaning. Two folders of one meaning are refused: taking
-// either would drop images silently.
+// byMeaning finds the folder for each meaning. It refuses two folders with the same meaning,
+// because using only one would silently drop images.
 func byMeaning[K comparable](dir string, folders []string, names map[K][]string) (map[K]string, error) {
 	found := make(map[K]string)
 	for _, f := range folders {
@@ -135,7 +136,7 @@ func byMeaning[K comparable](dir string, folders []string, names map[K][]string)
 	return found, nil
 }
 
-// subfolders lists the visible folders in dir, sorted; links to folders count.
+// subfolders lists the visible folders in dir, sorted, including links to folders.
 func subfolders(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -153,8 +154,8 @@ func subfolders(dir string) ([]string, error) {
 	return names, nil
 }
 
-// walk calls visit for every visible file below dir, in order. Links to files count; links to
-// folders inside a class are not followed, since they may lead in circles.
+// walk calls visit for every visible file below dir, in order. It visits links to files but does
+// not follow links to folders inside a class, which may lead in circles.
 func walk(dir string, visit func(path string)) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -179,12 +180,12 @@ func walk(dir string, visit func(path string)) error {
 	return nil
 }
 
-// isSystemFile knows what Windows leaves in every folder of pictures.
+// isSystemFile reports whether Windows creates files of this name in picture folders.
 func isSystemFile(name string) bool {
 	return strings.EqualFold(name, "thumbs.db") || strings.EqualFold(name, "desktop.ini")
 }
 
-// maxNamed bounds how many folders an error lists.
+// maxNamed limits how many folders an error lists.
 const maxNamed = 10
 
 func layoutError(dir string, folders []string, why string) error {
@@ -194,5 +195,5 @@ func layoutError(dir string, folders []string, why string) error {
 	} else if n > 0 {
 		found = "the folders " + strings.Join(folders, ", ")
 	}
-	return fmt.Errorf("%s: %w: %s; found are %s; %s", dir, ErrLayout, why, found, accepted)
+	return fmt.Errorf("%s: %w: %s; found %s; %s", dir, ErrLayout, why, found, accepted)
 }

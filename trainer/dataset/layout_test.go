@@ -16,7 +16,7 @@ func TestOpenLayouts(t *testing.T) {
 		train, val, test []string
 	}{
 		{
-			name:  "classes alone",
+			name:  "only classes",
 			files: []string{"crack/a.jpg", "normal/b.jpg"},
 			train: []string{"crack/a.jpg", "normal/b.jpg"},
 		},
@@ -33,7 +33,7 @@ func TestOpenLayouts(t *testing.T) {
 			test:  []string{"testing_data/cracked/c.jpg", "testing_data/normal/d.jpg"},
 		},
 		{
-			name:  "other words, other case",
+			name:  "other words and letter case",
 			files: []string{"Train/Defective/a.JPG", "Train/Good/b.png", "VAL/bad/c.jpg", "VAL/OK/d.jpg", "test/cracks/e.jpg", "test/sound/f.jpg"},
 			train: []string{"Train/Defective/a.JPG", "Train/Good/b.png"},
 			val:   []string{"VAL/OK/d.jpg", "VAL/bad/c.jpg"},
@@ -81,7 +81,7 @@ func TestOpenRefuses(t *testing.T) {
 		says  []string
 	}{
 		{"an empty folder", nil, []string{"no folders", "DIR/crack and DIR/normal"}},
-		{"the folder above", []string{"photos/crack/a.jpg", "photos/normal/b.jpg"}, []string{"found are the folders photos"}},
+		{"the folder above", []string{"photos/crack/a.jpg", "photos/normal/b.jpg"}, []string{"found the folders photos"}},
 		{"images without classes", []string{"a.jpg", "b.jpg"}, []string{"no class folders"}},
 		{"testing only", []string{"testing/crack/a.jpg", "testing/normal/b.jpg"}, []string{"no training folder", "testing"}},
 		{"two words for one class", []string{"crack/a.jpg", "cracked/b.jpg", "normal/c.jpg"}, []string{"crack and cracked mean the same", "merge"}},
@@ -109,7 +109,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// A class without images comes with the set, so that the audit can still look at the rest.
+// A class without images is returned with the set, so that Check can still examine the rest.
 func TestOpenEmptyClass(t *testing.T) {
 	for _, c := range []struct {
 		name  string

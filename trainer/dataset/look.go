@@ -8,12 +8,12 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// Two pictures are near-duplicates when one shows at least about half of what the other shows:
-// copies, the next photograph of a run, crops of one photograph. A hash finds candidates quickly, a
-// correlation of thumbnails decides.
+// Two images are near-duplicates when one shows at least about half of the content of the other:
+// copies, the next photograph of a run, crops of one photograph. A hash finds candidates quickly,
+// then a correlation of thumbnails decides.
 //
-// The hash is compared with windows, not with whole pictures, because a shift by an eighth of the
-// side already makes the usual perceptual hash look like chance. The middle half of one picture is
+// The hash is compared with windows, not with whole images, because a shift by an eighth of the
+// side already changes the usual perceptual hash to chance level. The middle half of one image is
 // searched in the other:
 //
 //	+-----------+      +-----------+
@@ -23,47 +23,47 @@ import (
 //	+-----------+      +-----------+
 //
 // Copies that were mirrored or turned by 90 degrees, as the static augmentation of the thesis
-// writes them, are found too, but only unshifted. A hand that moved between two photographs is
-// followed to about 3 degrees and 5 % of scale (98 % of 51 photographs turned by 2 degrees are
-// found, 65 % by 4 degrees, 76 % of those enlarged by 5 %). What differs by more, such as copies
-// turned by 20 degrees, is not found.
+// writes them, are found too, but only unshifted. Hand movement between two photographs is followed
+// up to about 3 degrees and 5 % of scale: 98 % of 51 photographs turned by 2 degrees are found, 65
+// % by 4 degrees, 76 % of those enlarged by 5 %. Larger differences, such as copies turned by 20
+// degrees, are not found.
 const (
 	thumbSide    = 64            // px
 	windowSide   = thumbSide / 2 // px
 	windowStep   = 2             // px
 	windowsSide  = (thumbSide-windowSide)/windowStep + 1
-	windowsSlots = (windowsSide*windowsSide + 7) &^ 7 // for loops over 8 at a time
+	windowsSlots = (windowsSide*windowsSide + 7) &^ 7 // for loops over 8 slots at a time
 	centre       = windowsSide * windowsSide / 2      // the window in the middle
-	turns        = 8                                  // ways to turn and mirror; turn 0 is none
+	turns        = 8                                  // ways to turn and mirror; turn 0 means unchanged
 )
 
-// The thresholds come from 500 photographs of brickwork, 124,750 pairs, among them crops of one
-// wall, and from drawn tires that are all different. In the brickwork 55 pairs reach 0.80; the ten
-// weakest of them overlap for the eye, as do 2 more at 0.75 and 0.77, and pairs that do not overlap
-// stay below 0.46. Close-ups of different tires reach 0.25 (200 images), whole tires in the same
-// pose, which share their outline, 0.79 (1,200 images, 719,400 pairs). Pairs that overlap differ in
-// up to 16 bits of the hash, others in 12 and more.
+// The thresholds come from two sources: 500 photographs of brickwork (124,750 pairs), some of them
+// crops of one wall, and drawn tires that are all different. In the brickwork, 55 pairs reach 0.80.
+// The ten weakest of them overlap visibly, and so do 2 more pairs at 0.75 and 0.77. Pairs that do
+// not overlap stay below 0.46. Close-ups of different tires reach 0.25 (200 images). Whole tires in
+// the same pose, which share their outline, reach 0.79 (1,200 images, 719,400 pairs). Pairs that
+// overlap differ in up to 16 bits of the hash, others in at least 12.
 const (
 	maxHashBits    = 16
 	minCorrelation = 0.80
-	// followBits and followCorrelation are asked for before the search for small turns, which takes
+	// followBits and followCorrelation are required before the search for small turns, which takes
 	// most of the time.
 	followBits        = 12
 	followCorrelation = 0.15
-	// refine is how far around the hash's place the best correlation is searched, px.
+	// refine is how far from the hash's position the best correlation is searched, px.
 	refine = 2
-	// sameShift is the largest shift between pictures that show the same view, px.
+	// sameShift is the largest shift between images that show the same view, px.
 	sameShift = 3
 )
 
 // thumb is a grey thumbnail, row after row.
 type thumb [thumbSide * thumbSide]byte
 
-// look is what the search for near-duplicates keeps of a picture.
+// look is the data of an image for the search for near-duplicates.
 type look struct {
 	light   float64              // mean grey value, 0 to 255
-	detail  thumb                // levelled
-	windows [windowsSlots]uint64 // the slots behind the last window repeat the first
+	detail  thumb                // after level
+	windows [windowsSlots]uint64 // the slots after the last window repeat the first
 	turned  [turns]uint64        // the middle window in every turn; turned[0] is windows[centre]
 }
 
@@ -100,13 +100,13 @@ func newLook(f *frame.Frame) (*look, error) {
 	return l, nil
 }
 
-// levelReach is how far around a pixel its surroundings reach, px.
+// levelReach is the distance from a pixel to the edge of its surroundings, px.
 const levelReach = 3
 
-// level shows the detail of a thumbnail: how far each pixel stands out from its surroundings of 7 x
-// 7, in units of their standard deviation, around 128. Light, shade and outlines, which all
-// photographs from one place share, count little then. The surroundings' deviation is raised by 2
-// grey levels, so that the noise of a flat wall stays small.
+// level extracts the detail of a thumbnail: how much each pixel differs from its 7 x 7
+// surroundings, in units of their standard deviation, around 128. Light, shade and outlines, which
+// all photographs from one place share, then have little effect. The deviation is raised by 2 grey
+// levels, so that the noise of a flat wall stays small.
 func level(t *thumb) (l thumb) {
 	const unit, floor = 40, 2
 	for y := range thumbSide {
@@ -128,7 +128,7 @@ func level(t *thumb) (l thumb) {
 	return l
 }
 
-// turnThumb turns a thumbnail as turnWaves turns its waves.
+// turnThumb turns a thumbnail in the same way as turnWaves turns its waves.
 func turnThumb(b *thumb, turn int) (t thumb) {
 	const last = thumbSide - 1
 	for y := range thumbSide {

@@ -19,7 +19,7 @@ func lookOf(t testing.TB, img image.Image) *look {
 	return l
 }
 
-// What happens to a photograph on its way to a data set does not hide that it is the same.
+// Usual changes of a photograph on its way into a data set do not hide that it is the same.
 func TestMatchSeesThroughEdits(t *testing.T) {
 	src := photograph(1)
 	at := func(x, y int) int { return int(src.GrayAt(x, y).Y) }
@@ -50,16 +50,16 @@ func TestMatchSeesThroughEdits(t *testing.T) {
 			}
 			back, ok := match(lookOf(t, c.img), lookOf(t, src))
 			if !ok || !back.same() {
-				t.Errorf("no match the other way round: %+v", back)
+				t.Errorf("no match in the opposite order: %+v", back)
 			}
 			if !o.same() {
 				t.Errorf("shifted by %d, %d", o.dx, o.dy)
 			}
-			// Quarter turns are each other's inverse; which of the two is found is checked by
-			// turning the thumbnail.
+			// Quarter turns are each other's inverse. The test turns the thumbnail to check which
+			// of the two was found.
 			turned := turnThumb(&lookOf(t, c.img).detail, o.turn)
 			if corr := correlation(&lookOf(t, src).detail, &turned, o.dx, o.dy); corr < minCorrelation {
-				t.Errorf("turn %d gives a correlation of %.2f", o.turn, corr)
+				t.Errorf("turn %d has a correlation of %.2f", o.turn, corr)
 			}
 			if (o.turn == 0) != (c.turn == 0) {
 				t.Errorf("turn %d", o.turn)
@@ -74,14 +74,14 @@ func TestMatchFindsShifts(t *testing.T) {
 	a := lookOf(t, crop(wall, 100, 100, 192, 192))
 	for _, c := range []struct {
 		name   string
-		dx, dy int // px of 192; a thumbnail pixel is 3 of them
+		dx, dy int // px of 192; a thumbnail pixel is 3 px
 		ok     bool
 		same   bool
 	}{
 		{"next frame of a run", 6, -3, true, true},
 		{"an eighth", 24, 0, true, false},
 		{"a quarter, diagonally", 48, -48, true, false},
-		{"a quarter and a little, off the grid", -49, 20, true, false},
+		{"a little over a quarter, off the grid", -49, 20, true, false},
 		{"three quarters", 144, 0, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestMatchFindsShifts(t *testing.T) {
 	}
 }
 
-// A hand moves between two photographs of a run.
+// A hand-held camera moves between two photographs of a run.
 func TestMatchFollowsTheHand(t *testing.T) {
 	wall := scene(6, 400, 400)
 	view := func(degrees, scale float64) *image.Gray {
@@ -117,8 +117,8 @@ func TestMatchFollowsTheHand(t *testing.T) {
 		{"3 degrees the other way", -3, 1, true},
 		{"5 % nearer", 0, 0.95, true},
 		{"4 % back", 0, 1.04, true},
-		{"a quarter turn of a quarter turn", 22.5, 1, false},
-		{"half as near", 0, 2, false},
+		{"a quarter of a quarter turn", 22.5, 1, false},
+		{"twice as far", 0, 2, false},
 	} {
 		if o, ok := match(a, lookOf(t, view(c.degrees, c.scale))); ok != c.ok {
 			t.Errorf("%s: found %v, %+v", c.name, ok, o)
@@ -126,11 +126,11 @@ func TestMatchFollowsTheHand(t *testing.T) {
 	}
 }
 
-// A motion of nothing moves nothing, and one forth and back ends nearly where it began.
+// A zero motion moves nothing, and a motion followed by its inverse ends near the start.
 func TestMotion(t *testing.T) {
 	l := lookOf(t, photograph(4))
 	if same := (motion{scale: 1}).apply(&l.detail); same != l.detail {
-		t.Error("standing still changes the thumbnail")
+		t.Error("a zero motion changes the thumbnail")
 	}
 	forth := motion{2, 1}.apply(&l.detail)
 	back := motion{-2, 1}.apply(&forth)
@@ -139,7 +139,7 @@ func TestMotion(t *testing.T) {
 	}
 }
 
-// Tires in the same pose on the same belt share their outline and are still different tires.
+// Tires in the same pose on the same belt share their outline but are different tires.
 func TestMatchLooksInsideTheOutline(t *testing.T) {
 	tire := func(seed uint64) *image.Gray {
 		rubber := scene(seed, 192, 192)
@@ -153,7 +153,7 @@ func TestMatchLooksInsideTheOutline(t *testing.T) {
 		})
 	}
 	if c := correlation(&lookOf(t, tire(1)).detail, &lookOf(t, tire(2)).detail, 0, 0); c < 0.3 {
-		t.Errorf("the outlines correlate at %.2f only: they test nothing", c)
+		t.Errorf("the outlines correlate at only %.2f: they test nothing", c)
 	}
 	for seed := range uint64(12) {
 		if o, ok := match(lookOf(t, tire(seed)), lookOf(t, tire(seed+1))); ok {
@@ -162,7 +162,7 @@ func TestMatchLooksInsideTheOutline(t *testing.T) {
 	}
 }
 
-// Different pictures are no near-duplicates, nor are pictures without structure.
+// Different images are not near-duplicates, nor are images without structure.
 func TestMatchTellsApart(t *testing.T) {
 	var looks []*look
 	for seed := range uint64(60) {
@@ -181,7 +181,7 @@ func TestMatchTellsApart(t *testing.T) {
 	}
 }
 
-// The hash of a turned picture follows from its waves; it is the hash of the turned pixels.
+// The hash of a turned image follows from its waves and equals the hash of the turned pixels.
 func TestTurnedHashIsThatOfTurnedPixels(t *testing.T) {
 	l := lookOf(t, photograph(9))
 	hash := func(pix *thumb) uint64 {
@@ -223,7 +223,7 @@ func BenchmarkMatch(b *testing.B) {
 	}
 }
 
-// The median is that of the sorted values, among them such as have many equal ones.
+// The median equals that of the sorted values, also when many are equal.
 func TestMiddle(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 5))
 	for n := range 20_000 {

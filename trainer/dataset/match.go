@@ -5,18 +5,18 @@ import (
 	"slices"
 )
 
-// overlap says how one picture lies on another.
+// overlap says how two images overlap.
 type overlap struct {
-	turn   int     // how the second picture was turned, 0 to 7
-	dx, dy int     // where it lies in the first then, thumbnail px
-	corr   float64 // correlation of what both show, -1 to 1
+	turn   int     // how the second image is turned, 0 to 7
+	dx, dy int     // its shift in the first image after the turn, thumbnail px
+	corr   float64 // correlation of the shared part, -1 to 1
 }
 
-// same says whether both pictures show the same view, so that they must have the same label.
-// Pictures that only overlap may differ: a crack can lie outside one of them.
+// same reports whether both images show the same view, so that they must have the same label.
+// Images that only overlap may have different labels: a crack can be outside one of them.
 func (o overlap) same() bool { return max(o.dx, -o.dx, o.dy, -o.dy) <= sameShift }
 
-// match finds the overlap of two pictures. ok is false when they are no near-duplicates.
+// match finds the overlap of two images. ok is false when they are not near-duplicates.
 func match(a, b *look) (o overlap, ok bool) {
 	best := a.distance(b)
 	if best > maxHashBits {
@@ -25,15 +25,15 @@ func match(a, b *look) (o overlap, ok bool) {
 	return a.overlap(newViews(b), best)
 }
 
-// distance is how many bits of the hash the middle of b differs from the window of a that is most
-// like it, or, turned in some way, from the middle of a. Most pairs end here: beyond maxHashBits
-// they are no near-duplicates.
+// distance is the number of hash bits by which the middle of b differs from the most similar window
+// of a, or, in some turn, from the middle of a. Most pairs stop here: above maxHashBits they are
+// not near-duplicates.
 func (a *look) distance(b *look) int {
 	return min(closest(a.windows[:], b.turned[0]), closest(b.turned[:], a.turned[0]))
 }
 
-// overlap finds how b lies on a, best being their distance: first by the hash, then by correlation.
-// ok is false when less than minCorrelation is found.
+// overlap finds the position of b on a, first by the hash, then by correlation. best is their
+// distance. ok is false when the correlation stays below minCorrelation.
 func (a *look) overlap(b *views, best int) (o overlap, ok bool) {
 	at := func(h uint64) func(uint64) bool {
 		return func(g uint64) bool { return bits.OnesCount64(g^h) == best }
@@ -52,12 +52,12 @@ func (a *look) overlap(b *views, best int) (o overlap, ok bool) {
 	return o, o.corr >= minCorrelation
 }
 
-// climb moves o by single pixels as long as the correlation rises, at most refine px from where it
-// began. o.corr is the correlation there.
+// climb moves o by single pixels while the correlation increases, at most refine px from the start.
+// o.corr is the correlation at the current position.
 func (o *overlap) climb(a, b *thumb) {
 	const side = 2*refine + 1
 	x, y := o.dx-refine, o.dy-refine
-	// of the places that were looked at; 0 elsewhere, which is computed again when it is true
+	// correlation at the positions tried so far; 0 elsewhere (a real 0 is computed again)
 	var known [side * side]float64
 	known[refine*side+refine] = o.corr
 	for moved := true; moved; {
@@ -78,7 +78,7 @@ func (o *overlap) climb(a, b *thumb) {
 	}
 }
 
-// follow improves o by small turns of b, then by small changes of scale, then by a shift again.
+// follow improves o by small turns of b, then small changes of scale, then a shift again.
 func (o *overlap) follow(a *thumb, b *views) {
 	best := still
 	for _, try := range [][]motion{
@@ -97,14 +97,14 @@ func (o *overlap) follow(a *thumb, b *views) {
 	o.climb(a, b.see(view{o.turn, best}))
 }
 
-// view is a way to look at a picture: turned, then moved.
+// view is a version of an image: turned, then moved.
 type view struct {
 	turn int
 	motion
 }
 
-// views is a look with its views, each made when it is first asked for: one picture is compared
-// with thousands, always in the same few hundred views.
+// views is a look with a cache of its views. An image is compared with thousands of others, always
+// in the same few hundred views.
 type views struct {
 	*look
 	made map[view]*thumb

@@ -5,18 +5,18 @@ import (
 	"sync"
 )
 
-// motion is how a hand-held camera moves between two photographs of a run: a small turn and a step
-// nearer or back.
+// motion is the movement of a hand-held camera between two photographs of a run: a small turn and a
+// step nearer or back.
 type motion struct {
 	degrees float64
 	scale   float64
 }
 
-// still is no motion.
+// still means no motion.
 var still = motion{scale: 1}
 
-// A tap is where a pixel of a moved thumbnail is read: between the pixels at, at+1 and those below
-// them, at fx and fy of 2^tapShift.
+// A tap says where a pixel of a moved thumbnail is read: between the pixels at, at+1 and those
+// below them, at the fractions fx and fy of 2^tapShift.
 type tap struct{ at, fx, fy uint16 }
 
 const (
@@ -24,13 +24,13 @@ const (
 	tapOne   = 1 << tapShift
 )
 
-// taps holds *[thumbSide*thumbSide]tap by motion: the search tries a hundred motions of each of
-// thousands of pictures.
+// taps holds *[thumbSide*thumbSide]tap by motion. The search tries a hundred motions for each of
+// thousands of images.
 var taps sync.Map
 
-// apply moves a thumbnail about its middle, between pixels linearly; beyond its border the border
-// goes on. The arithmetic behind the two factors is in integers, so that every machine finds the
-// same near-duplicates.
+// apply moves a thumbnail about its middle with bilinear interpolation. Outside the border, the
+// border pixels continue. The arithmetic is in integers, so that every machine finds the same
+// near-duplicates.
 func (m motion) apply(t *thumb) (moved thumb) {
 	known, ok := taps.Load(m)
 	if !ok {
@@ -41,7 +41,7 @@ func (m motion) apply(t *thumb) (moved thumb) {
 		fx, fy := uint32(p.fx), uint32(p.fy)
 		top := uint32(q[0])*(tapOne-fx) + uint32(q[1])*fx
 		bottom := uint32(q[thumbSide])*(tapOne-fx) + uint32(q[thumbSide+1])*fx
-		// 255 and a half at most, below 2^32
+		// at most 255 and a half, so below 2^32
 		moved[i] = uint8((top*(tapOne-fy) + bottom*fy + 1<<(2*tapShift-1)) >> (2 * tapShift))
 	}
 	return moved

@@ -16,17 +16,17 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// Image is a photograph that was read, with the pixels that the network sees of it.
+// Image is a photograph with the pixels that the network sees.
 type Image struct {
 	Item
 	Pix pixels.Image
 }
 
-// Reading is what one pass over the files of a set brought. Whatever happens to the files later, it
-// stays as it is.
+// Reading is the result of one pass over the files of a set. Later changes of the files do not
+// affect it.
 type Reading struct {
-	Fingerprint string // as Set.Fingerprint gives it, of the very bytes that were read
-	// training and validation images that cannot be read, each named; they are left out
+	Fingerprint string // as from Set.Fingerprint, computed from the bytes that were read
+	// one error per training or validation image that cannot be read; such images are left out
 	Bad []error
 
 	set        *Set
@@ -34,17 +34,18 @@ type Reading struct {
 }
 
 // ErrChanged marks a file that was written to while the set was read.
-var ErrChanged = errors.New("the file changes while the data set is read; wait until it is copied, then start again")
+var ErrChanged = errors.New("the file changed while the data set was read; " +
+	"wait until copying has finished, then start again")
 
 // Read reads the training and validation images for spec into store, each file once and in
-// parallel. progress may be nil; its calls do not overlap. Errors: ErrChanged, that of ctx, of a
-// spec that cannot be carried out, and those of the store.
+// parallel. progress may be nil; its calls do not overlap. Errors: ErrChanged, that of ctx, that of
+// an invalid spec, and those of the store.
 func (s *Set) Read(ctx context.Context, spec preprocess.Spec, store *pixels.Store, progress func(done, total int)) (*Reading, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
 	}
 	photos, err := survey(ctx, append(s.Train[:len(s.Train):len(s.Train)], s.Val...), func(p *photo, f *frame.Frame) error {
-		if len(s.Val) == 0 { // a split is to come
+		if len(s.Val) == 0 { // Validation will split the set
 			examine(p, f)
 		}
 		return p.keep(f, spec, store)
@@ -68,17 +69,17 @@ func (s *Set) Read(ctx context.Context, spec preprocess.Spec, store *pixels.Stor
 	return r, err
 }
 
-// Validation holds back a share of the training images for validation, with near-duplicates on one
-// side and both classes in proportion; the same seed gives the same images. A set that brings its
-// own validation folder keeps it as it is. progress, of the search for near-duplicates, may be nil.
-// Errors: ErrTooFew when a class cannot be on both sides, and that of ctx.
+// Validation holds back a share of the training images for validation. Near-duplicates stay on one
+// side, and both classes keep their proportion. The same seed gives the same images. A set with a
+// validation folder keeps it unchanged. progress reports the search for near-duplicates and may be
+// nil. Errors: ErrTooFew when a class cannot be on both sides, and that of ctx.
 func (r *Reading) Validation(ctx context.Context, seed uint64, share float64, progress func(done, total int)) (train, val []Image, err error) {
 	if len(r.set.Val) > 0 {
 		return images(r.train), images(r.val), nil
 	}
 	d, err := divide(ctx, r.train, seed, share, progress)
 	if err != nil {
-		return nil, nil, fmt.Errorf("split validation images off %s: %w", r.set.Dir, err)
+		return nil, nil, fmt.Errorf("split off validation images of %s: %w", r.set.Dir, err)
 	}
 	held := make(map[string]bool, len(d.Hold))
 	for _, it := range d.Hold {
@@ -94,7 +95,7 @@ func (r *Reading) Validation(ctx context.Context, seed uint64, share float64, pr
 	return train, val, nil
 }
 
-// images are the photos that could be read.
+// images returns the photos that could be read.
 func images(photos []photo) []Image {
 	out := make([]Image, 0, len(photos))
 	for _, p := range photos {
@@ -106,11 +107,11 @@ func images(photos []photo) []Image {
 }
 
 // Load reads images of the set for spec into store, each file once and in parallel. Files that
-// cannot be read are left out, each with an error in bad that names it; the rest keep their order,
-// whatever the number of processors. progress may be nil; its calls do not overlap.
+// cannot be read are left out, and bad has one error for each. The others keep their order.
+// progress may be nil; its calls do not overlap.
 //
-// Errors: ErrChanged, also when a file is not the one of an earlier Fingerprint; that of ctx, of a
-// spec that cannot be carried out, and those of the store.
+// Errors: ErrChanged, also when a file differs from an earlier Fingerprint; that of ctx, that of an
+// invalid spec, and those of the store.
 func (s *Set) Load(ctx context.Context, items []Item, spec preprocess.Spec, store *pixels.Store, progress func(done, total int)) (loaded []Image, bad []error, err error) {
 	if err := spec.Validate(); err != nil {
 		return nil, nil, err
@@ -130,23 +131,23 @@ func (s *Set) Load(ctx context.Context, items []Item, spec preprocess.Spec, stor
 	return images(photos), bad, nil
 }
 
-// photo is what reading an image file once brings.
+// photo is the result of reading an image file once.
 type photo struct {
 	item   Item
-	sum    [sha256.Size]byte // of the file
+	sum    [sha256.Size]byte // SHA-256 of the file
 	size   int64             // bytes
 	err    error             // why it cannot be read
 	width  int               // px
 	height int               // px
-	light  float64           // mean grey value, 0 to 255; with look
-	// nil when the image cannot be read, or nothing is to be compared with it
+	light  float64           // mean grey value, 0 to 255; set together with look
+	// nil when the image cannot be read, or when no comparison is planned
 	look *look
-	pix  pixels.Image // for the network, when that was asked for
+	pix  pixels.Image // network input, when it was requested
 }
 
-// survey reads all images, in parallel and in order, and shows each that can be read to see, which
-// adds to the photo what is needed. The errors of damaged files are theirs; those of see, of a file
-// that changes, and the end of ctx end the survey.
+// survey reads all images, in parallel and in order. It passes each readable one to see, which adds
+// the needed data to the photo. Errors of damaged files are stored in their photos. Errors of see,
+// of a file that changes, and the end of ctx end the survey.
 func survey(ctx context.Context, items []Item, see func(p *photo, f *frame.Frame) error, progress func(done, total int)) ([]photo, error) {
 	photos := make([]photo, len(items))
 	err := parallel(ctx, len(items), progress, func(i int) error {
@@ -157,7 +158,7 @@ func survey(ctx context.Context, items []Item, see func(p *photo, f *frame.Frame
 		if errors.Is(err, ErrChanged) {
 			return err
 		}
-		if size >= 0 { // otherwise it counts as one of size 0, as in Set.Fingerprint
+		if size >= 0 { // otherwise the size counts as 0, as in Set.Fingerprint
 			p.size = size
 			h.Sum(p.sum[:0])
 		}
@@ -170,7 +171,7 @@ func survey(ctx context.Context, items []Item, see func(p *photo, f *frame.Frame
 	return photos, err
 }
 
-// examine adds what the search for near-duplicates needs.
+// examine adds the data for the search for near-duplicates.
 func examine(p *photo, f *frame.Frame) error {
 	if p.look, p.err = newLook(f); p.err == nil {
 		p.light = p.look.light
@@ -178,7 +179,7 @@ func examine(p *photo, f *frame.Frame) error {
 	return nil
 }
 
-// keep preprocesses the image.
+// keep preprocesses the image and stores the result.
 func (p *photo) keep(f *frame.Frame, spec preprocess.Spec, store *pixels.Store) (err error) {
 	if p.err != nil {
 		return nil
@@ -191,16 +192,16 @@ func (p *photo) keep(f *frame.Frame, spec preprocess.Spec, store *pixels.Store) 
 	return err
 }
 
-// readFile decodes an image file, in grey, and hashes all of it. size is -1 when the file could not
-// be read to its end; an image that is damaged has a size and a hash, too.
+// readFile decodes an image file in grey and hashes all of it. size is -1 when the file could not
+// be read to its end. A damaged image has a size and a hash too.
 func readFile(path string, h hash.Hash) (f *frame.Frame, size int64, err error) {
-	// Stat comes first because opening a named pipe would wait for a writer.
+	// Stat comes first because opening a named pipe waits for a writer.
 	before, err := os.Stat(path)
 	if err != nil {
 		return nil, -1, fmt.Errorf("read image: %w", err)
 	}
 	if !before.Mode().IsRegular() {
-		return nil, -1, fmt.Errorf("%s: %w: it is no regular file; name an image file", path, imagefile.ErrNotImage)
+		return nil, -1, fmt.Errorf("%s: %w: it is not a regular file; name an image file", path, imagefile.ErrNotImage)
 	}
 	file, err := os.Open(path)
 	if err != nil {
@@ -212,11 +213,11 @@ func readFile(path string, h hash.Hash) (f *frame.Frame, size int64, err error) 
 	}
 	r := io.TeeReader(file, h)
 	f, err = imagefile.DecodeGray(r, path)
-	// the rest of a file that is too large to decode
+	// the rest of the file, when it is too large to decode
 	if _, err := io.Copy(io.Discard, r); err != nil {
 		return nil, -1, fmt.Errorf("read image %s: %w", path, err)
 	}
-	// Half of an old and half of a new photograph may well decode.
+	// Half of an old and half of a new photograph may decode without an error.
 	after, statErr := file.Stat()
 	if statErr != nil || after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime()) {
 		return nil, -1, fmt.Errorf("%s: %w", path, errors.Join(ErrChanged, statErr))
@@ -224,8 +225,8 @@ func readFile(path string, h hash.Hash) (f *frame.Frame, size int64, err error) 
 	return f, after.Size(), err
 }
 
-// parallel calls do(0) .. do(n-1) on all processors. It returns the first error, or that of ctx,
-// when all calls have ended.
+// parallel calls do(0) .. do(n-1) on all processors. After all calls have ended, it returns the
+// first error or that of ctx.
 func parallel(ctx context.Context, n int, progress func(done, total int), do func(i int) error) error {
 	stateless := func() (struct{}, error) { return struct{}{}, nil }
 	return each.Run(ctx, n, stateless, func(_ struct{}, i int) error { return do(i) }, nil, func(done int) {

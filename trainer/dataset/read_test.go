@@ -19,7 +19,7 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// mixed is a set with two good images, an empty, a cut and a foreign file.
+// mixed is a set with two good images and three bad ones: an empty, a truncated and a foreign file.
 func mixed(t *testing.T) *Set {
 	dir := t.TempDir()
 	save(t, dir, "crack/a.png", photograph(1))
@@ -54,13 +54,13 @@ func TestLoad(t *testing.T) {
 		t.Errorf("progress %s", got)
 	}
 	checkBad(t, bad)
-	// The bytes are those that a station makes of the whole picture.
+	// The bytes equal those that a station makes from the whole image.
 	if pix, err := loaded[1].Pix.Load(nil); err != nil || !bytes.Equal(pix, preprocessed(t, loaded[1].Path)) {
 		t.Errorf("pixels differ from the preprocessing of the whole picture (%v)", err)
 	}
 }
 
-// checkBad wants the three damaged files of mixed.
+// checkBad expects the three damaged files of mixed.
 func checkBad(t *testing.T, bad []error) {
 	t.Helper()
 	if len(bad) != 3 {
@@ -90,7 +90,7 @@ func preprocessed(t *testing.T, path string) []byte {
 	return pix
 }
 
-// One pass gives the fingerprint, the damaged files and the pixels, in memory or not.
+// One pass returns the fingerprint, the damaged files and the pixels, in memory or in a file.
 func TestRead(t *testing.T) {
 	s := mixed(t)
 	want, err := s.Fingerprint(t.Context(), nil)
@@ -119,8 +119,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// What happens to the files after they were read changes nothing: not the split, not the pixels,
-// not the fingerprint.
+// Changes of the files after reading affect neither the split nor the pixels nor the fingerprint.
 func TestReadingOutlivesItsFiles(t *testing.T) {
 	s := runs(t, 8)
 	before, err := s.Read(t.Context(), little, inMemory(), nil)
@@ -177,7 +176,7 @@ func (w *writer) Write(p []byte) (int, error) {
 	return w.Hash.Write(p)
 }
 
-// A file that is written to while it is read is named, even if it decodes.
+// A file that is written to while it is read is reported, even if it decodes.
 func TestReadFileNoticesAWriter(t *testing.T) {
 	dir := t.TempDir()
 	save(t, dir, "a.png", photograph(1))
@@ -195,7 +194,7 @@ func TestReadFileNoticesAWriter(t *testing.T) {
 		{"nobody writes", func() error { return nil }, nil},
 		{"it grows", func() error { return os.WriteFile(path, append(data, 0), 0o644) }, ErrChanged},
 		{"it keeps its size", func() error { return os.WriteFile(path, data, 0o644) }, ErrChanged},
-		{"it is replaced whole", func() error { // the file that is being read stays as it is
+		{"it is replaced whole", func() error { // the open file does not change
 			save(t, dir, "b.png", photograph(2))
 			return os.Rename(filepath.Join(dir, "b.png"), path)
 		}, nil},
@@ -218,7 +217,7 @@ func TestReadFileNoticesAWriter(t *testing.T) {
 	}
 }
 
-// A file that is another one when it is read than when it was fingerprinted is named.
+// A file that has changed since it was fingerprinted is reported.
 func TestLoadNoticesAChange(t *testing.T) {
 	s := runs(t, 4)
 	if _, err := s.Fingerprint(t.Context(), nil); err != nil {
@@ -253,7 +252,7 @@ func TestReadStops(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	if last == len(s.Train) {
-		t.Error("all images were read after the end")
+		t.Error("all images were read although the context had ended")
 	}
 }
 
@@ -302,7 +301,7 @@ func TestFingerprint(t *testing.T) {
 		equal  bool
 	}{
 		{"another folder", func(string) {}, true},
-		{"a file that is no image", func(dir string) { put(t, dir, "train/crack/notes.txt", "x") }, true},
+		{"a file that is not an image", func(dir string) { put(t, dir, "train/crack/notes.txt", "x") }, true},
 		{"other content of the same size", func(dir string) { put(t, dir, "train/crack/a.jpg", "FIRST") }, false},
 		{"one more image", func(dir string) { put(t, dir, "train/crack/z.jpg", "sixth") }, false},
 		{"renamed", move("train/crack/a.jpg", "train/crack/x.jpg"), false},

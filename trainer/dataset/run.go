@@ -9,12 +9,13 @@ import (
 	"time"
 )
 
-// Stations see the same tires again: a belt stops, a batch passes twice, and neighbours of a batch
-// come from one mould under one lamp. So pictures from one station within ten minutes are one run,
-// and no split parts a run. A longer stretch without a pause is cut where its pause is longest.
+// Stations see the same tires again: the belt stops, or a batch passes twice, and the tires of a
+// batch come from one mould under one lamp. So images from one station within ten minutes are one
+// run, and a split keeps a run on one side. A longer series without a pause is cut at its longest
+// pause.
 //
-// A picture from a station tells by its name where and when it was taken (`tirewatch-agent review
-// export` writes them), so that what was merged, split or enlarged keeps its runs:
+// The name of an image from a station says where and when it was taken (`tirewatch-agent review
+// export` writes it), so runs survive merging, splitting and enlarging:
 //
 //	hamburg+line1+station3_20261126T171059Z_000000000012.png
 //	STATION, + for /       time, UTC        number of the verdict
@@ -22,15 +23,15 @@ const runLength = 10 * time.Minute
 
 var stationPicture = regexp.MustCompile(`^([^+]+\+[^+]+\+[^+]+)_(\d{8}T\d{6}Z)_(\d{12,19})\b`)
 
-// shot is a picture of a station.
+// shot is an image from a station.
 type shot struct {
 	station string
 	time    time.Time
 	seq     uint64
-	index   int // of the photo
+	index   int // index of the photo
 }
 
-// parseShot reads the name of a file; ok is false for one that no station took.
+// parseShot reads the name of a file. ok is false when it is not from a station.
 func parseShot(path string) (s shot, ok bool) {
 	m := stationPicture.FindStringSubmatch(filepath.Base(path))
 	if m == nil {
@@ -44,7 +45,7 @@ func parseShot(path string) (s shot, ok bool) {
 	return shot{station: m[1], time: at, seq: seq}, err == nil
 }
 
-// stationRuns gives the runs of two pictures and more, as indices of photos.
+// stationRuns returns the runs of at least two images, as indices of photos.
 func stationRuns(photos []photo) (found [][]int) {
 	var shots []shot
 	for i, p := range photos {
@@ -76,14 +77,14 @@ func stationRuns(photos []photo) (found [][]int) {
 	return found
 }
 
-// cut divides a stretch, in the order of time, into runs.
+// cut divides a series, sorted by time, into runs.
 func cut(stretch []shot) [][]shot {
 	last := len(stretch) - 1
 	if stretch[last].time.Sub(stretch[0].time) <= runLength {
 		return [][]shot{stretch}
 	}
-	// Of pauses that are equal the one nearest to the middle: others would leave runs of single
-	// pictures.
+	// If several pauses are equal, the one nearest to the middle is used. The others would leave
+	// runs of single images.
 	at, longest := 0, time.Duration(-1)
 	fromMiddle := func(i int) int { return max(2*i-last-1, last+1-2*i) }
 	for i := 1; i <= last; i++ {
@@ -95,7 +96,8 @@ func cut(stretch []shot) [][]shot {
 	return append(cut(stretch[:at]), cut(stretch[at:])...)
 }
 
-// together pairs the pictures of each run and the tiles of each tire, so that no split parts them.
+// together pairs the images of each run and the tiles of each tire, so that a split keeps them on
+// one side.
 func together(photos []photo) (found []pair) {
 	for _, g := range append(stationRuns(photos), tires(photos)...) {
 		for _, i := range g[1:] {

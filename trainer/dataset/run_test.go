@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// stationName is the name that a station's picture has when it is exported.
+// stationName is the name of an exported station image.
 func stationName(station string, at time.Time, seq int) string {
 	return fmt.Sprintf("%s_%s_%012d.png", station, at.Format("20060102T150405Z"), seq)
 }
@@ -23,7 +23,7 @@ func TestStationRuns(t *testing.T) {
 		}
 		return names
 	}
-	var steady []float64 // a tire each two minutes for an hour
+	var steady []float64 // a tire every two minutes for an hour
 	for i := range 31 {
 		steady = append(steady, float64(2*i))
 	}
@@ -34,8 +34,8 @@ func TestStationRuns(t *testing.T) {
 	}{
 		{"a pause of more than ten minutes ends a run", at(0, 1, 12, 13, 14, 40), "[[0 1] [2 3 4]]"},
 		{"ten minutes are one run", at(0, 5, 10), "[[0 1 2]]"},
-		{"a longer stretch is cut at its longest pause", at(0, 4, 9, 12), "[[0 1] [2 3]]"},
-		{"and not by single pictures where all pauses are equal", at(steady...)[:12], "[[0 1 2 3 4 5] [6 7 8 9 10 11]]"},
+		{"a longer series is cut at its longest pause", at(0, 4, 9, 12), "[[0 1] [2 3]]"},
+		{"in the middle when all pauses are equal", at(steady...)[:12], "[[0 1 2 3 4 5] [6 7 8 9 10 11]]"},
 		{"two stations have nothing in common", []string{stationName("a+b+c", morning, 1), stationName("a+b+d", morning, 1)}, "[]"},
 		{"the same tire in two folders, split or enlarged", []string{"x/" + at(0)[0], "y/" + strings.Replace(at(0)[0], ".png", "-2.png", 1),
 			"z/" + strings.Replace(at(0)[0], ".png", "~aug1.png", 1)}, "[[0 1 2]]"},
@@ -54,8 +54,8 @@ func TestStationRuns(t *testing.T) {
 	}
 }
 
-// Twelve runs of five tires that do not look alike: every split, of a set and of its parts, keeps
-// each run on one side, and check tells when somebody has parted one.
+// Twelve runs of five different-looking tires. Every split, of a set and of its parts, keeps each
+// run on one side, and check reports a run that is on both.
 func TestSplitKeepsRunsTogether(t *testing.T) {
 	dir := t.TempDir()
 	seq := 0
@@ -96,12 +96,12 @@ func TestSplitKeepsRunsTogether(t *testing.T) {
 	save(t, dir, "split/testing/crack/"+stationName("a+b+c", morning.Add(9*time.Minute), 99), photograph(99))
 	save(t, dir, "split/training/crack/"+stationName("a+b+c", morning.Add(9*time.Minute), 98), photograph(98))
 	a := audited(t, filepath.Join(dir, "split"))
-	if a.Parted != 1 || !slices.ContainsFunc(a.Warnings, func(w string) bool { return strings.HasPrefix(w, "1 of a station's 12 runs are on different sides") }) {
+	if a.Parted != 1 || !slices.ContainsFunc(a.Warnings, func(w string) bool { return strings.HasPrefix(w, "1 of 12 station runs are on different sides") }) {
 		t.Errorf("%d parted, warnings %q", a.Parted, a.Warnings)
 	}
 }
 
-// Tiles of one photograph are one tire, in whatever folder they are, split or enlarged since.
+// Tiles of one photograph are one tire, in any folder, also after splitting or enlarging.
 func TestTiresOfTiles(t *testing.T) {
 	var photos []photo
 	for _, f := range []string{

@@ -6,32 +6,32 @@ import (
 	"slices"
 )
 
-// pair is two near-duplicates, as indices with a < b.
+// pair is a pair of near-duplicates, as indices with a < b.
 type pair struct {
 	a, b int
 	overlap
 	exact bool // the files are equal byte for byte
-	// one was made from the other, or both are of one run of a station or of one tire, as their
-	// names say
+	// their names say that one was made from the other, or that both are of one station run or of
+	// one tire
 	made bool
 }
 
-// certain tells whether the two belong together beyond doubt.
+// certain reports whether the two surely belong together.
 func (p pair) certain() bool { return p.exact || p.made }
 
-// searchBlock is how many images are compared with all before them at a time: while the looks of
-// the others pass once through the processor's cache, they meet so many.
+// searchBlock is how many images are compared with all earlier ones at a time. The looks of the
+// earlier images then pass through the processor's cache only once per block.
 const searchBlock = 64
 
-// pairs finds all near-duplicates, ordered by a, then b. Every image is compared with every other:
-// 20,000 crops of walls and tires take 45 seconds of processor time with AVX-512; as many whole
-// tires in one pose, a quarter of whose pairs look alike to the hash, would take three to four
-// minutes. progress may be nil.
+// pairs finds all near-duplicates, ordered by a, then b. Every image is compared with every other
+// one. 20,000 crops of walls and tires take 45 seconds of processor time with AVX-512. As many
+// whole tires in one pose, where a quarter of the pairs have similar hashes, would take three to
+// four minutes. progress may be nil.
 func pairs(ctx context.Context, photos []photo, progress func(done, total int)) ([]pair, error) {
 	found := make([][]pair, len(photos)) // by b
 	blocks := (len(photos) + searchBlock - 1) / searchBlock
 	err := parallel(ctx, blocks, progress, func(k int) error {
-		k = blocks - 1 - k // the long ones first, so that the processors end together
+		k = blocks - 1 - k // the longest blocks first, so that the processors finish together
 		searchIn(photos, k*searchBlock, min((k+1)*searchBlock, len(photos)), found)
 		return nil
 	})
@@ -40,7 +40,7 @@ func pairs(ctx context.Context, photos []photo, progress func(done, total int)) 
 	return all, err
 }
 
-// searchIn finds the pairs of the images from <= b < to with those before them.
+// searchIn finds the pairs of the images from <= b < to with earlier images.
 func searchIn(photos []photo, from, to int, found [][]pair) {
 	type candidate struct{ a, distance int }
 	var near [searchBlock][]candidate // by b - from

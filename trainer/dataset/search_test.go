@@ -12,7 +12,7 @@ import (
 	"tirewatch/vision/isa/isatest"
 )
 
-// matchPlainly is match as it is defined, without a shortcut: every window, every view made anew.
+// matchPlainly is match by its definition, without shortcuts: every window, every view made anew.
 func matchPlainly(a, b *look) (o overlap, ok bool) {
 	best := maxHashBits + 1
 	for i, h := range a.windows[:windowsSide*windowsSide] {
@@ -85,8 +85,8 @@ func correlationPlainly(a, b *thumb, dx, dy int) float64 {
 	return float64(n*sab-sa*sb) / math.Sqrt(float64(va)*float64(vb))
 }
 
-// album has pictures that repeat others in every way that match knows, alike strangers, and files
-// that cannot be read.
+// album has images that repeat others in every way that match recognises, different images that
+// look similar, and files that cannot be read.
 func album(t *testing.T) []photo {
 	var photos []photo
 	add := func(img image.Image) {
@@ -107,7 +107,7 @@ func album(t *testing.T) []photo {
 		turned := turnThumb((*thumb)(crop(wall, 100, 100, thumbSide, thumbSide).Pix), i%turns)
 		add(&image.Gray{Pix: turned[:], Stride: thumbSide, Rect: image.Rect(0, 0, thumbSide, thumbSide)})
 		add(crop(wall, 100, 100, thumbSide, thumbSide))
-		add(edit(wall, func(x, y int) int { // tires in one pose
+		add(edit(wall, func(x, y int) int { // different tires in one pose
 			if r := math.Hypot(float64(x)-150, float64(y)-150); r > 140 || r < 60 {
 				return 190
 			}
@@ -125,8 +125,8 @@ func album(t *testing.T) []photo {
 	return photos
 }
 
-// The search finds what comparing all pairs finds, with every body, below, at and above the size of
-// a block.
+// The search finds the same as a comparison of all pairs, with every instruction set, below, at and
+// above the size of a block.
 func TestPairsAreThoseOfAnExhaustiveSearch(t *testing.T) {
 	all := album(t)
 	for _, n := range []int{0, 1, 2, searchBlock, searchBlock + 1, len(all)} {
@@ -149,7 +149,7 @@ func TestPairsAreThoseOfAnExhaustiveSearch(t *testing.T) {
 			}
 		}
 		if n == len(all) && len(ways) < 4 {
-			t.Errorf("the album tests only %v", ways)
+			t.Errorf("the album covers only %v", ways)
 		}
 		isatest.EachSet(t, &set, func(t *testing.T) {
 			got, err := pairs(t.Context(), photos, nil)
@@ -160,8 +160,8 @@ func TestPairsAreThoseOfAnExhaustiveSearch(t *testing.T) {
 	}
 }
 
-// Every body of the sums equals the generic one, for every shift that is tried and at the ends of
-// the grey scale.
+// Every version of the sums equals the generic one, for every shift that is tried and at the ends
+// of the grey scale.
 func TestSumsBodies(t *testing.T) {
 	const seed = 5
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -191,7 +191,7 @@ func TestSumsBodies(t *testing.T) {
 	})
 }
 
-// A body that reads beyond the thumbnails dies here.
+// A kernel that reads outside the thumbnails crashes here.
 func TestBodiesStayInside(t *testing.T) {
 	isatest.EachSet(t, &set, func(t *testing.T) {
 		for _, atEnd := range []bool{false, true} {
@@ -206,7 +206,7 @@ func TestBodiesStayInside(t *testing.T) {
 	})
 }
 
-// Every body of the distance equals the generic one, for all counts below, at and above the blocks.
+// Every version of the distance equals the generic one, for counts below, at and above the blocks.
 func TestClosestBodies(t *testing.T) {
 	const seed = 6
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -217,7 +217,7 @@ func TestClosestBodies(t *testing.T) {
 				for i := range hashes {
 					hashes[i] = rng.Uint64()
 				}
-				for at := range hashes { // the closest at every place
+				for at := range hashes { // the closest at every position
 					kept := hashes[at]
 					hashes[at] = to ^ 1<<(at%64)
 					if got, want := closest(hashes, to), closestGeneric(hashes, to); got != want {

@@ -7,26 +7,26 @@ import (
 	"strings"
 )
 
-// Shortcut is a property of the files that has nothing to do with cracks, and how well it alone
-// would predict the class.
+// Shortcut is a property of the files that has nothing to do with cracks, with the accuracy of
+// predicting the class from it alone.
 type Shortcut struct {
 	Feature string `json:"feature"`
-	// Accuracy is the balanced accuracy of the best rule, 0.5 for chance: the mean of the shares of
-	// both classes that it gets right. It equals (1 + D) / 2 for the Kolmogorov-Smirnov distance D
-	// of the classes.
+	// Accuracy is the balanced accuracy of the best rule, 0.5 for chance: the mean over both
+	// classes of the share that it gets right. It equals (1 + D) / 2, where D is the
+	// Kolmogorov-Smirnov distance of the classes.
 	Accuracy float64 `json:"balanced_accuracy"`
 	Rule     string  `json:"rule"`
 	Warn     bool    `json:"warn"`
 }
 
-// A shortcut deserves a warning from this accuracy on, and when each class has enough images: with
-// 20 and 20, chance reaches 0.8 (D = 0.6) once in a thousand sets.
+// A shortcut gets a warning from this accuracy on, when each class has enough images. With 20 and
+// 20 images, chance reaches 0.8 (D = 0.6) once in a thousand sets.
 const (
 	shortcutAccuracy = 0.8
 	shortcutImages   = 20
 )
 
-// shortcuts tries every property, the best first.
+// shortcuts tries every property and sorts them, the best predictor first.
 func shortcuts(photos []photo) []Shortcut {
 	readable := slices.DeleteFunc(slices.Clone(photos), func(p photo) bool { return p.err != nil })
 	total := [2]int{}
@@ -51,7 +51,7 @@ func shortcuts(photos []photo) []Shortcut {
 	return s
 }
 
-// bestThreshold finds the number that parts the classes best.
+// bestThreshold finds the value that separates the classes best.
 func bestThreshold(photos []photo, total [2]int, feature, unit string, value func(photo) float64) Shortcut {
 	sorted := slices.Clone(photos)
 	slices.SortStableFunc(sorted, func(a, b photo) int { return cmp.Compare(value(a), value(b)) })
@@ -63,7 +63,7 @@ func bestThreshold(photos []photo, total [2]int, feature, unit string, value fun
 		if low == high {
 			continue
 		}
-		// With a threshold between them, everything below is called crack, or everything above.
+		// A threshold between them calls everything below it a crack, or everything above it.
 		crackBelow := balanced(below, total)
 		limit := (low + high) / 2
 		if crackBelow > best.Accuracy {
@@ -76,7 +76,7 @@ func bestThreshold(photos []photo, total [2]int, feature, unit string, value fun
 	return best
 }
 
-// bestCategory finds the one category that parts the classes best from all others.
+// bestCategory finds the one category that separates the classes best from all others.
 func bestCategory(photos []photo, total [2]int, feature string, category func(photo) string) Shortcut {
 	counts := make(map[string][2]int)
 	for _, p := range photos {
@@ -102,7 +102,7 @@ func bestCategory(photos []photo, total [2]int, feature string, category func(ph
 	return best
 }
 
-// balanced is the balanced accuracy of calling these images cracks and all others normal.
+// balanced returns the balanced accuracy of calling these images cracks and all others normal.
 func balanced(called, total [2]int) float64 {
 	return (float64(called[Crack])/float64(total[Crack]) + 1 - float64(called[Normal])/float64(total[Normal])) / 2
 }

@@ -9,22 +9,22 @@ import (
 	"strings"
 )
 
-// Division is a list of images cut in two, with near-duplicates, the pictures of one run of a
-// station and the tiles of one tire on one side.
+// Division is a list of images in two sides. Near-duplicates, the images of one station run and the
+// tiles of one tire are on one side.
 type Division struct {
-	Keep    []Item  // the larger side, to train on; sorted by path
+	Keep    []Item  // the larger side, for training; sorted by path
 	Hold    []Item  // the side held back; sorted by path
-	Bad     []error // files that cannot be read, each named; they are on no side
-	Groups  int     // groups of two or more images that belong together
-	Grouped int     // images in them
-	// pairs that had to be ignored because their group grew too large: near-duplicates may be on
-	// both sides
+	Bad     []error // one error per unreadable file; such files are on neither side
+	Groups  int     // groups of at least two images that stay together
+	Grouped int     // images in these groups
+	// pairs that were ignored because their group was too large: near-duplicates may be on both
+	// sides
 	Dropped  int
 	MaxGroup int // the size that no group may exceed
 }
 
-// Divide reads the images and holds back a share of each class, 0 < share < 1. progress, of the
-// reading, may be nil.
+// Divide reads the images and holds back a share of each class, 0 < share < 1. progress reports the
+// reading and may be nil.
 func Divide(ctx context.Context, items []Item, seed uint64, share float64, progress func(done, total int)) (*Division, error) {
 	photos, err := survey(ctx, items, examine, progress)
 	if err != nil {
@@ -33,11 +33,11 @@ func Divide(ctx context.Context, items []Item, seed uint64, share float64, progr
 	return divide(ctx, photos, seed, share, nil)
 }
 
-// divide is Divide for images that were read. progress, of the search for near-duplicates, may be
-// nil.
+// divide is Divide for images that are already read. progress reports the search for
+// near-duplicates and may be nil.
 func divide(ctx context.Context, photos []photo, seed uint64, share float64, progress func(done, total int)) (*Division, error) {
 	if !(share > 0 && share < 1) {
-		return nil, fmt.Errorf("share %v is not between 0 and 1", share)
+		return nil, fmt.Errorf("split: share %v is not between 0 and 1", share)
 	}
 	d := new(Division)
 	photos = slices.DeleteFunc(slices.Clone(photos), func(p photo) bool {
@@ -78,59 +78,19 @@ func divide(ctx context.Context, photos []photo, seed uint64, share float64, pro
 	return d, nil
 }
 
-// choose says for each photo whether it is held back. Groups come in random order, and a group is
-// taken when it fits: when no class gets more than its share. What is missing then is filled by the
-// group that brings the counts nearest to their aim.
+// choose says for each photo whether it is held back. It takes groups in random order, each when it
+// fits: when no class gets more than its share. It then fills what is missing with the group that
+// brings the counts nearest to their aim.
 func choose(photos []photo, groups [][]int, seed uint64, share float64) ([]bool, error) {
-	var total, groupsOf [2]int
-	counts := make([][2]int, len(groups))
-	for i, g := range groups {
-		for _, p := range g {
-			counts[i][photos[p].item.Class]++
-		}
-		for c, n := range counts[i] {
-			total[c] += n
-			if n > 0 {
-				groupsOf[c]++
-			}
-		}
-	}
-	var aim [2]int
-	for c := range aim {
-		if groupsOf[c] < 2 {
-			return nil, fmt.Errorf("%w: %d readable %s images that are neither near-duplicates of each other nor of one run of a station or one tire, a split needs 2; add photographs",
-				ErrTooFew, groupsOf[c], Class(c))
-		}
-		aim[c] = min(max(int(math.Round(share*float64(total[c]))), 1), total[c]-1)
-	}
-
-	hold := make([]bool, len(photos))
-	var have [2]int
-	take := func(g int) {
-		for _, p := range groups[g] {
-			hold[p] = true
-		}
-		have[0], have[1] = have[0]+counts[g][0], have[1]+counts[g][1]
-	}
-	// miss is how far the held counts are from the aim with n more.
-	miss := func(n [2]int) (m int) {
-		for c := range aim {
-			d := aim[c] - have[c] - n[c]
-			m += max(d, -d)
-			if total[c] == have[c]+n[c] { // nothing left to train on
-				m += len(photos)
-			}
-			if have[c]+n[c] == 0 { // nothing held back
-				m += len(photos)
-			}
-		}
-		return m
+	s, err := newSides(photos, groups, share)
+	if err != nil {
+		return nil, err
 	}
 	order := rand.New(rand.NewPCG(seed, 0)).Perm(len(groups))
 	var left []int
 	for _, g := range order {
-		if have[0]+counts[g][0] <= aim[0] && have[1]+counts[g][1] <= aim[1] {
-			take(g)
+		if s.have[0]+s.counts[g][0] <= s.aim[0] && s.have[1]+s.counts[g][1] <= s.aim[1] {
+			s.take(g)
 		} else {
 			left = append(left, g)
 		}
@@ -138,18 +98,78 @@ func choose(photos []photo, groups [][]int, seed uint64, share float64) ([]bool,
 	for len(left) > 0 {
 		best := 0
 		for i, g := range left {
-			if miss(counts[g]) < miss(counts[left[best]]) {
+			if s.miss(s.counts[g]) < s.miss(s.counts[left[best]]) {
 				best = i
 			}
 		}
-		if miss(counts[left[best]]) >= miss([2]int{}) {
+		if s.miss(s.counts[left[best]]) >= s.miss([2]int{}) {
 			break
 		}
-		take(left[best])
+		s.take(left[best])
 		left = slices.Delete(left, best, best+1)
 	}
-	if miss([2]int{}) >= len(photos) {
-		return nil, fmt.Errorf("%w: near-duplicates leave no way to have both classes on both sides; add photographs", ErrTooFew)
+	if s.miss([2]int{}) >= len(photos) {
+		return nil, fmt.Errorf("%w: near-duplicates stay together, so both classes cannot be on both sides; "+
+			"add photographs", ErrTooFew)
 	}
-	return hold, nil
+	return s.hold, nil
+}
+
+// sides is the state of choose. Arrays of two are indexed by Class.
+type sides struct {
+	groups [][]int
+	counts [][2]int // images of each group
+	total  [2]int   // images of all groups
+	aim    [2]int   // images to hold back
+	have   [2]int   // images held back so far
+	hold   []bool   // by photo
+}
+
+// newSides counts the classes and sets the aim. Each class needs two independent groups.
+func newSides(photos []photo, groups [][]int, share float64) (*sides, error) {
+	s := &sides{groups: groups, counts: make([][2]int, len(groups)), hold: make([]bool, len(photos))}
+	var groupsOf [2]int
+	for i, g := range groups {
+		for _, p := range g {
+			s.counts[i][photos[p].item.Class]++
+		}
+		for c, n := range s.counts[i] {
+			s.total[c] += n
+			if n > 0 {
+				groupsOf[c]++
+			}
+		}
+	}
+	for c := range s.aim {
+		if groupsOf[c] < 2 {
+			return nil, fmt.Errorf("%w: %d readable %s images are independent, a split needs 2 "+
+				"(near-duplicates, the images of a station run and the tiles of a tire count as one); "+
+				"add photographs", ErrTooFew, groupsOf[c], Class(c))
+		}
+		s.aim[c] = min(max(int(math.Round(share*float64(s.total[c]))), 1), s.total[c]-1)
+	}
+	return s, nil
+}
+
+// take holds a group back.
+func (s *sides) take(g int) {
+	for _, p := range s.groups[g] {
+		s.hold[p] = true
+	}
+	s.have[0], s.have[1] = s.have[0]+s.counts[g][0], s.have[1]+s.counts[g][1]
+}
+
+// miss returns how far the held counts are from the aim when n more images are held back.
+func (s *sides) miss(n [2]int) (m int) {
+	for c := range s.aim {
+		d := s.aim[c] - s.have[c] - n[c]
+		m += max(d, -d)
+		if s.total[c] == s.have[c]+n[c] { // nothing left for training
+			m += len(s.hold)
+		}
+		if s.have[c]+n[c] == 0 { // nothing held back
+			m += len(s.hold)
+		}
+	}
+	return m
 }

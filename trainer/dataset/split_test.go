@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// runs writes a set with runs of photographs: in every class, singles pictures that stand alone and
-// 4 runs of 3 overlapping ones.
+// runs writes a set with runs of photographs: in every class, singles separate images and 4 runs of
+// 3 overlapping ones.
 func runs(t testing.TB, singles int) *Set {
 	t.Helper()
 	dir := t.TempDir()
@@ -45,11 +45,11 @@ func TestGroup(t *testing.T) {
 		want    string
 		dropped int
 	}{
-		{"nothing alike", 3, 4, nil, "[[0] [1] [2]]", 0},
+		{"nothing similar", 3, 4, nil, "[[0] [1] [2]]", 0},
 		{"pairs chain", 5, 4, []pair{link(0, 1, .9), link(1, 4, .8)}, "[[0 1 4] [2] [3]]", 0},
 		{"a closed chain", 3, 3, []pair{link(0, 1, .9), link(0, 2, .8), link(1, 2, .8)}, "[[0 1 2]]", 0},
-		{"the cap keeps the most alike", 4, 2, []pair{link(0, 1, .8), link(1, 2, .95), link(2, 3, .8)}, "[[0] [1 2] [3]]", 2},
-		{"copies know no cap", 4, 2, []pair{copied(0, 1), copied(1, 2), link(2, 3, .99)}, "[[0 1 2] [3]]", 1},
+		{"the cap keeps the most similar", 4, 2, []pair{link(0, 1, .8), link(1, 2, .95), link(2, 3, .8)}, "[[0] [1 2] [3]]", 2},
+		{"copies ignore the cap", 4, 2, []pair{copied(0, 1), copied(1, 2), link(2, 3, .99)}, "[[0 1 2] [3]]", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			groups, dropped := group(c.n, c.pairs, c.cap)
@@ -74,7 +74,7 @@ func TestValidation(t *testing.T) {
 	}
 	checkRuns(t, s, train, val)
 
-	// The seed decides, and nothing else.
+	// Only the seed decides.
 	_, again, _ := validation(s, 1, 0.2)
 	if !slices.Equal(val, again) {
 		t.Error("the same seed gave other images")
@@ -85,7 +85,7 @@ func TestValidation(t *testing.T) {
 	}
 }
 
-// checkRuns sees that no run has images on both sides.
+// checkRuns checks that no run has images on both sides.
 func checkRuns(t *testing.T, s *Set, a, b []Item) {
 	t.Helper()
 	side := make(map[string]int)
@@ -103,7 +103,7 @@ func checkRuns(t *testing.T, s *Set, a, b []Item) {
 	}
 }
 
-// Over many seeds, runs end on either side, so that large groups are not always trained on.
+// Over many seeds, runs end on either side, so that large groups are not always in training.
 func TestRunsAreOnEitherSide(t *testing.T) {
 	s := runs(t, 8)
 	held := 0
@@ -124,11 +124,11 @@ func TestRunsAreOnEitherSide(t *testing.T) {
 	}
 }
 
-// A set with a validation folder is taken at its word.
+// A set with a validation folder uses exactly that.
 func TestValidationFolder(t *testing.T) {
 	dir := t.TempDir()
 	for i, f := range []string{"train/crack/a.png", "train/normal/b.png", "val/crack/c.png", "val/normal/d.png"} {
-		save(t, dir, f, photograph(uint64(i/2))) // alike on both sides
+		save(t, dir, f, photograph(uint64(i/2))) // similar on both sides
 	}
 	s, err := Open(dir)
 	if err != nil {
@@ -159,7 +159,7 @@ func TestDivideRefuses(t *testing.T) {
 				save(t, dir, fmt.Sprintf("crack/%d.png", i), one)
 				save(t, dir, fmt.Sprintf("normal/%d.png", i), photograph(uint64(10+i)))
 			}
-		}, ErrTooFew, "neither near-duplicates of each other"},
+		}, ErrTooFew, "near-duplicates"},
 		{"damaged files do not count", 0.2, func(dir string) {
 			save(t, dir, "crack/a.png", photograph(1))
 			put(t, dir, "crack/b.png", "")
@@ -211,7 +211,7 @@ func TestSmallestSplit(t *testing.T) {
 
 func TestSplit(t *testing.T) {
 	s := runs(t, 18)
-	put(t, s.Dir, "crack/broken.png", "nothing that could be read")
+	put(t, s.Dir, "crack/broken.png", "not an image")
 	s, err := Open(s.Dir)
 	if err != nil {
 		t.Fatal(err)
@@ -267,7 +267,7 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// Images of one name from several folders do not overwrite each other.
+// Images with the same name from several folders do not overwrite each other.
 func TestSplitKeepsEqualNamesApart(t *testing.T) {
 	dir := t.TempDir()
 	n := uint64(0)
@@ -294,17 +294,17 @@ func TestSplitKeepsEqualNamesApart(t *testing.T) {
 	if got := len(written.Train) + len(written.Test); got != 16 {
 		t.Errorf("%d images of 16", got)
 	}
-	// Not every file system tells a.png from A.png.
+	// Some file systems do not distinguish a.png from A.png.
 	seen := make(map[string]string)
 	for _, path := range append(rels(written, written.Train), rels(written, written.Test)...) {
 		if other := seen[strings.ToLower(path)]; other != "" {
-			t.Errorf("%s and %s differ in case only", other, path)
+			t.Errorf("%s and %s differ only in case", other, path)
 		}
 		seen[strings.ToLower(path)] = path
 	}
 }
 
-// Whatever goes wrong, the target is as it was and nothing half-written is left beside it.
+// After any failure, the target is unchanged and no temporary file is left beside it.
 func TestSplitFailures(t *testing.T) {
 	s := runs(t, 4)
 	ended, cancel := context.WithCancel(context.Background())
@@ -324,7 +324,7 @@ func TestSplitFailures(t *testing.T) {
 			put(t, dir, "new", "keep me")
 			return filepath.Join(dir, "new")
 		}, nil, "new"},
-		{"the target is inside the source", context.Background(), func(string) string { return filepath.Join(s.Dir, "new") }, nil, "lies inside"},
+		{"the target is inside the source", context.Background(), func(string) string { return filepath.Join(s.Dir, "new") }, nil, "is inside"},
 		{"the target is the source", context.Background(), func(string) string { return s.Dir }, ErrNotEmpty, "not empty"},
 		{"no folder above the target", context.Background(), func(dir string) string { return filepath.Join(dir, "no", "new") }, os.ErrNotExist, "no"},
 		{"stopped", ended, func(dir string) string { return filepath.Join(dir, "new") }, context.Canceled, "canceled"},
@@ -347,7 +347,7 @@ func TestSplitFailures(t *testing.T) {
 	}
 }
 
-// A source file that vanishes between reading and copying leaves no half data set.
+// A source file that vanishes between reading and copying leaves no incomplete data set.
 func TestSplitSourceVanishes(t *testing.T) {
 	s := runs(t, 4)
 	dir := t.TempDir()
@@ -367,7 +367,7 @@ func TestSplitSourceVanishes(t *testing.T) {
 	}
 }
 
-// An empty folder may wait for the data set.
+// The target may be an empty folder.
 func TestSplitIntoEmptyFolder(t *testing.T) {
 	s := runs(t, 4)
 	dst := t.TempDir()

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// maxListed bounds each list of the text report; the JSON report has all.
+// maxListed limits each list of the text report. The JSON report has everything.
 const maxListed = 10
 
-// Text is the report for people.
+// Text returns the report for people.
 func (a *Audit) Text() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
@@ -26,25 +26,25 @@ func (a *Audit) Text() string {
 	line("  sizes   %s", listTallies(a.Sizes))
 	line("  formats %s", listTallies(a.Formats))
 
-	section(&b, "cannot be read", a.Damaged, func(d Damage) string { return d.Path + ": " + d.Problem })
-	section(&b, "have no image name", a.Other, func(path string) string { return path })
-	section(&b, "pairs of equal files", gravest(a.Copies), Twin.text)
+	section(&b, "files that cannot be read", a.Damaged, func(d Damage) string { return d.Path + ": " + d.Problem })
+	section(&b, "files without an image extension", a.Other, func(path string) string { return path })
+	section(&b, "pairs of identical files", gravest(a.Copies), Twin.text)
 	section(&b, "pairs of near-duplicates", gravest(a.Near), Twin.text)
 	if a.Groups > 0 {
 		line("")
-		line("%d groups of near-duplicates, the largest of %d images; a split keeps a group on one side", a.Groups, a.LargestOf)
+		line("%d groups of near-duplicates, the largest with %d images; a split keeps each group on one side", a.Groups, a.LargestOf)
 	}
 	if a.Runs > 0 {
 		line("")
-		line("%d runs of a station, tires within %.0f minutes of each other; a split keeps a run on one side", a.Runs, runLength.Minutes())
+		line("%d station runs (tires within %.0f minutes of each other); a split keeps each run on one side", a.Runs, runLength.Minutes())
 	}
 	if a.Tires > 0 {
 		line("")
-		line("%d tires in tiles; a split keeps a tire on one side", a.Tires)
+		line("%d tires cut into tiles; a split keeps each tire on one side", a.Tires)
 	}
 	if len(a.Shortcuts) > 0 {
 		line("")
-		line("what predicts the class without a look at the picture (0.50 is chance)")
+		line("balanced accuracy of other properties as a predictor of the class (0.50 is chance)")
 		for _, s := range a.Shortcuts {
 			line("  %-14s %.2f  %s", s.Feature, s.Accuracy, s.Rule)
 		}
@@ -54,15 +54,14 @@ func (a *Audit) Text() string {
 		line("warning: %s", w)
 	}
 	if a.Unusable != "" {
-		line("UNUSABLE: %s", a.Unusable)
+		line("unusable: %s", a.Unusable)
 	} else if len(a.Warnings) == 0 {
-		line("no complaints")
+		line("no problems found")
 	}
 	return b.String()
 }
 
-// section lists what was found under a headline with its number; nothing is written when nothing
-// was found.
+// section lists findings under a title with their number. It writes nothing when the list is empty.
 func section[T any](b *strings.Builder, title string, items []T, text func(T) string) {
 	if len(items) == 0 {
 		return
@@ -77,7 +76,7 @@ func section[T any](b *strings.Builder, title string, items []T, text func(T) st
 	}
 }
 
-// gravest puts what makes a set wrong before what a split takes care of.
+// gravest sorts errors of the set before what a split handles.
 func gravest(twins []Twin) []Twin {
 	rank := func(t Twin) int {
 		switch {
@@ -102,10 +101,10 @@ func (t Twin) text() string {
 		s += "  turned"
 	}
 	if t.Leak {
-		s += "  ON DIFFERENT SIDES"
+		s += "  on different sides"
 	}
 	if t.Contradiction {
-		s += "  DIFFERENT LABELS"
+		s += "  different labels"
 	}
 	return s
 }

@@ -13,22 +13,22 @@ import (
 	"tirewatch/internal/durable"
 )
 
-// ErrNotEmpty says that the folder for a new data set already holds something.
+// ErrNotEmpty says that the folder for a new data set is not empty.
 var ErrNotEmpty = errors.New("folder is not empty")
 
-// SplitOptions says how Split divides.
+// SplitOptions are the options of Split.
 type SplitOptions struct {
 	Seed uint64
 	Test float64 // share of each class held back for testing, between 0 and 1
 	Link bool    // make hard links instead of copies
 }
 
-// Split divides all images of the set, whatever side they are on, and writes a new data set to dst:
+// Split divides all images of the set, from all sides, and writes a new data set to dst:
 //
 //	dst/training/{crack,normal}  dst/testing/{crack,normal}
 //
 // The set itself is only read. dst must be missing or an empty folder outside the set. After an
-// error dst is as it was. Files that cannot be read are left out and named in the result; variants
+// error dst is unchanged. Files that cannot be read are left out and named in the result. Variants
 // made by Enlarge are left out of testing. Errors: ErrNotEmpty, ErrTooFew, those of ctx and of the
 // file system.
 func (s *Set) Split(ctx context.Context, dst string, o SplitOptions, progress func(done, total int)) (*Division, error) {
@@ -43,7 +43,7 @@ func (s *Set) Split(ctx context.Context, dst string, o SplitOptions, progress fu
 	if err != nil {
 		return nil, fmt.Errorf("split %s: %w", s.Dir, err)
 	}
-	// their photograph is there too
+	// their original photograph is there too
 	d.Hold = slices.DeleteFunc(d.Hold, func(it Item) bool { return isVariant(it.Path) })
 	if err := d.write(ctx, dst, o.Link); err != nil {
 		return nil, fmt.Errorf("write data set %s: %w", dst, err)
@@ -51,7 +51,7 @@ func (s *Set) Split(ctx context.Context, dst string, o SplitOptions, progress fu
 	return d, nil
 }
 
-// checkTarget refuses a dst that holds something or lies inside src.
+// checkTarget refuses a dst that is not empty or is inside src.
 func checkTarget(src, dst string) error {
 	entries, err := os.ReadDir(dst)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -70,7 +70,7 @@ func checkTarget(src, dst string) error {
 	}
 	rel, err := filepath.Rel(realSrc, filepath.Join(realParent, filepath.Base(dst)))
 	if err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
-		return fmt.Errorf("write data set %s: it lies inside %s; name a folder elsewhere", dst, src)
+		return fmt.Errorf("write data set %s: it is inside %s; name a folder outside of it", dst, src)
 	}
 	return nil
 }
@@ -87,7 +87,7 @@ func realPath(path string) (string, error) {
 	return abs, nil
 }
 
-// write builds the data set.
+// write writes the data set to dst.
 func (d *Division) write(ctx context.Context, dst string, link bool) error {
 	return build(dst, func(temp string) error {
 		for _, side := range []Part{{PartTrain, d.Keep}, {PartTest, d.Hold}} {
@@ -99,8 +99,8 @@ func (d *Division) write(ctx context.Context, dst string, link bool) error {
 	})
 }
 
-// build lets fill write a data set into a folder beside dst, and gives it its name when it is
-// whole.
+// build calls fill to write a data set into a temporary folder beside dst, and renames that to dst
+// when it is complete.
 func build(dst string, fill func(temp string) error) error {
 	dst = filepath.Clean(dst)
 	temp, err := os.MkdirTemp(filepath.Dir(dst), "."+filepath.Base(dst)+".unfinished-*")
@@ -117,7 +117,7 @@ func build(dst string, fill func(temp string) error) error {
 	if err := durable.SyncDir(temp); err != nil {
 		return err
 	}
-	// An empty folder may stand there; Remove refuses any other.
+	// dst may be an empty folder. Remove fails for any other.
 	if err := os.Remove(dst); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -146,7 +146,7 @@ func writePart(ctx context.Context, dir string, items []Item, link bool) error {
 	return syncClassFolders(dir)
 }
 
-// placesIn gives the path of each image below dir/crack or dir/normal.
+// placesIn returns the new path of each image, below dir/crack or dir/normal.
 func placesIn(dir string, items []Item) []string {
 	paths, taken := make([]string, len(items)), make(map[string]bool)
 	for i, it := range items {
@@ -174,8 +174,9 @@ func syncClassFolders(dir string) error {
 	return durable.SyncDir(dir)
 }
 
-// freeName gives a name that is not taken in the folder, where photographs from several folders may
-// meet: photo.jpg, photo-2.jpg. Case does not tell names apart, since not every file system does.
+// freeName returns a name that is not taken in the folder, because photographs from several folders
+// may have the same name: photo.jpg, photo-2.jpg. Names that differ only in case count as equal, as
+// on some file systems.
 func freeName(taken map[string]bool, folder, name string) string {
 	ext := filepath.Ext(name)
 	stem := strings.TrimSuffix(name, ext)
