@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// A browser shows the page: the stripe of the verdict, the colours of the plots, the heat.
-// KEEP_SCREENSHOTS=DIR keeps what it showed for a person to look at.
+// A browser shows the page: the stripe of the verdict, the colours of the plots, the heat maps.
+// KEEP_SCREENSHOTS=DIR keeps the screenshots for a person to check.
 func TestPageInChromium(t *testing.T) {
 	chromium, err := exec.LookPath("chromium")
 	if err != nil {
@@ -24,11 +24,11 @@ func TestPageInChromium(t *testing.T) {
 	page := filepath.Join(write(t, drawn(120)), "report.html")
 	for _, c := range []struct {
 		name string
-		size string // of the window
+		size string // window size, px
 		want image.Point
 	}{
 		{"desk", "1200,4000", image.Pt(1200, 4000)},
-		{"phone", "500,7000", image.Pt(500, 7000)}, // headless windows are no narrower
+		{"phone", "500,7000", image.Pt(500, 7000)}, // headless windows cannot be narrower
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			shot := screenshot(t, chromium, page, c.size)
@@ -76,13 +76,13 @@ func screenshot(t *testing.T, chromium, page, size string) []byte {
 	return data
 }
 
-// count counts the points of a colour.
+// count returns the number of pixels of a colour.
 func count(img image.Image, want color.RGBA, tolerance int) int {
 	near := func(a uint32, b uint8) bool { d := int(a>>8) - int(b); return d <= tolerance && -d <= tolerance }
 	return countIf(img, func(r, g, b uint32) bool { return near(r, want.R) && near(g, want.G) && near(b, want.B) })
 }
 
-// hot counts the yellow of the hottest places.
+// hot counts the yellow pixels of the hottest places.
 func hot(img image.Image) int {
 	return countIf(img, func(r, g, b uint32) bool { return r>>8 > 190 && g>>8 > 130 && b>>8 < 110 && r>>8 < 229 })
 }

@@ -11,11 +11,11 @@ import (
 	"tirewatch/trainer/metrics"
 )
 
-// confusion draws the confusion matrix: rows are the truth, columns the model's word.
+// confusion draws the confusion matrix: rows are the true class, columns the model's answer.
 func confusion(m metrics.Matrix) ([]byte, error) {
 	c, dc := canvas(width, height)
 	const (
-		left   = 0.85 * vg.Inch // room for the names of the rows
+		left   = 0.85 * vg.Inch // space for the names of the rows
 		top    = 0.75 * vg.Inch
 		margin = 0.15 * vg.Inch
 		gap    = 4
@@ -27,7 +27,7 @@ func confusion(m metrics.Matrix) ([]byte, error) {
 	dc.FillText(bold(letters(12, ink)), vg.Point{X: (centreX(0) + centreX(1)) / 2, Y: height - 0.24*vg.Inch}, "the model calls it")
 	names := [2]string{"sound", "cracked"}
 	cells := [2][2]int{{m.TN, m.FP}, {m.FN, m.TP}}
-	said := [2][2]string{{"passed, rightly", "rejected, but sound"}, {"missed", "found"}}
+	said := [2][2]string{{"passed, correct", "rejected, but sound"}, {"missed", "found"}}
 	for row := range 2 {
 		of := cells[row][0] + cells[row][1]
 		dc.FillText(letters(12, ink), vg.Point{X: centreX(row), Y: height - top + 11}, names[row])

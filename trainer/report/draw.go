@@ -17,15 +17,15 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 )
 
-// Pictures are small in points, so that their text can be read on a phone, and fine in dots, so
-// that it is sharp there.
+// Pictures are small in points, so that their text is readable on a phone, and have many dots, so
+// that it is sharp.
 const (
 	width  = 5.2 * vg.Inch
 	height = 3.9 * vg.Inch
 	dpi    = 180
 )
 
-// Colours that the colour-blind can tell apart (Okabe and Ito 2008): blue is sound, training,
+// Colours that colour-blind people can distinguish (Okabe and Ito 2008). Blue is sound, training,
 // right; vermilion is cracked, validation, wrong.
 var (
 	ink    = color.NRGBA{0x22, 0x2b, 0x33, 0xff}
@@ -35,13 +35,13 @@ var (
 	orange = color.NRGBA{0xd5, 0x5e, 0x00, 0xff}
 )
 
-// fade mixes a colour with white; share 1 is the colour.
+// fade mixes a colour with white; share 1 is the pure colour.
 func fade(c color.NRGBA, share float64) color.NRGBA {
 	mix := func(v uint8) uint8 { return uint8(math.Round(255 + (float64(v)-255)*share)) }
 	return color.NRGBA{mix(c.R), mix(c.G), mix(c.B), 0xff}
 }
 
-// letters is a text style of the report.
+// letters returns a text style of the report.
 func letters(size vg.Length, c color.Color) text.Style {
 	return text.Style{Color: c, Font: font.Font{Typeface: "Liberation", Variant: "Sans", Size: size},
 		XAlign: text.XCenter, YAlign: text.YCenter, Handler: plot.DefaultTextHandler}
@@ -52,7 +52,7 @@ func bold(s text.Style) text.Style {
 	return s
 }
 
-// newPlot is an empty plot in the style of the report.
+// newPlot returns an empty plot in the style of the report.
 func newPlot(title, x, y string) *plot.Plot {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
@@ -76,7 +76,7 @@ func newPlot(title, x, y string) *plot.Plot {
 	return p
 }
 
-// shareAxis makes an axis run from 0 to 100 %.
+// shareAxis sets an axis to 0 to 100 %.
 func shareAxis(a *plot.Axis) {
 	a.Min, a.Max = 0, 1
 	var ticks []plot.Tick
@@ -99,8 +99,8 @@ func countAxis(a *plot.Axis) {
 	a.Tick.Marker = plot.ConstantTicks(ticks)
 }
 
-// line draws points as a line. Points that are no finite numbers are left out: a training that
-// exploded has such.
+// line draws points as a line. It leaves out NaN and infinite values, which a diverged training
+// has.
 func line(p *plot.Plot, name string, c color.Color, points plotter.XYs) *plotter.Line {
 	var finite plotter.XYs
 	for _, xy := range points {
@@ -119,13 +119,13 @@ func line(p *plot.Plot, name string, c color.Color, points plotter.XYs) *plotter
 	return l
 }
 
-// dashed draws a thin line of reference.
+// dashed draws a thin reference line.
 func dashed(p *plot.Plot, points plotter.XYs) {
 	l := line(p, "", middle, points)
 	l.Width, l.Dashes = 1, []vg.Length{4, 3}
 }
 
-// marks puts dots at points.
+// marks draws dots at points.
 func marks(p *plot.Plot, name string, c color.Color, radius vg.Length, points plotter.XYs) {
 	s := &plotter.Scatter{XYs: points, GlyphStyle: draw.GlyphStyle{Color: c, Radius: radius, Shape: draw.CircleGlyph{}}}
 	p.Add(s)
@@ -134,18 +134,18 @@ func marks(p *plot.Plot, name string, c color.Color, radius vg.Length, points pl
 	}
 }
 
-// words writes into the plot, centred at (x, y) in the plot's units and moved by (dx, dy).
+// words writes text into the plot, centred at (x, y) in the plot's units and moved by (dx, dy).
 func words(p *plot.Plot, s text.Style, x, y float64, dx, dy vg.Length, txt string) {
 	p.Add(&plotter.Labels{XYs: plotter.XYs{{X: x, Y: y}}, Labels: []string{txt}, TextStyle: []text.Style{s}, Offset: vg.Point{X: dx, Y: dy}})
 }
 
-// canvas is an empty white picture.
+// canvas returns an empty white picture.
 func canvas(w, h vg.Length) (*vgimg.Canvas, draw.Canvas) {
 	c := vgimg.NewWith(vgimg.UseWH(w, h), vgimg.UseDPI(dpi))
 	return c, draw.New(c)
 }
 
-// encode makes the PNG file of a picture. Photographs hardly shrink, however long one tries.
+// encode returns the PNG file of a picture. A higher level hardly makes photographs smaller.
 func encode(c *vgimg.Canvas, level png.CompressionLevel) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := png.Encoder{CompressionLevel: level}
@@ -155,10 +155,10 @@ func encode(c *vgimg.Canvas, level png.CompressionLevel) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// margin is the white frame around every plot. points
+// margin is the white border of every plot, in points.
 const margin = 8
 
-// stacked draws plots below each other, their axes aligned.
+// stacked draws plots one below the other with aligned axes.
 func stacked(plots ...*plot.Plot) ([]byte, error) {
 	c, dc := canvas(width, height*vg.Length(3+len(plots))/4)
 	grid := make([][]*plot.Plot, len(plots))

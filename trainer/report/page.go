@@ -13,7 +13,7 @@ var pageHTML string
 
 var pageTemplate = template.Must(template.New("page.html").Parse(pageHTML))
 
-// html makes the page.
+// html renders the page.
 func (p *page) html() ([]byte, error) {
 	var b bytes.Buffer
 	if err := pageTemplate.Execute(&b, p); err != nil {
@@ -22,14 +22,14 @@ func (p *page) html() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Title, Read and Data are what the template shows of a picture.
+// Title, Read and Data are the parts of a picture that the template shows.
 func (p picture) Title() string { return p.title }
 func (p picture) Read() string  { return p.read }
 func (p picture) Data() template.URL {
 	return template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(p.data))
 }
 
-// Counts says how many images of each class there are.
+// Counts returns how many images of each class there are, as text.
 func (p *page) Counts() string {
 	cracks := 0
 	for _, im := range p.Images {

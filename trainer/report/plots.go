@@ -13,11 +13,11 @@ import (
 	"tirewatch/trainer/metrics"
 )
 
-// bins is the number of columns of the reliability diagram. Ten is usual; with the few hundred
-// images of a plant more would hold too little each.
+// bins is the number of columns of the calibration plot. Ten is usual. With the few hundred images
+// of a plant, more columns would have too few images each.
 const bins = 10
 
-// plots draws every picture of the scores, in the order of the page.
+// plots draws all pictures of the scores, in the order of the page.
 func (r *Report) plots(m *metrics.Report, scores []float64, labels []bool) ([]picture, error) {
 	var pictures []picture
 	var failed error
@@ -28,95 +28,50 @@ func (r *Report) plots(m *metrics.Report, scores []float64, labels []bool) ([]pi
 		pictures = append(pictures, picture{file, title, read, png})
 	}
 	drawn, err := confusion(m.Matrix)
-	add("confusion.png", "What it calls them",
-		"Each row is what the tires are, each column what the model calls them. Blue is right, vermilion is wrong; the stronger, the more of the row.",
+	add("confusion.png", "Confusion matrix",
+		"Each row is the true class, each column is the model's answer. Blue is right, vermilion is wrong. "+
+			"A stronger colour is a larger share of the row.",
 		drawn, err)
 	drawn, err = roc(m, scores, labels)
-	add("roc.png", "Found against rejected",
-		"Each point of the line is a threshold: how many cracks it finds for how many sound tires rejected. The line should hug the upper left corner; the dashes are guessing.",
+	add("roc.png", "ROC curve",
+		"Each point of the line is a threshold, with its share of cracks found and of sound tires rejected. "+
+			"A good line is close to the upper left corner. The dashed line is guessing.",
 		drawn, err)
 	drawn, err = precisionRecall(m, scores, labels)
 	add("pr.png", "Precision and recall",
-		"How many of the rejected tires are cracked, for how many of the cracks found. The line should hug the upper right corner.",
+		"Precision is the share of the rejected tires that are cracked. Recall is the share of the cracks that are "+
+			"found. A good line is close to the upper right corner. The dashed line is guessing.",
 		drawn, err)
 	drawn, err = calibration(scores, labels)
-	add("calibration.png", "Can the probability be believed?",
-		"Of the tires with a score near 70 %, 70 % should be cracked: then the dots lie on the dashes. The bars are 95 % intervals, the numbers above count the images.",
+	add("calibration.png", "Are the probabilities right?",
+		"Of the tires with a score near 70 %, 70 % should be cracked. Then the dots are on the dashed line. "+
+			"The bars are 95 % intervals. The numbers at the top count the images.",
 		drawn, err)
 	drawn, err = histogram(r.Threshold, scores, labels)
-	add("scores.png", "How sure it is",
-		"How many tires got which score. The further apart the two crowds, the better; vermilion is on the wrong side of the threshold.",
+	add("scores.png", "Scores",
+		"How many tires have which score. The further apart the two groups are, the better. "+
+			"Vermilion tires are on the wrong side of the threshold.",
 		drawn, err)
 	if len(r.History) > 0 {
 		drawn, err = curves(r.History, r.Best)
-		add("curves.png", "How it learned",
-			"Loss should fall and accuracy rise. When validation turns worse while training still improves, the network begins to learn images by heart; the best epoch is kept. Training images are changed at random and units are dropped, so training may look worse than validation.",
+		add("curves.png", "Training curves",
+			"Loss should fall and accuracy should rise. When validation gets worse while training still improves, "+
+				"the network starts to memorize images (overfitting). The best epoch is kept. Training images are "+
+				"changed at random and dropout is on, so training may look worse than validation.",
 			drawn, err)
 	}
 	return pictures, failed
 }
 
-// curves draws loss, accuracy and learning rate over the epochs. best is marked; 0 is none.
+// curves draws loss, accuracy and learning rate over the epochs. best is marked, unless it is 0.
 func curves(history []checkpoint.Epoch, best int) ([]byte, error) {
-	series := func(value func(e checkpoint.Epoch) float64) (xy plotter.XYs) {
-		for _, e := range history {
-			xy = append(xy, plotter.XY{X: float64(e.Epoch), Y: value(e)})
-		}
-		return xy
-	}
-	panel := func(label string) *plot.Plot {
-		p := newPlot("", "", label)
-		p.X.Min, p.X.Max = float64(history[0].Epoch), float64(history[len(history)-1].Epoch)
-		if p.X.Min == p.X.Max {
-			p.X.Min, p.X.Max = p.X.Min-1, p.X.Max+1
-		}
-		return p
-	}
-	draw := func(p *plot.Plot, train, val plotter.XYs) {
-		first, last := p.X.Min, p.X.Max
-		for _, l := range []*plotter.Line{line(p, "training", blue, train), line(p, "validation", orange, val)} {
-			// few epochs are points, and one alone makes no line
-			if len(l.XYs) > 0 && len(history) <= 25 {
-				marks(p, "", l.Color, 2, l.XYs)
-			}
-		}
-		p.X.Min, p.X.Max = first, last
-	}
-
-	loss := panel("loss")
-	title := fmt.Sprintf("%d epochs", len(history))
+	h := epochs(history)
+	loss := h.loss()
+	loss.Title.Text = fmt.Sprintf("%d epochs", len(h))
 	if best > 0 {
-		title += fmt.Sprintf(", the best is epoch %d", best)
+		loss.Title.Text += fmt.Sprintf(", the best is epoch %d", best)
 	}
-	loss.Title.Text = title
-	draw(loss, series(func(e checkpoint.Epoch) float64 { return e.TrainLoss }), series(func(e checkpoint.Epoch) float64 { return e.ValLoss }))
-	loss.Y.Min, loss.Y.Max = 0, highest(history)
-	loss.Legend.Top = true
-
-	accuracy := panel("accuracy")
-	draw(accuracy, series(func(e checkpoint.Epoch) float64 { return e.TrainAccuracy }), series(func(e checkpoint.Epoch) float64 { return e.ValAccuracy }))
-	accuracy.Legend = plot.NewLegend()
-	lowest := 1.0
-	for _, e := range history {
-		lowest = min(lowest, e.TrainAccuracy, e.ValAccuracy)
-	}
-	shareAxis(&accuracy.Y)
-	accuracy.Y.Min = math.Floor(lowest*5) / 5
-	if accuracy.Y.Min == 1 {
-		accuracy.Y.Min = 0.8
-	}
-
-	rate := panel("learning rate")
-	rate.X.Label.Text = "epoch"
-	rates := series(func(e checkpoint.Epoch) float64 { return e.Rate })
-	first, last, top := rate.X.Min, rate.X.Max, 0.0
-	for _, e := range history {
-		top = max(top, e.Rate)
-	}
-	line(rate, "", blue, rates)
-	rate.X.Min, rate.X.Max, rate.Y.Min, rate.Y.Max = first, last, 0, 1.15*top
-
-	plots := []*plot.Plot{loss, accuracy, rate}
+	plots := []*plot.Plot{loss, h.accuracy(), h.rate()}
 	for _, p := range plots {
 		countAxis(&p.X)
 		if best > 0 {
@@ -130,8 +85,76 @@ func curves(history []checkpoint.Epoch, best int) ([]byte, error) {
 	return stacked(plots...)
 }
 
-// highest is the top of the loss axis: the largest loss, but no more than four times the median, so
-// that one wild epoch does not press all others flat.
+// epochs is a training history that is drawn in panels.
+type epochs []checkpoint.Epoch
+
+func (h epochs) loss() *plot.Plot {
+	p := h.panel("loss")
+	h.both(p, func(e checkpoint.Epoch) float64 { return e.TrainLoss }, func(e checkpoint.Epoch) float64 { return e.ValLoss })
+	p.Y.Min, p.Y.Max = 0, highest(h)
+	p.Legend.Top = true
+	return p
+}
+
+func (h epochs) accuracy() *plot.Plot {
+	p := h.panel("accuracy")
+	h.both(p, func(e checkpoint.Epoch) float64 { return e.TrainAccuracy }, func(e checkpoint.Epoch) float64 { return e.ValAccuracy })
+	p.Legend = plot.NewLegend()
+	lowest := 1.0
+	for _, e := range h {
+		lowest = min(lowest, e.TrainAccuracy, e.ValAccuracy)
+	}
+	shareAxis(&p.Y)
+	p.Y.Min = math.Floor(lowest*5) / 5
+	if p.Y.Min == 1 {
+		p.Y.Min = 0.8
+	}
+	return p
+}
+
+func (h epochs) rate() *plot.Plot {
+	p := h.panel("learning rate")
+	p.X.Label.Text = "epoch"
+	first, last, top := p.X.Min, p.X.Max, 0.0
+	for _, e := range h {
+		top = max(top, e.Rate)
+	}
+	line(p, "", blue, h.series(func(e checkpoint.Epoch) float64 { return e.Rate }))
+	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = first, last, 0, 1.15*top
+	return p
+}
+
+// panel returns an empty plot over all epochs.
+func (h epochs) panel(label string) *plot.Plot {
+	p := newPlot("", "", label)
+	p.X.Min, p.X.Max = float64(h[0].Epoch), float64(h[len(h)-1].Epoch)
+	if p.X.Min == p.X.Max {
+		p.X.Min, p.X.Max = p.X.Min-1, p.X.Max+1
+	}
+	return p
+}
+
+func (h epochs) series(value func(e checkpoint.Epoch) float64) (xy plotter.XYs) {
+	for _, e := range h {
+		xy = append(xy, plotter.XY{X: float64(e.Epoch), Y: value(e)})
+	}
+	return xy
+}
+
+// both draws the training and the validation line without changing the range of the x axis.
+func (h epochs) both(p *plot.Plot, train, val func(e checkpoint.Epoch) float64) {
+	first, last := p.X.Min, p.X.Max
+	for _, l := range []*plotter.Line{line(p, "training", blue, h.series(train)), line(p, "validation", orange, h.series(val))} {
+		// with few epochs show the points; a single one makes no line
+		if len(l.XYs) > 0 && len(h) <= 25 {
+			marks(p, "", l.Color, 2, l.XYs)
+		}
+	}
+	p.X.Min, p.X.Max = first, last
+}
+
+// highest returns the top of the loss axis: the largest loss, but at most four times the median, so
+// that one extreme epoch does not flatten all others.
 func highest(history []checkpoint.Epoch) float64 {
 	var losses []float64
 	for _, e := range history {
@@ -148,12 +171,12 @@ func highest(history []checkpoint.Epoch) float64 {
 	return 1.08 * max(min(losses[len(losses)-1], 4*losses[len(losses)/2]), 1e-6)
 }
 
-// oneClass is the picture in place of a curve that needs both classes.
+// oneClass returns the picture that replaces a curve which needs both classes.
 func oneClass(title string) ([]byte, error) {
 	p := newPlot(title, "", "")
 	p.HideAxes()
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = 0, 1, 0, 1
-	words(p, letters(12, ink), 0.5, 0.5, 0, 0, "these images show one class only")
+	words(p, letters(12, ink), 0.5, 0.5, 0, 0, "these images show only one class")
 	return stacked(p)
 }
 
@@ -161,7 +184,7 @@ func roc(m *metrics.Report, scores []float64, labels []bool) ([]byte, error) {
 	if m.Crack.Support == 0 || m.Normal.Support == 0 {
 		return oneClass("ROC")
 	}
-	p := newPlot(fmt.Sprintf("ROC: area %.4f", m.ROCAUC), "sound tires rejected", "cracks found")
+	p := newPlot(fmt.Sprintf("ROC curve: area %.4f", m.ROCAUC), "false reject rate (sound tires rejected)", "recall (cracks found)")
 	dashed(p, plotter.XYs{{X: 0, Y: 0}, {X: 1, Y: 1}})
 	points := plotter.XYs{{X: 0, Y: 0}}
 	for _, c := range metrics.Cuts(scores, labels) {
@@ -179,18 +202,18 @@ func precisionRecall(m *metrics.Report, scores []float64, labels []bool) ([]byte
 	if m.Crack.Support == 0 || m.Normal.Support == 0 {
 		return oneClass("Precision and recall")
 	}
-	p := newPlot(fmt.Sprintf("Precision-recall: area %.4f", metrics.AveragePrecision(scores, labels)), "cracks found (recall)", "cracked among the rejected")
+	p := newPlot(fmt.Sprintf("Precision-recall curve: area %.4f", metrics.AveragePrecision(scores, labels)), "recall (cracks found)", "precision (rejected are cracked)")
 	guess := float64(m.Crack.Support) / float64(m.Matrix.Total())
 	dashed(p, plotter.XYs{{X: 0, Y: guess}, {X: 1, Y: guess}})
 	var points plotter.XYs
 	last := 0.0
-	for _, c := range metrics.Cuts(scores, labels) { // steps, as the area is counted
+	for _, c := range metrics.Cuts(scores, labels) { // drawn as steps, as the area is computed
 		s := c.Crack()
 		points = append(points, plotter.XY{X: last, Y: s.Precision}, plotter.XY{X: s.Recall, Y: s.Precision})
 		last = s.Recall
 	}
 	line(p, "", blue, points)
-	if m.Matrix.TP+m.Matrix.FP > 0 { // else there is no precision
+	if m.Matrix.TP+m.Matrix.FP > 0 { // otherwise there is no precision
 		marks(p, fmt.Sprintf("threshold %.3g", m.Threshold), orange, 4, plotter.XYs{{X: m.Crack.Recall, Y: m.Crack.Precision}})
 	}
 	p.Legend.Left, p.Legend.XOffs, p.Legend.YOffs = true, 8, 6
@@ -201,7 +224,7 @@ func precisionRecall(m *metrics.Report, scores []float64, labels []bool) ([]byte
 
 func calibration(scores []float64, labels []bool) ([]byte, error) {
 	columns := metrics.Calibration(scores, labels, bins)
-	p := newPlot(fmt.Sprintf("Calibration: off by %s on average", percent(metrics.CalibrationError(columns))), "score", "really cracked")
+	p := newPlot(fmt.Sprintf("Calibration: off by %s on average", percent(metrics.CalibrationError(columns))), "score", "share that is cracked")
 	dashed(p, plotter.XYs{{X: 0, Y: 0}, {X: 1, Y: 1}})
 	var dots plotter.XYs
 	for _, b := range columns {
@@ -220,7 +243,7 @@ func calibration(scores []float64, labels []bool) ([]byte, error) {
 	}
 	shareAxis(&p.X)
 	shareAxis(&p.Y)
-	p.Y.Max = 1.1 // room for the counts
+	p.Y.Max = 1.1 // space for the counts
 	return stacked(p)
 }
 

@@ -1,10 +1,10 @@
-// Package report shows a person what a model can do: pictures, and one page with all of them.
+// Package report shows a person how good a model is: images, and one page with all of them.
 //
 //	train, evaluate -> scores -> metrics -> REPORT -> a technician decides
 //
-// The page, report.html, stands alone: pictures and style are inside, nothing is fetched, no script
-// runs, and a phone shows it. The same input gives the same bytes. Newcomers need Report, which
-// says what to show, and Report.Write.
+// The page, report.html, is complete: images and style are inside, it loads nothing, runs no
+// script, and fits on a phone. The same input gives the same bytes. Start with [Report], which says
+// what to show, and [Report.Write].
 package report
 
 import (
@@ -19,30 +19,30 @@ import (
 	"tirewatch/trainer/pixels"
 )
 
-// Report is what there is to show.
+// Report is the content of a report.
 type Report struct {
 	Title string // "Training runs/monday"
-	Part  string // what the images are: Validation, Test, or Given when that is not known
-	Facts []Fact // how the model came about, in the order of the page
+	Part  string // kind of the images: Validation, Test, or Given when it is not known
+	Facts []Fact // facts about the model, in the order of the page
 
-	Tables []Table // what else is known of the model, in the order of the page
+	Tables []Table // more tables about the model, in the order of the page
 
-	History []checkpoint.Epoch // of the training; empty when it is not known, as for a bundle
-	// the epoch that the weights are from, counted from 1; 0 when not known
+	History []checkpoint.Epoch // of the training; empty when unknown, as for a bundle
+	// epoch of the weights, counted from 1; 0 when unknown
 	Best int
 
 	Threshold     float64 // a probability of at least this means crack
 	Width, Height int     // of each image, px
 	Images        []Image
-	// nil when the model cannot be asked for its gradients
+	// nil when the model has no gradients
 	Explain func(pix []byte) (nn.Heat, error)
 }
 
-// What the images of a report may be.
+// Kinds of images in a report.
 const (
-	Validation = "validation" // the weights were chosen by them
-	Test       = "test"       // nobody has seen them before
-	Given      = ""           // not known
+	Validation = "validation" // the weights were chosen by their result on these images
+	Test       = "test"       // not used in training
+	Given      = ""           // unknown
 )
 
 // Fact is one line about the model.
@@ -51,46 +51,46 @@ type Fact struct{ Name, Value string }
 // Table is a table with a heading. Header may be empty.
 type Table struct {
 	Title  string
-	Note   string // how to read it, in plain words
+	Note   string // how to read it
 	Header []string
 	Rows   [][]string
 }
 
 // Image is one image that was scored.
 type Image struct {
-	Name string // for a person to find the file by
-	// (Height, Width), as the network saw it; only those that are shown are loaded
+	Name string // helps a person to find the file
+	// (Height, Width), as the network saw it; loaded only when shown
 	Pix   pixels.Image
-	Crack bool    // the truth
+	Crack bool    // true class
 	Score float64 // probability of a crack
 }
 
-// missed tells whether the model's answer is wrong.
+// missed reports whether the model's answer is wrong.
 func (r *Report) missed(im Image) bool { return (im.Score >= r.Threshold) != im.Crack }
 
-// picture is one picture of the report, made.
+// picture is one finished image of the report.
 type picture struct {
-	file  string // its name in the folder
+	file  string // name in the folder
 	title string
-	read  string // how to read it, in plain words
+	read  string // how to read it
 	data  []byte
 }
 
-// page is all that the HTML template sees.
+// page is everything that the HTML template can use.
 type page struct {
 	*Report
 	Verdict  Verdict
 	Figures  []figure
 	Pictures []picture
 	Mistakes []tile
-	Wrong    int // mistakes in all
+	Wrong    int // number of all mistakes
 	Heats    []heatPair
-	HeatOf   string // the layer
+	HeatOf   string // layer of the heat maps
 }
 
-// Write makes dir when it is missing and writes curves.png (with a history), confusion.png,
-// roc.png, pr.png, calibration.png, scores.png, mistakes.png, gradcam.png (with Explain) and
-// report.html, which goes last. Errors about the scores wrap metrics.ErrInput.
+// Write creates dir if needed and writes curves.png (with a history), confusion.png, roc.png,
+// pr.png, calibration.png, scores.png, mistakes.png, gradcam.png (with Explain) and, last,
+// report.html. Errors about the scores wrap metrics.ErrInput.
 func (r *Report) Write(dir string) error {
 	scores, labels := r.scores()
 	m, err := metrics.New(scores, labels, r.Threshold)

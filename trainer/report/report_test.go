@@ -25,8 +25,8 @@ import (
 
 const side = 96
 
-// drawn makes a report over n images, every other one a crack, by a model that is wrong now and
-// then.
+// drawn makes a report over n images, every second one a crack, from a model that is sometimes
+// wrong.
 func drawn(n int) *report.Report {
 	rng := rand.New(rand.NewPCG(1, 2))
 	r := &report.Report{
@@ -87,7 +87,7 @@ func read(t *testing.T, dir, name string) []byte {
 	return data
 }
 
-// Every picture is there, has its size, and is more than an empty frame.
+// Every picture exists, has its size, and is more than an empty frame.
 func TestPictures(t *testing.T) {
 	dir := write(t, drawn(120))
 	for name, want := range map[string]image.Point{
@@ -112,12 +112,12 @@ func TestPictures(t *testing.T) {
 			}
 		}
 		if painted*200 < all {
-			t.Errorf("%s: only %d of %d points are painted", name, painted, all)
+			t.Errorf("%s: only %d of %d pixels are painted", name, painted, all)
 		}
 	}
 }
 
-// What is not known is left out: a bundle has neither a history nor gradients.
+// Unknown parts are left out: a bundle has neither a history nor gradients.
 func TestBundleHasNoCurves(t *testing.T) {
 	r := drawn(40)
 	r.History, r.Explain, r.Part = nil, nil, report.Test
@@ -127,8 +127,8 @@ func TestBundleHasNoCurves(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if page := string(read(t, dir, "report.html")); strings.Contains(page, "How it learned") || strings.Contains(page, "Where it sees") {
-		t.Error("the page speaks of curves or heat maps")
+	if page := string(read(t, dir, "report.html")); strings.Contains(page, "Training curves") || strings.Contains(page, "Where it sees") {
+		t.Error("the page has curves or heat maps")
 	}
 }
 
@@ -146,7 +146,7 @@ func TestDeterministic(t *testing.T) {
 	}
 }
 
-// The page is well-formed, fetches nothing, runs nothing, and shows names as they are.
+// The page is well-formed, loads nothing, runs nothing, and shows names unchanged.
 func TestPageStandsAlone(t *testing.T) {
 	page := read(t, write(t, drawn(120)), "report.html")
 	z := html.NewTokenizer(bytes.NewReader(page))
@@ -190,10 +190,10 @@ func TestPageStandsAlone(t *testing.T) {
 		t.Errorf("never closed: %v", open)
 	}
 	if strings.Contains(text.String(), "http:") || strings.Contains(text.String(), "https:") || strings.Contains(text.String(), "url(") || strings.Contains(text.String(), "@import") {
-		t.Error("the page names something outside")
+		t.Error("the page refers to something outside")
 	}
 	if !strings.Contains(text.String(), `training/crack/crack <`) {
-		t.Error("no file name of a crack as it is written")
+		t.Error("no crack file name is shown unchanged")
 	}
 	if strings.Contains(text.String(), "ZgotmplZ") || images < 6+12 {
 		t.Errorf("%d images", images)
@@ -216,8 +216,8 @@ func checkData(t *testing.T, src string) {
 	}
 }
 
-// Reports that have little to say do not fail: a first epoch, one class, all right, a model that
-// answers the same always.
+// Unusual reports do not fail: one epoch, one class, all right, a model that always gives the same
+// answer.
 func TestOddInput(t *testing.T) {
 	for name, change := range map[string]func(r *report.Report){
 		"one epoch":      func(r *report.Report) { r.History, r.Best = r.History[:1], 1 },
@@ -225,7 +225,7 @@ func TestOddInput(t *testing.T) {
 		"no best":        func(r *report.Report) { r.Best = 0 },
 		"no mistakes":    func(r *report.Report) { each(r, func(im *report.Image) { im.Score = truth(im.Crack) }) },
 		"all wrong":      func(r *report.Report) { each(r, func(im *report.Image) { im.Score = truth(!im.Crack) }) },
-		"all the same":   func(r *report.Report) { each(r, func(im *report.Image) { im.Score = 0.3 }) },
+		"equal scores":   func(r *report.Report) { each(r, func(im *report.Image) { im.Score = 0.3 }) },
 		"only cracks":    func(r *report.Report) { each(r, func(im *report.Image) { im.Crack = true }) },
 		"only sound":     func(r *report.Report) { each(r, func(im *report.Image) { im.Crack = false }) },
 		"one image":      func(r *report.Report) { r.Images = r.Images[:1] },
@@ -259,7 +259,7 @@ func truth(crack bool) float64 {
 	return 0
 }
 
-// cold makes the network say nothing for a crack anywhere.
+// cold makes a heat map without any place that looks like a crack.
 func cold(r *report.Report) {
 	r.Explain = func([]byte) (nn.Heat, error) {
 		return nn.Heat{Layer: "c", W: 1, H: 1, Step: 8, Values: make([]float32, 1)}, nil

@@ -24,23 +24,24 @@ const (
 	thumb        = 240 // longer side of a small picture, px
 )
 
-// tile is one small picture with what is to be said about it.
+// tile is one small image with its caption.
 type tile struct {
 	Image
 	small image.Image
 	Says  string
 }
 
-// Data is the picture for the page.
+// Data returns the image as a data URL for the page.
 func (t tile) Data() (template.URL, error) { return dataJPEG(t.small) }
 
-// heatPair is a crack and where the network sees it.
+// heatPair is a crack and its heat map.
 type heatPair struct {
 	Plain, Heat tile
 }
 
-// mistakes gives the worst: those whose score is furthest on the wrong side, as a share of the way
-// from the threshold to the end, so that missed cracks and false rejects compare. wrong counts all.
+// mistakes returns the worst mistakes. They have the largest distance from the threshold, divided
+// by the distance from the threshold to the end of the scale, so that missed cracks and false
+// rejects compare. wrong counts all mistakes.
 func (r *Report) mistakes() (worst []tile, wrong int, err error) {
 	far := func(im Image) float64 {
 		if im.Crack {
@@ -71,8 +72,8 @@ func (r *Report) mistakes() (worst []tile, wrong int, err error) {
 	return worst, len(all), nil
 }
 
-// heats explains sample cracks: the surest, the least sure, and some at equal distances between
-// them.
+// heats makes heat maps of sample cracks: the highest score, the lowest, and some at equal steps
+// between them.
 func (r *Report) heats() (pairs []heatPair, layer string, err error) {
 	if r.Explain == nil {
 		return nil, "", nil
@@ -106,7 +107,7 @@ func (r *Report) heats() (pairs []heatPair, layer string, err error) {
 			says = "missed"
 		}
 		if slices.Max(h.Values) == 0 {
-			says += ", nothing speaks for a crack"
+			says += ", no place looks like a crack"
 		}
 		layer = h.Layer
 		pairs = append(pairs, heatPair{tile{im, small, says}, tile{im, overlay(small, h, float64(r.Width)), says}})
@@ -114,7 +115,7 @@ func (r *Report) heats() (pairs []heatPair, layer string, err error) {
 	return pairs, layer, nil
 }
 
-// load gives the bytes of an image and the image in the size of a tile.
+// load returns the bytes of an image, and the image in the size of a tile.
 func (r *Report) load(im Image) (pix []byte, small *image.Gray, err error) {
 	if pix, err = im.Pix.Load(nil); err != nil {
 		return nil, nil, err
@@ -123,7 +124,7 @@ func (r *Report) load(im Image) (pix []byte, small *image.Gray, err error) {
 	return pix, small, err
 }
 
-// small is an image as the network saw it, in the size of a tile.
+// small returns an image, as the network saw it, in the size of a tile.
 func (r *Report) small(pix []byte) (*image.Gray, error) {
 	if len(pix) != r.Width*r.Height || len(pix) == 0 {
 		return nil, fmt.Errorf("image of %d bytes, want %d x %d", len(pix), r.Width, r.Height)
@@ -135,8 +136,8 @@ func (r *Report) small(pix []byte) (*image.Gray, error) {
 	return dst, nil
 }
 
-// overlay lays a heat map over the small picture of an image that was width pixels wide. Each map
-// is stretched to its own maximum: the colours compare places in an image, not images.
+// overlay draws a heat map over the small version of an image that was width pixels wide. Each map
+// is scaled to its own maximum, so the colours compare places in one image, not images.
 func overlay(small *image.Gray, h nn.Heat, width float64) image.Image {
 	out := image.NewRGBA(small.Rect)
 	top := slices.Max(h.Values)
@@ -161,7 +162,7 @@ func overlay(small *image.Gray, h nn.Heat, width float64) image.Image {
 	return out
 }
 
-// at reads the heat map between its positions; outside it, it reads the border.
+// at interpolates the heat map between its positions. Outside of it, it uses the border.
 func at(h nn.Heat, x, y float64) float64 {
 	x, y = min(max(x, 0), float64(h.W-1)), min(max(y, 0), float64(h.H-1))
 	x0, y0 := int(x), int(y)
@@ -171,7 +172,7 @@ func at(h nn.Heat, x, y float64) float64 {
 	return (v(x0, y0)*(1-fx)+v(x1, y0)*fx)*(1-fy) + (v(x0, y1)*(1-fx)+v(x1, y1)*fx)*fy
 }
 
-// glow is the colour of heat t, 0 to 1: from violet over red to yellow.
+// glow returns the colour of heat t, 0 to 1: from violet through red to yellow.
 func glow(t float64) [3]float64 {
 	stops := [4][3]float64{{70, 20, 120}, {190, 40, 90}, {245, 125, 20}, {255, 240, 80}}
 	i := min(int(t*3), 2)
@@ -191,7 +192,7 @@ func dataJPEG(img image.Image) (template.URL, error) {
 	return template.URL("data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(b.Bytes())), nil
 }
 
-// grids draws mistakes.png and gradcam.png for those who want to send a single file.
+// grids draws mistakes.png and gradcam.png, for people who want to send a single file.
 func (p *page) grids() ([]picture, error) {
 	note := func(n int, text string) string {
 		if n == 0 {
@@ -199,7 +200,7 @@ func (p *page) grids() ([]picture, error) {
 		}
 		return ""
 	}
-	mistakes, err := grid(p.Mistakes, 4, fmt.Sprintf("the worst of %d mistakes on %d images", p.Wrong, len(p.Images)), note(p.Wrong, "no mistake on these images"))
+	mistakes, err := grid(p.Mistakes, 4, fmt.Sprintf("the worst of %d mistakes on %d images", p.Wrong, len(p.Images)), note(p.Wrong, "no mistakes on these images"))
 	if err != nil {
 		return nil, fmt.Errorf("mistakes.png: %w", err)
 	}
@@ -209,7 +210,7 @@ func (p *page) grids() ([]picture, error) {
 		for _, h := range p.Heats {
 			tiles = append(tiles, h.Plain, h.Heat)
 		}
-		heats, err := grid(tiles, 4, "what speaks for a crack (Grad-CAM of "+p.HeatOf+")", note(len(tiles), "no crack among these images"))
+		heats, err := grid(tiles, 4, "places that look like a crack (Grad-CAM of "+p.HeatOf+")", note(len(tiles), "no cracks in these images"))
 		if err != nil {
 			return nil, fmt.Errorf("gradcam.png: %w", err)
 		}
@@ -218,8 +219,8 @@ func (p *page) grids() ([]picture, error) {
 	return out, nil
 }
 
-// grid draws tiles in columns under a title; instead, when it is not empty, stands in the place of
-// the tiles.
+// grid draws tiles in columns under a title. When instead is not empty, it is drawn in place of the
+// tiles.
 func grid(tiles []tile, columns int, title, instead string) ([]byte, error) {
 	const (
 		cell    = 1.45 * vg.Inch
@@ -247,7 +248,7 @@ func grid(tiles []tile, columns int, title, instead string) ([]byte, error) {
 	return encode(c, png.BestSpeed)
 }
 
-// short is the last part of a name, its middle left out when it is longer than limit letters.
+// short returns the last part of a name, without its middle when it is longer than limit letters.
 func short(name string, limit int) string {
 	letters := []rune(name[strings.LastIndex(name, "/")+1:])
 	if len(letters) <= limit {

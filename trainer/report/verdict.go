@@ -7,29 +7,29 @@ import (
 	"tirewatch/trainer/metrics"
 )
 
-// Verdict is the report in words.
+// Verdict is the result of the report in words.
 type Verdict struct {
 	Sentence string
-	Notes    []string // what a careful reader must know beside it
-	Tone     string   // "good", "fair" or "poor": the colour of the sentence
+	Notes    []string // limits of the result
+	Tone     string   // "good", "fair" or "poor": sets the colour of the sentence
 }
 
-// few is the number of images of a class below which the interval of a share is some ten points
-// wide.
+// few is the number of images of a class below which the 95 % interval of a share is about ten
+// percentage points wide.
 const few = 100
 
-// Judge puts the figures into one sentence. It never gives a share without saying of how many, nor
-// a promise without its 95 % interval.
+// Judge describes the figures in one sentence. It states every share with its count, and every
+// expectation with its 95 % interval.
 //
-// The tone is for the eye only: good when even the unlucky ends of both intervals are 90 % right,
-// poor when the scores hardly separate the classes.
+// The tone only sets the colour: good when the pessimistic ends of both intervals are still 90 %
+// right, poor when the scores hardly separate the classes.
 func Judge(part string, m *metrics.Report, scores []float64, labels []bool) Verdict {
 	cracks, sound := m.Crack.Support, m.Normal.Support
 	foundLo, foundHi := metrics.Wilson(m.Matrix.TP, cracks, metrics.Z95)
 	rejectLo, rejectHi := metrics.Wilson(m.Matrix.FP, sound, metrics.Z95)
 	v := Verdict{Tone: "fair", Sentence: fmt.Sprintf(
-		"Finds %d of %d cracks and rejects %d of %d sound tires on %s; on new tires like these, expect %s of the cracks"+
-			" found and %s of the sound tires rejected.",
+		"Finds %d of %d cracks and rejects %d of %d sound tires on %s. "+
+			"On new tires like these, expect %s of the cracks found and %s of the sound tires rejected.",
 		m.Matrix.TP, cracks, m.Matrix.FP, sound, images(m.Matrix.Total(), part), span(foundLo, foundHi), span(rejectLo, rejectHi))}
 	note := func(format string, args ...any) { v.Notes = append(v.Notes, fmt.Sprintf(format, args...)) }
 
@@ -42,32 +42,32 @@ func Judge(part string, m *metrics.Report, scores []float64, labels []bool) Verd
 	both := cracks > 0 && sound > 0
 	switch {
 	case !both:
-		note("These images show one class only: they cannot tell whether the model knows one from the other.")
+		note("These images show only one class, so they cannot show whether the model separates cracked from sound tires.")
 	case m.ROCAUC < 0.75:
-		note("Its scores hardly tell cracked from sound tires (area under the ROC %.2f, guessing gives 0.50): train longer, or with more"+
-			" photographs.", m.ROCAUC)
+		note("Its scores hardly separate cracked from sound tires (area under the ROC curve %.2f, guessing is 0.50). "+
+			"Train longer, or with more photographs.", m.ROCAUC)
 		v.Tone = "poor"
 	case foundLo >= 0.9 && rejectHi <= 0.1:
 		v.Tone = "good"
 	}
 	if cracks < few || sound < few {
-		note("%d cracked and %d sound tires are few, and the expected ranges are wide because of it. With %d or more of each they say"+
-			" more.", cracks, sound, few)
+		note("%d cracked and %d sound tires are few, so the expected ranges are wide. "+
+			"Use at least %d of each.", cracks, sound, few)
 	}
 	if part == Given {
-		note("If the model was trained on any of these images, new tires will do worse.")
+		note("If the model was trained on any of these images, results on new tires will be worse.")
 	}
 	if part == Validation {
-		note("The weights were chosen because they do best on these very images, so new tires may do somewhat worse: tirewatch" +
-			" evaluate measures it on test images.")
+		note("The weights were chosen because they do best on these images, so results on new tires may be somewhat worse. " +
+			"To measure on test images, run: tirewatch evaluate")
 	}
 	if off := metrics.CalibrationError(metrics.Calibration(scores, labels, bins)); off > 0.1 {
-		note("Its probabilities are off by %s on average: trust the verdict more than the number.", percent(off))
+		note("Its probabilities are off by %s on average. Trust the verdict more than the probability.", percent(off))
 	}
 	return v
 }
 
-// images counts them and says what they are.
+// images returns a number of images with their kind.
 func images(n int, part string) string {
 	if part == Given {
 		return fmt.Sprint(n, " images")
@@ -75,10 +75,10 @@ func images(n int, part string) string {
 	return fmt.Sprintf("%d %s images", n, part)
 }
 
-// percent shows a share with one digit, as far as it is needed.
+// percent formats a share with at most one decimal.
 func percent(share float64) string { return digits(share) + " %" }
 
-// span shows a range of shares.
+// span formats a range of shares.
 func span(lo, hi float64) string { return digits(lo) + " to " + percent(hi) }
 
 func digits(share float64) string {
@@ -89,10 +89,10 @@ func digits(share float64) string {
 	return s
 }
 
-// figure is one line of the table of figures.
+// figure is one row of the table of figures.
 type figure struct {
 	Name, Value string
-	Of          string // the counts behind it
+	Of          string // counts or a remark
 	Range       string // 95 % interval
 }
 
@@ -110,21 +110,21 @@ func figures(m *metrics.Report, scores []float64, labels []bool) []figure {
 	}
 	x := m.Matrix
 	fs := []figure{
-		share("Right answers (accuracy)", x.TP+x.TN, x.Total()),
+		share("Correct answers (accuracy)", x.TP+x.TN, x.Total()),
 		share("Cracks found (recall)", x.TP, x.TP+x.FN),
 		share("Cracks missed (escape rate)", x.FN, x.TP+x.FN),
-		share("Sound tires rejected (false rejects)", x.FP, x.FP+x.TN),
-		share("Cracked among the rejected (precision)", x.TP, x.TP+x.FP),
-		number("F1 of the cracks", m.Crack.F1, ""),
+		share("Sound tires rejected (false reject rate)", x.FP, x.FP+x.TN),
+		share("Rejected tires that are cracked (precision)", x.TP, x.TP+x.FP),
+		number("F1 score of the cracks", m.Crack.F1, ""),
 	}
 	if m.Crack.Support > 0 && m.Normal.Support > 0 {
 		fs = append(fs,
-			number("Area under the ROC", m.ROCAUC, "0.5 is guessing"),
-			number("Area under precision-recall", metrics.AveragePrecision(scores, labels),
+			number("Area under the ROC curve", m.ROCAUC, "0.5 is guessing"),
+			number("Area under the precision-recall curve", metrics.AveragePrecision(scores, labels),
 				fmt.Sprintf("%.2f is guessing", float64(m.Crack.Support)/float64(x.Total()))))
 	}
 	return append(fs,
 		number("Log loss", m.LogLoss, "lower is better"),
 		number("Calibration error", metrics.CalibrationError(metrics.Calibration(scores, labels, bins)), "0 is perfect"),
-		number("Threshold", m.Threshold, "a score from here on means crack"))
+		number("Threshold", m.Threshold, "a score of at least this means crack"))
 }
