@@ -1,11 +1,11 @@
 package synth
 
-// belt is the surface of the conveyor. It runs along x.
+// belt is the surface of the conveyor, which moves along x.
 type belt struct {
-	level        float32 // brightness against clean rubber
+	level        float32 // brightness relative to clean rubber
 	warm         float32
 	weave        float32 // contrast of the fabric
-	pitch        float32 // of the fabric, units
+	pitch        float32 // pitch of the fabric, units
 	cleat        float32 // distance of the cross marks, units; 0 for none
 	cleatDark    float32
 	grime, patch field
@@ -28,7 +28,7 @@ func newBelt(s stream) *belt {
 	for i := range b.tracks {
 		b.tracks[i] = s.between(-190, 190)
 	}
-	// Dirt is drawn out along the belt's way.
+	// Dirt is stretched along the belt's direction.
 	b.grime.fx *= 0.35
 	return b
 }

@@ -2,16 +2,16 @@ package synth
 
 import "image"
 
-// shot is how a photograph was taken.
+// shot holds the camera settings of a photograph.
 type shot struct {
 	level    float32 // grey value of level clean rubber, 0 to 255
 	contrast float32 // exponent around that level
 	blur     float32 // defocus, units
-	tilt     float32 // direction in which the focus fades, radians
-	soft     float32 // how far it fades, 0 to 1
+	tilt     float32 // direction in which the focus gets weaker, radians
+	soft     float32 // how much weaker, 0 to 1
 	vignette float32 // loss in the corners
 	noise    float32 // deviation of the sensor noise at mid grey, grey values
-	chroma   float32 // its coloured share
+	chroma   float32 // coloured share of the noise
 	warm     float32 // white balance error
 }
 
@@ -29,7 +29,7 @@ func newShot(s stream) shot {
 	}
 }
 
-// expose takes the photograph of the shaded canvas, which defocus has been through.
+// expose returns the photograph of the shaded canvas, after defocus.
 func (c *canvas) expose(s stream, p shot) *image.RGBA {
 	n := c.n
 	tone := toneCurve(p)
@@ -47,7 +47,7 @@ func (c *canvas) expose(s stream, p shot) *image.RGBA {
 			dx := (float32(x)+0.5)*inv - 1
 			d := dx*dx + dy*dy
 			l := tone.at(c.out[i] * (1 - p.vignette*d*d*0.25))
-			// Shot noise grows with the root of the light; the curve's slope is close enough to a
+			// Shot noise grows with the square root of the light; the curve's slope is nearly
 			// constant.
 			sigma := p.noise * (0.45 + l*(1.0/230))
 			l += sigma * grain[(x+ox)&tileMask]
@@ -67,8 +67,8 @@ func (c *canvas) expose(s stream, p shot) *image.RGBA {
 
 func grey(v float32) uint8 { return uint8(clamp(v+0.5, 0, 255)) }
 
-// curve maps brightness to grey values: a power law around the level of rubber, with a soft
-// shoulder to white.
+// curve maps brightness to grey values: a power law around the level of rubber, with a soft limit
+// at white.
 type curve [1025]float32
 
 const curveEnd = 8 // brightness of the last entry
@@ -92,7 +92,7 @@ func (t *curve) at(x float32) float32 {
 	return t[i] + (t[i+1]-t[i])*(x-float32(i))
 }
 
-// defocus blurs out. Where the focus fades, a stronger blur is mixed in.
+// defocus blurs out. Where the focus is weaker, it mixes in a stronger blur.
 func (c *canvas) defocus(p shot) {
 	n := c.n
 	if sigma := p.blur * c.lens(); sigma > 0.2 {
@@ -115,7 +115,7 @@ func (c *canvas) defocus(p shot) {
 
 // gauss blurs m; sigma is in pixels.
 func gauss(m, tmp []float32, n int, sigma float32) {
-	// Seven taps are honest up to about 1.5; two blurs in a row make one whose variance is the sum.
+	// Seven taps are accurate up to about 1.5. The variances of successive blurs add up.
 	const honest = 1.5
 	passes := max(1, -floor32(-sigma*sigma/(honest*honest)))
 	for range int(passes) {

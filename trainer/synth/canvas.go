@@ -2,19 +2,20 @@ package synth
 
 import "sync"
 
-// unitSide is the side of a picture in units. All lengths of the package are in units, whatever the
-// pixels: the network sees 379 x 379, so one unit is one pixel of what it judges. A close-up may be
-// nearer or farther than that: see zoom.
+// unitSide is the side of a picture in units. All lengths in this package are in units, for any
+// number of pixels. The network sees 379 x 379, so one unit is one of its pixels. A close-up may be
+// nearer or farther: see zoom.
 const unitSide = 379
 
-// canvas holds the maps of one picture. All are (n, n) and describe the visible surface at a pixel.
+// canvas holds the maps of one picture. All are (n, n) and describe the visible surface at each
+// pixel.
 type canvas struct {
 	n    int     // side, px
 	k    float32 // px per unit
 	half float32 // of the side, units
-	// What cracks must be to be seen in the picture that will be taken.
-	blur    float32 // of the lens, units at zoom 1: they must be wider
-	shallow float32 // depth of the shallowest, see cracker
+	// Minimum of cracks that are visible in the final picture.
+	blur    float32 // blur of the lens, units at zoom 1; cracks must be wider
+	shallow float32 // depth of the shallowest crack, see cracker
 
 	geo geometry
 	u   []float32 // along the circumference, units
@@ -25,7 +26,7 @@ type canvas struct {
 	red   []float32 // relative surplus of red
 	blue  []float32 // relative surplus of blue
 	gloss []float32 // share of mirror-like reflection
-	occ   []float32 // how much of the sky is hidden by something outside the height map
+	occ   []float32 // share of the sky hidden by anything that is not in the height map
 	crack []float32 // depth of a crack, 0 to 1
 	cover []float32 // 1 on the tire, 0 off it
 
@@ -36,7 +37,7 @@ type canvas struct {
 
 var canvases sync.Pool
 
-// newCanvas returns cleared maps for an n x n picture. release gives them back.
+// newCanvas returns cleared maps for an n x n picture. Call release when they are no longer needed.
 func newCanvas(n int) *canvas {
 	c, _ := canvases.Get().(*canvas)
 	if c == nil || c.n != n {
@@ -54,14 +55,15 @@ func newCanvas(n int) *canvas {
 	return c
 }
 
-// zoom sets how near the camera is: at z the picture shows unitSide/z units, so that all that lies
-// on the tire grows by z. It comes before lookAt, and asks nothing of cracks.
+// zoom sets the distance of the camera: at z the picture shows unitSide/z units, so that everything
+// on the tire is z times as large. Call it before lookAt. It resets blur and shallow.
 func (c *canvas) zoom(z float32) {
 	c.k, c.half = c.lens()*z, unitSide/(2*z)
 	c.blur, c.shallow = 0, 1
 }
 
-// lens is px per unit at zoom 1: the scale of all that belongs to the camera and not to the tire.
+// lens returns px per unit at zoom 1: the scale of everything that belongs to the camera and not to
+// the tire.
 func (c *canvas) lens() float32 { return float32(c.n) / unitSide }
 
 func (c *canvas) maps() []*[]float32 {
@@ -74,8 +76,8 @@ func (c *canvas) release() { canvases.Put(c) }
 //
 //	picture (x, y), units from the centre --view--> flat tire (X, Y) --polar--> (u, v)
 //
-// with u = angle * ref and v = radius - ref. A negative radius does not exist; treads use a huge
-// ref and are straight.
+// with u = angle * ref and v = radius - ref. There is no negative radius. Treads use a huge ref, so
+// they are straight.
 type geometry struct {
 	view  mat3 // picture to tire
 	image mat3 // tire to picture
@@ -83,8 +85,8 @@ type geometry struct {
 	ref   float32 // radius where v = 0, units
 }
 
-// lookAt prepares the geometry and the (u, v) maps. view maps picture units to tire units; the
-// tire's axis stands at (axisX, 0) there.
+// lookAt sets the geometry and the (u, v) maps. view maps picture units to tire units, where the
+// tire's axis is at (axisX, 0).
 func (c *canvas) lookAt(view mat3, axisX, ref float32) {
 	c.geo = geometry{view: view, image: view.inverse(), axisX: axisX, ref: ref}
 	step := 1 / c.k
@@ -101,17 +103,17 @@ func (c *canvas) lookAt(view mat3, axisX, ref float32) {
 	}
 }
 
-// pixel returns where (u, v) lies in the picture, px.
+// pixel returns the position of (u, v) in the picture, px.
 func (c *canvas) pixel(u, v float32) (x, y float32) {
 	a, r := u/c.geo.ref, v+c.geo.ref
 	ix, iy := c.geo.image.at(c.geo.axisX+r*cos32(a), r*sin32(a))
 	return (ix + c.half) * c.k, (iy + c.half) * c.k
 }
 
-// box is a rectangle of pixels inside the canvas, upper ends excluded.
+// box is a rectangle of pixels inside the canvas, without its upper ends.
 type box struct{ x0, y0, x1, y1 int }
 
-// boxOf returns the pixels that the region u0..u1, v0..v1 can touch.
+// boxOf returns the pixels that the region u0..u1, v0..v1 may touch.
 func (c *canvas) boxOf(u0, u1, v0, v1 float32) box {
 	lx, ly, hx, hy := float32(1e9), float32(1e9), float32(-1e9), float32(-1e9)
 	const steps = 24
@@ -126,8 +128,8 @@ func (c *canvas) boxOf(u0, u1, v0, v1 float32) box {
 	return box{edge(lx - 3), edge(ly - 3), edge(hx + 4), edge(hy + 4)}
 }
 
-// period returns the length near want that divides the circumference, so that a pattern closes on
-// itself.
+// period returns the length nearest to want that divides the circumference, so that a pattern has
+// no seam.
 func (c *canvas) period(want float32) float32 {
 	round := turn * c.geo.ref
 	return round / max(1, floor32(round/want+0.5))

@@ -18,8 +18,8 @@ func TestAtan2(t *testing.T) {
 	}
 }
 
-// Cracks are walked in (u, v) and drawn in pixels, rubber is looked up the other way: both must
-// agree.
+// Cracks are computed in (u, v) and drawn in pixels; rubber is looked up in the other direction.
+// Both must agree.
 func TestPixelReversesLookAt(t *testing.T) {
 	for name, g := range map[string]struct {
 		view       mat3
@@ -42,14 +42,14 @@ func TestPixelReversesLookAt(t *testing.T) {
 				i := p[1]*c.n + p[0]
 				x, y := c.pixel(c.u[i], c.v[i])
 				if dx, dy := x-0.5-float32(p[0]), y-0.5-float32(p[1]); abs32(dx) > 0.02 || abs32(dy) > 0.02 {
-					t.Errorf("pixel %v comes back %g, %g away", p, dx, dy)
+					t.Errorf("pixel %v maps back to a point %g, %g away", p, dx, dy)
 				}
 			}
 		})
 	}
 }
 
-// From nearer the middle stays where it is, and the tire grows about it.
+// When the camera is nearer, the middle stays in place and the tire grows around it.
 func TestZoomGrowsAboutTheMiddle(t *testing.T) {
 	c := newCanvas(200)
 	defer c.release()
@@ -61,12 +61,11 @@ func TestZoomGrowsAboutTheMiddle(t *testing.T) {
 	x1, y1 := place(1)
 	x2, y2 := place(2)
 	if abs32(x2-100-2*(x1-100)) > 0.05 || abs32(y2-100-2*(y1-100)) > 0.05 {
-		t.Errorf("a point at %g, %g moves to %g, %g; want it twice as far from 100, 100", x1, y1, x2, y2)
+		t.Errorf("a point at %g, %g moves to %g, %g; want twice the distance from 100, 100", x1, y1, x2, y2)
 	}
 }
 
-// A point of light spreads with the variance that was asked for, also where seven taps are too few
-// for it.
+// A point of light spreads with the requested variance, also where seven taps are too few.
 func TestGaussSpreads(t *testing.T) {
 	const n = 61
 	for _, sigma := range []float32{0.5, 1, 1.5, 1.6, 2.5, 4} {

@@ -11,21 +11,21 @@ import (
 	"tirewatch/internal/durable"
 )
 
-// ClipOptions says which clip WriteClip films. Zeroes of the sizes and rates mean the defaults in
+// ClipOptions describes the clip that WriteClip films. A size or rate of 0 means the default in
 // brackets.
 type ClipOptions struct {
 	Tires int
 	Seed  uint64
-	// Width and Height are those of the picture in pixels (960 x 540). Tires are about 0.9 heights
-	// large, and the picture must be at least 1.3 times as wide as high to hold them for some
-	// frames.
+	// Width and Height of the picture in pixels (960 x 540). Tires are about 0.9 times as large as
+	// the height. The width must be at least 1.3 times the height, so that each tire is wholly
+	// visible in several frames.
 	Width, Height int
 	FPS           int // frames per second (15)
 	// CrackFraction is the share of cracked tires, 0 to 1, rounded to whole tires.
 	CrackFraction float64
-	Quality       int // of the frames' JPEG, 1 to 100 (85)
-	// Rough films a belt as lines have them: it changes its speed and stops, tires touch, lamps
-	// glare, now and then a hand reaches in, and the camera loses parts of frames.
+	Quality       int // JPEG quality of the frames, 1 to 100 (85)
+	// Rough films a belt with the problems of a real line: it changes its speed and stops, tires
+	// touch, lamps glare, sometimes a hand reaches in, and the camera loses parts of frames.
 	Rough bool
 }
 
@@ -51,7 +51,7 @@ func (o ClipOptions) check() error {
 	case o.Width%2 != 0 || o.Height%2 != 0:
 		return fmt.Errorf("synth: clip picture %d x %d: both must be even", o.Width, o.Height)
 	case 10*o.Width < 13*o.Height:
-		return fmt.Errorf("synth: clip picture %d x %d is too narrow: want a width of 1.3 heights or more", o.Width, o.Height)
+		return fmt.Errorf("synth: clip picture %d x %d is too narrow: the width must be at least 1.3 times the height", o.Width, o.Height)
 	case o.FPS < 1 || o.FPS > 240:
 		return fmt.Errorf("synth: clip of %d frames per second: want 1 to 240", o.FPS)
 	}
@@ -61,20 +61,19 @@ func (o ClipOptions) check() error {
 	return checkQuality(o.Quality)
 }
 
-// fewestFrames is how often a tire is wholly visible at least.
+// fewestFrames is the minimum number of frames in which a tire is wholly visible.
 const fewestFrames = 6
 
-// passage is a tire's way through the clip.
+// passage is the movement of a tire through the clip.
 type passage struct {
 	TruthTire
-	start int // x of the centre in frame 0, px; mostly far left of the picture
+	start int // x of the centre in frame 0, px; usually far to the left of the picture
 }
 
-// timetable decides speed, sizes, places and gaps.
+// timetable holds speed, sizes, positions and gaps.
 type timetable struct {
-	speed int // px per frame; of a rough belt, its usual one
-	// px that the belt has moved, by frame; even, because the colour samples of a picture span two
-	// pixels
+	speed int // px per frame; for a rough belt, its usual speed
+	// px that the belt has moved, by frame; even, because a chroma sample covers two pixels
 	way      []int
 	passages []passage
 }
@@ -83,19 +82,19 @@ func (t timetable) frames() int { return len(t.way) }
 
 func (o ClipOptions) timetable() timetable {
 	s := newStream(o.Seed, 0, forClip)
-	// A tire is wholly visible over at least 0.35 heights of way, whatever the picture's shape.
+	// A tire stays wholly visible over a way of at least 0.35 heights, for every picture shape.
 	room := o.Width - o.Height*19/20
 	t := timetable{speed: max(2, min(room/(fewestFrames+2), o.Height*4/5/o.FPS)&^1)}
 	if o.Rough {
 		t.speed = max(2, min(t.speed, int(float32(room/(fewestFrames+2))/fastest)&^1))
 	}
 	rough := newStream(o.Seed, 2, forClip)
-	front := 0 // the last tire's left side in frame 0, px
+	front := 0 // left edge of the last tire in frame 0, px
 	for i, cracked := range shuffled(o.Tires, o.CrackFraction, newStream(o.Seed, 0, forLabels)) {
 		r := int(s.between(0.445, 0.472) * float32(o.Height))
 		gap := int(s.between(0.06, 0.5) * float32(o.Height))
 		if i == o.Tires/2 || s.chance(0.12) {
-			// Now and then the belt is empty for a second or more.
+			// Sometimes the belt is empty for at least a second.
 			gap = o.Width + int(float32(t.speed*o.FPS)*s.between(1, 1.6))
 		} else if o.Rough && rough.chance(0.3) {
 			gap = rough.count(0, 2)
@@ -119,8 +118,8 @@ func (o ClipOptions) timetable() timetable {
 	}
 	for i := range t.passages {
 		p := &t.passages[i]
-		// The first and last frames in which start + way lies between r and Width-r, and the one
-		// nearest to the middle.
+		// The first and last frames with start + way between r and Width-r, and the frame nearest
+		// to the middle.
 		first := func(x int) int { return sort.SearchInts(t.way, x-p.start) }
 		p.FirstFrame, p.LastFrame = first(p.Radius), first(o.Width-p.Radius+1)-1
 		p.CentreFrame = first(o.Width / 2)
@@ -132,11 +131,11 @@ func (o ClipOptions) timetable() timetable {
 	return t
 }
 
-// A rough belt goes at these shares of its usual speed, each for a second or three, and stands for
-// some seconds now and then.
+// A rough belt runs at these shares of its usual speed, each for one to three seconds, and stops
+// for some seconds at times.
 const (
 	slowest, fastest = 0.5, 1.3
-	stopEvery        = 25 // usual tires
+	stopEvery        = 25 // mean distance between stops, in tires
 )
 
 func (o ClipOptions) roughWay(s stream, speed, end int) (way []int) {
@@ -160,12 +159,12 @@ func (o ClipOptions) roughWay(s stream, speed, end int) (way []int) {
 	return way
 }
 
-// WriteClip films o.Tires tires passing on a belt, from left to right, into an MJPEG AVI file at
-// path, and writes the truth to TruthPath(path). Tires never overlap, and each is wholly visible
-// for at least six frames. The same options give the same bytes.
+// WriteClip films o.Tires tires that pass on a belt from left to right, into an MJPEG AVI file at
+// path, and writes the truth to TruthPath(path). Tires never overlap, and each is wholly visible in
+// at least six frames. The same options give the same bytes.
 //
-// Both files appear when they are complete; after an error, or when ctx ends, none does. progress
-// may be nil and counts frames.
+// Both files appear only when complete. After an error, or when ctx ends, neither exists. progress
+// counts frames and may be nil.
 func WriteClip(ctx context.Context, path string, o ClipOptions, progress func(done, total int)) (Truth, error) {
 	o = o.withDefaults()
 	if err := o.check(); err != nil {
@@ -183,8 +182,8 @@ func WriteClip(ctx context.Context, path string, o ClipOptions, progress func(do
 	if err != nil {
 		return Truth{}, fmt.Errorf("write clip %s: %w", path, err)
 	}
-	// The library opens files by name, and one more for its index: a folder of their own holds
-	// both.
+	// The library opens files by name and creates a second one for its index. A temporary folder
+	// holds both.
 	temp, err := os.MkdirTemp(filepath.Dir(path), ".unfinished-")
 	if err != nil {
 		return Truth{}, fmt.Errorf("write clip %s: %w", path, err)

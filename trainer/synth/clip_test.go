@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// smallClip is quick to film, and still shows all that clips have.
+// smallClip is quick to film and still has everything that clips have.
 var smallClip = ClipOptions{Tires: 4, Seed: 2, Width: 340, Height: 200, FPS: 10, CrackFraction: 0.5}
 
 // aviFrames checks the file's structure and returns its frames.
@@ -67,7 +67,7 @@ func TestWriteClip(t *testing.T) {
 	}
 	frames := aviFrames(t, data)
 	if len(frames) != truth.Frames {
-		t.Fatalf("%d frames, truth says %d", len(frames), truth.Frames)
+		t.Fatalf("%d frames, the truth has %d", len(frames), truth.Frames)
 	}
 	if len(truth.Tires) != smallClip.Tires {
 		t.Fatalf("%d tires, want %d", len(truth.Tires), smallClip.Tires)
@@ -88,8 +88,8 @@ func TestWriteClip(t *testing.T) {
 	}
 }
 
-// checkTire looks for the dark disc: brightness must jump at the true circle, and less at shifted
-// ones.
+// checkTire searches for the dark disc: brightness must jump at the true circle, and less at
+// shifted ones.
 func checkTire(t *testing.T, img *image.YCbCr, tire TruthTire) {
 	t.Helper()
 	circle := func(cx, cy, r float64) float64 {
@@ -114,7 +114,7 @@ func checkTire(t *testing.T, img *image.YCbCr, tire TruthTire) {
 		}
 	}
 	if best < 25 || at.X < -4 || at.X > 4 || at.Y < -4 || at.Y > 4 {
-		t.Errorf("tire %d: brightest jump %.0f lies %v beside the true place", tire.Index, best, at)
+		t.Errorf("tire %d: brightest jump %.0f is %v away from the true position", tire.Index, best, at)
 	}
 }
 
@@ -147,7 +147,7 @@ func TestTimetable(t *testing.T) {
 					return x-p.Radius >= 0 && x+p.Radius <= o.Width
 				}
 				if n := p.LastFrame - p.FirstFrame + 1; n < fewestFrames {
-					t.Errorf("tire %d is wholly visible for %d frames only", i, n)
+					t.Errorf("tire %d is wholly visible for only %d frames", i, n)
 				}
 				if !inside(p.FirstFrame) || !inside(p.LastFrame) || p.FirstFrame > 0 && inside(p.FirstFrame-1) || inside(p.LastFrame+1) {
 					t.Errorf("tire %d: wrong first or last frame %d, %d", i, p.FirstFrame, p.LastFrame)
@@ -156,7 +156,7 @@ func TestTimetable(t *testing.T) {
 					t.Errorf("tire %d: frames %d, %d, %d of %d", i, p.FirstFrame, p.CentreFrame, p.LastFrame, table.frames())
 				}
 				if off := p.CentreX - o.Width/2; off > table.speed || off < -table.speed {
-					t.Errorf("tire %d passes %d px beside the middle", i, off)
+					t.Errorf("tire %d passes %d px from the middle", i, off)
 				}
 				if p.CentreY-p.Radius < 0 || p.CentreY+p.Radius > o.Height {
 					t.Errorf("tire %d leaves the picture above or below", i)
@@ -179,13 +179,14 @@ func TestTimetable(t *testing.T) {
 				t.Error("the belt is never empty for a second")
 			}
 			if o.Rough != (touch > 5) || o.Rough != (stands > o.FPS) {
-				t.Errorf("%d tires touch, and the belt stands for %d frames", touch, stands)
+				t.Errorf("%d tires touch, and the belt stops for %d frames", touch, stands)
 			}
 		})
 	}
 }
 
-// Some frames of a rough clip have rows of the frame before, noise and all; most have none.
+// Some frames of a rough clip contain rows of the previous frame, including its noise; most contain
+// none.
 func TestTornFrames(t *testing.T) {
 	o := ClipOptions{Tires: 4, Seed: 2, Width: 340, Height: 200, FPS: 10, Rough: true}.withDefaults()
 	table := o.timetable()
@@ -203,7 +204,7 @@ func TestTornFrames(t *testing.T) {
 		if stale > 0 {
 			found++
 			if stale < o.Height/16-2 || stale > o.Height/2 {
-				t.Errorf("frame %d has %d rows of the frame before", f, stale)
+				t.Errorf("frame %d has %d rows of the previous frame", f, stale)
 			}
 		}
 		copy(before, img.Y)

@@ -1,12 +1,12 @@
 package synth
 
-// drawCloseUp paints a piece of a tire into the canvas, shaded.
+// drawCloseUp draws a part of a tire into the canvas, shaded.
 func drawCloseUp(c *canvas, tire, dirt stream, crack func(*canvas, sites)) {
 	lean := mat3{1, 0, 0, 0, 1, 0, tire.around(0, 0.0004), tire.around(0, 0.0004), 1}
 	view := rotation(tire.angle()).mul(lean)
 	r := newCompound(tire)
-	// The skin's grains are as small as a pixel shows at any distance; from near, the same grain is
-	// less steep.
+	// The skin's grains are as small as a pixel at any distance. From near, the same grain is less
+	// steep.
 	r.grain *= min(1, c.lens()/c.k)
 	light := newLamp(tire).byHand(tire)
 	for i := range c.cover {
@@ -38,11 +38,11 @@ func drawCloseUp(c *canvas, tire, dirt stream, crack func(*canvas, sites)) {
 	c.surround(tire)
 }
 
-// surround paints what lies behind the tire: floor, wall or rim, out of focus.
+// surround draws the background out of focus: floor, wall or rim.
 func (c *canvas) surround(s stream) {
 	cloud := newField(tiles().cloud, s, s.between(1, 2.5))
 	level, warm := s.between(0.3, 2.4), s.around(0, 0.02)
-	if s.chance(0.3) { // a light floor beside dark rubber
+	if s.chance(0.3) { // a light floor next to dark rubber
 		level *= s.between(1, 3)
 	}
 	step := 1 / c.k

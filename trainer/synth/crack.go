@@ -1,12 +1,12 @@
 package synth
 
-// sites is where cracks start on a tire. They all lie on rubber.
+// sites says where cracks can start on a tire. All sites are on rubber.
 type sites struct {
-	vMin, vMax float32 // where cracks may run
+	vMin, vMax float32 // allowed range of cracks
 	edges      []float32
 	words      []inscription
 	lugs       []lugs
-	wide       bool // a piece of tire fills the picture; otherwise the whole tire does
+	wide       bool // a part of the tire fills the picture; otherwise the whole tire does
 }
 
 // cracker draws the cracks of one picture into the canvas' crack map.
@@ -14,7 +14,7 @@ type cracker struct {
 	c  *canvas
 	s  stream
 	at sites
-	// depth is what is left of all darkness at the end: light reaches the ground of a shallow
+	// depth scales the darkness of all cracks at the end: light reaches the bottom of a shallow
 	// crack, and in most photographs cracks are grey.
 	depth float32
 }
@@ -25,7 +25,7 @@ type fissure struct {
 	dir     float32 // 0 along u, pi/2 along v
 	length  float32 // units
 	width   float32 // full width at its widest, units
-	dark    float32 // share of the light that it swallows
+	dark    float32 // share of the light that it absorbs
 	wander  float32 // deviation of the direction per step, radians
 	jog     float32 // probability of a sharp sideways step
 	branch  float32 // probability of a branch per step
@@ -44,8 +44,8 @@ func (k *cracker) grow(f fissure) {
 	w0 := f.width * 0.25
 	for i := range steps {
 		t := float32(i+1) / float32(steps)
-		// The direction returns to the crack's own: stress has one direction, the material disturbs
-		// it.
+		// The direction returns to that of the crack: the stress has one direction, the material
+		// disturbs it.
 		drift = drift*0.72 + s.around(0, f.wander)
 		dir := heading + drift
 		if s.chance(f.jog) {
@@ -72,20 +72,20 @@ func (k *cracker) grow(f fissure) {
 	}
 }
 
-// taper is the width along a crack: it opens in the middle and closes towards both ends.
+// taper returns the relative width along a crack: wide in the middle, narrow at both ends.
 func taper(t float32) float32 { return 0.35 + 0.65*sqrt32(max(0, 4*t*(1-t))) }
 
-// finer is what widths are multiplied by: from near, finer cracks are looked at; from afar and out
-// of focus, only wide ones are seen.
+// finer returns the factor on all widths. From near, finer cracks are visible; from far and out of
+// focus, only wide ones.
 func (k *cracker) finer() float32 {
 	return sqrt32(k.c.lens()/k.c.k) * (1 + 0.22*max(0, k.c.blur-0.8))
 }
 
-// cut draws one segment between two pixels; widths in units at zoom 1.
+// cut draws one segment between two pixels. Widths are in units at zoom 1.
 func (k *cracker) cut(x0, y0, x1, y1, w0, w1, dark float32) {
 	c := k.c
 	half := c.k / 2 * k.finer()
-	if !k.at.wide { // what can be seen from so far is wide open
+	if !k.at.wide { // only wide open cracks are visible from so far
 		dark = lerp(dark, 1, 0.35)
 	}
 	c.stroke(x0, y0, x1, y1, w0*half, w1*half, func(i int, a float32) {
@@ -93,7 +93,7 @@ func (k *cracker) cut(x0, y0, x1, y1, w0, w1, dark float32) {
 	})
 }
 
-// place draws a point on rubber inside the picture.
+// place returns a random point on rubber inside the picture.
 func (k *cracker) place() (u, v float32) {
 	c := k.c
 	for range 200 {
@@ -108,8 +108,8 @@ func (k *cracker) place() (u, v float32) {
 	return c.u[i], clamp(c.v[i], k.at.vMin, k.at.vMax)
 }
 
-// settle opens the cracks in the height map: a groove that catches light on its far wall, lips that
-// bend up beside deep ones and carry dust.
+// settle opens the cracks in the height map: a groove that is lit on its far wall, and lips beside
+// deep cracks that bend up and carry dust.
 func (k *cracker) settle(depth, lip, dust float32) {
 	c := k.c
 	copy(c.tmp, c.crack)
@@ -124,8 +124,8 @@ func (k *cracker) settle(depth, lip, dust float32) {
 	}
 }
 
-// network cracks a patch into polygons, the pattern of old paint and dry mud: edges of a Voronoi
-// diagram, broken where the noise is low.
+// network cracks an area into polygons, the pattern of old paint and dry mud: edges of a Voronoi
+// diagram, with gaps where the noise is low.
 func (k *cracker) network(u, v, reachU, reachV, cell, stretch, width, dark float32) {
 	c, s := k.c, k.s
 	t := tiles()
@@ -135,7 +135,7 @@ func (k *cracker) network(u, v, reachU, reachV, cell, stretch, width, dark float
 	inv := 1 / cell
 	half := width / 2 * k.finer()
 	b := c.boxOf(u-reachU, u+reachU, v-reachV, v+reachV)
-	if reachU > c.geo.ref { // more than a third of the tire: its box is the picture
+	if reachU > c.geo.ref { // more than a third of the tire: use the whole picture
 		b = box{0, 0, c.n, c.n}
 	}
 	step := 1 / c.k
@@ -163,7 +163,7 @@ func (k *cracker) network(u, v, reachU, reachV, cell, stretch, width, dark float
 	}
 }
 
-// voronoiEdge is the distance of (x, y) to the nearest edge between jittered cells of side 1.
+// voronoiEdge returns the distance of (x, y) to the nearest edge between jittered cells of side 1.
 // Source: Quilez, "Voronoi borders", 2012.
 func voronoiEdge(x, y float32, salt uint64) float32 {
 	cx, cy := floor32(x), floor32(y)

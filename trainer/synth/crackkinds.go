@@ -1,12 +1,12 @@
 package synth
 
-// cracks is crackTire with the random numbers that it draws from.
+// cracks returns crackTire with its random stream.
 func cracks(s stream) func(*canvas, sites) {
 	return func(c *canvas, at sites) { crackTire(c, s, at) }
 }
 
-// crackTire draws one or two kinds of cracks and opens them. Every kind stays visible at 379 x 379
-// gray pixels: what a person cannot see there nobody should be asked to learn.
+// crackTire draws one or two kinds of cracks and opens them. Every kind is visible at 379 x 379
+// grey pixels: a network cannot learn what a person cannot see there.
 func crackTire(c *canvas, s stream, at sites) {
 	k := &cracker{c: c, s: s, at: at, depth: 1}
 	if at.wide {
@@ -25,7 +25,7 @@ func crackTire(c *canvas, s stream, at sites) {
 	}
 	kinds[s.IntN(len(kinds))]()
 	if at.wide && s.chance(0.88) {
-		// Rubber that has one crack to photograph from near is crazed all around it.
+		// Rubber with one crack that is worth a close-up is crazed all around it.
 		fields[s.IntN(len(fields))]()
 	} else if s.chance(0.55) {
 		kinds[s.IntN(len(kinds))]()
@@ -33,8 +33,8 @@ func crackTire(c *canvas, s stream, at sites) {
 	if at.wide && s.chance(0.5) {
 		k.hairs()
 	}
-	// A kind may have fallen outside the picture. These are placed inside it, so a few turns are
-	// enough; the bound is for pictures that show almost no rubber.
+	// All cracks may be outside the picture. These are placed inside it, so a few attempts are
+	// enough. The limit is for pictures that show almost no rubber.
 	for range 20 {
 		if k.visible() >= k.enough() {
 			break
@@ -51,9 +51,9 @@ func crackTire(c *canvas, s stream, at sites) {
 	k.settle(s.between(0.8, 2.8), s.between(0, 1.5), s.between(0, 0.4))
 }
 
-// enough is the least area of cracks in a picture of a cracked tire, square units: four splits 75
-// long and 2 wide on a whole tire, a share of the picture in a close-up, where faint cracks are
-// noticed only when there are many.
+// enough returns the minimum area of cracks in a picture of a cracked tire, in square units: on a
+// whole tire, four splits 75 long and 2 wide; in a close-up a share of the picture, because faint
+// cracks are visible only when there are many.
 func (k *cracker) enough() float32 {
 	if side := 2 * k.c.half; k.at.wide {
 		return 0.018 * side * side / (k.depth * k.depth)
@@ -61,7 +61,7 @@ func (k *cracker) enough() float32 {
 	return 600
 }
 
-// visible is the area of cracks in the picture, weighted by their darkness, square units.
+// visible returns the area of cracks in the picture, weighted by their darkness, in square units.
 func (k *cracker) visible() float32 {
 	sum := float32(0)
 	for _, a := range k.c.crack {
@@ -70,7 +70,7 @@ func (k *cracker) visible() float32 {
 	return sum / (k.c.k * k.c.k)
 }
 
-// scale is how much longer cracks are in a close-up than on a whole tire in the same picture.
+// scale returns the length of cracks relative to a close-up.
 func (k *cracker) scale() float32 {
 	if k.at.wide {
 		return 1
@@ -78,8 +78,8 @@ func (k *cracker) scale() float32 {
 	return 0.55
 }
 
-// crackDirection draws the direction of a field: mostly around the tire, as the flexing of side
-// walls opens it.
+// crackDirection draws the direction of a field of cracks: usually around the tire, because the
+// flexing of side walls opens such cracks.
 func (k *cracker) crackDirection() float32 {
 	switch r := k.s.Float32(); {
 	case r < 0.62:
@@ -90,7 +90,7 @@ func (k *cracker) crackDirection() float32 {
 	return k.s.angle()
 }
 
-// craze is ozone cracking: many short parallel hairlines.
+// craze draws ozone cracking: many short parallel hairlines.
 func (k *cracker) craze() {
 	s, z := k.s, k.scale()
 	dir := k.crackDirection()
@@ -126,8 +126,8 @@ func (k *cracker) craze() {
 	}
 }
 
-// waves is ozone cracking as close-ups show it: long thin waving cracks side by side over most of
-// the picture, a few of them open wide.
+// waves draws ozone cracking as in close-ups: long thin wavy cracks side by side over most of the
+// picture, a few of them wide open.
 func (k *cracker) waves() {
 	s, side := k.s, 2*k.c.half
 	dir := k.crackDirection()
@@ -159,7 +159,7 @@ func (k *cracker) waves() {
 	}
 }
 
-// hairs are the first signs of ageing around the cracks that count: thin, short and faint.
+// hairs draws the first signs of ageing around the main cracks: thin, short and faint.
 func (k *cracker) hairs() {
 	s := k.s
 	dir := k.crackDirection()
@@ -173,7 +173,7 @@ func (k *cracker) hairs() {
 	}
 }
 
-// polygons is crazing without a direction.
+// polygons draws crazing without a direction.
 func (k *cracker) polygons() {
 	s := k.s
 	u, v := k.place()
@@ -189,7 +189,7 @@ func (k *cracker) polygons() {
 	k.network(u, v, reachU, reachV, cell, stretch, width, s.between(0.65, 0.93))
 }
 
-// splits are few, long, deep and branching.
+// splits draws few cracks that are long, deep and branching.
 func (k *cracker) splits() {
 	s, z := k.s, k.scale()
 	dir := k.crackDirection()
@@ -205,13 +205,13 @@ func (k *cracker) splits() {
 	}
 }
 
-// ringCracks run along ribs and steps and throw short cracks to the side.
+// ringCracks draws cracks along ribs and steps, with short side cracks.
 func (k *cracker) ringCracks() {
 	s := k.s
 	for range s.count(1, 2) {
 		u, v := k.place()
 		if len(k.at.edges) > 0 && s.chance(0.8) {
-			// The edge nearest to a visible point, so that the crack is in the picture.
+			// Use the edge nearest to a visible point, so that the crack is in the picture.
 			best := k.at.edges[0]
 			for _, e := range k.at.edges {
 				if abs32(e-v) < abs32(best-v) {
@@ -230,7 +230,7 @@ func (k *cracker) ringCracks() {
 	}
 }
 
-// tears are clusters of short open cuts that lie almost parallel.
+// tears draws clusters of short open cuts that are nearly parallel.
 func (k *cracker) tears() {
 	s := k.s
 	u, v := k.place()
@@ -249,7 +249,7 @@ func (k *cracker) tears() {
 	}
 }
 
-// letterCracks start where letters concentrate the stress.
+// letterCracks draws cracks that start where letters concentrate the stress.
 func (k *cracker) letterCracks() {
 	s, z := k.s, k.scale()
 	c := k.c
@@ -270,7 +270,7 @@ func (k *cracker) letterCracks() {
 	}
 }
 
-// lugCracks start at the ends of cross grooves.
+// lugCracks draws cracks that start at the ends of cross grooves.
 func (k *cracker) lugCracks() {
 	s, z := k.s, k.scale()
 	c := k.c

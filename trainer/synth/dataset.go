@@ -14,7 +14,7 @@ import (
 	"tirewatch/internal/each"
 )
 
-// The names of the classes, which are also the folders of a data set.
+// Names of the classes and of their folders in a data set.
 const (
 	labelCrack  = "crack"
 	labelNormal = "normal"
@@ -27,19 +27,19 @@ func labelOf(cracked bool) string {
 	return labelNormal
 }
 
-// testBase is the index of the first test image: far behind the training images, so that another
-// number of those leaves the test set as it is.
+// testBase is the index of the first test image. It is far above the training images, so that their
+// number does not change the test set.
 const testBase = 1 << 30
 
-// job is one picture to write.
+// job is one picture to draw and write.
 type job struct {
 	index   int
 	cracked bool
 	path    string // below the data set's folder
 }
 
-// jobs lists all pictures of a data set. Which ones are cracked is shuffled, so that a class has no
-// place in the order.
+// jobs lists all pictures of a data set. The cracked ones are shuffled, so that the order does not
+// show the class.
 func (o Options) jobs() []job {
 	var out []job
 	for _, part := range []struct {
@@ -54,7 +54,7 @@ func (o Options) jobs() []job {
 	return out
 }
 
-// shuffled returns n labels of which the fraction, rounded, is true.
+// shuffled returns n labels in random order; the given fraction, rounded, is true.
 func shuffled(n int, fraction float64, s stream) []bool {
 	out := make([]bool, n)
 	for i := range int(math.Round(float64(n) * fraction)) {
@@ -65,11 +65,10 @@ func shuffled(n int, fraction float64, s stream) []bool {
 }
 
 // WriteDataset draws o.Train pictures into dir/training/{crack,normal} and o.Test into
-// dir/testing/{crack,normal}, as JPEG. Files are the same to the byte for equal options, whatever
-// the number of cores.
+// dir/testing/{crack,normal}, as JPEG. Equal options give equal bytes on any number of cores.
 //
-// dir is created, or must be empty: otherwise the error wraps ErrNotEmpty. After an error, or when
-// ctx ends, dir is as it was. progress, which may be nil, is called after every picture, from one
+// dir is created or must be empty; otherwise the error wraps ErrNotEmpty. After an error, or when
+// ctx ends, dir is unchanged. progress may be nil; it is called after every picture, from one
 // goroutine at a time.
 func WriteDataset(ctx context.Context, dir string, o Options, progress func(done, total int)) error {
 	o = o.withDefaults()
@@ -89,7 +88,7 @@ func WriteDataset(ctx context.Context, dir string, o Options, progress func(done
 	return nil
 }
 
-// claim makes sure that dir exists and is empty. created tells whether it did not exist.
+// claim creates dir or checks that it is empty. created reports whether it was missing.
 func claim(dir string) (created bool, err error) {
 	entries, err := os.ReadDir(dir)
 	switch {
@@ -103,7 +102,7 @@ func claim(dir string) (created bool, err error) {
 	return false, nil
 }
 
-// fill draws into a folder inside dir and moves the finished parts to their names.
+// fill draws into a temporary folder inside dir and then renames the finished parts.
 func fill(ctx context.Context, dir string, o Options, progress func(done, total int)) (err error) {
 	temp, err := os.MkdirTemp(dir, ".unfinished-")
 	if err != nil {
@@ -139,7 +138,7 @@ func fill(ctx context.Context, dir string, o Options, progress func(done, total 
 	return nil
 }
 
-// drawAll shares the pictures among the cores.
+// drawAll draws the pictures on all cores.
 func drawAll(ctx context.Context, dir string, o Options, progress func(done, total int)) error {
 	jobs := o.jobs()
 	buffer := func() (*bytes.Buffer, error) { return new(bytes.Buffer), nil }

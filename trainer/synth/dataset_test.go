@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// tree returns all files below dir by their relative names.
+// tree returns all files below dir by relative name.
 func tree(t *testing.T, dir string) map[string][]byte {
 	t.Helper()
 	out := map[string][]byte{}
@@ -95,12 +95,12 @@ func TestDatasetIsTheSameOnAnyNumberOfCores(t *testing.T) {
 		if first == nil {
 			first = tree(t, dir)
 		} else if got := tree(t, dir); !cmp.Equal(first, got) {
-			t.Errorf("%d cores write other files than one", cores)
+			t.Errorf("%d cores write different files than one core", cores)
 		}
 	}
 }
 
-// A longer training set must not silently change what a model is tested on.
+// A larger training set must not silently change the test set.
 func TestTestImagesDoNotDependOnTrainingCount(t *testing.T) {
 	o := Options{Train: 10, Test: 6, CrackFraction: 0.5}
 	short := o.jobs()[10:]
@@ -119,9 +119,9 @@ func TestClassesHaveNoPlaceInTheOrder(t *testing.T) {
 			cracked++
 		}
 	}
-	// The mean place of 200 drawn from 400 deviates by 5.8.
+	// The mean position of 200 out of 400 has a deviation of 5.8.
 	if mean := float64(sum) / float64(cracked); math.Abs(mean-(n-1)/2.0) > 25 {
-		t.Errorf("cracked tires stand at %.1f on average, want about %.1f", mean, (n-1)/2.0)
+		t.Errorf("the mean position of cracked tires is %.1f, want about %.1f", mean, (n-1)/2.0)
 	}
 }
 
@@ -159,7 +159,7 @@ func TestWriteDatasetRefuses(t *testing.T) {
 		"huge images":       func(o *Options) { o.Size = 5000 },
 		"an unknown view":   func(o *Options) { o.View = 7 },
 		"a fraction over 1": func(o *Options) { o.CrackFraction = 1.01 },
-		"no number":         func(o *Options) { o.CrackFraction = math.NaN() },
+		"not a number":      func(o *Options) { o.CrackFraction = math.NaN() },
 		"quality 101":       func(o *Options) { o.Quality = 101 },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -177,7 +177,7 @@ func TestWriteDatasetRefuses(t *testing.T) {
 }
 
 func TestCancelledDatasetLeavesNothing(t *testing.T) {
-	for name, made := range map[string]bool{"new folder": false, "folder that was there": true} {
+	for name, made := range map[string]bool{"new folder": false, "existing folder": true} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "set")
 			if made {
@@ -201,7 +201,7 @@ func TestCancelledDatasetLeavesNothing(t *testing.T) {
 				t.Errorf("left %v, %v", entries, err)
 			}
 			if !made && !errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("the folder is still there: %v", entries)
+				t.Errorf("the folder still exists: %v", entries)
 			}
 		})
 	}

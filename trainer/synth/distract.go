@@ -1,8 +1,8 @@
 package synth
 
-// soil adds what a hasty eye takes for a crack: scratches, scuffs, shadows, dirt, straw, drips,
-// chalk and paint. It knows nothing of the class: sound and cracked tires get the same, or the
-// network would learn the dirt.
+// soil adds marks that look like cracks at first sight: scratches, scuffs, shadows, dirt, straw,
+// drips, chalk and paint. It does not know the class: sound and cracked tires get the same marks,
+// otherwise the network would learn the dirt.
 func soil(c *canvas, s stream, at sites) {
 	d := soiler{c, s, at}
 	for _, kind := range []struct {
@@ -33,20 +33,20 @@ type soiler struct {
 	at sites
 }
 
-// anywhere draws a pixel position.
+// anywhere returns a random pixel position.
 func (d soiler) anywhere() (x, y float32) {
 	n := float32(d.c.n)
 	return d.s.between(0, n), d.s.between(0, n)
 }
 
-// tint lightens (or darkens) a pixel and moves its colour.
+// tint changes the brightness of a pixel and shifts its colour.
 func (c *canvas) tint(i int, a, light, red, blue float32) {
 	c.light[i] *= 1 + a*(light-1)
 	c.red[i] += a * (red - c.red[i])
 	c.blue[i] += a * (blue - c.blue[i])
 }
 
-// scratches are straight bundles of light scuff lines: rubber that was dragged along a kerb.
+// scratches draws straight bundles of light lines: rubber that was dragged along a kerb.
 func (d soiler) scratches() {
 	s, c := d.s, d.c
 	for range s.count(1, 3) {
@@ -68,7 +68,7 @@ func (d soiler) scratches() {
 	}
 }
 
-// scuffs are broad soft bands, darker or lighter.
+// scuffs draws broad soft bands, darker or lighter.
 func (d soiler) scuffs() {
 	s, c := d.s, d.c
 	for range s.count(1, 3) {
@@ -85,7 +85,7 @@ func (d soiler) scuffs() {
 }
 
 // shadow darkens a side of the picture, or a bar across it, with a soft straight edge. A whole tire
-// gets none: the shadow would have to fall on the belt too, and stand still while the tire moves.
+// has none: the shadow would have to cover the belt too, and stay in place while the tire moves.
 func (d soiler) shadow() {
 	s, c := d.s, d.c
 	if !d.at.wide {
@@ -108,8 +108,8 @@ func (d soiler) shadow() {
 	}
 }
 
-// wrinkles are the skin of old rubber from near: shallow soft ridges that run one way and are open
-// nowhere.
+// wrinkles draws the skin of old rubber from near: shallow soft ridges in one direction, without
+// any opening.
 func (d soiler) wrinkles() {
 	s, c := d.s, d.c
 	f := newField(tiles().coarse, s, s.between(0.4, 1.2))
@@ -123,7 +123,7 @@ func (d soiler) wrinkles() {
 	}
 }
 
-// pits are pores and bites in worn rubber: small, dark and round.
+// pits draws pores and small damages of worn rubber: small, dark and round.
 func (d soiler) pits() {
 	s, c := d.s, d.c
 	x, y := d.anywhere()
@@ -140,7 +140,7 @@ func (d soiler) pits() {
 	}
 }
 
-// specks are grains of sand and crumbs.
+// specks draws grains of sand and crumbs.
 func (d soiler) specks() {
 	s, c := d.s, d.c
 	x, y := d.anywhere()
@@ -162,7 +162,7 @@ func (d soiler) specks() {
 	}
 }
 
-// straw is dry grass: thin, curved, light and lying on top.
+// straw draws dry grass: thin, curved, light and on top of the rubber.
 func (d soiler) straw() {
 	s, c := d.s, d.c
 	x, y := d.anywhere()
@@ -174,7 +174,7 @@ func (d soiler) straw() {
 		for range s.count(4, 14) {
 			qx, qy := px+cos32(dir)*3*c.k, py+sin32(dir)*3*c.k
 			c.stroke(px, py, qx, qy, w, w, func(i int, a float32) {
-				if c.light[i] < light*0.9 { // overlapping strokes must not pile up
+				if c.light[i] < light*0.9 { // overlapping strokes must not add up
 					c.tint(i, a, light/max(c.light[i], 0.4), 0.07, -0.25)
 					c.h[i] += a * 0.5
 				}
@@ -185,7 +185,7 @@ func (d soiler) straw() {
 	}
 }
 
-// stains are clouds of mud or wet, brown or dark.
+// stains draws clouds of mud or water, brown or dark.
 func (d soiler) stains() {
 	s, c := d.s, d.c
 	f := newField(tiles().cloud, s, s.between(0.7, 2))
@@ -204,7 +204,7 @@ func (d soiler) stains() {
 	}
 }
 
-// drips are dried edges of puddles: thin light contour lines.
+// drips draws dried edges of puddles: thin light contour lines.
 func (d soiler) drips() {
 	s, c := d.s, d.c
 	f := newField(tiles().cloud, s, s.between(1.2, 2.4))
@@ -222,7 +222,7 @@ func (d soiler) drips() {
 	}
 }
 
-// paint is a factory's stripe around the tire, or a coloured dot or chalk mark on it.
+// paint draws a factory's stripe around the tire, or a coloured dot or chalk mark on it.
 func (d soiler) paint() {
 	s, c := d.s, d.c
 	colours := [][3]float32{{1.9, 0.35, -0.6}, {1.2, 0.9, -0.5}, {1.5, -0.35, 0.25}, {2.4, 0, 0}, {2, 0.3, -0.7}}
@@ -251,7 +251,7 @@ func (d soiler) paint() {
 	})
 }
 
-// caked is dust that stays in hollows and beside raised letters.
+// caked draws dust in hollows and beside raised letters.
 func (d soiler) caked() {
 	s, c := d.s, d.c
 	c.hollows()

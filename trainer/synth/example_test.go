@@ -10,7 +10,7 @@ import (
 	"tirewatch/trainer/synth"
 )
 
-// A tire with and without cracks: the rest of the two pictures is the same.
+// A tire with and without cracks: everything else in the two pictures is the same.
 func ExampleDraw() {
 	sound := synth.Draw(synth.Side, 379, 1, 0, false)
 	cracked := synth.Draw(synth.Side, 379, 1, 0, true)

@@ -46,8 +46,8 @@ func film(ctx context.Context, path string, o ClipOptions, table timetable, prog
 	return unstamp(path)
 }
 
-// unstamp blanks the time of writing that the library leaves in the header's stream name: equal
-// options give equal bytes.
+// unstamp blanks the creation time that the library writes into the header's stream name, so that
+// equal options give equal bytes.
 func unstamp(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
@@ -71,10 +71,11 @@ func unstamp(path string) error {
 	return f.Sync()
 }
 
-// scene is the station: belt, lamp and camera stand still, tires and belt move.
+// scene is the station: belt, lamp and camera are fixed, tires and belt surface move.
 //
-// Tires and belt are rendered once, to YCbCr before the sensor; a frame copies them to their places
-// and adds the lamp's flicker, the lens' vignette and the sensor's noise, all in integers.
+// Tires and belt are rendered once, to YCbCr before the sensor. A frame copies them to their
+// positions and adds the lamp's flicker, the lens' vignette and the sensor's noise, all in
+// integers.
 type scene struct {
 	o     ClipOptions
 	table timetable
@@ -83,14 +84,14 @@ type scene struct {
 	belt  *belt
 	tone  *curve
 
-	// strip holds the visible belt: column x of frame f lies at (x - speed*f) mod width.
+	// strip holds the visible belt: column x of frame f is at (x - speed*f) mod width.
 	strip   *image.YCbCr
 	sprites map[int]*sprite
 	img     *image.YCbCr
 	trouble []trouble
-	before  *image.YCbCr // the finished frame before, of a rough clip
+	before  *image.YCbCr // previous finished frame, for a rough clip
 	gain    []int32      // vignette, 1<<gainBits = 1, (height, width)
-	noise   []int8       // sensor noise, noiseSize samples and a frame's width more
+	noise   []int8       // sensor noise, noiseSize samples plus the width of a frame
 }
 
 const (
@@ -98,12 +99,12 @@ const (
 	noiseSize = 1 << 18
 )
 
-// sprite is a rendered tire, cut from the picture's square crop.
+// sprite is a rendered tire in its square.
 type sprite struct {
 	side     int
 	y        []uint8 // (side, side)
 	cover    []uint8 // 255 on the tire
-	behind   []uint8 // light that reaches the belt, 255 = all
+	behind   []uint8 // light that reaches the belt, 255 is all
 	cb, cr   []uint8 // (side, side)
 	halfSide int
 }
@@ -120,7 +121,7 @@ func newScene(o ClipOptions, table timetable) *scene {
 		sc.trouble = o.troubles(table.frames())
 		sc.before = image.NewYCbCr(sc.img.Rect, sc.img.SubsampleRatio)
 	}
-	// A station's lamp and exposure were set up by someone.
+	// The lamp and exposure of a station were adjusted by a person.
 	sc.shot.level, sc.shot.contrast = s.between(48, 70), s.between(0.95, 1.1)
 	sc.shot.blur, sc.shot.soft, sc.shot.noise = s.between(0.2, 0.5), 0, s.between(1, 2.2)
 	sc.shot.warm = s.around(0, 0.012)

@@ -5,21 +5,21 @@ import (
 	"math"
 )
 
-// Wall is where a drawn side view shows its side wall, px. Pixel (i, j) covers i to i+1 and j to
+// Wall says where the side wall of a drawn side view is, px. Pixel (i, j) covers i to i+1 and j to
 // j+1.
 type Wall struct {
 	X, Y, Outer     float64 // centre and radius of the outline
-	RimX, RimY, Rim float64 // of the rim's edge
-	CrackX, CrackY  float64 // the middle of the crack
-	// of the crack's middle as seen from (X, Y), degrees, 0 at the top of the picture, clockwise;
-	// its length, px
+	RimX, RimY, Rim float64 // centre and radius of the rim's edge
+	CrackX, CrackY  float64 // middle of the crack
+	// angle of the crack's middle as seen from (X, Y), degrees, clockwise from the top of the
+	// picture; length of the crack, px
 	CrackAngle, Length float64
 }
 
-// DrawHairline returns picture i of the seed as Draw does for the view Side, with a single crack of
-// about this width, share of the picture's side, or with none, and says where all of it is. A
-// network that is shown 379 pixels of the whole picture sees a crack of 0.002 and cannot see one of
-// 0.0005. Sizes outside 96 to 4096 are taken as the nearest of the two.
+// DrawHairline returns picture i of the seed as Draw does for the view Side, with one crack of
+// about this width (a share of the picture's side) or none. It also returns the geometry. A network
+// that sees the whole picture as 379 pixels sees a crack of 0.002 but not one of 0.0005. Sizes
+// outside 96 to 4096 are set to the nearer limit.
 func DrawHairline(size int, seed uint64, i int, width float64, cracked bool) (*image.RGBA, Wall) {
 	c := newCanvas(min(max(size, minSize), maxSize))
 	defer c.release()
@@ -41,8 +41,8 @@ func DrawHairline(size int, seed uint64, i int, width float64, cracked bool) (*i
 	return img, w
 }
 
-// hairline draws one crack across the wall or along it and gives the corners of the box that it
-// lies in, px.
+// hairline draws one crack, across or along the wall, and returns the corners of its bounding box,
+// px.
 func hairline(c *canvas, s stream, at sites, width float32) (from, to image.Point) {
 	k := &cracker{c: c, s: s, at: at, depth: 1}
 	length := s.between(0.35, 0.7) * (at.vMax - at.vMin)
@@ -66,8 +66,8 @@ func hairline(c *canvas, s stream, at sites, width float32) (from, to image.Poin
 	return box.Min, box.Max
 }
 
-// circle is the circle that one of radius r around the tire's axis becomes in the picture, px: the
-// mean over its circumference, since a camera that looks askew makes it an ellipse, almost.
+// circle returns the picture of a circle of radius r around the tire's axis, px. It is the mean
+// over the circumference, because a tilted camera makes it nearly an ellipse.
 func (c *canvas) circle(r float32) (x, y, radius float64) {
 	const n = 360
 	var px, py [n]float64

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The crack is all that a cracked tire differs in, and it lies where Wall says.
+// The crack is the only difference of a cracked tire, and it is where Wall says.
 func TestHairlineIsWhereItSays(t *testing.T) {
 	const size = 500
 	for i := range 6 {
@@ -21,7 +21,7 @@ func TestHairlineIsWhereItSays(t *testing.T) {
 		if changed < 10 || math.Hypot(x-w.CrackX, y-w.CrackY) > w.Length/3 {
 			t.Errorf("tire %d: %.0f pixels around %.0f, %.0f differ; %+v", i, changed, x, y, w)
 		}
-		// From the middle of the tire, that far to the right of the top.
+		// Seen from the middle of the tire, clockwise from the top.
 		r := math.Hypot(x-w.X, y-w.Y)
 		sin, cos := math.Sincos(w.CrackAngle * math.Pi / 180)
 		if off := math.Hypot(w.X+r*sin-x, w.Y-r*cos-y); off > w.Length/3 {

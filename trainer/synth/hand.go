@@ -7,29 +7,28 @@ import (
 	"image/jpeg"
 )
 
-// hand is what a telephone held by hand does to a photograph, and a station's fixed camera does
-// not: it stands too near for its focus, guesses the exposure, smooths the noise to blotches,
-// sharpens what is left and saves it small. A network that saw crisp pictures only takes crispness
-// for a property of cracks.
+// hand holds the effects of a hand-held telephone, which a station's fixed camera does not have: it
+// is too near for its focus, guesses the exposure, smooths noise into blotches, sharpens the rest
+// and saves a small file. A network that only saw sharp pictures would learn that sharpness is a
+// property of cracks.
 type hand struct {
 	nearness float32 // see canvas.zoom
-	shallow  float32 // depth of the shallowest cracks that it is meant to show, see cracker
-	detail   float32 // contrast of fine detail after retouching, grey values; 0 without
+	shallow  float32 // depth of the shallowest cracks in the picture, see cracker
+	detail   float32 // contrast of fine detail after retouching, grey values; 0: unchanged
 	blotch   float32 // contrast of smoothed noise
-	spot     float32 // its size, units at zoom 1
-	sharpen  float32 // how much is added of what a blur takes away
-	radius   float32 // of that blur, units at zoom 1
+	spot     float32 // size of the blotches, units at zoom 1
+	sharpen  float32 // share added of the detail that a blur removes
+	radius   float32 // radius of that blur, units at zoom 1
 	quality  int     // of the JPEG file
 }
 
-// careful is the share of close-ups that are taken well: from arm's length, in focus, of cracks
-// that are black. Without them a training does not begin: among faint cracks and loud treads alone
-// no step of the first epochs makes anything better.
+// careful is the share of close-ups that are taken well: from arm's length, in focus, with black
+// cracks. Without them the training does not start: with only faint cracks and strong treads, no
+// step of the first epochs improves anything.
 const careful = 0.45
 
 // newHand draws how a technician takes a close-up, and changes the shot accordingly. Exposures and
-// distances are even on a logarithmic scale: half as bright or as near is one step, wherever it
-// starts.
+// distances are uniform on a logarithmic scale: half as bright or as near is always one step.
 func newHand(s stream, p *shot) hand {
 	if s.chance(careful) {
 		return hand{nearness: s.between(0.8, 1.4), shallow: 1, quality: s.count(80, 95)}
@@ -54,9 +53,9 @@ func newHand(s stream, p *shot) hand {
 	return h
 }
 
-// retouch brings the contrast of fine detail to a level of its own, as the tone mapping of
-// telephones does. Cracks add detail to whatever they are in; without this the network would learn
-// that much detail is a crack, and call the tread of every new tire one.
+// retouch changes the contrast of fine detail to a random level, as the tone mapping of telephones
+// does. Cracks add detail to everything. Without this the network would learn that much detail
+// means a crack, and call the tread of every new tire cracked.
 func (h hand) retouch(c *canvas, p shot) {
 	if h.detail == 0 {
 		return
@@ -66,7 +65,7 @@ func (h hand) retouch(c *canvas, p shot) {
 	boxBlur(c.tmp, c.tmp2, c.n, fine)
 	sum := 0.0
 	for i, v := range c.out {
-		d := float64(min(v, 2) - min(c.tmp[i], 2)) // a light floor's edge is not the tire's
+		d := float64(min(v, 2) - min(c.tmp[i], 2)) // do not count the edge of a light floor
 		sum += d * d
 	}
 	shown := p.level * sqrt32(float32(sum/float64(len(c.out))))
@@ -77,7 +76,7 @@ func (h hand) retouch(c *canvas, p shot) {
 	}
 }
 
-// smear puts the telephone's processing on the brightness that the lens gave.
+// smear applies the telephone's processing to the brightness after the lens.
 func (h hand) smear(c *canvas, s stream) {
 	n := c.n
 	if h.blotch > 0 {
@@ -97,7 +96,7 @@ func (h hand) smear(c *canvas, s stream) {
 	}
 }
 
-// save gives what a viewer sees of the picture after it was stored as JPEG.
+// save returns the picture after it was stored as JPEG.
 func (h hand) save(img *image.RGBA) *image.RGBA {
 	var buf bytes.Buffer
 	err := jpeg.Encode(&buf, img, &jpeg.Options{Quality: h.quality})

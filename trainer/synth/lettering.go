@@ -11,7 +11,7 @@ import (
 	"golang.org/x/image/math/fixed"
 )
 
-// What stands on side walls. The brands are invented.
+// Texts on side walls. The brands are invented.
 var (
 	brandWords = []string{"NORDVALE", "KESTRON", "TORVIK", "ROADMERE", "ALTAVEX", "BRENNOR", "SOLVANTE", "OSTRAVIA GT"}
 	modelWords = []string{"TERRA-GRIP 2", "AQUALINE", "EcoRun 5", "CARGO MAX", "WINTERA S3", "Sport Line", "HT 740", "XR 80"}
@@ -25,21 +25,22 @@ var (
 	}
 )
 
-// glyphRows is the height of the largest masks, px; capitals take glyphCap rows from glyphTop on.
+// glyphRows is the height of the largest masks, px; capitals use glyphCap rows from glyphTop on.
 const (
 	glyphRows = 72
 	glyphTop  = 12
 	glyphCap  = 48
 )
 
-// mask is a rendered word, blurred so that its values run across the flank of the letters: 0.5 is
-// their outline.
+// mask is a rendered word, blurred so that its values change across the flank of the letters: 0.5
+// is their outline.
 type mask struct {
 	w, h int
 	px   []uint8 // (h, w)
 }
 
-// word is one text in halving sizes, so that a small text needs few samples per pixel.
+// word is one text in three sizes, each half of the one before, so that a small text needs few
+// samples per pixel.
 type word [3]mask
 
 var words = sync.OnceValue(func() map[string]*word {
@@ -57,7 +58,7 @@ var words = sync.OnceValue(func() map[string]*word {
 	return out
 })
 
-// mustFace cannot fail on the fonts that are compiled in.
+// mustFace cannot fail for the built-in fonts.
 func mustFace(ttf []byte) font.Face {
 	f, err := opentype.Parse(ttf)
 	if err == nil {
@@ -72,7 +73,7 @@ func mustFace(ttf []byte) font.Face {
 }
 
 func newWord(face font.Face, s string) *word {
-	// Moulds leave more room between letters than print does.
+	// Moulds have more space between letters than print.
 	const spacing = 5
 	width := 2 * glyphTop
 	for _, r := range s {
@@ -95,7 +96,7 @@ func newWord(face font.Face, s string) *word {
 	return &out
 }
 
-// blur averages 5 x 5 with binomial weights.
+// blur averages 5 x 5 pixels with binomial weights.
 func (m mask) blur() mask {
 	weights := [5]int{1, 4, 6, 4, 1}
 	mid := make([]int, len(m.px))
@@ -130,7 +131,7 @@ func (m mask) half() mask {
 	return out
 }
 
-// at interpolates the mask; outside it is 0.
+// at interpolates the mask; outside it returns 0.
 func (m *mask) at(x, y float32) float32 {
 	x, y = x-0.5, y-0.5
 	if x < 0 || y < 0 || x >= float32(m.w-1) || y >= float32(m.h-1) {
@@ -145,7 +146,7 @@ func (m *mask) at(x, y float32) float32 {
 	return (a + (b-a)*fy) * (1.0 / 255)
 }
 
-// letterStyle is how a mould forms letters.
+// letterStyle is the shape of moulded letters.
 type letterStyle uint8
 
 const (
@@ -162,17 +163,17 @@ type inscription struct {
 	height float32 // of capitals, units
 	relief float32 // units
 	style  letterStyle
-	inward bool // read from the axis
+	inward bool // readable from the axis
 }
 
-// span is the arc length of the inscription at the geometry's reference radius.
+// span returns the arc length of the inscription at the geometry's reference radius.
 func (c *canvas) span(t *inscription) float32 {
 	m := &words()[t.text][0]
 	return float32(m.w) * t.height / glyphCap * c.geo.ref / (c.geo.ref + t.v)
 }
 
-// inscribe forms the letters in the height map. plain is the height map's profile without ornament:
-// letters stand on a hatched band but are not hatched themselves.
+// inscribe adds the letters to the height map. plain is the profile without ornament: letters on a
+// hatched band are not hatched themselves.
 func (c *canvas) inscribe(t *inscription, plain *profile) {
 	levels := words()[t.text]
 	level, rows := 0, t.height*c.k

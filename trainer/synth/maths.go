@@ -11,7 +11,7 @@ func clamp(x, lo, hi float32) float32 { return min(max(x, lo), hi) }
 
 func lerp(a, b, t float32) float32 { return a + (b-a)*t }
 
-// smooth rises from 0 at a to 1 at b with level ends. a may be above b.
+// smooth rises from 0 at a to 1 at b with slope 0 at both ends. a may be above b.
 func smooth(a, b, x float32) float32 {
 	t := clamp((x-a)/(b-a), 0, 1)
 	return t * t * (3 - 2*t)
@@ -27,9 +27,9 @@ func cos32(x float32) float32 { return float32(math.Cos(float64(x))) }
 
 func floor32(x float32) float32 { return float32(math.Floor(float64(x))) }
 
-// atan2 is a polynomial with an error below 2e-6 radians, a fifth of the cost of math.Atan2: every
-// pixel needs one. Coefficients: minimax over [0, 1], degree 11 (Hastings, "Approximations for
-// digital computers", 1955).
+// atan2 is a polynomial with an error below 2e-6 radians, at a fifth of the cost of math.Atan2;
+// every pixel needs one. Coefficients: minimax over [0, 1], degree 11 (Hastings, "Approximations
+// for digital computers", 1955).
 func atan2(y, x float32) float32 {
 	ax, ay := abs32(x), abs32(y)
 	if ax+ay == 0 {
@@ -70,7 +70,7 @@ func (m *mat3) at(x, y float32) (float32, float32) {
 	return (m[0]*x + m[1]*y + m[2]) * w, (m[3]*x + m[4]*y + m[5]) * w
 }
 
-// inverse is the adjugate: a homography has no scale of its own, so the determinant is not needed.
+// inverse returns the adjugate. A homography has no scale, so the determinant is not needed.
 func (m mat3) inverse() mat3 {
 	return mat3{
 		m[4]*m[8] - m[5]*m[7], m[2]*m[7] - m[1]*m[8], m[1]*m[5] - m[2]*m[4],

@@ -6,15 +6,15 @@ import (
 	"sync"
 )
 
-// The noise tiles repeat after tileSide samples in both directions and are shared by all images:
-// computing noise per pixel would cost more than everything else together. An image takes them at
+// The noise tiles repeat after tileSide samples in both directions, and all images share them:
+// noise for each pixel would take longer than everything else together. Each image uses them with
 // its own offsets and scales.
 const (
 	tileSide = 512
 	tileMask = tileSide - 1
 )
 
-// tile is one period of a noise, mean 0 and deviation 1.
+// tile is one period of a noise with mean 0 and deviation 1.
 type tile []float32 // (tileSide, tileSide)
 
 type noiseTiles struct {
@@ -51,7 +51,8 @@ var tiles = sync.OnceValue(func() *noiseTiles {
 	return t
 })
 
-// octaves sums value noise of cells, 2*cells, ... up to last cells per tile, each weaker by fade.
+// octaves adds value noise of cells, 2*cells, ... up to last cells per tile; fade is the amplitude
+// ratio of one octave to the one before.
 func octaves(r *rand.Rand, cells, last int, fade float32) tile {
 	out := make(tile, tileSide*tileSide)
 	for amp := float32(1); cells <= last; cells, amp = cells*2, amp*fade {
@@ -92,9 +93,9 @@ func (t tile) standardize() {
 	}
 }
 
-// at interpolates the tile at (x, y), which may lie anywhere.
+// at interpolates the tile at (x, y), which may be any point.
 func (t tile) at(x, y float32) float32 {
-	// The offset keeps the truncation a floor for every coordinate that pictures use.
+	// With the offset, truncation equals floor for every coordinate that pictures use.
 	x, y = x+tileSide*64, y+tileSide*64
 	x0, y0 := int(x), int(y)
 	fx, fy := x-float32(x0), y-float32(y0)
@@ -108,13 +109,13 @@ func (t tile) at(x, y float32) float32 {
 	return a + (b-a)*fy
 }
 
-// field is a noise tile as one image uses it.
+// field is a noise tile with the position and scale of one image.
 type field struct {
 	t            tile
 	x, y, fx, fy float32
 }
 
-// newField places the tile at random; a sample step is step image units long.
+// newField places the tile at random. One sample step is step image units long.
 func newField(t tile, s stream, step float32) field {
 	return field{t: t, x: s.between(0, tileSide), y: s.between(0, tileSide), fx: 1 / step, fy: 1 / step}
 }

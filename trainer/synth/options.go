@@ -6,19 +6,18 @@ import (
 	"math"
 )
 
-// View is how a tire is looked at.
+// View is the kind of a picture.
 type View uint8
 
 const (
-	// CloseUp is a photograph of a piece of side wall, shoulder or tread, as a technician takes it
-	// by hand.
+	// CloseUp is a photograph of a part of the side wall, shoulder or tread, as a technician takes
+	// it by hand.
 	CloseUp View = iota
-	// Side is the square crop of a whole tire lying on the belt, as the station cuts it out of a
-	// frame.
+	// Side is the square crop of a whole tire on the belt, as a station cuts it from a frame.
 	Side
 )
 
-// ErrNotEmpty says that the folder of a new data set already holds something.
+// ErrNotEmpty says that the folder of a new data set is not empty.
 var ErrNotEmpty = errors.New("folder is not empty")
 
 // String returns the name that ParseView reads.
@@ -42,8 +41,8 @@ func ParseView(s string) (View, error) {
 	return 0, fmt.Errorf("unknown view %q: want closeup or side", s)
 }
 
-// Limits of an image's side. Below the smallest, cracks are thinner than a pixel; above the
-// largest, a slip of the keyboard would fill the memory.
+// Limits of an image's side. Below the minimum, cracks are thinner than a pixel. The maximum
+// prevents that a typing mistake fills the memory.
 const (
 	minSize     = 96
 	maxSize     = 4096
@@ -52,19 +51,18 @@ const (
 
 const defaultQuality = 90
 
-// Options says which data set WriteDataset draws.
+// Options describes the data set that WriteDataset draws.
 type Options struct {
 	View View
 	// Size is the side of every image in pixels, 96 to 4096; 0 means 512.
 	Size int
 	Seed uint64
-	// Train and Test are the numbers of images, both classes together. Without test images there is
-	// no testing folder.
+	// Train and Test are the numbers of images of both classes together. Without test images there
+	// is no testing folder.
 	Train, Test int
-	// CrackFraction is the share of cracked tires in each of the two, 0 to 1, rounded to whole
-	// images.
+	// CrackFraction is the share of cracked tires in each part, 0 to 1, rounded to whole images.
 	CrackFraction float64
-	// Quality is that of the JPEG files, 1 to 100; 0 means 90.
+	// Quality of the JPEG files, 1 to 100; 0 means 90.
 	Quality int
 }
 

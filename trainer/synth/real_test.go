@@ -24,7 +24,7 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// realTires names a data set of photographs that TestRealTires ranks.
+// realTires names the data set of photographs for TestRealTires.
 const realTires = "TIREWATCH_REAL_TIRES"
 
 var (
@@ -33,26 +33,31 @@ var (
 	realEpochs = flag.Int("real-epochs", 80, "epochs of each training")
 )
 
-// Real tires, ranked by a network that has seen none: how near the drawings come to photographs.
-// Written down before the drawings were changed for it:
+// TestRealTires ranks real tires with a network that was trained only on drawings. It measures how
+// close the drawings are to photographs. The rules were fixed before the drawings were changed for
+// it:
 //
-//   - A picture with a side below 379 px is one patch, whole. Others are cut into 379 x 379 px at their own scale, in the fewest
-//     rows and columns that leave no pixel out, evenly spread, so that neighbours overlap.
-//   - A patch has the label of its picture. In a cracked picture some show no crack, and nobody has sorted them out: that costs
-//     everyone who ranks them, and no hand chooses what counts. This area under the ROC curve is the one that is judged.
-//   - Beside it stand patches of 758 px at half scale, pictures by the mean logit of their patches, and pictures as the thesis
-//     takes them, whole.
-//   - No photograph is trained on, validated on, or chooses an epoch: drawings do that.
+//   - A picture with a side below 379 px is one patch. Others are cut into patches of 379 x 379 px
+//     at their own scale, in the fewest rows and columns that cover every pixel, evenly spread, so
+//     that neighbours overlap.
+//   - A patch has the label of its picture. Some patches of a cracked picture show no crack. They
+//     are not sorted out: this costs accuracy, but no person decides what counts. The area under
+//     the ROC curve of these patches is the criterion.
+//   - It also prints the area for patches of 758 px at half scale, for pictures by the mean logit of
+//     their patches, and for whole pictures as in the thesis.
+//   - No photograph is used for training, validation or the choice of an epoch, only drawings.
 //
-// A training that is cut short says little, and accuracy on drawings that were not seen tells how
-// far it is. With three seeds each:
+// A short training says little; the accuracy on new drawings shows how far it is. With three seeds
+// each:
 //
-//	1,400 drawings, 40 epochs   right on 86, 83, 81 % of other drawings   area 0.908, 0.763, 0.658   mean 0.776
-//	3,000 drawings, 80 epochs   right on 92, 88, 88 %                     area 0.924, 0.862, 0.836   mean 0.874
+//	1,400 drawings, 40 epochs   accuracy on new drawings 86, 83, 81 %
+//	                            area 0.908, 0.763, 0.658, mean 0.776
+//	3,000 drawings, 80 epochs   accuracy on new drawings 92, 88, 88 %
+//	                            area 0.924, 0.862, 0.836, mean 0.874
 func TestRealTires(t *testing.T) {
 	dir := os.Getenv(realTires)
 	if dir == "" {
-		t.Skip(realTires + " names no folder of photographs (crack/ and normal/): nothing real to rank")
+		t.Skip(realTires + " is not set to a folder of photographs (crack/ and normal/)")
 	}
 	set, err := dataset.Open(dir)
 	if err != nil {
@@ -68,7 +73,7 @@ func TestRealTires(t *testing.T) {
 	var sum float64
 	for seed := 1; seed <= *realSeeds; seed++ {
 		areas := rank(t, trainOnDrawings(t, uint64(seed), spec).NewPredictor(), photos)
-		t.Logf("seed %d: area under ROC: patches %.3f, at half scale %.3f, pictures by their mean patch %.3f, whole pictures %.3f",
+		t.Logf("seed %d: area under the ROC curve: patches %.3f, at half scale %.3f, pictures by the mean of their patches %.3f, whole pictures %.3f",
 			seed, areas[0], areas[1], areas[2], areas[3])
 		sum += areas[0]
 	}
@@ -76,7 +81,7 @@ func TestRealTires(t *testing.T) {
 	mean := sum / float64(*realSeeds)
 	t.Logf("patches, mean of %d: %.3f", *realSeeds, mean)
 	if !(mean >= bar) {
-		t.Errorf("area under ROC %.3f, want %.2f or more", mean, bar)
+		t.Errorf("area under the ROC curve %.3f, want at least %.2f", mean, bar)
 	}
 }
 
@@ -115,7 +120,7 @@ func take(t *testing.T, it dataset.Item, spec preprocess.Spec) photo {
 	return p
 }
 
-// patches covers b with squares of side px, evenly spread; none when b is too small for one.
+// patches covers b with squares of side px, evenly spread; none when b is smaller than one.
 func patches(b image.Rectangle, side int) []image.Rectangle {
 	if b.Dx() < side || b.Dy() < side {
 		return nil
@@ -167,7 +172,7 @@ func TestPatchesLeaveNothingOut(t *testing.T) {
 	}
 }
 
-// trainOnDrawings gives the network of the epoch that did best on drawings kept apart.
+// trainOnDrawings returns the network of the epoch with the best result on separate drawings.
 func trainOnDrawings(t *testing.T, seed uint64, spec preprocess.Spec) *nn.Net {
 	t.Helper()
 	cfg := checkpoint.Config{Epochs: *realEpochs, Batch: 32, Rate: 0.001, Seed: seed, Validation: 0.2, Schedule: checkpoint.Cosine, Augment: augment.Thesis()}
@@ -188,7 +193,7 @@ func trainOnDrawings(t *testing.T, seed uint64, spec preprocess.Spec) *nn.Net {
 	return net
 }
 
-// drawings draws n close-ups from index first on, every other one cracked.
+// drawings draws n close-ups from index first on; every second one is cracked.
 func drawings(t *testing.T, seed uint64, first, n int, spec preprocess.Spec) []trainer.Sample {
 	t.Helper()
 	out := make([]trainer.Sample, n)
@@ -205,8 +210,8 @@ func drawings(t *testing.T, seed uint64, first, n int, spec preprocess.Spec) []t
 	return out
 }
 
-// rank gives the areas under ROC of patches, patches at half scale, pictures by the mean of their
-// patches, whole pictures.
+// rank returns the areas under the ROC curve of patches, patches at half scale, pictures by the
+// mean of their patches, and whole pictures.
 func rank(t *testing.T, p *nn.Predictor, photos []photo) [4]float64 {
 	t.Helper()
 	var scores [4][]float64

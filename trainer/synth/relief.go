@@ -1,7 +1,7 @@
 package synth
 
-// profile is the height of a surface of revolution over v: a table, because a ring of a thousand
-// features costs then what a bare one does.
+// profile is the height of a surface of revolution over v. It is a table, so that a thousand
+// features take no longer than none.
 type profile struct {
 	lo float32
 	h  []float32 // every profileStep units from lo on
@@ -18,22 +18,22 @@ func newProfile(lo, hi float32, height func(v float32) float32) *profile {
 	return p
 }
 
-// at interpolates the profile, which goes on level beyond its ends.
+// at interpolates the profile, which continues at constant height beyond its ends.
 func (p *profile) at(v float32) float32 {
 	x := clamp((v-p.lo)*(1/profileStep), 0, float32(len(p.h)-2))
 	i := int(x)
 	return p.h[i] + (p.h[i+1]-p.h[i])*(x-float32(i))
 }
 
-// add raises the table by the feature.
+// add adds the feature to the table.
 func (p *profile) add(f ring) {
 	for i := range p.h {
 		p.h[i] += f.at(p.lo + float32(i)*profileStep)
 	}
 }
 
-// ring is a rib (relief above 0) or a groove (below) around the tire, or a step when it is open to
-// the outside.
+// ring is a rib (relief above 0) or a groove (below 0) around the tire, or a step when everything
+// outside is raised.
 type ring struct {
 	v, width float32
 	flank    float32 // length of the slope, units
@@ -55,15 +55,15 @@ type hatch struct {
 	period float32 // along u, units
 	slant  float32 // du per dv
 	relief float32
-	dark   float32 // what the valleys hide of the sky
+	dark   float32 // share of the sky that the valleys hide
 	zigzag float32 // length of a zig along v, 0 for straight lines
-	u0, u1 float32 // part of the circumference; all of it when equal
+	u0, u1 float32 // part of the circumference; all when equal
 }
 
 func (c *canvas) hatch(b hatch) {
 	period := c.period(b.period)
 	inv := 1 / period
-	// Below four pixels a period the lines melt into an even shade, as in a lens.
+	// Below four pixels per period the lines blend into an even shade, as in a lens.
 	seen := smooth(1.8, 4, period*c.k)
 	relief, dark := b.relief*seen, b.dark*seen
 	edge := max(0.8, period*0.2)
@@ -91,15 +91,15 @@ func (c *canvas) hatch(b hatch) {
 	}
 }
 
-// lugs are blocks parted by cross grooves: a shoulder, or the teeth along a rim protector.
+// lugs are blocks between cross grooves: a shoulder, or the teeth along a rim protector.
 type lugs struct {
 	v0, v1 float32
 	period float32
 	groove float32 // share of the period
 	depth  float32
 	slant  float32
-	round  float32 // how far the groove's end is rounded, units
-	dark   float32 // what the groove hides of the sky
+	round  float32 // rounding of the groove's end, units
+	dark   float32 // share of the sky that the groove hides
 	phase  float32
 }
 
@@ -124,7 +124,7 @@ func (c *canvas) lugs(b lugs) {
 	}
 }
 
-// spot raises or sinks a round or ring-shaped mark: vents' stubs, wear marks, plugs.
+// spot raises or lowers a round or ring-shaped mark: stubs of vents, wear marks, plugs.
 func (c *canvas) spot(u, v, radius, relief, rim float32) {
 	x0, y0 := c.pixel(u, v)
 	r := radius * c.k
@@ -144,15 +144,15 @@ func (c *canvas) spot(u, v, radius, relief, rim float32) {
 	}
 }
 
-// flash is the thin fin that rubber leaves in the joints of a mould: a ridge along a line.
+// flash draws the thin fin of rubber at the joints of a mould: a ridge along a line.
 func (c *canvas) flash(u0, v0, u1, v1, width, relief float32) {
 	x0, y0 := c.pixel(u0, v0)
 	x1, y1 := c.pixel(u1, v1)
 	c.stroke(x0, y0, x1, y1, width*c.k/2, width*c.k/2, func(i int, a float32) { c.h[i] += a * relief })
 }
 
-// stroke calls paint with the coverage of every pixel of a line whose half width, px, goes from r0
-// to r1.
+// stroke calls paint with the coverage of every pixel of a line. Its half width, px, changes from
+// r0 to r1.
 func (c *canvas) stroke(x0, y0, x1, y1, r0, r1 float32, paint func(i int, a float32)) {
 	reach := max(r0, r1) + 1
 	lx, hx := int(max(0, min(x0, x1)-reach)), int(min(float32(c.n-1), max(x0, x1)+reach))
@@ -166,7 +166,7 @@ func (c *canvas) stroke(x0, y0, x1, y1, r0, r1 float32, paint func(i int, a floa
 			t := clamp((px*dx+py*dy)*inv, 0, 1)
 			ex, ey := px-t*dx, py-t*dy
 			r := r0 + (r1-r0)*t
-			// Coverage of a pixel by a line of half width r: exact in the mean, good enough at the
+			// Coverage of a pixel by a line of half width r: exact on average, good enough at the
 			// ends.
 			a := min(r+0.5-sqrt32(ex*ex+ey*ey), min(1, 2*r))
 			if a > 0 {

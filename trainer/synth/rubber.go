@@ -1,6 +1,6 @@
 package synth
 
-// compound is the rubber of one tire and what time left on it.
+// compound is the rubber of one tire with its ageing and dirt.
 type compound struct {
 	dust    float32 // how much light dust, 0 clean to 1 grey
 	patch   float32 // contrast of its patches
@@ -26,8 +26,8 @@ func newCompound(s stream) compound {
 	}
 }
 
-// fromAfar is the compound as a whole tire in the picture shows it: its skin is too fine to be
-// seen. Dust is less, because a line that looks for dark discs washes its tires.
+// fromAfar returns the compound for a whole tire, whose skin is too fine to be visible. There is
+// less dust, because a line that searches for dark discs washes its tires.
 func (r compound) fromAfar() compound {
 	r.dust *= 0.5
 	r.mottle *= 0.3
@@ -45,7 +45,7 @@ func (c *canvas) rub(s stream, r compound) {
 	mottle := newField(t.coarse, s, s.between(0.35, 0.8))
 	streak := newField(t.cloud, s, 1)
 	streak.fy = s.between(0.8, 1.6)
-	// A whole number of tiles around the tire keeps the streaks closed.
+	// A whole number of tiles around the tire joins the ends of the streaks.
 	streak.fx = tileSide / c.period(tileSide/s.between(0.05, 0.15))
 	gx, gy := s.IntN(tileSide), s.IntN(tileSide)
 	step := 1 / c.k

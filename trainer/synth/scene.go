@@ -2,8 +2,8 @@ package synth
 
 import "image"
 
-// frame draws frame f into the scene's image, which stays valid until the next call. Frames must be
-// asked in order.
+// frame draws frame f into the scene's image, which is valid until the next call. Frames must be
+// requested in order.
 func (sc *scene) frame(f int) *image.YCbCr {
 	sc.roll(f)
 	sc.copyBelt(f)
@@ -31,13 +31,13 @@ func (sc *scene) frame(f int) *image.YCbCr {
 	return sc.img
 }
 
-// roll renders the columns of the belt that came into the picture.
+// roll renders the columns of the belt that have entered the picture.
 func (sc *scene) roll(f int) {
 	o, fresh := sc.o, sc.o.Width
 	if f > 0 {
 		fresh = sc.table.way[f] - sc.table.way[f-1]
 	}
-	unit := unitSide / (float32(o.Height) * 0.96) // a crop is about this large
+	unit := unitSide / (float32(o.Height) * 0.96) // about the size of a crop
 	for x := range fresh {
 		way := x - sc.table.way[f] // belt coordinate, px
 		col := floorMod(way, o.Width)
@@ -55,7 +55,7 @@ func (sc *scene) roll(f int) {
 
 func floorMod(a, n int) int { return ((a % n) + n) % n }
 
-// ycc develops brightness and tint to the JPEG colour space.
+// ycc converts brightness and tint to the JPEG colour space.
 func (sc *scene) ycc(light, red, blue float32) (y, cb, cr uint8) {
 	l := sc.tone.at(light)
 	r, g, b := l*(1+red)*(1+sc.shot.warm), l*(1-0.3*red-0.1*blue), l*(1+blue)*(1-sc.shot.warm)
@@ -63,7 +63,7 @@ func (sc *scene) ycc(light, red, blue float32) (y, cb, cr uint8) {
 	return grey(luma), grey(128 + 0.564*(b-luma)), grey(128 + 0.713*(r-luma))
 }
 
-// copyBelt lays the strip into the picture, unrolled.
+// copyBelt copies the ring buffer of the belt into the picture.
 func (sc *scene) copyBelt(f int) {
 	o := sc.o
 	first := floorMod(-sc.table.way[f], o.Width)
@@ -81,11 +81,11 @@ func (sc *scene) copyBelt(f int) {
 	}
 }
 
-// spriteSide is the side of a tire's sprite: it has room for the shadow, and is even so that chroma
-// samples pair up.
+// spriteSide returns the side of a tire's sprite. It includes the shadow and is even, because
+// chroma samples cover two pixels.
 func (sc *scene) spriteSide(p passage) int { return int(float32(p.Radius)*2*1.12) &^ 1 }
 
-// render draws a tire once, the same way as Draw does.
+// render draws a tire once, in the same way as Draw.
 func (sc *scene) render(p passage) *sprite {
 	side := sc.spriteSide(p)
 	c := newCanvas(side)
@@ -115,7 +115,7 @@ func (sc *scene) render(p passage) *sprite {
 	return sp
 }
 
-// put lays a sprite's centre at (cx, cy).
+// put draws a sprite with its centre at (cx, cy).
 func (sc *scene) put(sp *sprite, cx, cy int) {
 	o := sc.o
 	x0, y0 := cx-sp.halfSide, cy-sp.halfSide
@@ -159,7 +159,7 @@ func (sc *scene) sense(f int) {
 		noise := sc.noise[s.IntN(noiseSize):][:o.Width]
 		for x, v := range row {
 			l := int32(v) * (gain[x] * flicker >> gainBits)
-			// Noise is in eighths of a grey value and grows with the light, as in expose.
+			// Noise is in eighths of a grey value and increases with the light, as in expose.
 			l = (l >> (gainBits - 3)) + int32(noise[x])*(115+int32(v))>>8
 			row[x] = uint8(min(max((l+4)>>3, 0), 255))
 		}

@@ -3,8 +3,8 @@ package synth
 // lamp is a distant light above the tire.
 type lamp struct {
 	x, y, z float32 // unit vector towards the light, picture axes, z towards the camera
-	ambient float32 // share of the light that comes from everywhere
-	hollow  float32 // how strongly hollows darken
+	ambient float32 // share of the light from all directions
+	hollow  float32 // how dark hollows are
 	glare   float32 // strength of the mirror-like reflection
 	tight   int     // its sharpness: the exponent is 2^tight
 	sky     float32 // how blue its reflection is
@@ -22,7 +22,8 @@ func newLamp(s stream) lamp {
 	}
 }
 
-// byHand is the light where tires stand about: a lamp above or a window beside, a wet look or none.
+// byHand returns the light where tires are stored: a lamp above or a window beside, a wet look or
+// none.
 func (l lamp) byHand(s stream) lamp {
 	l.ambient = s.between(0.25, 0.8)
 	l.hollow = s.between(0.15, 0.55)
@@ -31,7 +32,7 @@ func (l lamp) byHand(s stream) lamp {
 	return l
 }
 
-// shade turns the maps into brightness: 1 is level clean rubber in the middle of the picture.
+// shade computes brightness from the maps: 1 is level clean rubber in the middle of the picture.
 func (c *canvas) shade(l lamp) {
 	n := c.n
 	c.hollows()
@@ -65,8 +66,8 @@ func (c *canvas) shade(l lamp) {
 	}
 }
 
-// blockLight leaves in tmp2 how much of the lamp's light is kept away by something higher nearby, 0
-// to 1. Three probes along the light are enough for letters and grooves; a sharp shadow would need
+// blockLight stores in tmp2 the share of the lamp's light that something higher nearby blocks, 0 to
+// 1. Three probes along the light are enough for letters and grooves; a sharp shadow would need
 // dozens.
 func (c *canvas) blockLight(l lamp) {
 	n := c.n
@@ -99,7 +100,7 @@ func (c *canvas) blockLight(l lamp) {
 	}
 }
 
-// power is x to the 2^k.
+// power returns x to the power of 2^k.
 func power(x float32, k int) float32 {
 	for range k {
 		x *= x
@@ -107,9 +108,8 @@ func power(x float32, k int) float32 {
 	return x
 }
 
-// hollows leaves in tmp how far every pixel lies below its surroundings, in units: the near ones,
-// and with less weight the far ones, because a wide hollow is open to the sky. It uses out as
-// scratch.
+// hollows stores in tmp how far every pixel is below its surroundings, in units. Near surroundings
+// have more weight than far ones, because a wide hollow is open to the sky. It uses out as scratch.
 func (c *canvas) hollows() {
 	copy(c.tmp, c.h)
 	boxBlur(c.tmp, c.tmp2, c.n, int(max(2, 3*c.k)))
@@ -121,7 +121,8 @@ func (c *canvas) hollows() {
 	}
 }
 
-// boxBlur replaces m by its mean over a square, edges repeated. tmp is scratch of the same size.
+// boxBlur replaces m by its mean over a square, with repeated edges. tmp is scratch of the same
+// size.
 func boxBlur(m, tmp []float32, n, radius int) {
 	inv := 1 / float32(2*radius+1)
 	for y := range n {
@@ -135,7 +136,7 @@ func boxBlur(m, tmp []float32, n, radius int) {
 			sum += row[min(x+radius+1, n-1)] - row[max(x-radius, 0)]
 		}
 	}
-	// Down the columns row by row: sums of a whole row at a time stay in cache.
+	// Columns are processed row by row: the sums of a whole row stay in the cache.
 	sums := make([]float32, n)
 	for x := range n {
 		sums[x] = tmp[x] * float32(radius)

@@ -12,7 +12,7 @@ import (
 var sheet = flag.String("sheet", "", "write a contact sheet of both views to this PNG `file`")
 
 // TestContactSheet puts pictures side by side for people: go test -run TestContactSheet -sheet
-// /tmp/sheet.png
+// sheet.png
 func TestContactSheet(t *testing.T) {
 	if *sheet == "" {
 		t.Skip("no -sheet file given")

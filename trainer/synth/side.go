@@ -5,11 +5,11 @@ type ringTire struct {
 	outer, rim float32 // radii, units
 	wheel      *wheel  // nil for an empty hole
 	shadow     float32 // darkness of the shadow on the belt
-	reach      float32 // its width, units
+	reach      float32 // width of the shadow, units
 }
 
-// drawSide paints a whole tire of radius outer around (x, y), shaded. The belt is not drawn: cover
-// tells where it shows, and the map behind how much light reaches it. crack may be nil.
+// drawSide draws a whole tire of radius outer around (x, y), shaded. It does not draw the belt:
+// cover says where the belt is visible, and behind how much light reaches it. crack may be nil.
 func drawSide(c *canvas, x, y, outer float32, light lamp, tire, dirt stream, crack func(*canvas, sites)) (behind []float32, t ringTire) {
 	t = ringTire{outer: outer, rim: outer * tire.between(0.5, 0.64), shadow: tire.between(0.3, 0.65), reach: tire.between(6, 20)}
 	if tire.chance(0.2) {
@@ -29,7 +29,7 @@ func drawSide(c *canvas, x, y, outer float32, light lamp, tire, dirt stream, cra
 	if crack != nil {
 		crack(c, at)
 	}
-	// A station is lit from all around, so that letters throw no black shadows; what is deep stays
+	// A station is lit from all sides, so that letters have no black shadows. Deep places stay
 	// dark.
 	light.ambient = lerp(light.ambient, 0.8, 0.4)
 	c.shade(light)
@@ -62,7 +62,7 @@ func (t *ringTire) notch(c *canvas, at sites) {
 	}
 }
 
-// cast returns how much light the belt gets beside and inside the tire.
+// cast returns how much light reaches the belt beside and inside the tire.
 func (t *ringTire) cast(c *canvas, l lamp) []float32 {
 	ox, oy := -l.x*t.reach*0.5, -l.y*t.reach*0.5
 	behind := c.tmp
@@ -81,7 +81,7 @@ func (t *ringTire) cast(c *canvas, l lamp) []float32 {
 	return behind
 }
 
-// lay puts the tire of drawSide on the belt, whose origin stands at (x, y) of the picture.
+// lay draws the belt under the tire of drawSide. The belt's origin is at (x, y) of the picture.
 func (c *canvas) lay(b *belt, x, y float32, behind []float32) {
 	step := 1 / c.k
 	for py := range c.n {
@@ -118,7 +118,7 @@ func newWheel(s stream) *wheel {
 	}
 }
 
-// paint draws the wheel over the hole.
+// paint draws the wheel into the hole.
 func (w *wheel) paint(c *canvas, s stream, rim float32, l lamp) {
 	cloud := newField(tiles().cloud, s, 0.8)
 	face := atan2(l.y, l.x)

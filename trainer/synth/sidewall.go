@@ -1,29 +1,29 @@
 package synth
 
 // wall is the side of a tire between rim (q = 0) and tread (q = 1). The same wall fills a close-up
-// or is a ring of a side view: only tall, its size in units, differs.
+// or is a ring in a side view; only tall, its size in units, differs.
 type wall struct {
 	c         *canvas
 	s         stream
 	rim, tall float32 // units
-	bold      float32 // how strongly ornament stands out
+	bold      float32 // strength of the ornament
 
 	plain *profile
 	at    sites
 }
 
-// v returns where the share q of the wall's height lies.
+// v returns the v coordinate at the share q of the wall's height.
 func (w *wall) v(q float32) float32 { return w.rim + q*w.tall - w.c.geo.ref }
 
-// size is a share of the wall's height, but large enough to be seen on a small wall.
+// size returns a share of the wall's height, but at least a visible size for small walls.
 func (w *wall) size(share, atLeast float32) float32 { return max(share*w.tall, atLeast) }
 
-// drawWall forms a side wall with its ornament in the canvas' maps.
+// drawWall draws a side wall with its ornament into the canvas' maps.
 func drawWall(c *canvas, s stream, rim, tall float32, wide bool) sites {
 	w := &wall{c: c, s: s, rim: rim, tall: tall, bold: 0.8}
 	w.at = sites{vMin: w.v(0.09), vMax: w.v(0.93), wide: wide}
 	if !wide {
-		// From afar nobody can tell a crack from the grooves of the shoulder.
+		// From far, a crack in the shoulder cannot be distinguished from its grooves.
 		w.at.vMax = w.v(0.86)
 		w.bold = 0.56
 	}
@@ -38,7 +38,7 @@ func drawWall(c *canvas, s stream, rim, tall float32, wide bool) sites {
 	return w.at
 }
 
-// reach is how far along u a close-up can show anything, units.
+// reach returns how far along u a close-up shows anything, in units.
 func (w *wall) reach() float32 { return 2.2 * w.c.half }
 
 // turn makes the profile: the bulge of the wall, the bead at the rim, the rounded shoulder, ribs
@@ -81,7 +81,7 @@ func ringAt(v, width, relief float32, step bool) ring {
 	return ring{v: v, width: width, flank: max(width*0.6, 0.9), relief: relief, step: step}
 }
 
-// bands lays hatching around the wall.
+// bands draws hatching around the wall.
 func (w *wall) bands() {
 	s, c := w.s, w.c
 	if w.at.wide && s.chance(0.55) {
@@ -97,7 +97,7 @@ func (w *wall) bands() {
 		if s.chance(0.15) {
 			b.zigzag = w.size(s.between(0.02, 0.05), 4)
 		}
-		if s.chance(0.5) { // a part of the wall only
+		if s.chance(0.5) { // only a part of the wall
 			from := s.angle() * c.geo.ref
 			b.u0, b.u1 = from, from+s.between(0.3, 1.5)*c.geo.ref
 		}
@@ -110,8 +110,8 @@ func (w *wall) bands() {
 	}
 }
 
-// field hatches much of the wall with fine deep lines, dark between their ridges: what a new tire
-// shows from near, and the nearest thing to crazing that is none.
+// field hatches much of the wall with fine deep lines, dark between the ridges. New tires look like
+// this from near, and of all sound patterns it is the most similar to crazing.
 func (w *wall) field() {
 	s := w.s
 	q, tall := s.between(0.15, 0.5), s.between(0.15, 0.5)
@@ -131,7 +131,7 @@ func (w *wall) field() {
 	w.c.hatch(b)
 }
 
-// shoulder cuts the cross grooves at the tread's edge.
+// shoulder draws the cross grooves at the tread's edge.
 func (w *wall) shoulder() {
 	s, c := w.s, w.c
 	l := lugs{
@@ -152,8 +152,7 @@ func (w *wall) shoulder() {
 	}
 }
 
-// letters writes around the wall: a brand, its model and size, and small print in rings of their
-// own.
+// letters writes around the wall: a brand, its model and size, and small print in separate rings.
 func (w *wall) letters() {
 	s, c := w.s, w.c
 	relief := w.bold * s.between(0.06, 0.16)
@@ -195,7 +194,7 @@ func (w *wall) letters() {
 			}
 			used += span + gap
 			if abs32(t.u)-span/2 > w.reach() && w.at.wide {
-				continue // behind the edge of the picture
+				continue // outside the picture
 			}
 			c.inscribe(&t, w.plain)
 			w.at.words = append(w.at.words, t)
@@ -203,14 +202,14 @@ func (w *wall) letters() {
 	}
 }
 
-// marks are what moulding leaves: fins in its joints, stubs of its vents, round plugs.
+// marks draws the traces of moulding: fins at joints, stubs of vents, round plugs.
 func (w *wall) marks() {
 	s, c := w.s, w.c
 	reach := min(3.1*c.geo.ref, w.reach())
 	if !w.at.wide {
 		reach = 3.1 * c.geo.ref
 	}
-	for range s.count(0, 2) { // joint of the mould's segments
+	for range s.count(0, 2) { // joint of mould segments
 		u := s.between(-reach, reach)
 		c.flash(u, w.v(0.1), u, w.v(0.95), w.size(0.004, 0.9), s.between(0.2, 0.6))
 	}

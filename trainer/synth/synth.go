@@ -1,27 +1,26 @@
-// Package synth draws photographs of tires that never existed, with and without cracks.
+// Package synth draws photographs of imaginary tires, with and without cracks.
 //
-// It stands before the trainer: the demonstration, the tests and anyone without a data set of their
-// own train on its pictures, and the station's playback runs its conveyor clip. The pictures come
-// out of a small physical model:
+// It provides images for the trainer: the demonstration, the tests and users without a data set
+// train on them, and the station's playback uses its conveyor clip. The images come from a small
+// physical model:
 //
-//	ornament (ribs, letters, hatching, grooves) + cracks -> height map  \
-//	rubber, dust, dirt, paint                            -> reflectance  > one lamp -> lens -> sensor -> image
+//	ribs, letters, hatching, grooves, cracks -> height map   \
+//	rubber, dust, dirt, paint                -> reflectance  > one lamp -> lens -> sensor -> image
 //
-// so that a letter's edge and a crack's lip take their light from the same side, as in life. A side
-// view is a station's: one distance, one exposure. A close-up is whatever a hand and a telephone
-// make of it, and wider than life on purpose, so that photographs are but one more kind of drawing
-// to a network that learned from them (Tobin et al., "Domain randomization", 2017).
+// so that a letter's edge and a crack's lip are lit from the same side, as in reality. A side view
+// is a station's: one distance, one exposure. A close-up is taken by hand with a telephone. It
+// varies more than real photographs, on purpose, so that photographs are just another kind of
+// drawing for a network trained on drawings (Tobin et al., "Domain randomization", 2017).
 //
-// WriteDataset fills a folder that the trainer reads; WriteClip films tires on a belt. Both are
-// functions of a seed.
+// Start with [WriteDataset], which fills a folder for the trainer, and [WriteClip], which films
+// tires on a belt. Both depend only on their options and a seed.
 package synth
 
 import "image"
 
-// Draw returns picture i of the seed, size x size pixels: a pure function of its arguments. The
-// same tire, dirt and camera come out whether cracked or not; cracked only adds cracks, and the
-// contrast of a close-up answers to them. Sizes outside 96 to 4096 are taken as the nearest of the
-// two.
+// Draw returns picture i of the seed, size x size pixels. It depends only on its arguments. Tire,
+// dirt and camera are the same with and without cracks; cracked only adds the cracks and, in a
+// close-up, their effect on the contrast. Sizes outside 96 to 4096 are set to the nearer limit.
 func Draw(view View, size int, seed uint64, i int, cracked bool) *image.RGBA {
 	c := newCanvas(min(max(size, minSize), maxSize))
 	defer c.release()
@@ -46,18 +45,17 @@ func Draw(view View, size int, seed uint64, i int, cracked bool) *image.RGBA {
 	return h.save(c.expose(camera, p))
 }
 
-// streams gives the random numbers of picture i. The views share nothing, not even the numbers
-// behind them.
+// streams returns the random streams of picture i. The views have no stream in common.
 func streams(view View, seed uint64, i int) func(purpose) stream {
 	return func(p purpose) stream { return newStream(seed^uint64(view)<<32, uint64(i), p) }
 }
 
-// drawStation photographs a whole tire on the belt, as a station does.
+// drawStation draws the photograph of a whole tire on the belt, as a station takes it.
 func drawStation(c *canvas, of func(purpose) stream, crack func(*canvas, sites)) (*image.RGBA, ringTire) {
 	camera := of(forCamera)
 	p := newShot(camera)
 	tire := of(forTire)
-	// A station's exposure is set for its belt and rubber; by hand anything happens.
+	// A station's exposure is adjusted to its belt and rubber; by hand it varies more.
 	p.level = 48 + 0.45*(p.level-52)
 	p.contrast = 0.95 + 0.5*(p.contrast-0.95)
 	outer := tire.between(0.44, 0.49) * unitSide

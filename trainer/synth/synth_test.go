@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// luma is the grey value of a pixel, the way the trainer's preprocessing sees it.
+// luma returns the grey value of a pixel, as in the trainer's preprocessing.
 func luma(img *image.RGBA, x, y int) float64 {
 	p := img.Pix[img.PixOffset(x, y):]
 	return 0.299*float64(p[0]) + 0.587*float64(p[1]) + 0.114*float64(p[2])
@@ -47,8 +47,7 @@ func TestDrawIsAFunctionOfItsArguments(t *testing.T) {
 		if bytes.Equal(draw(a), first) {
 			t.Errorf("%s: the same picture", name)
 		}
-		// The canvas that the pool hands out now was used by another picture: nothing of that may
-		// show.
+		// The canvas from the pool was used by another picture. Nothing of that may be visible.
 		if !bytes.Equal(draw(base), first) {
 			t.Fatalf("after %s: the first picture changed", name)
 		}
@@ -63,9 +62,9 @@ func TestDrawKeepsToSizeLimits(t *testing.T) {
 	}
 }
 
-// The network sees 379 x 379 grey pixels: a crack that does not change a good many of them cannot
-// be learned. Out of focus a dense field darkens much of what lies between its cracks, but a
-// picture that is mostly crack teaches nothing about them.
+// The network sees 379 x 379 grey pixels, so a crack must change enough of them to be learned. Out
+// of focus, a dense field also darkens the area between its cracks, but a picture that is mostly
+// crack teaches nothing about cracks.
 func TestCracksAreVisible(t *testing.T) {
 	const want = 100 // changed pixels
 	for _, view := range []View{CloseUp, Side} {
@@ -89,7 +88,7 @@ func TestCracksAreVisible(t *testing.T) {
 	}
 }
 
-// A model must not be able to tell the classes by brightness alone.
+// A model must not be able to predict the class from brightness alone.
 func TestBrightnessDoesNotTellTheClass(t *testing.T) {
 	const n = 120
 	for _, view := range []View{CloseUp, Side} {
@@ -109,8 +108,8 @@ func TestBrightnessDoesNotTellTheClass(t *testing.T) {
 				ranks += r + 1
 			}
 		}
-		// Area under the ROC curve of "bright means cracked", by the rank sum. Its deviation for n
-		// and n equal classes is 0.037.
+		// Area under the ROC curve of "bright means cracked", by the rank sum. Its deviation for
+		// two classes of n images is 0.037.
 		auc := (float64(ranks) - n*(n+1)/2) / (n * n)
 		if math.Abs(auc-0.5) > 0.12 {
 			t.Errorf("%v: brightness alone tells the class: AUC %.3f", view, auc)
@@ -124,7 +123,7 @@ func TestPicturesDiffer(t *testing.T) {
 		for i := range 30 {
 			key := fmt.Sprint(Draw(view, 96, 9, i, false).Pix[:400])
 			if j, ok := seen[key]; ok {
-				t.Errorf("%v: pictures %d and %d begin alike", view, j, i)
+				t.Errorf("%v: pictures %d and %d start with the same pixels", view, j, i)
 			}
 			seen[key] = i
 		}

@@ -1,17 +1,40 @@
 package synth
 
-// treadRef is the radius of a tread in a close-up: so large that its grooves are straight but for a
-// touch.
+// treadRef is the radius of a tread in a close-up: so large that its grooves are almost straight.
 const treadRef = 6000
 
-// drawTread forms the running surface: grooves around it, cross grooves and sipes in the ribs
-// between.
+// drawTread draws the running surface: grooves around the tire, and cross grooves and sipes in the
+// ribs between them.
 func drawTread(c *canvas, s stream) sites {
 	at := sites{vMin: -400, vMax: 400, wide: true}
-	plain := newProfile(-400, 400, func(v float32) float32 { return -v * v * 0.0006 })
-	type channel struct{ v, width float32 }
-	var channels []channel
 	depth := s.between(4, 11)
+	channels, dark := c.channels(s, depth, &at)
+	across := s.between(35, 120)
+	c.ribs(s, channels, depth, dark, across, &at)
+	reach := 1.2 * c.half
+	if s.chance(0.6) {
+		for range s.count(1, 3) {
+			c.slits(s, reach, across, depth, s.between(0.5, 0.9))
+		}
+	}
+	if s.chance(0.5) { // stubs of the vents on a new tread
+		for range s.count(10, 60) {
+			x, y := s.between(-reach, reach), s.between(-reach, reach)
+			c.spot(x, y, s.between(1.2, 2.2), s.between(1, 2.5), 0)
+			if s.chance(0.5) { // its foot
+				c.spot(x, y, s.between(4, 7), s.between(0.3, 0.8), 1.2)
+			}
+		}
+	}
+	return at
+}
+
+// channel is a groove around the tire, in units.
+type channel struct{ v, width float32 }
+
+// channels draws the grooves around the tire. dark is the share of the sky that they hide.
+func (c *canvas) channels(s stream, depth float32, at *sites) (channels []channel, dark float32) {
+	plain := newProfile(-400, 400, func(v float32) float32 { return -v * v * 0.0006 })
 	pitch := s.between(75, 170)
 	for v := -400 + s.between(0, pitch); v < 400; v += pitch * s.between(0.85, 1.15) {
 		ch := channel{v, pitch * s.between(0.1, 0.22)}
@@ -19,7 +42,7 @@ func drawTread(c *canvas, s stream) sites {
 		plain.add(ring{v: ch.v, width: ch.width, flank: ch.width * s.between(0.2, 0.5), relief: -depth})
 		at.edges = append(at.edges, ch.v-ch.width/2, ch.v+ch.width/2, ch.v)
 	}
-	dark := s.between(0.25, 0.9)
+	dark = s.between(0.25, 0.9)
 	shade := newProfile(-400, 400, func(v float32) float32 { return 0 })
 	for _, ch := range channels {
 		shade.add(ring{v: ch.v, width: ch.width, flank: ch.width * 0.5, relief: dark})
@@ -28,7 +51,11 @@ func drawTread(c *canvas, s stream) sites {
 		c.h[i] += plain.at(v)
 		c.occ[i] += shade.at(v)
 	}
-	across := s.between(35, 120)
+	return channels, dark
+}
+
+// ribs draws cross grooves and sipes, across units apart, into the ribs between the channels.
+func (c *canvas) ribs(s stream, channels []channel, depth, dark, across float32, at *sites) {
 	slant := s.around(0, 0.6)
 	sipes := s.chance(0.35)
 	curl := s.between(0, 0.35)
@@ -57,27 +84,11 @@ func drawTread(c *canvas, s stream) sites {
 			})
 		}
 	}
-	reach := 1.2 * c.half
-	if s.chance(0.6) {
-		for range s.count(1, 3) {
-			c.slits(s, reach, across, depth, s.between(0.5, 0.9))
-		}
-	}
-	if s.chance(0.5) { // stubs of the vents on a new tread
-		for range s.count(10, 60) {
-			x, y := s.between(-reach, reach), s.between(-reach, reach)
-			c.spot(x, y, s.between(1.2, 2.2), s.between(1, 2.5), 0)
-			if s.chance(0.5) { // its foot
-				c.spot(x, y, s.between(4, 7), s.between(0.3, 0.8), 1.2)
-			}
-		}
-	}
-	return at
 }
 
-// slits cuts one row of sipes: short dark lines, straight, bent or zigzag, whose ends are round and
-// that return at equal distance around the tread. That they are smooth and alike is all that parts
-// them from cracks.
+// slits draws one row of sipes: short dark lines, straight, bent or zigzag, with round ends, repeated
+// at equal distances around the tread. Only their smooth, regular shape distinguishes them from
+// cracks.
 func (c *canvas) slits(s stream, reach, period, depth, dark float32) {
 	period *= s.between(0.3, 1.2)
 	v, long := s.between(-reach, reach), s.between(12, 90)

@@ -2,23 +2,22 @@ package synth
 
 import "math"
 
-// trouble is what comes between lamp and lens for a while: a glare that wanders, or a hand and its
-// arm.
+// trouble is a temporary problem between lamp and lens: a moving glare, or a hand with its arm.
 type trouble struct {
 	first, last int // frames
 	hand        bool
-	// px: where a glare begins and ends; the wrist of a hand that is out, and of one that is in
+	// px: start and end of a glare; for a hand, its wrist outside and inside the picture
 	x0, y0, x1, y1 float32
 	size           float32 // px: deviation of a glare, half the width of an arm
 }
 
-// Every so many seconds something happens, for about one second.
+// Something happens about every troubleEvery seconds, for about one second.
 const (
 	troubleEvery = 8
-	handReaches  = 4 // frames on the way in, and as many out
+	handReaches  = 4 // frames to reach in, and as many to move out
 )
 
-// troubles are those of a rough clip.
+// troubles returns the troubles of a rough clip.
 func (o ClipOptions) troubles(frames int) (all []trouble) {
 	s := newStream(o.Seed, 3, forClip)
 	w, h := float32(o.Width), float32(o.Height)
@@ -56,12 +55,12 @@ func (sc *scene) disturb(f int) {
 	}
 }
 
-// A camera on a bus that is too busy loses packets, and the rows of which they were keep what the
-// buffer held: the frame before. This share of a rough clip's frames is torn like that.
+// torn is the share of a rough clip's frames that are torn: a camera on a busy bus loses packets,
+// and their rows keep the previous content of the buffer, which is the frame before.
 const torn = 0.1
 
-// tear gives some rows of frame f the picture of the frame before, and keeps the frame for the
-// next.
+// tear replaces some rows of frame f by those of the previous frame, and keeps frame f for the next
+// call.
 func (sc *scene) tear(f int) {
 	s := newStream(sc.o.Seed, uint64(f), forTear)
 	if f > 0 && s.chance(torn) {
@@ -77,7 +76,7 @@ func (sc *scene) tear(f int) {
 	copy(sc.before.Cr, sc.img.Cr)
 }
 
-// glare adds light that washes all out in its middle.
+// glare adds light that is white in its middle.
 func (sc *scene) glare(cx, cy, size float32) {
 	for y := max(0, int(cy-3*size)); y < min(sc.o.Height, int(cy+3*size)); y++ {
 		row := sc.img.Y[y*sc.img.YStride:][:sc.o.Width]
@@ -88,14 +87,14 @@ func (sc *scene) glare(cx, cy, size float32) {
 	}
 }
 
-// reach draws a fist at (x, y) on an arm that comes from above the picture at x0.
+// reach draws a fist at (x, y) on an arm that enters from above the picture at x0.
 func (sc *scene) reach(x, y, x0, half float32) {
 	const luma, cb, cr = 150, 112, 148 // skin
 	top := float32(-half)
 	for py := 0; py < min(sc.o.Height, int(y+2*half)); py++ {
 		for px := max(0, int(min(x, x0)-2*half)); px < min(sc.o.Width, int(max(x, x0)+2*half)); px++ {
 			fx, fy := float32(px), float32(py)
-			// The distance from the arm's axis, and from the fist, which is wider.
+			// Distance from the arm's axis, and from the fist, which is wider.
 			along := clamp((fy-top)/max(1, y-top), 0, 1)
 			arm := abs32(fx-(x0+(x-x0)*along)) / half
 			if fy > y {

@@ -6,15 +6,15 @@ import (
 	"os"
 )
 
-// Truth says what a clip shows. It is written beside the video as JSON.
+// Truth describes the content of a clip. It is written beside the video as JSON.
 type Truth struct {
 	Seed   uint64      `json:"seed"`
 	Width  int         `json:"width"`  // px
 	Height int         `json:"height"` // px
 	FPS    int         `json:"fps"`
 	Frames int         `json:"frames"`
-	Tires  []TruthTire `json:"tires"` // in the order of their passage
-	// Way is how far the belt has moved, px, by frame; absent where it always has the same speed.
+	Tires  []TruthTire `json:"tires"` // in the order in which they pass
+	// Way is how far the belt has moved, px, by frame; absent when the speed is constant.
 	Way []int `json:"way,omitempty"`
 }
 
@@ -32,10 +32,10 @@ type TruthTire struct {
 	Radius      int `json:"radius"`   // px
 }
 
-// TruthPath is the name of the truth beside the clip at path.
+// TruthPath returns the path of the truth file for the clip at path.
 func TruthPath(path string) string { return path + ".truth.json" }
 
-// ReadTruth reads the truth file at path and checks that it can be one.
+// ReadTruth reads the truth file at path and checks its content.
 func ReadTruth(path string) (Truth, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -57,7 +57,7 @@ func parseTruth(data []byte) (Truth, error) {
 		return Truth{}, fmt.Errorf("picture %d x %d, %d frames at %d per second: all must be above 0", t.Width, t.Height, t.Frames, t.FPS)
 	}
 	if t.Way != nil && len(t.Way) != t.Frames {
-		return Truth{}, fmt.Errorf("the belt's way has %d frames of the clip's %d", len(t.Way), t.Frames)
+		return Truth{}, fmt.Errorf("the way of the belt has %d frames, the clip has %d", len(t.Way), t.Frames)
 	}
 	for i, tire := range t.Tires {
 		switch {
@@ -66,7 +66,7 @@ func parseTruth(data []byte) (Truth, error) {
 		case tire.Label != labelCrack && tire.Label != labelNormal:
 			return Truth{}, fmt.Errorf("tire %d: unknown label %q", i, tire.Label)
 		case tire.FirstFrame < 0 || tire.FirstFrame > tire.CentreFrame || tire.CentreFrame > tire.LastFrame || tire.LastFrame >= t.Frames:
-			return Truth{}, fmt.Errorf("tire %d: frames %d, %d, %d are out of order or outside the clip's %d",
+			return Truth{}, fmt.Errorf("tire %d: frames %d, %d, %d are out of order or outside the clip of %d frames",
 				i, tire.FirstFrame, tire.CentreFrame, tire.LastFrame, t.Frames)
 		case tire.Radius <= 0:
 			return Truth{}, fmt.Errorf("tire %d: radius %d", i, tire.Radius)

@@ -69,10 +69,10 @@ func FuzzParseTruth(f *testing.F) {
 		}
 		back, err := parseTruth(again)
 		if err != nil {
-			t.Fatalf("what was read cannot be read again: %v", err)
+			t.Fatalf("the encoded truth cannot be read again: %v", err)
 		}
 		if d := cmp.Diff(truth, back); d != "" {
-			t.Errorf("changed on the way:\n%s", d)
+			t.Errorf("changed by encoding:\n%s", d)
 		}
 	})
 }

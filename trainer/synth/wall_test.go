@@ -10,11 +10,11 @@ import (
 	"tirewatch/vision/locate"
 )
 
-// TestWallIsFound looks for both circles of drawn side walls, of empty tires and of such with a
-// wheel in them. Most are right to one per cent of the diameter; the inner lip of a wheel and heavy
-// shadows draw some off. Black wheels are not found. On a belt as dark as rubber a wheel may be
-// taken for the tire; it has no rim then. `make whole-tire` has more of them; those of the seeds
-// from 31 on were not looked at while the search was made.
+// TestWallIsFound searches for both circles of drawn side walls, of tires with and without a wheel.
+// Most are accurate to one per cent of the diameter; the inner lip of a wheel and heavy shadows
+// shift some. Black wheels are not found. On a belt as dark as rubber a wheel may be mistaken for
+// the tire, which then has no rim. `make whole-tire` tests more of them. The seeds from 31 on were
+// not used while the search was developed.
 func TestWallIsFound(t *testing.T) {
 	sets := []struct {
 		seed        uint64
@@ -54,8 +54,8 @@ func TestWallIsFound(t *testing.T) {
 			worst = max(worst, worse)
 		}
 	}
-	t.Logf("%d of %d found, %d to one per cent of the diameter; the worst is off by %.1f %%; %d outlines were a wheel's or a groove's", found, tires, precise, 100*worst, mistaken)
+	t.Logf("%d of %d found, %d within one per cent of the diameter; the worst is off by %.1f %%; %d outlines were of a wheel or a groove", found, tires, precise, 100*worst, mistaken)
 	if found*100 < 91*tires || precise*100 < 93*found || worst > 0.032 || mistaken*100 > tires {
-		t.Error("want 91 % found, 93 % of them to one per cent, none off by more than 3.2, 1 % of the outlines mistaken at most")
+		t.Error("want 91 % found, 93 % of them within one per cent, none off by more than 3.2, at most 1 % wrong outlines")
 	}
 }

@@ -22,20 +22,20 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// wholeTire asks for TestWholeTire: 1, or a multiple of all that the networks learn from.
+// wholeTire turns TestWholeTire on: 1, or a factor on the number of training images.
 const wholeTire = "TIREWATCH_WHOLE_TIRE"
 
-// How much they learn from.
+// Size of the training.
 var (
 	wholeTimes, _ = strconv.Atoi(os.Getenv(wholeTire))
 	wholeTrain    = 1200 * wholeTimes
-	wholeTiled    = 400 * wholeTimes    // of these are trained on in tiles: some four images each
-	wholeImages   = 60_000 * wholeTimes // of each of the two trainings
+	wholeTiled    = 400 * wholeTimes    // tires that are also cut into tiles: about four images each
+	wholeImages   = 60_000 * wholeTimes // images shown in each of the two trainings
 )
 
-// The tires of TestWholeTire. Every other one that is judged has a hairline, 0.001 to 0.004 of the
-// picture's side wide: 0.8 to 3 px of what the camera gives, 0.4 to 1.5 px of what the network sees
-// of the whole tire. Those that are trained on have cracks up to three times as wide, too.
+// The tires of TestWholeTire. Every second tested one has a hairline, 0.001 to 0.004 of the
+// picture's side wide: 0.8 to 3 px in the frame, 0.4 to 1.5 px of what the network sees of the
+// whole tire. Training tires also have cracks up to three times as wide.
 const (
 	wholeSize = 760 // px
 	wholeVal  = 100
@@ -46,7 +46,7 @@ const (
 )
 
 // wholeNet is the network of the thesis with fewer filters: it learns in minutes, and both views
-// get the same.
+// use the same.
 func wholeNet() *graph.Graph {
 	g := graph.Thesis()
 	for i := range g.Layers {
@@ -60,28 +60,29 @@ func wholeNet() *graph.Graph {
 	return g
 }
 
-// wholeViews are compared.
+// wholeViews are the two views to compare.
 var wholeViews = [2]cut.Options{{View: cut.Tire, Margin: 0.02}, {View: cut.SideWall, Tile: 1, Overlap: 0.25}}
 
-// What tiles of the side wall are worth. A network that tells usual cracks on whole tires goes on
-// in two ways, in as many steps: on hairlines of whole tires, and on tiles of the side walls of a
-// third of these, which are a few more images. Then other tires are ranked, at the threshold that
-// rejects one sound tire in twenty:
+// TestWholeTire measures the benefit of tiles of the side wall. A network that recognises usual
+// cracks on whole tires is trained further in two ways, with the same number of steps: on hairlines
+// of whole tires, and on tiles of the side walls of a third of these tires, which are slightly more
+// images. Then other tires are ranked at the threshold that rejects one sound tire in twenty:
 //
-//	                     area under ROC   0.8 to 1.5 px   1.5 to 2.3 px   2.3 to 3 px   right place   no decision
-//	whole tire           0.776            9 of 39         13 of 40        30 of 40                    2 of 240
-//	tiles of side wall   0.813            11 of 36        21 of 36        33 of 37      62 of 65      22 of 240
+//	                     area under   found, by width in px             right      no
+//	                     ROC curve    0.8 to 1.5  1.5 to 2.3  2.3 to 3  place      decision
+//	whole tire           0.776        9 of 39     13 of 40    30 of 40             2 of 240
+//	tiles of side wall   0.813        11 of 36    21 of 36    33 of 37  62 of 65   22 of 240
 //
-// and with 2 for TIREWATCH_WHOLE_TIRE, from twice as many tires, in twice as many steps:
+// and with TIREWATCH_WHOLE_TIRE=2, with twice as many tires and twice as many steps:
 //
-//	whole tire           0.871            12 of 40        30 of 40        37 of 40                    0 of 240
-//	tiles of side wall   0.875            13 of 37        27 of 39        33 of 35      72 of 73      13 of 240
+//	whole tire           0.871        12 of 40    30 of 40    37 of 40             0 of 240
+//	tiles of side wall   0.875        13 of 37    27 of 39    33 of 35  72 of 73   13 of 240
 //
-// So tiles learn from fewer tires and tell where the crack is; with enough of them whole tires are
-// no worse. 16 tiles of a sound tire have 16 chances to be wrong, and the camera gives only twice
-// the pixels that the network sees of the whole tire. Tires without a decision are in none of the
-// counts; at a station they are rejected besides. Without the first network whole tires teach
-// nothing in as many steps, also with cracks of all these widths: the loss stays that of guessing.
+// So tiles learn from fewer tires and show where the crack is. With enough tires, whole tires are
+// as good. 16 tiles of a sound tire have 16 chances to be wrong, and the frame has only twice the
+// pixels that the network sees of the whole tire. Tires without a decision are in none of the
+// counts; a station rejects them too. Without the first network, whole tires teach nothing in the
+// same number of steps, also with all these crack widths: the loss stays at that of guessing.
 func TestWholeTire(t *testing.T) {
 	if wholeTimes < 1 {
 		t.Skip(wholeTire + " is not set: drawings and three trainings take a quarter of an hour (make whole-tire)")
@@ -105,12 +106,12 @@ func TestWholeTire(t *testing.T) {
 	}
 	for i, area := range rankHairlines(t, nets) {
 		if area < 0.7 {
-			t.Errorf("%s: the network has not learned, or the comparison means nothing", wholeViews[i].View)
+			t.Errorf("%s: the network has not learned, so the comparison means nothing", wholeViews[i].View)
 		}
 	}
 }
 
-// learn trains and says what came of it.
+// learn trains and logs the result.
 func learn(t *testing.T, name string, train, val []trainer.Sample, begin func() (*trainer.Trainer, error)) *checkpoint.Checkpoint {
 	t.Helper()
 	tr, err := begin()
@@ -122,13 +123,13 @@ func learn(t *testing.T, name string, train, val []trainer.Sample, begin func() 
 	}
 	h, best := tr.History(), tr.Best()
 	last, at := h[len(h)-1], h[best.BestEpoch-1]
-	t.Logf("%s: %d images, %d epochs, loss %.3f; of the best on %d others %.3f, accuracy %.3f",
+	t.Logf("%s: %d images, %d epochs, loss %.3f; best epoch on %d other images: loss %.3f, accuracy %.3f",
 		name, len(train), len(h), last.TrainLoss, len(val), at.ValLoss, at.ValAccuracy)
 	return best
 }
 
-// usualCracks gives whole tires of which every other one is cracked as in the data sets that
-// dataset synth draws.
+// usualCracks returns whole tires; every second one is cracked, as in the data sets of tirewatch
+// dataset synth.
 func usualCracks(t *testing.T, first, n int) []trainer.Sample {
 	t.Helper()
 	spec := preprocess.Thesis()
@@ -145,7 +146,7 @@ func usualCracks(t *testing.T, first, n int) []trainer.Sample {
 	return samples
 }
 
-// viewer draws tires and cuts them in both ways; one for each processor.
+// viewer draws tires and cuts them in both ways; one per processor.
 type viewer struct {
 	round *locate.Round
 	cuts  [2]*cut.Cutter
@@ -158,7 +159,7 @@ func newViewer() *viewer {
 		pix: make([]byte, preprocess.Thesis().Size())}
 }
 
-// hair is a drawn tire, with no pieces where outline or rim are not found.
+// hair is a drawn tire. It has no pieces when the outline or the rim is not found.
 type hair struct {
 	wall    synth.Wall
 	width   float64
@@ -190,7 +191,7 @@ func (v *viewer) look(i int) hair {
 	return h
 }
 
-// shows tells whether a piece shows the crack: its middle and a quarter of its length to both
+// shows reports whether a piece shows the crack: its middle and a quarter of its length to both
 // sides.
 func shows(p cut.Piece, w synth.Wall) bool {
 	if p.To == 0 {
@@ -201,9 +202,9 @@ func shows(p cut.Piece, w synth.Wall) bool {
 	return at >= half && at <= p.To-p.From-half
 }
 
-// hairlines gives tires first to first+n-1, for both views: the whole of each, and of some that are
-// cracked all tiles that show the crack and three others, of a sound one five. Tiles near a crack
-// that do not show it are left out.
+// hairlines returns tires first to first+n-1 for both views: the whole of each tire, and tiles of
+// some. A cracked tire has all tiles that show the crack and three others, a sound tire five. Tiles
+// near a crack that do not show it are left out.
 func hairlines(t *testing.T, first, n int) (samples [2][]trainer.Sample) {
 	t.Helper()
 	spec := preprocess.Thesis()
@@ -248,15 +249,16 @@ func hairlines(t *testing.T, first, n int) (samples [2][]trainer.Sample) {
 	return samples
 }
 
-// ranking is what a network makes of a tire: the score of its worst piece.
+// ranking is the result for a tire: the score of its worst piece.
 type ranking struct {
 	logit, width float64
 	pieces       int
 	cracked      bool
-	there        bool // the worst piece is where the crack is, to half a tile
+	there        bool // the worst piece is where the crack is, within half a tile
 }
 
-// rankHairlines judges tires that were not trained on and gives the areas under the ROC curves.
+// rankHairlines scores tires that were not in the training and returns the areas under the ROC
+// curves.
 func rankHairlines(t *testing.T, nets [2]*nn.Net) (areas [2]float64) {
 	t.Helper()
 	var all [2][]ranking
@@ -298,7 +300,7 @@ func rankHairlines(t *testing.T, nets [2]*nn.Net) (areas [2]float64) {
 	return areas
 }
 
-// tell prints what a view finds, and gives its area under the ROC curve.
+// tell logs the result of a view and returns its area under the ROC curve.
 func tell(t *testing.T, view cut.View, results []ranking) float64 {
 	var sound, scores []float64
 	var labels []bool
@@ -316,7 +318,7 @@ func tell(t *testing.T, view cut.View, results []ranking) float64 {
 	slices.Sort(sound)
 	threshold := sound[len(sound)*95/100]
 	area := metrics.ROCAUC(scores, labels)
-	t.Logf("%s: %d tires, %d without a decision, %.1f forward passes each; area under ROC %.3f; a logit above %.2f rejects 5 %% of the sound",
+	t.Logf("%s: %d tires, %d without a decision, %.1f forward passes each; area under the ROC curve %.3f; a logit above %.2f rejects 5 %% of the sound",
 		view, len(results), len(results)-len(scores), float64(pieces)/float64(len(scores)), area, threshold)
 	for _, b := range []struct{ from, to float64 }{{finest, 0.002}, {0.002, 0.003}, {0.003, widest}} {
 		n, found, there := 0, 0, 0
@@ -332,7 +334,7 @@ func tell(t *testing.T, view cut.View, results []ranking) float64 {
 				}
 			}
 		}
-		t.Logf("%s: cracks of %.2f to %.2f px in the frame: %d of %d found, %d of these by the tile that shows it",
+		t.Logf("%s: cracks of %.2f to %.2f px in the frame: %d of %d found, %d of them by the tile that shows the crack",
 			view, b.from*wholeSize, b.to*wholeSize, found, n, there)
 	}
 	return area
