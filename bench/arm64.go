@@ -15,9 +15,9 @@ import (
 	"tirewatch/vision/kernel"
 )
 
-// cores are the processors that qemu plays: Cortex-A72 stands for NEON alone (Pi 4; A53 and A57
-// alike), A76 for NEON with dot product (Pi 5; Orin's A78AE alike). Under -cpu cortex-a72 a dot
-// product is an illegal instruction, so a wrong choice shows.
+// cores are the processors that qemu emulates. Cortex-A72 has only NEON (Pi 4; A53 and A57 are
+// similar), A76 has NEON with dot product (Pi 5; Orin's A78AE is similar). With -cpu cortex-a72 a
+// dot product is an illegal instruction, so a wrong choice is visible.
 var cores = []string{"cortex-a72", "cortex-a76"}
 
 // counted are the runs to count on each core.
@@ -28,19 +28,18 @@ var counted = []struct{ name, runtime, body string }{
 	{"ONNX Runtime int8", "ort", ""},
 }
 
-// arm64 prints the instructions of one inference: those of a process that makes few inferences and
-// of one that makes two more, subtracted and halved. Loading, packing and qemu's own start cancel
-// out.
+// arm64 prints the instructions of one inference: a process with two more inferences minus a
+// process with few, divided by two. Loading, packing and the start of qemu cancel out.
 func arm64(w io.Writer, dir string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "million instructions an image\t%s\n", strings.Join(cores, "\t"))
+	fmt.Fprintf(t, "million instructions per image\t%s\n", strings.Join(cores, "\t"))
 	var logits []float64
 	for _, c := range counted {
 		fmt.Fprint(t, c.name)
 		for _, core := range cores {
 			n, logit, err := perInference(dir, core, c.runtime, c.body)
 			if err != nil {
-				fmt.Fprintf(t, "\tnot here: %v", err)
+				fmt.Fprintf(t, "\tnot available: %v", err)
 				continue
 			}
 			logits = append(logits, logit)
@@ -52,14 +51,14 @@ func arm64(w io.Writer, dir string) error {
 		return err
 	}
 	if len(logits) == 0 {
-		return errors.New("nothing runs under qemu-aarch64")
+		return errors.New("no run succeeded under qemu-aarch64")
 	}
 	for _, l := range logits {
 		if math.Abs(l-logits[0]) > sameLogit*math.Abs(l) {
-			return fmt.Errorf("the runs give different logits: %v", logits)
+			return fmt.Errorf("the runs have different logits: %v", logits)
 		}
 	}
-	fmt.Fprintf(w, "all give the logit %.7g\n", logits[0])
+	fmt.Fprintf(w, "all have the logit %.7g\n", logits[0])
 	return nil
 }
 
@@ -80,7 +79,7 @@ func perInference(dir, core, runtime, body string) (n float64, logit float64, er
 	return float64(more-few) / (moreTimes - fewTimes), logit, nil
 }
 
-// instructions counts what a process executes that makes so many inferences.
+// instructions counts the instructions of a process with this number of inferences.
 func instructions(dir, core, runtime, body string, times int) (n uint64, logit float64, err error) {
 	log, err := os.CreateTemp("", "icount-*")
 	if err != nil {
@@ -90,7 +89,7 @@ func instructions(dir, core, runtime, body string, times int) (n uint64, logit f
 	defer log.Close()
 	cmd := exec.Command("qemu-aarch64", "-cpu", core, "-plugin", filepath.Join(dir, "icount.so"), "-d", "plugin", "-D", log.Name(),
 		filepath.Join(dir, "bench-arm64"), "count", runtime, dir, fmt.Sprint(times))
-	// The collector and the signals that interrupt long loops come at times of their own.
+	// Garbage collection and preemption signals happen at random times, so both are off.
 	cmd.Env = append(os.Environ(), "GOGC=off", "GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1", kernel.Env+"="+body)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -16,18 +16,18 @@ import (
 	"tirewatch/trainer/metrics"
 )
 
-// The training that is compared: so many images of each class, in the order of their file names,
-// are trained on for so many epochs. Those behind them test, which is harder than a random choice
-// where neighbouring files are pieces of one photograph.
+// The training that is compared. The first images of each class, in the order of their file names,
+// are for training; the rest are for testing. Where neighbouring files are pieces of one
+// photograph, this is harder than a random choice.
 const (
-	trainedOn      = 200
+	trainedOn      = 200 // images of each class
 	trainingEpochs = 50
 )
 
-// outcome is what a training reached on images that it was not trained on, and what it took.
+// outcome is the result of a training on test images, and its duration.
 type outcome struct {
 	accuracy, precision, recall float64 // of cracks
-	images                      int     // tested
+	images                      int     // test images
 	took                        time.Duration
 }
 
@@ -35,19 +35,18 @@ func (o outcome) String() string {
 	return fmt.Sprintf("accuracy %.4f  precision %.4f  recall %.4f  of %d images  %.1f s", o.accuracy, o.precision, o.recall, o.images, o.took.Seconds())
 }
 
-// technician trains and evaluates by the program that is shipped, on folders as they lie on a
-// technician's disk.
+// technician trains and evaluates with the shipped program, on folders as a technician has them.
 type technician struct {
-	tirewatch string // the program
-	// folder of data sets made of links, runs with their reports, and logs; what stands there is
+	tirewatch string // path of the program
+	// folder for data sets made of links, run folders with reports, and logs; existing files are
 	// not replaced
 	out   string
-	flags []string // of tirewatch train, behind our own
+	flags []string // for tirewatch train, after our own flags
 }
 
-// train trains on some images and evaluates on others, in a folder of that name. The clock runs
-// from the start of the first program to the end of the second: reading, searching near-duplicates
-// and writing the report are part of a coffee break.
+// train trains on some images and evaluates on others, in a folder of that name. The time runs from
+// the start of the first program to the end of the second, so it includes reading, the search for
+// near-duplicates and the report.
 func (t *technician) train(name string, training, testing []dataset.Item) (o outcome, err error) {
 	set, run := filepath.Join(t.out, name, "photos"), filepath.Join(t.out, name, "run")
 	if err := link(filepath.Join(set, "training"), training); err != nil {
@@ -67,14 +66,14 @@ func (t *technician) train(name string, training, testing []dataset.Item) (o out
 	o.took = time.Since(began)
 	var r metrics.Report
 	if err := json.Unmarshal(printed, &r); err != nil {
-		return o, fmt.Errorf("read what tirewatch evaluate printed: %w", err)
+		return o, fmt.Errorf("read the output of tirewatch evaluate: %w", err)
 	}
 	o.accuracy, o.precision, o.recall, o.images = r.Accuracy, r.Crack.Precision, r.Crack.Recall, r.Matrix.Total()
 	return o, nil
 }
 
-// run calls tirewatch and returns what it printed. What it says while it works is appended to the
-// log beside the run.
+// run calls tirewatch and returns its standard output. Its standard error is appended to the log
+// beside the run.
 func (t *technician) run(name string, args ...string) ([]byte, error) {
 	path := filepath.Join(t.out, name, "log")
 	log, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
@@ -86,7 +85,7 @@ func (t *technician) run(name string, args ...string) ([]byte, error) {
 	cmd := exec.Command(t.tirewatch, args...)
 	cmd.Stdout, cmd.Stderr = &out, log
 	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("tirewatch %s: %w; %s says why", strings.Join(args, " "), err, path)
+		return nil, fmt.Errorf("tirewatch %s: %w; see %s", strings.Join(args, " "), err, path)
 	}
 	return out.Bytes(), nil
 }
@@ -109,7 +108,7 @@ func link(dir string, items []dataset.Item) error {
 	return nil
 }
 
-// behind cuts a set in two: the first trainedOn images of each class, and the rest.
+// behind divides a set in two: the first trainedOn images of each class, and the rest.
 func behind(set *dataset.Set) (training, testing []dataset.Item, err error) {
 	var seen [2]int
 	for _, it := range set.Train {
@@ -126,7 +125,7 @@ func behind(set *dataset.Set) (training, testing []dataset.Item, err error) {
 	return training, testing, nil
 }
 
-// last trains on the first images of each class of the photographs in dir and tests on the last.
+// last trains on the first images of each class of the photographs in dir and tests on the rest.
 func last(w io.Writer, t *technician, dir string) (outcome, error) {
 	set, err := dataset.Open(dir)
 	if err != nil {

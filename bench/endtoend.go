@@ -23,9 +23,8 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// The training that is measured from one end to the other: close-ups of 640 px as JPEG, which is
-// what a station's camera or a scaled photograph brings, of which train holds back a fifth for
-// validation.
+// The training that is measured from start to end: JPEG close-ups of 640 px, like those of a
+// station's camera or scaled photographs. train holds back a fifth for validation.
 const (
 	endImages = 640
 	endSide   = 640 // px
@@ -33,19 +32,19 @@ const (
 	endHeld   = endImages / 5
 	endRounds = 5
 
-	usualEpochs = 100 // of train without --epochs
+	usualEpochs = 100 // default of tirewatch train
 )
 
-// course is when the phases of one `tirewatch train` were over.
+// course holds the times at which the phases of one `tirewatch train` ended.
 type course struct {
-	start  time.Duration // until the first epoch began: fingerprint, near-duplicates, decoding
+	start  time.Duration // until the first epoch: fingerprint, near-duplicates, decoding
 	epochs time.Duration // augmentation, steps, validation, checkpoints
 	end    time.Duration // the report
 }
 
 // endToEnd compares `tirewatch train` on a data set on disk with the bare loop: the same
-// photographs as often, for steps and for validation, on the same number of cores, but ready in
-// memory. Both run in turns.
+// photographs the same number of times, for steps and for validation, on the same number of cores,
+// but ready in memory. The two alternate.
 func endToEnd(w io.Writer, tirewatch, dir string) error {
 	photos := filepath.Join(dir, "photos")
 	if _, err := os.Stat(photos); os.IsNotExist(err) {
@@ -94,20 +93,20 @@ func tellEndToEnd(w io.Writer, courses []course, bare, steps []time.Duration) {
 	share := func(of func(i int) time.Duration) string {
 		return spread(func(i int) float64 { return 100 * bare[i].Seconds() / of(i).Seconds() }, "%.1f")
 	}
-	fmt.Fprintf(w, "%d close-ups of %d px (JPEG), %d of them for validation, %d epochs, %d rounds in turns: median (smallest to largest)\n",
+	fmt.Fprintf(w, "%d close-ups of %d px (JPEG), %d of them for validation, %d epochs, %d rounds: median (smallest to largest)\n",
 		endImages, endSide, endHeld, endEpochs, endRounds)
-	fmt.Fprintf(w, "bare loop, steps alone: %s images/s; with the validation images: %s images/s\n",
+	fmt.Fprintf(w, "bare loop, only steps: %s images/s; with the validation images: %s images/s\n",
 		rate(func(i int) time.Duration { return steps[i] }), rate(func(i int) time.Duration { return bare[i] }))
-	fmt.Fprintf(w, "tirewatch train, its epochs: %s images/s, %s %% of the bare loop with validation\n",
+	fmt.Fprintf(w, "tirewatch train, epochs only: %s images/s, %s %% of the bare loop with validation\n",
 		rate(func(i int) time.Duration { return courses[i].epochs }), share(func(i int) time.Duration { return courses[i].epochs }))
 	fmt.Fprintf(w, "start: %s s, report at the end: %s s\n",
 		spread(func(i int) float64 { return courses[i].start.Seconds() }, "%.2f"), spread(func(i int) float64 { return courses[i].end.Seconds() }, "%.2f"))
-	fmt.Fprintf(w, "with the start: %s %% over these %d epochs; %s %% over the %d that train does unasked, computed from the same times\n",
+	fmt.Fprintf(w, "with the start: %s %% over these %d epochs; %s %% over the default of %d epochs, computed from the same times\n",
 		share(func(i int) time.Duration { return courses[i].start + courses[i].epochs }), endEpochs,
 		share(func(i int) time.Duration { return courses[i].start*endEpochs/usualEpochs + courses[i].epochs }), usualEpochs)
 }
 
-// loadSamples reads the photographs, mixed as in a training.
+// loadSamples reads the photographs in random order, as a training does.
 func loadSamples(photos string) (s sampleSet, err error) {
 	set, err := dataset.Open(photos)
 	if err != nil {
@@ -120,7 +119,7 @@ func loadSamples(photos string) (s sampleSet, err error) {
 		return s, err
 	}
 	if len(loaded) != endImages {
-		return s, fmt.Errorf("%s holds %d photographs, want %d: remove it to have them drawn anew", photos, len(loaded), endImages)
+		return s, fmt.Errorf("%s holds %d photographs, want %d; remove the folder to draw them again", photos, len(loaded), endImages)
 	}
 	for _, i := range rand.New(rand.NewPCG(seed, 3)).Perm(len(loaded)) {
 		pix, err := loaded[i].Pix.Load(nil)
@@ -132,7 +131,7 @@ func loadSamples(photos string) (s sampleSet, err error) {
 	return s, nil
 }
 
-// spread prints the median of what the rounds give, with the smallest and the largest.
+// spread formats the median over the rounds, with the smallest and the largest value.
 func spread(of func(round int) float64, format string) string {
 	var v []float64
 	for i := range endRounds {
@@ -142,8 +141,8 @@ func spread(of func(round int) float64, format string) string {
 	return fmt.Sprintf(strings.ReplaceAll("F (F to F)", "F", format), v[len(v)/2], v[0], v[len(v)-1])
 }
 
-// trainOnce runs the command and listens to its lines: one with a loss comes when an epoch is over,
-// others while a slow one runs.
+// trainOnce runs the command and reads its output. A line with a loss appears when an epoch ends;
+// other lines appear during a slow epoch.
 func trainOnce(tirewatch, photos, run string) (c course, err error) {
 	if err := os.RemoveAll(run); err != nil {
 		return c, err
@@ -157,7 +156,7 @@ func trainOnce(tirewatch, photos, run string) (c course, err error) {
 	if err := cmd.Start(); err != nil {
 		return c, err
 	}
-	var over []time.Duration // epochs
+	var over []time.Duration // end of each epoch
 	last := ""
 	for lines := bufio.NewScanner(said); lines.Scan(); {
 		last = lines.Text()
@@ -174,7 +173,7 @@ func trainOnce(tirewatch, photos, run string) (c course, err error) {
 		return c, err
 	}
 	if len(over) != endEpochs {
-		return c, fmt.Errorf("tirewatch train %s told of %d epochs, want %d", photos, len(over), endEpochs)
+		return c, fmt.Errorf("tirewatch train %s reported %d epochs, want %d", photos, len(over), endEpochs)
 	}
 	c.start = over[0] - first
 	c.epochs = over[endEpochs-1] - c.start
@@ -182,7 +181,7 @@ func trainOnce(tirewatch, photos, run string) (c course, err error) {
 	return c, nil
 }
 
-// firstEpoch reads how long the first epoch took.
+// firstEpoch returns how long the first epoch took.
 func firstEpoch(path string) (time.Duration, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -195,20 +194,20 @@ func firstEpoch(path string) (time.Duration, error) {
 	}
 	column := slices.Index(rows[0], "seconds")
 	if column < 0 || len(rows) < 2 {
-		return 0, fmt.Errorf("%s has no seconds of an epoch", path)
+		return 0, fmt.Errorf("%s has no duration of an epoch", path)
 	}
 	s, err := strconv.ParseFloat(rows[1][column], 64)
 	return time.Duration(s * float64(time.Second)), err
 }
 
-// loopOnce runs the bare loop as often as trainOnce trains: batches of the same sizes, and a
-// forward pass for each validation image.
+// loopOnce runs the bare loop the same number of times as trainOnce: batches of the same sizes, and
+// a forward pass for each validation image.
 func loopOnce(s sampleSet) (all, steps time.Duration, err error) {
 	l, err := freshLoop(s, true)
 	if err != nil {
 		return 0, 0, err
 	}
-	l.step(0, trainingBatch) // touches the memory
+	l.step(0, trainingBatch) // brings the memory into use
 	began := time.Now()
 	for range endEpochs {
 		t := time.Now()

@@ -21,7 +21,7 @@ import (
 	"tirewatch/vision/kernel"
 )
 
-// runners makes a runner of every body that this CPU has, and one of two threads.
+// runners makes a runner for every kernel that this CPU has, and one with two threads.
 func runners(t *testing.T, m *infer.Model) map[string]*infer.Runner {
 	t.Helper()
 	rs := map[string]*infer.Runner{}
@@ -42,27 +42,26 @@ func runners(t *testing.T, m *infer.Model) map[string]*infer.Runner {
 	return rs
 }
 
-// saturates tells whether ONNX Runtime departs from ONNX on this CPU. Without VNNI its x86 kernels
-// multiply with VPMADDUBSW, which adds two products of a byte and a weight in 16 bits and
-// saturates: 255*127 + 255*127 is not 64770 but 32767. Weights of up to 64 cannot reach that, so
-// there it is exact again. Source: "Quantize ONNX models" in ONNX Runtime's documentation, on
-// reduce_range.
+// saturates reports whether ONNX Runtime deviates from ONNX on this CPU. Without VNNI, its x86
+// kernels multiply with VPMADDUBSW, which adds two products of a byte and a weight in 16 bits and
+// saturates: 255*127 + 255*127 becomes 32767 and not 64770. Weights up to 64 cannot reach that, so
+// they are exact. Source: "Quantize ONNX models" in ONNX Runtime's documentation, on reduce_range.
 var saturates = runtime.GOARCH == "amd64" && !cpu.X86.HasAVX512VNNI && !cpu.X86.HasAVXVNNI
 
-// The largest weights of a model, in either direction.
+// The largest weights of a model, in absolute value.
 const (
 	allBits   = 127
 	sevenBits = 64
 )
 
-// peer is an exported model in ONNX Runtime, with some of its values as outputs.
+// peer is an exported model in ONNX Runtime that also outputs some inner values.
 type peer struct {
 	session *ort.DynamicAdvancedSession
 	input   graph.Shape
 	outputs []string
 }
 
-// requireORT starts ONNX Runtime, or skips the test where make test-peers did not say where it is.
+// requireORT starts ONNX Runtime, or skips the test when the path of its library is not set.
 func requireORT(t *testing.T) {
 	t.Helper()
 	if os.Getenv(ortEnv) == "" {
@@ -78,7 +77,7 @@ func newPeer(t *testing.T, m *infer.Model, outputs ...onnx.Value) *peer {
 	return newPeerOf(t, onnx.Int8, m, outputs...)
 }
 
-// newPeerOf opens a model in one of its forms.
+// newPeerOf opens one form of a model.
 func newPeerOf(t *testing.T, form func(*infer.Model) (*onnx.Model, error), m *infer.Model, outputs ...onnx.Value) *peer {
 	t.Helper()
 	requireORT(t)
@@ -103,7 +102,7 @@ func newPeerOf(t *testing.T, form func(*infer.Model) (*onnx.Model, error), m *in
 	return p
 }
 
-// run gives the logit, then the bytes of the other outputs in ONNX's order (C, H, W).
+// run returns the logit, then the bytes of the other outputs in ONNX's order (C, H, W).
 func (p *peer) run(t *testing.T, pix []byte) (logit float32, others [][]uint8) {
 	t.Helper()
 	s := p.input
@@ -127,7 +126,7 @@ func (p *peer) run(t *testing.T, pix []byte) (logit float32, others [][]uint8) {
 	return logit, others
 }
 
-// channelsFirst turns (H, W, C) into (C, H, W).
+// channelsFirst converts (H, W, C) to (C, H, W).
 func channelsFirst(x []uint8, s graph.Shape) []uint8 {
 	out := make([]uint8, 0, len(x))
 	for c := range s.C {
@@ -166,7 +165,7 @@ func randomModel(g *graph.Graph, largest int, rng *rand.Rand) *infer.Model {
 	return m
 }
 
-// theirSum is ONNX Runtime's sum, from a logit whose scale is 1.
+// theirSum returns ONNX Runtime's sum from a logit with scale 1.
 func theirSum(t *testing.T, logit float32) int32 {
 	t.Helper()
 	if math.Abs(float64(logit)) >= 1<<24 {
@@ -178,7 +177,7 @@ func theirSum(t *testing.T, logit float32) int32 {
 // drawn are the pictures of tires, drawn once.
 var drawn = sync.OnceValue(func() [][]byte {
 	n := 30
-	if testing.Short() { // as under an emulator
+	if testing.Short() { // for example under an emulator
 		n = 4
 	}
 	out := make([][]byte, n)
@@ -188,7 +187,7 @@ var drawn = sync.OnceValue(func() [][]byte {
 	return out
 })
 
-// images are drawn tires, as much noise, and the extremes.
+// images returns drawn tires, the same number of noise images, and the extremes.
 func images(rng *rand.Rand) [][]byte {
 	size := graph.Thesis().Input.Size()
 	black, white, noise := make([]byte, size), make([]byte, size), func() []byte {
@@ -208,7 +207,7 @@ func images(rng *rand.Rand) [][]byte {
 	return out
 }
 
-// thesisModels are thesis networks: one made by the quantizer, one whose weights fill their range,
+// thesisModels are thesis networks: one from the quantizer, one whose weights use their full range,
 // one with smaller weights.
 var thesisModels = sync.OnceValue(func() map[string]*infer.Model {
 	c, err := randomCheckpoint()
@@ -229,7 +228,7 @@ var thesisModels = sync.OnceValue(func() map[string]*infer.Model {
 
 const sevenBitName = "random, weights of 7 bits"
 
-// The thesis network's sum, by every kernel, is ONNX Runtime's to the last bit.
+// Every kernel's sum of the thesis network equals ONNX Runtime's exactly.
 func TestThesisEqualsONNXRuntime(t *testing.T) {
 	for name, m := range thesisModels() {
 		t.Run(name, func(t *testing.T) {
@@ -254,7 +253,7 @@ func TestThesisEqualsONNXRuntime(t *testing.T) {
 				}
 			}
 			if furthest > 0 {
-				t.Logf("ONNX Runtime saturates on this CPU: its sums are up to %.0f %% off", 100*furthest)
+				t.Logf("ONNX Runtime saturates on this CPU: its sums differ by up to %.0f %%", 100*furthest)
 			}
 			if len(distinct) < len(all)*4/5 {
 				t.Errorf("only %d different sums", len(distinct))
@@ -264,8 +263,8 @@ func TestThesisEqualsONNXRuntime(t *testing.T) {
 	}
 }
 
-// So is every activation on the way, here by the specification of the operators, on the full region
-// of every layer.
+// Every activation is equal too, here computed by the specification of the operators, on the full
+// region of every layer.
 func TestEveryActivationEqualsONNXRuntime(t *testing.T) {
 	for name, m := range thesisModels() {
 		t.Run(name, func(t *testing.T) {
@@ -310,7 +309,7 @@ type activation struct {
 	v     []uint8 // (H, W, C)
 }
 
-// activations carries the network out layer by layer, without fusing and without live regions.
+// activations computes the network layer by layer, without fusing and without live regions.
 func activations(m *infer.Model, steps []graph.Step, x []uint8) []activation {
 	var out []activation
 	layers := m.Layers
@@ -325,7 +324,7 @@ func activations(m *infer.Model, steps []graph.Step, x []uint8) []activation {
 			copy(y, x)
 		case graph.MaxPool2D:
 			kernel.MaxPool(y, x, in, w)
-		case graph.Dense: // a convolution whose window is the input
+		case graph.Dense: // a convolution with the whole input as its window
 			in = kernel.Area{H: 1, W: 1, C: s.In.C, Row: s.In.C}
 			w = kernel.Window{Kernel: 1, Stride: 1, OutH: 1, OutW: 1}
 			fallthrough
@@ -340,8 +339,8 @@ func activations(m *infer.Model, steps []graph.Step, x []uint8) []activation {
 	return out
 }
 
-// Other networks too: both paddings, odd windows and strides, several channels, orders that flatten
-// changes.
+// The same for other networks: both paddings, odd windows and strides, several channels, and orders
+// that flatten changes.
 func TestRandomNetworksEqualONNXRuntime(t *testing.T) {
 	networks := uint64(150)
 	if testing.Short() {
@@ -378,7 +377,7 @@ func TestRandomNetworksEqualONNXRuntime(t *testing.T) {
 	}
 }
 
-// randomGraph draws convolutions and pools in any order, then a dense chain.
+// randomGraph draws convolutions and pools in any order, then a chain of dense layers.
 func randomGraph(rng *rand.Rand) *graph.Graph {
 	for {
 		g := &graph.Graph{Input: graph.Shape{H: 3 + rng.IntN(28), W: 3 + rng.IntN(28), C: 1 + rng.IntN(2)}}
@@ -406,7 +405,7 @@ func randomGraph(rng *rand.Rand) *graph.Graph {
 	}
 }
 
-// With the bundle's own logit scale the logit is the float32 product of the sum and the scale.
+// With the bundle's own logit scale, the logit is the float32 product of the sum and the scale.
 func TestLogitEqualsONNXRuntime(t *testing.T) {
 	m := *thesisModels()[sevenBitName]
 	m.LogitScale = 3.1e-5

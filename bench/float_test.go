@@ -23,14 +23,14 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// floatPeer is a file in float32 in ONNX Runtime.
+// floatPeer is a float32 file in ONNX Runtime.
 type floatPeer struct {
 	session *ort.DynamicAdvancedSession
 	shape   ort.Shape
 	white   float32 // value of a white pixel
 }
 
-// newFloatPeer opens a file, whose first input that is no constant is the image of one channel.
+// newFloatPeer opens a file. Its first input that is not a constant is the image with one channel.
 func newFloatPeer(t *testing.T, m *onnx.Model, output string, white float32) *floatPeer {
 	t.Helper()
 	requireORT(t)
@@ -54,8 +54,8 @@ func newFloatPeer(t *testing.T, m *onnx.Model, output string, white float32) *fl
 	return p
 }
 
-// run gives the first image's outputs. A file for a batch of several gets the image in each place.
-// One channel is the same in every order.
+// run returns the outputs for the first image. A file for a batch gets the image in each place. One
+// channel has the same layout in every order.
 func (p *floatPeer) run(t *testing.T, pix []byte) []float32 {
 	t.Helper()
 	batch := int(p.shape[0])
@@ -79,8 +79,8 @@ func (p *floatPeer) run(t *testing.T, pix []byte) []float32 {
 	return slices.Clone(all[:len(all)/batch])
 }
 
-// trained is a thesis network that learned from a few drawn tires: weights as they are in use, and
-// probabilities that spread.
+// trained is a thesis network that was trained on a few drawn tires: realistic weights, and
+// probabilities that are spread.
 func trained(t *testing.T) *nn.Net {
 	t.Helper()
 	samples := func(from, n int) []trainer.Sample {
@@ -114,17 +114,17 @@ func logitOf(t *testing.T, net *nn.Net, pix []byte) float64 {
 	return logit
 }
 
-// floatTolerance is what probabilities in float32 may differ by, whose sums are added in another
-// order.
+// floatTolerance is the allowed difference of float32 probabilities, whose sums are added in
+// another order.
 const floatTolerance = 1e-5
 
-// The trainer's float network has ONNX Runtime's probabilities on drawn tires, by way of our export
-// and of every form in which Keras and PyTorch write the same network. Each of these files, read
-// back, has them too.
+// The trainer's float network has the same probabilities as ONNX Runtime on drawn tires: for our
+// export and for every form in which Keras and PyTorch write the same network. Each of these files,
+// read back, has them too.
 func TestFloatEqualsONNXRuntime(t *testing.T) {
 	requireORT(t)
 	if testing.Short() {
-		t.Skip("it trains a network, which takes an emulator too long")
+		t.Skip("training a network takes too long in an emulator")
 	}
 	g, net := graph.Thesis(), trained(t)
 	ours, err := onnx.Float(g, net.Params())
@@ -156,7 +156,7 @@ func TestFloatEqualsONNXRuntime(t *testing.T) {
 			out := p.run(t, pix)
 			want := float64(out[0])
 			if name != ourName && len(out) == 1 {
-				want = 1 - want // of class 0
+				want = 1 - want // probability of class 0
 			}
 			got := verdict.Probability(logitOf(t, back, pix))
 			d := math.Abs(got - want)
@@ -166,13 +166,13 @@ func TestFloatEqualsONNXRuntime(t *testing.T) {
 			furthest, low, high = max(furthest, d), min(low, want), max(high, want)
 		}
 		if high-low < 0.5 {
-			t.Errorf("%s: probabilities of %g to %g see too little", name, low, high)
+			t.Errorf("%s: probabilities of %g to %g test too little", name, low, high)
 		}
 		t.Logf("%s: %d images, probabilities %.3f to %.3f, largest difference %.1e", name, len(drawn()), low, high, furthest)
 	}
 }
 
-// Files that PyTorch wrote, in ONNX Runtime, in our network, and in PyTorch itself.
+// Files written by PyTorch: ONNX Runtime, our network and PyTorch itself agree.
 func TestPyTorchFilesEqualONNXRuntime(t *testing.T) {
 	const folder = "../quantize/onnx/testdata"
 	text, err := os.ReadFile(filepath.Join(folder, "torch.json"))
@@ -208,7 +208,7 @@ func TestPyTorchFilesEqualONNXRuntime(t *testing.T) {
 		for k, want := range want {
 			pix := make([]byte, n.Graph.Input.Size())
 			for i := range pix {
-				pix[i] = byte(i*i*7 + i*13 + k*101) // as torch_export.py
+				pix[i] = byte(i*i*7 + i*13 + k*101) // as in torch_export.py
 			}
 			out := p.run(t, pix)
 			theirs := float64(out[len(out)-1])

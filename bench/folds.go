@@ -11,14 +11,14 @@ import (
 
 const folds = 5
 
-// divisions are the ways to cut a data set into folds, by name.
+// divisions are the ways to divide a data set into folds, by name.
 var divisions = map[string]func(items []dataset.Item) ([][]dataset.Item, error){
 	"groups": byGroups,
 	"blocks": byBlocks,
 }
 
-// byGroups cuts as `tirewatch dataset split` does: at random, near-duplicates in one fold, both
-// classes in proportion. A fifth is held back, then a quarter of the rest, and so on.
+// byGroups divides like `tirewatch dataset split`: at random, near-duplicates in one fold, both
+// classes in proportion. It holds back a fifth, then a quarter of the rest, and so on.
 func byGroups(items []dataset.Item) (parts [][]dataset.Item, err error) {
 	for left := folds; left > 1; left-- {
 		d, err := dataset.Divide(context.Background(), items, seed, 1/float64(left), nil)
@@ -30,8 +30,8 @@ func byGroups(items []dataset.Item) (parts [][]dataset.Item, err error) {
 	return append(parts, items), nil
 }
 
-// byBlocks cuts each class into runs of neighbouring files. Where those are pieces of one
-// photograph, a fold is other photographs.
+// byBlocks divides each class into runs of neighbouring files. Where neighbours are pieces of one
+// photograph, each fold then has different photographs.
 func byBlocks(items []dataset.Item) ([][]dataset.Item, error) {
 	parts := make([][]dataset.Item, folds)
 	of := dataset.Count(items)
@@ -44,8 +44,8 @@ func byBlocks(items []dataset.Item) ([][]dataset.Item, error) {
 	return parts, nil
 }
 
-// crossValidate trains once for each fold of the photographs in dir, on all others, and prints what
-// was reached on the fold.
+// crossValidate trains once per fold of the photographs in dir, on all other folds, and prints the
+// result on the fold.
 func crossValidate(w io.Writer, t *technician, division, dir string) error {
 	divide, ok := divisions[division]
 	if !ok {

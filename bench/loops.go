@@ -11,9 +11,9 @@ import (
 	"text/tabwriter"
 )
 
-// models are llvm-mca's pictures of the cores. LLVM gives the Cortex-A72 the scheduling model of
-// the A57, which has the same pipelines; it has none for the A76, and the Neoverse N1 is that core
-// in a server.
+// models are llvm-mca's models of the cores. LLVM uses the scheduling model of the A57 for the
+// Cortex-A72, which has the same pipelines. It has none for the A76, but the Neoverse N1 is the
+// server version of that core.
 var models = []struct{ name, cpu string }{
 	{"Cortex-A72", "cortex-a72"},
 	{"Cortex-A76", "neoverse-n1"},
@@ -22,9 +22,9 @@ var models = []struct{ name, cpu string }{
 // kernelPackage is where the assembly is; its symbols end in .abi0.
 const kernelPackage = "tirewatch/vision/kernel."
 
-// loops prints how many cycles llvm-mca sees in a turn of each innermost loop of the kernels: the
-// limit that the pipelines set when nothing waits, and the simulated figure with all dependences.
-// Caches are not part of it.
+// loops prints the cycles that llvm-mca computes for one iteration of each innermost loop of the
+// kernels: the limit of the pipelines when nothing waits, and the simulated number with all
+// dependences. Caches are not included.
 func loops(w io.Writer, binary string) error {
 	symbols, err := assembly(binary)
 	if err != nil {
@@ -34,7 +34,7 @@ func loops(w io.Writer, binary string) error {
 		fmt.Fprintln(w, "\nno arm64 assembly in this build")
 		return nil
 	}
-	fmt.Fprintln(w, "\ninnermost loops, a turn by llvm-mca: simulated cycles (limit of the pipelines), multiply-accumulates a cycle")
+	fmt.Fprintln(w, "\ninnermost loops, one iteration by llvm-mca: simulated cycles (limit of the pipelines), multiply-accumulates per cycle")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(t, "loop\tinstructions\tMACs")
 	for _, m := range models {
@@ -87,8 +87,8 @@ func assembly(binary string) ([]string, error) {
 // instruction is one line of a disassembly.
 type instruction struct {
 	at     uint64 // address
-	text   string // as the assembler reads it, without a branch's target
-	target uint64 // of a branch inside the program, else 0
+	text   string // assembler text, without the target of a branch
+	target uint64 // of a branch inside the program, otherwise 0
 }
 
 var (
@@ -120,13 +120,13 @@ func disassemble(binary, symbol string) ([]instruction, error) {
 	return code, nil
 }
 
-// loop is the body of an innermost loop, the branch back included.
+// loop is the body of an innermost loop, including the backward branch.
 type loop struct {
 	offset uint64 // from the start of the function
 	body   []instruction
 }
 
-// innermost finds the branches back that no other branch back lies inside.
+// innermost finds the backward branches that contain no other backward branch.
 func innermost(code []instruction) []loop {
 	var found []loop
 	for end, i := range code {
@@ -145,13 +145,13 @@ func innermost(code []instruction) []loop {
 	return found
 }
 
-// macs counts the multiply-accumulates of 8-bit or wider integers in a turn.
+// macs counts the multiply-accumulates of integers of at least 8 bits in one iteration.
 func (l loop) macs() int {
 	lanes := map[string]int{"16b": 16, "8b": 8, "8h": 8, "4h": 4, "4s": 4, "2s": 2}
 	sum := 0
 	for _, i := range l.body {
 		op, operands, _ := strings.Cut(i.text, "\t")
-		_, arrangement, _ := strings.Cut(operands, ".") // of the destination
+		_, arrangement, _ := strings.Cut(operands, ".") // arrangement of the destination
 		arrangement, _, _ = strings.Cut(arrangement, ",")
 		switch op {
 		case "sdot", "udot":
@@ -165,7 +165,8 @@ func (l loop) macs() int {
 
 const turns = 200
 
-// simulate runs the loop through llvm-mca. Zero cycles: this core has not all of the instructions.
+// simulate runs the loop through llvm-mca. It returns zero cycles when the core lacks an
+// instruction.
 func (l loop) simulate(cpu string) (cycles, limit float64, err error) {
 	var text strings.Builder
 	text.WriteString("loop:\n")

@@ -10,19 +10,19 @@ import (
 	"testing"
 )
 
-// torchEnv says that PyTorch is there and has to be used.
+// torchEnv says that PyTorch is installed and must be used.
 const torchEnv = "REQUIRE_TORCH"
 
-// The losses of three epochs are PyTorch's: the same weights, the same batches, no dropout, Keras'
-// form of Adam on both sides (torch/thesis.py says how). Each side rounds in its own order, and
-// Adam's first steps are as long for a tiny gradient as for a large one, so the two drift apart,
-// with the length of a step.
+// The losses of three epochs equal PyTorch's, with the same weights, the same batches, no dropout,
+// and Keras' form of Adam on both sides (see torch/thesis.py). Each side rounds in its own order.
+// Adam's first steps have the same length for a tiny gradient as for a large one, so the two drift
+// apart in proportion to the length of a step.
 //
-// The weights are those of a training that has begun to tell tires apart, and the place matters.
-// Fresh weights stand on a saddle: the gradients of both classes cancel, Adam blows up what
-// rounding left of them, and after twelve steps of 16 images PyTorch in float32 is 7e-4 away from
-// PyTorch in float64, ours 1.1e-3. After twice as many warm steps the loss is near 0.1, and with
-// Keras' rate one step drifts by 6e-4.
+// The weights are those of a training that has started to separate the classes. This matters: new
+// weights are on a saddle point. The gradients of both classes cancel, and Adam amplifies the
+// rounding errors that remain. After twelve steps of 16 images, PyTorch in float32 differs from
+// PyTorch in float64 by 7e-4, and ours by 1.1e-3. After twice as many warm-up steps the loss is
+// near 0.1, and with Keras' rate one step drifts by 6e-4.
 func TestLossesAreTorchs(t *testing.T) {
 	if os.Getenv(torchEnv) == "" {
 		t.Skipf("%s is not set: make test-peers installs PyTorch", torchEnv)
@@ -62,11 +62,11 @@ func TestLossesAreTorchs(t *testing.T) {
 	}
 }
 
-// compareLosses trains three epochs by l and by PyTorch on the files of dir.
+// compareLosses trains three epochs with l and with PyTorch on the files of dir.
 func compareLosses(t *testing.T, l *bareLoop, dir string, tolerance float64) {
 	const batch, epochs = 64, 3
 	var ours []float64
-	steps := len(l.images) / batch // of an epoch
+	steps := len(l.images) / batch // per epoch
 	for i := range epochs * steps {
 		from := i % steps * batch
 		ours = append(ours, l.step(from, from+batch))
@@ -99,6 +99,6 @@ func compareLosses(t *testing.T, l *bareLoop, dir string, tolerance float64) {
 	}
 	t.Logf("largest relative difference of %d steps: %.1e", len(ours), worst)
 	if !(worst <= tolerance) {
-		t.Errorf("losses are %.1e apart, want %.0e or less", worst, tolerance)
+		t.Errorf("losses differ by %.1e, want at most %.0e", worst, tolerance)
 	}
 }

@@ -1,25 +1,28 @@
-// Command bench measures tirewatch beside what others wrote, on the thesis network: the int8
-// forward pass beside other runtimes, with the same weights and the same image, and training beside
-// oneDNN and PyTorch, from the same weights on the same batch.
+// Command bench compares tirewatch with other software on the thesis network: the int8 forward pass
+// with other runtimes, with the same weights and the same image, and training with oneDNN and
+// PyTorch, from the same weights on the same batch.
 //
-//	bench make DIR                      the network in every form: bundle, ONNX, oneDNN's arrays, pixels
+//	bench make DIR                      write the network as bundle, ONNX, oneDNN arrays; pixels
 //	bench time RUNTIME DIR THREADS      time inferences in this process
-//	bench count RUNTIME DIR TIMES       run exactly so many, for an instruction counter around this process
-//	bench peers DIR                     all of them in turns: the ratio table
+//	bench count RUNTIME DIR TIMES       run exactly TIMES inferences, for an instruction counter
+//	bench peers DIR                     all runtimes, round by round: the ratio table
 //	bench arm64 DIR                     instructions per inference under qemu
 //	bench loops BINARY                  cycles of the arm64 kernels' inner loops
 //
-//	bench samples DIR COUNT             weights, drawn images and labels, from which all frameworks train
+//	bench samples DIR COUNT             write weights, drawn images and labels for all frameworks
 //	bench steps DIR THREADS             time training steps on them in this process
-//	bench training DIR SCRIPTS ROUNDS   all frameworks in turns: the ratio table
+//	bench training DIR SCRIPTS ROUNDS   all frameworks, round by round: the ratio table
 //	bench endtoend TIREWATCH DIR        tirewatch train on files against the bare loop
-//	bench last TIREWATCH DIR OUT [FLAG...]               train on the first photographs of DIR, test on the last
-//	bench rival TIREWATCH SCRIPTS DIR OUT [FLAG...]      the same, and PyTorch on the same photographs
-//	bench folds groups|blocks TIREWATCH DIR OUT [FLAG...]  5-fold cross-validation; FLAG goes to tirewatch train
+//	bench last TIREWATCH DIR OUT [FLAG...]
+//	                                    train on the first photographs of DIR, test on the last
+//	bench rival TIREWATCH SCRIPTS DIR OUT [FLAG...]
+//	                                    the same, and PyTorch on the same photographs
+//	bench folds groups|blocks TIREWATCH DIR OUT [FLAG...]
+//	                                    5-fold cross-validation; FLAG is passed to tirewatch train
 //
 // `make bench-peers`, `bench-arm64`, `bench-train` and `bench-brickwork` install what is needed and
-// call it. It is a module of its own, so that neither ONNX Runtime nor cgo is anywhere near the
-// product, and it stands above all packages: nothing imports it.
+// call it. It is a module of its own, so that the product depends on neither ONNX Runtime nor cgo.
+// No package imports it.
 package main
 
 import (
@@ -38,9 +41,9 @@ func main() {
 	}
 }
 
-// command is what the first argument names.
+// command is a command of the first argument.
 type command struct {
-	usage string // name and arguments; more may follow when it ends in dots
+	usage string // name and arguments; more may follow after "...]"
 	run   func(args []string) error
 }
 
@@ -97,10 +100,10 @@ func run(args []string) error {
 			return c.run(args[1:])
 		}
 	}
-	return fmt.Errorf("%q is no command with its arguments; %s", strings.Join(args, " "), usage)
+	return fmt.Errorf("unknown command or wrong number of arguments: %q; %s", strings.Join(args, " "), usage)
 }
 
-// inFolder calls f with the whole path of dir: programs are started from it.
+// inFolder calls f with the absolute path of dir, because programs are started from it.
 func inFolder(dir string, f func(w io.Writer, dir string) error) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -113,7 +116,7 @@ func inFolder(dir string, f func(w io.Writer, dir string) error) error {
 func positive(s string) (int, error) {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1 {
-		return 0, fmt.Errorf("%q: want a count of 1 or more", s)
+		return 0, fmt.Errorf("%q: want a whole number of at least 1", s)
 	}
 	return n, nil
 }

@@ -23,14 +23,14 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// The files of a measurement. All hold the same network; weights are random, the speed of a dense
-// network does not depend on them.
+// The files of a measurement. All hold the same network. Its weights are random, because the speed
+// of a dense network does not depend on them.
 const (
 	bundleFile = "model.tire"
 	int8File   = "int8.onnx"
 	floatFile  = "float.onnx"
 	arrayFile  = "onednn.bin"
-	pixelFile  = "pixels.bin" // one drawn tire, as preprocess makes it
+	pixelFile  = "pixels.bin" // one drawn tire, preprocessed
 )
 
 const seed = 2024
@@ -73,7 +73,7 @@ func makeFiles(dir string) error {
 	return nil
 }
 
-// randomCheckpoint is a thesis network before its first step of training, but with biases.
+// randomCheckpoint returns a thesis network before its first training step, but with random biases.
 func randomCheckpoint() (*checkpoint.Checkpoint, error) {
 	g := graph.Thesis()
 	rng := rand.New(rand.NewPCG(seed, 1))
@@ -92,7 +92,7 @@ func randomCheckpoint() (*checkpoint.Checkpoint, error) {
 	return c, nil
 }
 
-// quantized makes the bundle as `tirewatch quantize` does, on drawn tires.
+// quantized makes the bundle from drawn tires, like `tirewatch quantize`.
 func quantized(c *checkpoint.Checkpoint) (*bundle.Bundle, error) {
 	job := quantize.Job{Serial: 1, Target: "*", Created: time.Unix(1_700_000_000, 0)}
 	for i := range 16 {
@@ -102,7 +102,7 @@ func quantized(c *checkpoint.Checkpoint) (*bundle.Bundle, error) {
 	return quantize.Quantize(context.Background(), c, job)
 }
 
-// drawnPixels is the picture of a tire as the network sees it; every second one is cracked.
+// drawnPixels returns the picture of a tire as the network sees it. Every second one is cracked.
 func drawnPixels(i int) []byte {
 	spec := preprocess.Thesis()
 	f := frame.FromImage(synth.Draw(synth.Side, 480, seed, i, i%2 == 1))
@@ -113,12 +113,12 @@ func drawnPixels(i int) []byte {
 	return pix
 }
 
-// arrays lays the model out for onednn/onednn.cpp, which knows the thesis network: for each trained
-// layer the weights (outC, kh, kw, inC) as int8, the biases as int32 and the multipliers as
+// arrays writes the model for onednn/onednn.cpp, which knows the thesis network: for each layer
+// with weights the weights (outC, kh, kw, inC) as int8, the biases as int32 and the multipliers as
 // float32, then the logit's multiplier; little endian.
 func arrays(m *infer.Model) []byte {
 	var b bytes.Buffer
-	// a bytes.Buffer takes everything
+	// a bytes.Buffer returns no error
 	put := func(v any) { binary.Write(&b, binary.LittleEndian, v) }
 	for _, l := range m.Layers {
 		put(l.W)

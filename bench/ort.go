@@ -10,15 +10,15 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// ortEnv names ONNX Runtime's library. Version 1.13.0 of the binding speaks interface 20, which
-// every ONNX Runtime from 1.20 on has.
+// ortEnv names the library of ONNX Runtime. Version 1.13.0 of the binding uses interface 20, which
+// ONNX Runtime has from version 1.20 on.
 const ortEnv = "ORT_LIBRARY"
 
-// startORT loads the library. It is used for one model, and the process ends with it.
+// startORT loads the library. It is used for one model and until the process ends.
 func startORT() error {
 	path := os.Getenv(ortEnv)
 	if path == "" {
-		return fmt.Errorf("%s does not name ONNX Runtime's library, libonnxruntime.so.1", ortEnv)
+		return fmt.Errorf("set %s to the path of ONNX Runtime's library, libonnxruntime.so.1", ortEnv)
 	}
 	if ort.IsInitialized() {
 		return nil
@@ -27,7 +27,7 @@ func startORT() error {
 	return ort.InitializeEnvironment()
 }
 
-// ortEngine is ONNX Runtime with all of its optimizations, as it comes.
+// ortEngine is ONNX Runtime with its default settings, which include all optimizations.
 type ortEngine struct {
 	session *ort.AdvancedSession
 	logit   *ort.Tensor[float32]

@@ -16,20 +16,21 @@ import (
 	"tirewatch/vision/kernel"
 )
 
-// contender is one column of the comparison: a program that times itself and says so in one line.
+// contender is one column of the comparison: a program that times itself and prints the result in
+// one line.
 type contender struct {
 	name    string
 	threads int
 	args    []string // program and arguments
 	env     []string
-	float   bool // float32: its logit is near the others'
+	float   bool // float32: its logit is close to the others, not equal
 
-	rounds []timing // one a round
-	why    string   // it cannot run here
+	rounds []timing // one per round
+	why    string   // why it cannot run here
 }
 
-// timing is what a program prints: milliseconds of an inference or of a step of training, and what
-// it computed.
+// timing is the output of a program: milliseconds of an inference or a training step, and the
+// computed result.
 type timing struct {
 	median, best float64
 	runs         int
@@ -38,8 +39,8 @@ type timing struct {
 
 const rounds = 9
 
-// contenders are the runtimes in question, the fastest body of ours first. Each runs in a process
-// of its own: their thread pools do not meet.
+// contenders are the runtimes to compare, our fastest kernels first. Each runs in a process of its
+// own, so that their thread pools do not interfere.
 func contenders(dir string) ([]*contender, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -67,8 +68,8 @@ func contenders(dir string) ([]*contender, error) {
 		ours(kernel.Bodies()[0], 2), oneDNN(2), timed("ONNX Runtime int8", "ort", 2)), nil
 }
 
-// environment is ours without what ties OpenBLAS, below PyTorch, to the kernels of another CPU, and
-// with source folders left clean.
+// environment is our environment without the settings that force OpenBLAS (used by PyTorch) to the
+// kernels of another CPU. It also keeps source folders clean.
 func environment() []string {
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
 		return strings.HasPrefix(v, "OPENBLAS_CORETYPE=") || strings.HasPrefix(v, "OPENBLAS_L2_SIZE=")
@@ -76,7 +77,7 @@ func environment() []string {
 	return append(env, "PYTHONDONTWRITEBYTECODE=1")
 }
 
-// run times a contender once more. One that fails says why and is left out from then on.
+// run times a contender once more. A contender that fails stores the reason and is not run again.
 func (c *contender) run() {
 	cmd := exec.Command(c.args[0], c.args[1:]...)
 	cmd.Env = append(environment(), c.env...)
@@ -96,7 +97,7 @@ func (c *contender) run() {
 	c.rounds = append(c.rounds, t)
 }
 
-// peers runs all contenders in turns and prints how they compare.
+// peers runs all contenders round by round and prints the comparison.
 func peers(w io.Writer, dir string) error {
 	all, err := contenders(dir)
 	if err != nil {
@@ -108,8 +109,8 @@ func peers(w io.Writer, dir string) error {
 	return table(w, all)
 }
 
-// inTurns runs all contenders so many times. The order turns round with every round, so that nobody
-// always follows the same neighbour. Ours, the first, must not fail.
+// inTurns runs all contenders rounds times. The order is reversed after every round, so that nobody
+// always follows the same neighbour. Ours is the first and must not fail.
 func inTurns(all []*contender, rounds int) error {
 	order := slices.Clone(all)
 	for round := range rounds {
@@ -137,10 +138,10 @@ func table(w io.Writer, all []*contender) error {
 		return all[i]
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "one image, %d rounds in turns\tthreads\tms median\tms best\tratio to oneDNN int8\tratio to ONNX Runtime int8\tlogit\n", rounds)
+	fmt.Fprintf(t, "one image, %d rounds\tthreads\tms median\tms best\tratio to oneDNN int8\tratio to ONNX Runtime int8\tlogit\n", rounds)
 	for _, c := range all {
 		if c.why != "" {
-			fmt.Fprintf(t, "%s\t%d\tnot here: %s\n", c.name, c.threads, c.why)
+			fmt.Fprintf(t, "%s\t%d\tnot available: %s\n", c.name, c.threads, c.why)
 			continue
 		}
 		fmt.Fprintf(t, "%s\t%d\t%.3f\t%.3f\t%s\t%s\t%.7g\n", c.name, c.threads,
@@ -154,7 +155,7 @@ func table(w io.Writer, all []*contender) error {
 	if err := sameLogits(all); err != nil {
 		return err
 	}
-	fmt.Fprintln(w, "\nratios: in each round the medians of both, of these the median (smallest to largest); then the best of all rounds to the best")
+	fmt.Fprintln(w, "\nratios: median over the rounds of the ratio of the medians (smallest to largest), then the ratio of the best times")
 	for _, name := range []string{all[0].name, "oneDNN int8", "ONNX Runtime int8"} {
 		if two, one := find(name, 2), find(name, 1); len(two.rounds) > 0 {
 			fmt.Fprintf(w, "%s: 2 threads are %s times as fast as 1\n", name, ratio(one, two))
@@ -163,8 +164,8 @@ func table(w io.Writer, all []*contender) error {
 	return nil
 }
 
-// ratio compares two contenders round by round, c's time in parts of other's, and then the fastest
-// inferences of both.
+// ratio compares two contenders round by round: c's time divided by other's. Then it compares the
+// fastest inferences of both.
 func ratio(c, other *contender) string {
 	if c == other || len(other.rounds) == 0 {
 		return "-"
@@ -190,11 +191,11 @@ func middle(ts []timing, f func(timing) float64) float64 {
 	return v[len(v)/2]
 }
 
-// sameLogit is how far two logits of the same sum may lie apart, in parts of them: we multiply sum
-// and scale in float64, others in float32.
+// sameLogit is the largest relative difference of two logits of the same sum. We multiply sum and
+// scale in float64, others in float32.
 const sameLogit = 1e-6
 
-// sameLogits makes sure that everyone computed the same network.
+// sameLogits checks that all contenders computed the same network.
 func sameLogits(all []*contender) error {
 	want := all[0].rounds[0].result
 	for _, c := range all {
@@ -204,7 +205,7 @@ func sameLogits(all []*contender) error {
 		}
 		for _, t := range c.rounds {
 			if math.Abs(t.result-want) > tolerance {
-				return fmt.Errorf("%s gives logit %g, tirewatch %g: not the same network", c.name, t.result, want)
+				return fmt.Errorf("%s has the logit %g, tirewatch %g: not the same network", c.name, t.result, want)
 			}
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"tirewatch/vision/infer"
 )
 
-// qdqModels are models whose sums a QDQ file can be held to: where ONNX Runtime's kernels saturate,
-// those with weights of 7 bits alone.
+// qdqModels are models whose QDQ files have exact sums. Where ONNX Runtime's kernels saturate, they
+// are only those with 7-bit weights.
 func qdqModels() map[string]*infer.Model {
 	models := map[string]*infer.Model{}
 	for name, m := range thesisModels() {
@@ -21,8 +21,8 @@ func qdqModels() map[string]*infer.Model {
 	return models
 }
 
-// ONNX Runtime puts integer kernels in the place of the pairs. Then the QDQ form has the station's
-// sums to the last bit, as QLinearConv has.
+// ONNX Runtime replaces the quantize-dequantize pairs by integer kernels. Then the QDQ form has
+// exactly the station's sums, as QLinearConv has.
 func TestQDQEqualsONNXRuntime(t *testing.T) {
 	for name, m := range qdqModels() {
 		p := newPeerOf(t, onnx.Int8QDQ, m)
@@ -46,9 +46,9 @@ func TestQDQEqualsONNXRuntime(t *testing.T) {
 	}
 }
 
-// A runtime that computes the Conv and Gemm themselves rounds on the way. ONNX Runtime does so
-// where their results are outputs too, so that no other kernel may stand in their place. Most sums
-// are the same even so, and the others differ by a small part of what the images do.
+// A runtime that computes Conv and Gemm in float32 rounds on the way. ONNX Runtime does so when
+// their results are outputs too, because then no other kernel can replace them. Most sums are still
+// equal, and the others differ by a small part of the spread over the images.
 func TestQDQInFloat32(t *testing.T) {
 	for name, m := range qdqModels() {
 		steps, err := m.Graph.Plan()
@@ -81,9 +81,9 @@ func TestQDQInFloat32(t *testing.T) {
 			low, high = min(low, float64(want)), max(high, float64(want))
 		}
 		part := furthest / (high - low)
-		t.Logf("%s: %d of %d sums are the same, the others up to %.2f %% of their range off", name, same, len(all), 100*part)
+		t.Logf("%s: %d of %d sums are equal, the others differ by up to %.2f %% of their range", name, same, len(all), 100*part)
 		if same < len(all)*3/4 || part > 0.02 {
-			t.Errorf("%s: rounding alone cannot do this", name)
+			t.Errorf("%s: rounding alone cannot explain this", name)
 		}
 	}
 }

@@ -9,28 +9,30 @@ import (
 	"time"
 )
 
-// python is Debian's, which its python3-torch is for; another may be first in the path.
+// python is Debian's Python, for which python3-torch is installed. Another one may be first in the
+// path.
 const python = "/usr/bin/python3"
 
-// memoryKept makes glibc keep what was freed, in huge pages. As it comes it gives large arrays back
-// to the system, and PyTorch, which asks anew in every step, spends its time in page faults.
+// memoryKept makes glibc keep freed memory, in huge pages. By default it returns large arrays to
+// the system. PyTorch allocates them again in every step and spends its time in page faults.
 var memoryKept = []string{
 	"MALLOC_MMAP_MAX_=0", "MALLOC_TRIM_THRESHOLD_=30000000000", "MALLOC_TOP_PAD_=1000000000", "GLIBC_TUNABLES=glibc.malloc.hugetlb=1",
 }
 
-// torchProgram is a script of the folder torch in Debian's python.
+// torchProgram returns a command for a script of the folder torch.
 func torchProgram(env []string, script string, args ...string) *exec.Cmd {
 	cmd := exec.Command(python, append([]string{script}, args...)...)
 	cmd.Env = append(environment(), env...)
 	return cmd
 }
 
-// asItComesEpochs is how long PyTorch trains as it comes: all epochs would take an hour, and one
-// takes as long as another.
-const asItComesEpochs = 2
+// defaultEpochs is how long PyTorch trains with the default allocator settings. All epochs would
+// take an hour, and each epoch takes the same time.
+const defaultEpochs = 2
 
-// rival trains by PyTorch what last trains, twice: as it comes for a few epochs, for its pace, and
-// with memory kept for all. Both are timed from start to end, as ours is.
+// rival trains with PyTorch what last trains, twice: with memory kept for all epochs, and with the
+// default settings for a few epochs, to measure its speed. Both are timed from start to end, as
+// ours is.
 func rival(w io.Writer, ours outcome, scripts, dir, out string) error {
 	script := filepath.Join(scripts, "brickwork.py")
 	train := func(env []string, epochs int) (o outcome, err error) {
@@ -44,7 +46,7 @@ func rival(w io.Writer, ours outcome, scripts, dir, out string) error {
 		began := time.Now()
 		printed, err := cmd.Output()
 		if err != nil {
-			return o, fmt.Errorf("train %s by PyTorch: %w; %s says why", dir, err, log.Name())
+			return o, fmt.Errorf("train %s with PyTorch: %w; see %s", dir, err, log.Name())
 		}
 		o.took = time.Since(began)
 		if _, err := fmt.Sscan(string(printed), &o.accuracy, &o.precision, &o.recall, &o.images); err != nil {
@@ -57,13 +59,13 @@ func rival(w io.Writer, ours outcome, scripts, dir, out string) error {
 		return err
 	}
 	fmt.Fprintf(w, "PyTorch, memory kept: %v\n", theirs)
-	fmt.Fprintf(w, "tirewatch took %.3f of that, its accuracy is %+.4f\n", ours.took.Seconds()/theirs.took.Seconds(), ours.accuracy-theirs.accuracy)
-	brief, err := train(nil, asItComesEpochs)
+	fmt.Fprintf(w, "tirewatch: time ratio %.3f, accuracy difference %+.4f\n", ours.took.Seconds()/theirs.took.Seconds(), ours.accuracy-theirs.accuracy)
+	brief, err := train(nil, defaultEpochs)
 	if err != nil {
 		return err
 	}
-	whole := brief.took.Seconds() * trainingEpochs / asItComesEpochs
-	fmt.Fprintf(w, "PyTorch as it comes: %.0f s for %d epochs, %.0f s for %d at this pace; tirewatch took %.3f of that\n",
-		brief.took.Seconds(), asItComesEpochs, whole, trainingEpochs, ours.took.Seconds()/whole)
+	whole := brief.took.Seconds() * trainingEpochs / defaultEpochs
+	fmt.Fprintf(w, "PyTorch, default settings: %.0f s for %d epochs, %.0f s for %d at this speed; tirewatch: time ratio %.3f\n",
+		brief.took.Seconds(), defaultEpochs, whole, trainingEpochs, ours.took.Seconds()/whole)
 	return nil
 }

@@ -11,10 +11,10 @@ import (
 	"tirewatch/vision/infer"
 )
 
-// engine is a runtime with the network loaded and the image in place.
+// engine is a runtime that has loaded the network and the image.
 type engine interface {
 	Run() error
-	Logit() float64 // of the last Run
+	Logit() float64 // logit of the last Run
 }
 
 // open loads the network of dir into a runtime: tirewatch, ort (int8) or ort-float.
@@ -69,16 +69,16 @@ func (o *ours) Run() (err error) {
 
 func (o *ours) Logit() float64 { return o.model.Logit(o.sum) }
 
-// How long one process is timed. Others run in turns with it, so that a machine that slows down
-// slows all of them.
+// How long one process is timed. The runtimes run round by round, so that a slow phase of the
+// machine affects all of them.
 const (
 	warmUp    = 150 * time.Millisecond
 	timedSpan = 500 * time.Millisecond
 	fewest    = 5 // inferences
 )
 
-// timeRuntime prints the median and the smallest time of an inference in ms, their number, and the
-// logit.
+// timeRuntime prints the median and the smallest time of an inference in ms, the number of
+// inferences, and the logit.
 func timeRuntime(name, dir, threads string) error {
 	n, err := positive(threads)
 	if err != nil {

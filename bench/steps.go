@@ -20,20 +20,20 @@ import (
 
 // The files that all frameworks start their training from.
 const (
-	// float32, little endian: weights (outC, kh, kw, inC) and biases of each layer in turn
+	// float32, little endian: weights (outC, kh, kw, inC) and biases of each layer, alternating
 	weightFile    = "weights.bin"
-	trainingFile  = "pixels.bin" // drawn tires as preprocess makes them, one behind the other
-	labelFile     = "labels.bin" // a byte each: 1 for a crack
+	trainingFile  = "pixels.bin" // drawn tires, preprocessed, one after the other
+	labelFile     = "labels.bin" // one byte per image: 1 for a crack
 	trainingBatch = 64
 )
 
-// sampleSet is images of drawn tires.
+// sampleSet holds images of drawn tires.
 type sampleSet struct {
 	pix   [][]byte
 	crack []bool
 }
 
-// drawSamples draws n tires, every second one cracked.
+// drawSamples draws n tires. Every second one is cracked.
 func drawSamples(n int) (sampleSet, error) {
 	s := sampleSet{pix: make([][]byte, n), crack: make([]bool, n)}
 	stateless := func() (struct{}, error) { return struct{}{}, nil }
@@ -44,7 +44,7 @@ func drawSamples(n int) (sampleSet, error) {
 	return s, err
 }
 
-// drawFiles writes the files of a training with fresh weights and n images.
+// drawFiles writes the files of a training with new weights and n images.
 func drawFiles(dir string, n int) error {
 	c, err := randomCheckpoint()
 	if err != nil {
@@ -57,11 +57,11 @@ func drawFiles(dir string, n int) error {
 	return writeSamples(dir, c.Params, s)
 }
 
-// writeSamples writes the files of a training into dir, which it makes.
+// writeSamples writes the files of a training into dir, which it creates.
 func writeSamples(dir string, params []nn.Param, s sampleSet) error {
 	var weights, labels bytes.Buffer
 	for _, p := range params {
-		binary.Write(&weights, binary.LittleEndian, p.Data) // a bytes.Buffer takes everything
+		binary.Write(&weights, binary.LittleEndian, p.Data) // a bytes.Buffer returns no error
 	}
 	binary.Write(&labels, binary.LittleEndian, s.crack)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -87,7 +87,7 @@ func readSamples(dir string) (s sampleSet, err error) {
 	}
 	size := graph.Thesis().Input.Size()
 	if len(labels) == 0 || len(pix) != len(labels)*size {
-		return s, fmt.Errorf("%s: %d bytes of images and %d labels, want %d a label", dir, len(pix), len(labels), size)
+		return s, fmt.Errorf("%s: %d bytes of images and %d labels, want %d bytes per label", dir, len(pix), len(labels), size)
 	}
 	s.pix = slices.Collect(slices.Chunk(pix, size))
 	for _, l := range labels {
@@ -96,7 +96,7 @@ func readSamples(dir string) (s sampleSet, err error) {
 	return s, nil
 }
 
-// bareLoop is the inside of a training: the trainer's own step on images that lie ready as float32.
+// bareLoop is the inner loop of a training: the trainer's own step on float32 images in memory.
 type bareLoop struct {
 	net     *nn.Net
 	stepper *trainer.Stepper
@@ -114,7 +114,7 @@ func freshLoop(s sampleSet, dropout bool) (*bareLoop, error) {
 	return newBareLoop(s, c.Params, dropout)
 }
 
-// newBareLoop starts from given weights, which it copies.
+// newBareLoop starts from a copy of the given weights.
 func newBareLoop(s sampleSet, params []nn.Param, dropout bool) (*bareLoop, error) {
 	g := graph.Thesis()
 	if !dropout {
@@ -138,29 +138,29 @@ func newBareLoop(s sampleSet, params []nn.Param, dropout bool) (*bareLoop, error
 	return l, nil
 }
 
-// step trains on the images from..to and returns their mean loss before it. A random stream for
-// each image is what a training makes too.
+// step trains on the images from..to and returns their mean loss before the step. Like a training,
+// it makes a random stream for each image.
 func (l *bareLoop) step(from, to int) float64 {
 	drop := l.rng.Uint64()
 	loss, _, err := l.stepper.Step(to-from, func(_, i int, _ []float32) (trainer.Example, error) {
 		return trainer.Example{X: l.images[from+i], Crack: l.crack[from+i], Weight: 1, RNG: rand.New(rand.NewPCG(drop, uint64(i)))}, nil
 	})
 	if err != nil {
-		panic("internal error: " + err.Error()) // all examples are at hand
+		panic("internal error: " + err.Error()) // all examples are in memory
 	}
 	return loss / float64(to-from)
 }
 
-// How long one process is timed on training. PyTorch as it comes takes a quarter of a minute for a
-// step.
+// How long one process is timed on training. With default settings, PyTorch takes a quarter of a
+// minute for a step.
 const (
 	stepSpan    = 3 * time.Second
 	fewestSteps = 2
 )
 
-// timeSteps times steps on the whole batch of dir and prints the median and the smallest time in
-// ms, their number, and the loss of the second step without dropout, by which others see that it is
-// the same training.
+// timeSteps times steps on the whole batch of dir. It prints the median and the smallest time in
+// ms, the number of steps, and the loss of the second step without dropout. That loss shows whether
+// all frameworks do the same training.
 func timeSteps(dir, threads string) error {
 	n, err := positive(threads)
 	if err != nil {
@@ -194,7 +194,7 @@ func timeSteps(dir, threads string) error {
 	return nil
 }
 
-// predictAll runs images forward on all cores, from their bytes as a validation does.
+// predictAll runs images forward on all cores, from their bytes, like a validation.
 func predictAll(pix [][]byte, net *nn.Net) error {
 	start := func() (*nn.Predictor, error) { return net.NewPredictor(), nil }
 	return each.Run(context.Background(), len(pix), start, func(p *nn.Predictor, i int) error {

@@ -9,8 +9,8 @@ import (
 	"text/tabwriter"
 )
 
-// trainingContenders are the frameworks in question, ours first. dir has the files of drawFiles,
-// onednn/train.cpp is built beside this program, scripts is the folder torch.
+// trainingContenders are the frameworks to compare, ours first. dir has the files of drawFiles.
+// onednn/train.cpp is built beside this program. scripts is the folder torch.
 func trainingContenders(dir, scripts string) ([]*contender, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -34,8 +34,8 @@ func trainingContenders(dir, scripts string) ([]*contender, error) {
 	return all, nil
 }
 
-// training runs all frameworks in turns, writes a table of their speeds and makes sure that they
-// trained alike.
+// training runs all frameworks round by round, prints a table of their speeds and checks that they
+// did the same training.
 func training(w io.Writer, dir, scripts string, rounds int) error {
 	if err := drawFiles(dir, trainingBatch); err != nil {
 		return err
@@ -53,18 +53,18 @@ func training(w io.Writer, dir, scripts string, rounds int) error {
 	return sameLosses(all)
 }
 
-// speeds prints images/s, and how much faster ours is with as many threads.
+// speeds prints images/s, and how much faster ours is with the same number of threads.
 func speeds(w io.Writer, all []*contender, rounds int) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "training, batches of %d, %d rounds in turns\tthreads\timages/s median\timages/s best\ttirewatch is faster by\tloss\n",
+	fmt.Fprintf(t, "training, batches of %d, %d rounds\tthreads\timages/s median\timages/s best\ttirewatch is faster by\tloss\n",
 		trainingBatch, rounds)
 	var ours *contender
 	for _, c := range all {
 		if c.name == all[0].name {
-			ours = c // those below have as many threads
+			ours = c // the following ones have the same number of threads
 		}
 		if c.why != "" {
-			fmt.Fprintf(t, "%s\t%d\tnot here: %s\n", c.name, c.threads, c.why)
+			fmt.Fprintf(t, "%s\t%d\tnot available: %s\n", c.name, c.threads, c.why)
 			continue
 		}
 		perSecond := func(ms float64) float64 { return trainingBatch / ms * 1e3 }
@@ -74,20 +74,20 @@ func speeds(w io.Writer, all []*contender, rounds int) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(w, "\nfaster by: in each round the medians of both, of these the median (smallest to largest); then the best of all rounds to the best")
+	_, err := fmt.Fprintln(w, "\nfaster by: median over the rounds of the ratio of the medians (smallest to largest), then the ratio of the best times")
 	return err
 }
 
-// sameLoss is how far losses may lie apart after one step of Adam in float32, in parts of them.
+// sameLoss is the largest relative difference of losses after one step of Adam in float32.
 const sameLoss = 1e-4
 
-// sameLosses makes sure that everyone took the same step.
+// sameLosses checks that all frameworks took the same step.
 func sameLosses(all []*contender) error {
 	want := all[0].rounds[0].result
 	for _, c := range all {
 		for _, t := range c.rounds {
 			if !(math.Abs(t.result-want) <= sameLoss*want) {
-				return fmt.Errorf("%s has a loss of %g after a step, tirewatch %g: not the same training", c.name, t.result, want)
+				return fmt.Errorf("%s has the loss %g after a step, tirewatch %g: not the same training", c.name, t.result, want)
 			}
 		}
 	}

@@ -1,11 +1,12 @@
 /*
- * A qemu plugin that counts the instructions that a program executes, and prints the count when it ends:
+ * A qemu plugin that counts the instructions that a program executes, and prints the count when the
+ * program ends:
  *
  *	qemu-aarch64 -plugin icount.so -d plugin -D FILE PROGRAM
  *
- * The part of the TCG plugin interface (version 1, qemu 4.2 to 8.2) that it uses is declared here, because Debian ships no header.
- * A block of instructions is counted as a whole when it is entered. Threads count into one number without locking, so a program
- * should do its work on one.
+ * The parts of the TCG plugin interface (version 1, qemu 4.2 to 8.2) that it uses are declared
+ * here, because Debian ships no header. A block of instructions is counted as a whole when it is
+ * entered. All threads add to one number without locking, so the program should use one thread.
  */
 #include <inttypes.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-// What both programs beside this file need.
+// Code shared by the two programs in this folder.
 #pragma once
 
 #include <chrono>
@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-// Bytes of a file, taken from the front.
+// Reads values from the bytes of a file, from the start on.
 struct reader {
 	std::vector<char> bytes;
 	size_t at = 0;

@@ -1,10 +1,10 @@
-// The int8 thesis network by oneDNN's primitives (version 2.x), timed as `bench time` times the
-// others: the same arguments behind the name of the runtime, the same line of output.
+// The int8 thesis network with oneDNN's primitives (version 2.x). It is timed like the other
+// runtimes of `bench time` and prints the same line.
 //
 //	onednn DIR THREADS          with OMP_NUM_THREADS=THREADS
 //
-// oneDNN chooses every layout itself (format_tag::any), ReLU and requantizing are fused into the
-// convolutions. DIR/onednn.bin is written by `bench make`.
+// oneDNN chooses every layout itself (format_tag::any). ReLU and requantizing are fused into the
+// convolutions. `bench make` writes DIR/onednn.bin.
 #include "common.h"
 
 #include <dnnl.hpp>
@@ -31,7 +31,7 @@ class network {
 		args.push_back(std::move(a));
 	}
 
-	// What a layer needs before its first run only.
+	// Steps that a layer needs only before its first run.
 	memory prepared(memory src, const memory::desc &want) {
 		memory dst(want, cpu);
 		reorder(src, dst).execute(order, src, dst);
@@ -39,7 +39,7 @@ class network {
 		return dst;
 	}
 
-	// What has to be done for every image.
+	// Steps for every image.
 	memory laid_out(memory src, const memory::desc &want) {
 		if (src.get_desc() == want) return src;
 		memory dst(want, cpu);
@@ -47,7 +47,7 @@ class network {
 		return dst;
 	}
 
-	// int8: sum * scale[c], then ReLU and rounding to a byte; the last layer gives the logit.
+	// int8: sum * scale[c], then ReLU and rounding to a byte. The last layer returns the logit.
 	static primitive_attr requantize(const float *scale, long channels, bool last) {
 		primitive_attr a;
 		a.set_output_scales(1 << 1, std::vector<float>(scale, scale + channels));

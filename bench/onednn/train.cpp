@@ -1,11 +1,11 @@
-// Training steps of the thesis network in float32 by oneDNN's primitives (version 2.x), timed as
-// `bench steps` times ours: the same line of output, that is the median and the smallest time of a
-// step in ms, their number, and the loss of the second step without dropout.
+// Training steps of the thesis network in float32 with oneDNN's primitives (version 2.x). They are
+// timed like ours in `bench steps` and print the same line: the median and the smallest time of a
+// step in ms, the number of steps, and the loss of the second step without dropout.
 //
 //	train DIR THREADS          with OMP_NUM_THREADS=THREADS
 //
 // oneDNN chooses every layout itself (format_tag::any). All memory is allocated once, before the
-// first step. DIR is written by `bench samples`.
+// first step. `bench samples` writes DIR.
 #include "common.h"
 
 #include <dnnl.hpp>
@@ -23,14 +23,14 @@ using type = memory::data_type;
 using tag = memory::format_tag;
 using dims = memory::dims;
 
-// The parameters of one tensor, with what Adam keeps of them.
+// The parameters of one tensor, with Adam's moments.
 struct tensor {
-	memory w, dw; // of one layout
+	memory w, dw; // both in the same layout
 	std::vector<float> m, v;
 
 	tensor(memory w, memory dw) : w(w), dw(dw), m(w.get_desc().get_size() / sizeof(float)), v(m.size()) {}
 
-	// Keras' form: epsilon beside the uncorrected root, as in trainer/optim. t counts from 1.
+	// Keras' form: epsilon is added to the uncorrected root, as in trainer/optim. t counts from 1.
 	void adam(int t) {
 		const float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-7f;
 		const float rate = static_cast<float>(1e-3 * std::sqrt(1 - std::pow(0.999, t)) / (1 - std::pow(0.9, t)));
@@ -50,7 +50,7 @@ class network {
 	engine cpu{engine::kind::cpu, 0};
 	stream order{cpu};
 	list forward, backward;
-	std::vector<std::function<memory(memory)>> ways_back; // of each layer: takes the gradient of its output, gives that of its input
+	std::vector<std::function<memory(memory)>> ways_back; // per layer: gradient of the output -> of the input
 	std::vector<tensor> tensors;
 	reader weights;
 	long batch;
@@ -69,7 +69,7 @@ class network {
 		return dst;
 	}
 
-	// Values of the file in the layout that a primitive wants.
+	// Values of the file in the layout that a primitive needs.
 	memory parameters(const memory::desc &given, const memory::desc &want) {
 		memory src(given, cpu, weights.take<float>(given.get_size() / sizeof(float))), dst(want, cpu);
 		reorder(src, dst).execute(order, src, dst);
@@ -80,8 +80,8 @@ class network {
 	static float *floats(const memory &m) { return static_cast<float *>(m.get_data_handle()); }
 	static size_t count(const memory &m) { return m.get_desc().get_size() / sizeof(float); }
 
-	// 3x3 windows with stride 2, ReLU, then a 2x2 pool with stride 2. x becomes the output; nobody
-	// needs the gradient of the image.
+	// 3x3 windows with stride 2, ReLU, then a 2x2 pool with stride 2. x becomes the output. The
+	// gradient of the image is not needed.
 	void conv_and_pool(memory &x, long in, long out, bool first) {
 		const long side = x.get_desc().dims()[2], conv_side = (side - 3) / 2 + 1, pool_side = conv_side / 2;
 		const dims none{0, 0}, two{2, 2};
@@ -106,8 +106,8 @@ class network {
 
 		memory input = x;
 		ways_back.push_back([=](memory dz) {
-			// The largest of four passed ReLU when the pool's output is above zero: behind the
-			// pool, ReLU's derivative is a quarter of the work.
+			// If the pool's output is above zero, the largest of the four has passed ReLU. After
+			// the pool, ReLU's derivative takes a quarter of the work.
 			dz = laid_out(backward, dz, z.get_desc());
 			eltwise_forward::primitive_desc relu({prop_kind::forward_training, algorithm::eltwise_relu_use_dst_for_bwd, z.get_desc(), 0.f, 0.f}, cpu);
 			eltwise_backward::primitive_desc stop({algorithm::eltwise_relu_use_dst_for_bwd, z.get_desc(), z.get_desc(), 0.f, 0.f}, cpu, relu);
@@ -134,7 +134,7 @@ class network {
 		x = z;
 	}
 
-	// (N, in) -> (N, out). All but the last have ReLU and dropout behind them.
+	// (N, in) -> (N, out). All but the last are followed by ReLU and dropout.
 	void dense(memory &x, long in, long out, bool last) {
 		memory::desc x_desc({batch, in}, type::f32, tag::nc), w_desc({out, in}, type::f32, tag::oi), flat({out}, type::f32, tag::x),
 			y_desc({batch, out}, type::f32, tag::nc);
@@ -159,15 +159,15 @@ class network {
 		x = y;
 	}
 
-	// oneDNN has no dropout; some thousand values of a batch are no work beside 85 million of the
-	// first layer.
+	// oneDNN has no dropout. A few thousand values per batch take no time compared with 85 million
+	// in the first layer.
 	void relu_and_drop(const memory &y) {
 		order.wait();
 		std::bernoulli_distribution dropped(dropout);
 		for (float *v = floats(y), *end = v + count(y); v < end; v++) *v = dropout > 0 && dropped(random) ? 0 : std::max(*v, 0.f) / (1 - dropout);
 	}
 
-	// What ReLU or dropout made zero passes no gradient.
+	// Values that ReLU or dropout set to zero pass no gradient.
 	void pass(const memory &dy, const memory &y) {
 		order.wait();
 		for (size_t i = 0; i < count(y); i++) floats(dy)[i] = floats(y)[i] > 0 ? floats(dy)[i] / (1 - dropout) : 0;

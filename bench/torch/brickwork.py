@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""Trains the thesis network by PyTorch as its users would: brickwork.py DIR EPOCHS SEED CUT.
+"""Trains the thesis network with PyTorch as its users do: brickwork.py DIR EPOCHS SEED CUT.
 
-DIR holds crack and normal. The first CUT files of each class are trained on, a fifth of them held back for validation; the rest test the
-weights that did best on validation. Prints accuracy, precision and recall of cracks, and the number of tested images; a line for each
-epoch goes to stderr.
+DIR holds crack and normal. The first CUT files of each class are for training, a fifth of them for
+validation. The rest are test images for the weights with the best validation result. Prints
+accuracy, precision and recall of cracks, and the number of test images, and one line per epoch to
+stderr.
 """
 
 import copy
@@ -30,7 +31,7 @@ def read(path):
 
 
 def read_set(root, cut):
-    """Gives (image, label) pairs to train on and to test on; a crack is 1."""
+    """Returns (image, label) pairs for training and for testing; a crack is 1."""
     training, testing = [], []
     for label, name in enumerate(["normal", "crack"]):
         folder = os.path.join(root, name)
@@ -54,7 +55,7 @@ def augment(x):
 
 
 def evaluate(net, images, labels):
-    """Gives accuracy, precision, recall and loss."""
+    """Returns accuracy, precision, recall and loss."""
     net.eval()
     with torch.no_grad():
         logits = torch.cat([net(images[i : i + 32]) for i in range(0, len(images), 32)])
@@ -70,7 +71,7 @@ def evaluate(net, images, labels):
 
 
 def train_epoch(net, optimizer, images, labels):
-    """Gives the mean loss."""
+    """Returns the mean loss."""
     net.train()
     total = 0.0
     for batch in torch.randperm(len(images)).split(BATCH):

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""Trains a few epochs without dropout and prints the loss of each step: losses.py DIR BATCH EPOCHS RATE.
+"""Trains some epochs without dropout and prints each step's loss: losses.py DIR BATCH EPOCHS RATE.
 
-Every epoch shows the images in the order of their file, in batches of BATCH; RATE is Adam's learning rate.
+Every epoch shows the images in the order of the file, in batches of BATCH. RATE is Adam's learning
+rate.
 """
 
 import sys

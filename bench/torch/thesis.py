@@ -1,4 +1,4 @@
-"""The thesis network in PyTorch, and the files of `bench samples` that all frameworks start from."""
+"""The thesis network in PyTorch, and the reader for the files of `bench samples`."""
 
 import os
 
@@ -31,16 +31,17 @@ class Thesis(nn.Module):
 
 
 def load(folder):
-    """Gives the network with the weights of weights.bin, and the images (N, 1, 379, 379), values 0 to 1, and labels (N) of the batch.
+    """Returns the network with the weights of weights.bin, the images (N, 1, 379, 379) with values
+    0 to 1, and the labels (N) of the batch.
 
-    weights.bin holds float32, little endian: weights (outC, kh, kw, inC) and biases of each layer in turn. pixels.bin holds bytes,
-    labels.bin a byte for each image.
+    weights.bin holds float32, little endian: weights (outC, kh, kw, inC) and biases of each layer,
+    alternating. pixels.bin holds bytes, labels.bin one byte per image.
     """
     net = Thesis()
     values = np.fromfile(os.path.join(folder, "weights.bin"), "<f4")
     for layer in [*net.convs, *net.dense]:
         shape = list(layer.weight.shape)
-        if len(shape) == 4:  # PyTorch keeps (outC, inC, kh, kw)
+        if len(shape) == 4:  # PyTorch uses (outC, inC, kh, kw)
             w = values[: layer.weight.numel()].reshape(shape[0], shape[2], shape[3], shape[1]).transpose(0, 3, 1, 2)
         else:
             w = values[: layer.weight.numel()].reshape(shape)
@@ -57,11 +58,12 @@ def load(folder):
 
 
 class KerasAdam(torch.optim.Adam):
-    """PyTorch's own Adam with epsilon where Keras puts it.
+    """PyTorch's own Adam with epsilon at the place where Keras has it.
 
-    PyTorch divides by sqrt(v)/sqrt(1-beta2^t) + eps, Keras by (sqrt(v) + eps)/sqrt(1-beta2^t): the "epsilon hat" of Kingma and Ba's
-    section 2. Where gradients are as small as epsilon, as in the first steps here, the two differ by more than rounding does. So
-    epsilon is set for each step to what makes PyTorch's formula equal to the other.
+    PyTorch divides by sqrt(v)/sqrt(1-beta2^t) + eps, Keras by (sqrt(v) + eps)/sqrt(1-beta2^t): the
+    "epsilon hat" of section 2 of Kingma and Ba. Where gradients are as small as epsilon, as in the
+    first steps here, the two differ by more than rounding. So this class sets epsilon for each step
+    so that PyTorch's formula equals Keras'.
     """
 
     def __init__(self, params, rate=1e-3):
@@ -78,7 +80,8 @@ class KerasAdam(torch.optim.Adam):
 def step(net, optimizer, images, labels):
     """One step of training. Returns the mean loss before it."""
     optimizer.zero_grad(set_to_none=True)
-    # In double precision, as everyone here computes the loss: it costs nothing, and float32 would round the seventh digit.
+    # In double precision, like all frameworks here compute the loss: it takes no time, and float32
+    # would round the seventh digit.
     loss = nn.functional.binary_cross_entropy_with_logits(net(images).double(), labels.double())
     loss.backward()
     optimizer.step()

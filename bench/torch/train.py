@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""Times training steps by PyTorch, as `bench steps` times ours: train.py DIR THREADS.
+"""Times training steps with PyTorch, like `bench steps` times ours: train.py DIR THREADS.
 
-Prints the median and the smallest time of a step in ms, their number, and the loss of the second step without dropout.
+Prints the median and the smallest time of a step in ms, the number of steps, and the loss of the
+second step without dropout.
 """
 
 import statistics

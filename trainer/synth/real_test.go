@@ -43,8 +43,8 @@ var (
 //   - A patch has the label of its picture. Some patches of a cracked picture show no crack. They
 //     are not sorted out: this costs accuracy, but no person decides what counts. The area under
 //     the ROC curve of these patches is the criterion.
-//   - It also prints the area for patches of 758 px at half scale, for pictures by the mean logit of
-//     their patches, and for whole pictures as in the thesis.
+//   - It also prints the area for patches of 758 px at half scale, for pictures by the mean logit
+//     of their patches, and for whole pictures as in the thesis.
 //   - No photograph is used for training, validation or the choice of an epoch, only drawings.
 //
 // A short training says little; the accuracy on new drawings shows how far it is. With three seeds

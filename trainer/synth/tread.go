@@ -86,9 +86,9 @@ func (c *canvas) ribs(s stream, channels []channel, depth, dark, across float32,
 	}
 }
 
-// slits draws one row of sipes: short dark lines, straight, bent or zigzag, with round ends, repeated
-// at equal distances around the tread. Only their smooth, regular shape distinguishes them from
-// cracks.
+// slits draws one row of sipes: short dark lines, straight, bent or zigzag, with round ends,
+// repeated at equal distances around the tread. Only their smooth, regular shape distinguishes them
+// from cracks.
 func (c *canvas) slits(s stream, reach, period, depth, dark float32) {
 	period *= s.between(0.3, 1.2)
 	v, long := s.between(-reach, reach), s.between(12, 90)

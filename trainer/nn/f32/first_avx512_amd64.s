@@ -165,7 +165,8 @@ next:
 // Sixteen channels of a row of pooled positions; f is in bytes. For each tap, the pixel of the
 // winning place is selected from the four candidates in the table of firstCandidates.
 //
-//	Z0 gradient   Z1 winner   Z2 pixels   Z10..Z18 sums of the taps   Z19 sum of the bias   Z20 Dead
+//	Z0 gradient   Z1 winner   Z2 pixels   Z10..Z18 sums of the taps   Z19 sum of the bias
+//	Z20 Dead
 #define PICK(at, sum) \
 	VBROADCASTF32X4 at(R8), Z2  \
 	VPERMILPS       Z1, Z2, Z2  \
