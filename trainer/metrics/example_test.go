@@ -1,0 +1,32 @@
+package metrics_test
+
+import (
+	"fmt"
+	"log"
+
+	"tirewatch/trainer/metrics"
+)
+
+// Four tires, two of them cracked: one crack is missed at the threshold 0.5.
+func ExampleNew() {
+	scores := []float64{0.9, 0.3, 0.2, 0.1} // probabilities of a crack
+	labels := []bool{true, true, false, false}
+	r, err := metrics.New(scores, labels, 0.5)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("recall %.2f, escape rate %.2f, false reject rate %.2f\n", r.Crack.Recall, r.EscapeRate, r.FalseRejectRate)
+	// Output: recall 0.50, escape rate 0.50, false reject rate 0.00
+}
+
+// A threshold that misses no crack on these images, with as few false rejects as possible.
+func ExampleChoose() {
+	scores := []float64{0.9, 0.4, 0.3, 0.1}
+	labels := []bool{true, true, false, false}
+	c, err := metrics.Choose(scores, labels, metrics.Budget{Side: metrics.Escape, Limit: 0})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("threshold %.2f, %d of %d cracks missed, proven %v\n", c.Threshold, c.Escape.Count, c.Escape.Of, c.Proven)
+	// Output: threshold 0.35, 0 of 2 cracks missed, proven false
+}
