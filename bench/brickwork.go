@@ -32,7 +32,8 @@ type outcome struct {
 }
 
 func (o outcome) String() string {
-	return fmt.Sprintf("accuracy %.4f  precision %.4f  recall %.4f  of %d images  %.1f s", o.accuracy, o.precision, o.recall, o.images, o.took.Seconds())
+	return fmt.Sprintf("accuracy %.4f  precision %.4f  recall %.4f  of %d images  %.1f s",
+		o.accuracy, o.precision, o.recall, o.images, o.took.Seconds())
 }
 
 // technician trains and evaluates with the shipped program, on folders as a technician has them.
@@ -56,7 +57,8 @@ func (t *technician) train(name string, training, testing []dataset.Item) (o out
 		return o, err
 	}
 	began := time.Now()
-	if _, err := t.run(name, append([]string{"train", set, "--out", run, "--epochs", strconv.Itoa(trainingEpochs)}, t.flags...)...); err != nil {
+	train := []string{"train", set, "--out", run, "--epochs", strconv.Itoa(trainingEpochs)}
+	if _, err := t.run(name, append(train, t.flags...)...); err != nil {
 		return o, err
 	}
 	printed, err := t.run(name, "evaluate", filepath.Join(run, "best.ckpt"), set, "--json")

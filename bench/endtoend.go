@@ -98,9 +98,11 @@ func tellEndToEnd(w io.Writer, courses []course, bare, steps []time.Duration) {
 	fmt.Fprintf(w, "bare loop, only steps: %s images/s; with the validation images: %s images/s\n",
 		rate(func(i int) time.Duration { return steps[i] }), rate(func(i int) time.Duration { return bare[i] }))
 	fmt.Fprintf(w, "tirewatch train, epochs only: %s images/s, %s %% of the bare loop with validation\n",
-		rate(func(i int) time.Duration { return courses[i].epochs }), share(func(i int) time.Duration { return courses[i].epochs }))
+		rate(func(i int) time.Duration { return courses[i].epochs }),
+		share(func(i int) time.Duration { return courses[i].epochs }))
 	fmt.Fprintf(w, "start: %s s, report at the end: %s s\n",
-		spread(func(i int) float64 { return courses[i].start.Seconds() }, "%.2f"), spread(func(i int) float64 { return courses[i].end.Seconds() }, "%.2f"))
+		spread(func(i int) float64 { return courses[i].start.Seconds() }, "%.2f"),
+		spread(func(i int) float64 { return courses[i].end.Seconds() }, "%.2f"))
 	fmt.Fprintf(w, "with the start: %s %% over these %d epochs; %s %% over the default of %d epochs, computed from the same times\n",
 		share(func(i int) time.Duration { return courses[i].start + courses[i].epochs }), endEpochs,
 		share(func(i int) time.Duration { return courses[i].start*endEpochs/usualEpochs + courses[i].epochs }), usualEpochs)
@@ -119,7 +121,8 @@ func loadSamples(photos string) (s sampleSet, err error) {
 		return s, err
 	}
 	if len(loaded) != endImages {
-		return s, fmt.Errorf("%s holds %d photographs, want %d; remove the folder to draw them again", photos, len(loaded), endImages)
+		return s, fmt.Errorf("%s holds %d photographs, want %d; remove the folder to draw them again",
+			photos, len(loaded), endImages)
 	}
 	for _, i := range rand.New(rand.NewPCG(seed, 3)).Perm(len(loaded)) {
 		pix, err := loaded[i].Pix.Load(nil)

@@ -168,7 +168,8 @@ func TestFloatEqualsONNXRuntime(t *testing.T) {
 		if high-low < 0.5 {
 			t.Errorf("%s: probabilities of %g to %g test too little", name, low, high)
 		}
-		t.Logf("%s: %d images, probabilities %.3f to %.3f, largest difference %.1e", name, len(drawn()), low, high, furthest)
+		t.Logf("%s: %d images, probabilities %.3f to %.3f, largest difference %.1e",
+			name, len(drawn()), low, high, furthest)
 	}
 }
 

@@ -48,7 +48,8 @@ func loops(w io.Writer, binary string) error {
 		}
 		for _, l := range innermost(code) {
 			macs := l.macs()
-			fmt.Fprintf(t, "%s+%d\t%d\t%d", strings.TrimSuffix(strings.TrimPrefix(s, kernelPackage), ".abi0"), l.offset, len(l.body), macs)
+			fmt.Fprintf(t, "%s+%d\t%d\t%d",
+				strings.TrimSuffix(strings.TrimPrefix(s, kernelPackage), ".abi0"), l.offset, len(l.body), macs)
 			for _, m := range models {
 				cycles, limit, err := l.simulate(m.cpu)
 				switch {
@@ -137,7 +138,9 @@ func innermost(code []instruction) []loop {
 		if begin < 0 {
 			continue
 		}
-		inner := slices.ContainsFunc(code[begin:end], func(c instruction) bool { return c.target >= i.target && c.target != 0 && c.target <= c.at })
+		inner := slices.ContainsFunc(code[begin:end], func(c instruction) bool {
+			return c.target >= i.target && c.target != 0 && c.target <= c.at
+		})
 		if !inner {
 			found = append(found, loop{i.target - code[0].at, code[begin : end+1]})
 		}

@@ -89,7 +89,8 @@ func compareLosses(t *testing.T, l *bareLoop, dir string, tolerance float64) {
 		}
 		apart := math.Abs(ours[i]-want) / want
 		worst = max(worst, apart)
-		t.Logf("epoch %d, step %d: %.9f, PyTorch %.9f, relative difference %.1e", i/steps+1, i%steps+1, ours[i], want, apart)
+		t.Logf("epoch %d, step %d: %.9f, PyTorch %.9f, relative difference %.1e",
+			i/steps+1, i%steps+1, ours[i], want, apart)
 		ourSum, theirSum = ourSum+ours[i], theirSum+want
 		if (i+1)%steps == 0 {
 			t.Logf("epoch %d: mean loss %.9f, PyTorch %.9f, relative difference %.1e",

@@ -81,7 +81,8 @@ func TestQDQInFloat32(t *testing.T) {
 			low, high = min(low, float64(want)), max(high, float64(want))
 		}
 		part := furthest / (high - low)
-		t.Logf("%s: %d of %d sums are equal, the others differ by up to %.2f %% of their range", name, same, len(all), 100*part)
+		t.Logf("%s: %d of %d sums are equal, the others differ by up to %.2f %% of their range",
+			name, same, len(all), 100*part)
 		if same < len(all)*3/4 || part > 0.02 {
 			t.Errorf("%s: rounding alone cannot explain this", name)
 		}

@@ -16,7 +16,8 @@ const python = "/usr/bin/python3"
 // memoryKept makes glibc keep freed memory, in huge pages. By default it returns large arrays to
 // the system. PyTorch allocates them again in every step and spends its time in page faults.
 var memoryKept = []string{
-	"MALLOC_MMAP_MAX_=0", "MALLOC_TRIM_THRESHOLD_=30000000000", "MALLOC_TOP_PAD_=1000000000", "GLIBC_TUNABLES=glibc.malloc.hugetlb=1",
+	"MALLOC_MMAP_MAX_=0", "MALLOC_TRIM_THRESHOLD_=30000000000", "MALLOC_TOP_PAD_=1000000000",
+	"GLIBC_TUNABLES=glibc.malloc.hugetlb=1",
 }
 
 // torchProgram returns a command for a script of the folder torch.
@@ -59,7 +60,8 @@ func rival(w io.Writer, ours outcome, scripts, dir, out string) error {
 		return err
 	}
 	fmt.Fprintf(w, "PyTorch, memory kept: %v\n", theirs)
-	fmt.Fprintf(w, "tirewatch: time ratio %.3f, accuracy difference %+.4f\n", ours.took.Seconds()/theirs.took.Seconds(), ours.accuracy-theirs.accuracy)
+	fmt.Fprintf(w, "tirewatch: time ratio %.3f, accuracy difference %+.4f\n",
+		ours.took.Seconds()/theirs.took.Seconds(), ours.accuracy-theirs.accuracy)
 	brief, err := train(nil, defaultEpochs)
 	if err != nil {
 		return err

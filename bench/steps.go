@@ -87,7 +87,8 @@ func readSamples(dir string) (s sampleSet, err error) {
 	}
 	size := graph.Thesis().Input.Size()
 	if len(labels) == 0 || len(pix) != len(labels)*size {
-		return s, fmt.Errorf("%s: %d bytes of images and %d labels, want %d bytes per label", dir, len(pix), len(labels), size)
+		return s, fmt.Errorf("%s: %d bytes of images and %d labels, want %d bytes per label",
+			dir, len(pix), len(labels), size)
 	}
 	s.pix = slices.Collect(slices.Chunk(pix, size))
 	for _, l := range labels {

@@ -87,7 +87,8 @@ func sameLosses(all []*contender) error {
 	for _, c := range all {
 		for _, t := range c.rounds {
 			if !(math.Abs(t.result-want) <= sameLoss*want) {
-				return fmt.Errorf("%s has the loss %g after a step, tirewatch %g: not the same training", c.name, t.result, want)
+				return fmt.Errorf("%s has the loss %g after a step, tirewatch %g: not the same training",
+					c.name, t.result, want)
 			}
 		}
 	}

@@ -214,7 +214,8 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	defer run.Close()
 	t.Logf("%d kills on the way to %d epochs", kills, last.Epoch)
 	if last.Epoch != want.Epoch || last.BestEpoch != want.BestEpoch || best.Epoch != want.BestEpoch {
-		t.Errorf("%d epochs, best %d (file %d); uninterrupted %d, best %d", last.Epoch, last.BestEpoch, best.Epoch, want.Epoch, want.BestEpoch)
+		t.Errorf("%d epochs, best %d (file %d); uninterrupted %d, best %d",
+			last.Epoch, last.BestEpoch, best.Epoch, want.Epoch, want.BestEpoch)
 	}
 	if !reflect.DeepEqual(last.Params, want.Params) || !reflect.DeepEqual(last.Optimizer, want.Optimizer) {
 		t.Error("the killed training ended with other weights")

@@ -26,8 +26,10 @@ const (
 // training with cfg. Cracked and sound tires alternate.
 func AugmentationSheet(cfg checkpoint.Config, spec preprocess.Spec, train []Sample) (*image.Gray, error) {
 	rows := sheetImages(train)
-	cell := image.Pt(sheetCell*spec.Width/max(spec.Width, spec.Height), sheetCell*spec.Height/max(spec.Width, spec.Height))
-	sheet := image.NewGray(image.Rect(0, 0, (sheetVersions+1)*(cell.X+sheetGap)+2*sheetGap, len(rows)*(cell.Y+sheetGap)+sheetGap))
+	long := max(spec.Width, spec.Height)
+	cell := image.Pt(sheetCell*spec.Width/long, sheetCell*spec.Height/long)
+	width, height := (sheetVersions+1)*(cell.X+sheetGap)+2*sheetGap, len(rows)*(cell.Y+sheetGap)+sheetGap
+	sheet := image.NewGray(image.Rect(0, 0, width, height))
 	draw.Draw(sheet, sheet.Rect, image.NewUniform(color.White), image.Point{}, draw.Src)
 	pixels := make([]float32, spec.Size())
 	for row, i := range rows {
@@ -81,7 +83,8 @@ func shrink(dst *image.Gray, pixels []float32, w, h int) {
 					sum += v
 				}
 			}
-			dst.SetGray(dst.Rect.Min.X+x, dst.Rect.Min.Y+y, color.Gray{Y: uint8(255*sum/float32((y1-y0)*(x1-x0)) + 0.5)})
+			grey := uint8(255*sum/float32((y1-y0)*(x1-x0)) + 0.5)
+			dst.SetGray(dst.Rect.Min.X+x, dst.Rect.Min.Y+y, color.Gray{Y: grey})
 		}
 	}
 }

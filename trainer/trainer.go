@@ -134,7 +134,8 @@ func checkSamples(spec preprocess.Spec, train, val []Sample) error {
 			}
 		}
 		if cracks == 0 || cracks == len(p.samples) {
-			return fmt.Errorf("%w: the %s part has %d cracked and %d sound tires, but needs both", ErrTooFew, p.name, cracks, len(p.samples)-cracks)
+			return fmt.Errorf("%w: the %s part has %d cracked and %d sound tires, but needs both",
+				ErrTooFew, p.name, cracks, len(p.samples)-cracks)
 		}
 	}
 	return nil
@@ -156,7 +157,8 @@ type DivergedError struct {
 }
 
 func (e *DivergedError) Error() string {
-	return fmt.Sprintf("training diverged in epoch %d at learning rate %g: the loss exploded or a weight became NaN", e.Epoch, e.Rate)
+	return fmt.Sprintf("training diverged in epoch %d at learning rate %g: the loss exploded or a weight became NaN",
+		e.Epoch, e.Rate)
 }
 
 // Observer receives the progress of a training. Batch and Epoch are called on the goroutine of Run.
@@ -239,7 +241,8 @@ func (t *Trainer) epoch(ctx context.Context, o Observer) error {
 	n := float64(images)
 	e := checkpoint.Epoch{
 		Epoch: number, Rate: t.stepper.Adam.Rate, TrainLoss: p.Loss / n, TrainAccuracy: float64(p.Right) / n,
-		ValLoss: valLoss / float64(len(t.val)), ValAccuracy: float64(valRight) / float64(len(t.val)), Seconds: time.Since(began).Seconds(),
+		ValLoss: valLoss / float64(len(t.val)), ValAccuracy: float64(valRight) / float64(len(t.val)),
+		Seconds: time.Since(began).Seconds(),
 	}
 	better := t.state.BestEpoch == 0 || betterThan(e, t.state.History[t.state.BestEpoch-1])
 	t.state.Epoch, t.state.Partial = number, checkpoint.Partial{}
@@ -324,7 +327,9 @@ func copyParams(ps []nn.Param) []nn.Param {
 // many were classified correctly, with dropout and augmentation. On error the weights are
 // unchanged.
 func (t *Trainer) batch(images []drawn) (loss float64, right int, err error) {
-	return t.stepper.Step(len(images), func(core, i int, x []float32) (Example, error) { return t.example(core, x, images[i]) })
+	return t.stepper.Step(len(images), func(core, i int, x []float32) (Example, error) {
+		return t.example(core, x, images[i])
+	})
 }
 
 // example augments one image into x.

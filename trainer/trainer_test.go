@@ -323,7 +323,8 @@ func TestFailedSaveEndsTraining(t *testing.T) {
 		cancel()
 		// 3 when the error arrived late
 		if !errors.Is(err, broken) || saves != 2 || ended > 3 {
-			t.Errorf("%s: error %v after %d saves and %d epochs, want the disk's after 2 and 2", name, err, saves, ended)
+			t.Errorf("%s: error %v after %d saves and %d epochs, want the disk's after 2 and 2",
+				name, err, saves, ended)
 		}
 	}
 }

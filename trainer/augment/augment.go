@@ -77,7 +77,8 @@ func (r Ranges) Validate() error {
 		}
 	}
 	if !(r.BrightnessLow >= 0 && r.BrightnessLow <= r.BrightnessHigh && r.BrightnessHigh <= 10) {
-		return fmt.Errorf("augmentation: brightness %g to %g, want 0 to 10, and low not above high", r.BrightnessLow, r.BrightnessHigh)
+		return fmt.Errorf("augmentation: brightness %g to %g, want 0 to 10, and low not above high",
+			r.BrightnessLow, r.BrightnessHigh)
 	}
 	return nil
 }

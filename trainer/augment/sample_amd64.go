@@ -82,8 +82,10 @@ func (t Transform) fast(dst []float32, outW, outH int, pix []byte, dx, dy int, s
 	}
 	into := pairsPool.Get().(*[]byte)
 	defer pairsPool.Put(into)
-	s := sampling{pairs: &t.pairs(into, pix)[0], dx: int32(dx), dy: int32(dy), maxX: int32(t.w-1) * fixed, maxY: int32(t.h-1) * fixed,
-		rowWord: 1 | int32(t.w)<<16}
+	s := sampling{
+		pairs: &t.pairs(into, pix)[0], dx: int32(dx), dy: int32(dy),
+		maxX: int32(t.w-1) * fixed, maxY: int32(t.h-1) * fixed, rowWord: 1 | int32(t.w)<<16,
+	}
 	for i := range s.lanes {
 		s.scale[i], s.lanes[i] = scale, int32(i)
 	}

@@ -36,7 +36,10 @@ type Static struct {
 
 // ThesisStatic returns the operations and ranges of the thesis.
 func ThesisStatic() Static {
-	return Static{HorizontalFlip: true, VerticalFlip: true, Turns: true, Rotation: 45, ShearX: 5, ShearY: 5, Brightness: 0.2}
+	return Static{
+		HorizontalFlip: true, VerticalFlip: true, Turns: true,
+		Rotation: 45, ShearX: 5, ShearY: 5, Brightness: 0.2,
+	}
 }
 
 // ErrNoOperation marks a Static that would write unchanged copies.
@@ -48,7 +51,8 @@ func (s Static) Validate() error {
 		name     string
 		v, limit float64
 	}{
-		{"rotation", s.Rotation, 180}, {"horizontal shear", s.ShearX, 45}, {"vertical shear", s.ShearY, 44}, {"brightness", s.Brightness, 0.9},
+		{"rotation", s.Rotation, 180}, {"horizontal shear", s.ShearX, 45},
+		{"vertical shear", s.ShearY, 44}, {"brightness", s.Brightness, 0.9},
 	} {
 		if !(v.v >= 0 && v.v <= v.limit) {
 			return fmt.Errorf("augmentation: %s %g, want 0 to %g", v.name, v.v, v.limit)

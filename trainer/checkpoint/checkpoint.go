@@ -143,9 +143,11 @@ func (c *Config) ImagesPerEpoch(n int) int {
 func (c *Config) Validate() error {
 	switch {
 	case c.Epochs < 1 || c.Batch < 1 || !(c.Rate > 0) || math.IsInf(c.Rate, 0):
-		return fmt.Errorf("training: %d epochs, batches of %d, learning rate %g: all must be positive", c.Epochs, c.Batch, c.Rate)
+		return fmt.Errorf("training: %d epochs, batches of %d, learning rate %g: all must be positive",
+			c.Epochs, c.Batch, c.Rate)
 	case c.StepsPerEpoch < 0 || c.Patience < 0:
-		return fmt.Errorf("training: %d steps per epoch, patience of %d epochs: neither can be negative", c.StepsPerEpoch, c.Patience)
+		return fmt.Errorf("training: %d steps per epoch, patience of %d epochs: neither can be negative",
+			c.StepsPerEpoch, c.Patience)
 	case c.Schedule != "" && !slices.Contains(Schedules, c.Schedule):
 		return fmt.Errorf("training: unknown learning rate schedule %q, want one of %v", c.Schedule, Schedules)
 	case !(c.MinRate >= 0 && c.MinRate <= c.Rate):
@@ -252,7 +254,8 @@ func Decode(data []byte) (*Checkpoint, error) {
 		return nil, err
 	}
 	if in := c.Graph.Input; in != (graph.Shape{H: c.Spec.Height, W: c.Spec.Width, C: 1}) {
-		return nil, fmt.Errorf("%w: the network takes %v, the preprocessing makes %d x %d", ErrDamaged, in, c.Spec.Height, c.Spec.Width)
+		return nil, fmt.Errorf("%w: the network takes %v, the preprocessing makes %d x %d",
+			ErrDamaged, in, c.Spec.Height, c.Spec.Width)
 	}
 	if _, err := nn.FromParams(&c.Graph, c.Params); err != nil {
 		return nil, err

@@ -64,7 +64,8 @@ func Draw(tiles []Tile) (*image.RGBA, error) {
 		outer := image.Rectangle{at, at.Add(image.Pt(side+2*frame, side+2*frame))}
 		draw.Draw(sheet, outer, image.NewUniform(t.Colour), image.Point{}, draw.Src)
 		draw.Draw(sheet, outer.Inset(frame), image.NewUniform(color.Gray{Y: 64}), image.Point{}, draw.Src)
-		xdraw.ApproxBiLinear.Scale(sheet, fit(outer.Inset(frame), t.Image.Bounds()), t.Image, t.Image.Bounds(), draw.Src, nil)
+		inner := fit(outer.Inset(frame), t.Image.Bounds())
+		xdraw.ApproxBiLinear.Scale(sheet, inner, t.Image, t.Image.Bounds(), draw.Src, nil)
 		pen := font.Drawer{Dst: sheet, Src: image.Black, Face: basicfont.Face7x13}
 		for k, text := range t.Lines {
 			pen.Dot = fixed.P(at.X, outer.Max.Y+(k+1)*line-2)

@@ -101,8 +101,11 @@ func Check(ctx context.Context, s *Set, progress func(done, total int)) (*Audit,
 	}
 
 	// Empty lists are [] in JSON, not null.
-	a := &Audit{Dir: s.Dir, Parts: []PartAudit{}, Damaged: []Damage{}, Other: []string{}, Sizes: []Tally{}, Formats: []Tally{},
-		Copies: []Twin{}, Near: []Twin{}, Shortcuts: []Shortcut{}, Warnings: []string{}}
+	a := &Audit{
+		Dir: s.Dir, Parts: []PartAudit{}, Damaged: []Damage{}, Other: []string{},
+		Sizes: []Tally{}, Formats: []Tally{}, Copies: []Twin{}, Near: []Twin{},
+		Shortcuts: []Shortcut{}, Warnings: []string{},
+	}
 	for _, p := range s.Other {
 		a.Other = append(a.Other, s.Rel(p))
 	}
@@ -296,7 +299,8 @@ func (a *Audit) judgeContent(total int) {
 			a.warn("only %d training images in the smaller class: expect poor results", few)
 		}
 		if many > maxRatio*few {
-			a.warn("the classes are imbalanced, %d normal to %d crack: judge by recall, not by accuracy", p.Normal, p.Crack)
+			a.warn("the classes are imbalanced, %d normal to %d crack: judge by recall, not by accuracy",
+				p.Normal, p.Crack)
 		}
 	}
 	if float64(a.LargestOf) > largeGroup*float64(total) && a.LargestOf > maxGroup(total) {

@@ -49,7 +49,8 @@ type Enlarged struct {
 // only read. dst must be missing or an empty folder outside the set. After an error it is
 // unchanged. Errors: ErrTestPart when the set is itself the testing or validation side of another,
 // ErrNotEmpty, those of ctx, of variant and of the file system.
-func (s *Set) Enlarge(ctx context.Context, dst string, copies int, variant Variant, progress func(done, total int)) (*Enlarged, error) {
+func (s *Set) Enlarge(ctx context.Context, dst string, copies int, variant Variant,
+	progress func(done, total int)) (*Enlarged, error) {
 	if err := refuseTestPart(s.Dir); err != nil {
 		return nil, err
 	}
@@ -83,7 +84,8 @@ func (s *Set) Enlarge(ctx context.Context, dst string, copies int, variant Varia
 }
 
 // enlarge writes the training side to dir.
-func (s *Set) enlarge(ctx context.Context, dir string, copies int, variant Variant, e *Enlarged, progress func(done, total int)) error {
+func (s *Set) enlarge(ctx context.Context, dir string, copies int, variant Variant, e *Enlarged,
+	progress func(done, total int)) error {
 	if err := makeClassFolders(dir); err != nil {
 		return err
 	}

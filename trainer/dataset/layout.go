@@ -28,8 +28,8 @@ var (
 const accepted = `accepted layouts:
   DIR/crack and DIR/normal
   DIR/training/{crack,normal} and optionally DIR/testing/{crack,normal} and DIR/validation/{crack,normal}
-other accepted names: train, test, val, training_data, testing_data; cracked, cracks, defective, defect, bad; good, sound, ok;
-upper and lower case are the same`
+other accepted names: train, test, val, training_data, testing_data;
+  cracked, cracks, defective, defect, bad; good, sound, ok; in upper or lower case`
 
 // Open finds the images of a data set. It reads only folders; Check, Set.Read and Set.Load report
 // damaged files.
@@ -128,7 +128,8 @@ func byMeaning[K comparable](dir string, folders []string, names map[K][]string)
 				continue
 			}
 			if other := found[meaning]; other != "" {
-				return nil, fmt.Errorf("%s: %w: the folders %s and %s mean the same; merge them", dir, ErrLayout, filepath.Base(other), f)
+				return nil, fmt.Errorf("%s: %w: the folders %s and %s mean the same; merge them",
+					dir, ErrLayout, filepath.Base(other), f)
 			}
 			found[meaning] = filepath.Join(dir, f)
 		}

@@ -40,7 +40,8 @@ var ErrChanged = errors.New("the file changed while the data set was read; " +
 // Read reads the training and validation images for spec into store, each file once and in
 // parallel. progress may be nil; its calls do not overlap. Errors: ErrChanged, that of ctx, that of
 // an invalid spec, and those of the store.
-func (s *Set) Read(ctx context.Context, spec preprocess.Spec, store *pixels.Store, progress func(done, total int)) (*Reading, error) {
+func (s *Set) Read(ctx context.Context, spec preprocess.Spec, store *pixels.Store,
+	progress func(done, total int)) (*Reading, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
 	}
@@ -73,7 +74,8 @@ func (s *Set) Read(ctx context.Context, spec preprocess.Spec, store *pixels.Stor
 // side, and both classes keep their proportion. The same seed gives the same images. A set with a
 // validation folder keeps it unchanged. progress reports the search for near-duplicates and may be
 // nil. Errors: ErrTooFew when a class cannot be on both sides, and that of ctx.
-func (r *Reading) Validation(ctx context.Context, seed uint64, share float64, progress func(done, total int)) (train, val []Image, err error) {
+func (r *Reading) Validation(ctx context.Context, seed uint64, share float64,
+	progress func(done, total int)) (train, val []Image, err error) {
 	if len(r.set.Val) > 0 {
 		return images(r.train), images(r.val), nil
 	}
@@ -112,7 +114,8 @@ func images(photos []photo) []Image {
 //
 // Errors: ErrChanged, also when a file differs from an earlier Fingerprint; that of ctx, that of an
 // invalid spec, and those of the store.
-func (s *Set) Load(ctx context.Context, items []Item, spec preprocess.Spec, store *pixels.Store, progress func(done, total int)) (loaded []Image, bad []error, err error) {
+func (s *Set) Load(ctx context.Context, items []Item, spec preprocess.Spec, store *pixels.Store,
+	progress func(done, total int)) (loaded []Image, bad []error, err error) {
 	if err := spec.Validate(); err != nil {
 		return nil, nil, err
 	}
@@ -148,7 +151,8 @@ type photo struct {
 // survey reads all images, in parallel and in order. It passes each readable one to see, which adds
 // the needed data to the photo. Errors of damaged files are stored in their photos. Errors of see,
 // of a file that changes, and the end of ctx end the survey.
-func survey(ctx context.Context, items []Item, see func(p *photo, f *frame.Frame) error, progress func(done, total int)) ([]photo, error) {
+func survey(ctx context.Context, items []Item, see func(p *photo, f *frame.Frame) error,
+	progress func(done, total int)) ([]photo, error) {
 	photos := make([]photo, len(items))
 	err := parallel(ctx, len(items), progress, func(i int) error {
 		p := &photos[i]

@@ -37,12 +37,18 @@ func shortcuts(photos []photo) []Shortcut {
 		return nil
 	}
 	s := []Shortcut{
-		bestThreshold(readable, total, "resolution", "megapixels", func(p photo) float64 { return float64(p.width*p.height) / 1e6 }),
-		bestThreshold(readable, total, "aspect ratio", "width / height", func(p photo) float64 { return float64(p.width) / float64(p.height) }),
-		bestThreshold(readable, total, "brightness", "mean grey value", func(p photo) float64 { return p.light }),
-		bestThreshold(readable, total, "compression", "bytes per pixel", func(p photo) float64 { return float64(p.size) / float64(p.width*p.height) }),
-		bestCategory(readable, total, "file format", func(p photo) string { return format(p.item.Path) }),
-		bestCategory(readable, total, "image size", func(p photo) string { return fmt.Sprintf("%d x %d", p.width, p.height) }),
+		bestThreshold(readable, total, "resolution", "megapixels",
+			func(p photo) float64 { return float64(p.width*p.height) / 1e6 }),
+		bestThreshold(readable, total, "aspect ratio", "width / height",
+			func(p photo) float64 { return float64(p.width) / float64(p.height) }),
+		bestThreshold(readable, total, "brightness", "mean grey value",
+			func(p photo) float64 { return p.light }),
+		bestThreshold(readable, total, "compression", "bytes per pixel",
+			func(p photo) float64 { return float64(p.size) / float64(p.width*p.height) }),
+		bestCategory(readable, total, "file format",
+			func(p photo) string { return format(p.item.Path) }),
+		bestCategory(readable, total, "image size",
+			func(p photo) string { return fmt.Sprintf("%d x %d", p.width, p.height) }),
 	}
 	for i := range s {
 		s[i].Warn = s[i].Accuracy >= shortcutAccuracy && min(total[Normal], total[Crack]) >= shortcutImages

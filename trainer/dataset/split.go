@@ -25,7 +25,8 @@ type Division struct {
 
 // Divide reads the images and holds back a share of each class, 0 < share < 1. progress reports the
 // reading and may be nil.
-func Divide(ctx context.Context, items []Item, seed uint64, share float64, progress func(done, total int)) (*Division, error) {
+func Divide(ctx context.Context, items []Item, seed uint64, share float64,
+	progress func(done, total int)) (*Division, error) {
 	photos, err := survey(ctx, items, examine, progress)
 	if err != nil {
 		return nil, err
@@ -35,7 +36,8 @@ func Divide(ctx context.Context, items []Item, seed uint64, share float64, progr
 
 // divide is Divide for images that are already read. progress reports the search for
 // near-duplicates and may be nil.
-func divide(ctx context.Context, photos []photo, seed uint64, share float64, progress func(done, total int)) (*Division, error) {
+func divide(ctx context.Context, photos []photo, seed uint64, share float64,
+	progress func(done, total int)) (*Division, error) {
 	if !(share > 0 && share < 1) {
 		return nil, fmt.Errorf("split: share %v is not between 0 and 1", share)
 	}

@@ -32,11 +32,13 @@ func (a *Audit) Text() string {
 	section(&b, "pairs of near-duplicates", gravest(a.Near), Twin.text)
 	if a.Groups > 0 {
 		line("")
-		line("%d groups of near-duplicates, the largest with %d images; a split keeps each group on one side", a.Groups, a.LargestOf)
+		line("%d groups of near-duplicates, the largest with %d images; a split keeps each group on one side",
+			a.Groups, a.LargestOf)
 	}
 	if a.Runs > 0 {
 		line("")
-		line("%d station runs (tires within %.0f minutes of each other); a split keeps each run on one side", a.Runs, runLength.Minutes())
+		line("%d station runs (tires within %.0f minutes of each other); a split keeps each run on one side",
+			a.Runs, runLength.Minutes())
 	}
 	if a.Tires > 0 {
 		line("")

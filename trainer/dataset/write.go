@@ -31,7 +31,8 @@ type SplitOptions struct {
 // error dst is unchanged. Files that cannot be read are left out and named in the result. Variants
 // made by Enlarge are left out of testing. Errors: ErrNotEmpty, ErrTooFew, those of ctx and of the
 // file system.
-func (s *Set) Split(ctx context.Context, dst string, o SplitOptions, progress func(done, total int)) (*Division, error) {
+func (s *Set) Split(ctx context.Context, dst string, o SplitOptions,
+	progress func(done, total int)) (*Division, error) {
 	if err := checkTarget(s.Dir, dst); err != nil {
 		return nil, err
 	}

@@ -102,7 +102,8 @@ func Choose(scores []float64, labels []bool, b Budget) (*Choice, error) {
 	}
 	sound := len(labels) - cracks
 	if cracks == 0 || sound == 0 {
-		return nil, &BudgetError{b, fmt.Sprintf("the images show %d cracks and %d sound tires, but both are needed", cracks, sound)}
+		return nil, &BudgetError{b,
+			fmt.Sprintf("the images show %d cracks and %d sound tires, but both are needed", cracks, sound)}
 	}
 	t, m, ok := bestCut(scores, labels, b)
 	switch {
@@ -119,7 +120,10 @@ func Choose(scores []float64, labels []bool, b Budget) (*Choice, error) {
 // NewChoice describes a threshold that was chosen for the budget. m holds the outcomes with that
 // threshold.
 func NewChoice(b Budget, threshold float64, m Matrix) *Choice {
-	c := &Choice{Budget: b, Threshold: threshold, Escape: NewRate(m.FN, m.FN+m.TP), FalseReject: NewRate(m.FP, m.FP+m.TN)}
+	c := &Choice{
+		Budget: b, Threshold: threshold,
+		Escape: NewRate(m.FN, m.FN+m.TP), FalseReject: NewRate(m.FP, m.FP+m.TN),
+	}
 	c.Proven = c.limited().High <= b.Limit
 	if b.Limit > 0 {
 		// 0 of n has the upper bound z²/(n+z²).
@@ -165,7 +169,8 @@ func bestCut(scores []float64, labels []bool, b Budget) (threshold float64, m Ma
 			spent, of, price, best = cut.FP, cut.FP+cut.TN, cut.FN, m.FN
 		}
 		// A threshold is a probability between 0 and 1, both excluded.
-		if possible := t > 0 && t < 1; possible && allowed(spent, of, b.Limit) && (!ok || price < best || b.Side == FalseReject && price == best) {
+		if possible := t > 0 && t < 1; possible && allowed(spent, of, b.Limit) &&
+			(!ok || price < best || b.Side == FalseReject && price == best) {
 			threshold, m, ok = t, cut, true
 		}
 		if i == len(order) {
@@ -222,9 +227,11 @@ func (c *Choice) Claim() string {
 	case c.Proven:
 		return fmt.Sprintf("%d %s prove the budget with 95 %% confidence", r.Of, class)
 	case c.Needed == 0:
-		return fmt.Sprintf("not proven: no number of %s proves 0 %%. On new tires the rate may be up to %.2g %%", class, 100*r.High)
+		return fmt.Sprintf("not proven: no number of %s proves 0 %%. On new tires the rate may be up to %.2g %%",
+			class, 100*r.High)
 	case r.Of < c.Needed:
-		return fmt.Sprintf("not proven: %d %s cannot prove %s. This takes at least %d without a mistake. On new tires the rate may be up to %.2g %%",
+		return fmt.Sprintf("not proven: %d %s cannot prove %s. This takes at least %d without a mistake. "+
+			"On new tires the rate may be up to %.2g %%",
 			r.Of, class, percent(c.Budget.Limit), c.Needed, 100*r.High)
 	}
 	return fmt.Sprintf("not proven: on new tires the rate may be up to %.2g %%", 100*r.High)

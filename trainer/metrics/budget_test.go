@@ -59,7 +59,8 @@ func TestChoose(t *testing.T) {
 			}
 			near(t, "threshold", got.Threshold, c.threshold)
 			if got.Escape.Count != c.missed || got.FalseReject.Count != c.reject {
-				t.Errorf("%d missed and %d rejected, want %d and %d", got.Escape.Count, got.FalseReject.Count, c.missed, c.reject)
+				t.Errorf("%d missed and %d rejected, want %d and %d",
+					got.Escape.Count, got.FalseReject.Count, c.missed, c.reject)
 			}
 			// The counts of Choose are those of its threshold.
 			if m := metrics.Confusion(scores, labels, got.Threshold); m.FN != c.missed || m.FP != c.reject {

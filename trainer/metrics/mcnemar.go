@@ -111,7 +111,8 @@ func Compare(old, new, labels []bool) (*Comparison, error) {
 func (c *Comparison) Sentence() string {
 	a := c.All
 	if a.OnlyOld+a.OnlyNew == 0 {
-		return fmt.Sprintf("The new model is not distinguishable from the old one: both give the same verdict on all %s.", images(a.Total()))
+		return fmt.Sprintf("The new model is not distinguishable from the old one: both give the same verdict on all %s.",
+			images(a.Total()))
 	}
 	than := "than the old one"
 	if c.Outcome == NotDistinguishable {

@@ -76,8 +76,10 @@ func (r *Report) String() string {
 	fmt.Fprintf(&b, "%12s  %9d %9d\n", "is normal", r.Matrix.TN, r.Matrix.FP)
 	fmt.Fprintf(&b, "%12s  %9d %9d\n", "is crack", r.Matrix.FN, r.Matrix.TP)
 
-	fmt.Fprintf(&b, "\nescape rate        %6.2f %%  %d of %d cracks missed\n", 100*r.EscapeRate, r.Matrix.FN, r.Matrix.TP+r.Matrix.FN)
-	fmt.Fprintf(&b, "false reject rate  %6.2f %%  %d of %d sound tires rejected\n", 100*r.FalseRejectRate, r.Matrix.FP, r.Matrix.FP+r.Matrix.TN)
+	fmt.Fprintf(&b, "\nescape rate        %6.2f %%  %d of %d cracks missed\n",
+		100*r.EscapeRate, r.Matrix.FN, r.Matrix.TP+r.Matrix.FN)
+	fmt.Fprintf(&b, "false reject rate  %6.2f %%  %d of %d sound tires rejected\n",
+		100*r.FalseRejectRate, r.Matrix.FP, r.Matrix.FP+r.Matrix.TN)
 	fmt.Fprintf(&b, "ROC AUC            %6.4f\n", r.ROCAUC)
 	fmt.Fprintf(&b, "log loss           %6.4f\n", r.LogLoss)
 	fmt.Fprintf(&b, "threshold          %6.4f\n", r.Threshold)

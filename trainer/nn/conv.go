@@ -69,7 +69,10 @@ func (p *padded) unframe() []float32 {
 
 // windows returns the geometry of one row of positions.
 func windows(s graph.Step, frame graph.Shape) f32.Windows {
-	return f32.Windows{Step: s.Stride * frame.C, Runs: s.Kernel, RunLen: s.Kernel * frame.C, RunStride: frame.W * frame.C}
+	return f32.Windows{
+		Step: s.Stride * frame.C, Runs: s.Kernel,
+		RunLen: s.Kernel * frame.C, RunStride: frame.W * frame.C,
+	}
 }
 
 // conv is a convolution without a fused pool: any kernel, stride, padding and activation.
@@ -307,7 +310,8 @@ func (c *convPool) beginFirst() {
 func (c *convPool) firstRows(dy []float32, y int) {
 	row := c.pooled.W * c.Filters
 	for ; len(dy) > 0; dy, y = dy[row:], y+1 {
-		f32.FirstBackward(c.taps, dy[:row], c.winner[y*row:][:row], c.x[4*y*c.v.RunStride:], c.v.RunStride, c.pooled.W, c.Filters, c.pixels)
+		f32.FirstBackward(c.taps, dy[:row], c.winner[y*row:][:row], c.x[4*y*c.v.RunStride:],
+			c.v.RunStride, c.pooled.W, c.Filters, c.pixels)
 	}
 }
 

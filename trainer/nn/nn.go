@@ -103,7 +103,8 @@ func FromParams(g *graph.Graph, params []Param) (*Net, error) {
 	for i, want := range n.Params() {
 		p := params[i]
 		if p.Name != want.Name || fmt.Sprint(p.Shape) != fmt.Sprint(want.Shape) || len(p.Data) != len(want.Data) {
-			return nil, fmt.Errorf("%w: tensor %d is %s %v, want %s %v", ErrParams, i, p.Name, p.Shape, want.Name, want.Shape)
+			return nil, fmt.Errorf("%w: tensor %d is %s %v, want %s %v",
+				ErrParams, i, p.Name, p.Shape, want.Name, want.Shape)
 		}
 		for k, v := range p.Data {
 			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {

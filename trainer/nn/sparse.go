@@ -15,7 +15,10 @@ type sparse struct {
 
 // newSparse allocates rows of n windows and f channels.
 func newSparse(n, f int, v f32.Windows) sparse {
-	s := sparse{windows: make([]f32.Sum, n), channels: make([]f32.Sum, f), byWindow: make([]f32.Term, n*f), byChan: make([]f32.Term, n*f), v: v}
+	s := sparse{
+		windows: make([]f32.Sum, n), channels: make([]f32.Sum, f),
+		byWindow: make([]f32.Term, n*f), byChan: make([]f32.Term, n*f), v: v,
+	}
 	for i := range s.windows {
 		s.windows[i].First = int32(i * f)
 	}

@@ -58,7 +58,8 @@ func TestThesisGradients(t *testing.T) {
 		slope, length := (moved(h)-moved(-h))/(2*h), math.Sqrt(square)
 		apart := math.Abs(slope-expected) / length
 		worst /= length
-		t.Logf("%-8s slope %+.9f, differs from the reference by %.1e; float32 gradient by %.1e", p.Name, slope, apart, worst)
+		t.Logf("%-8s slope %+.9f, differs from the reference by %.1e; float32 gradient by %.1e",
+			p.Name, slope, apart, worst)
 		if !(apart <= tolerance) || !(worst <= tolerance) {
 			t.Errorf("%s: want at most %.0e of the gradient's length", p.Name, tolerance)
 		}

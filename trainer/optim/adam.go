@@ -82,7 +82,8 @@ func (a *Adam) Restore(s State) error {
 	}
 	for i := range a.params {
 		if n := len(floats(a.params[i])); len(s.M[i]) != n || len(s.V[i]) != n {
-			return fmt.Errorf("%w: tensor %d has %d values, its moments %d and %d", ErrState, i, n, len(s.M[i]), len(s.V[i]))
+			return fmt.Errorf("%w: tensor %d has %d values, its moments %d and %d",
+				ErrState, i, n, len(s.M[i]), len(s.V[i]))
 		}
 	}
 	a.steps = s.Steps

@@ -86,7 +86,8 @@ type FullError struct {
 }
 
 func (e *FullError) Error() string {
-	return fmt.Sprintf("store preprocessed images in %s: they need %d MB there: %v", e.Dir, (e.Need+999_999)/1_000_000, e.Err)
+	return fmt.Sprintf("store preprocessed images in %s: they need %d MB there: %v",
+		e.Dir, (e.Need+999_999)/1_000_000, e.Err)
 }
 
 func (e *FullError) Unwrap() error { return e.Err }

@@ -24,7 +24,8 @@ func confusion(m metrics.Matrix) ([]byte, error) {
 	centreX := func(column int) vg.Length { return left + vg.Length(column)*(w+gap) + w/2 }
 	centreY := func(row int) vg.Length { return height - top - vg.Length(row)*(h+gap) - h/2 }
 
-	dc.FillText(bold(letters(12, ink)), vg.Point{X: (centreX(0) + centreX(1)) / 2, Y: height - 0.24*vg.Inch}, "the model calls it")
+	above := vg.Point{X: (centreX(0) + centreX(1)) / 2, Y: height - 0.24*vg.Inch}
+	dc.FillText(bold(letters(12, ink)), above, "the model calls it")
 	names := [2]string{"sound", "cracked"}
 	cells := [2][2]int{{m.TN, m.FP}, {m.FN, m.TP}}
 	said := [2][2]string{{"passed, correct", "rejected, but sound"}, {"missed", "found"}}

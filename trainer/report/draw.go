@@ -136,7 +136,10 @@ func marks(p *plot.Plot, name string, c color.Color, radius vg.Length, points pl
 
 // words writes text into the plot, centred at (x, y) in the plot's units and moved by (dx, dy).
 func words(p *plot.Plot, s text.Style, x, y float64, dx, dy vg.Length, txt string) {
-	p.Add(&plotter.Labels{XYs: plotter.XYs{{X: x, Y: y}}, Labels: []string{txt}, TextStyle: []text.Style{s}, Offset: vg.Point{X: dx, Y: dy}})
+	p.Add(&plotter.Labels{
+		XYs: plotter.XYs{{X: x, Y: y}}, Labels: []string{txt},
+		TextStyle: []text.Style{s}, Offset: vg.Point{X: dx, Y: dy},
+	})
 }
 
 // canvas returns an empty white picture.
@@ -165,7 +168,10 @@ func stacked(plots ...*plot.Plot) ([]byte, error) {
 	for i, p := range plots {
 		grid[i] = []*plot.Plot{p}
 	}
-	tiles := draw.Tiles{Rows: len(plots), Cols: 1, PadTop: margin, PadBottom: margin, PadLeft: margin, PadRight: 2 * margin, PadY: 12}
+	tiles := draw.Tiles{
+		Rows: len(plots), Cols: 1,
+		PadTop: margin, PadBottom: margin, PadLeft: margin, PadRight: 2 * margin, PadY: 12,
+	}
 	for i, row := range plot.Align(grid, tiles, dc) {
 		plots[i].Draw(row[0])
 	}

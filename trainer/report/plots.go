@@ -90,7 +90,9 @@ type epochs []checkpoint.Epoch
 
 func (h epochs) loss() *plot.Plot {
 	p := h.panel("loss")
-	h.both(p, func(e checkpoint.Epoch) float64 { return e.TrainLoss }, func(e checkpoint.Epoch) float64 { return e.ValLoss })
+	h.both(p,
+		func(e checkpoint.Epoch) float64 { return e.TrainLoss },
+		func(e checkpoint.Epoch) float64 { return e.ValLoss })
 	p.Y.Min, p.Y.Max = 0, highest(h)
 	p.Legend.Top = true
 	return p
@@ -98,7 +100,9 @@ func (h epochs) loss() *plot.Plot {
 
 func (h epochs) accuracy() *plot.Plot {
 	p := h.panel("accuracy")
-	h.both(p, func(e checkpoint.Epoch) float64 { return e.TrainAccuracy }, func(e checkpoint.Epoch) float64 { return e.ValAccuracy })
+	h.both(p,
+		func(e checkpoint.Epoch) float64 { return e.TrainAccuracy },
+		func(e checkpoint.Epoch) float64 { return e.ValAccuracy })
 	p.Legend = plot.NewLegend()
 	lowest := 1.0
 	for _, e := range h {
@@ -144,7 +148,11 @@ func (h epochs) series(value func(e checkpoint.Epoch) float64) (xy plotter.XYs) 
 // both draws the training and the validation line without changing the range of the x axis.
 func (h epochs) both(p *plot.Plot, train, val func(e checkpoint.Epoch) float64) {
 	first, last := p.X.Min, p.X.Max
-	for _, l := range []*plotter.Line{line(p, "training", blue, h.series(train)), line(p, "validation", orange, h.series(val))} {
+	lines := []*plotter.Line{
+		line(p, "training", blue, h.series(train)),
+		line(p, "validation", orange, h.series(val)),
+	}
+	for _, l := range lines {
 		// with few epochs show the points; a single one makes no line
 		if len(l.XYs) > 0 && len(h) <= 25 {
 			marks(p, "", l.Color, 2, l.XYs)
@@ -184,14 +192,16 @@ func roc(m *metrics.Report, scores []float64, labels []bool) ([]byte, error) {
 	if m.Crack.Support == 0 || m.Normal.Support == 0 {
 		return oneClass("ROC")
 	}
-	p := newPlot(fmt.Sprintf("ROC curve: area %.4f", m.ROCAUC), "false reject rate (sound tires rejected)", "recall (cracks found)")
+	p := newPlot(fmt.Sprintf("ROC curve: area %.4f", m.ROCAUC),
+		"false reject rate (sound tires rejected)", "recall (cracks found)")
 	dashed(p, plotter.XYs{{X: 0, Y: 0}, {X: 1, Y: 1}})
 	points := plotter.XYs{{X: 0, Y: 0}}
 	for _, c := range metrics.Cuts(scores, labels) {
 		points = append(points, plotter.XY{X: c.FalseRejectRate(), Y: c.Crack().Recall})
 	}
 	line(p, "", blue, points)
-	marks(p, fmt.Sprintf("threshold %.3g", m.Threshold), orange, 4, plotter.XYs{{X: m.FalseRejectRate, Y: m.Crack.Recall}})
+	marks(p, fmt.Sprintf("threshold %.3g", m.Threshold), orange, 4,
+		plotter.XYs{{X: m.FalseRejectRate, Y: m.Crack.Recall}})
 	p.Legend.XOffs, p.Legend.YOffs = -8, 6
 	shareAxis(&p.X)
 	shareAxis(&p.Y)
@@ -202,7 +212,8 @@ func precisionRecall(m *metrics.Report, scores []float64, labels []bool) ([]byte
 	if m.Crack.Support == 0 || m.Normal.Support == 0 {
 		return oneClass("Precision and recall")
 	}
-	p := newPlot(fmt.Sprintf("Precision-recall curve: area %.4f", metrics.AveragePrecision(scores, labels)), "recall (cracks found)", "precision (rejected are cracked)")
+	p := newPlot(fmt.Sprintf("Precision-recall curve: area %.4f", metrics.AveragePrecision(scores, labels)),
+		"recall (cracks found)", "precision (rejected are cracked)")
 	guess := float64(m.Crack.Support) / float64(m.Matrix.Total())
 	dashed(p, plotter.XYs{{X: 0, Y: guess}, {X: 1, Y: guess}})
 	var points plotter.XYs
@@ -214,7 +225,8 @@ func precisionRecall(m *metrics.Report, scores []float64, labels []bool) ([]byte
 	}
 	line(p, "", blue, points)
 	if m.Matrix.TP+m.Matrix.FP > 0 { // otherwise there is no precision
-		marks(p, fmt.Sprintf("threshold %.3g", m.Threshold), orange, 4, plotter.XYs{{X: m.Crack.Recall, Y: m.Crack.Precision}})
+		marks(p, fmt.Sprintf("threshold %.3g", m.Threshold), orange, 4,
+			plotter.XYs{{X: m.Crack.Recall, Y: m.Crack.Precision}})
 	}
 	p.Legend.Left, p.Legend.XOffs, p.Legend.YOffs = true, 8, 6
 	shareAxis(&p.X)
@@ -224,7 +236,8 @@ func precisionRecall(m *metrics.Report, scores []float64, labels []bool) ([]byte
 
 func calibration(scores []float64, labels []bool) ([]byte, error) {
 	columns := metrics.Calibration(scores, labels, bins)
-	p := newPlot(fmt.Sprintf("Calibration: off by %s on average", percent(metrics.CalibrationError(columns))), "score", "share that is cracked")
+	p := newPlot(fmt.Sprintf("Calibration: off by %s on average", percent(metrics.CalibrationError(columns))),
+		"score", "share that is cracked")
 	dashed(p, plotter.XYs{{X: 0, Y: 0}, {X: 1, Y: 1}})
 	var dots plotter.XYs
 	for _, b := range columns {
@@ -297,5 +310,6 @@ func bar(p *plot.Plot, c color.Color, k, columns, from, to int) {
 	const gap = 0.1
 	x0, x1 := (float64(k)+gap)/float64(columns), (float64(k)+1-gap)/float64(columns)
 	y0, y1 := float64(from), float64(to)
-	p.Add(&plotter.Polygon{XYs: []plotter.XYs{{{X: x0, Y: y0}, {X: x1, Y: y0}, {X: x1, Y: y1}, {X: x0, Y: y1}}}, Color: c})
+	corners := plotter.XYs{{X: x0, Y: y0}, {X: x1, Y: y0}, {X: x1, Y: y1}, {X: x0, Y: y1}}
+	p.Add(&plotter.Polygon{XYs: []plotter.XYs{corners}, Color: c})
 }

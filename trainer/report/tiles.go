@@ -200,7 +200,8 @@ func (p *page) grids() ([]picture, error) {
 		}
 		return ""
 	}
-	mistakes, err := grid(p.Mistakes, 4, fmt.Sprintf("the worst of %d mistakes on %d images", p.Wrong, len(p.Images)), note(p.Wrong, "no mistakes on these images"))
+	title := fmt.Sprintf("the worst of %d mistakes on %d images", p.Wrong, len(p.Images))
+	mistakes, err := grid(p.Mistakes, 4, title, note(p.Wrong, "no mistakes on these images"))
 	if err != nil {
 		return nil, fmt.Errorf("mistakes.png: %w", err)
 	}
@@ -210,7 +211,8 @@ func (p *page) grids() ([]picture, error) {
 		for _, h := range p.Heats {
 			tiles = append(tiles, h.Plain, h.Heat)
 		}
-		heats, err := grid(tiles, 4, "places that look like a crack (Grad-CAM of "+p.HeatOf+")", note(len(tiles), "no cracks in these images"))
+		heats, err := grid(tiles, 4, "places that look like a crack (Grad-CAM of "+p.HeatOf+")",
+			note(len(tiles), "no cracks in these images"))
 		if err != nil {
 			return nil, fmt.Errorf("gradcam.png: %w", err)
 		}
@@ -243,7 +245,8 @@ func grid(tiles []tile, columns int, title, instead string) ([]byte, error) {
 		from := vg.Point{X: x + (cell-iw)/2, Y: y + (cell-ih)/2}
 		dc.DrawImage(vg.Rectangle{Min: from, Max: vg.Point{X: from.X + iw, Y: from.Y + ih}}, t.small)
 		dc.FillText(letters(8, ink), vg.Point{X: x + cell/2, Y: y - 8}, short(t.Name, 24))
-		dc.FillText(letters(8, middle), vg.Point{X: x + cell/2, Y: y - 18}, fmt.Sprintf("%s, score %.3f", t.Says, t.Score))
+		dc.FillText(letters(8, middle), vg.Point{X: x + cell/2, Y: y - 18},
+			fmt.Sprintf("%s, score %.3f", t.Says, t.Score))
 	}
 	return encode(c, png.BestSpeed)
 }

@@ -51,7 +51,8 @@ func (o ClipOptions) check() error {
 	case o.Width%2 != 0 || o.Height%2 != 0:
 		return fmt.Errorf("synth: clip picture %d x %d: both must be even", o.Width, o.Height)
 	case 10*o.Width < 13*o.Height:
-		return fmt.Errorf("synth: clip picture %d x %d is too narrow: the width must be at least 1.3 times the height", o.Width, o.Height)
+		return fmt.Errorf("synth: clip picture %d x %d is too narrow: the width must be at least 1.3 times the height",
+			o.Width, o.Height)
 	case o.FPS < 1 || o.FPS > 240:
 		return fmt.Errorf("synth: clip of %d frames per second: want 1 to 240", o.FPS)
 	}

@@ -153,7 +153,8 @@ func TestTimetable(t *testing.T) {
 					t.Errorf("tire %d: wrong first or last frame %d, %d", i, p.FirstFrame, p.LastFrame)
 				}
 				if p.FirstFrame > p.CentreFrame || p.CentreFrame > p.LastFrame || p.LastFrame >= table.frames() {
-					t.Errorf("tire %d: frames %d, %d, %d of %d", i, p.FirstFrame, p.CentreFrame, p.LastFrame, table.frames())
+					t.Errorf("tire %d: frames %d, %d, %d of %d",
+						i, p.FirstFrame, p.CentreFrame, p.LastFrame, table.frames())
 				}
 				if off := p.CentreX - o.Width/2; off > table.speed || off < -table.speed {
 					t.Errorf("tire %d passes %d px from the middle", i, off)

@@ -182,7 +182,8 @@ func trainOnDrawings(t *testing.T, seed uint64, spec preprocess.Spec) *nn.Net {
 		t.Fatal(err)
 	}
 	if err := tr.Run(t.Context(), trainer.Observer{Epoch: func(e checkpoint.Epoch, _ bool) {
-		t.Logf("seed %d, epoch %d: loss %.3f, on other drawings %.3f, accuracy %.3f", seed, e.Epoch, e.TrainLoss, e.ValLoss, e.ValAccuracy)
+		t.Logf("seed %d, epoch %d: loss %.3f, on other drawings %.3f, accuracy %.3f",
+			seed, e.Epoch, e.TrainLoss, e.ValLoss, e.ValAccuracy)
 	}}); err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +240,8 @@ func rank(t *testing.T, p *nn.Predictor, photos []photo) [4]float64 {
 		add(2, mean, ph.crack)
 		whole := logit(ph.whole)
 		add(3, whole, ph.crack)
-		t.Logf("%-24s crack %-5v  %2d patches: logit %6.2f (%6.2f to %6.2f), whole %6.2f", ph.name, ph.crack, len(ph.native), mean, low, high, whole)
+		t.Logf("%-24s crack %-5v  %2d patches: logit %6.2f (%6.2f to %6.2f), whole %6.2f",
+			ph.name, ph.crack, len(ph.native), mean, low, high, whole)
 	}
 	var areas [4]float64
 	for k := range areas {

@@ -10,8 +10,12 @@ type ringTire struct {
 
 // drawSide draws a whole tire of radius outer around (x, y), shaded. It does not draw the belt:
 // cover says where the belt is visible, and behind how much light reaches it. crack may be nil.
-func drawSide(c *canvas, x, y, outer float32, light lamp, tire, dirt stream, crack func(*canvas, sites)) (behind []float32, t ringTire) {
-	t = ringTire{outer: outer, rim: outer * tire.between(0.5, 0.64), shadow: tire.between(0.3, 0.65), reach: tire.between(6, 20)}
+func drawSide(c *canvas, x, y, outer float32, light lamp, tire, dirt stream,
+	crack func(*canvas, sites)) (behind []float32, t ringTire) {
+	t = ringTire{
+		outer: outer, rim: outer * tire.between(0.5, 0.64),
+		shadow: tire.between(0.3, 0.65), reach: tire.between(6, 20),
+	}
 	if tire.chance(0.2) {
 		t.wheel = newWheel(tire)
 	}

@@ -54,7 +54,8 @@ func parseTruth(data []byte) (Truth, error) {
 		return Truth{}, err
 	}
 	if t.Width <= 0 || t.Height <= 0 || t.FPS <= 0 || t.Frames <= 0 {
-		return Truth{}, fmt.Errorf("picture %d x %d, %d frames at %d per second: all must be above 0", t.Width, t.Height, t.Frames, t.FPS)
+		return Truth{}, fmt.Errorf("picture %d x %d, %d frames at %d per second: all must be above 0",
+			t.Width, t.Height, t.Frames, t.FPS)
 	}
 	if t.Way != nil && len(t.Way) != t.Frames {
 		return Truth{}, fmt.Errorf("the way of the belt has %d frames, the clip has %d", len(t.Way), t.Frames)
@@ -65,7 +66,8 @@ func parseTruth(data []byte) (Truth, error) {
 			return Truth{}, fmt.Errorf("tire %d has index %d", i, tire.Index)
 		case tire.Label != labelCrack && tire.Label != labelNormal:
 			return Truth{}, fmt.Errorf("tire %d: unknown label %q", i, tire.Label)
-		case tire.FirstFrame < 0 || tire.FirstFrame > tire.CentreFrame || tire.CentreFrame > tire.LastFrame || tire.LastFrame >= t.Frames:
+		case tire.FirstFrame < 0 || tire.FirstFrame > tire.CentreFrame ||
+			tire.CentreFrame > tire.LastFrame || tire.LastFrame >= t.Frames:
 			return Truth{}, fmt.Errorf("tire %d: frames %d, %d, %d are out of order or outside the clip of %d frames",
 				i, tire.FirstFrame, tire.CentreFrame, tire.LastFrame, t.Frames)
 		case tire.Radius <= 0:

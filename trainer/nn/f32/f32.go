@@ -69,7 +69,8 @@ func FirstScratch(n int) int { return 4 * 9 * n }
 // apart. A window has only nine values, too few for Gather, so all channels are added side by side,
 // each with the pixels of the winning place.
 func FirstBackward(dw, g []float32, winner []uint8, x []float32, rowStride, n, f int, scratch []float32) {
-	check(len(dw) == 10*f && len(g) >= n*f && len(winner) >= n*f && len(x) >= 4*rowStride+(n-1)*4+5 && len(scratch) >= FirstScratch(n), "FirstBackward")
+	check(len(dw) == 10*f && len(g) >= n*f && len(winner) >= n*f && len(x) >= 4*rowStride+(n-1)*4+5 &&
+		len(scratch) >= FirstScratch(n), "FirstBackward")
 	firstBackward(dw, g, winner, x, rowStride, n, f, scratch)
 }
 

@@ -30,10 +30,12 @@ func Kernel() string { return levelNames[level] }
 const tile = 6
 
 //go:noescape
-func rows6x64AVX512(dst *float32, dstStep int, x *float32, xStep, runs, runLen, runStride int, w *float32, wStep int, bias *float32)
+func rows6x64AVX512(dst *float32, dstStep int, x *float32, xStep, runs, runLen, runStride int,
+	w *float32, wStep int, bias *float32)
 
 //go:noescape
-func rows6x16AVX2(dst *float32, dstStep int, x *float32, xStep, runs, runLen, runStride int, w *float32, wStep int, bias *float32)
+func rows6x16AVX2(dst *float32, dstStep int, x *float32, xStep, runs, runLen, runStride int,
+	w *float32, wStep int, bias *float32)
 
 //go:noescape
 func poolReLUAVX512(dst *float32, winner *uint8, top, bottom *float32, n, f int)
@@ -92,11 +94,13 @@ func rows(dst, x []float32, n int, v Windows, w, bias []float32) {
 		c := 0
 		if level == levelAVX512 {
 			for ; c+64 <= f; c += 64 {
-				rows6x64AVX512(&dst[p*f+c], 4*dstStep, &x[p*v.Step], 4*step, v.Runs, v.RunLen, 4*v.RunStride, &w[c], 4*f, &bias[c])
+				rows6x64AVX512(&dst[p*f+c], 4*dstStep, &x[p*v.Step], 4*step, v.Runs, v.RunLen, 4*v.RunStride,
+					&w[c], 4*f, &bias[c])
 			}
 		}
 		for ; c < f; c += Block {
-			rows6x16AVX2(&dst[p*f+c], 4*dstStep, &x[p*v.Step], 4*step, v.Runs, v.RunLen, 4*v.RunStride, &w[c], 4*f, &bias[c])
+			rows6x16AVX2(&dst[p*f+c], 4*dstStep, &x[p*v.Step], 4*step, v.Runs, v.RunLen, 4*v.RunStride,
+				&w[c], 4*f, &bias[c])
 		}
 		if step == 0 {
 			p -= tile - 1 // only one position is done
