@@ -110,8 +110,8 @@ func link(dir string, items []dataset.Item) error {
 	return nil
 }
 
-// behind divides a set in two: the first trainedOn images of each class, and the rest.
-func behind(set *dataset.Set) (training, testing []dataset.Item, err error) {
+// firstAndRest divides a set in two: the first trainedOn images of each class, and the rest.
+func firstAndRest(set *dataset.Set) (training, testing []dataset.Item, err error) {
 	var seen [2]int
 	for _, it := range set.Train {
 		if seen[it.Class]++; seen[it.Class] <= trainedOn {
@@ -133,7 +133,7 @@ func last(w io.Writer, t *technician, dir string) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	training, testing, err := behind(set)
+	training, testing, err := firstAndRest(set)
 	if err != nil {
 		return outcome{}, err
 	}

@@ -100,16 +100,7 @@ func Check(ctx context.Context, s *Set, progress func(done, total int)) (*Audit,
 		return nil, err
 	}
 
-	// Empty lists are [] in JSON, not null.
-	a := &Audit{
-		Dir: s.Dir, Parts: []PartAudit{}, Damaged: []Damage{}, Other: []string{},
-		Sizes: []Tally{}, Formats: []Tally{}, Copies: []Twin{}, Near: []Twin{},
-		Shortcuts: []Shortcut{}, Warnings: []string{},
-	}
-	for _, p := range s.Other {
-		a.Other = append(a.Other, s.Rel(p))
-	}
-	slices.Sort(a.Other)
+	a := newAudit(s)
 	a.countParts(s, photos, sideOf)
 	a.measure(photos)
 	for _, p := range found {
@@ -142,6 +133,20 @@ func Check(ctx context.Context, s *Set, progress func(done, total int)) (*Audit,
 	a.Shortcuts = append(a.Shortcuts, shortcuts(photos)...)
 	a.judge(len(photos))
 	return a, nil
+}
+
+// newAudit returns a report with the other files. Empty lists are [] in JSON, not null.
+func newAudit(s *Set) *Audit {
+	a := &Audit{
+		Dir: s.Dir, Parts: []PartAudit{}, Damaged: []Damage{}, Other: []string{},
+		Sizes: []Tally{}, Formats: []Tally{}, Copies: []Twin{}, Near: []Twin{},
+		Shortcuts: []Shortcut{}, Warnings: []string{},
+	}
+	for _, p := range s.Other {
+		a.Other = append(a.Other, s.Rel(p))
+	}
+	slices.Sort(a.Other)
+	return a
 }
 
 // countParts lists the damaged files and counts the others.

@@ -114,7 +114,7 @@ func (p *Predictor) Logit(pix []byte, observe func(layer int, values []float32))
 		x = l.forward(x)
 		switch l.(type) {
 		case *conv:
-			at = p.poolBehind(i)
+			at = p.poolAfter(i)
 		case *convPool, *dense:
 			at = i
 		}
@@ -128,9 +128,9 @@ func (p *Predictor) Logit(pix []byte, observe func(layer int, values []float32))
 	return float64(x[0]), nil
 }
 
-// poolBehind returns the index of the pool after layer i, or i when none follows. It skips dropout,
+// poolAfter returns the index of the pool after layer i, or i when none follows. It skips dropout,
 // which does nothing here.
-func (p *Predictor) poolBehind(i int) int {
+func (p *Predictor) poolAfter(i int) int {
 	k := i + 1
 	for k < len(p.layers) {
 		if _, idle := p.layers[k].(*dropout); !idle {

@@ -101,12 +101,12 @@ const (
 
 // sprite is a rendered tire in its square.
 type sprite struct {
-	side     int
-	y        []uint8 // (side, side)
-	cover    []uint8 // 255 on the tire
-	behind   []uint8 // light that reaches the belt, 255 is all
-	cb, cr   []uint8 // (side, side)
-	halfSide int
+	side      int
+	y         []uint8 // (side, side)
+	cover     []uint8 // 255 on the tire
+	beltLight []uint8 // light that reaches the belt, 255 is all
+	cb, cr    []uint8 // (side, side)
+	halfSide  int
 }
 
 func newScene(o ClipOptions, table timetable) *scene {

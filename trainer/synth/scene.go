@@ -95,14 +95,14 @@ func (sc *scene) render(p passage) *sprite {
 		crack = cracks(newStream(sc.o.Seed, uint64(p.Index), forCrack))
 	}
 	outer := float32(p.Radius) / c.k
-	behind, _ := drawSide(c, 0, 0, outer, sc.lamp,
+	beltLight, _ := drawSide(c, 0, 0, outer, sc.lamp,
 		newStream(sc.o.Seed, uint64(p.Index), forTire), newStream(sc.o.Seed, uint64(p.Index), forDirt), crack)
 	sp := &sprite{side: side, halfSide: side / 2}
 	n := side * side
-	sp.y, sp.cover, sp.behind = make([]uint8, n), make([]uint8, n), make([]uint8, n)
+	sp.y, sp.cover, sp.beltLight = make([]uint8, n), make([]uint8, n), make([]uint8, n)
 	sp.cb, sp.cr = make([]uint8, n), make([]uint8, n)
 	for i := range n {
-		sp.behind[i] = grey(behind[i] * 255)
+		sp.beltLight[i] = grey(beltLight[i] * 255)
 	}
 	if sigma := sc.shot.blur * c.k; sigma > 0.2 {
 		gauss(c.out, c.tmp2, side, sigma)
@@ -125,11 +125,11 @@ func (sc *scene) put(sp *sprite, cx, cy int) {
 	}
 	for sy := max(0, -y0); sy < min(sp.side, o.Height-y0); sy++ {
 		row := sy * sp.side
-		luma, cover, behind := sp.y[row:][:sp.side], sp.cover[row:][:sp.side], sp.behind[row:][:sp.side]
+		luma, cover, beltLight := sp.y[row:][:sp.side], sp.cover[row:][:sp.side], sp.beltLight[row:][:sp.side]
 		dst := sc.img.Y[(y0+sy)*sc.img.YStride:][:o.Width]
 		for sx := lo; sx < hi; sx++ {
 			a := int32(cover[sx])
-			b := int32(dst[x0+sx]) * int32(behind[sx]) / 255
+			b := int32(dst[x0+sx]) * int32(beltLight[sx]) / 255
 			dst[x0+sx] = uint8((b*(255-a) + int32(luma[sx])*a + 127) / 255)
 		}
 		if (y0+sy)&1 != 0 {

@@ -9,9 +9,9 @@ type ringTire struct {
 }
 
 // drawSide draws a whole tire of radius outer around (x, y), shaded. It does not draw the belt:
-// cover says where the belt is visible, and behind how much light reaches it. crack may be nil.
+// cover says where the belt is visible, and beltLight how much light reaches it. crack may be nil.
 func drawSide(c *canvas, x, y, outer float32, light lamp, tire, dirt stream,
-	crack func(*canvas, sites)) (behind []float32, t ringTire) {
+	crack func(*canvas, sites)) (beltLight []float32, t ringTire) {
 	t = ringTire{
 		outer: outer, rim: outer * tire.between(0.5, 0.64),
 		shadow: tire.between(0.3, 0.65), reach: tire.between(6, 20),
@@ -38,11 +38,11 @@ func drawSide(c *canvas, x, y, outer float32, light lamp, tire, dirt stream,
 	light.ambient = lerp(light.ambient, 0.8, 0.4)
 	c.shade(light)
 	t.notch(c, at)
-	behind = t.cast(c, light)
+	beltLight = t.cast(c, light)
 	if t.wheel != nil {
 		t.wheel.paint(c, tire, t.rim, light)
 	}
-	return behind, t
+	return beltLight, t
 }
 
 // notch opens the outline where cross grooves reach it.
@@ -69,7 +69,7 @@ func (t *ringTire) notch(c *canvas, at sites) {
 // cast returns how much light reaches the belt beside and inside the tire.
 func (t *ringTire) cast(c *canvas, l lamp) []float32 {
 	ox, oy := -l.x*t.reach*0.5, -l.y*t.reach*0.5
-	behind := c.tmp
+	beltLight := c.tmp
 	step := 1 / c.k
 	cx, cy := c.geo.image.at(0, 0)
 	for y := range c.n {
@@ -79,14 +79,14 @@ func (t *ringTire) cast(c *canvas, l lamp) []float32 {
 			r := sqrt32(dx*dx + dy*dy)
 			outside := 1 - smooth(t.outer-t.reach*0.5, t.outer+t.reach, r)
 			inside := smooth(t.rim-t.reach*1.2, t.rim+t.reach*0.4, r)
-			behind[y*c.n+x] = 1 - t.shadow*min(outside, inside)
+			beltLight[y*c.n+x] = 1 - t.shadow*min(outside, inside)
 		}
 	}
-	return behind
+	return beltLight
 }
 
 // lay draws the belt under the tire of drawSide. The belt's origin is at (x, y) of the picture.
-func (c *canvas) lay(b *belt, x, y float32, behind []float32) {
+func (c *canvas) lay(b *belt, x, y float32, beltLight []float32) {
 	step := 1 / c.k
 	for py := range c.n {
 		for px := range c.n {
@@ -96,7 +96,7 @@ func (c *canvas) lay(b *belt, x, y float32, behind []float32) {
 				continue
 			}
 			l, red, blue := b.at(float32(px)*step+x, float32(py)*step+y)
-			c.out[i] = lerp(l*behind[i], c.out[i], a)
+			c.out[i] = lerp(l*beltLight[i], c.out[i], a)
 			c.red[i] = lerp(red, c.red[i], a)
 			c.blue[i] = lerp(blue, c.blue[i], a)
 		}

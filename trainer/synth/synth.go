@@ -60,9 +60,9 @@ func drawStation(c *canvas, of func(purpose) stream, crack func(*canvas, sites))
 	p.contrast = 0.95 + 0.5*(p.contrast-0.95)
 	outer := tire.between(0.44, 0.49) * unitSide
 	x, y := tire.around(0, 2), tire.around(0, 2)
-	behind, t := drawSide(c, x, y, outer, newLamp(camera), tire, of(forDirt), crack)
+	beltLight, t := drawSide(c, x, y, outer, newLamp(camera), tire, of(forDirt), crack)
 	b := of(forBelt)
-	c.lay(newBelt(b), b.between(0, 1000), b.between(-60, 60), behind)
+	c.lay(newBelt(b), b.between(0, 1000), b.between(-60, 60), beltLight)
 	c.defocus(p)
 	return c.expose(camera, p), t
 }

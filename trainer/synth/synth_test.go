@@ -89,7 +89,7 @@ func TestCracksAreVisible(t *testing.T) {
 }
 
 // A model must not be able to predict the class from brightness alone.
-func TestBrightnessDoesNotTellTheClass(t *testing.T) {
+func TestBrightnessDoesNotPredictTheClass(t *testing.T) {
 	const n = 120
 	for _, view := range []View{CloseUp, Side} {
 		type sample struct {
@@ -112,7 +112,7 @@ func TestBrightnessDoesNotTellTheClass(t *testing.T) {
 		// two classes of n images is 0.037.
 		auc := (float64(ranks) - n*(n+1)/2) / (n * n)
 		if math.Abs(auc-0.5) > 0.12 {
-			t.Errorf("%v: brightness alone tells the class: AUC %.3f", view, auc)
+			t.Errorf("%v: brightness alone predicts the class: AUC %.3f", view, auc)
 		}
 	}
 }

@@ -295,13 +295,13 @@ func rankHairlines(t *testing.T, nets [2]*nn.Net) (areas [2]float64) {
 		t.Fatal(err)
 	}
 	for view := range all {
-		areas[view] = tell(t, wholeViews[view].View, all[view])
+		areas[view] = logResult(t, wholeViews[view].View, all[view])
 	}
 	return areas
 }
 
-// tell logs the result of a view and returns its area under the ROC curve.
-func tell(t *testing.T, view cut.View, results []ranking) float64 {
+// logResult logs the result of a view and returns its area under the ROC curve.
+func logResult(t *testing.T, view cut.View, results []ranking) float64 {
 	var sound, scores []float64
 	var labels []bool
 	pieces := 0
