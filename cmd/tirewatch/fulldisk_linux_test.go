@@ -24,7 +24,7 @@ func TestNoRoomForImages(t *testing.T) {
 	pixelMemory = 0
 	_, err := trainCommand(t, "", nil, photos, "--out", filepath.Join(disk, "run"))
 	var hint *hintError
-	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), disk) || !strings.Contains(err.Error(), "4 MB are needed") {
+	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), disk) || !strings.Contains(err.Error(), "need 4 MB") {
 		t.Errorf("error %v", err)
 	}
 	if !errors.As(err, &hint) || !strings.Contains(hint.hint, "--out on a larger disk") {
