@@ -12,6 +12,7 @@ import (
 
 	"tirewatch/agent/config"
 	"tirewatch/agent/message"
+	"tirewatch/cmd/internal/cli"
 	"tirewatch/cmd/internal/version"
 )
 
@@ -19,23 +20,24 @@ func newAlarmCmd() *cobra.Command {
 	var path, unit string
 	cmd := &cobra.Command{
 		Use:   "alarm --config FILE",
-		Short: "Say that the agent does not start any more",
-		Long: `Alarm is what systemd calls when the agent has failed too often. It puts "offline, failed to start"
-into the station's status at the broker, retained, with the number of starts and how the last one
-ended, and prints it as an emergency, which systemd shows on every terminal of the machine.`,
+		Short: "Report that the agent no longer starts",
+		Long: `systemd calls alarm when the agent has failed too often. Alarm sets the station's retained status at
+the broker to "offline, failed to start", with the number of restarts and how the last start
+ended. It also prints this as an emergency, which systemd shows on every terminal of the machine.`,
 		Example: "  tirewatch-agent alarm --config /etc/tirewatch/station.toml --unit tirewatch-agent.service",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			reason := message.ReasonFailed + howItEnded(cmd.Context(), unit)
-			cfg, err := loadConfig(path)
+			cfg, err := loadConfig(cmd, path)
 			name := path
 			if err == nil {
 				name = cfg.Station.ID()
 			}
 			// <0> is the priority that journald sends to every terminal.
-			fmt.Fprintf(cmd.ErrOrStderr(), "<0>TIRE INSPECTION STATION %s IS DOWN: %s\n<0>what to do: sudo tirewatch-agent doctor --config %s; journalctl -u %s; then: sudo systemctl reset-failed %[4]s && sudo systemctl start %[4]s\n",
-				name, reason, path, unit)
+			fmt.Fprintf(cmd.ErrOrStderr(), "<0>tire inspection station %s is down: %s\n"+
+				"<0>find the cause: sudo tirewatch-agent doctor --config %s; journalctl -u %s\n"+
+				"<0>then start it: sudo systemctl reset-failed %[4]s && sudo systemctl start %[4]s\n", name, reason, path, unit)
 			if err != nil {
-				return fmt.Errorf("the broker cannot be told: %w", err)
+				return fmt.Errorf("report the failure to the broker: %w", err)
 			}
 			if !cfg.MQTT.Enabled() {
 				return nil
@@ -43,8 +45,10 @@ ended, and prints it as an emergency, which systemd shows on every terminal of t
 			return tellFailure(cmd.Context(), cfg, reason)
 		},
 	}
-	cmd.Flags().StringVar(&path, "config", "", "the station's configuration `file`")
+	addConfigFlag(cmd, &path)
 	cmd.Flags().StringVar(&unit, "unit", "tirewatch-agent.service", "the `service` that failed")
+	cli.ExitCode(cmd, cli.Failed, "The broker could not be told. The terminals were.")
+	cli.Environment(cmd, cli.Note{Name: "PATH", Text: "Where systemctl is found."})
 	return cmd
 }
 
@@ -53,8 +57,8 @@ func tellFailure(ctx context.Context, cfg *config.Config, reason string) error {
 	return leave(ctx, cfg, topic, message.Status{State: message.Offline, Since: time.Now().UTC(), Reason: reason, Version: version.String()})
 }
 
-// howItEnded asks systemd. The alarm counts more than its details, so what cannot be found out is
-// left out.
+// howItEnded asks systemd. What it does not say is left out: the alarm matters more than its
+// details.
 func howItEnded(ctx context.Context, unit string) string {
 	out, err := exec.CommandContext(ctx, "systemctl", "show", "--property=NRestarts,Result,ExecMainStatus", unit).Output()
 	if err != nil && !errors.As(err, new(*exec.ExitError)) {

@@ -10,6 +10,8 @@ import (
 
 	"tirewatch/agent/config"
 	"tirewatch/agent/doctor"
+	"tirewatch/cmd/internal/cli"
+	"tirewatch/vision/camera"
 	"tirewatch/vision/verdict"
 )
 
@@ -17,24 +19,25 @@ func newCheckCmd() *cobra.Command {
 	var path string
 	cmd := &cobra.Command{
 		Use:   "check --config FILE",
-		Short: "Check a configuration and say what the station would do",
-		Long: `Check names everything that is wrong in a configuration, with its line, and what the configuration
-names and is not there: camera, keys, folders, passwords. Then it says in plain words what the
-station would do. It opens neither camera nor journal and may be used beside a running station.`,
+		Short: "Check a configuration and describe the station",
+		Long: `Check reports every error of a configuration with its line, and everything that the configuration
+names and that is missing: camera, keys, folders, passwords. Then it describes what the station
+would do. It opens neither the camera nor the journal, so it can run beside a running station.`,
 		Example: "  tirewatch-agent check --config /etc/tirewatch/station.toml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(path)
+			cfg, err := loadConfig(cmd, path)
 			if err != nil {
 				return err
 			}
 			return check(cmd.OutOrStdout(), cfg)
 		},
 	}
-	cmd.Flags().StringVar(&path, "config", "", "the station's configuration `file`")
+	addConfigFlag(cmd, &path)
+	cli.ExitCode(cmd, cli.Failed, "The configuration is wrong, or something that it names is missing.")
 	return cmd
 }
 
-// check describes the station and gives what is wrong.
+// check describes the station and returns what is wrong.
 func check(w io.Writer, cfg *config.Config) error {
 	problems := doctor.Missing(cfg)
 	model, err := doctor.Model(cfg)
@@ -45,25 +48,64 @@ func check(w io.Writer, cfg *config.Config) error {
 	return problems
 }
 
-// probationWords says what a new model must do to be believed.
+// sourceWords says where the frames are from.
+func sourceWords(c config.Camera) string {
+	loc, err := camera.ParseLocation(string(c.Source))
+	if err != nil {
+		return string(c.Source)
+	}
+	words := map[camera.Kind]string{
+		camera.V4L2: "the camera " + loc.Target, camera.GStreamer: "the pipeline " + loc.Target, camera.RTSP: "the network camera " + loc.String(),
+		camera.File: "the video " + loc.Target, camera.Folder: "the images of " + loc.Target,
+	}[loc.Kind]
+	if loc.Kind == camera.V4L2 && c.Width > 0 && c.Height > 0 {
+		words += fmt.Sprintf(", %d x %d px", c.Width, c.Height)
+	}
+	if loc.Kind == camera.V4L2 && c.FPS > 0 {
+		words += fmt.Sprintf(", %d frames per second", c.FPS)
+	}
+	if loc.Kind == camera.V4L2 && c.FourCC != "" {
+		words += ", as " + c.FourCC
+	}
+	for _, s := range []struct {
+		name  string
+		value *int
+	}{{"exposure", c.Exposure}, {"gain", c.Gain}, {"white balance", c.WhiteBalance}, {"focus", c.Focus}} {
+		if s.value != nil {
+			words += fmt.Sprintf(", %s locked at %d", s.name, *s.value)
+		}
+	}
+	if loc.Kind == camera.RTSP && c.LowLatency {
+		words += ", with low latency"
+	}
+	if !loc.Live() && c.Realtime {
+		words += ", at its own speed"
+	}
+	if !loc.Live() && c.Loop {
+		words += ", in a loop"
+	}
+	return words
+}
+
+// probationWords says when a new model is confirmed.
 func probationWords(m config.Model) string {
 	if m.Probation == 0 {
-		return "none: a new model is believed at once"
+		return "none: a new model is confirmed at once"
 	}
 	words := fmt.Sprintf("a new model is on probation for %d verdicts", m.Probation)
 	if m.ProbationTime > 0 {
 		words += fmt.Sprintf(" or %v", m.ProbationTime)
 	}
 	if m.ProbationCrashes > 0 {
-		words += fmt.Sprintf(", given up after %d bad ends of the agent", m.ProbationCrashes)
+		words += fmt.Sprintf(", rolled back after %d crashes of the agent", m.ProbationCrashes)
 	}
 	if m.ProbationDisagreement > 0 {
-		words += fmt.Sprintf(", or when it judges more than %g %% of the tires unlike the model before", 100*m.ProbationDisagreement)
+		words += fmt.Sprintf(", or if it disagrees with the previous model on more than %g %% of the tires", 100*m.ProbationDisagreement)
 	}
 	return words
 }
 
-// triggerWords says what makes a verdict.
+// triggerWords says when a verdict is made.
 func triggerWords(cfg *config.Config) string {
 	t := cfg.Trigger
 	words := "one verdict for each frame"
@@ -71,54 +113,54 @@ func triggerWords(cfg *config.Config) string {
 	case config.TriggerPresence:
 		words = fmt.Sprintf("one verdict for each passing tire, from at most %d frames", t.Frames)
 	case config.TriggerPhotoEye:
-		words = fmt.Sprintf("one verdict for each tire at the photo-eye %s, %s while it is there", t.GPIO, t.Active)
+		words = fmt.Sprintf("one verdict for each tire at the photo-eye %s, which is %s while the tire is there", t.GPIO, t.Active)
 	case config.TriggerCommand:
 		words = "one verdict for each command trigger"
 	}
 	if t.External() {
-		words += fmt.Sprintf(", from at most %d frames, which are waited for for %v from %v after it", t.Frames, t.Window, t.Delay)
+		words += fmt.Sprintf(", from at most %d frames of the %v that begin %v after the trigger", t.Frames, t.Window, t.Delay)
 		if cfg.Locate.Mode == config.LocateRegion {
-			words += "; with a fixed region nobody notices a trigger that is missing"
+			words += "; with a fixed region a missing trigger is not noticed"
 		}
 	}
 	if t.Mode != config.TriggerFrame && t.Vote != verdict.Mean {
 		words += fmt.Sprintf("; the vote is %s", t.Vote)
 	}
 	if t.Budget > 0 {
-		words += fmt.Sprintf("; what is not decided after %v is rejected", t.Budget)
+		words += fmt.Sprintf("; a tire without a verdict after %v is rejected", t.Budget)
 	}
 	return words
 }
 
-// rejectWords says what becomes of a tire that is not known to be sound.
+// rejectWords says what happens to a rejected tire.
 func rejectWords(r config.Reject) string {
 	var words []string
 	if r.GPIO != "" {
 		when := "at once"
 		if r.Encoder != "" {
-			when = fmt.Sprintf("%d pulses of %s behind the camera", r.Pulses, r.Encoder)
+			when = fmt.Sprintf("%d pulses of %s after the camera", r.Pulses, r.Encoder)
 		} else if r.Delay > 0 {
-			when = fmt.Sprintf("%v behind the camera", r.Delay)
+			when = fmt.Sprintf("%v after the camera", r.Delay)
 		}
-		whom := "each rejected tire"
+		which := "each rejected tire"
 		if r.On == config.OnPass {
-			whom = "each tire that passes"
+			which = "each tire that passes"
 		}
-		words = append(words, fmt.Sprintf("%s is %s for %v for %s, %s", r.GPIO, r.Active, r.Width, whom, when))
+		words = append(words, fmt.Sprintf("%s is %s for %v for %s, %s", r.GPIO, r.Active, r.Width, which, when))
 	}
 	if r.MQTT {
 		words = append(words, "rejects are published")
 	}
 	if len(words) == 0 {
-		return "none: a reject is a verdict and nothing else"
+		return "no output: a reject is only a verdict"
 	}
 	return strings.Join(words, "; ")
 }
 
-// describe says in plain words what the station would do.
+// describe prints what the station would do.
 func describe(w io.Writer, cfg *config.Config, model string) {
 	line := func(what, format string, args ...any) {
-		fmt.Fprintf(w, "%-8s %s\n", what, fmt.Sprintf(format, args...))
+		fmt.Fprintf(w, "%-9s %s\n", what, fmt.Sprintf(format, args...))
 	}
 	presence := cfg.Trigger.Mode == config.TriggerPresence
 	line("station", "%s", cfg.Station.ID())
@@ -129,7 +171,7 @@ func describe(w io.Writer, cfg *config.Config, model string) {
 	if r := cfg.Locate.Region; cfg.Locate.Mode == config.LocateRegion {
 		words := ""
 		if presence {
-			words = "; it must be empty for the first frames after a start"
+			words = "; it must be empty in the first frames after a start"
 		}
 		line("locate", "the tire is in the region from %d, %d to %d, %d px%s", r[0], r[1], r[2], r[3], words)
 	} else {
@@ -141,13 +183,13 @@ func describe(w io.Writer, cfg *config.Config, model string) {
 	line("model", "%s", model)
 	pushed := "refused"
 	if cfg.Model.AcceptPush && cfg.MQTT.Enabled() {
-		pushed = "accepted when signed by " + strings.Join(cfg.Model.Keys, ", ")
+		pushed = "accepted if signed by " + strings.Join(cfg.Model.Keys, ", ")
 	}
 	line("pushes", "%s", pushed)
 	if cfg.Model.Inbox != "" {
-		line("inbox", "bundles that are copied into %s are tried", cfg.Model.Inbox)
+		line("inbox", "bundles copied to %s are installed", cfg.Model.Inbox)
 	}
-	line("trial", "%s", probationWords(cfg.Model))
+	line("probation", "%s", probationWords(cfg.Model))
 	line("journal", "%s, at most %s%s", cfg.Journal.Path, cfg.Journal.MaxSize, ageWords(cfg.Journal.MaxAge))
 	if cfg.Metrics.Listen != "" {
 		line("metrics", "http://%s/metrics", cfg.Metrics.Listen)
@@ -160,25 +202,25 @@ func describe(w io.Writer, cfg *config.Config, model string) {
 		line("broker", "none: verdicts stay in the journal")
 		return
 	}
-	as := "without a name"
+	as := "without a user name"
 	if cfg.MQTT.Username != "" {
 		as = "as " + cfg.MQTT.Username
 	}
 	line("broker", "%s %s, topics %s/%s/..., verdicts in %s", cfg.MQTT.Broker, as, cfg.MQTT.Root, cfg.Station.ID(), cfg.MQTT.Encoding)
 	if c := cfg.Sparkplug; c.Enabled {
-		host := "waits for no host"
+		host := "no primary host"
 		if c.PrimaryHost != "" {
-			host = "waits for the host " + c.PrimaryHost
+			host = "primary host " + c.PrimaryHost
 		}
 		line("scada", "Sparkplug B as %s/%s with device %s, %s", c.Group, c.Node, c.Device, host)
 	}
 }
 
-// pictureWords says which pictures are kept.
+// pictureWords says which crops are kept.
 func pictureWords(j config.Journal) string {
 	which := map[string]string{
 		config.CropsCrack: "rejected tires", config.CropsAll: "all tires",
-		config.CropsReview: fmt.Sprintf("rejected tires, of scores within %g logits of the threshold, of disagreements and of %g %% of all tires",
+		config.CropsReview: fmt.Sprintf("rejected tires, of scores within %g logits of the threshold, of disagreements, and of %g %% of all tires",
 			j.CropsUncertain, 100*j.CropsSample),
 	}[j.Crops]
 	if which == "" {
@@ -187,9 +229,9 @@ func pictureWords(j config.Journal) string {
 	return fmt.Sprintf("of %s, at most %s", which, j.CropsMaxSize)
 }
 
-// pageWords says where the page is and who gets in.
+// pageWords says where the page is and who can open it.
 func pageWords(p config.Page) string {
-	scheme, who := "http", "whoever is logged in at this machine"
+	scheme, who := "http", "for all users of this machine"
 	if p.CertFile != "" {
 		scheme = "https"
 	}
@@ -202,10 +244,10 @@ func pageWords(p config.Page) string {
 	return fmt.Sprintf("%s://%s/ %s; shifts begin at %s", scheme, p.Listen, who, strings.Join(p.Shifts, ", "))
 }
 
-// ageWords says how long verdicts stay.
+// ageWords says how long verdicts are kept.
 func ageWords(a config.Duration) string {
 	if a == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; verdicts that the broker has taken stay for %s of work", a)
+	return fmt.Sprintf("; verdicts that the broker has acknowledged are kept for %s of operation", a)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"tirewatch/agent/doctor"
 	"tirewatch/agent/message"
 	"tirewatch/agent/uplink"
+	"tirewatch/cmd/internal/cli"
 )
 
 func newDoctorCmd() *cobra.Command {
@@ -22,32 +22,38 @@ func newDoctorCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor --config FILE",
 		Short: "Examine a station and say what to do",
-		Long: `Doctor looks at everything that a station needs: configuration, secrets, files, disk, journal, clock,
-model, camera, broker, Sparkplug. For each it says what it found, and what to do when something is
-wrong. The exit code is 1 when something keeps the station from working; warnings do not.
+		Long: `Doctor examines everything that a station needs: configuration, secrets, files, disk, journal, clock,
+model, camera, broker, Sparkplug. For each it prints what it found and, if something is wrong,
+what to do. The exit code is 1 if something prevents the station from working; a warning does not
+change it.
 
-It may be used beside a running agent: the camera is left to the agent, which is asked instead, and the
-broker sees another client id. Where the broker refuses that and no agent is seen, the station's own is
-tried: on another machine with the same configuration it takes the agent's place for a moment then. Root
-looks as the user who owns the journal's folder, because root could read and open everything.`,
+Doctor can run beside a running agent. It then asks the agent instead of opening the camera, and
+uses another client id at the broker. If the broker refuses this id and no agent is found, doctor
+uses the station's own id. An agent with the same configuration on another machine then loses its
+connection for a moment.
+
+Run by root, doctor works as the user who owns the folder of the journal, because root can read
+every file.`,
 		Example: `  sudo tirewatch-agent doctor --config /etc/tirewatch/station.toml
   tirewatch-agent doctor --config /etc/tirewatch/station.toml --json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if path == "" {
-				_, err := loadConfig(path)
+			if err := requireConfig(cmd); err != nil {
 				return err
 			}
 			return examine(cmd.Context(), cmd.OutOrStdout(), path, asJSON, quiet, publish)
 		},
 	}
-	cmd.Flags().StringVar(&path, "config", "", "the station's configuration `file`")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the findings as JSON")
-	cmd.Flags().BoolVar(&quiet, "quiet", false, "print only what is wrong")
-	cmd.Flags().BoolVar(&publish, "publish", false, "also leave the findings at the broker, retained, on the topic selfcheck")
+	addConfigFlag(cmd, &path)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the findings as JSON, for programs")
+	cmd.Flags().BoolVar(&quiet, "quiet", false, "print only warnings and failures")
+	cmd.Flags().BoolVar(&publish, "publish", false, "also publish the findings on the topic selfcheck, retained")
+	cli.ExitCode(cmd, cli.Failed, "Something prevents the station from working.")
+	cli.Files(cmd, journalFile, modelFolder)
+	cli.Environment(cmd, kernelVariable, cli.Note{Name: "PATH", Text: "Where timedatectl is found."})
 	return cmd
 }
 
-// findings is what --json prints and --publish publishes.
+// findings are printed by --json and published by --publish.
 type findings struct {
 	Time     time.Time        `json:"time"`
 	Well     bool             `json:"well"` // nothing failed
@@ -69,9 +75,7 @@ func examine(ctx context.Context, w io.Writer, path string, asJSON, quiet, publi
 	cfg := examineAs(ctx, path, tell)
 	all.Well = failed == 0
 	if asJSON {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		if err := e.Encode(all); err != nil {
+		if err := cli.JSON(w, all); err != nil {
 			return err
 		}
 	}
@@ -81,13 +85,13 @@ func examine(ctx context.Context, w io.Writer, path string, asJSON, quiet, publi
 		}
 	}
 	if failed > 0 {
-		return fmt.Errorf("%d of %d looks found what keeps the station from working", failed, len(all.Findings))
+		return fmt.Errorf("%d of %d checks failed: the station cannot work", failed, len(all.Findings))
 	}
 	return nil
 }
 
-// examineAs reads the configuration twice when it changes the user, because the agent must be able
-// to read it too.
+// examineAs reads the configuration again after it has changed the user, because the agent must be
+// able to read it too.
 func examineAs(ctx context.Context, path string, tell func(doctor.Finding)) *config.Config {
 	cfg, f := doctor.Read(path)
 	if cfg == nil {
@@ -101,9 +105,9 @@ func examineAs(ctx context.Context, path string, tell func(doctor.Finding)) *con
 			tell(f)
 			return nil
 		}
-		f.Found += ", looked at as user " + name
+		f.Found += ", examined as user " + name
 	} else if err != nil {
-		f.State, f.Found = doctor.Warning, f.Found+", looked at as root: "+err.Error()
+		f.State, f.Found = doctor.Warning, f.Found+", examined as root: "+err.Error()
 	}
 	tell(f)
 	doctor.Examine(ctx, cfg, doctor.Options{}, tell)
@@ -113,7 +117,7 @@ func examineAs(ctx context.Context, path string, tell func(doctor.Finding)) *con
 func printFinding(w io.Writer, f doctor.Finding) {
 	state := string(f.State)
 	if f.State == doctor.Failed {
-		state = "FAILED" // to be seen in a hurry
+		state = "FAILED" // easy to find in a long list
 	}
 	fmt.Fprintf(w, "%-8s %-14s %s\n", state, f.Look, f.Found)
 	if f.Do != "" {
@@ -121,7 +125,7 @@ func printFinding(w io.Writer, f doctor.Finding) {
 	}
 }
 
-// publishing bounds the time that a message may take.
+// publishing is the time that a message may take.
 const publishing = 30 * time.Second
 
 // leave publishes a retained message as the station.

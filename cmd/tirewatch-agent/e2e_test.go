@@ -20,6 +20,7 @@ import (
 	"tirewatch/agent/message"
 	"tirewatch/agent/uplink"
 	"tirewatch/agent/uplink/brokertest"
+	"tirewatch/cmd/internal/cli"
 	"tirewatch/vision/bundle"
 	"tirewatch/vision/bundle/bundletest"
 	"tirewatch/vision/verdict"
@@ -183,7 +184,7 @@ func (p program) testPlayback(t *testing.T) {
 	broker := brokertest.Start(t)
 	l := listen(t, broker)
 	d := p.start(t, newStation(t, broker.URL(), ""), "run", "--config", "station.toml")
-	if code := d.wait(t); code != exitDone {
+	if code := d.wait(t); code != cli.OK {
 		t.Fatalf("exit %d", code)
 	}
 	all := l.next(t, 5)
@@ -203,7 +204,7 @@ func (p program) testOutage(t *testing.T) {
 	broker := brokertest.New(t)
 	dir := newStation(t, broker.URL(), "")
 	d := p.start(t, dir, "run", "--config", "station.toml", "--drain-timeout", "1s")
-	if code := d.wait(t); code != exitDone {
+	if code := d.wait(t); code != cli.OK {
 		t.Fatalf("exit %d", code)
 	}
 	if said := d.stderr.String(); !strings.Contains(said, "waits in the journal") {
@@ -211,7 +212,7 @@ func (p program) testOutage(t *testing.T) {
 	}
 	broker.Restart()
 	l := listen(t, broker)
-	if code := p.start(t, dir, "run", "--config", "station.toml").wait(t); code != exitDone {
+	if code := p.start(t, dir, "run", "--config", "station.toml").wait(t); code != cli.OK {
 		t.Fatalf("exit %d", code)
 	}
 	got := seqs(l.next(t, 10))
@@ -260,7 +261,7 @@ func (p program) testTerm(t *testing.T) {
 	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if code := d.wait(t); code != exitDone {
+	if code := d.wait(t); code != cli.OK {
 		t.Fatalf("exit %d", code)
 	}
 	// What the journal has, the broker has taken.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"tirewatch/agent/uplink/brokertest"
+	"tirewatch/cmd/internal/cli"
 	"tirewatch/trainer/synth"
 	"tirewatch/vision/bundle"
 	"tirewatch/vision/bundle/bundletest"
@@ -119,7 +120,7 @@ func TestResidentMemory(t *testing.T) {
 			if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)
 			}
-			if code := d.wait(t); code != exitDone {
+			if code := d.wait(t); code != cli.OK {
 				t.Errorf("exit %d", code)
 			}
 			used := d.cmd.ProcessState.UserTime() + d.cmd.ProcessState.SystemTime()

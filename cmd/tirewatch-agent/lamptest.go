@@ -11,6 +11,7 @@ import (
 
 	"tirewatch/agent"
 	"tirewatch/agent/config"
+	"tirewatch/cmd/internal/cli"
 )
 
 func newLampTestCmd() *cobra.Command {
@@ -18,16 +19,16 @@ func newLampTestCmd() *cobra.Command {
 	var off bool
 	cmd := &cobra.Command{
 		Use:   "lamptest --config FILE",
-		Short: "Give one pulse to the reject output, to look at",
-		Long: `Lamptest gives the ejector or lamp of reject.gpio one pulse of reject.width and leaves it inactive. Nobody
-may stand in the ejector's way. A running station has the line: ask it with
-tirewatch station lamptest.
+		Short: "Send one pulse to the reject output",
+		Long: `Lamptest sends one pulse of reject.width to reject.gpio, the ejector or lamp, and leaves the line
+inactive. Make sure that nobody is in the way of the ejector. While the station runs it owns the
+line: use tirewatch station lamptest instead.
 
-With --off there is no pulse: the output is made inactive, as after a crash of the agent.`,
+With --off there is no pulse. The line is only made inactive, as after a crash of the agent.`,
 		Example: `  tirewatch-agent lamptest --config /etc/tirewatch/station.toml
   tirewatch-agent lamptest --off --config /etc/tirewatch/station.toml`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(path)
+			cfg, err := loadConfig(cmd, path)
 			if err != nil {
 				return err
 			}
@@ -35,25 +36,25 @@ With --off there is no pulse: the output is made inactive, as after a crash of t
 				if off {
 					return nil
 				}
-				return withHint(errors.New("this station has no reject output"), "reject.gpio names its line")
+				return cli.Hint(errors.New("this station has no reject output"), "name its GPIO line in the configuration, reject.gpio")
 			}
 			pin, err := agent.RejectLine(cfg.Reject)
 			if err != nil || off {
 				return err
 			}
 			if err := pulse(cmd.Context(), pin, cfg.Reject); err != nil {
-				return fmt.Errorf("reject output %s: %w", cfg.Reject.GPIO, err)
+				return fmt.Errorf("pulse the reject output %s: %w", cfg.Reject.GPIO, err)
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s was %s for %v\n", cfg.Reject.GPIO, cfg.Reject.Active, cfg.Reject.Width)
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&path, "config", "", "the station's configuration `file`")
-	cmd.Flags().BoolVar(&off, "off", false, "make the output inactive, without a pulse")
+	addConfigFlag(cmd, &path)
+	cmd.Flags().BoolVar(&off, "off", false, "make the line inactive, without a pulse")
 	return cmd
 }
 
-// pulse leaves the pin inactive, even when it is told to stop.
+// pulse leaves the pin inactive, also when ctx ends before the pulse.
 func pulse(ctx context.Context, pin gpio.PinIO, r config.Reject) error {
 	active := gpio.Level(r.Active == config.ActiveHigh)
 	if err := pin.Out(active); err != nil {

@@ -11,9 +11,11 @@ import (
 	"periph.io/x/conn/v3/gpio"
 	"periph.io/x/conn/v3/gpio/gpioreg"
 	"periph.io/x/conn/v3/gpio/gpiotest"
+
+	"tirewatch/cmd/internal/cli"
 )
 
-// lamp is a pin that notes its levels.
+// lamp is a pin that records its levels.
 type lamp struct {
 	gpiotest.Pin
 	levels []gpio.Level
@@ -47,12 +49,12 @@ keys = ["k.pub"]
 		says         string
 		levels       []gpio.Level
 	}{
-		{"a pulse", "gpio = \"TEST_LAMP\"\nwidth = \"1ms\"", nil, exitDone, "TEST_LAMP was high for 1ms", []gpio.Level{gpio.Low, gpio.High, gpio.Low}},
-		{"active low", "gpio = \"TEST_LAMP\"\nwidth = \"1ms\"\nactive = \"low\"", nil, exitDone, "was low", []gpio.Level{gpio.High, gpio.Low, gpio.High}},
-		{"off", "gpio = \"TEST_LAMP\"\nactive = \"low\"", []string{"--off"}, exitDone, "", []gpio.Level{gpio.High}},
-		{"off, where there is none", "", []string{"--off"}, exitDone, "", nil},
-		{"none", "", nil, exitFailed, "reject.gpio names its line", nil},
-		{"a line that is not there", "gpio = \"NOWHERE99\"", nil, exitFailed, "gpioinfo", nil},
+		{"a pulse", "gpio = \"TEST_LAMP\"\nwidth = \"1ms\"", nil, cli.OK, "TEST_LAMP was high for 1ms", []gpio.Level{gpio.Low, gpio.High, gpio.Low}},
+		{"active low", "gpio = \"TEST_LAMP\"\nwidth = \"1ms\"\nactive = \"low\"", nil, cli.OK, "was low", []gpio.Level{gpio.High, gpio.Low, gpio.High}},
+		{"off", "gpio = \"TEST_LAMP\"\nactive = \"low\"", []string{"--off"}, cli.OK, "", []gpio.Level{gpio.High}},
+		{"off, without a line", "", []string{"--off"}, cli.OK, "", nil},
+		{"no line", "", nil, cli.Failed, "in the configuration, reject.gpio", nil},
+		{"a line that does not exist", "gpio = \"NOWHERE99\"", nil, cli.Failed, "gpioinfo", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			pin.levels = nil
@@ -61,7 +63,7 @@ keys = ["k.pub"]
 				t.Fatal(err)
 			}
 			var out bytes.Buffer
-			code := run(t.Context(), append([]string{"lamptest", "--config", path}, c.flags...), &out, &out)
+			code := cli.Run(t.Context(), newRootCmd(), append([]string{"lamptest", "--config", path}, c.flags...), &out, &out)
 			if code != c.code || !strings.Contains(out.String(), c.says) || !slices.Equal(pin.levels, c.levels) {
 				t.Errorf("code %d, levels %v, %s; want %d, %v, %q", code, pin.levels, &out, c.code, c.levels, c.says)
 			}

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"tirewatch/cmd/internal/cli"
 )
 
 func TestExitCodes(t *testing.T) {
@@ -17,28 +19,28 @@ func TestExitCodes(t *testing.T) {
 		args string
 		want int
 	}{
-		{"", exitDone},
-		{"--version", exitDone},
-		{"run --help", exitDone},
-		{"selftest --bundle " + in("model.tire") + " --key " + in("plant.key.pub"), exitDone},
-		{"check --config " + in("station.toml"), exitDone},
-		{"check --config " + in("model.tire"), exitFailed},
-		{"selftest --bundle " + in("sick.tire") + " --key " + in("plant.key.pub"), exitFailed},
-		{"run --config " + in("none.toml"), exitFailed},
-		{"run --config " + in("model.tire"), exitMisused}, // RestartPreventExitStatus=2
-		{"run", exitMisused},
-		{"run --frob", exitMisused},
-		{"run now", exitMisused},
-		{"frob", exitMisused},
-		{"--frob", exitMisused},
-		{"selftest --key x", exitMisused},
+		{"", cli.OK},
+		{"--version", cli.OK},
+		{"run --help", cli.OK},
+		{"selftest --bundle " + in("model.tire") + " --key " + in("plant.key.pub"), cli.OK},
+		{"check --config " + in("station.toml"), cli.OK},
+		{"check --config " + in("model.tire"), cli.Failed},
+		{"selftest --bundle " + in("sick.tire") + " --key " + in("plant.key.pub"), cli.Failed},
+		{"run --config " + in("none.toml"), cli.Failed},
+		{"run --config " + in("model.tire"), cli.Misused}, // RestartPreventExitStatus=2
+		{"run", cli.Misused},
+		{"run --frob", cli.Misused},
+		{"run now", cli.Misused},
+		{"frob", cli.Misused},
+		{"--frob", cli.Misused},
+		{"selftest --key x", cli.Misused},
 	} {
-		var out, speech bytes.Buffer
-		if got := run(t.Context(), strings.Fields(c.args), &out, &speech); got != c.want {
-			t.Errorf("tirewatch-agent %s: exit %d; want %d\n%s", c.args, got, c.want, &speech)
+		var out, messages bytes.Buffer
+		if got := cli.Run(t.Context(), newRootCmd(), strings.Fields(c.args), &out, &messages); got != c.want {
+			t.Errorf("tirewatch-agent %s: exit %d; want %d\n%s", c.args, got, c.want, &messages)
 		}
-		if c.want != exitDone && (out.Len() > 0 || !strings.HasPrefix(speech.String(), "tirewatch-agent: error: ")) {
-			t.Errorf("tirewatch-agent %s: stdout %q, stderr %q", c.args, &out, &speech)
+		if c.want != cli.OK && (out.Len() > 0 || !strings.HasPrefix(messages.String(), "tirewatch-agent: error: ")) {
+			t.Errorf("tirewatch-agent %s: stdout %q, stderr %q", c.args, &out, &messages)
 		}
 	}
 }

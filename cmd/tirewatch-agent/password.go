@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,6 +12,7 @@ import (
 
 	"tirewatch/agent/provision"
 	"tirewatch/agent/web"
+	"tirewatch/cmd/internal/cli"
 )
 
 func newPasswordCmd() *cobra.Command {
@@ -20,14 +20,15 @@ func newPasswordCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "password",
 		Short: "Make a password file for the station's page",
-		Long: `Password asks twice for a password and writes what page.password_file or page.viewer_password_file
-names: not the password, but what it can be recognized by (Argon2id). A changed file counts from the
-next log-in on. Without a terminal the first line of the standard input is the password.`,
+		Long: `Password asks twice for a password and writes the file for page.password_file or
+page.viewer_password_file. The file contains a hash of the password (Argon2id), not the password.
+A new password is valid from the next log-in. Without a terminal the password is the first line of
+standard input.`,
 		Example: `  sudo tirewatch-agent password -o /etc/tirewatch/page.password
   sudo tirewatch-agent password -o /etc/tirewatch/viewer.password`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if path == "" {
-				return withHint(&usageError{errors.New("no file given")}, "name it with -o /etc/tirewatch/page.password")
+				return cli.Hint(cli.Require(cmd, "out"), "name the file, for example -o /etc/tirewatch/page.password")
 			}
 			password, err := askPassword(cmd.InOrStdin(), cmd.ErrOrStderr())
 			if err != nil {
@@ -40,7 +41,7 @@ next log-in on. Without a terminal the first line of the standard input is the p
 			if err := provision.WriteSecret(path, []byte(line+"\n")); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "%s is written\n", path)
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s written\n", path)
 			return nil
 		},
 	}
@@ -48,23 +49,23 @@ next log-in on. Without a terminal the first line of the standard input is the p
 	return cmd
 }
 
-// askPassword reads a password: from a terminal twice and without showing it, else a line.
+// askPassword reads a password: twice and without showing it on a terminal, otherwise one line.
 func askPassword(in io.Reader, out io.Writer) (string, error) {
-	if f, ok := in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		var said [2]string
-		for i, text := range []string{"Password (not shown): ", "Once more: "} {
+	if f, ok := cli.Terminal(in); ok {
+		var typed [2]string
+		for i, text := range []string{"Password (not shown): ", "Again: "} {
 			fmt.Fprint(out, text)
 			password, err := term.ReadPassword(int(f.Fd()))
 			fmt.Fprintln(out)
 			if err != nil {
 				return "", fmt.Errorf("read the password: %w", err)
 			}
-			said[i] = string(password)
+			typed[i] = string(password)
 		}
-		if said[0] != said[1] {
-			return "", errors.New("the two passwords differ, nothing is written")
+		if typed[0] != typed[1] {
+			return "", errors.New("the two passwords differ, no file was written")
 		}
-		return said[0], nil
+		return typed[0], nil
 	}
 	line, err := bufio.NewReader(in).ReadString('\n')
 	if err != nil && err != io.EOF {

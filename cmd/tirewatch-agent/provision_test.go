@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The README and provision open the GPIO chips alike.
+// The README and provision give access to the GPIO chips with the same command.
 func TestOpenChips(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,38 +16,38 @@ import (
 	"tirewatch/agent/doctor"
 	"tirewatch/agent/journal"
 	"tirewatch/agent/review"
+	"tirewatch/cmd/internal/cli"
 	"tirewatch/vision/cut"
 )
 
 func newReviewCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "review",
-		Short: "Learn from the line: look at kept pictures, label them, export a data set",
-		Long: `A station keeps pictures from which the next network learns most (journal.crops = "review"): of rejected tires, of
-uncertain ones, of those that a model on probation and the one before judge differently, and a random sample.
-Whoever knows tires says what they show, and the result is a data set for tirewatch train:
+		Short: "Label kept crops and export them as a data set",
+		Long: `With journal.crops = "review" a station keeps the crops from which the next network learns most: those
+of rejected tires, of uncertain tires, of tires that the model on probation and the previous model
+judge differently, and a random sample. A person labels them. The result is a data set for
+tirewatch train:
 
   tirewatch-agent review list --config /etc/tirewatch/station.toml
   tirewatch-agent review label crack 812 815 --config /etc/tirewatch/station.toml
   tirewatch-agent review export line1/ --config /etc/tirewatch/station.toml
   tirewatch train line1/ --finetune best.ckpt
 
-Where the network is shown tiles (locate.view), a picture is the tile with the highest score, and so is its label: a tile that
-shows no crack is normal, whatever the rest of the tire has. Tires that could not be cut into tiles are kept whole, to see
-why; nobody is asked about them.
+If the network works on tiles (locate.view), a kept crop is the tile with the highest score. Label
+what the tile shows: a tile without a crack is normal, even if the tire has a crack elsewhere.
+Tires that could not be cut into tiles are kept as a whole, to find out why. They are not for
+labelling.
 
-All of them may be used beside a running agent.`,
-		RunE:                       lists,
-		Args:                       cobra.ArbitraryArgs,
-		SuggestionsMinimumDistance: 2,
+All these commands can run beside a running agent.`,
 	}
 	cmd.AddCommand(newReviewListCmd(), newReviewLabelCmd(), newReviewExportCmd())
 	return cmd
 }
 
-// openReview gives the pictures of the station whose configuration is at path.
-func openReview(path string) (*review.Queue, *config.Config, error) {
-	cfg, err := loadConfig(path)
+// openReview opens the crops of the station whose configuration is at path.
+func openReview(c *cobra.Command, path string) (*review.Queue, *config.Config, error) {
+	cfg, err := loadConfig(c, path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -61,18 +60,17 @@ func newReviewListCmd() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "list --config FILE",
-		Short: "List the pictures that wait for a label",
-		Long: `List names the pictures that wait for a label, those first from which most is learned: where two models
-disagree, then the least certain ones. Every fourth is one of the random sample, because the others are often of
-one kind. Label what comes, in this order, and both kinds will be there.`,
+		Short: "List the crops that wait for a label",
+		Long: `Lists the crops that wait for a label, the most useful first: those on which two models disagree, then
+those with the least certain scores. Every fourth one is from the random sample, because the
+others are often of one kind. Label them in this order to get cracks and sound tires.`,
 		Example: `  tirewatch-agent review list --config station.toml
   tirewatch-agent review list --config station.toml --json | jq -r '.next[].path' | xargs feh`,
-		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if n < 0 {
-				return &usageError{errors.New("--number is negative")}
+				return cli.Usagef("--number %d: want 0 or more", n)
 			}
-			q, _, err := openReview(path)
+			q, _, err := openReview(cmd, path)
 			if err != nil {
 				return err
 			}
@@ -90,17 +88,18 @@ one kind. Label what comes, in this order, and both kinds will be there.`,
 			return list(cmd.OutOrStdout(), counts, next)
 		},
 	}
-	cmd.Flags().StringVar(&path, "config", "", "the station's configuration `file`")
-	cmd.Flags().IntVarP(&n, "number", "n", 20, "how many, at most")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print all that is known of them as JSON")
+	addConfigFlag(cmd, &path)
+	cli.Files(cmd, cropFolder)
+	cmd.Flags().IntVarP(&n, "number", "n", 20, "list at most this many")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print all details as JSON, for programs")
 	return cmd
 }
 
-// list prints the queue for a person.
+// list prints the queue for people.
 func list(w io.Writer, c review.Counts, next []review.Picture) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if len(next) > 0 {
-		fmt.Fprintln(t, "number\ttime\tverdict\tprobability\tthreshold\tkept for\tpicture")
+		fmt.Fprintln(t, "number\ttime\tverdict\tprobability\tthreshold\tkept for\tcrop")
 	}
 	for _, p := range next {
 		said, score, threshold := string(p.Verdict), fmt.Sprintf("%.4f", p.Probability), fmt.Sprintf("%.4f", p.Threshold)
@@ -116,14 +115,14 @@ func list(w io.Writer, c review.Counts, next []review.Picture) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "%d wait; labelled are %d crack and %d normal, of which an export has %d; %d unsure\n", c.Waiting, c.Crack, c.Normal, c.Exported, c.Unsure)
+	_, err := fmt.Fprintf(w, "%d wait; %d labelled crack and %d normal, %d of them exported; %d unsure\n", c.Waiting, c.Crack, c.Normal, c.Exported, c.Unsure)
 	if err == nil && c.Other > 0 {
-		_, err = fmt.Fprintf(w, "%d are not asked about: they do not show what the network is shown, as tires that could not be cut into tiles\n", c.Other)
+		_, err = fmt.Fprintf(w, "%d are not for labelling: they do not show what the network sees, for example tires that could not be cut into tiles\n", c.Other)
 	}
 	return err
 }
 
-// listJSON prints the queue for a program.
+// listJSON prints the queue for programs.
 func listJSON(w io.Writer, c review.Counts, next []review.Picture) error {
 	type waiting struct {
 		review.Picture
@@ -136,65 +135,67 @@ func listJSON(w io.Writer, c review.Counts, next []review.Picture) error {
 	for i, p := range next {
 		out.Next[i] = waiting{p, p.Path}
 	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(out)
+	return cli.JSON(w, out)
 }
 
-// labelWords are what a person says.
+// labelWords are the labels on the command line.
 var labelWords = map[string]review.Label{"crack": review.Crack, "normal": review.Normal, "unsure": review.Unsure, "none": review.None}
 
 func newReviewLabelCmd() *cobra.Command {
 	var path string
 	cmd := &cobra.Command{
-		Use:   "label crack|normal|unsure|none NUMBER... --config FILE",
-		Short: "Say what pictures show",
-		Long: `Label says what the pictures of these verdicts show, whatever the network said and whatever is known of the tire: the
-next network learns from the picture, which may be a tile without the crack. It may be said again; none takes
-a label back, and the picture waits again. Unsure pictures are asked about no more and are not exported.
+		Use:   "label LABEL NUMBER... --config FILE",
+		Short: "Label crops: crack, normal, unsure or none",
+		Long: `Sets the label of the crops with these verdict numbers. LABEL is crack, normal, unsure or none. Label
+what the crop shows, not what the network said or what you know about the tire: the next network
+learns from the crop, which may be a tile without the crack.
 
-Root labels as the user who owns the journal's folder.`,
+A label can be changed. none takes it back, and the crop waits again. unsure removes the crop from
+the list; it is not exported.
+
+Run by root, label works as the user who owns the folder of the journal.`,
 		Example: `  tirewatch-agent review label crack 812 815 --config station.toml
   tirewatch-agent review label none 815 --config station.toml`,
+		Args: cli.Args("LABEL", "NUMBER..."),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			l, known := "", false
-			if len(args) > 0 {
-				l = args[0]
-				_, known = labelWords[l]
-			}
-			if !known || len(args) < 2 {
-				return withHint(&usageError{errors.New("want crack, normal, unsure or none, and the numbers of verdicts")},
-					cmd.CommandPath()+" --help shows the flags and examples")
+			label, known := labelWords[args[0]]
+			if !known {
+				return cli.Usagef("unknown label %q: want crack, normal, unsure or none", args[0])
 			}
 			var seqs []uint64
 			for _, a := range args[1:] {
 				seq, err := strconv.ParseUint(a, 10, 63)
 				if err != nil {
-					return withHint(&usageError{fmt.Errorf("%q is no number of a verdict", a)}, "tirewatch-agent review list shows them")
+					return cli.Hint(cli.Usagef("invalid verdict number %q", a), "tirewatch-agent review list shows the numbers")
 				}
 				seqs = append(seqs, seq)
 			}
-			q, cfg, err := openReview(path)
-			if err != nil {
-				return err
-			}
-			if _, err := doctor.Become(filepath.Dir(cfg.Journal.Path)); err != nil {
-				return err
-			}
-			for _, seq := range seqs {
-				if err := q.Label(seq, labelWords[l]); err != nil {
-					if errors.Is(err, review.ErrGone) {
-						err = withHint(err, "tirewatch-agent review list shows the pictures that are there")
-					}
-					return err
-				}
-			}
-			return nil
+			return labelCrops(cmd, path, label, seqs)
 		},
 	}
-	cmd.Args = cobra.ArbitraryArgs
-	cmd.Flags().StringVar(&path, "config", "", "the station's configuration `file`")
+	addConfigFlag(cmd, &path)
+	cli.Files(cmd, cropFolder)
 	return cmd
+}
+
+func labelCrops(cmd *cobra.Command, path string, label review.Label, seqs []uint64) error {
+	q, cfg, err := openReview(cmd, path)
+	if err != nil {
+		return err
+	}
+	if _, err := doctor.Become(filepath.Dir(cfg.Journal.Path)); err != nil {
+		return err
+	}
+	for _, seq := range seqs {
+		err := q.Label(seq, label)
+		if errors.Is(err, review.ErrGone) {
+			return cli.Hint(err, "tirewatch-agent review list shows the crops that the station still has")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func newReviewExportCmd() *cobra.Command {
@@ -202,53 +203,58 @@ func newReviewExportCmd() *cobra.Command {
 	var fresh bool
 	cmd := &cobra.Command{
 		Use:   "export DIR --config FILE",
-		Short: "Make a data set of labelled pictures",
-		Long: `Export writes the labelled pictures to DIR/crack and DIR/normal, and DIR/manifest.json, which says where each
-comes from. DIR must be missing or empty; it appears when it is whole. The names tell station and time, so that
-tirewatch keeps what passed within ten minutes on one side of a split, also when several exports are merged.
+		Short: "Write the labelled crops to a data set",
+		Long: `Writes the labelled crops to DIR/crack and DIR/normal, and their origin to DIR/manifest.json. DIR must
+be missing or empty; it appears when it is complete. The file names contain station and time, so
+that tirewatch never splits crops taken within ten minutes of each other, also when several
+exports are merged.
 
-Pictures that do not show what the network is shown (locate.view) are left out and counted: a network that judges tiles
-learns nothing true from whole tires.
+Crops that do not show what the network sees (locate.view) are left out and counted: whole tires
+would teach a network for tiles the wrong thing.
 
-The pictures stay at the station as long as there is room, but are the first to go.`,
+The station keeps exported crops while there is room, but deletes them first.`,
 		Example: `  tirewatch-agent review export /media/stick/line1 --config station.toml
   tirewatch-agent review export /media/stick/monday --new --config station.toml`,
+		Args: cli.Args("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return withHint(&usageError{errors.New("name one folder for the data set")}, cmd.CommandPath()+" --help shows the flags and examples")
-			}
-			q, _, err := openReview(path)
-			if err != nil {
-				return err
-			}
-			m, unmarked, err := q.Export(cmd.Context(), args[0], fresh)
-			switch {
-			case errors.Is(err, review.ErrNothingLabelled):
-				return withHint(err, "tirewatch-agent review list shows what waits, tirewatch-agent review label labels it")
-			case errors.Is(err, review.ErrNotEmpty):
-				return withHint(err, "name a new folder")
-			case err != nil:
-				return err
-			}
-			n := map[review.Label]int{}
-			for _, p := range m.Pictures {
-				n[p.Label]++
-			}
-			if unmarked != nil {
-				fmt.Fprintf(cmd.ErrOrStderr(), "warning: the pictures are not marked as exported, and stay as if they were not: %v\n", unmarked)
-			}
-			if m.LeftOut > 0 {
-				fmt.Fprintf(cmd.ErrOrStderr(), "left out: %d labelled pictures that do not show what the network is shown (locate.view = %q)\n", m.LeftOut, m.View)
-			}
-			if n[review.Crack] == 0 || n[review.Normal] == 0 {
-				fmt.Fprintf(cmd.ErrOrStderr(), "warning: only one of crack and normal has pictures; to train, both must\n")
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d crack, %d normal\n", args[0], n[review.Crack], n[review.Normal])
-			return err
+			return exportCrops(cmd, path, args[0], fresh)
 		},
 	}
-	cmd.Args = cobra.ArbitraryArgs
-	cmd.Flags().StringVar(&path, "config", "", "the station's configuration `file`")
-	cmd.Flags().BoolVar(&fresh, "new", false, "leave out what an earlier export has")
+	addConfigFlag(cmd, &path)
+	cmd.Flags().BoolVar(&fresh, "new", false, "leave out crops of earlier exports")
+	cli.Files(cmd, cropFolder,
+		cli.Note{Name: "DIR/manifest.json", Text: "Station, time, verdict and label of every exported crop."})
 	return cmd
+}
+
+func exportCrops(cmd *cobra.Command, path, dir string, fresh bool) error {
+	q, _, err := openReview(cmd, path)
+	if err != nil {
+		return err
+	}
+	m, unmarked, err := q.Export(cmd.Context(), dir, fresh)
+	switch {
+	case errors.Is(err, review.ErrNothingLabelled):
+		return cli.Hint(err, "tirewatch-agent review list shows the crops that wait, tirewatch-agent review label labels them")
+	case errors.Is(err, review.ErrNotEmpty):
+		return cli.Hint(err, "name a new folder")
+	case err != nil:
+		return err
+	}
+	n := map[review.Label]int{}
+	for _, p := range m.Pictures {
+		n[p.Label]++
+	}
+	stderr := cmd.ErrOrStderr()
+	if unmarked != nil {
+		fmt.Fprintf(stderr, "warning: the crops could not be marked as exported: %v\n", unmarked)
+	}
+	if m.LeftOut > 0 {
+		fmt.Fprintf(stderr, "left out: %d labelled crops that do not show what the network sees (locate.view = %q)\n", m.LeftOut, m.View)
+	}
+	if n[review.Crack] == 0 || n[review.Normal] == 0 {
+		fmt.Fprintln(stderr, "warning: one of the classes crack and normal is empty; a training needs both")
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d crack, %d normal\n", dir, n[review.Crack], n[review.Normal])
+	return err
 }

@@ -11,6 +11,7 @@ import (
 
 	"tirewatch/agent"
 	"tirewatch/agent/config"
+	"tirewatch/cmd/internal/cli"
 	"tirewatch/cmd/internal/version"
 )
 
@@ -19,21 +20,22 @@ func newRunCmd() *cobra.Command {
 	var drain time.Duration
 	cmd := &cobra.Command{
 		Use:   "run --config FILE",
-		Short: "Watch the belt until told to stop",
-		Long: `Run watches the belt until SIGTERM or SIGINT, or until a video or a folder is played to its end.
-Then the tires in the picture get their verdicts and the queue is sent; what the broker does not
-acknowledge in time stays in the journal and is sent after the next start.
+		Short: "Watch the belt and judge the tires, until stopped",
+		Long: `Run watches the belt until SIGTERM or SIGINT, or until the end of a video or of a folder of images.
+Then the tires in the frame get their verdicts, and the queue is sent. Verdicts that the broker
+does not acknowledge in time stay in the journal and are sent after the next start.
 
-A second signal ends the process at once. Nothing that is in the journal is lost by that.`,
+A second signal ends the process at once. Nothing in the journal is lost.`,
 		Example: `  tirewatch-agent run --config /etc/tirewatch/station.toml
   tirewatch-agent run --config demo.toml --drain-timeout 30s`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if drain < 0 {
-				return &usageError{errors.New("--drain-timeout is negative")}
+				return cli.Usagef("--drain-timeout %v: want 0 or more", drain)
 			}
-			cfg, err := loadConfig(path)
+			cfg, err := loadConfig(cmd, path)
 			if errors.As(err, new(config.Problems)) {
-				return &usageError{err} // code 2: systemd does not start it again and again
+				// systemd does not restart on this exit code
+				return cli.Hint(cli.Usage(err), "correct the file, then run: tirewatch-agent check --config "+path)
 			}
 			if err != nil {
 				return err
@@ -45,16 +47,29 @@ A second signal ends the process at once. Nothing that is in the journal is lost
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&path, "config", "", "the station's configuration `file`")
-	cmd.Flags().DurationVar(&drain, "drain-timeout", 10*time.Second, "how long the end waits for the broker")
+	addConfigFlag(cmd, &path)
+	cmd.Flags().DurationVar(&drain, "drain-timeout", 10*time.Second, "how long to wait for the broker at the end")
+	cli.ExitCode(cmd, cli.OK, "It was stopped, or the video or folder has ended.")
+	cli.ExitCode(cmd, cli.Failed, "The station cannot work. systemd starts it again.")
+	cli.ExitCode(cmd, cli.Misused, "The command line or the configuration is wrong. systemd does not start it again.")
+	cli.Files(cmd, journalFile, cropFolder, modelFolder,
+		cli.Note{Name: "/var/lib/tirewatch/inbox/", Text: "Bundles that are copied here are installed, if model.inbox names the folder."})
+	cli.Environment(cmd, kernelVariable,
+		cli.Note{Name: "NOTIFY_SOCKET", Text: "Set by systemd: where the agent reports that it is ready, works and stops."},
+		cli.Note{Name: "WATCHDOG_USEC", Text: "Set by systemd: the time in which frames must make progress, in microseconds."},
+		cli.Note{Name: "WATCHDOG_PID", Text: "Set by systemd: the process that WATCHDOG_USEC is for."},
+		cli.Note{Name: "TZ", Text: "The time zone of the shifts on the page."},
+		cli.Note{Name: "OPENCV_FFMPEG_CAPTURE_OPTIONS", Text: "Options of FFmpeg for a network camera, in the place of those of camera.low_latency."},
+		cli.Note{Name: "GOGC", Text: "The target of Go's garbage collection, in percent. The build without OpenCV uses 10 if it is not set."},
+	)
 	return cmd
 }
 
-// newLogger makes the logger that the configuration asks for.
+// newLogger makes the logger of the section [log].
 func newLogger(w io.Writer, c config.Log) *slog.Logger {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
-		level = slog.LevelInfo // config accepts known levels only
+		level = slog.LevelInfo // cannot happen: config accepts only known levels
 	}
 	o := &slog.HandlerOptions{Level: level}
 	if c.Format == "json" {

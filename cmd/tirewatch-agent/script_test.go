@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"image"
 	"image/png"
@@ -13,13 +12,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"tirewatch/agent/journal"
+	"tirewatch/cmd/internal/cli"
 	"tirewatch/vision/bundle"
 	"tirewatch/vision/bundle/bundletest"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"tirewatch-agent": func() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) },
+		"tirewatch-agent": func() { cli.Main(newRootCmd()) },
 	})
 }
 

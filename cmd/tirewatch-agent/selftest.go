@@ -8,8 +8,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"tirewatch/agent/models"
+	"tirewatch/cmd/internal/cli"
 	"tirewatch/vision/bundle"
 	"tirewatch/vision/infer"
+	"tirewatch/vision/kernel"
 )
 
 func newSelftestCmd() *cobra.Command {
@@ -18,20 +20,20 @@ func newSelftestCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "selftest (--config FILE | --bundle FILE --key PUB)",
 		Short: "Run a model's golden inputs on this machine",
-		Long: `Selftest verifies a bundle's signature and runs its golden inputs on this machine's CPU: every sum
-must equal the recorded one to the last bit. With --config it is the bundle that the station would
-work with. It may be used beside a running station.`,
+		Long: `Selftest verifies the signature of a bundle and runs its golden inputs on the processor of this
+machine: every sum must be equal to the last bit. With --config it tests the bundle that the
+station would use. It can run beside a running station.`,
 		Example: `  tirewatch-agent selftest --config /etc/tirewatch/station.toml
   tirewatch-agent selftest --bundle monday.tire --key plant.key.pub`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			b, err := selectBundle(path, file, keys)
+			b, err := selectBundle(cmd, path, file, keys)
 			if err != nil {
 				return err
 			}
 			r, err := b.SelfTest()
 			var golden *bundle.GoldenError
 			if errors.As(err, &golden) {
-				err = withHint(err, "do not trust this machine's verdicts: test its memory, and another build of this program")
+				err = cli.Hint(err, "do not trust the verdicts of this machine; test its memory, and try "+kernel.Env+"=generic")
 			}
 			if err != nil {
 				return err
@@ -40,9 +42,12 @@ work with. It may be used beside a running station.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&path, "config", "", "the station's configuration `file`")
+	addConfigFlag(cmd, &path)
 	cmd.Flags().StringVar(&file, "bundle", "", "test this bundle `file` instead of the station's")
-	cmd.Flags().StringArrayVar(&keys, "key", nil, "public key `file` that the bundle must be signed with; may be repeated")
+	cmd.Flags().StringArrayVar(&keys, "key", nil, "public key `file` that must have signed the bundle; may be repeated")
+	cli.ExitCode(cmd, cli.Failed, "A sum differs, or the bundle cannot be read or verified.")
+	cli.Files(cmd, modelFolder)
+	cli.Environment(cmd, kernelVariable)
 	return cmd
 }
 
@@ -51,16 +56,15 @@ func report(cmd *cobra.Command, b *bundle.Bundle, r *infer.Runner) {
 		b.Serial, b.ID(), r.Kernel(), len(b.Golden), len(b.Golden))
 }
 
-// selectBundle gives the verified bundle that the flags name. Its golden inputs are left to the
-// caller.
-func selectBundle(path, file string, keys []string) (*bundle.Bundle, error) {
+// selectBundle returns the verified bundle that the flags name. The caller runs its golden inputs.
+func selectBundle(cmd *cobra.Command, path, file string, keys []string) (*bundle.Bundle, error) {
 	switch {
 	case file == "" && len(keys) > 0:
-		return nil, &usageError{errors.New("--key belongs to --bundle")}
+		return nil, cli.Usagef("--key needs --bundle")
 	case file != "" && path != "":
-		return nil, &usageError{errors.New("--config and --bundle exclude each other")}
+		return nil, cli.Usagef("--config and --bundle exclude each other")
 	case file != "" && len(keys) == 0:
-		return nil, withHint(&usageError{errors.New("--bundle needs --key")}, "name the public key of the bundle's maker, NAME.pub")
+		return nil, cli.Hint(cli.Usagef("--bundle needs --key"), "name the public key of the person who signed the bundle, NAME.pub")
 	case file != "":
 		trusted, err := bundle.ReadPublicKeys(keys)
 		if err != nil {
@@ -68,7 +72,7 @@ func selectBundle(path, file string, keys []string) (*bundle.Bundle, error) {
 		}
 		return bundle.Read(file, trusted)
 	}
-	cfg, err := loadConfig(path)
+	cfg, err := loadConfig(cmd, path)
 	if err != nil {
 		return nil, err
 	}
@@ -76,8 +80,8 @@ func selectBundle(path, file string, keys []string) (*bundle.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Without a self-test of the store's own, so that a failure is this command's result and not a
-	// silent fallback.
+	// The store must not run the self-test: a failure is the result of this command, and must not make
+	// the store fall back to the other slot.
 	verify := func(data []byte) (*models.Loaded, error) {
 		b, err := bundle.Decode(data, trusted)
 		return &models.Loaded{Bundle: b}, err

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"tirewatch/agent/uplink/brokertest"
+	"tirewatch/cmd/internal/cli"
 	"tirewatch/trainer/synth"
 )
 
@@ -79,7 +80,7 @@ func TestSoak(t *testing.T) {
 	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if code := d.wait(t); code != exitDone {
+	if code := d.wait(t); code != cli.OK {
 		t.Errorf("exit %d", code)
 	}
 

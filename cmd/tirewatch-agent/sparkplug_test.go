@@ -16,6 +16,7 @@ import (
 
 	"tirewatch/agent/sparkplug/spb"
 	"tirewatch/agent/uplink/brokertest"
+	"tirewatch/cmd/internal/cli"
 )
 
 // testSparkplug runs a station as an edge node: its births, verdicts and death are seen at the
@@ -74,7 +75,7 @@ func (p program) testSparkplug(t *testing.T) {
 	if death.Metrics[0].GetLongValue() != birth["bdSeq"].GetLongValue() {
 		t.Errorf("the death is %v", death)
 	}
-	if code := d.wait(t); code != exitDone {
+	if code := d.wait(t); code != cli.OK {
 		t.Fatalf("exit %d", code)
 	}
 	if data, err := os.ReadFile(filepath.Join(dir, "journal.db-sparkplug")); err != nil || !strings.Contains(string(data), `"bd_seq":0`) {

@@ -20,6 +20,7 @@ import (
 	_ "modernc.org/sqlite" // the journal is looked at by other code than its own
 
 	"tirewatch/agent/uplink/brokertest"
+	"tirewatch/cmd/internal/cli"
 	"tirewatch/vision/bundle"
 	"tirewatch/vision/bundle/bundletest"
 	"tirewatch/vision/verdict"
@@ -319,7 +320,7 @@ func (x *torture) finish() {
 	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		x.t.Fatal(err)
 	}
-	if code := d.wait(x.t); code != exitDone {
+	if code := d.wait(x.t); code != cli.OK {
 		x.t.Errorf("exit %d", code)
 	}
 	x.check()

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tirewatch/cmd/internal/cli"
+	"tirewatch/cmd/internal/cli/progress"
 	"tirewatch/trainer/augment"
 	"tirewatch/trainer/dataset"
 )
@@ -20,40 +22,42 @@ func newDatasetAugmentCmd() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "augment SRC DST",
-		Short: "Enlarge the training images by changed copies",
-		Long: `Write SRC to DST with changed copies of every training image beside it, as the thesis did: mirrored, turned by quarters
-and by any angle, sheared, brighter or darker. Testing and validation folders are copied as they are: what is
-measured must be real photographs.
+		Short: "Enlarge the training images with changed copies",
+		Long: `Copies SRC to DST and adds changed copies of every training image, as the thesis did: mirrored, turned
+by quarters and by any angle, sheared, brighter or darker. Testing and validation folders are
+copied unchanged, because a test must measure real photographs.
 
-The copies, photo~aug1.jpg of photo.jpg, have the same size (a quarter turn swaps width and height) and stay in colour.
-Splits keep a photograph and its copies on one side, and copies out of testing folders. Training also changes
-images in every epoch by itself, with more variety; this command is for sets that other tools read.
+The copies of photo.jpg are named photo~aug1.jpg and so on. They keep size and colour; a quarter
+turn swaps width and height. A split keeps an image and its copies together, and out of testing
+folders. Training changes the images in every epoch too, with more variety: use this command for
+data sets that other tools read.
 
-SRC is only read; DST must be missing or empty. The same seed gives the same files.`,
+SRC is only read. DST must be missing or empty. The same seed makes the same files.`,
 		Example: `  tirewatch dataset augment split/ doubled/
   tirewatch dataset augment split/ five/ --factor 5 --rotation 180 --shear-x 0 --shear-y 0 --seed 7`,
-		Args: cobra.ExactArgs(2),
+		Args: cli.Args("SRC", "DST"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.HorizontalFlip, o.VerticalFlip, o.Turns = !noFlipX, !noFlipY, !noTurns
 			if factor < 2 || factor > 100 {
-				return &usageError{fmt.Errorf("--factor %d is not between 2 and 100", factor)}
+				return cli.Usagef("--factor %d: want 2 to 100", factor)
 			}
 			if err := o.Validate(); err != nil {
-				return &usageError{err}
+				return cli.Usage(err)
 			}
 			return augmentDataset(cmd, args[0], args[1], factor, o.Variant(seed))
 		},
 	}
 	f := cmd.Flags()
-	f.IntVar(&factor, "factor", 2, "training images per photograph, itself included")
-	f.Uint64Var(&seed, "seed", 1, "another number gives other copies")
+	f.IntVar(&factor, "factor", 2, "training images for each image of SRC, itself included")
+	f.Uint64Var(&seed, "seed", 1, "seed of the changes; another number makes other copies")
 	f.BoolVar(&noFlipX, "no-horizontal-flip", false, "never mirror left and right")
 	f.BoolVar(&noFlipY, "no-vertical-flip", false, "never mirror top and bottom")
 	f.BoolVar(&noTurns, "no-turns", false, "no quarter turns: clockwise, counter-clockwise, upside-down")
 	f.Float64Var(&o.Rotation, "rotation", o.Rotation, "largest rotation to either side, degrees; 0 for none")
 	f.Float64Var(&o.ShearX, "shear-x", o.ShearX, "largest horizontal shear to either side, degrees; 0 for none")
 	f.Float64Var(&o.ShearY, "shear-y", o.ShearY, "largest vertical shear to either side, degrees; 0 for none")
-	f.Float64Var(&o.Brightness, "brightness", o.Brightness, "largest change of brightness to either side, as a share; 0 for none")
+	f.Float64Var(&o.Brightness, "brightness", o.Brightness, "largest change of brightness, as a share; 0 for none")
+	cli.Environment(cmd, kernelVariable)
 	return cmd
 }
 
@@ -62,20 +66,18 @@ func augmentDataset(cmd *cobra.Command, src, dst string, factor int, variant dat
 	if err != nil {
 		return err
 	}
-	advance, end := follow(cmd, "changing images")
+	advance, done := progress.Follow(cmd, "changing images")
 	e, err := set.Enlarge(cmd.Context(), dst, factor, variant, advance)
-	end()
+	done()
 	switch {
 	case errors.Is(err, dataset.ErrTestPart):
-		return withHint(err, "name the folder above: its training images are enlarged and its testing images copied")
+		return cli.Hint(err, "name the folder that contains training and testing: only its training images are changed")
 	case errors.Is(err, dataset.ErrNotEmpty):
-		return withHint(err, "name a new folder, or empty this one first")
+		return cli.Hint(err, "name a new folder, or empty this one first")
 	case err != nil:
 		return err
 	}
-	for _, bad := range e.Bad {
-		fmt.Fprintf(cmd.ErrOrStderr(), "left out: %v\n", bad)
-	}
+	leaveOut(cmd, e.Bad)
 	out := cmd.OutOrStdout()
 	for _, p := range set.Parts() {
 		n := e.Copied[p.Name]
@@ -86,7 +88,8 @@ func augmentDataset(cmd *cobra.Command, src, dst string, factor int, variant dat
 		fmt.Fprintln(out)
 	}
 	if len(set.Test) == 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s has no testing images; split them off before augmenting, so that tests measure photographs\n", src)
+		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s has no testing images; run tirewatch dataset split before augment,"+
+			" so that tests measure photographs and not copies\n", src)
 	}
 	return nil
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tirewatch/cmd/internal/cli"
+	"tirewatch/vision/bundle"
 	"tirewatch/vision/frame"
 	"tirewatch/vision/infer"
 	"tirewatch/vision/kernel"
@@ -22,36 +24,37 @@ func newBenchCmd() *cobra.Command {
 	runs, threads, asJSON := 300, min(2, runtime.NumCPU()), false
 	cmd := &cobra.Command{
 		Use:   "bench BUNDLE",
-		Short: "Measure a model's speed on this computer, layer by layer",
-		Long: `Runs a bundle's network on noise and prints what every layer and the whole take: the fastest run and
-the median. The fastest run says what the program can do, the median what else the computer
-was doing. Beside them stands the preprocessing of a 1920 x 1080 frame.
+		Short: "Measure the speed of a model on this computer, layer by layer",
+		Long: `Runs the network of a bundle on noise and prints the time of each layer and of the whole network: the
+fastest run and the median. The fastest run shows the program alone; the median includes what else
+the computer was doing. The last line is the preprocessing of a 1920 x 1080 frame.
 
-The clock of the processor is measured by a chain of dependent additions, one a cycle.
-` + kernel.Env + `=NAME in the environment forces a kernel; a wrong name lists those that this processor has.`,
+The clock of the processor is measured with a chain of additions that take one cycle each.
+` + kernel.Env + `=NAME selects a kernel; a wrong name lists the kernels of this processor.`,
 		Example: `  tirewatch bench monday.tire
   ` + kernel.Env + `=generic tirewatch bench monday.tire --json`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.Args("BUNDLE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if runs < 1 || threads < 1 {
-				return &usageError{errors.New("--runs and --threads start at 1")}
+				return cli.Usagef("--runs and --threads: want 1 or more")
 			}
 			report, err := bench(args[0], runs, threads)
 			if errors.Is(err, kernel.ErrNoBody) {
-				err = withHint(err, "unset "+kernel.Env+" for the fastest one")
+				err = cli.Hint(err, "unset "+kernel.Env+" to use the fastest one")
 			}
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				return writeJSON(cmd, report)
+				return cli.JSON(cmd.OutOrStdout(), report)
 			}
 			return report.write(cmd.OutOrStdout())
 		},
 	}
 	cmd.Flags().IntVar(&runs, "runs", runs, "runs of the network")
-	cmd.Flags().IntVar(&threads, "threads", threads, "goroutines that share an image, measured beside one alone")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs")
+	cmd.Flags().IntVar(&threads, "threads", threads, "also measure this many goroutines that share an image")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, for programs")
+	cli.Environment(cmd, kernelVariable)
 	return cmd
 }
 
@@ -63,14 +66,14 @@ type benchReport struct {
 	GHz        float64      `json:"ghz"` // measured
 	Runs       int          `json:"runs"`
 	Scratch    int          `json:"scratch_bytes"`
-	Layers     []benchTime  `json:"layers"` // by one goroutine
+	Layers     []benchTime  `json:"layers"` // with one goroutine
 	Networks   []benchTotal `json:"networks"`
 	Preprocess benchTime    `json:"preprocess"`
 }
 
 type benchTime struct {
 	Name     string  `json:"name"`
-	MACs     int     `json:"multiply_accumulates,omitempty"` // over the live region only
+	MACs     int     `json:"multiply_accumulates,omitempty"` // only over the live region
 	MinMS    float64 `json:"min_ms"`
 	MedianMS float64 `json:"median_ms"`
 	PerCycle float64 `json:"multiply_accumulates_per_cycle,omitempty"` // of the fastest run
@@ -78,22 +81,22 @@ type benchTime struct {
 
 type benchTotal struct {
 	Threads int     `json:"threads"`
-	SpeedUp float64 `json:"speed_up"` // over one goroutine, by the fastest runs
+	SpeedUp float64 `json:"speed_up"` // against one goroutine, of the fastest runs
 	benchTime
 }
 
+// measured are the times of a bench.
+type measured struct {
+	layers                    []infer.LayerTime // of the last run, for names and sizes
+	byLayer                   map[string][]time.Duration
+	alone, shared, preprocess []time.Duration // shared: by several goroutines
+	ghz                       float64
+}
+
 func bench(path string, runs, threads int) (*benchReport, error) {
-	b, err := readUnverified(path) // a signature says nothing about speed
+	b, err := readUnverified(path) // the speed does not depend on who signed it
 	if err != nil {
 		return nil, err
-	}
-	rng := rand.New(rand.NewPCG(1, 1))
-	noise := func(n int) []byte {
-		p := make([]byte, n)
-		for i := range p {
-			p[i] = byte(rng.Uint32())
-		}
-		return p
 	}
 	one, err := infer.NewRunner(&b.Model)
 	if err != nil {
@@ -104,30 +107,58 @@ func bench(path string, runs, threads int) (*benchReport, error) {
 		return nil, err
 	}
 	defer many.Close()
+	m, err := measure(b, one, many, runs)
+	if err != nil {
+		return nil, err
+	}
+
+	r := &benchReport{File: path, CPU: fmt.Sprintf("%s, %d processors", runtime.GOARCH, runtime.NumCPU()), Kernel: one.Kernel(), GHz: m.ghz,
+		Runs: runs, Scratch: one.Scratch(), Preprocess: newBenchTime("1920 x 1080 BGR to the network's bytes", 0, m.preprocess, m.ghz)}
+	macs := 0
+	for _, l := range m.layers {
+		macs += l.MACs
+		r.Layers = append(r.Layers, newBenchTime(l.Name, l.MACs, m.byLayer[l.Name], m.ghz))
+	}
+	alone := newBenchTime("network", macs, m.alone, m.ghz)
+	r.Networks = []benchTotal{{1, 1, alone}}
+	if threads > 1 {
+		t := newBenchTime("network", macs, m.shared, m.ghz)
+		r.Networks = append(r.Networks, benchTotal{threads, alone.MinMS / t.MinMS, t})
+	}
+	return r, nil
+}
+
+// measure runs everything in turns, so that other work on the computer slows all of it equally.
+func measure(b *bundle.Bundle, one, many *infer.Runner, runs int) (*measured, error) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	noise := func(n int) []byte {
+		p := make([]byte, n)
+		for i := range p {
+			p[i] = byte(rng.Uint32())
+		}
+		return p
+	}
 	f := &frame.Frame{Pix: noise(1920 * 1080 * 3), Width: 1920, Height: 1080, Stride: 1920 * 3, Format: frame.BGR}
 	roi := image.Rect(420, 0, 1500, 1080)
 	pix, input := noise(b.Spec.Size()), make([]byte, b.Spec.Size())
 
-	// The measurements take turns, so that other work on the computer falls on all of them.
-	var whole, shared, before []time.Duration
-	var names []infer.LayerTime
-	layers, macs, ghz := make(map[string][]time.Duration), 0, 0.0
+	m := &measured{byLayer: map[string][]time.Duration{}}
 	for i := range runs {
 		times, err := one.Profile(pix)
 		if err != nil {
 			return nil, err
 		}
 		for _, l := range times {
-			layers[l.Name] = append(layers[l.Name], l.Spent)
+			m.byLayer[l.Name] = append(m.byLayer[l.Name], l.Spent)
 		}
-		names = times
-		for range 4 { // back to back, as from a camera that waits for nobody
-			if err := clockRun(&whole, one, pix); err != nil {
+		m.layers = times
+		for range 4 { // back to back, as for a camera that never waits
+			if err := clockRun(&m.alone, one, pix); err != nil {
 				return nil, err
 			}
 		}
 		for range 4 {
-			if err := clockRun(&shared, many, pix); err != nil {
+			if err := clockRun(&m.shared, many, pix); err != nil {
 				return nil, err
 			}
 		}
@@ -136,24 +167,11 @@ func bench(path string, runs, threads int) (*benchReport, error) {
 			if err := b.Spec.Apply(input, f, roi); err != nil {
 				return nil, err
 			}
-			before = append(before, time.Since(began))
-			ghz = max(ghz, measureGHz())
+			m.preprocess = append(m.preprocess, time.Since(began))
+			m.ghz = max(m.ghz, measureGHz())
 		}
 	}
-
-	r := &benchReport{File: path, CPU: fmt.Sprintf("%s, %d processors", runtime.GOARCH, runtime.NumCPU()), Kernel: one.Kernel(),
-		GHz: ghz, Runs: runs, Scratch: one.Scratch(), Preprocess: newBenchTime("1920 x 1080 BGR to the network's bytes", 0, before, ghz)}
-	for _, l := range names {
-		macs += l.MACs
-		r.Layers = append(r.Layers, newBenchTime(l.Name, l.MACs, layers[l.Name], ghz))
-	}
-	alone := newBenchTime("network", macs, whole, ghz)
-	r.Networks = []benchTotal{{1, 1, alone}}
-	if threads > 1 {
-		t := newBenchTime("network", macs, shared, ghz)
-		r.Networks = append(r.Networks, benchTotal{threads, alone.MinMS / t.MinMS, t})
-	}
-	return r, nil
+	return m, nil
 }
 
 func clockRun(times *[]time.Duration, r *infer.Runner, pix []byte) error {
@@ -173,8 +191,8 @@ func newBenchTime(name string, macs int, times []time.Duration, ghz float64) ben
 	return t
 }
 
-// measureGHz times a chain of operations that each wait for the one before: one cycle each on every
-// processor that we know, whatever clock it runs at now.
+// measureGHz times a chain of operations that each wait for the previous one. Each takes one cycle on
+// every processor that we know, whatever its clock is now.
 func measureGHz() float64 {
 	const rounds, ops = 2000, 16
 	x, a, b := rand.Uint64(), rand.Uint64(), rand.Uint64()
@@ -195,12 +213,12 @@ func measureGHz() float64 {
 }
 
 func (r *benchReport) write(w io.Writer) error {
-	fmt.Fprintf(w, "kernel %s, %s at %.2f GHz, %d KiB of scratch memory, %d runs\n\n", r.Kernel, r.CPU, r.GHz, r.Scratch>>10, r.Runs)
+	fmt.Fprintf(w, "kernel %s, %s at %.2f GHz, %d KiB scratch memory, %d runs\n\n", r.Kernel, r.CPU, r.GHz, r.Scratch>>10, r.Runs)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	row := func(name string, v benchTime) {
 		fmt.Fprintf(t, "%s\t%.4f\t%.4f\t%.2f\t%.1f\t\n", name, v.MinMS, v.MedianMS, float64(v.MACs)/1e6, v.PerCycle)
 	}
-	fmt.Fprintln(t, "\tfastest ms\tmedian ms\tmillion MACs\tMACs a cycle\t")
+	fmt.Fprintln(t, "\tfastest ms\tmedian ms\tmillion MACs\tMACs per cycle\t")
 	for _, l := range r.Layers {
 		row(l.Name, l)
 	}

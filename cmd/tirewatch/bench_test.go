@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 
+	"tirewatch/cmd/internal/cli"
+	"tirewatch/internal/hint"
 	"tirewatch/vision/kernel"
 )
 
@@ -38,13 +40,13 @@ func TestBench(t *testing.T) {
 
 	t.Setenv(kernel.Env, "mmx")
 	_, _, err := execute(t, newBenchCmd(), w.out)
-	if !errors.Is(err, kernel.ErrNoBody) || hint(err) == "" {
+	if !errors.Is(err, kernel.ErrNoBody) || hint.Of(err) == "" {
 		t.Errorf("with a kernel that does not exist: %v", err)
 	}
 	if _, _, err := execute(t, newBenchCmd(), w.checkpoint); err == nil {
 		t.Error("a checkpoint was measured")
 	}
-	if _, _, err := execute(t, newBenchCmd(), w.out, "--threads", "0"); !errors.As(err, new(*usageError)) {
+	if _, _, err := execute(t, newBenchCmd(), w.out, "--threads", "0"); !errors.As(err, new(*cli.UsageError)) {
 		t.Errorf("--threads 0: %v", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tirewatch/cmd/internal/cli"
 	"tirewatch/vision/imagefile"
 	"tirewatch/vision/verdict"
 )
@@ -23,13 +24,13 @@ func newClassifyCmd() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "classify MODEL IMAGE...",
-		Short: "Say crack or normal for photographs",
-		Long: `Prints one line for each image: the label, the probability of a crack, the file. An image that
-cannot be read gets a line on standard error, the others are classified, and the command
-fails at the end.`,
+		Short: "Label images as crack or normal",
+		Long: `Prints one line for each image: the label, the probability of a crack, the file. For an image that
+cannot be read, a line goes to standard error; the other images are still classified, and the
+command fails at the end.`,
 		Example: `  tirewatch classify monday.tire shift2/*.jpg --key plant.key.pub
   tirewatch classify runs/monday/best.ckpt tire.jpg --json`,
-		Args: cobra.MinimumNArgs(2),
+		Args: cli.Args("MODEL", "IMAGE..."),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := openModel(cmd, args[0], keys)
 			if err != nil {
@@ -38,8 +39,10 @@ fails at the end.`,
 			return classify(cmd, m, args[1:], asJSON)
 		},
 	}
-	cmd.Flags().StringArrayVar(&keys, "key", nil, "trusted public key of a bundle; may be given more than once")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	addKeyFlag(cmd, &keys)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
+	cli.ExitCode(cmd, cli.Failed, "The model or at least one image could not be read.")
+	cli.Environment(cmd, kernelVariable)
 	return cmd
 }
 
@@ -61,7 +64,7 @@ func classify(cmd *cobra.Command, m *model, images []string, asJSON bool) error 
 		if err != nil {
 			failed++
 			c.Error = err.Error()
-			fmt.Fprintf(cmd.ErrOrStderr(), "left out: %v\n", err)
+			leaveOut(cmd, []error{err})
 		} else {
 			c.Label, c.Probability = policy.Label(verdict.Probability(logit))
 		}

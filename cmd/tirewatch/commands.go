@@ -2,7 +2,7 @@ package main
 
 import "github.com/spf13/cobra"
 
-// commands lists the toolbox in the order of a technician's day.
+// commands lists the toolbox in the order in which a technician needs it.
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		newDatasetCmd(),

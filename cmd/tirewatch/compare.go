@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tirewatch/cmd/internal/cli"
+	"tirewatch/cmd/internal/cli/progress"
 	"tirewatch/trainer"
 	"tirewatch/trainer/contact"
 	"tirewatch/trainer/dataset"
@@ -28,17 +30,17 @@ func newCompareCmd() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "compare OLD NEW DIR",
-		Short: "Tell whether a new model is better than the old one",
-		Long: `Shows both models, checkpoints or bundles, the testing images of DIR, each with its own
-threshold, and counts on which images only one of them is right. McNemar's test says whether
-such a difference could be chance: the sentence at the end reads better, worse or not
-distinguishable (at the 5 % level).
+		Short: "Test whether a new model is better than the old one",
+		Long: `Classifies the testing images of DIR with both models, each with its own threshold, and counts the
+images that only one of them gets right. A model is a checkpoint or a bundle. McNemar's test says
+whether the difference could be chance: the last line says that the new model is better, worse or
+not distinguishable, at the 5 % level.
 
---picture draws the images on which the verdicts differ: a green frame where the new model is
-right, a red one where the old one was.`,
+--picture draws the images with different verdicts: in green where the new model is right, in red
+where the old model is right.`,
 		Example: `  tirewatch compare monday.tire tuesday.tire photos/ --key plant.key.pub --picture differ.png
   tirewatch compare runs/monday/best.ckpt runs/tuesday/best.ckpt photos/ --json`,
-		Args: cobra.ExactArgs(3),
+		Args: cli.Args("OLD", "NEW", "DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if picture != "" {
 				if info, err := os.Stat(filepath.Dir(picture)); err != nil || !info.IsDir() {
@@ -55,14 +57,15 @@ right, a red one where the old one was.`,
 				}
 			}
 			if asJSON {
-				return writeJSON(cmd, c)
+				return cli.JSON(cmd.OutOrStdout(), c)
 			}
 			return c.write(cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().StringArrayVar(&keys, "key", nil, "trusted public key of a bundle; may be given more than once")
-	cmd.Flags().StringVar(&picture, "picture", "", "PNG file for the images on which the verdicts differ")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs")
+	addKeyFlag(cmd, &keys)
+	cmd.Flags().StringVar(&picture, "picture", "", "draw the images with different verdicts into this PNG file")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, for programs")
+	cli.Environment(cmd, kernelVariable, tempVariable)
 	return cmd
 }
 
@@ -74,7 +77,7 @@ type contest struct {
 	Sentence   string              `json:"sentence"`
 	Differ     []difference        `json:"differ"` // in the order of the images
 
-	spec preprocess.Spec // of the new model, as which the pictures are drawn
+	spec preprocess.Spec // of the new model; the images are drawn as it sees them
 }
 
 // contestant is one of the models with its result.
@@ -83,7 +86,7 @@ type contestant struct {
 	Kind   string          `json:"kind"`
 	Report *metrics.Report `json:"report"`
 
-	said []bool // crack, by image
+	said []bool // whether it said crack, by image
 }
 
 // difference is an image on which the verdicts differ.
@@ -94,10 +97,10 @@ type difference struct {
 	Old   float64       `json:"old_probability"`
 	New   float64       `json:"new_probability"`
 
-	pix []byte // as the new model sees it; of the first contact.MaxTiles
+	pix []byte // as the new model sees it; only for the first contact.MaxTiles
 }
 
-// compareModels shows both models the same images.
+// compareModels classifies the same images with both models.
 func compareModels(cmd *cobra.Command, oldFile, newFile, dir string, keys []string) (*contest, error) {
 	oldModel, err := openModel(cmd, oldFile, keys)
 	if err != nil {
@@ -114,7 +117,8 @@ func compareModels(cmd *cobra.Command, oldFile, newFile, dir string, keys []stri
 	items := set.Test
 	if len(items) == 0 {
 		items = set.Train
-		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s has no testing folder, all its images are used; a model that was trained on them has an unfair lead\n", dir)
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s has no testing folder, all its images are used;"+
+			" a model that was trained on some of them has an unfair advantage\n", dir)
 	}
 	store := newStore("", len(items), newModel.spec)
 	defer store.Close()
@@ -130,44 +134,48 @@ func compareModels(cmd *cobra.Command, oldFile, newFile, dir string, keys []stri
 			return nil, err
 		}
 		if !slices.EqualFunc(oldSees, newSees, func(a, b trainer.Sample) bool { return a.Name == b.Name }) {
-			return nil, fmt.Errorf("compare: one model's preprocessing reads images of %s that the other's cannot", dir)
+			return nil, fmt.Errorf("compare on %s: some images can be read for only one of the two models", dir)
 		}
 	}
+	c := &contest{Old: contestant{File: oldFile, Kind: oldModel.kind}, New: contestant{File: newFile, Kind: newModel.kind},
+		Differ: []difference{}, spec: newModel.spec}
 	labels := labelsOf(newSees)
-	old := contestant{File: oldFile, Kind: oldModel.kind}
-	oldScores, err := old.judge(cmd, "the old model", oldModel, oldSees, labels)
+	oldScores, err := c.Old.judge(cmd, "the old model", oldModel, oldSees, labels)
 	if err != nil {
 		return nil, err
 	}
-	new := contestant{File: newFile, Kind: newModel.kind}
-	newScores, err := new.judge(cmd, "the new model", newModel, newSees, labels)
+	newScores, err := c.New.judge(cmd, "the new model", newModel, newSees, labels)
 	if err != nil {
 		return nil, err
 	}
-	c := &contest{Old: old, New: new, Differ: []difference{}, spec: newModel.spec}
-	if c.Comparison, err = metrics.Compare(old.said, new.said, labels); err != nil {
-		return nil, err
+	return c, c.conclude(set, newSees, labels, oldScores, newScores)
+}
+
+// conclude compares the verdicts of both models with the truth and with each other.
+func (c *contest) conclude(set *dataset.Set, samples []trainer.Sample, labels []bool, oldScores, newScores []float64) (err error) {
+	if c.Comparison, err = metrics.Compare(c.Old.said, c.New.said, labels); err != nil {
+		return err
 	}
 	c.Sentence = c.Comparison.Sentence()
-	for i, s := range newSees {
-		if old.said[i] == new.said[i] {
+	for i, s := range samples {
+		if c.Old.said[i] == c.New.said[i] {
 			continue
 		}
 		d := difference{Image: set.Rel(s.Name), Truth: label(labels[i]), Right: "old", Old: oldScores[i], New: newScores[i]}
 		if len(c.Differ) < contact.MaxTiles {
 			if d.pix, err = s.Pix.Load(nil); err != nil {
-				return nil, fmt.Errorf("compare on %s: %w", s.Name, err)
+				return fmt.Errorf("compare on %s: %w", s.Name, err)
 			}
 		}
-		if new.said[i] == labels[i] {
+		if c.New.said[i] == labels[i] {
 			d.Right = "new"
 		}
 		c.Differ = append(c.Differ, d)
 	}
-	return c, nil
+	return nil
 }
 
-// readForCompare reads the images and says which could not be read.
+// readForCompare reads the images, and prints which cannot be read.
 func readForCompare(cmd *cobra.Command, set *dataset.Set, items []dataset.Item, spec preprocess.Spec, store *pixels.Store) ([]trainer.Sample, error) {
 	samples, err := loadSamples(cmd, "reading images", set, items, spec, store)
 	if err == nil && len(samples) == 0 {
@@ -176,9 +184,9 @@ func readForCompare(cmd *cobra.Command, set *dataset.Set, items []dataset.Item, 
 	return samples, err
 }
 
-// judge runs one model over the images and gives its probabilities.
+// judge classifies the images with one model and returns the probabilities.
 func (c *contestant) judge(cmd *cobra.Command, name string, m *model, samples []trainer.Sample, labels []bool) ([]float64, error) {
-	p := newProgress(cmd, "classifying by "+name, len(samples))
+	p := progress.New(cmd, "classifying with "+name, len(samples))
 	scores, err := m.score(cmd.Context(), samples, p.Set)
 	p.Done()
 	if err != nil {
@@ -198,7 +206,7 @@ func label(crack bool) verdict.Label {
 	return verdict.Normal
 }
 
-// write shows the comparison to a person; the sentence comes last.
+// write prints the comparison for people, with the sentence at the end.
 func (c *contest) write(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "images\tboth right\tonly old\tonly new\tboth wrong\t")
@@ -224,7 +232,7 @@ func (c *contest) write(w io.Writer) error {
 	}
 	if len(c.Differ) > 0 {
 		fmt.Fprintln(t)
-		fmt.Fprintln(t, "right\ttruth\told says\tnew says\timage")
+		fmt.Fprintln(t, "right\ttruth\told score\tnew score\timage")
 		for _, d := range c.Differ {
 			fmt.Fprintf(t, "%s\t%s\t%.4f\t%.4f\t%s\n", d.Right, d.Truth, d.Old, d.New, d.Image)
 		}
@@ -236,23 +244,23 @@ func (c *contest) write(w io.Writer) error {
 	return err
 }
 
-// Frames of the picture.
+// Colours of the picture.
 var (
 	newIsRight = color.RGBA{R: 0x2e, G: 0x8b, B: 0x57, A: 0xff}
 	oldIsRight = color.RGBA{R: 0xc0, G: 0x30, B: 0x30, A: 0xff}
 )
 
-// draw writes the images that differ, as the new model sees them.
+// draw writes the images with different verdicts, as the new model sees them.
 func (c *contest) draw(cmd *cobra.Command, path string) error {
 	stderr := cmd.ErrOrStderr()
 	if len(c.Differ) == 0 {
-		fmt.Fprintf(stderr, "note: no image differs, %s is not written\n", path)
+		fmt.Fprintf(stderr, "note: no verdict differs, %s is not written\n", path)
 		return nil
 	}
 	shown := c.Differ
 	if len(shown) > contact.MaxTiles {
 		shown = shown[:contact.MaxTiles]
-		fmt.Fprintf(stderr, "note: %s shows the first %d of %d images that differ\n", path, len(shown), len(c.Differ))
+		fmt.Fprintf(stderr, "note: %s shows the first %d of %d images with different verdicts\n", path, len(shown), len(c.Differ))
 	}
 	var tiles []contact.Tile
 	for _, d := range shown {

@@ -2,33 +2,30 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"tirewatch/cmd/internal/cli"
 	"tirewatch/trainer/dataset"
 )
 
-// runDataset carries out one dataset command and returns what it said.
+// runDataset runs one dataset command and returns its output.
 func runDataset(args ...string) (stdout, stderr string, err error) {
-	var out, speech bytes.Buffer
-	cmd := newDatasetCmd()
-	cmd.SilenceErrors, cmd.SilenceUsage = true, true
-	cmd.SetArgs(args)
-	cmd.SetOut(&out)
-	cmd.SetErr(&speech)
-	err = cmd.Execute()
-	return out.String(), speech.String(), err
+	var out, messages bytes.Buffer
+	err = cli.Execute(context.Background(), newDatasetCmd(), args, &out, &messages)
+	return out.String(), messages.String(), err
 }
 
-// The way of a technician without photographs: draw, check, split, check again.
+// What a technician does without photographs: draw, check and split.
 func TestDatasetCommands(t *testing.T) {
 	dir := t.TempDir()
 	drawn, split := filepath.Join(dir, "drawn"), filepath.Join(dir, "split")
 	out, _, err := runDataset("synth", drawn, "--train", "20", "--test", "10", "--size", "96", "--seed", "3")
-	if err != nil || !strings.Contains(out, "20 training and 10 test images of 96 x 96 px") {
+	if err != nil || !strings.Contains(out, "20 training and 10 testing images of 96 x 96 px") {
 		t.Fatalf("%v: %s", err, out)
 	}
 	broken := filepath.Join(drawn, "training", "crack", "broken.jpg")
@@ -36,9 +33,9 @@ func TestDatasetCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	out, speech, err := runDataset("check", drawn)
-	if err != nil || !strings.Contains(out, "training/crack/broken.jpg: empty file") || !strings.Contains(speech, "31 of 31") {
-		t.Errorf("%v\n%s\n%s", err, out, speech)
+	out, messages, err := runDataset("check", drawn)
+	if err != nil || !strings.Contains(out, "training/crack/broken.jpg: empty file") || !strings.Contains(messages, "31 of 31") {
+		t.Errorf("%v\n%s\n%s", err, out, messages)
 	}
 	out, _, err = runDataset("check", drawn, "--json")
 	var audit dataset.Audit
@@ -81,13 +78,13 @@ func TestDatasetErrors(t *testing.T) {
 		args []string
 		says string
 	}{
-		{"check of no data set", []string{"check", dir}, "accepted layouts"},
+		{"check of another folder", []string{"check", dir}, "accepted layouts"},
 		{"check of one class", []string{"check", filepath.Dir(one)}, "cannot be used"},
 		{"check of one class as JSON", []string{"check", "--json", filepath.Dir(one)}, "cannot be used"},
 		{"split of one class", []string{"split", filepath.Dir(one), filepath.Join(dir, "new")}, "no normal images"},
-		{"split by nothing", []string{"split", dir, filepath.Join(dir, "new"), "--test", "0"}, "--test 0 is not between 0 and 1"},
-		{"synth of nothing", []string{"synth"}, "name a folder"},
-		{"synth of both", []string{"synth", dir, "--video", "x.avi"}, "name a folder"},
+		{"split without testing images", []string{"split", dir, filepath.Join(dir, "new"), "--test", "0"}, "--test 0: want more than 0 and less than 1"},
+		{"synth of nothing", []string{"synth"}, "name either DIR"},
+		{"synth of both", []string{"synth", dir, "--video", "x.avi"}, "name either DIR"},
 		{"synth into a full folder", []string{"synth", dir}, "not empty"},
 		{"synth of another view", []string{"synth", filepath.Join(dir, "new"), "--view", "above"}, "closeup or side"},
 	} {

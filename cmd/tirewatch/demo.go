@@ -23,11 +23,13 @@ import (
 	"tirewatch/agent/config"
 	"tirewatch/agent/message"
 	"tirewatch/agent/uplink"
+	"tirewatch/cmd/internal/cli"
+	"tirewatch/cmd/internal/cli/progress"
 	"tirewatch/trainer/synth"
 	"tirewatch/vision/verdict"
 )
 
-// demoFlags size the demonstration.
+// demoFlags are the options of the demo.
 type demoFlags struct {
 	dir    string
 	agent  string
@@ -38,33 +40,36 @@ type demoFlags struct {
 	seed   uint64
 }
 
-// What the demonstration must reach to succeed, shares of the tires.
+// The demo succeeds if these shares are reached.
 const (
-	demoFound = 0.9 // of the tires on the clip have a verdict
-	demoRight = 0.9 // of those verdicts are right
+	demoFound = 0.9 // of the tires in the video have a verdict
+	demoRight = 0.9 // of these verdicts are right
 )
 
 func newDemoCmd() *cobra.Command {
 	var f demoFlags
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Show the whole way from training to verdicts on drawn tires",
-		Long: `Draws a data set, trains, quantizes, signs, starts a broker and the agent on a video of a belt with tires that
-were never trained on, and prints the verdicts beside the truth. Each step is a command that is shown as you
-would type it. It fails when less than 90 % of the tires are found, or less than 90 % of those judged right.`,
+		Short: "Show all steps from training to verdicts, with drawn tires",
+		Long: `Draws a data set, trains a model, quantizes and signs it, starts a broker, and runs the agent on a
+video of a belt with new tires. Then it prints each verdict beside the truth. Each step is a
+command that is printed as you would type it.
+
+The demo fails if less than 90 % of the tires are found, or less than 90 % of the found tires are
+judged right.`,
 		Example: `  tirewatch demo
-  tirewatch demo --dir demo/ --epochs 40     # keeps its files, to look at`,
-		Args: cobra.NoArgs,
+  tirewatch demo --dir demo/ --epochs 40     # keeps the files in demo/`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd, f) },
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.dir, "dir", "", "folder for its files, which stay (default a temporary one)")
-	fl.StringVar(&f.agent, "agent", "", "the tirewatch-agent program (default beside this one)")
-	fl.IntVar(&f.images, "images", 1400, "training images to draw")
-	fl.IntVar(&f.epochs, "epochs", 24, "epochs to train")
-	fl.IntVar(&f.batch, "batch", 32, "images per step")
-	fl.IntVar(&f.tires, "tires", 24, "tires on the belt")
-	fl.Uint64Var(&f.seed, "seed", 1, "another number gives other tires and another training")
+	fl.StringVar(&f.dir, "dir", "", "keep the files in this folder (default: a temporary folder)")
+	fl.StringVar(&f.agent, "agent", "", "the program tirewatch-agent (default: beside this program)")
+	fl.IntVar(&f.images, "images", 1400, "number of training images to draw")
+	fl.IntVar(&f.epochs, "epochs", 24, "number of epochs to train")
+	fl.IntVar(&f.batch, "batch", 32, "images in a batch")
+	fl.IntVar(&f.tires, "tires", 24, "number of tires on the belt")
+	fl.Uint64Var(&f.seed, "seed", 1, "seed of the tires and of the training")
+	cli.Environment(cmd, kernelVariable, cli.Note{Name: "TMPDIR", Text: "The folder for the files of the demo without --dir. The default is /tmp."})
 	return cmd
 }
 
@@ -105,17 +110,13 @@ func runDemo(cmd *cobra.Command, f demoFlags) error {
 	return demoCompare(cmd.OutOrStdout(), truth, verdicts)
 }
 
-// demoStep shows a command of this program and runs it.
+// demoStep prints a command of this program and runs it.
 func demoStep(cmd *cobra.Command, args ...string) error {
 	fmt.Fprintf(cmd.OutOrStdout(), "\n$ tirewatch %s\n", strings.Join(args, " "))
-	step := newRootCmd()
-	step.SetArgs(args)
-	step.SetOut(cmd.OutOrStdout())
-	step.SetErr(cmd.ErrOrStderr())
-	return step.ExecuteContext(cmd.Context())
+	return cli.Execute(cmd.Context(), newRootCmd(), args, cmd.OutOrStdout(), cmd.ErrOrStderr())
 }
 
-// findAgent names the agent's program.
+// findAgent returns the absolute path of the agent.
 func findAgent(path string) (string, error) {
 	if path == "" {
 		self, err := os.Executable()
@@ -125,7 +126,7 @@ func findAgent(path string) (string, error) {
 		path = filepath.Join(filepath.Dir(self), "tirewatch-agent")
 	}
 	if _, err := os.Stat(path); err != nil {
-		return "", withHint(fmt.Errorf("the agent's program: %w", err), "make build puts both programs into bin/")
+		return "", cli.Hint(fmt.Errorf("find the agent: %w", err), "name it with --agent; make build writes both programs to bin/")
 	}
 	return filepath.Abs(path)
 }
@@ -151,8 +152,8 @@ path = "journal.db"
 broker = "{{.}}"
 `))
 
-// demoStation starts a broker and the agent in dir, and gives the verdicts that arrive until the
-// agent has ended.
+// demoStation starts a broker and the agent in dir, and returns the verdicts that arrive before the
+// agent ends.
 func demoStation(cmd *cobra.Command, agent, dir string, tires int) ([]*verdict.Verdict, error) {
 	broker, url, err := demoBroker()
 	if err != nil {
@@ -168,11 +169,30 @@ func demoStation(cmd *cobra.Command, agent, dir string, tires int) ([]*verdict.V
 		return nil, err
 	}
 
-	// Who watches first misses nothing: the agent starts when the subscription stands.
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
-	ready, ended := make(chan struct{}, 1), make(chan error, 1)
 	arrived := make(chan *verdict.Verdict, tires+16)
+	// The agent starts after the subscription, so that no verdict is missed.
+	if err := demoWatch(ctx, url, arrived); err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "\n$ tirewatch-agent run --config %s     # publishes to %s\n", station, url)
+	began := time.Now()
+	run := exec.CommandContext(ctx, agent, "run", "--config", station)
+	var log bytes.Buffer
+	run.Stderr = &log
+	done := make(chan error, 1)
+	if err := run.Start(); err != nil {
+		return nil, fmt.Errorf("start the agent: %w", err)
+	}
+	go func() { done <- run.Wait() }()
+	return collect(cmd, run, done, arrived, &log, tires, began)
+}
+
+// demoWatch sends the verdicts of all stations to arrived until ctx ends. It returns when the
+// subscription is active.
+func demoWatch(ctx context.Context, url string, arrived chan<- *verdict.Verdict) error {
+	ready, ended := make(chan struct{}, 1), make(chan error, 1)
 	go func() {
 		ended <- uplink.Watch(ctx, uplink.WatchOptions{
 			MQTT: config.MQTT{Broker: url, Root: "tirewatch"}, Station: message.AllStations,
@@ -191,29 +211,18 @@ func demoStation(cmd *cobra.Command, agent, dir string, tires int) ([]*verdict.V
 	}()
 	select {
 	case <-ready:
+		return nil
 	case err := <-ended:
-		return nil, fmt.Errorf("watch the demo's broker: %w", err)
+		return fmt.Errorf("watch the demo's broker: %w", err)
 	}
-
-	fmt.Fprintf(cmd.OutOrStdout(), "\n$ tirewatch-agent run --config %s     # publishes to %s\n", station, url)
-	began := time.Now()
-	run := exec.CommandContext(ctx, agent, "run", "--config", station)
-	var log bytes.Buffer
-	run.Stderr = &log
-	done := make(chan error, 1)
-	if err := run.Start(); err != nil {
-		return nil, fmt.Errorf("start the agent: %w", err)
-	}
-	go func() { done <- run.Wait() }()
-	return collect(cmd, run, done, arrived, &log, tires, began)
 }
 
 // grace is how long a verdict may take from the broker to this program after the agent has ended.
 const grace = 2 * time.Second
 
-// collect receives verdicts until the agent has ended and no more are under way.
+// collect receives verdicts until the agent has ended and the grace is over.
 func collect(cmd *cobra.Command, run *exec.Cmd, done <-chan error, arrived <-chan *verdict.Verdict, log *bytes.Buffer, tires int, began time.Time) ([]*verdict.Verdict, error) {
-	p := newProgress(cmd, "verdicts", tires)
+	p := progress.New(cmd, "verdicts", tires)
 	defer p.Done()
 	bySeq := map[uint64]*verdict.Verdict{}
 	var verdicts []*verdict.Verdict
@@ -244,18 +253,18 @@ func collect(cmd *cobra.Command, run *exec.Cmd, done <-chan error, arrived <-cha
 func demoBroker() (*mochi.Server, string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, "", fmt.Errorf("the demo's broker: %w", err)
+		return nil, "", fmt.Errorf("start the demo's broker: %w", err)
 	}
 	s := mochi.New(&mochi.Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	err = errors.Join(s.AddHook(new(auth.AllowHook), nil), s.AddListener(listeners.NewNet("demo", l)), s.Serve())
 	if err != nil {
-		return nil, "", fmt.Errorf("the demo's broker: %w", err)
+		return nil, "", fmt.Errorf("start the demo's broker: %w", err)
 	}
 	return s, "mqtt://" + l.Addr().String(), nil
 }
 
-// demoCompare prints each tire of the clip beside its verdict and says whether the demonstration
-// succeeded.
+// demoCompare prints the truth of each tire beside its verdict, and fails if the shares are not
+// reached.
 func demoCompare(out io.Writer, truth synth.Truth, verdicts []*verdict.Verdict) error {
 	fmt.Fprintf(out, "\n%5s  %-7s  %-7s  %11s  %6s  %s\n", "tire", "truth", "verdict", "probability", "frames", "")
 	used := map[*verdict.Verdict]bool{}
@@ -274,7 +283,7 @@ func demoCompare(out io.Writer, truth synth.Truth, verdicts []*verdict.Verdict) 
 		}
 		used[v] = true
 		found++
-		mark := "WRONG"
+		mark := "wrong"
 		if string(v.Label) == t.Label {
 			mark = ""
 			right++
@@ -284,13 +293,13 @@ func demoCompare(out io.Writer, truth synth.Truth, verdicts []*verdict.Verdict) 
 	n, extra := len(truth.Tires), len(verdicts)-found
 	fmt.Fprintf(out, "\n%d tires: %d found, %d of them judged right, %d verdicts without a tire\n", n, found, right, extra)
 	if float64(found) < demoFound*float64(n) || float64(right) < demoRight*float64(found) {
-		return fmt.Errorf("the demo fell short: want %.0f %% found and %.0f %% of those right", 100*demoFound, 100*demoRight)
+		return fmt.Errorf("demo: want %.0f %% of the tires found and %.0f %% of these judged right", 100*demoFound, 100*demoRight)
 	}
 	return nil
 }
 
-// showsTire tells whether the verdict's frames are those in which the tire passed. Frames of a
-// source count from 1, those of a truth from 0.
+// showsTire reports whether the verdict's frames are those in which the tire passed. Frames of a
+// source count from 1, frames of the truth from 0.
 func showsTire(v *verdict.Verdict, t synth.TruthTire) bool {
 	for _, vote := range v.Votes {
 		if at := int(vote.Frame) - 1; at < t.FirstFrame-1 || at > t.LastFrame+1 {

@@ -5,6 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tirewatch/cmd/internal/cli"
+	"tirewatch/cmd/internal/cli/progress"
 	"tirewatch/trainer/metrics"
 	"tirewatch/trainer/report"
 )
@@ -16,22 +18,22 @@ func newEvaluateCmd() *cobra.Command {
 	var budget budgetFlags
 	cmd := &cobra.Command{
 		Use:   "evaluate MODEL DIR",
-		Short: "Measure a checkpoint or bundle on test images",
-		Long: `Classifies the testing images of DIR and prints accuracy, precision, recall and F1 of each
-class, the confusion matrix, and what a plant counts: escape rate (cracks missed) and false
-reject rate (sound tires rejected).
+		Short: "Measure a checkpoint or bundle on testing images",
+		Long: `Classifies the testing images of DIR and prints the accuracy, the precision, recall and F1 of each
+class, the confusion matrix, and the two rates of a plant: the escape rate (cracks missed) and the
+false reject rate (sound tires rejected).
 
-A DIR without a testing folder is taken as test images as a whole. Only images that the
-model was not trained on say how it will do on new tires.
+If DIR has no testing folder, all its images are used. Only images that the model was not trained
+on show how it will judge new tires.
 
-With --max-escape or --max-false-reject the threshold is chosen from the scores of these
-images instead of the model's own, and what the other side costs is printed. The model is
-not changed; tirewatch quantize takes the same flags and stores the threshold.`,
+With --max-escape or --max-false-reject the threshold is chosen from the scores of these images
+instead of the model's own, and the rate of the other side is printed. The model is not changed;
+tirewatch quantize has the same flags and stores the threshold.`,
 		Example: `  tirewatch evaluate runs/monday/best.ckpt photos/
   tirewatch evaluate runs/monday/best.ckpt photos/ --report monday-on-test
   tirewatch evaluate monday.tire photos/ --key plant.key.pub --json
   tirewatch evaluate monday.tire photos/ --max-escape 1%`,
-		Args: cobra.ExactArgs(2),
+		Args: cli.Args("MODEL", "DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			limit, err := budget.budget(cmd)
 			if err != nil {
@@ -46,23 +48,25 @@ not changed; tirewatch quantize takes the same flags and stores the threshold.`,
 				return err
 			}
 			if asJSON {
-				return writeJSON(cmd, r)
+				return cli.JSON(cmd.OutOrStdout(), r)
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), r)
 			return err
 		},
 	}
-	cmd.Flags().StringArrayVar(&keys, "key", nil, "trusted public key of a bundle; may be given more than once")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs")
-	cmd.Flags().StringVar(&reportDir, "report", "", "folder to write report.html and its pictures into")
+	addKeyFlag(cmd, &keys)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, for programs")
+	cmd.Flags().StringVar(&reportDir, "report", "", "write report.html and its images into this folder")
 	budget.add(cmd)
+	cli.Files(cmd, cli.Note{Name: "REPORT/report.html", Text: "The result of --report REPORT, with the PNG files beside it."})
+	cli.Environment(cmd, kernelVariable, tempVariable)
 	return cmd
 }
 
 // evaluation is what evaluate prints.
 type evaluation struct {
 	*metrics.Report
-	Choice *metrics.Choice `json:"choice,omitempty"` // of the threshold, when a budget was stated
+	Choice *metrics.Choice `json:"choice,omitempty"` // of the threshold, if a limit was set
 }
 
 func (e evaluation) String() string {
@@ -80,7 +84,7 @@ func evaluate(cmd *cobra.Command, m *model, dir, path, reportDir string, budget 
 	items := set.Test
 	if len(items) == 0 {
 		items = set.Train
-		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s has no testing folder, all its images are used; none of them should have been trained on\n", dir)
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s has no testing folder, all its images are used; the model must not have been trained on them\n", dir)
 	}
 	store := newStore("", len(items), m.spec)
 	defer store.Close()
@@ -89,7 +93,7 @@ func evaluate(cmd *cobra.Command, m *model, dir, path, reportDir string, budget 
 		return nil, err
 	}
 	labels := labelsOf(samples)
-	p := newProgress(cmd, "classifying by "+m.kind, len(samples))
+	p := progress.New(cmd, "classifying with "+m.kind, len(samples))
 	scores, err := m.score(cmd.Context(), samples, p.Set)
 	p.Done()
 	if err != nil {

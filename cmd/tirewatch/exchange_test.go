@@ -11,7 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// fixtures are files of other tools, by absolute path: scripts run elsewhere.
+// fixtures are the folders with files of other tools, absolute because scripts run elsewhere.
 var fixtures = func() []string {
 	var all []string
 	for _, dir := range []string{"../../quantize/onnx/testdata", "../../quantize/npz/testdata"} {
@@ -39,8 +39,8 @@ func foreign(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// npzEdit spoils an archive: npzedit FROM TO drop ARRAY, npzedit FROM TO rename ARRAY NAME, npzedit
-// FROM TO ARRAY OLD NEW for a text in the header.
+// npzEdit spoils an archive: npzedit FROM TO drop ARRAY, npzedit FROM TO rename ARRAY NAME, or
+// npzedit FROM TO ARRAY OLD NEW for a text in the header.
 func npzEdit(ts *testscript.TestScript, _ bool, args []string) {
 	from, to, how := args[0], args[1], args[2:]
 	r, err := zip.OpenReader(ts.MkAbs(from))

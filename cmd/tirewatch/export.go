@@ -1,13 +1,13 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"tirewatch/cmd/internal/cli"
 	"tirewatch/internal/durable"
 	"tirewatch/quantize/npz"
 	"tirewatch/quantize/onnx"
@@ -20,7 +20,7 @@ import (
 type format string
 
 const (
-	formatAuto    format = "auto"    // by the model and the name of the output
+	formatAuto    format = "auto"    // chosen by the model and the name of the output
 	formatFloat   format = "float"   // ONNX of a checkpoint
 	formatNPZ     format = "npz"     // arrays of a checkpoint
 	formatQLinear format = "qlinear" // ONNX of a bundle, operators on integers
@@ -32,33 +32,35 @@ func newExportCmd() *cobra.Command {
 	var output, form string
 	cmd := &cobra.Command{
 		Use:   "export MODEL -o FILE.onnx",
-		Short: "Write a checkpoint or bundle for other tools: ONNX, or .npz in the layout of Keras",
-		Long: `Writes the network for other tools. --format says how; without it the model and the name of
+		Short: "Export a checkpoint or bundle: ONNX, or .npz in the layout of Keras",
+		Long: `Writes the network for other tools. --format selects the form; without it the model and the name of
 the output decide.
 
-A checkpoint becomes
-  float    an ONNX file in float32. Its input is the pixel divided by 255
-  npz      for an output named .npz: arrays for numpy.load in the layout of Keras,
-           conv1_kernel (height, width, in, out), dense1_kernel (in, out), conv1_bias and so on
+Forms of a checkpoint:
 
-A bundle becomes an ONNX file whose input is the pixel itself:
-  qlinear  operators on integers, QLinearConv, and QGemm of ONNX Runtime. Its sums are those of
-           the station to the last bit, in every runtime that keeps to ONNX
-  qdq      Conv and Gemm between QuantizeLinear and DequantizeLinear, for every runtime. To the
-           last bit too where the runtime puts integer kernels in their place. One that computes
-           in float32 rounds on the way: now and then an activation is a step off, and a verdict
-           may differ where the probability is within about that of the threshold
+  float    ONNX in float32. The input is the pixel divided by 255. Default.
+  npz      Arrays for numpy.load in the layout of Keras: conv1_kernel (height, width, in, out),
+           dense1_kernel (in, out), conv1_bias and so on. Default for an output named .npz.
 
-Outputs of ONNX files are probability and logit. The preprocessing is not part of the network:
-the image must be made as the file's metadata says. A bundle's signature does not travel either.
-tirewatch import reads float and npz back to the same checkpoint, to the bit.`,
+Forms of a bundle, both ONNX with the pixel itself as the input:
+
+  qlinear  Integer operators: QLinearConv, and QGemm of ONNX Runtime. Every runtime that follows
+           ONNX computes the sums of the station, equal to the last bit. Default.
+  qdq      Conv and Gemm between QuantizeLinear and DequantizeLinear, for every runtime. Equal to
+           the last bit if the runtime replaces them with integer kernels. A runtime that computes
+           in float32 rounds: an activation may differ by one step, and so may a verdict whose
+           probability is very close to the threshold.
+
+The outputs of an ONNX file are probability and logit. The preprocessing is not part of the network:
+prepare the image as the metadata of the file says. The signature of a bundle is not exported.
+tirewatch import reads float and npz back into the same checkpoint, to the bit.`,
 		Example: `  tirewatch export runs/monday/best.ckpt -o float.onnx
   tirewatch export runs/monday/best.ckpt -o weights.npz
   tirewatch export monday.tire --key plant.key.pub -o int8.onnx
   tirewatch export monday.tire --key plant.key.pub --format qdq -o qdq.onnx`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.Args("MODEL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := needFlags(cmd, "output"); err != nil {
+			if err := cli.Require(cmd, "output"); err != nil {
 				return err
 			}
 			data, kind, err := exportModel(cmd, args[0], keys, format(form), output)
@@ -73,13 +75,13 @@ tirewatch import reads float and npz back to the same checkpoint, to the bit.`,
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write")
-	cmd.Flags().StringVar(&form, "format", string(formatAuto), "float or npz of a checkpoint, qlinear or qdq of a bundle, or auto")
-	cmd.Flags().StringArrayVar(&keys, "key", nil, "trusted public key of a bundle; may be given more than once")
+	cmd.Flags().StringVar(&form, "format", string(formatAuto), "float or npz for a checkpoint, qlinear or qdq for a bundle, or auto")
+	addKeyFlag(cmd, &keys)
 	return cmd
 }
 
-// exportModel reads a checkpoint or a bundle and gives the bytes for other tools, and their kind
-// for people.
+// exportModel reads a checkpoint or a bundle, and returns the bytes for other tools and a name of
+// their form for people.
 func exportModel(cmd *cobra.Command, path string, keyFiles []string, form format, output string) (data []byte, kind string, err error) {
 	if form == formatAuto && strings.EqualFold(filepath.Ext(output), ".npz") {
 		form = formatNPZ
@@ -87,7 +89,7 @@ func exportModel(cmd *cobra.Command, path string, keyFiles []string, form format
 	switch form {
 	case formatAuto, formatFloat, formatNPZ, formatQLinear, formatQDQ:
 	default:
-		return nil, "", &usageError{fmt.Errorf("--format %q: want auto, float, npz, qlinear or qdq", form)}
+		return nil, "", cli.Usagef("--format %q: want auto, float, npz, qlinear or qdq", form)
 	}
 	if data, err = readModel(path); err != nil {
 		return nil, "", err
@@ -96,7 +98,7 @@ func exportModel(cmd *cobra.Command, path string, keyFiles []string, form format
 	case bundle.IsBundle(data):
 		return exportBundle(cmd, path, data, keyFiles, form)
 	case len(keyFiles) > 0:
-		return nil, "", &usageError{errors.New("--key: a checkpoint is not signed")}
+		return nil, "", cli.Usagef("--key: a checkpoint has no signature")
 	}
 	return exportCheckpoint(path, data, form)
 }
@@ -107,8 +109,8 @@ func exportBundle(cmd *cobra.Command, path string, data []byte, keyFiles []strin
 	case formatQDQ:
 		write, kind = onnx.Int8QDQ, "int8 as QDQ"
 	case formatFloat, formatNPZ:
-		return nil, "", withHint(&usageError{fmt.Errorf("%s is a bundle, whose weights are integers: it has no form %s", path, form)},
-			"export the checkpoint that it was made of")
+		return nil, "", cli.Hint(cli.Usagef("--format %s: %s is a bundle, and its weights are integers", form, path),
+			"export the checkpoint that it was made from")
 	}
 	b, err := decodeBundle(cmd, path, data, keyFiles)
 	if err != nil {
@@ -125,8 +127,8 @@ func exportBundle(cmd *cobra.Command, path string, data []byte, keyFiles []strin
 
 func exportCheckpoint(path string, data []byte, form format) ([]byte, string, error) {
 	if form == formatQLinear || form == formatQDQ {
-		return nil, "", withHint(&usageError{fmt.Errorf("%s is a checkpoint in float32: it has no form %s", path, form)},
-			"tirewatch quantize makes a bundle of it, and that has")
+		return nil, "", cli.Hint(cli.Usagef("--format %s: %s is a checkpoint in float32", form, path),
+			"make a bundle with tirewatch quantize, and export that")
 	}
 	c, err := checkpoint.Decode(data)
 	if err != nil {
@@ -146,8 +148,7 @@ func exportCheckpoint(path string, data []byte, form format) ([]byte, string, er
 	return m.Encode(), "float32", nil
 }
 
-// describe tells in the file what the graph does not: how its image is made and what its
-// probability means.
+// describe adds to the file what the graph does not contain: the preprocessing and the threshold.
 func describe(m *onnx.Model, s preprocess.Spec, threshold float64) {
 	m.Metadata = append(m.Metadata,
 		onnx.Entry{Key: "preprocessing", Value: fmt.Sprintf("grey, %d x %d px, %s filter", s.Width, s.Height, s.Filter)},

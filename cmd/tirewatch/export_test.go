@@ -8,11 +8,13 @@ import (
 	"path/filepath"
 	"testing"
 
+	"tirewatch/cmd/internal/cli"
+	"tirewatch/internal/hint"
 	"tirewatch/vision/bundle"
 	"tirewatch/vision/bundle/bundletest"
 )
 
-// Both kinds of model become ONNX, and the file says how its image is made.
+// Checkpoints and bundles become ONNX files that state their preprocessing.
 func TestExport(t *testing.T) {
 	w := newWorkshop(t)
 	if _, _, err := w.quantize(t, "--serial", "41"); err != nil {
@@ -30,7 +32,7 @@ func TestExport(t *testing.T) {
 		stdout, stderr := mustExecute(t, newExportCmd(), append(c.args, "-o", path)...)
 		contains(t, stdout, path, c.print)
 		if stderr != "" {
-			t.Errorf("%q: speech %q", c.args, stderr)
+			t.Errorf("%q: stderr %q", c.args, stderr)
 		}
 		data, err := os.ReadFile(path)
 		if err != nil {
@@ -53,7 +55,7 @@ func TestExportRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(w.dir, "out.onnx")
-	var usage *usageError
+	var usage *cli.UsageError
 	for name, c := range map[string]struct {
 		args []string
 		ok   func(error) bool
@@ -61,7 +63,7 @@ func TestExportRefuses(t *testing.T) {
 		"no output":           {[]string{w.checkpoint}, func(err error) bool { return errors.As(err, &usage) }},
 		"key of a checkpoint": {[]string{w.checkpoint, "--key", w.key + ".pub", "-o", path}, func(err error) bool { return errors.As(err, &usage) }},
 		"another key":         {[]string{w.out, "--key", w.key + ".pub", "-o", path}, func(err error) bool { return errors.Is(err, bundle.ErrUntrustedKey) }},
-		"no model":            {[]string{w.key, "-o", path}, func(err error) bool { return hint(err) != "" }},
+		"no model":            {[]string{w.key, "-o", path}, func(err error) bool { return hint.Of(err) != "" }},
 		"no file":             {[]string{w.dir + "/none", "-o", path}, func(err error) bool { return errors.Is(err, fs.ErrNotExist) }},
 	} {
 		if _, _, err := execute(t, newExportCmd(), c.args...); err == nil || !c.ok(err) {

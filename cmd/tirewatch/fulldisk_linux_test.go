@@ -6,10 +6,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"tirewatch/internal/hint"
 )
 
-// A disk without room for the images is named, with the room that is needed and a way out, before
-// anything is trained.
+// A full disk is reported before the training starts, with the space that is needed and a hint.
 func TestNoRoomForImages(t *testing.T) {
 	dir, disk := t.TempDir(), t.TempDir()
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=1m"); err != nil {
@@ -23,11 +24,10 @@ func TestNoRoomForImages(t *testing.T) {
 	defer func(before int64) { pixelMemory = before }(pixelMemory)
 	pixelMemory = 0
 	_, err := trainCommand(t, "", nil, photos, "--out", filepath.Join(disk, "run"))
-	var hint *hintError
 	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), disk) || !strings.Contains(err.Error(), "need 4 MB") {
 		t.Errorf("error %v", err)
 	}
-	if !errors.As(err, &hint) || !strings.Contains(hint.hint, "--out on a larger disk") {
-		t.Errorf("hint %v", hint)
+	if !strings.Contains(hint.Of(err), "--out on a larger disk") {
+		t.Errorf("hint %q", hint.Of(err))
 	}
 }

@@ -1,11 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"image"
+	"image/png"
 
 	"github.com/spf13/cobra"
 
+	"tirewatch/cmd/internal/cli"
+	"tirewatch/cmd/internal/cli/progress"
+	"tirewatch/internal/durable"
 	"tirewatch/trainer"
 	"tirewatch/trainer/dataset"
 	"tirewatch/trainer/pixels"
@@ -15,28 +21,28 @@ import (
 // pixelMemory is how many bytes of preprocessed images are kept in memory; tests lower it.
 var pixelMemory int64 = pixels.Memory
 
-// newStore keeps count images for spec, in a file in dir as far as they do not fit in memory. An
-// empty dir is the folder for temporary files.
+// newStore makes a store for count images of spec. What does not fit in memory goes to a file in
+// dir, by default the folder for temporary files.
 func newStore(dir string, count int, spec preprocess.Spec) *pixels.Store {
 	return pixels.NewStore(dir, pixelMemory, count, spec.Size())
 }
 
-// readHint says what to do when images could not be kept or changed under the reader's eyes.
-func readHint(err error, elsewhere string) error {
-	if full := new(pixels.FullError); errors.As(err, &full) {
-		return withHint(err, elsewhere)
+// readHint adds advice to the error of a full disk.
+func readHint(err error, advice string) error {
+	if _, ok := errors.AsType[*pixels.FullError](err); ok {
+		return cli.Hint(err, advice)
 	}
 	return err
 }
 
-// readTraining reads the training and validation images of a set, each file once, and gives the
-// set's fingerprint.
+// readTraining reads the training and validation images of a data set, each file once, and with
+// them its fingerprint.
 func readTraining(cmd *cobra.Command, set *dataset.Set, spec preprocess.Spec, store *pixels.Store) (*dataset.Reading, error) {
-	p := newProgress(cmd, "reading images", len(set.Train)+len(set.Val))
+	p := progress.New(cmd, "reading images", len(set.Train)+len(set.Val))
 	r, err := set.Read(cmd.Context(), spec, store, func(done, _ int) { p.Set(done) })
 	p.Done()
 	if err != nil {
-		return nil, readHint(err, "make room there, or choose --out on a larger disk")
+		return nil, readHint(err, "delete files there, or choose --out on a larger disk")
 	}
 	leaveOut(cmd, r.Bad)
 	return r, nil
@@ -44,29 +50,30 @@ func readTraining(cmd *cobra.Command, set *dataset.Set, spec preprocess.Spec, st
 
 // splitTraining divides what was read into images to train on and images to validate with.
 func splitTraining(cmd *cobra.Command, r *dataset.Reading, seed uint64, share float64) (train, val []trainer.Sample, err error) {
-	var p *progress
+	var p *progress.Display
 	trainImages, valImages, err := r.Validation(cmd.Context(), seed, share, func(done, total int) {
 		if p == nil {
-			p = newProgress(cmd, "looking for near-duplicates", total)
+			p = progress.New(cmd, "looking for near-duplicates", total)
 		}
 		p.Set(done)
 	})
-	p.clear()
+	p.Clear()
 	return samplesOf(trainImages), samplesOf(valImages), err
 }
 
-// loadSamples reads images that nothing is trained on, and says which could not be read.
+// loadSamples reads images that are not for training, and prints which cannot be read.
 func loadSamples(cmd *cobra.Command, label string, set *dataset.Set, items []dataset.Item, spec preprocess.Spec, store *pixels.Store) ([]trainer.Sample, error) {
-	p := newProgress(cmd, label, len(items))
+	p := progress.New(cmd, label, len(items))
 	loaded, bad, err := set.Load(cmd.Context(), items, spec, store, func(done, _ int) { p.Set(done) })
 	p.Done()
 	if err != nil {
-		return nil, readHint(err, "make room there, or let TMPDIR name a folder on a larger disk")
+		return nil, readHint(err, "delete files there, or set TMPDIR to a folder on a larger disk")
 	}
 	leaveOut(cmd, bad)
 	return samplesOf(loaded), nil
 }
 
+// leaveOut names images that are not used, and why.
 func leaveOut(cmd *cobra.Command, bad []error) {
 	for _, b := range bad {
 		fmt.Fprintf(cmd.ErrOrStderr(), "left out: %v\n", b)
@@ -81,11 +88,20 @@ func samplesOf(images []dataset.Image) []trainer.Sample {
 	return samples
 }
 
-// labelsOf tells which of the samples are cracks.
+// labelsOf says which of the samples are cracks.
 func labelsOf(samples []trainer.Sample) []bool {
 	labels := make([]bool, len(samples))
 	for i, s := range samples {
 		labels[i] = s.Crack
 	}
 	return labels
+}
+
+// writePNG writes an image completely or not at all.
+func writePNG(path string, img image.Image) error {
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		return fmt.Errorf("draw %s: %w", path, err)
+	}
+	return durable.WriteFile(path, b.Bytes(), 0o644)
 }

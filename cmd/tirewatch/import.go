@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tirewatch/cmd/internal/cli"
 	"tirewatch/cmd/internal/version"
 	"tirewatch/quantize/npz"
 	"tirewatch/quantize/onnx"
@@ -20,62 +21,62 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// importFlags say what a file of another tool leaves open.
+// importFlags say what the file of another tool does not say.
 type importFlags struct {
 	out    string
-	crack  int     // class, -1 when it was not said
-	logits bool    // the file ends before its sigmoid or softmax
-	white  float64 // value of a white pixel, 0 when it was not said
+	crack  int     // class of cracks, -1 without the flag
+	logits bool    // the network ends before its sigmoid or softmax
+	white  float64 // value of a white pixel, 0 without the flag
 }
 
 func newImportCmd() *cobra.Command {
 	var f importFlags
 	cmd := &cobra.Command{
 		Use:   "import FILE -o MODEL.ckpt",
-		Short: "Make a checkpoint of a network from another tool: ONNX, or .npz in the layout of Keras",
-		Long: `Makes a checkpoint of a network that was trained elsewhere, for evaluate, quantize, classify
-and, when it is the network of the thesis, train --finetune.
+		Short: "Import a network of another tool: ONNX, or .npz in the layout of Keras",
+		Long: `Makes a checkpoint from a network that was trained with another tool. evaluate, quantize and
+classify accept it, and so does train --finetune if it is the network of the thesis.
 
-ONNX files may come from PyTorch (torch.onnx.export) or from Keras (tf2onnx): a chain of
-convolutions, max pools and dense layers with ReLU, on grey images of one size, in float32,
-that ends in one output with a sigmoid or in two with a softmax. Axes may be in any order.
-Files of tirewatch export come back to the same network and weights, to the bit.
+ONNX files can be written by PyTorch (torch.onnx.export) or for Keras (tf2onnx). The network must be
+a chain of convolutions, max pools and dense layers with ReLU, on grey images of one size, in
+float32, that ends in one output with a sigmoid or in two outputs with a softmax. The axes can
+have any order. A file of tirewatch export gets the same network and weights again, to the bit.
 
-An .npz archive holds the arrays of the thesis' network as export writes them (or of any
-network, when export wrote it): conv1_kernel (height, width, in, out), conv1_bias,
-dense1_kernel (in, out), dense1_bias and so on, float32.
+An .npz archive contains the arrays of the thesis network as tirewatch export writes them, or of any
+other network if export wrote it: conv1_kernel (height, width, in, out), conv1_bias,
+dense1_kernel (in, out), dense1_bias and so on, in float32.
 
-A file does not say which class is crack. Of two outputs --crack-class names it; one output is
-taken for the probability of a crack unless --crack-class 0 says that it is the probability
-of a sound tire. Keras numbers folders in the order of the alphabet: crack is 0, normal is 1.
+The file does not say which class is crack. --crack-class names it. Without the flag, a single
+output is the probability of a crack; with --crack-class 0 it is the probability of a sound tire.
+Keras numbers the folders in alphabetical order: crack is 0, normal is 1.
 
-Images are made as for the networks trained here: the whole tire in grey, shrunk to the
-network's size, black 0 and white 1. Where a network was trained on other values of white,
---white 255 says so.`,
+Images are prepared as for the networks trained here: the whole tire in grey, reduced to the size
+of the network, black is 0 and white is 1. If the network was trained with another value for
+white, name it, for example --white 255.`,
 		Example: `  tirewatch import keras.onnx -o keras.ckpt --crack-class 0
   tirewatch import torch.onnx -o torch.ckpt --logits --crack-class 1
   tirewatch import weights.npz -o weights.ckpt
   tirewatch evaluate keras.ckpt photos/`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.Args("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error { return runImport(cmd, args[0], f) },
 	}
 	fl := cmd.Flags()
 	fl.StringVarP(&f.out, "output", "o", "", "checkpoint to write")
-	fl.IntVar(&f.crack, "crack-class", -1, "which class is crack, 0 or 1; a single output is the probability of class 1")
-	fl.BoolVar(&f.logits, "logits", false, "the network ends in its logits, because the loss had the sigmoid or softmax")
-	fl.Float64Var(&f.white, "white", 0, "value of a white pixel that the network was trained on (default 1, or 255 for an input of bytes)")
+	fl.IntVar(&f.crack, "crack-class", -1, "class of cracks, 0 or 1; a single output is the probability of class 1")
+	fl.BoolVar(&f.logits, "logits", false, "the network ends in logits, because sigmoid or softmax was part of the loss")
+	fl.Float64Var(&f.white, "white", 0, "value of a white pixel in training (default: 1, or 255 if the input is bytes)")
 	return cmd
 }
 
 func runImport(cmd *cobra.Command, path string, f importFlags) error {
-	if err := needFlags(cmd, "output"); err != nil {
+	if err := cli.Require(cmd, "output"); err != nil {
 		return err
 	}
 	if cmd.Flags().Changed("crack-class") && f.crack != 0 && f.crack != 1 {
-		return &usageError{fmt.Errorf("--crack-class %d: want 0 or 1", f.crack)}
+		return cli.Usagef("--crack-class %d: want 0 or 1", f.crack)
 	}
 	if cmd.Flags().Changed("white") && !(f.white > 0) {
-		return &usageError{fmt.Errorf("--white %g: want a positive number", f.white)}
+		return cli.Usagef("--white %g: want a positive number", f.white)
 	}
 	data, err := checkpoint.ReadFile(path)
 	if err != nil {
@@ -93,14 +94,14 @@ func runImport(cmd *cobra.Command, path string, f importFlags) error {
 	return nil
 }
 
-// readForeign tells the kind of a file by its first bytes and reads it.
+// readForeign reads the kind of a file from its first bytes, and then the file.
 func readForeign(data []byte, f importFlags) (*onnx.Network, string, error) {
 	switch {
 	case checkpoint.IsCheckpoint(data), bundle.IsBundle(data):
-		return nil, "", errors.New("it is a file of tirewatch already")
+		return nil, "", errors.New("it already is a file of tirewatch")
 	case bytes.HasPrefix(data, []byte("PK")):
 		if f.logits || f.white != 0 {
-			return nil, "", &usageError{errors.New("--logits and --white are for ONNX files")}
+			return nil, "", cli.Usagef("--logits and --white are only for ONNX files")
 		}
 		c, err := npz.Decode(data)
 		if err != nil {
@@ -119,27 +120,27 @@ func readForeign(data []byte, f importFlags) (*onnx.Network, string, error) {
 	return n, "ONNX", err
 }
 
-// importHint says what may be done about an error.
+// importHint says what the user can do about an error.
 func importHint(err error) error {
 	var op *onnx.OperatorError
 	switch {
 	case errors.Is(err, onnx.ErrQuantized):
-		return withHint(err, "import the float32 network that it was made of; tirewatch quantize makes integers of it again")
+		return cli.Hint(err, "import the float32 network that it was made from; tirewatch quantize quantizes it again")
 	case errors.Is(err, onnx.ErrWhichCrack):
-		return withHint(err, "--crack-class 0 or 1 says it; Keras numbers folders in the order of the alphabet, crack before normal")
+		return cli.Hint(err, "add --crack-class 0 or 1; Keras numbers the folders in alphabetical order, crack before normal")
 	case errors.Is(err, onnx.ErrLogits):
-		return withHint(err, "--logits adds it, when the loss had it in training")
+		return cli.Hint(err, "add --logits if the loss contained it in training")
 	case errors.Is(err, onnx.ErrDamaged), errors.Is(err, npz.ErrDamaged):
-		return withHint(err, "import reads .onnx files and .npz archives; was the file copied whole?")
+		return cli.Hint(err, "import reads .onnx files and .npz archives; check that the file was copied completely")
 	case errors.As(err, &op), errors.Is(err, onnx.ErrCannotHold):
-		return withHint(err, "a network here is a chain of convolutions, max pools and dense layers with ReLU, on grey images; tirewatch import --help says more")
+		return cli.Hint(err, "only chains of convolutions, max pools and dense layers with ReLU, on grey images, can be imported; see tirewatch import --help")
 	case errors.Is(err, npz.ErrArrays):
-		return withHint(err, "tirewatch import --help lists the arrays and their shapes")
+		return cli.Hint(err, "tirewatch import --help lists the arrays and their shapes")
 	}
 	return err
 }
 
-// importedCheckpoint is a checkpoint without a training.
+// importedCheckpoint makes a checkpoint without a history.
 func importedCheckpoint(n *onnx.Network, kind string, data []byte) *checkpoint.Checkpoint {
 	sum := sha256.Sum256(data)
 	in := n.Graph.Input
@@ -155,7 +156,7 @@ func importedCheckpoint(n *onnx.Network, kind string, data []byte) *checkpoint.C
 	return c
 }
 
-// tellImport says what was found, and what was taken for granted.
+// tellImport prints what was found, and what was assumed.
 func tellImport(cmd *cobra.Command, c *checkpoint.Checkpoint, n *onnx.Network, kind string, f importFlags) {
 	parameters := 0
 	for _, p := range c.Params {
@@ -164,13 +165,13 @@ func tellImport(cmd *cobra.Command, c *checkpoint.Checkpoint, n *onnx.Network, k
 	fmt.Fprintf(cmd.OutOrStdout(), "%s  from %s  %d layers, %d parameters  grey %d x %d px  threshold %g\n",
 		f.out, kind, len(c.Graph.Layers), parameters, c.Spec.Width, c.Spec.Height, c.Threshold)
 	stderr := cmd.ErrOrStderr()
-	if n.Threshold == 0 { // the file is not one of ours
+	if n.Threshold == 0 { // tirewatch export did not write it
 		if f.crack < 0 {
-			fmt.Fprintln(stderr, "note: the output is taken for the probability of a crack; --crack-class 0 if it is that of a sound tire")
+			fmt.Fprintln(stderr, "note: the output is used as the probability of a crack; add --crack-class 0 if it is that of a sound tire")
 		}
-		fmt.Fprintln(stderr, "note: the file states no threshold; tirewatch evaluate tells on your photographs whether 0.5 is right")
+		fmt.Fprintln(stderr, "note: the file states no threshold, 0.5 is used; check it on your images with tirewatch evaluate")
 	}
 	if c.RequireGraph(graph.Thesis()) != nil {
-		fmt.Fprintln(stderr, "note: it is not the network of the thesis: everything but train takes it")
+		fmt.Fprintln(stderr, "note: it is not the network of the thesis: train does not accept it, all other commands do")
 	}
 }

@@ -17,8 +17,8 @@ var floors = [][]string{
 	{"cmd", "bench", "firmware-config", "systemd"},
 }
 
-// importAllowed tells whether a package of one top-level folder may import, directly or not, a
-// package of another.
+// importAllowed reports whether a package of one top-level folder may import a package of another,
+// directly or indirectly.
 func importAllowed(from, to string) bool {
 	floor := func(name string) int {
 		return slices.IndexFunc(floors, func(names []string) bool { return slices.Contains(names, name) })
@@ -26,8 +26,8 @@ func importAllowed(from, to string) bool {
 	return from == to || floor(to) >= 0 && floor(to) < floor(from) || from == "quantize" && to == "trainer"
 }
 
-// onlyImporter names the one package that imports a heavy library; a name that ends with / covers
-// all below it.
+// onlyImporter names the only package that imports a heavy library. A name that ends with / includes
+// all packages below it.
 var onlyImporter = map[string]string{
 	"gocv.io/x/gocv":                      "tirewatch/vision/camera",
 	"github.com/eclipse/paho.mqtt.golang": "tirewatch/agent/uplink",
@@ -38,8 +38,8 @@ func matches(pattern, path string) bool {
 	return pattern == path || strings.HasSuffix(pattern, "/") && strings.HasPrefix(path+"/", pattern)
 }
 
-// packages lists the packages of both modules as `path: imports`. The tag lets OpenCV in, so that
-// nothing hides behind it.
+// packages lists the packages of both modules as `path: imports`, with the tag opencv, so that files
+// with this tag are checked too.
 func packages(t *testing.T, format string) map[string][]string {
 	t.Helper()
 	lists := map[string][]string{}
@@ -58,7 +58,7 @@ func packages(t *testing.T, format string) map[string][]string {
 	return lists
 }
 
-// topFolder is trainer for tirewatch/trainer/nn, and empty for a package of another module.
+// topFolder returns trainer for tirewatch/trainer/nn, and nothing for a package of another module.
 func topFolder(path string) string {
 	rest, ours := strings.CutPrefix(path, "tirewatch/")
 	if !ours {
@@ -90,7 +90,7 @@ func TestHeavyLibrariesHaveOneImporter(t *testing.T) {
 	}
 }
 
-// The rule itself tells the wings apart.
+// The rule keeps the toolbox and the station apart.
 func TestImportRule(t *testing.T) {
 	for _, c := range []struct {
 		from, to string

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tirewatch/cmd/internal/cli"
 	"tirewatch/quantize/report"
 	"tirewatch/trainer/checkpoint"
 	"tirewatch/vision/bundle"
@@ -22,30 +23,30 @@ func newInspectCmd() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "inspect FILE",
-		Short: "Show what is in a bundle or checkpoint",
-		Long: `Shows what a file of ours holds: the network layer by layer, sizes, threshold, where it comes
-from and how well it did. With --key the signature of a bundle is checked first. Without,
-the content is shown as the file states it, and anyone may have written that.`,
+		Short: "Show the content of a bundle or checkpoint",
+		Long: `Shows the network layer by layer, its sizes, the threshold, how it was made and how well it did.
+With --key the signature of a bundle is checked first. Without --key the content is shown as the
+file states it, and anybody may have written that.`,
 		Example: `  tirewatch inspect monday.tire --key plant.key.pub
   tirewatch inspect runs/monday/best.ckpt --json`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.Args("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			v, err := inspect(args[0], keys)
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				return writeJSON(cmd, v)
+				return cli.JSON(cmd.OutOrStdout(), v)
 			}
 			return v.write(cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().StringArrayVar(&keys, "key", nil, "trusted public key of a bundle; may be given more than once")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs")
+	addKeyFlag(cmd, &keys)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, for programs")
 	return cmd
 }
 
-// view is what inspect shows. Fields that a kind of file does not have stay empty.
+// view is what inspect shows. Fields that a kind of file does not have are empty.
 type view struct {
 	File      string          `json:"file"`
 	Kind      string          `json:"kind"` // bundle or checkpoint
@@ -53,7 +54,7 @@ type view struct {
 	Graph     string          `json:"graph"` // hash
 	Layers    []layerView     `json:"layers"`
 	Params    int             `json:"parameters"`
-	LiveMACs  int             `json:"multiply_accumulates"` // for one image, live regions only
+	LiveMACs  int             `json:"multiply_accumulates"` // for one image, only over the live regions
 	Spec      preprocess.Spec `json:"preprocessing"`
 	Threshold float64         `json:"threshold"`
 
@@ -65,13 +66,13 @@ type layerView struct {
 	Name   string `json:"name"`
 	Kind   string `json:"kind"`
 	Output string `json:"output"`
-	Live   string `json:"live"` // the part of the output that is computed
+	Live   string `json:"live"` // the part of the output that is used later, and computed
 	Params int    `json:"parameters"`
 }
 
 type bundleView struct {
 	Signature    string              `json:"signature"` // verified or not checked
-	Key          string              `json:"key"`       // id that the file names
+	Key          string              `json:"key"`       // the id that the file states
 	ID           string              `json:"id"`
 	Serial       uint64              `json:"serial"`
 	Created      time.Time           `json:"created"`
@@ -80,7 +81,7 @@ type bundleView struct {
 	NotAfter     time.Time           `json:"not_after,omitzero"`
 	Golden       int                 `json:"golden_inputs"`
 	Provenance   bundle.Provenance   `json:"provenance"`
-	Budget       *bundle.Budget      `json:"budget,omitempty"` // that the threshold was chosen for
+	Budget       *bundle.Budget      `json:"budget,omitempty"` // the limit that the threshold was chosen for
 	Evaluation   bundle.Evaluation   `json:"evaluation"`
 	Quantization bundle.Quantization `json:"quantization"`
 }
@@ -98,7 +99,7 @@ const (
 	signatureUnchecked = "not checked"
 )
 
-// inspect tells the kind of a file by its first bytes.
+// inspect reads the kind of a file from its first bytes.
 func inspect(path string, keys []string) (*view, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -119,12 +120,12 @@ func inspect(path string, keys []string) (*view, error) {
 	case bundle.IsBundle(head):
 		return v, v.addBundle(path, keys)
 	case checkpoint.IsCheckpoint(head) && len(keys) > 0:
-		return nil, &usageError{errors.New("--key: a checkpoint is not signed")}
+		return nil, cli.Usagef("--key: a checkpoint has no signature")
 	case checkpoint.IsCheckpoint(head):
 		return v, v.addCheckpoint(path)
 	}
-	return nil, withHint(fmt.Errorf("inspect %s: neither a bundle nor a checkpoint", path),
-		"bundles come from tirewatch quantize, checkpoints from tirewatch train")
+	return nil, cli.Hint(fmt.Errorf("inspect %s: neither a bundle nor a checkpoint", path),
+		"tirewatch quantize makes bundles, tirewatch train makes checkpoints")
 }
 
 func (v *view) addBundle(path string, keys []string) error {
@@ -175,51 +176,20 @@ func (v *view) addGraph(g *graph.Graph) error {
 	return nil
 }
 
-// write shows the view to a person.
+// write prints the view for people.
 func (v *view) write(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(name, format string, args ...any) {
-		fmt.Fprintf(t, name+"\t"+format+"\n", args...)
-	}
+	row := func(name, format string, args ...any) { fmt.Fprintf(t, name+"\t"+format+"\n", args...) }
 	row("file", "%s, %d bytes", v.Kind, v.Bytes)
-	if b := v.Bundle; b != nil {
-		if b.Signature == signatureVerified {
-			row("signature", "good, by key %s", b.Key)
-		} else {
-			row("signature", "NOT CHECKED: no --key was given. The file names key %s; nothing below is proven", b.Key)
-		}
-		row("serial", "%d", b.Serial)
-		row("id", "%s", b.ID)
-		row("created", "%s by %s", b.Created.Format(time.RFC3339), b.Provenance.Tool)
-		row("made for", "%s", b.Target)
-		if b.Hardware != "" {
-			row("on", "%s", b.Hardware)
-		}
-		if !b.NotAfter.IsZero() {
-			row("taken until", "%s", b.NotAfter.Format(time.RFC3339))
-		}
-		row("from checkpoint", "%s", b.Provenance.Checkpoint)
-		row("calibrated on", "%d images of data set %s", b.Provenance.Calibration, b.Provenance.Data)
-		row("golden inputs", "%d", b.Golden)
+	if v.Bundle != nil {
+		v.Bundle.write(row)
 	}
-	if c := v.Checkpoint; c != nil {
-		row("SHA-256", "%s", c.SHA256)
-		if c.Config.Imported != "" {
-			row("imported", "from an %s, %s by %s", c.Config.Imported, c.Config.Created.Format(time.RFC3339), c.Config.Tool)
-		} else {
-			row("trained", "%d of %d epochs, started %s by %s", c.Epoch, c.Config.Epochs, c.Config.Created.Format(time.RFC3339), c.Config.Tool)
-			row("data set", "%s", c.Config.Data)
-		}
-		if c.Config.Pretrained != "" {
-			row("fine-tuned from", "checkpoint %s, frozen layers %v", c.Config.Pretrained, c.Config.Frozen)
-		}
-		if c.Best != nil {
-			row("best epoch", "%d: validation loss %.4f, accuracy %.2f %%", c.BestEpoch, c.Best.ValLoss, 100*c.Best.ValAccuracy)
-		}
+	if v.Checkpoint != nil {
+		v.Checkpoint.write(row)
 	}
 	row("threshold", "%g", v.Threshold)
 	row("preprocessing", "grey, %d x %d px, %s filter", v.Spec.Width, v.Spec.Height, v.Spec.Filter)
-	row("network", "%s, %d parameters, %.1f million multiply-accumulates an image", v.Graph, v.Params, float64(v.LiveMACs)/1e6)
+	row("network", "%s, %d parameters, %.1f million multiply-accumulates per image", v.Graph, v.Params, float64(v.LiveMACs)/1e6)
 	if err := t.Flush(); err != nil {
 		return err
 	}
@@ -238,4 +208,45 @@ func (v *view) write(w io.Writer) error {
 		}
 	}
 	return report.Write(w, v.Bundle.Quantization, v.Bundle.Evaluation)
+}
+
+// rowFunc prints one line of a table of names and values.
+type rowFunc func(name, format string, args ...any)
+
+func (b *bundleView) write(row rowFunc) {
+	if b.Signature == signatureVerified {
+		row("signature", "good, by key %s", b.Key)
+	} else {
+		row("signature", "not checked, because --key is missing; the file states key %s, and nothing below is proven", b.Key)
+	}
+	row("serial", "%d", b.Serial)
+	row("id", "%s", b.ID)
+	row("created", "%s by %s", b.Created.Format(time.RFC3339), b.Provenance.Tool)
+	row("made for", "%s", b.Target)
+	if b.Hardware != "" {
+		row("hardware", "%s", b.Hardware)
+	}
+	if !b.NotAfter.IsZero() {
+		row("accepted until", "%s", b.NotAfter.Format(time.RFC3339))
+	}
+	row("from checkpoint", "%s", b.Provenance.Checkpoint)
+	row("calibrated on", "%d images of data set %s", b.Provenance.Calibration, b.Provenance.Data)
+	row("golden inputs", "%d", b.Golden)
+}
+
+func (c *checkpointView) write(row rowFunc) {
+	row("SHA-256", "%s", c.SHA256)
+	made := c.Config.Created.Format(time.RFC3339)
+	if c.Config.Imported != "" {
+		row("imported", "from an %s, %s by %s", c.Config.Imported, made, c.Config.Tool)
+	} else {
+		row("trained", "%d of %d epochs, started %s by %s", c.Epoch, c.Config.Epochs, made, c.Config.Tool)
+		row("data set", "%s", c.Config.Data)
+	}
+	if c.Config.Pretrained != "" {
+		row("fine-tuned from", "checkpoint %s, frozen layers %v", c.Config.Pretrained, c.Config.Frozen)
+	}
+	if c.Best != nil {
+		row("best epoch", "%d: validation loss %.4f, accuracy %.2f %%", c.BestEpoch, c.Best.ValLoss, 100*c.Best.ValAccuracy)
+	}
 }

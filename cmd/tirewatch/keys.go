@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"tirewatch/cmd/internal/cli"
 	"tirewatch/vision/bundle"
 )
 
@@ -15,17 +17,17 @@ func newKeygenCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "keygen FILE",
 		Short: "Make a key pair that signs bundles",
-		Long: `Makes an Ed25519 key pair: FILE is the private key, which signs bundles and stays with you, and
-FILE.pub the public key, which goes to every station that shall trust your bundles.
+		Long: `Makes an Ed25519 key pair. FILE is the private key: it signs bundles and stays with you. FILE.pub is
+the public key: copy it to every station that must trust your bundles.
 
-Keep a copy of the private key in a safe place. Without it no new bundle can be signed for
-the stations that trust it.`,
+Keep a copy of the private key in a safe place. Without it nobody can sign a new bundle for the
+stations that trust it.`,
 		Example: `  tirewatch keygen plant.key`,
-		Args:    cobra.ExactArgs(1),
+		Args:    cli.Args("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			public, err := bundle.GenerateKey(args[0])
 			if errors.Is(err, fs.ErrExist) {
-				return withHint(err, "a key is never replaced; choose another name or move the old key away")
+				return cli.Hint(err, "a key is never replaced: choose another name, or move the old key away")
 			}
 			if err != nil {
 				return err
@@ -41,13 +43,13 @@ func newVerifyCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify FILE --key PUB",
 		Short: "Check a bundle's signature and run its golden inputs",
-		Long: `Checks that a bundle was signed by one of the given keys and not changed since, then runs its
-golden inputs on this machine: their sums must be exact to the last bit. A station does
-the same before it takes a bundle.`,
+		Long: `Checks that one of the given keys signed the bundle and that it was not changed since. Then it runs
+the bundle's golden inputs on this machine: every sum must be equal to the last bit. A station
+does the same before it accepts a bundle.`,
 		Example: `  tirewatch verify monday.tire --key plant.key.pub`,
-		Args:    cobra.ExactArgs(1),
+		Args:    cli.Args("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := needFlags(cmd, "key"); err != nil {
+			if err := cli.Require(cmd, "key"); err != nil {
 				return err
 			}
 			b, err := readTrusted(args[0], keys)
@@ -63,33 +65,44 @@ the same before it takes a bundle.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringArrayVar(&keys, "key", nil, "trusted public key; may be given more than once")
+	addKeyFlag(cmd, &keys)
+	cli.ExitCode(cmd, cli.Failed, "No key signed the bundle, it was changed, or this machine computes other sums.")
+	cli.Environment(cmd, kernelVariable)
 	return cmd
+}
+
+func addKeyFlag(cmd *cobra.Command, keys *[]string) {
+	cmd.Flags().StringArrayVar(keys, "key", nil, "public key that must have signed the bundle, NAME.pub; may be repeated")
 }
 
 // readTrusted reads a bundle that one of the keys must have signed.
 func readTrusted(path string, keys []string) (*bundle.Bundle, error) {
 	trusted, err := bundle.ReadPublicKeys(keys)
 	if err != nil {
-		return nil, withHint(err, "tirewatch keygen writes the public key beside the private one, as FILE.pub")
+		return nil, cli.Hint(err, "tirewatch keygen writes the public key beside the private one, as FILE.pub")
 	}
 	b, err := bundle.Read(path, trusted)
-	switch {
-	case errors.Is(err, bundle.ErrUntrustedKey):
-		ids := ""
-		for _, k := range trusted {
-			ids += fmt.Sprintf(" %v", bundle.KeyID(k))
-		}
-		err = withHint(err, "you trust"+ids)
-	case errors.Is(err, bundle.ErrBadSignature), errors.Is(err, bundle.ErrTruncated):
-		err = withHint(err, "copy the file again from where it was made; do not use it as it is")
-	case errors.As(err, new(*bundle.VersionError)):
-		err = withHint(err, "update this program")
-	}
-	return b, err
+	return b, bundleHint(err, trusted)
 }
 
-// readUnverified reads a bundle that anyone may have written.
+// bundleHint says what to do when a bundle does not verify with the trusted keys.
+func bundleHint(err error, trusted []ed25519.PublicKey) error {
+	switch {
+	case errors.Is(err, bundle.ErrUntrustedKey):
+		var ids []string
+		for _, k := range trusted {
+			ids = append(ids, bundle.KeyID(k).String())
+		}
+		return cli.Hint(err, "the trusted keys are "+strings.Join(ids, ", "))
+	case errors.Is(err, bundle.ErrBadSignature), errors.Is(err, bundle.ErrTruncated):
+		return cli.Hint(err, "do not use this file; copy it again from where it was made")
+	case errors.As(err, new(*bundle.VersionError)):
+		return cli.Hint(err, "update this program")
+	}
+	return err
+}
+
+// readUnverified reads a bundle without checking who wrote it.
 func readUnverified(path string) (*bundle.Bundle, error) {
 	data, err := bundle.ReadFile(path)
 	if err != nil {
@@ -107,9 +120,9 @@ func readPrivateKey(path string) (ed25519.PrivateKey, error) {
 	key, err := bundle.ReadPrivateKey(path)
 	switch {
 	case errors.Is(err, bundle.ErrKeyExposed):
-		err = withHint(err, "chmod 600 "+path)
+		err = cli.Hint(err, "chmod 600 "+path)
 	case errors.Is(err, fs.ErrNotExist):
-		err = withHint(err, "tirewatch keygen "+path+" makes a new key")
+		err = cli.Hint(err, "tirewatch keygen "+path+" makes a new key")
 	}
 	return key, err
 }

@@ -4,6 +4,5 @@ package main
 
 import "tirewatch/cmd/internal/manual"
 
-// `go run -tags manual ./cmd/tirewatch manual DIR` writes the manual pages and completions and does
-// nothing else.
+// `go run -tags manual ./cmd/tirewatch manual DIR` only writes the manual pages and completions.
 func init() { manual.OnDemand(newRootCmd(), "1") }

@@ -13,24 +13,24 @@ import (
 	"strings"
 	"testing"
 
+	"tirewatch/cmd/internal/cli"
 	"tirewatch/vision/preprocess"
 )
 
-// memoryTestDir names the data set for the second program of TestTrainingSetLargerThanMemory.
+// memoryTestDir is the variable that gives the data set to the second process of
+// TestTrainingSetLargerThanMemory.
 const memoryTestDir = "TIREWATCH_TEST_MEMORY_DIR"
 
-// A training does not hold images of 172 MB: with room for 8 MB, its resident set grows by less
-// than 100 MB. The real command runs in a program of its own, whose largest resident set the kernel
-// knows; what it has at its start are mostly the libraries of other tests.
+// A training on images of 172 MB that may keep 8 MB in memory grows its resident set by less than
+// 100 MB. The command runs in a process of its own, so that the kernel reports the peak of this
+// command alone. What the process has at its start are mostly the libraries of other tests.
 func TestTrainingSetLargerThanMemory(t *testing.T) {
 	const images, most = 1200, 100 << 20
 	if dir := os.Getenv(memoryTestDir); dir != "" {
 		start := peakResidentSet(t)
 		pixelMemory = 8 << 20
-		root := newRootCmd()
-		root.SetOut(io.Discard)
-		root.SetArgs([]string{"train", dir, "--out", filepath.Join(dir, "run"), "--epochs", "1", "--batch", "16", "--steps-per-epoch", "2", "--validation", "0.02"})
-		if err := root.ExecuteContext(t.Context()); err != nil {
+		args := []string{"train", dir, "--out", filepath.Join(dir, "run"), "--epochs", "1", "--batch", "16", "--steps-per-epoch", "2", "--validation", "0.02"}
+		if err := cli.Execute(t.Context(), newRootCmd(), args, io.Discard, os.Stderr); err != nil {
 			t.Fatal(err)
 		}
 		fmt.Printf("grown %d\n", peakResidentSet(t)-start)
@@ -58,7 +58,7 @@ func TestTrainingSetLargerThanMemory(t *testing.T) {
 	}
 }
 
-// writeNoise makes a set of small photographs without near-duplicates.
+// writeNoise makes a data set of small images without near-duplicates.
 func writeNoise(t *testing.T, dir string, n int) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 0))
@@ -85,7 +85,7 @@ func writeNoise(t *testing.T, dir string, n int) {
 	}
 }
 
-// peakResidentSet is the largest resident set of this program so far, bytes.
+// peakResidentSet is the largest resident set of this process so far, bytes.
 func peakResidentSet(t *testing.T) (kB int) {
 	t.Helper()
 	f, err := os.Open("/proc/self/status")

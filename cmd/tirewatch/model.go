@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tirewatch/cmd/internal/cli"
 	"tirewatch/internal/each"
 	"tirewatch/trainer"
 	"tirewatch/trainer/checkpoint"
@@ -16,10 +17,10 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// scorer gives the logit of one preprocessed image. It is not safe for concurrent use.
+// scorer returns the logit of one preprocessed image. It is not safe for concurrent use.
 type scorer func(pix []byte) (float64, error)
 
-// model is a checkpoint or a bundle, as evaluate and classify see it.
+// model is a checkpoint or a bundle, whatever evaluate, compare and classify were given.
 type model struct {
 	kind      string // "checkpoint (float32)" or "bundle (int8)"
 	spec      preprocess.Spec
@@ -30,8 +31,8 @@ type model struct {
 	bundle *bundle.Bundle         // nil for a checkpoint
 }
 
-// openModel reads a checkpoint or a bundle. The signature of a bundle is checked when keys are
-// given; without, the technician is told.
+// openModel reads a checkpoint or a bundle. The signature of a bundle is checked if there are keys;
+// otherwise a note says that it was not.
 func openModel(cmd *cobra.Command, path string, keyFiles []string) (*model, error) {
 	data, err := readModel(path)
 	if err != nil {
@@ -47,14 +48,15 @@ func openModel(cmd *cobra.Command, path string, keyFiles []string) (*model, erro
 	return checkpointModel(c)
 }
 
-// readModel reads a file that opens like a bundle or like a checkpoint.
+// readModel reads a file that starts like a bundle or like a checkpoint.
 func readModel(path string) ([]byte, error) {
-	data, err := checkpoint.ReadFile(path) // which may be larger than a bundle
+	data, err := checkpoint.ReadFile(path) // has the higher size limit of the two
 	if err != nil {
 		return nil, err
 	}
 	if !bundle.IsBundle(data) && !checkpoint.IsCheckpoint(data) {
-		return nil, withHint(fmt.Errorf("%s is neither a checkpoint (.ckpt) nor a bundle (.tire)", path), "tirewatch train makes the one, tirewatch quantize the other")
+		return nil, cli.Hint(fmt.Errorf("%s is neither a checkpoint (.ckpt) nor a bundle (.tire)", path),
+			"tirewatch train makes checkpoints, tirewatch quantize makes bundles")
 	}
 	return data, nil
 }
@@ -87,15 +89,16 @@ func openBundle(cmd *cobra.Command, path string, data []byte, keyFiles []string)
 	}}, nil
 }
 
-// decodeBundle checks the signature when keys are given, and says so when not.
+// decodeBundle checks the signature if there are keys, and otherwise prints a note.
 func decodeBundle(cmd *cobra.Command, path string, data []byte, keyFiles []string) (b *bundle.Bundle, err error) {
 	if len(keyFiles) == 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "note: the signature of %s is not checked without --key\n", path)
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: the signature of %s is not checked, because --key is missing\n", path)
 		b, err = bundle.Inspect(data)
 	} else {
 		var keys []ed25519.PublicKey
 		if keys, err = bundle.ReadPublicKeys(keyFiles); err == nil {
 			b, err = bundle.Decode(data, keys)
+			err = bundleHint(err, keys)
 		}
 	}
 	if err != nil {
@@ -104,7 +107,7 @@ func decodeBundle(cmd *cobra.Command, path string, data []byte, keyFiles []strin
 	return b, nil
 }
 
-// score gives the probability of a crack for each of the samples, on all processors.
+// score returns the probability of a crack for each of the samples. It uses all processors.
 func (m *model) score(ctx context.Context, samples []trainer.Sample, progress func(done int)) ([]float64, error) {
 	type worker struct {
 		score scorer

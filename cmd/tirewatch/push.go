@@ -12,9 +12,10 @@ import (
 	"tirewatch/agent/config"
 	"tirewatch/agent/message"
 	"tirewatch/agent/uplink"
+	"tirewatch/cmd/internal/cli"
 )
 
-// brokerFlags say which broker and how to log in, as [mqtt] does for a station.
+// brokerFlags name the broker and the login, as [mqtt] does for a station.
 type brokerFlags struct{ mqtt config.MQTT }
 
 func addBrokerFlags(c *cobra.Command) *brokerFlags {
@@ -22,96 +23,92 @@ func addBrokerFlags(c *cobra.Command) *brokerFlags {
 	c.Flags().StringVar(&f.mqtt.Broker, "broker", "", "mqtt://HOST[:1883], or mqtts://HOST[:8883] for TLS")
 	c.Flags().StringVar(&f.mqtt.Root, "root", "tirewatch", "first part of every topic, as in the stations' configuration")
 	c.Flags().StringVar(&f.mqtt.Username, "user", "", "user name at the broker")
-	c.Flags().StringVar(&f.mqtt.PasswordFile, "password-file", "", "file with the password, readable by you only")
-	c.Flags().StringVar(&f.mqtt.CAFile, "ca", "", "PEM certificates that the broker's certificate must lead to")
-	c.Flags().StringVar(&f.mqtt.CertFile, "cert", "", "PEM client certificate, for brokers that ask for one")
+	c.Flags().StringVar(&f.mqtt.PasswordFile, "password-file", "", "file with the password; no other user may read it")
+	c.Flags().StringVar(&f.mqtt.CAFile, "ca", "", "PEM file with the certificate authority of the broker")
+	c.Flags().StringVar(&f.mqtt.CertFile, "cert", "", "PEM client certificate, if the broker asks for one")
 	c.Flags().StringVar(&f.mqtt.KeyFile, "key", "", "PEM key of the client certificate")
+	cli.Environment(c, cli.Note{Name: "CREDENTIALS_DIRECTORY", Text: "The folder of systemd credentials, for --password-file credential:NAME."})
 	return f
 }
 
-// check refuses flags that make no sense, before anything is done.
-func (f *brokerFlags) check() error {
+// check refuses wrong flags before anything is done.
+func (f *brokerFlags) check(c *cobra.Command) error {
+	if err := cli.Require(c, "broker"); err != nil {
+		return cli.Hint(err, "name the broker that the stations send to, for example --broker mqtt://192.168.0.10")
+	}
 	switch {
-	case f.mqtt.Broker == "":
-		return withHint(&usageError{errors.New("--broker is missing")}, "the broker that the stations send to, like --broker mqtt://192.168.0.10")
 	case (f.mqtt.CertFile == "") != (f.mqtt.KeyFile == ""):
-		return &usageError{errors.New("--cert and --key go together")}
+		return cli.Usagef("--cert and --key need each other")
 	case f.mqtt.PasswordFile != "" && f.mqtt.Username == "":
-		return &usageError{errors.New("--password-file needs --user")}
+		return cli.Usagef("--password-file needs --user")
 	}
 	return nil
 }
 
 func newPushCmd() *cobra.Command {
-	var station string
-	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "push BUNDLE --broker URL --station SITE/LINE/NAME",
 		Short: "Send a signed bundle to a station and wait for its answer",
-		Long: `Send a signed bundle to a station through its MQTT broker and wait until the station has accepted or refused it.
+		Long: `Sends a signed bundle to a station through its MQTT broker and waits until the station accepts or
+refuses it.
 
-The station checks the signature against its own keys, runs the bundle's golden inputs on its own processor and only then
-takes it. A refusal names the reason and ends with exit code 1; the station goes on with the model that it has.`,
+The station checks the signature with its own keys and runs the golden inputs on its own
+processor before it accepts the bundle. If it refuses, the reason is printed, the exit code is 1,
+and the station keeps its model.`,
 		Example: `  tirewatch push monday.tire --broker mqtt://broker --station hamburg/line1/station3
   tirewatch push monday.tire --broker mqtts://broker --ca plant-ca.pem --user tech --password-file pw --station hamburg/line1/station3`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.Args("BUNDLE"),
 	}
-	broker := addBrokerFlags(cmd)
-	cmd.Flags().StringVar(&station, "station", "", "the station's SITE/LINE/NAME")
-	cmd.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long to wait for the answer")
+	f := &stationFlags{brokerFlags: addBrokerFlags(cmd)}
+	f.add(cmd, 2*time.Minute)
 	cmd.RunE = func(c *cobra.Command, args []string) error {
-		if err := broker.check(); err != nil {
+		if err := f.check(c); err != nil {
 			return err
 		}
-		if station == "" {
-			return withHint(&usageError{errors.New("--station is missing")}, "`tirewatch watch --broker URL` shows which stations speak")
-		}
-		if _, err := config.ParseStation(station); err != nil {
-			return &usageError{err}
-		}
-		if timeout <= 0 {
-			return &usageError{fmt.Errorf("--timeout %v: want more than 0", timeout)}
-		}
-		info, err := os.Stat(args[0])
-		if err == nil && info.Size() > message.MaxBundle {
-			err = fmt.Errorf("%s has %d bytes, a bundle has at most %d", args[0], info.Size(), message.MaxBundle)
-		}
-		if err != nil {
-			return fmt.Errorf("push: %w", err)
-		}
-		data, err := os.ReadFile(args[0])
-		if err != nil {
-			return fmt.Errorf("push: %w", err)
-		}
-		ctx, cancel := context.WithTimeout(c.Context(), timeout)
-		defer cancel()
-		answer, err := uplink.Push(ctx, uplink.Target{MQTT: broker.mqtt, Station: station}, data)
-		if err != nil {
-			return pushHint(err)
-		}
-		fmt.Fprintf(c.OutOrStdout(), "%s accepted %s (%s)\n", station, args[0], answer.Hash)
-		return nil
+		return push(c, args[0], f)
 	}
 	return cmd
 }
 
-// pushHint adds what a technician can do about a failed push.
+func push(c *cobra.Command, path string, f *stationFlags) error {
+	info, err := os.Stat(path)
+	if err == nil && info.Size() > message.MaxBundle {
+		err = fmt.Errorf("%s has %d bytes; a bundle has at most %d", path, info.Size(), message.MaxBundle)
+	}
+	if err != nil {
+		return fmt.Errorf("push: %w", err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("push: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(c.Context(), f.timeout)
+	defer cancel()
+	answer, err := uplink.Push(ctx, f.options(), data)
+	if err != nil {
+		return pushHint(err)
+	}
+	fmt.Fprintf(c.OutOrStdout(), "%s accepted %s (%s)\n", f.station, path, answer.Hash)
+	return nil
+}
+
+// pushHint says what a technician can do about a failed push.
 func pushHint(err error) error {
 	if _, ok := errors.AsType[*uplink.RefusedError](err); ok {
-		return withHint(err, "the station goes on with its model; `tirewatch inspect BUNDLE` shows serial and key of the bundle")
+		return cli.Hint(err, "the station keeps its model; tirewatch inspect BUNDLE shows the serial and the key of the bundle")
 	}
 	if _, ok := errors.AsType[*uplink.CommandError](err); ok {
-		return withHint(err, "`tirewatch station status` shows which models the station has")
+		return cli.Hint(err, "tirewatch station status shows the models of the station")
 	}
 	switch {
 	case errors.Is(err, uplink.ErrUnknownStation):
-		return withHint(err, "check --station and --root against the station's configuration, and that the broker lets this user read its topics")
+		return cli.Hint(err, "compare --station and --root with the station's configuration; the broker must let this user read its topics")
 	case errors.Is(err, uplink.ErrOffline):
-		return withHint(err, "start the agent or mend its connection, then push again")
+		return cli.Hint(err, "start the agent or repair its connection, then push again")
 	case errors.Is(err, uplink.ErrNoAnswer):
-		return withHint(err, "the broker may have dropped the bundle for its size or this user's rights; else look at the agent's log")
+		return cli.Hint(err, "the broker may refuse large messages, or messages of this user; otherwise read the agent's log: journalctl -u tirewatch-agent")
 	case errors.Is(err, uplink.ErrForbidden):
-		return withHint(err, "give the user read access to the station's status and model topics and write access to model/set")
+		return cli.Hint(err, "let this user read the station's topics status and model, and write to model/set")
 	}
 	return err
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tirewatch/cmd/internal/cli"
+	"tirewatch/cmd/internal/cli/progress"
 	"tirewatch/cmd/internal/version"
 	"tirewatch/internal/durable"
 	"tirewatch/quantize"
@@ -27,7 +29,7 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// quantizeFlags are the choices of one quantization.
+// quantizeFlags are the options of one quantization.
 type quantizeFlags struct {
 	calibration string
 	key         string
@@ -43,29 +45,29 @@ type quantizeFlags struct {
 	budget      budgetFlags
 }
 
-// methodAuto lets the calibration images decide on the method.
+// methodAuto tries all methods on the calibration images and takes the best.
 const methodAuto = "auto"
 
-// calibrationMethod is empty for auto.
+// calibrationMethod returns the method of --method, empty for auto.
 func (f *quantizeFlags) calibrationMethod() (calibrate.Method, error) {
 	m := calibrate.Method(f.method)
 	if f.method == methodAuto {
 		return "", nil
 	}
 	if !slices.Contains(calibrate.Methods, m) {
-		return "", &usageError{fmt.Errorf("--method %q: want auto, minmax, percentile or mse", f.method)}
+		return "", cli.Usagef("--method %q: want auto, minmax, percentile or mse", f.method)
 	}
 	return m, nil
 }
 
-// end is the last second of the day that --not-after names, UTC; zero without the flag.
+// end returns the last second of the day of --not-after, UTC, and zero without the flag.
 func (f *quantizeFlags) end() (time.Time, error) {
 	if f.notAfter == "" {
 		return time.Time{}, nil
 	}
 	day, err := time.Parse(time.DateOnly, f.notAfter)
 	if err != nil {
-		return time.Time{}, &usageError{fmt.Errorf("--not-after %q: want a day like 2030-12-31", f.notAfter)}
+		return time.Time{}, cli.Usagef("--not-after %q: want a day such as 2030-12-31", f.notAfter)
 	}
 	return day.AddDate(0, 0, 1).Add(-time.Second), nil
 }
@@ -75,66 +77,56 @@ func newQuantizeCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "quantize CKPT --calibration DIR --key FILE -o MODEL.tire",
 		Short: "Turn a checkpoint into a signed int8 bundle for stations",
-		Long: `Measures the activations of the trained network on the photographs in DIR, turns its weights
-into 8-bit integers, compares both networks, and writes everything that a station needs
-into one signed file.
+		Long: `Measures the activations of the trained network on the images in DIR, turns its weights into 8-bit
+integers, compares both networks, and writes everything that a station needs into one signed file.
 
-Calibration uses the training photographs in DIR. Float and int8 accuracy are compared on its
-testing folder; without one they are compared on the calibration photographs, and the
-bundle says so. A network that gives another verdict than the float one on more than 1 % of
-the compared photographs is refused unless --force is given.
+The training images in DIR are used for calibration, the testing images to compare the accuracy
+of the float32 and the int8 network. Without testing images both are compared on the calibration
+images, and the bundle says so. If the verdicts differ on more than 1 % of the compared images,
+no bundle is written, unless you use --force.
 
-The largest activation of a layer that still counts is found by --method: minmax (the largest
-seen), percentile (all but 0.01 %), mse (the smallest squared error), or auto, which tries all
-on the calibration photographs and takes the one that agrees best with the float network.
+--method selects the range of activations in each layer: minmax (the largest value seen),
+percentile (all but the highest 0.01 %), mse (the smallest squared error), or auto, which tries
+all three on the calibration images and takes the one that agrees best with the float network.
 
 With --max-escape or --max-false-reject the threshold is chosen from the int8 scores of the
-testing photographs and stored in the bundle.
+testing images and stored in the bundle.
 
-The serial orders releases: stations refuse a bundle that is not newer than theirs. It is
-the time in seconds since 1970 unless --serial says otherwise, so that of two bundles the
-one made later wins.
+The serial orders releases: a station refuses a bundle whose serial is not higher than its own.
+Without --serial it is the time in seconds since 1970, so the bundle made later is the newer one.
 
---not-after gives the bundle an end: no station takes it later, so that a copy that somebody
-keeps back is worth nothing some day. A station that runs it then works on and says so.`,
+--not-after limits how long stations accept the bundle, so that an old copy cannot be installed
+one day. A station that already uses it continues, and reports that the bundle has expired.`,
 		Example: `  tirewatch quantize runs/monday/best.ckpt --calibration photos/ --key plant.key -o monday.tire
   tirewatch quantize best.ckpt --calibration photos/ --key plant.key -o line1.tire --target 'hamburg/line1/*'
   tirewatch quantize best.ckpt --calibration photos/ --key plant.key -o strict.tire --max-escape 1%`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.Args("CKPT"),
 		RunE: func(cmd *cobra.Command, args []string) error { return runQuantize(cmd, args[0], f) },
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.calibration, "calibration", "", "data set to measure activations on")
-	fl.StringVar(&f.key, "key", "", "private key that signs, from tirewatch keygen")
+	fl.StringVar(&f.calibration, "calibration", "", "data set to measure the activations on")
+	fl.StringVar(&f.key, "key", "", "private key that signs the bundle, from tirewatch keygen")
 	fl.StringVarP(&f.out, "output", "o", "", "bundle to write")
-	fl.Uint64Var(&f.serial, "serial", 0, "serial of this release (default the time in seconds)")
-	fl.StringVar(&f.target, "target", "*", "stations it is made for: site/line/station, * for any part or all")
-	fl.StringVar(&f.hardware, "hardware", "", "boards it is made for: ARCH or ARCH/KERNEL, like arm64/sdot (default any)")
-	fl.StringVar(&f.notAfter, "not-after", "", "last day on which stations take it, like 2030-12-31 (default no end)")
-	fl.IntVar(&f.limit, "limit", 500, "most photographs to calibrate on, 0 for all")
-	fl.StringVar(&f.method, "method", methodAuto, "how ranges are found: auto, minmax, percentile or mse")
-	fl.BoolVar(&f.bias, "bias-correction", false, "also try to shift the biases by the layers' mean errors; kept when better")
-	fl.BoolVar(&f.force, "force", false, "write the bundle even when it agrees with the checkpoint on less than 99 %")
+	fl.Uint64Var(&f.serial, "serial", 0, "serial of this release (default: the time in seconds)")
+	fl.StringVar(&f.target, "target", "*", "stations that may use it, as SITE/LINE/NAME; * stands for any site, line or name")
+	fl.StringVar(&f.hardware, "hardware", "", "boards that may use it, ARCH or ARCH/KERNEL, for example arm64/sdot (default: any)")
+	fl.StringVar(&f.notAfter, "not-after", "", "last day on which stations accept it, for example 2030-12-31 (default: no limit)")
+	fl.IntVar(&f.limit, "limit", 500, "use at most this many images for calibration; 0 for all")
+	fl.StringVar(&f.method, "method", methodAuto, "how to find the ranges: auto, minmax, percentile or mse")
+	fl.BoolVar(&f.bias, "bias-correction", false, "also try to shift the biases by the mean errors of the layers; kept if it is better")
+	fl.BoolVar(&f.force, "force", false, "write the bundle even if it agrees with the checkpoint on less than 99 % of the images")
 	f.budget.add(cmd)
+	cli.ExitCode(cmd, cli.Failed, "No bundle was written, for example because it agrees with the checkpoint on less than 99 % of the images.")
+	cli.Environment(cmd, kernelVariable)
 	return cmd
 }
 
-// needFlags makes a missing flag misuse of the command.
-func needFlags(cmd *cobra.Command, names ...string) error {
-	for _, name := range names {
-		if !cmd.Flags().Changed(name) {
-			return withHint(&usageError{fmt.Errorf("%s needs --%s", cmd.Name(), name)}, cmd.CommandPath()+" --help shows the flags and examples")
-		}
-	}
-	return nil
-}
-
 func runQuantize(cmd *cobra.Command, path string, f quantizeFlags) error {
-	if err := needFlags(cmd, "calibration", "key", "output"); err != nil {
+	if err := cli.Require(cmd, "calibration", "key", "output"); err != nil {
 		return err
 	}
 	if f.limit < 0 {
-		return &usageError{fmt.Errorf("--limit %d: want 0 or more", f.limit)}
+		return cli.Usagef("--limit %d: want 0 or more", f.limit)
 	}
 	method, err := f.calibrationMethod()
 	if err != nil {
@@ -148,7 +140,7 @@ func runQuantize(cmd *cobra.Command, path string, f quantizeFlags) error {
 	if err != nil {
 		return err
 	}
-	// What can fail at the end is tried first: the work between takes minutes.
+	// Key and output folder are checked first: the work before they are needed takes minutes.
 	key, err := readPrivateKey(f.key)
 	if err != nil {
 		return err
@@ -170,7 +162,7 @@ func runQuantize(cmd *cobra.Command, path string, f quantizeFlags) error {
 	return quantizeAndWrite(cmd, c, job, key, f.out)
 }
 
-// readCheckpoint reads the file once for its content and its SHA-256.
+// readCheckpoint reads a file once, and returns its content and its SHA-256.
 func readCheckpoint(path string) (*checkpoint.Checkpoint, string, error) {
 	data, err := checkpoint.ReadFile(path)
 	if err != nil {
@@ -178,13 +170,13 @@ func readCheckpoint(path string) (*checkpoint.Checkpoint, string, error) {
 	}
 	c, err := checkpoint.Decode(data)
 	if err != nil {
-		return nil, "", withHint(fmt.Errorf("read checkpoint %s: %w", path, err), "tirewatch inspect "+path+" says what the file is")
+		return nil, "", cli.Hint(fmt.Errorf("read checkpoint %s: %w", path, err), "tirewatch inspect "+path+" shows what the file is")
 	}
 	hash := sha256.Sum256(data)
 	return c, hex.EncodeToString(hash[:]), nil
 }
 
-// quantizeJob reads the photographs.
+// quantizeJob reads the images.
 func quantizeJob(cmd *cobra.Command, c *checkpoint.Checkpoint, f quantizeFlags) (quantize.Job, error) {
 	now := time.Now()
 	job := quantize.Job{Serial: cmp.Or(f.serial, uint64(now.Unix())), Target: f.target, Created: now}
@@ -202,21 +194,21 @@ func quantizeJob(cmd *cobra.Command, c *checkpoint.Checkpoint, f quantizeFlags) 
 	stderr := cmd.ErrOrStderr()
 	if len(set.Test) == 0 {
 		fmt.Fprintf(stderr, "note: %s has no testing folder: both networks are compared on the calibration images,"+
-			" which says nothing about new tires\n", f.calibration)
+			" which does not show how they judge new tires\n", f.calibration)
 		return job, nil
 	}
 	if c.Config.Imported != "" {
-		fmt.Fprintf(stderr, "note: the network was imported; whether the testing images of %s were part of its training is not known\n", f.calibration)
+		fmt.Fprintf(stderr, "note: the network was imported: the testing images of %s may have been part of its training\n", f.calibration)
 	} else if c.Config.Data != job.Provenance.Data {
-		fmt.Fprintf(stderr, "note: the checkpoint was trained on another data set than %s;"+
-			" its testing images may have been part of that training\n", f.calibration)
+		fmt.Fprintf(stderr, "note: the checkpoint was trained on another data set than %s,"+
+			" whose testing images may have been part of that training\n", f.calibration)
 	}
 	job.Evaluation, err = loadImages(cmd, "reading testing images", set, set.Test, c.Spec)
 	return job, err
 }
 
-// spread takes at most limit items at equal distances, so that every class and every run of
-// photographs is among them.
+// spread takes at most limit items at equal distances, so that every class and every series of
+// photographs is represented.
 func spread(items []dataset.Item, limit int) []dataset.Item {
 	if limit == 0 || len(items) <= limit {
 		return items
@@ -243,39 +235,29 @@ func loadImages(cmd *cobra.Command, label string, set *dataset.Set, items []data
 	return images, err
 }
 
-// quantizeAndWrite does the work, tries the result as a station would, and writes it.
+// stepLabels name the steps of a quantization for the progress.
+var stepLabels = map[quantize.Step]string{
+	quantize.StepCalibrate: "measuring activations",
+	quantize.StepTry:       "trying ranges",
+	quantize.StepCorrect:   "correcting biases",
+	quantize.StepCompare:   "comparing float and int8",
+}
+
+// quantizeAndWrite does the work, checks the result as a station would, and writes it.
 func quantizeAndWrite(cmd *cobra.Command, c *checkpoint.Checkpoint, job quantize.Job, key ed25519.PrivateKey, out string) error {
-	var bar *progress
+	var bar *progress.Display
 	var at quantize.Step
-	labels := map[quantize.Step]string{quantize.StepCalibrate: "measuring activations", quantize.StepTry: "trying the ranges",
-		quantize.StepCorrect: "correcting biases", quantize.StepCompare: "comparing float and int8"}
 	job.Progress = func(step quantize.Step, done, of int) {
 		if step != at {
-			at, bar = step, newProgress(cmd, labels[step], of)
+			at, bar = step, progress.New(cmd, stepLabels[step], of)
 		}
 		if bar.Set(done); done == of {
 			bar.Done()
 		}
 	}
 	b, err := quantize.Quantize(cmd.Context(), c, job)
-	var silent *calibrate.SilentLayerError
-	var lost *quantize.AgreementError
-	switch {
-	case errors.As(err, &lost):
-		if err := report.Write(cmd.ErrOrStderr(), lost.Quantization, lost.Evaluation); err != nil {
-			return err
-		}
-		return withHint(err, "calibrate on more photographs like those of the belt, try --bias-correction or train longer; --force writes it all the same")
-	case errors.Is(err, quantize.ErrOneClass):
-		return withHint(err, "the ranges must hold for cracks and for sound tires; --limit 0 takes all photographs")
-	case errors.Is(err, quantize.ErrNotHeldOut):
-		return withHint(err, "on images that it was trained on every model looks good; tirewatch dataset split makes a testing folder")
-	case errors.As(err, &silent):
-		return withHint(err, "is this checkpoint trained, and on photographs like these?")
-	case errors.Is(err, quantize.ErrTooFewImages):
-		return withHint(err, "a few hundred photographs of both classes make a good calibration")
-	case err != nil:
-		return budgetHint(err)
+	if err != nil {
+		return quantizeHint(cmd, err)
 	}
 	data, err := bundle.Encode(b, key)
 	if err != nil {
@@ -283,10 +265,10 @@ func quantizeAndWrite(cmd *cobra.Command, c *checkpoint.Checkpoint, job quantize
 	}
 	signed, err := bundle.Decode(data, []ed25519.PublicKey{key.Public().(ed25519.PublicKey)})
 	if err != nil {
-		return fmt.Errorf("the new bundle does not verify: %w", err)
+		return fmt.Errorf("verify the new bundle: %w", err)
 	}
 	if _, err := signed.SelfTest(); err != nil {
-		return fmt.Errorf("the new bundle: %w", err)
+		return fmt.Errorf("verify the new bundle: %w", err)
 	}
 	if err := durable.WriteFile(out, data, 0o644); err != nil {
 		return err
@@ -297,7 +279,30 @@ func quantizeAndWrite(cmd *cobra.Command, c *checkpoint.Checkpoint, job quantize
 		return err
 	}
 	if b.Quantization.Agreement < quantize.MinAgreement {
-		fmt.Fprintf(cmd.ErrOrStderr(), "note: forced: the bundle agrees with its checkpoint on %.2f %% of the images only\n", 100*b.Quantization.Agreement)
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: forced: the bundle agrees with its checkpoint on only %.2f %% of the images\n", 100*b.Quantization.Agreement)
 	}
 	return report.Write(stdout, b.Quantization, b.Evaluation)
+}
+
+// quantizeHint says what to do about a failed quantization. If the networks disagree it also prints
+// the comparison.
+func quantizeHint(cmd *cobra.Command, err error) error {
+	var silent *calibrate.SilentLayerError
+	var lost *quantize.AgreementError
+	switch {
+	case errors.As(err, &lost):
+		if err := report.Write(cmd.ErrOrStderr(), lost.Quantization, lost.Evaluation); err != nil {
+			return err
+		}
+		return cli.Hint(err, "calibrate on more photographs of the belt, try --bias-correction, or train longer; --force writes the bundle anyway")
+	case errors.Is(err, quantize.ErrOneClass):
+		return cli.Hint(err, "calibrate on images of both classes, cracks and sound tires; --limit 0 takes all images")
+	case errors.Is(err, quantize.ErrNotHeldOut):
+		return cli.Hint(err, "every model looks good on images that it was trained on; tirewatch dataset split makes a testing folder")
+	case errors.As(err, &silent):
+		return cli.Hint(err, "check that the checkpoint was trained on images like these: tirewatch inspect shows its data set")
+	case errors.Is(err, quantize.ErrTooFewImages):
+		return cli.Hint(err, "a few hundred images of both classes make a good calibration")
+	}
+	return budgetHint(err)
 }

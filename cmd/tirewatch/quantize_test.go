@@ -14,6 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tirewatch/cmd/internal/cli"
+	"tirewatch/internal/hint"
 	"tirewatch/quantize"
 	"tirewatch/trainer/checkpoint"
 	"tirewatch/trainer/nn"
@@ -22,16 +24,12 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// execute runs one command and returns what it wrote.
+// execute runs one command and returns its output.
 func execute(t *testing.T, cmd *cobra.Command, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
-	var out, speech bytes.Buffer
-	cmd.SetArgs(args)
-	cmd.SetOut(&out)
-	cmd.SetErr(&speech)
-	cmd.SilenceErrors, cmd.SilenceUsage = true, true
-	err = cmd.ExecuteContext(t.Context())
-	return out.String(), speech.String(), err
+	var out, messages bytes.Buffer
+	err = cli.Execute(t.Context(), cmd, args, &out, &messages)
+	return out.String(), messages.String(), err
 }
 
 func mustExecute(t *testing.T, cmd *cobra.Command, args ...string) (stdout, stderr string) {
@@ -43,14 +41,7 @@ func mustExecute(t *testing.T, cmd *cobra.Command, args ...string) (stdout, stde
 	return stdout, stderr
 }
 
-func hint(err error) string {
-	if h := (*hintError)(nil); errors.As(err, &h) {
-		return h.hint
-	}
-	return ""
-}
-
-// workshop is a folder with photographs, a checkpoint and keys.
+// workshop is a folder with a data set, a checkpoint and keys.
 type workshop struct{ dir, photos, checkpoint, key, out string }
 
 func newWorkshop(t *testing.T) workshop {
@@ -106,7 +97,7 @@ func (w workshop) quantize(t *testing.T, more ...string) (stdout, stderr string,
 	return execute(t, newQuantizeCmd(), args...)
 }
 
-// outFolder names the files where the bundle should be, unfinished ones included.
+// outFolder lists the files in the bundle's folder, unfinished ones included.
 func (w workshop) outFolder(t *testing.T) []string {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Dir(w.out))
@@ -129,7 +120,7 @@ func contains(t *testing.T, text string, wants ...string) {
 	}
 }
 
-// From a checkpoint to a bundle that a station would take.
+// From a checkpoint to a bundle that a station accepts.
 func TestQuantizeVerifyInspect(t *testing.T) {
 	w := newWorkshop(t)
 	stdout, stderr, err := w.quantize(t, "--serial", "41", "--target", "hamburg/*/*", "--limit", "16")
@@ -143,7 +134,7 @@ func TestQuantizeVerifyInspect(t *testing.T) {
 	contains(t, stdout, "good signature, serial 41", "4 golden inputs exact")
 
 	stdout, _ = mustExecute(t, newInspectCmd(), w.out)
-	contains(t, stdout, "NOT CHECKED", "nothing below is proven", "serial", "16 images of data set", "dense1")
+	contains(t, stdout, "not checked", "nothing below is proven", "serial", "16 images of data set", "dense1")
 	stdout, _ = mustExecute(t, newInspectCmd(), w.out, "--key", w.key+".pub", "--json")
 	var v view
 	if err := json.Unmarshal([]byte(stdout), &v); err != nil {
@@ -164,11 +155,11 @@ func TestWithoutTestingFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	contains(t, stderr, "no testing folder", "says nothing about new tires")
+	contains(t, stderr, "no testing folder", "does not show how they judge new tires")
 	contains(t, stdout, "not a measure of new tires")
 }
 
-// Missing flags are misuse: exit code 2.
+// Missing flags are wrong use: exit code 2.
 func TestMissingFlags(t *testing.T) {
 	for _, c := range []struct {
 		cmd  *cobra.Command
@@ -180,16 +171,16 @@ func TestMissingFlags(t *testing.T) {
 		{newVerifyCmd(), []string{"m.tire"}, "--key"},
 	} {
 		_, _, err := execute(t, c.cmd, c.args...)
-		var u *usageError
+		var u *cli.UsageError
 		if !errors.As(err, &u) {
-			t.Errorf("%s %q: error %v is no misuse", c.cmd.Name(), c.args, err)
+			t.Errorf("%s %q: error %v is not a UsageError", c.cmd.Name(), c.args, err)
 			continue
 		}
 		contains(t, err.Error(), c.want)
 	}
 }
 
-// What goes wrong leaves no bundle behind and says what to do.
+// A failure leaves no bundle and says what to do.
 func TestQuantizeRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil      func(t *testing.T, w *workshop)
@@ -207,17 +198,17 @@ func TestQuantizeRefuses(t *testing.T) {
 		}, nil, "its folder does not exist", ""},
 		"broken target":  {func(t *testing.T, w *workshop) {}, []string{"--target", "hamburg"}, "site/line/station", ""},
 		"too few images": {func(t *testing.T, w *workshop) {}, []string{"--limit", "3"}, "too few images", "few hundred"},
-		"one class": {func(t *testing.T, w *workshop) { // the folders exist, but nothing in one of them can be read
+		"one class": {func(t *testing.T, w *workshop) { // both folders exist, but one has no readable image
 			entries, _ := os.ReadDir(filepath.Join(w.photos, "training", "crack"))
 			for _, e := range entries {
 				os.WriteFile(filepath.Join(w.photos, "training", "crack", e.Name()), nil, 0o644)
 			}
 			writePhotos(t, filepath.Join(w.photos, "training", "normal"), 20)
-		}, nil, "one class only", "for cracks and for sound tires"},
+		}, nil, "one class only", "cracks and sound tires"},
 		"unknown method": {func(t *testing.T, w *workshop) {}, []string{"--method", "entropy"}, `--method "entropy"`, ""},
 		"unclear budget": {func(t *testing.T, w *workshop) {}, []string{"--max-escape", "5"}, "want a share like 1%", ""},
-		"two budgets":    {func(t *testing.T, w *workshop) {}, []string{"--max-escape", "5%", "--max-false-reject", "1%"}, "nothing to choose", "matters more"},
-		"nothing is held out": {func(t *testing.T, w *workshop) { w.photos = filepath.Join(w.photos, "training") }, []string{"--max-escape", "5%"},
+		"two budgets":    {func(t *testing.T, w *workshop) {}, []string{"--max-escape", "5%", "--max-false-reject", "1%"}, "exclude each other", "matters more"},
+		"no testing images": {func(t *testing.T, w *workshop) { w.photos = filepath.Join(w.photos, "training") }, []string{"--max-escape", "5%"},
 			"no testing images", "dataset split"},
 		"limit below 0": {func(t *testing.T, w *workshop) {}, []string{"--limit", "-1"}, "want 0 or more", ""},
 	} {
@@ -229,7 +220,7 @@ func TestQuantizeRefuses(t *testing.T) {
 				t.Fatal("accepted")
 			}
 			contains(t, err.Error(), c.want)
-			contains(t, hint(err), c.hint)
+			contains(t, hint.Of(err), c.hint)
 			if info, err := os.Stat(filepath.Dir(w.out)); err == nil && info.IsDir() {
 				if left := w.outFolder(t); len(left) > 0 {
 					t.Errorf("left behind: %q", left)
@@ -239,9 +230,9 @@ func TestQuantizeRefuses(t *testing.T) {
 	}
 }
 
-// A bundle that gives other verdicts than its checkpoint is refused with the comparison, unless it
-// is forced. The border is laid through the score of each image in turn: where int8 falls on the
-// other side, one of 18 verdicts is another.
+// A bundle with other verdicts than its checkpoint is refused with the comparison, unless --force is
+// given. The threshold is set to the score of each image in turn: where the int8 score is on the
+// other side, one of 18 verdicts differs.
 func TestQuantizeRefusesAnotherNetwork(t *testing.T) {
 	w := newWorkshop(t)
 	c, err := checkpoint.Read(w.checkpoint)
@@ -265,7 +256,7 @@ func TestQuantizeRefusesAnotherNetwork(t *testing.T) {
 			continue
 		}
 		contains(t, stderr, "same verdict", "signal to noise")
-		contains(t, hint(err), "--force")
+		contains(t, hint.Of(err), "--force")
 		if left := w.outFolder(t); len(left) > 0 {
 			t.Errorf("left behind: %q", left)
 		}
@@ -276,7 +267,7 @@ func TestQuantizeRefusesAnotherNetwork(t *testing.T) {
 		contains(t, stderr, "forced")
 		return
 	}
-	t.Error("no border made a verdict turn")
+	t.Error("no threshold changed a verdict")
 }
 
 // photosIn lists the photographs of both classes.
@@ -298,7 +289,7 @@ func TestVerifyRefuses(t *testing.T) {
 	if !errors.Is(err, bundle.ErrUntrustedKey) {
 		t.Errorf("another key: %v", err)
 	}
-	contains(t, hint(err), "you trust")
+	contains(t, hint.Of(err), "the trusted keys are")
 	if _, _, err := execute(t, newInspectCmd(), w.out, "--key", w.key+".pub"); !errors.Is(err, bundle.ErrUntrustedKey) {
 		t.Errorf("inspect with another key: %v", err)
 	}
@@ -318,7 +309,7 @@ func TestVerifyRefuses(t *testing.T) {
 	if !errors.Is(err, bundle.ErrBadSignature) {
 		t.Errorf("a changed byte: %v", err)
 	}
-	contains(t, hint(err), "copy the file again")
+	contains(t, hint.Of(err), "copy it again")
 
 	_, _, err = execute(t, newInspectCmd(), w.key)
 	if err == nil {
@@ -334,7 +325,7 @@ func TestKeygenReplacesNothing(t *testing.T) {
 	if err == nil {
 		t.Fatal("a key was replaced")
 	}
-	contains(t, hint(err), "never replaced")
+	contains(t, hint.Of(err), "never replaced")
 	if after, _ := os.ReadFile(w.key); !bytes.Equal(before, after) {
 		t.Error("the key changed")
 	}

@@ -17,8 +17,8 @@ import (
 	"tirewatch/vision/bundle"
 )
 
-// reportTraining writes the report of a training's best weights on the validation images, also of a
-// training that was stopped; there is nothing to report before the first epoch ended.
+// reportTraining writes the report of the best weights on the validation images, also for a training
+// that was stopped. Before the end of the first epoch there is nothing to report.
 func reportTraining(cmd *cobra.Command, t *trainer.Trainer, runDir, dir string, val []trainer.Sample) error {
 	if t.Best() == nil {
 		return nil
@@ -27,8 +27,7 @@ func reportTraining(cmd *cobra.Command, t *trainer.Trainer, runDir, dir string, 
 	if err != nil {
 		return err
 	}
-	// Ctrl-C ended the training; the report of what was reached takes a second and is written all
-	// the same.
+	// Ctrl-C ended the training. The report takes a second and is written anyway.
 	ctx := context.WithoutCancel(cmd.Context())
 	scores, err := m.score(ctx, val, nil)
 	if err != nil {
@@ -39,8 +38,8 @@ func reportTraining(cmd *cobra.Command, t *trainer.Trainer, runDir, dir string, 
 	return writeReport(cmd, r, runDir)
 }
 
-// newReport gathers what there is to say about a model and the images that it scored. dir is the
-// data set's.
+// newReport collects the facts about a model and the images that it scored. dir is the folder of
+// the data set.
 func newReport(title, part string, m *model, dir string, samples []trainer.Sample, scores []float64) *report.Report {
 	r := &report.Report{Title: title, Part: part, Threshold: m.threshold, Width: m.spec.Width, Height: m.spec.Height}
 	r.Facts = append(r.Facts, report.Fact{Name: "Kind", Value: m.kind})
@@ -54,8 +53,8 @@ func newReport(title, part string, m *model, dir string, samples []trainer.Sampl
 	if c := m.float; c != nil {
 		r.History, r.Best = c.History, c.BestEpoch
 		r.Facts = append(r.Facts, checkpointFacts(c)...)
-		if net, err := c.Net(); err == nil { // it computed the scores before
-			// a network without convolutions has no heat maps
+		if net, err := c.Net(); err == nil {
+			// networks without convolutions have no heat maps
 			if e, err := net.NewExplainer(); err == nil {
 				r.Explain = e.CAM
 			}
@@ -91,24 +90,24 @@ func checkpointFacts(c *checkpoint.Checkpoint) []report.Fact {
 			report.Fact{Name: "Weights", Value: "imported from an " + c.Config.Imported},
 			report.Fact{Name: "Imported by", Value: c.Config.Tool + ", " + made})
 	}
-	facts = append(facts, report.Fact{Name: "Weights", Value: fmt.Sprintf("of epoch %d, the best on validation; the training was to run for %d", c.BestEpoch, c.Config.Epochs)})
+	facts = append(facts, report.Fact{Name: "Weights", Value: fmt.Sprintf("from epoch %d of %d, the best on validation", c.BestEpoch, c.Config.Epochs)})
 	facts = append(facts, configFacts(c.Config)...)
 	return append(facts,
-		report.Fact{Name: "Data set", Value: "fingerprint " + cmp.Or(c.Config.Data, "not known")},
-		report.Fact{Name: "Made by", Value: c.Config.Tool + ", begun " + made})
+		report.Fact{Name: "Data set", Value: "fingerprint " + cmp.Or(c.Config.Data, "unknown")},
+		report.Fact{Name: "Made by", Value: c.Config.Tool + ", started " + made})
 }
 
-// configFacts says what was chosen for the training; what was left at its default and changes
-// nothing is not mentioned.
+// configFacts lists the options of the training. Options that change nothing at their default are
+// left out.
 func configFacts(cfg checkpoint.Config) []report.Fact {
 	rate := fmt.Sprintf("%g", cfg.Rate)
 	switch cfg.Schedule {
 	case checkpoint.Cosine:
 		rate += fmt.Sprintf(", falling along a cosine to %g", cfg.MinRate)
 	case checkpoint.Plateau:
-		rate += fmt.Sprintf(", halved after %d epochs without a lower validation loss, not below %g", checkpoint.PlateauEpochs, cfg.MinRate)
+		rate += fmt.Sprintf(", halved after %d epochs without a lower validation loss, down to %g", checkpoint.PlateauEpochs, cfg.MinRate)
 	}
-	augmented := "every image changed at random in every epoch"
+	augmented := "each image is changed at random in each epoch"
 	if cfg.Augment == (augment.Ranges{}) {
 		augmented = "none"
 	}
@@ -123,8 +122,8 @@ func configFacts(cfg checkpoint.Config) []report.Fact {
 			facts = append(facts, report.Fact{Name: name, Value: fmt.Sprintf(format, args...)})
 		}
 	}
-	add(cfg.StepsPerEpoch > 0, "An epoch", "%d batches, drawn from reshuffled passes", cfg.StepsPerEpoch)
-	add(cfg.Patience > 0, "Patience", "ends after %d epochs without a new best on validation", cfg.Patience)
+	add(cfg.StepsPerEpoch > 0, "An epoch", "%d batches, drawn from the shuffled images", cfg.StepsPerEpoch)
+	add(cfg.Patience > 0, "Patience", "stops after %d epochs without a better result on validation", cfg.Patience)
 	add(cfg.CrackWeight > 0 && cfg.CrackWeight != 1, "Class weights", "a cracked tire counts %.3g times as much as a sound one", cfg.CrackWeight)
 	add(cfg.Pretrained != "", "Fine-tuned from", "checkpoint SHA-256 %s", cfg.Pretrained)
 	add(len(cfg.Frozen) > 0, "Frozen layers", "%s", strings.Join(cfg.Frozen, ", "))

@@ -2,14 +2,12 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"image"
 	"image/color"
 	"image/gif"
 	"image/jpeg"
 	"image/png"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -17,29 +15,26 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"tirewatch/cmd/internal/cli"
 	"tirewatch/trainer/checkpoint"
 )
 
-// TestMain lets the scripts run this very test binary as tirewatch.
+// TestMain lets the scripts run this test binary as tirewatch.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"tirewatch": func() {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-		defer stop()
-		os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
-	}})
+	testscript.Main(m, map[string]func(){"tirewatch": func() { cli.Main(newRootCmd()) }})
 }
 
-// tirewatch runs a command line of the toolbox in this process and gives what it printed.
+// tirewatch runs a command line of the toolbox in this process and returns its output.
 func tirewatch(t *testing.T, args ...string) string {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), args, &stdout, &stderr); code != exitDone {
+	if code := cli.Run(t.Context(), newRootCmd(), args, &stdout, &stderr); code != cli.OK {
 		t.Fatalf("tirewatch %s: exit code %d\n%s", strings.Join(args, " "), code, stderr.String())
 	}
 	return stdout.String()
 }
 
-// The commands as a technician meets them, mistakes included.
+// TestScripts runs testdata/script/*.txtar: the commands as a technician uses them, with mistakes.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -55,7 +50,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// oddImages writes the images that a folder from a plant may hold, good and bad ones.
+// oddImages writes good and bad images, as a folder from a plant may contain them.
 func oddImages(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	gray := image.NewGray(image.Rect(0, 0, 60, 50))
@@ -81,7 +76,7 @@ func oddImages(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		return p
 	}
-	// The header of a PNG of 12000 x 12000 px: refused before anything of that size is decoded.
+	// the header of a PNG of 12000 x 12000 px, to be refused before it is decoded
 	huge := encode(func(b *bytes.Buffer) error { return png.Encode(b, image.NewGray(image.Rect(0, 0, 1, 1))) })
 	copy(huge[16:], []byte{0, 0, 0x2e, 0xe0, 0, 0, 0x2e, 0xe0})
 	for name, data := range map[string][]byte{
@@ -111,7 +106,7 @@ func flip(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(path, data, 0o644))
 }
 
-// shorten makes a file shorter: cut FILE BYTES.
+// shorten truncates a file: cut FILE BYTES.
 func shorten(ts *testscript.TestScript, _ bool, args []string) {
 	n, err := strconv.ParseInt(args[1], 10, 64)
 	ts.Check(err)

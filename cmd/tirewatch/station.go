@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -17,28 +16,31 @@ import (
 	"tirewatch/agent/config"
 	"tirewatch/agent/message"
 	"tirewatch/agent/uplink"
+	"tirewatch/cmd/internal/cli"
 	"tirewatch/vision/verdict"
 )
 
 func newStationCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "station",
-		Short: "See how a station is, decide about its new model, try its ejector",
-		Long: `A new model is on probation at its station: it judges the tires, and the model before judges them too, unseen. After the
-configured number of verdicts the station believes it; when it takes the agent down, the station goes back by itself. These
-commands show how far it is, end its probation at once, or go back to the model before.`,
+		Short: "Show a station's state, confirm or roll back its model, test its ejector",
+		Long: `A new model starts on probation: it judges the tires, and the previous model judges them too, in its
+shadow. After the configured number of verdicts the station confirms the new model. If the agent
+crashes too often in that time, the station rolls back automatically.
+
+These commands show the state of a station, confirm the new model at once, or roll back to the
+previous one.`,
 		Example: `  tirewatch station status --broker mqtt://broker --station hamburg/line1/station3
   tirewatch station rollback --broker mqtt://broker --station hamburg/line1/station3`,
-		Args: cobra.NoArgs,
 	}
 	cmd.AddCommand(newStationStatusCmd(),
-		newOrderCmd("confirm", "End the probation of a station's model: it is good"),
-		newOrderCmd("rollback", "Let a station go back to the model before"),
-		newOrderCmd(orderLampTest, "Give one pulse to a station's reject output, to look at"))
+		newOrderCmd("confirm", "End the probation of a station's model and keep it"),
+		newOrderCmd("rollback", "Return a station to its previous model"),
+		newOrderCmd(orderLampTest, "Send one pulse to a station's reject output"))
 	return cmd
 }
 
-// stationFlags say which station, and how long its answer may take.
+// stationFlags name a station and limit the time for its answer.
 type stationFlags struct {
 	*brokerFlags
 	station string
@@ -47,23 +49,29 @@ type stationFlags struct {
 
 func addStationFlags(c *cobra.Command) *stationFlags {
 	f := &stationFlags{brokerFlags: addBrokerFlags(c)}
-	c.Flags().StringVar(&f.station, "station", "", "the station's SITE/LINE/NAME")
-	c.Flags().DurationVar(&f.timeout, "timeout", 30*time.Second, "how long to wait for the answer")
+	f.add(c, 30*time.Second)
 	return f
 }
 
-func (f *stationFlags) check() error {
-	if err := f.brokerFlags.check(); err != nil {
+// add adds the flags to a command that has those of the broker.
+func (f *stationFlags) add(c *cobra.Command, timeout time.Duration) {
+	c.Flags().StringVar(&f.station, "station", "", "the station's SITE/LINE/NAME")
+	c.Flags().DurationVar(&f.timeout, "timeout", timeout, "how long to wait for the answer")
+	cli.ExitCode(c, cli.Failed, "The station refused, did not answer in time, or the broker cannot be reached.")
+}
+
+func (f *stationFlags) check(c *cobra.Command) error {
+	if err := f.brokerFlags.check(c); err != nil {
 		return err
 	}
-	if f.station == "" {
-		return withHint(&usageError{errors.New("--station is missing")}, "`tirewatch watch --broker URL` shows which stations speak")
+	if err := cli.Require(c, "station"); err != nil {
+		return cli.Hint(err, "tirewatch watch --broker URL shows the stations that send verdicts")
 	}
 	if _, err := config.ParseStation(f.station); err != nil {
-		return &usageError{err}
+		return cli.Usage(err)
 	}
 	if f.timeout <= 0 {
-		return &usageError{fmt.Errorf("--timeout %v: want more than 0", f.timeout)}
+		return cli.Usagef("--timeout %v: want more than 0", f.timeout)
 	}
 	return nil
 }
@@ -72,7 +80,7 @@ func (f *stationFlags) options() uplink.Target {
 	return uplink.Target{MQTT: f.mqtt, Station: f.station}
 }
 
-// orderLampTest is the one order that is not about models.
+// orderLampTest is the only order that is not about models.
 const orderLampTest = "lamptest"
 
 func newOrderCmd(order, short string) *cobra.Command {
@@ -80,11 +88,10 @@ func newOrderCmd(order, short string) *cobra.Command {
 		Use:     order + " --broker URL --station SITE/LINE/NAME",
 		Short:   short,
 		Example: "  tirewatch station " + order + " --broker mqtt://broker --station hamburg/line1/station3",
-		Args:    cobra.NoArgs,
 	}
 	f := addStationFlags(cmd)
 	cmd.RunE = func(c *cobra.Command, _ []string) error {
-		if err := f.check(); err != nil {
+		if err := f.check(c); err != nil {
 			return err
 		}
 		ctx, cancel := context.WithTimeout(c.Context(), f.timeout)
@@ -93,14 +100,14 @@ func newOrderCmd(order, short string) *cobra.Command {
 			return pushHint(err)
 		}
 		if order == orderLampTest {
-			fmt.Fprintf(c.OutOrStdout(), "%s: the reject output got a pulse\n", f.station)
+			fmt.Fprintf(c.OutOrStdout(), "%s: one pulse sent to the reject output\n", f.station)
 			return nil
 		}
 		known, err := uplink.Inquire(ctx, f.options())
 		if err != nil {
 			return pushHint(err)
 		}
-		fmt.Fprintf(c.OutOrStdout(), "%s: %s done, works with %s\n", f.station, order, modelWords(known.Model.Active))
+		fmt.Fprintf(c.OutOrStdout(), "%s: %s done, active model %s\n", f.station, order, modelWords(known.Model.Active))
 		return nil
 	}
 	return cmd
@@ -110,14 +117,13 @@ func newStationStatusCmd() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     "status --broker URL --station SITE/LINE/NAME",
-		Short:   "Show how a station is and which models it has",
+		Short:   "Show a station's state, figures and models",
 		Example: "  tirewatch station status --broker mqtt://broker --station hamburg/line1/station3",
-		Args:    cobra.NoArgs,
 	}
 	f := addStationFlags(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, for programs")
 	cmd.RunE = func(c *cobra.Command, _ []string) error {
-		if err := f.check(); err != nil {
+		if err := f.check(c); err != nil {
 			return err
 		}
 		ctx, cancel := context.WithTimeout(c.Context(), f.timeout)
@@ -127,14 +133,14 @@ func newStationStatusCmd() *cobra.Command {
 			return pushHint(err)
 		}
 		if asJSON {
-			return writeJSON(c, known)
+			return cli.JSON(c.OutOrStdout(), known)
 		}
 		return writeStation(c.OutOrStdout(), known)
 	}
 	return cmd
 }
 
-// modelWords names a bundle.
+// modelWords names a model by serial and hash.
 func modelWords(m *message.ModelRef) string {
 	if m == nil {
 		return "no model"
@@ -161,10 +167,10 @@ func writeStation(w io.Writer, known *uplink.Known) error {
 	}
 	row("model", "%s", modelWords(m.Active))
 	if c := m.Candidate; c != nil {
-		row("probation", "%d of %d verdicts, %d of %d unlike the model before", c.Verdicts, c.Of, c.Disagreements, c.Compared)
+		row("probation", "%d of %d verdicts, %d of %d differ from the previous model", c.Verdicts, c.Of, c.Disagreements, c.Compared)
 	}
 	if m.Previous != nil {
-		row("before", "%s", modelWords(m.Previous))
+		row("previous", "%s", modelWords(m.Previous))
 	}
 	if e := m.Last; e != nil {
 		words := fmt.Sprintf("%s: serial %d %s", e.Time.Format(time.RFC3339), e.Serial, e.Event)
@@ -182,14 +188,14 @@ func writeStation(w io.Writer, known *uplink.Known) error {
 	return t.Flush()
 }
 
-// writeHealth shows the figures of a station.
+// writeHealth shows a station's counters and gauges.
 func writeHealth(row func(name, format string, args ...any), h *message.Health) {
-	row("figures", "of %s, since the agent started at %s", h.Time.Format(time.RFC3339), h.Since.Format(time.RFC3339))
-	row("inspected", "%d frames, %d verdicts normal, %d crack, %d without a decision", h.Frames,
+	row("figures", "from %s, counted since the agent started at %s", h.Time.Format(time.RFC3339), h.Since.Format(time.RFC3339))
+	row("inspected", "%d frames, %d verdicts normal, %d crack, %d no decision", h.Frames,
 		h.Verdicts[string(verdict.Normal)], h.Verdicts[string(verdict.Crack)], h.Verdicts[string(verdict.NoDecision)])
 	queue := "empty"
 	if h.Queued > 0 {
-		queue = fmt.Sprintf("%d verdicts, the oldest %v old", h.Queued, time.Duration(h.OldestS*float64(time.Second)).Round(time.Second))
+		queue = fmt.Sprintf("%d verdicts, oldest %v", h.Queued, time.Duration(h.OldestS*float64(time.Second)).Round(time.Second))
 	}
 	row("queue", "%s", queue)
 	if h.MS != nil {
@@ -200,21 +206,21 @@ func writeHealth(row func(name, format string, args ...any), h *message.Health) 
 		machine = append(machine, fmt.Sprintf("%.0f °C", *h.TemperatureC))
 	}
 	if h.MemoryBytes != nil {
-		machine = append(machine, humanize.IBytes(*h.MemoryBytes)+" of memory used")
+		machine = append(machine, humanize.IBytes(*h.MemoryBytes)+" memory used")
 	}
 	if h.DiskFreeBytes != nil {
-		machine = append(machine, humanize.IBytes(*h.DiskFreeBytes)+" of disk free")
+		machine = append(machine, humanize.IBytes(*h.DiskFreeBytes)+" disk free")
 	}
 	if len(machine) > 0 {
 		row("machine", "%s", strings.Join(machine, ", "))
 	}
 	if h.CameraRestarts > 0 {
-		row("camera", "lost and opened again %d times", h.CameraRestarts)
+		row("camera", "opened again %d times after it was lost", h.CameraRestarts)
 	}
 	for _, statistic := range slices.Sorted(maps.Keys(h.Drift)) {
 		d, alarm := h.Drift[statistic], ""
 		if d.Alarm {
-			alarm = ", ALARM"
+			alarm = ", alarm"
 		}
 		row("drift", "%s %+.1f standard deviations%s", statistic, d.Deviations, alarm)
 	}

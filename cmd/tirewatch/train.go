@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tirewatch/cmd/internal/cli"
+	"tirewatch/cmd/internal/cli/progress"
 	"tirewatch/cmd/internal/version"
 	"tirewatch/trainer"
 	"tirewatch/trainer/augment"
@@ -17,7 +19,7 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// trainFlags are the choices of one training.
+// trainFlags are the options of one training.
 type trainFlags struct {
 	out    string
 	resume bool
@@ -31,21 +33,24 @@ func newTrainCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train DIR",
 		Short: "Train the network on a data set",
-		Long: `Trains the network of the thesis on the photographs in DIR, which holds crack and normal
-folders, or training and testing folders with these inside. A fifth of the training
-images is held back for validation, near-duplicates on one side; images for testing
-are not touched. Each file is read once, at the start; of more than 1,800 images the
-rest is kept on disk, in a file without a name in the run folder: 144 kB each.
+		Long: `Trains the network of the thesis on the images in DIR. DIR contains the folders crack and normal, or
+training and testing with these two inside. A fifth of the training images is held back for
+validation; near-duplicates stay together. Testing images are not used.
 
-The run folder receives config.json, metrics.csv, best.ckpt (best on validation),
-last.ckpt, and report.html with the pictures that are in it. Ctrl-C stops and saves; --resume goes on, with the same result as if
-nothing had happened.`,
+Each file is read once, at the start. Beyond 1,800 images the rest is kept in an unnamed file in
+the run folder, 144 kB for each image.
+
+The run folder gets config.json, metrics.csv, best.ckpt (best on validation), last.ckpt,
+augmentation.png (what the network sees of some images) and report.html.
+
+Ctrl-C saves and stops. --resume continues, also after a crash, with the same result as without
+the interruption.`,
 		Example: `  tirewatch train photos/
   tirewatch train photos/ --out runs/monday --epochs 60 --seed 3
   tirewatch train photos/ --out runs/monday --resume
   tirewatch train photos/ --schedule cosine --patience 20 --class-weights auto
   tirewatch train line3/ --finetune runs/monday/best.ckpt --freeze conv1,conv2 --epochs 20`,
-		Args: cobra.ExactArgs(1),
+		Args: cli.Args("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.choose(cmd); err != nil {
 				return err
@@ -55,14 +60,23 @@ nothing had happened.`,
 	}
 	f.addFlags(cmd)
 	fl := cmd.Flags()
-	fl.StringVar(&f.out, "out", "", "run folder (default runs/ and the time)")
-	fl.BoolVar(&f.resume, "resume", false, "go on with the training in the run folder; other choices are taken from there")
-	fl.IntVar(&f.cfg.Epochs, "epochs", 100, "epochs; one shows every training image once, or as --steps-per-epoch says")
-	fl.IntVar(&f.cfg.Batch, "batch", 64, "images per step of the optimizer")
+	fl.StringVar(&f.out, "out", "", "run folder (default: runs/ and the time)")
+	fl.BoolVar(&f.resume, "resume", false, "continue the training in the run folder, with its options")
+	fl.IntVar(&f.cfg.Epochs, "epochs", 100, "number of epochs; in one, every training image is shown once, or see --steps-per-epoch")
+	fl.IntVar(&f.cfg.Batch, "batch", 64, "images in a batch, the step of the optimizer")
 	fl.Float64Var(&f.cfg.Rate, "rate", 0.001, "learning rate of Adam (0.0001 with --finetune)")
-	fl.Uint64Var(&f.cfg.Seed, "seed", 1, "seed of the split, the first weights, shuffling, augmentation and dropout")
+	fl.Uint64Var(&f.cfg.Seed, "seed", 1, "seed of the split, the initial weights, shuffling, augmentation and dropout")
 	fl.Float64Var(&f.cfg.Validation, "validation", 0.2, "share of the training images held back for validation")
-	fl.BoolVar(&f.static, "no-augment", false, "show every image as it is in every epoch")
+	fl.BoolVar(&f.static, "no-augment", false, "do not change the images at random")
+	cli.Files(cmd,
+		cli.Note{Name: "RUN/config.json", Text: "The options of the training. RUN is the run folder, --out."},
+		cli.Note{Name: "RUN/metrics.csv", Text: "Loss and accuracy, one line for each epoch."},
+		cli.Note{Name: "RUN/best.ckpt", Text: "The checkpoint with the best result on validation: the input of tirewatch quantize."},
+		cli.Note{Name: "RUN/last.ckpt", Text: "The checkpoint that --resume continues from."},
+		cli.Note{Name: "RUN/augmentation.png", Text: "Some training images, and what the network sees of them."},
+		cli.Note{Name: "RUN/report.html", Text: "The result on the validation images, with the PNG files beside it."},
+	)
+	cli.Environment(cmd, kernelVariable, cli.Note{Name: "TZ", Text: "The time zone for the name of a run folder without --out."})
 	return cmd
 }
 
@@ -98,7 +112,7 @@ func runTrain(cmd *cobra.Command, dir string, f trainFlags) error {
 		return err
 	}
 	if last != nil && reading.Fingerprint != last.Config.Data {
-		return withHint(fmt.Errorf("%s is not the data set that the training in %s began with", dir, run.Dir),
+		return cli.Hint(fmt.Errorf("%s is not the data set of the training in %s", dir, run.Dir),
 			"start a new training with another --out")
 	}
 	f.cfg.Data, f.cfg.Tool = reading.Fingerprint, version.String()
@@ -106,27 +120,13 @@ func runTrain(cmd *cobra.Command, dir string, f trainFlags) error {
 	if err != nil {
 		return err
 	}
-	reading = nil // what it knows for the split is not kept through the training
+	reading = nil // frees what only the split needed
 
 	var t *trainer.Trainer
 	if last != nil {
 		t, err = trainer.Resume(last, best, train, val)
 	} else {
-		if f.static {
-			f.cfg.Augment = augment.Ranges{}
-		}
-		if f.weights == "auto" {
-			f.cfg.CrackWeight = trainer.BalancedCrackWeight(train)
-		}
-		f.cfg.Created = time.Now().UTC().Truncate(time.Second)
-		if base != nil {
-			t, err = fineTune(cmd, f.cfg, base, train, val)
-		} else {
-			t, err = trainer.New(f.cfg, graph.Thesis(), spec, train, val)
-		}
-		if err == nil {
-			err = errors.Join(run.WriteConfig(f.cfg), writeAugmentation(filepath.Join(run.Dir, "augmentation.png"), f.cfg, spec, train))
-		}
+		t, err = newTraining(cmd, f, base, run, train, val)
 	}
 	if err != nil {
 		return err
@@ -135,15 +135,39 @@ func runTrain(cmd *cobra.Command, dir string, f trainFlags) error {
 	return errors.Join(trained, reportTraining(cmd, t, run.Dir, dir, val))
 }
 
-// openRun makes or opens the run folder; last and best are nil for a new training.
+// newTraining starts a training, from base if there is one, and writes its options to the run
+// folder.
+func newTraining(cmd *cobra.Command, f trainFlags, base *checkpoint.Checkpoint, run *trainer.RunDir, train, val []trainer.Sample) (*trainer.Trainer, error) {
+	if f.static {
+		f.cfg.Augment = augment.Ranges{}
+	}
+	if f.weights == "auto" {
+		f.cfg.CrackWeight = trainer.BalancedCrackWeight(train)
+	}
+	f.cfg.Created = time.Now().UTC().Truncate(time.Second)
+	spec := preprocess.Thesis()
+	var t *trainer.Trainer
+	var err error
+	if base != nil {
+		t, err = fineTune(cmd, f.cfg, base, train, val)
+	} else {
+		t, err = trainer.New(f.cfg, graph.Thesis(), spec, train, val)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t, errors.Join(run.WriteConfig(f.cfg), writeAugmentation(filepath.Join(run.Dir, "augmentation.png"), f.cfg, spec, train))
+}
+
+// openRun makes or opens the run folder. last and best are nil for a new training.
 func openRun(f trainFlags) (run *trainer.RunDir, last, best *checkpoint.Checkpoint, err error) {
 	if f.resume {
 		if f.out == "" {
-			return nil, nil, nil, &usageError{errors.New("--resume needs --out, the run folder to go on with")}
+			return nil, nil, nil, cli.Usagef("--resume needs --out, the run folder to continue in")
 		}
 		run, last, best, err = trainer.OpenRun(f.out)
 		if errors.Is(err, trainer.ErrNoRun) {
-			err = withHint(err, "without --resume a new training starts there")
+			err = cli.Hint(err, "start a new training there without --resume")
 		}
 		return run, last, best, err
 	}
@@ -152,24 +176,24 @@ func openRun(f trainFlags) (run *trainer.RunDir, last, best *checkpoint.Checkpoi
 	}
 	run, err = trainer.CreateRun(f.out)
 	if errors.Is(err, trainer.ErrRunExists) {
-		err = withHint(err, "go on with it by --resume, or choose another --out")
+		err = cli.Hint(err, "continue it with --resume, or choose another --out")
 	}
 	return run, nil, nil, err
 }
 
-// trainAndTell runs the training with a line for each epoch and, at the end, what was reached.
+// trainAndTell trains, and prints a line for each epoch and one for the result.
 func trainAndTell(ctx context.Context, cmd *cobra.Command, t *trainer.Trainer, run *trainer.RunDir, epochs int) error {
 	stderr := cmd.ErrOrStderr()
-	var bar *progress
+	var bar *progress.Display
 	err := t.Run(ctx, trainer.Observer{
 		Batch: func(epoch, images, of int) {
 			if bar == nil {
-				bar = newProgress(cmd, fmt.Sprintf("epoch %d of %d", epoch, epochs), of)
+				bar = progress.New(cmd, fmt.Sprintf("epoch %d of %d", epoch, epochs), of)
 			}
 			bar.Set(images)
 		},
 		Epoch: func(e checkpoint.Epoch, best bool) {
-			bar.clear()
+			bar.Clear()
 			bar = nil
 			mark := ""
 			if best {
@@ -180,20 +204,20 @@ func trainAndTell(ctx context.Context, cmd *cobra.Command, t *trainer.Trainer, r
 		},
 		Save: run.Save,
 	})
-	bar.clear()
+	bar.Clear()
 	if errors.Is(err, context.Canceled) {
-		return withHint(fmt.Errorf("training stopped; %s holds its place: %w", filepath.Join(run.Dir, "last.ckpt"), err),
-			fmt.Sprintf("tirewatch train DIR --out %s --resume goes on", run.Dir))
+		return cli.Hint(fmt.Errorf("training stopped, saved in %s: %w", filepath.Join(run.Dir, "last.ckpt"), err),
+			fmt.Sprintf("tirewatch train DIR --out %s --resume continues it", run.Dir))
 	}
 	var diverged *trainer.DivergedError
 	if errors.As(err, &diverged) {
-		return withHint(err, fmt.Sprintf("try --rate %g; %s holds the best weights before, if an epoch was finished", diverged.Rate/10, run.BestPath()))
+		return cli.Hint(err, fmt.Sprintf("try --rate %g; %s has the best weights of the finished epochs, if there are any", diverged.Rate/10, run.BestPath()))
 	}
 	if err != nil {
 		return err
 	}
 	if t.Stalled() {
-		fmt.Fprintf(stderr, "stopped early: no epoch since epoch %d was better\n", t.Best().BestEpoch)
+		fmt.Fprintf(stderr, "stopped early: no epoch after epoch %d was better\n", t.Best().BestEpoch)
 	}
 	best := t.Best().History[t.Best().BestEpoch-1]
 	fmt.Fprintf(cmd.OutOrStdout(), "%s  epoch %d  validation loss %.4f  accuracy %.4f\n", run.BestPath(), best.Epoch, best.ValLoss, best.ValAccuracy)

@@ -2,26 +2,25 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"tirewatch/cmd/internal/cli"
 )
 
-// trainCommand trains on dir and returns what was said; at, when it is not nil, is called once when
-// speech first holds the word.
-func trainCommand(t *testing.T, word string, at func(), args ...string) (speech string, err error) {
+// trainCommand trains and returns the messages. at, if it is not nil, is called once when the
+// messages first contain word.
+func trainCommand(t *testing.T, word string, at func(), args ...string) (messages string, err error) {
 	t.Helper()
 	w := &trigger{word: word, at: at}
-	root := newRootCmd()
-	root.SetArgs(append([]string{"train"}, args...))
-	root.SetOut(new(bytes.Buffer))
-	root.SetErr(w)
-	err = root.ExecuteContext(t.Context())
+	err = cli.Execute(t.Context(), newRootCmd(), append([]string{"train"}, args...), io.Discard, w)
 	return w.String(), err
 }
 
-// trigger is a buffer that calls at when word was written.
+// trigger is a buffer that calls at once when word has been written.
 type trigger struct {
 	bytes.Buffer
 	word string
@@ -37,9 +36,9 @@ func (w *trigger) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Once they are read, photographs may be deleted or rewritten: the training and its report are
-// those of the set as it was. Resuming on what is there then is refused.
-func TestPhotographsThatChangeWhileTraining(t *testing.T) {
+// Images may be deleted or changed after they were read: training and report use the data set as it
+// was. Resuming on the changed data set is refused.
+func TestImagesThatChangeWhileTraining(t *testing.T) {
 	dir := t.TempDir()
 	photos := filepath.Join(dir, "photos")
 	if _, _, err := runDataset("synth", photos, "--train", "24", "--test", "0", "--size", "96"); err != nil {
@@ -54,7 +53,7 @@ func TestPhotographsThatChangeWhileTraining(t *testing.T) {
 			if i%2 == 0 {
 				err = os.Remove(f)
 			} else {
-				err = os.WriteFile(f, []byte("no image any more"), 0o644)
+				err = os.WriteFile(f, []byte("not an image"), 0o644)
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -66,7 +65,7 @@ func TestPhotographsThatChangeWhileTraining(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var kept []string // all columns but the seconds
+		var kept []string // all columns except the seconds
 		for line := range strings.Lines(string(data)) {
 			kept = append(kept, line[:strings.LastIndex(line, ",")])
 		}
@@ -76,15 +75,15 @@ func TestPhotographsThatChangeWhileTraining(t *testing.T) {
 	if _, err := trainCommand(t, "", nil, photos, "--out", calm, "--epochs", "2", "--batch", "8"); err != nil {
 		t.Fatal(err)
 	}
-	speech, err := trainCommand(t, "epoch   1 of 2", spoil, photos, "--out", spoilt, "--epochs", "2", "--batch", "8")
-	if err != nil || !strings.Contains(speech, "report: ") {
-		t.Fatalf("%v\n%s", err, speech)
+	messages, err := trainCommand(t, "epoch   1 of 2", spoil, photos, "--out", spoilt, "--epochs", "2", "--batch", "8")
+	if err != nil || !strings.Contains(messages, "report: ") {
+		t.Fatalf("%v\n%s", err, messages)
 	}
 	if got, want := metrics(spoilt), metrics(calm); got != want {
 		t.Errorf("another training:\n%s\nwant\n%s", got, want)
 	}
 	_, err = trainCommand(t, "", nil, photos, "--out", spoilt, "--resume")
-	if err == nil || !strings.Contains(err.Error(), "is not the data set that the training in") {
+	if err == nil || !strings.Contains(err.Error(), "is not the data set of the training in") {
 		t.Errorf("resumed on a changed set: %v", err)
 	}
 }

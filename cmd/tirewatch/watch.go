@@ -11,6 +11,7 @@ import (
 	"tirewatch/agent/config"
 	"tirewatch/agent/message"
 	"tirewatch/agent/uplink"
+	"tirewatch/cmd/internal/cli"
 	"tirewatch/vision/verdict"
 )
 
@@ -20,25 +21,25 @@ func newWatchCmd() *cobra.Command {
 	var count int
 	cmd := &cobra.Command{
 		Use:   "watch --broker URL [--station SITE/LINE/NAME]",
-		Short: "Print the verdicts of stations as they come",
-		Long: `Print one line for each verdict that stations send to an MQTT broker, until interrupted.
+		Short: "Print the verdicts of stations when they arrive",
+		Long: `Prints one line for each verdict that the stations send to an MQTT broker, until Ctrl-C.
 
-The columns are the time of the frame, the station and its number of the verdict, the label, the probability of a crack and
-the serial of the model. Verdicts that are sent while nobody watches are not shown, and one may be shown twice.`,
+The columns are the time of the frame, the station and the number of its verdict, the label, the
+probability of a crack, and the serial and hash of the model. Verdicts that a station sends while
+watch is not running are not shown. A verdict may be shown twice.`,
 		Example: `  tirewatch watch --broker mqtt://broker
   tirewatch watch --broker mqtt://broker --station hamburg/line1/station3 --json --count 10`,
-		Args: cobra.NoArgs,
 	}
 	broker := addBrokerFlags(cmd)
 	cmd.Flags().StringVar(&station, "station", "all", "the station's SITE/LINE/NAME, or all")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print each verdict as a line of JSON")
-	cmd.Flags().IntVar(&count, "count", 0, "stop after so many verdicts; 0 goes on")
-	cmd.RunE = func(c *cobra.Command, args []string) error {
-		if err := broker.check(); err != nil {
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print each verdict as one line of JSON")
+	cmd.Flags().IntVar(&count, "count", 0, "stop after this many verdicts; 0: never")
+	cmd.RunE = func(c *cobra.Command, _ []string) error {
+		if err := broker.check(c); err != nil {
 			return err
 		}
 		if count < 0 {
-			return &usageError{fmt.Errorf("--count %d: want 0 or more", count)}
+			return cli.Usagef("--count %d: want 0 or more", count)
 		}
 		opts := uplink.WatchOptions{MQTT: broker.mqtt, Station: station, Notice: func(text string) {
 			fmt.Fprintln(c.ErrOrStderr(), "tirewatch:", text)
@@ -46,7 +47,7 @@ the serial of the model. Verdicts that are sent while nobody watches are not sho
 		if station == "all" {
 			opts.Station = message.AllStations
 		} else if _, err := config.ParseStation(station); err != nil {
-			return withHint(&usageError{err}, "--station all, or no --station, watches every station of the broker")
+			return cli.Hint(cli.Usage(err), "leave --station out to watch every station of the broker")
 		}
 		ctx, stop := context.WithCancel(c.Context())
 		defer stop()

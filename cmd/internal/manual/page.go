@@ -11,8 +11,8 @@ import (
 	"github.com/cpuguy83/go-md2man/v2/md2man"
 )
 
-// Page writes dir/manSECTION/NAME.SECTION from Markdown. It is for pages that describe no command.
-func Page(dir, name, section, markdown string) error {
+// WritePage writes dir/manSECTION/NAME.SECTION from Markdown. It is for pages that describe no command.
+func WritePage(dir, name, section, markdown string) error {
 	date := time.Now()
 	if epoch := os.Getenv("SOURCE_DATE_EPOCH"); epoch != "" { // as for the pages of commands
 		s, err := strconv.ParseInt(epoch, 10, 64)
@@ -29,13 +29,13 @@ func Page(dir, name, section, markdown string) error {
 	return os.WriteFile(filepath.Join(man, name+"."+section), md2man.Render([]byte(title+markdown)), 0o644)
 }
 
-// PageOnDemand writes a Page when the command line is `manual DIR`. Call it before OnDemand, which
+// PageOnDemand writes a page when the command line is `manual DIR`. Call it before OnDemand, which
 // ends the program.
 func PageOnDemand(name, section, markdown string) {
 	if len(os.Args) != 3 || os.Args[1] != "manual" {
 		return
 	}
-	if err := Page(os.Args[2], name, section, markdown); err != nil {
+	if err := WritePage(os.Args[2], name, section, markdown); err != nil {
 		fmt.Fprintf(os.Stderr, "%s.%s: error: %v\n", name, section, err)
 		os.Exit(1)
 	}

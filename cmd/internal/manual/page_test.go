@@ -14,7 +14,7 @@ func TestPage(t *testing.T) {
 	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
 	dir := t.TempDir()
 	const text = "<!-- generated -->\n\n# NAME\nbelt.toml - a belt\n\n# [belt]\n\n### max\\_speed (number)\nHow fast.\n"
-	if err := manual.Page(dir, "belt.toml", "5", text); err != nil {
+	if err := manual.WritePage(dir, "belt.toml", "5", text); err != nil {
 		t.Fatal(err)
 	}
 	page, err := os.ReadFile(filepath.Join(dir, "man5/belt.toml.5"))
@@ -30,7 +30,7 @@ func TestPage(t *testing.T) {
 	}
 
 	t.Setenv("SOURCE_DATE_EPOCH", "yesterday")
-	if err := manual.Page(dir, "belt.toml", "5", text); err == nil || !strings.Contains(err.Error(), `invalid SOURCE_DATE_EPOCH "yesterday"`) {
+	if err := manual.WritePage(dir, "belt.toml", "5", text); err == nil || !strings.Contains(err.Error(), `invalid SOURCE_DATE_EPOCH "yesterday"`) {
 		t.Errorf("got %v", err)
 	}
 }
