@@ -48,7 +48,7 @@ ended. It also prints this as an emergency, which systemd shows on every termina
 	addConfigFlag(cmd, &path)
 	cmd.Flags().StringVar(&unit, "unit", "tirewatch-agent.service", "the `service` that failed")
 	cli.ExitCode(cmd, cli.Failed, "The broker could not be told. The terminals were.")
-	cli.Environment(cmd, cli.Note{Name: "PATH", Text: "Where systemctl is found."})
+	cli.Environment(cmd, pathVariable)
 	return cmd
 }
 

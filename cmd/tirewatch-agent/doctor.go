@@ -49,7 +49,7 @@ every file.`,
 	cmd.Flags().BoolVar(&publish, "publish", false, "also publish the findings on the topic selfcheck, retained")
 	cli.ExitCode(cmd, cli.Failed, "Something prevents the station from working.")
 	cli.Files(cmd, journalFile, modelFolder)
-	cli.Environment(cmd, kernelVariable, cli.Note{Name: "PATH", Text: "Where timedatectl is found."})
+	cli.Environment(cmd, kernelVariable, pathVariable)
 	return cmd
 }
 

@@ -36,6 +36,7 @@ tirewatch-agent example prints a configuration with every key.`,
 	}
 	root.AddCommand(newRunCmd(), newCheckCmd(), newSelftestCmd(), newExampleCmd(), newProvisionCmd(), newDoctorCmd(),
 		newLampTestCmd(), newAlarmCmd(), newReviewCmd(), newPasswordCmd())
+	cli.ExitCode(root, cli.Misused, "The command line is wrong, or the configuration of run. Nothing was done.")
 	return root
 }
 
@@ -49,6 +50,7 @@ var (
 	cropFolder      = cli.Note{Name: "/var/lib/tirewatch/journal.db-crops/", Text: "The kept crops, with the labelled ones in crack, normal and unsure."}
 	modelFolder     = cli.Note{Name: "/var/lib/tirewatch/models/", Text: "The slots of the models and their events, events.jsonl. model.dir names another folder."}
 	credentialsPath = cli.Note{Name: "CREDENTIALS_DIRECTORY", Text: "The folder of systemd credentials, for files that the configuration names as credential:NAME."}
+	pathVariable    = cli.Note{Name: "PATH", Text: "Where systemctl and timedatectl are found."}
 	kernelVariable  = cli.Note{Name: kernel.Env, Text: "The instruction set to compute with: generic, neon or sdot on an ARM board, " +
 		"generic, avx2 or avx512vnni on a PC. Without it the fastest one is used."}
 )

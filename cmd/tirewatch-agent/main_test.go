@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"tirewatch/cmd/internal/cli"
+	"tirewatch/cmd/internal/cli/clitest"
+	"tirewatch/cmd/internal/manual/manualtest"
 )
 
 func TestExitCodes(t *testing.T) {
@@ -41,6 +43,22 @@ func TestExitCodes(t *testing.T) {
 		}
 		if c.want != cli.OK && (out.Len() > 0 || !strings.HasPrefix(messages.String(), "tirewatch-agent: error: ")) {
 			t.Errorf("tirewatch-agent %s: stdout %q, stderr %q", c.args, &out, &messages)
+		}
+	}
+}
+
+func TestMistakes(t *testing.T) { clitest.Mistakes(t, newRootCmd) }
+
+func TestManual(t *testing.T) {
+	manualtest.Pages(t, newRootCmd(), "8")
+	manualtest.Environment(t, newRootCmd(), "cmd/tirewatch-agent", "cmd/internal", "internal", "agent", "vision")
+	files := map[string]bool{}
+	for _, n := range cli.FilesOf(newRootCmd()) {
+		files[n.Name] = true
+	}
+	for _, name := range []string{stationPath, "/var/lib/tirewatch/journal.db", "/var/lib/tirewatch/models/"} {
+		if !files[name] {
+			t.Errorf("%s is not on the page of tirewatch-agent", name)
 		}
 	}
 }

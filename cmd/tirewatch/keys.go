@@ -14,7 +14,7 @@ import (
 )
 
 func newKeygenCmd() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "keygen FILE",
 		Short: "Make a key pair that signs bundles",
 		Long: `Makes an Ed25519 key pair. FILE is the private key: it signs bundles and stays with you. FILE.pub is
@@ -36,6 +36,10 @@ stations that trust it.`,
 			return nil
 		},
 	}
+	cli.ExitCode(cmd, cli.Failed, "FILE or FILE.pub exists, or cannot be written.")
+	cli.Files(cmd, cli.Note{Name: "FILE", Text: "The private key. Only its owner may read it."},
+		cli.Note{Name: "FILE.pub", Text: "The public key, for --key and for model.keys of the stations."})
+	return cmd
 }
 
 func newVerifyCmd() *cobra.Command {

@@ -79,17 +79,22 @@ func noUnknownCommand(c *cobra.Command, args []string) error {
 // unknownCommand reports a word that is not a command below c, with the most similar one.
 func unknownCommand(c *cobra.Command, word string) error {
 	err := misuse(c, "unknown command %q", word)
-	c.SuggestionsMinimumDistance = 2
-	if similar := c.SuggestionsFor(word); len(similar) > 0 {
-		return Hint(err, fmt.Sprintf("did you mean %s %s?", c.CommandPath(), similar[0]))
+	var names []string
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	if best := nearest(word, names); best != "" {
+		return Hint(err, fmt.Sprintf("did you mean %s %s?", c.CommandPath(), best))
 	}
 	return Hint(err, "see "+c.CommandPath()+" --help")
 }
 
 // flagError words what pflag finds wrong.
 func flagError(c *cobra.Command, err error) error {
-	// pflag stops at the first flag that it does not know, and the word before that flag is what was
-	// mistyped: tirewatch trian --epochs 3.
+	// pflag stops at the first unknown flag. If there is a word before it, that word is the mistake:
+	// tirewatch trian --epochs 3.
 	if c.HasSubCommands() && c.Flags().NArg() > 0 {
 		return unknownCommand(c, c.Flags().Arg(0))
 	}
@@ -120,16 +125,9 @@ func unknownFlag(c *cobra.Command, unknown *pflag.NotExistError) error {
 		return misuse(c, "unknown flag -%s", name)
 	}
 	err := misuse(c, "unknown flag --%s", name)
-	best, least := "", 3 // letters that may be wrong
-	c.Flags().VisitAll(func(f *pflag.Flag) {
-		n := distance(name, f.Name)
-		if strings.HasPrefix(f.Name, name) {
-			n = min(n, 1)
-		}
-		if n < least && !f.Hidden {
-			best, least = f.Name, n
-		}
-	})
+	var names []string
+	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	best := nearest(name, names)
 	if best == "" {
 		return err
 	}
@@ -154,6 +152,22 @@ func want(kind string, err error) string {
 		return "want a time such as 500ms, 30s or 2m"
 	}
 	return "want a " + kind
+}
+
+// nearest returns the name that was probably meant by a word: one that begins with it, or differs in
+// at most two letters. It is empty if there is none.
+func nearest(word string, names []string) string {
+	best, least := "", 3
+	for _, name := range names {
+		n := distance(word, name)
+		if strings.HasPrefix(name, word) {
+			n = min(n, 1)
+		}
+		if n < least {
+			best, least = name, n
+		}
+	}
+	return best
 }
 
 // distance is the number of letters to insert, delete or replace to get from a to b (Levenshtein).
