@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// A machine's clock cannot be set by a test without harm to everything else on it, and Go asks the
-// kernel without a system call that could be tampered with. So the agent is built with a time
-// package whose Now can be told to be wrong: everything else in it is what is shipped.
+// A test must not set the clock of the machine, and Go reads it without a system call that could be
+// intercepted. So the agent is built with a time package whose Now can be wrong. Everything else in
+// it is the shipped program.
 
-// clockVariable tells such an agent its clock: seconds that it is off at the start, milliseconds
-// until it is set, seconds that it is off then.
+// clockVariable sets the clock of such an agent: its error at the start in seconds, the milliseconds
+// until it changes, its error from then on in seconds.
 const clockVariable = "TIREWATCH_TEST_CLOCK"
 
 const steppedSource = `package time
@@ -47,7 +47,7 @@ func init() {
 	clock.before, clock.until, clock.after = fields[0], runtimeNano()+fields[1]*1e6, fields[2]
 }
 
-// stepped is how far the clock is off, s, at a monotonic time, ns.
+// stepped is the error of the clock, s, at a monotonic time, ns.
 func stepped(mono int64) int64 {
 	if mono < clock.until {
 		return clock.before
@@ -56,7 +56,7 @@ func stepped(mono int64) int64 {
 }
 `
 
-// buildWithClock builds the agent with a clock that clockVariable steps.
+// buildWithClock builds the agent with a clock that clockVariable sets.
 func buildWithClock(t *testing.T, path string) {
 	t.Helper()
 	root, err := exec.Command("go", "env", "GOROOT").Output()
@@ -70,7 +70,7 @@ func buildWithClock(t *testing.T, path string) {
 	}
 	const asks = "sec, nsec, mono := runtimeNow()\n"
 	if n := bytes.Count(source, []byte(asks)); n != 1 {
-		t.Fatalf("this Go's time.Now asks for the time %d times, want 1: adapt the place where the clock is stepped", n)
+		t.Fatalf("time.Now of this Go reads the clock in %d places, want 1: adapt the replacement", n)
 	}
 	source = bytes.Replace(source, []byte(asks), []byte(asks+"\tsec += stepped(mono)\n"), 1)
 	dir := t.TempDir()
@@ -93,8 +93,8 @@ func buildWithClock(t *testing.T, path string) {
 	}
 }
 
-// wrongClock draws a clock that is wrong and set while the agent runs: from 1970, yesterday or next
-// year to the right time, or the other way.
+// wrongClock chooses a clock that changes while the agent runs: from 1970, yesterday or next year to
+// the right time, or the other way.
 func wrongClock(rng *rand.Rand) string {
 	const hour, day = 3600, 24 * 3600
 	wrong := []int64{-time.Now().Unix(), -400 * day, -day, -hour, -3, hour, 400 * day}[rng.IntN(7)]

@@ -15,8 +15,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// TestDoctor runs testdata/doctor/*.txtar: what TestScripts have, and two brokers: $BROKER lets
-// everybody in, $STRICT nobody.
+// TestDoctor runs testdata/doctor/*.txtar, with the files of TestScripts and two brokers: $BROKER
+// accepts everybody, $STRICT nobody.
 func TestDoctor(t *testing.T) {
 	open, strict := brokertest.Start(t), brokertest.Start(t, "allow_anonymous false")
 	probe := t.TempDir()
@@ -28,7 +28,7 @@ func TestDoctor(t *testing.T) {
 			return furnish(env.WorkDir)
 		},
 		Condition: func(name string) (bool, error) {
-			if name != "disks" { // whether small disks can be mounted: not without root
+			if name != "disks" { // whether small disks can be mounted, which needs root
 				return false, fmt.Errorf("unknown condition %s", name)
 			}
 			if err := syscall.Mount("tmpfs", probe, "tmpfs", 0, "size=1m"); err != nil {
@@ -45,7 +45,7 @@ func TestDoctor(t *testing.T) {
 				}
 				ts.Check(os.WriteFile(ts.MkAbs("station.toml"), []byte(stationConfig(extra)), 0o644))
 			},
-			// judged TIME: the journal gets a verdict of that time.
+			// judged TIME: adds a verdict with that time to the journal.
 			"judged": func(ts *testscript.TestScript, _ bool, args []string) {
 				at, err := time.Parse(time.RFC3339, args[0])
 				ts.Check(err)
@@ -54,22 +54,22 @@ func TestDoctor(t *testing.T) {
 				ts.Check(j.Append(&verdict.Verdict{Schema: verdict.SchemaVersion, Time: at, Label: verdict.Normal, Threshold: 0.5}))
 				ts.Check(j.Close())
 			},
-			// disk FOLDER SIZE: a disk of its own.
+			// disk FOLDER SIZE: mounts a small disk.
 			"disk": func(ts *testscript.TestScript, _ bool, args []string) {
 				folder := ts.MkAbs(args[0])
 				ts.Check(os.Mkdir(folder, 0o755))
 				ts.Check(syscall.Mount("tmpfs", folder, "tmpfs", 0, "size="+args[1]))
 				ts.Defer(func() { syscall.Unmount(folder, 0) })
 			},
-			// appears FILE: waits until another process has made it.
+			// appears FILE: waits for a file of another process.
 			"appears": appears,
-			// retained TOPIC: prints what the broker keeps there.
+			// retained TOPIC: prints the retained message.
 			"retained": func(ts *testscript.TestScript, _ bool, args []string) {
 				text, err := open.Retained(args[0])
 				ts.Check(err)
 				fmt.Fprintln(ts.Stdout(), text)
 			},
-			// mode FILE OCTAL: the permissions of a file.
+			// mode FILE OCTAL: checks the permissions of a file.
 			"mode": func(ts *testscript.TestScript, _ bool, args []string) {
 				info, err := os.Stat(ts.MkAbs(filepath.FromSlash(args[0])))
 				ts.Check(err)

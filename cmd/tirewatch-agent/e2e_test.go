@@ -26,8 +26,7 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// patience bounds waiting for a thing that should come at once; it fails the test instead of
-// hanging it.
+// patience is how long a test waits for something that should happen at once, before it fails.
 const patience = time.Minute
 
 // daemon is the real program in a process of its own.
@@ -79,7 +78,7 @@ func (p program) start(t *testing.T, dir string, args ...string) *daemon {
 	return d
 }
 
-// launch is start for who ends the daemon himself.
+// launch is start without the cleanup: the caller ends the daemon.
 func (p program) launch(t *testing.T, dir string, env []string, args ...string) *daemon {
 	t.Helper()
 	d := &daemon{cmd: exec.Command(string(p), args...)}
@@ -90,14 +89,14 @@ func (p program) launch(t *testing.T, dir string, env []string, args ...string) 
 	return d
 }
 
-// end kills the daemon if it still runs, and shows what it said when the test has failed.
+// end kills the daemon if it still runs, and prints its log if the test has failed.
 func (d *daemon) end(t *testing.T) {
 	if d.cmd.ProcessState == nil {
 		d.cmd.Process.Kill()
 		d.cmd.Wait()
 	}
 	if t.Failed() {
-		t.Logf("the agent said:\n%s", d.stderr.String())
+		t.Logf("the log of the agent:\n%s", d.stderr.String())
 	}
 }
 
@@ -114,12 +113,12 @@ func (d *daemon) wait(t *testing.T) int {
 	return d.cmd.ProcessState.ExitCode()
 }
 
-// listener collects what a SCADA system would receive.
+// listener collects the verdicts, as a SCADA system would.
 type listener struct {
 	verdicts chan verdict.Verdict
 }
 
-// listen returns when the subscription stands.
+// listen returns when the subscription is active.
 func listen(t *testing.T, broker *brokertest.Broker) *listener {
 	t.Helper()
 	l := &listener{verdicts: make(chan verdict.Verdict, 1000)}
@@ -151,7 +150,7 @@ func (l *listener) next(t *testing.T, n int) (all []verdict.Verdict) {
 		case v := <-l.verdicts:
 			all = append(all, v)
 		case <-time.After(patience):
-			t.Fatalf("%d verdicts came; want %d", len(all), n)
+			t.Fatalf("%d verdicts arrived, want %d", len(all), n)
 		}
 	}
 	return all
@@ -164,7 +163,7 @@ func seqs(all []verdict.Verdict) (s []uint64) {
 	return s
 }
 
-// newStation furnishes a folder with a station that talks to the broker.
+// newStation prepares a folder with a station that uses the broker.
 func newStation(t *testing.T, broker, camera string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -178,8 +177,8 @@ func newStation(t *testing.T, broker, camera string) string {
 	return dir
 }
 
-// testPlayback plays a folder to its end: every image's verdict has arrived when the program ends
-// with 0.
+// testPlayback plays a folder to its end: when the program ends with 0, the verdict of each image has
+// arrived.
 func (p program) testPlayback(t *testing.T) {
 	broker := brokertest.Start(t)
 	l := listen(t, broker)
@@ -198,8 +197,8 @@ func (p program) testPlayback(t *testing.T) {
 	}
 }
 
-// testOutage plays a folder while the broker is down: the program ends in time, and the next run
-// sends what waited.
+// testOutage plays a folder without the broker: the program ends in time, and the next run sends the
+// verdicts that waited.
 func (p program) testOutage(t *testing.T) {
 	broker := brokertest.New(t)
 	dir := newStation(t, broker.URL(), "")
@@ -208,7 +207,7 @@ func (p program) testOutage(t *testing.T) {
 		t.Fatalf("exit %d", code)
 	}
 	if said := d.stderr.String(); !strings.Contains(said, "waits in the journal") {
-		t.Errorf("nothing about what was not sent: %s", said)
+		t.Errorf("the log does not mention the unsent verdicts: %s", said)
 	}
 	broker.Restart()
 	l := listen(t, broker)
@@ -222,16 +221,16 @@ func (p program) testOutage(t *testing.T) {
 	}
 }
 
-// testTerm stops a station that would play for ever, and pushes a model to it before.
+// testTerm pushes a model to a station that plays in a loop, and stops the station.
 func (p program) testTerm(t *testing.T) {
 	broker := brokertest.Start(t)
 	l := listen(t, broker)
 	dir := newStation(t, broker.URL(), "loop = true\nrealtime = true")
 	d := p.start(t, dir, "run", "--config", "station.toml")
-	l.next(t, 7) // it has begun again behind the fifth image
+	l.next(t, 7) // it starts again after the fifth image
 	opts := uplink.Target{MQTT: config.MQTT{Broker: broker.URL(), Root: "tirewatch"}, Station: "plant/line/1"}
 	if known, err := uplink.Inquire(t.Context(), opts); err != nil || known.Health == nil || known.Health.ModelSerial != 7 || known.Health.MemoryBytes == nil {
-		t.Errorf("the broker knows %+v, %v", known, err)
+		t.Errorf("the broker has %+v, %v", known, err)
 	}
 
 	key, err := bundle.ReadPrivateKey(filepath.Join(dir, "plant.key"))
@@ -264,7 +263,7 @@ func (p program) testTerm(t *testing.T) {
 	if code := d.wait(t); code != cli.OK {
 		t.Fatalf("exit %d", code)
 	}
-	// What the journal has, the broker has taken.
+	// the broker has all verdicts of the journal
 	j, err := journal.Open(filepath.Join(dir, "journal.db"), "plant/line/1")
 	if err != nil {
 		t.Fatal(err)
@@ -275,9 +274,8 @@ func (p program) testTerm(t *testing.T) {
 	}
 }
 
-// testProbation kills the program three times while a new model is on probation: it starts again
-// with the model before. A bundle in the inbox is the next one, and is confirmed and rolled back by
-// command.
+// testProbation kills the program three times while a new model is on probation: it rolls back to the
+// previous model. The next bundle arrives in the inbox, and is confirmed and rolled back by command.
 func (p program) testProbation(t *testing.T) {
 	broker := brokertest.Start(t)
 	dir := newStation(t, broker.URL(), "loop = true\nrealtime = true\n")
@@ -320,9 +318,9 @@ func (p program) testProbation(t *testing.T) {
 	if _, err := uplink.Push(ctx, opts, data); err != nil {
 		t.Fatal(err)
 	}
-	var known uint64 // the last verdict of the processes before
+	var known uint64 // the last verdict of the earlier processes
 	for range 3 {
-		// Verdicts that are delivered once more say nothing about the process that runs now.
+		// verdicts that are delivered again are not from the running process
 		for v := l.next(t, 1)[0]; v.ModelSerial != 9 || v.Seq <= known; v = l.next(t, 1)[0] {
 		}
 		d.cmd.Process.Kill()
@@ -331,8 +329,8 @@ func (p program) testProbation(t *testing.T) {
 		d = p.start(t, dir, "run", "--config", "station.toml")
 	}
 	awaitModel(7)
-	// The station publishes its state before it says that it is online, but the broker may still
-	// hold the will of the killed one.
+	// The station publishes its models before it is online, but the broker may still have the will of
+	// the killed process.
 	for m := state(); m.Last == nil || m.Last.Event != "fell_back" || !strings.Contains(m.Last.Reason, "ended badly 3 times"); m = state() {
 	}
 	if err := bundle.Write(filepath.Join(dir, "inbox", "next.tire"), bundletest.Small(10), key); err != nil {
@@ -360,7 +358,7 @@ func (p program) testProbation(t *testing.T) {
 	}
 }
 
-// lastVerdict is the highest number in the journal of a station that does not run.
+// lastVerdict returns the highest number in the journal of a stopped station.
 func lastVerdict(t *testing.T, dir string) uint64 {
 	t.Helper()
 	j, err := journal.Open(filepath.Join(dir, "journal.db"), "plant/line/1")

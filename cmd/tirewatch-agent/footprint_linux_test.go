@@ -22,7 +22,7 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// build is one of the two kinds of agents, and the belt that it can see.
+// build is one of the two builds of the agent, with a source that it can read.
 type build struct {
 	name   string
 	env    []string // of go build
@@ -36,8 +36,8 @@ var builds = []build{
 	{"camera-free", []string{"CGO_ENABLED=0"}, "", "source = \"folder:photos\"\n", 35_000},
 }
 
-// station builds the program and furnishes a folder with a belt of 960 x 540 px, the network of
-// stations and a broker.
+// station builds the program and prepares a folder with a belt of 960 x 540 px and a network of the
+// usual size.
 func (b build) station(t testing.TB, broker, camera, extra string) (program, dir string) {
 	t.Helper()
 	program = filepath.Join(t.TempDir(), "tirewatch-agent")
@@ -72,7 +72,7 @@ func (b build) station(t testing.TB, broker, camera, extra string) (program, dir
 	return program, dir
 }
 
-// photographs draws some, as large as a frame of the clip.
+// photographs draws ten images, as large as a frame of the video.
 func photographs(dir string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
@@ -93,7 +93,7 @@ func photographs(dir string) error {
 	return nil
 }
 
-// TestResidentMemory plays some hundred frames and looks at the resident set.
+// TestResidentMemory plays some hundred frames and measures the resident set.
 func TestResidentMemory(t *testing.T) {
 	for _, b := range builds {
 		t.Run(b.name, func(t *testing.T) {
@@ -106,7 +106,7 @@ func TestResidentMemory(t *testing.T) {
 				if time.Now().After(deadline) {
 					t.Fatalf("%+v", s)
 				}
-				s, _ = scrape(address) // it listens soon
+				s, _ = scrape(address) // not listening yet
 				var now int
 				peak, now = residentKB(t, d.cmd.Process.Pid)
 				if s.frames > 100 {
@@ -129,8 +129,8 @@ func TestResidentMemory(t *testing.T) {
 	}
 }
 
-// residentKB is the largest and the present resident set of a process. (The rusage of a child
-// counts its parent's, too.)
+// residentKB returns the largest and the present resident set of a process. (The rusage of a child
+// includes that of its parent.)
 func residentKB(t *testing.T, pid int) (peak, now int) {
 	t.Helper()
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -147,8 +147,8 @@ func residentKB(t *testing.T, pid int) (peak, now int) {
 	return peak, now
 }
 
-// BenchmarkStart is the time from the start of the program to its first verdict in the log, which
-// comes once it is stored. A station that has worked before starts: the model is installed.
+// BenchmarkStart measures the time from the start of the program to its first verdict in the log,
+// which is written after the verdict is stored. The station has run before: its model is installed.
 func BenchmarkStart(b *testing.B) {
 	for _, kind := range builds {
 		b.Run(kind.name, func(b *testing.B) {
@@ -158,7 +158,7 @@ func BenchmarkStart(b *testing.B) {
 			for b.Loop() {
 				cmd := exec.Command(program, "run", "--config", "station.toml")
 				cmd.Dir = dir
-				said, err := cmd.StderrPipe()
+				log, err := cmd.StderrPipe()
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -166,19 +166,19 @@ func BenchmarkStart(b *testing.B) {
 					b.Fatal(err)
 				}
 				found := false
-				for lines := bufio.NewScanner(said); !found && lines.Scan(); {
+				for lines := bufio.NewScanner(log); !found && lines.Scan(); {
 					found = strings.Contains(lines.Text(), "msg=verdict ")
 				}
 				b.StopTimer()
-				cmd.Process.Signal(syscall.SIGTERM) // a bad end would count against the model
+				cmd.Process.Signal(syscall.SIGTERM) // a kill would count as a crash of the model
 				cmd.Wait()
 				used += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 				if !found {
-					b.Fatal("it ended without a verdict")
+					b.Fatal("the agent ended without a verdict")
 				}
 				b.StartTimer()
 			}
-			// and the end of the program; other programs do not count here
+			// includes the end of the program, but no other programs
 			b.ReportMetric(used.Seconds()/float64(b.N), "cpu-s/op")
 		})
 	}

@@ -32,7 +32,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error { return furnish(env.WorkDir) },
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"appears": appears,
-			// verdicts N: the journal holds so many.
+			// verdicts N: checks how many verdicts the journal has.
 			"verdicts": func(ts *testscript.TestScript, _ bool, args []string) {
 				j, err := journal.Open(ts.MkAbs("journal.db"), "plant/line/1")
 				ts.Check(err)
@@ -40,14 +40,14 @@ func TestScripts(t *testing.T) {
 				all, err := j.Recent(1000)
 				ts.Check(err)
 				if got := fmt.Sprint(len(all)); got != args[0] {
-					ts.Fatalf("%s verdicts in the journal; want %s", got, args[0])
+					ts.Fatalf("%s verdicts in the journal, want %s", got, args[0])
 				}
 			},
 		},
 	})
 }
 
-// appears FILE waits for a file of a running agent.
+// appears FILE: waits for a file of a running agent.
 func appears(ts *testscript.TestScript, _ bool, args []string) {
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
@@ -59,7 +59,7 @@ func appears(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// furnish fills a folder with what a station needs.
+// furnish writes the files of a station to a folder.
 func furnish(dir string) error {
 	key := filepath.Join(dir, "plant.key")
 	if _, err := bundle.GenerateKey(key); err != nil {
@@ -88,7 +88,7 @@ func furnish(dir string) error {
 	return os.WriteFile(filepath.Join(dir, "station.toml"), []byte(stationConfig("")), 0o644)
 }
 
-// stationConfig plays the folder tires. extra is appended.
+// stationConfig is a configuration that plays the folder tires, with extra appended.
 func stationConfig(extra string) string {
 	return `[station]
 site = "plant"

@@ -24,21 +24,20 @@ import (
 
 var soakFrames = flag.Int("soak.frames", 10_000, "how many frames TestSoak plays")
 
-// TestSoak lets the real agent inspect a belt through OpenCV, again and again, with verdicts that
-// go to a real Mosquitto and into a journal that is full within the first fifth and from then on
-// deletes as much as it takes in, and watches its memory through its own metrics. After that fifth
-// nothing may grow any more: SQLite keeps each page of the file that it has met, so until then it
-// does.
+// TestSoak runs the real agent on a video of a belt, in a loop, with OpenCV and a real Mosquitto, and
+// reads its memory from its own metrics. The journal is full after the first fifth of the frames; from
+// then on it deletes as much as it stores. Until then the memory grows, because SQLite keeps every
+// page that it has read. After that it must not grow.
 //
-//	make soak        1,250,000 frames: a million after the warm-up
+//	make soak        1,250,000 frames, a million after the warm-up
 func TestSoak(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: thousands of frames take a while")
 	}
 	const (
 		warmUp     = 0.2     // share of the frames
-		slopeFrom  = 500_000 // frames; fewer say nothing about a slope
-		slopeLimit = 1.0     // MB a million frames
+		slopeFrom  = 500_000 // frames; fewer are not enough for a slope
+		slopeLimit = 1.0     // MB per million frames
 	)
 	path := filepath.Join(t.TempDir(), "tirewatch-agent")
 	if out, err := exec.Command("go", "build", "-tags", "opencv", "-o", path, ".").CombinedOutput(); err != nil {
@@ -48,7 +47,7 @@ func TestSoak(t *testing.T) {
 	if err := furnish(dir); err != nil {
 		t.Fatal(err)
 	}
-	// small, and a fixed region that sees the gaps: it is not their time that is watched
+	// small frames and a fixed region that sees the gaps: the speed does not matter here
 	clip := synth.ClipOptions{Tires: 100, Seed: 1, Width: 256, Height: 192, CrackFraction: 0.5}
 	if _, err := synth.WriteClip(t.Context(), filepath.Join(dir, "belt.avi"), clip, nil); err != nil {
 		t.Fatal(err)
@@ -69,7 +68,7 @@ func TestSoak(t *testing.T) {
 			continue // not yet
 		}
 		if err != nil {
-			t.Fatalf("%v; the agent ended with %d", err, d.wait(t))
+			t.Fatalf("%v; the agent ended with exit code %d", err, d.wait(t))
 		}
 		all = append(all, s)
 		if s.frames >= float64(*soakFrames) {
@@ -98,17 +97,17 @@ func TestSoak(t *testing.T) {
 		s := all[(len(all)-1)*(i+1)/5]
 		t.Logf("after %.0f frames: resident %.1f MB, Go's heap %.1f MB", s.frames, s.resident/1e6, s.heap/1e6)
 	}
-	t.Logf("%.0f frames, %.0f verdicts, %d samples after warm-up: resident %.1f to %.1f MB, slope %+.2f MB a million frames, of Go's heap %+.2f; %.0f to %.0f goroutines",
+	t.Logf("%.0f frames, %.0f verdicts, %d samples after warm-up: resident %.1f to %.1f MB, slope %+.2f MB per million frames, of Go's heap %+.2f; %.0f to %.0f goroutines",
 		last.frames, last.verdicts, len(warm), low/1e6, high/1e6, slope, heap, least, most)
 	if last.verdicts < last.frames/100 {
-		t.Errorf("%.0f verdicts: hardly a tire was seen", last.verdicts)
+		t.Errorf("only %.0f verdicts", last.verdicts)
 	}
-	// A scrape is a goroutine or two of its own, and so is a verdict that paho has in hand.
+	// A scrape has one or two goroutines, and so has a verdict that paho is sending.
 	if most > least+8 {
-		t.Errorf("%.0f to %.0f goroutines: some do not end", least, most)
+		t.Errorf("%.0f to %.0f goroutines: some never end", least, most)
 	}
 	if *soakFrames >= slopeFrom && slope > slopeLimit {
-		t.Errorf("memory grows by %.2f MB in a million frames, want %.1f or less", slope, slopeLimit)
+		t.Errorf("memory grows by %.2f MB per million frames, want %.1f or less", slope, slopeLimit)
 	}
 }
 
@@ -141,7 +140,7 @@ func scrape(address string) (s soakSample, err error) {
 		if err != nil {
 			return s, err
 		}
-		*into += n // verdicts come by label
+		*into += n // verdicts are counted by label
 		seen[into] = true
 	}
 	if len(seen) != 5 {
@@ -150,7 +149,7 @@ func scrape(address string) (s soakSample, err error) {
 	return s, nil
 }
 
-// slope is the least squares line through a kind of memory over frames, in MB a million frames.
+// slope fits a line to a kind of memory over the frames, by least squares, MB per million frames.
 func slope(all []soakSample, of func(soakSample) float64) float64 {
 	var n, x, y, xx, xy float64
 	for _, s := range all {
@@ -163,7 +162,7 @@ func slope(all []soakSample, of func(soakSample) float64) float64 {
 	return (n*xy - x*y) / (n*xx - x*x)
 }
 
-// freeAddress is one that nobody listens at.
+// freeAddress returns a free address of this machine.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -19,8 +19,7 @@ import (
 	"tirewatch/cmd/internal/cli"
 )
 
-// testSparkplug runs a station as an edge node: its births, verdicts and death are seen at the
-// broker.
+// testSparkplug runs a station as an edge node: its births, verdicts and death arrive at the broker.
 func (p program) testSparkplug(t *testing.T) {
 	broker := brokertest.Start(t)
 	messages := subscribe(t, broker, "spBv1.0/#")
@@ -52,7 +51,7 @@ func (p program) testSparkplug(t *testing.T) {
 					return payload
 				}
 			case <-late:
-				t.Fatalf("nothing on %s", topic)
+				t.Fatalf("no message on %s", topic)
 			}
 		}
 	}
@@ -79,12 +78,12 @@ func (p program) testSparkplug(t *testing.T) {
 		t.Fatalf("exit %d", code)
 	}
 	if data, err := os.ReadFile(filepath.Join(dir, "journal.db-sparkplug")); err != nil || !strings.Contains(string(data), `"bd_seq":0`) {
-		t.Errorf("remembered is %s, %v", data, err)
+		t.Errorf("the stored state is %s, %v", data, err)
 	}
 }
 
-// subscribe gives what mosquitto_sub prints, a topic and a payload in hex for each message, once
-// its subscription stands.
+// subscribe returns the output of mosquitto_sub, topic and payload in hex for each message, when the
+// subscription is active.
 func subscribe(t *testing.T, broker *brokertest.Broker, topic string) <-chan string {
 	t.Helper()
 	port := fmt.Sprint(broker.Port)
@@ -100,19 +99,19 @@ func subscribe(t *testing.T, broker *brokertest.Broker, topic string) <-chan str
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	messages, stands := make(chan string, 4096), make(chan struct{})
+	messages, active := make(chan string, 4096), make(chan struct{})
 	go func() {
 		lines := bufio.NewScanner(out)
 		lines.Buffer(nil, 1<<20)
 		for lines.Scan() {
 			switch line := lines.Text(); {
-			case strings.HasPrefix(line, "ready "): // retained, so it comes when the subscription stands
-				close(stands)
+			case strings.HasPrefix(line, "ready "): // retained, so it arrives when the subscription is active
+				close(active)
 			default:
 				messages <- line
 			}
 		}
 	}()
-	<-stands
+	<-active
 	return messages
 }

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
-	_ "modernc.org/sqlite" // the journal is looked at by other code than its own
+	_ "modernc.org/sqlite" // reads the journal with other code than its own
 
 	"tirewatch/agent/uplink/brokertest"
 	"tirewatch/cmd/internal/cli"
@@ -31,10 +31,10 @@ var (
 	tortureSeed  = flag.Uint64("torture.seed", 1, "seed of TestTorture")
 )
 
-// TestTorture kills the real agent again and again, at random instants and at chosen system calls,
-// while it inspects, sends and installs models, while its broker freezes or restarts, its disk
-// fills up and its clock jumps. After each kill the journal must be sound, and in the end every
-// verdict must have arrived, unaltered and under its own number.
+// TestTorture kills the real agent again and again, at random moments and at chosen system calls,
+// while it inspects, sends and installs models, while its broker freezes or restarts, its disk is
+// full and its clock jumps. After each kill the journal must be intact. In the end every verdict must
+// have arrived, unchanged and with its own number.
 //
 //	make torture        2,000 kills
 //	go test -run Torture -v ./cmd/tirewatch-agent -torture.kills 20 -torture.seed 7
@@ -45,7 +45,7 @@ func TestTorture(t *testing.T) {
 	strace, err := exec.LookPath("strace")
 	if err != nil {
 		if os.Getenv("REQUIRE_MOSQUITTO") == "1" {
-			t.Fatal("strace is not installed (Debian package strace): it kills the agent at system calls")
+			t.Fatal("strace is not installed (Debian package strace): the test needs it to kill the agent at system calls")
 		}
 		t.Skip("strace is not installed (Debian package strace)")
 	}
@@ -62,11 +62,11 @@ func TestTorture(t *testing.T) {
 	}
 	x.finish()
 	t.Logf("seed %d: %d kills, %d of them at a system call; %d verdicts, %d repeated, 0 lost, 0 altered; broker frozen %d times, restarted %d;"+
-		" disk full %d times; clock stepped %d times, %d verdicts dated before the one that they follow; %d good bundles pushed, %d bad ones; serial %d judges in the end",
+		" disk full %d times; clock stepped %d times, %d verdicts dated before the previous one; %d good bundles pushed, %d bad ones; the last model has serial %d",
 		*tortureSeed, x.kills, x.atCall, len(x.rows), x.scada.repeats, x.frozen, x.restarted, x.full, x.stepped, x.backwards, x.good, x.bad, x.lastSerial)
 }
 
-// torture is a station that is not treated well. It belongs to the test's goroutine.
+// torture is a station that is disturbed. It is owned by the test's goroutine.
 type torture struct {
 	t       *testing.T
 	agent   program
@@ -78,14 +78,14 @@ type torture struct {
 	scada   *scada
 	rng     *rand.Rand
 
-	rows       map[uint64][]byte // verdicts in the journal, by number, as they are to arrive
-	checked    uint64            // up to which number
+	rows       map[uint64][]byte // verdicts in the journal by number, as they must arrive
+	checked    uint64            // all numbers up to here are checked
 	serial     uint64            // of the latest good bundle
 	lastSerial uint64
-	latest     []*daemon // the last few, for what they said
-	written    time.Time // of the verdict up to which was checked
-	backwards  int       // verdicts that are dated before the one that they follow
-	clock      string    // of this cycle's agent, for its environment; empty: right
+	latest     []*daemon // the last few, for their logs
+	written    time.Time // of the last checked verdict
+	backwards  int       // verdicts dated before the previous one
+	clock      string    // of this cycle's agent, for its environment; empty: the right time
 
 	kills, atCall, frozen, restarted, full, stepped, good, bad int
 }
@@ -106,7 +106,7 @@ func newTorture(t *testing.T, agent program, strace string) *torture {
 		x.mounted = true
 		t.Cleanup(func() { syscall.Unmount(x.state, syscall.MNT_DETACH) })
 	} else {
-		t.Log("the disk is never full: only root may mount a small one")
+		t.Log("the disk is never full: only root can mount a small one")
 	}
 	store := t.TempDir()
 	x.broker = brokertest.Start(t, brokertest.Anonymous, "persistence true", "persistence_location "+store+"/",
@@ -121,7 +121,7 @@ func newTorture(t *testing.T, agent program, strace string) *torture {
 	return x
 }
 
-// cycle starts the agent, disturbs it, kills it, and looks at what it left.
+// cycle starts the agent, disturbs it, kills it, and checks the journal.
 func (x *torture) cycle() {
 	after := func() {}
 	x.clock = ""
@@ -146,7 +146,7 @@ func (x *torture) cycle() {
 		x.killAtCall()
 	} else {
 		d := x.launch(x.agent, "run", "--config", "station.toml")
-		time.Sleep(time.Duration(20+x.rng.IntN(500)) * time.Millisecond) // the random instant
+		time.Sleep(time.Duration(20+x.rng.IntN(500)) * time.Millisecond) // the random moment
 		x.end(d)
 	}
 	x.kills++
@@ -170,8 +170,8 @@ func (x *torture) launch(p program, args ...string) *daemon {
 // calls are the system calls that change a disk.
 const calls = "pwrite64,fsync,fdatasync,ftruncate,?rename,?renameat,?renameat2,?unlink,unlinkat"
 
-// killAtCall lets the agent run until one of its threads is about to make its nth call, and kills
-// it before the call takes effect.
+// killAtCall runs the agent until one of its threads makes its nth call, and kills it before the call
+// has an effect.
 func (x *torture) killAtCall() {
 	x.atCall++
 	n := 1 + x.rng.IntN(80)
@@ -181,8 +181,8 @@ func (x *torture) killAtCall() {
 	go func() { d.cmd.Wait(); close(over) }()
 	select {
 	case <-over:
-	case <-time.After(3 * time.Second): // it never makes that many calls, for example without a broker
-		exec.Command("pkill", "-KILL", "-f", "^"+string(x.agent)).Run() // strace ends with it
+	case <-time.After(3 * time.Second): // it makes fewer calls, for example without a broker
+		exec.Command("pkill", "-KILL", "-f", "^"+string(x.agent)).Run() // strace ends too
 		<-over
 	}
 }
@@ -191,12 +191,12 @@ func (x *torture) end(d *daemon) {
 	d.cmd.Process.Kill()
 	d.cmd.Wait()
 	if out := d.stderr.String(); strings.Contains(out, "panic:") || strings.Contains(out, "internal error") {
-		x.t.Errorf("the agent said:\n%s", out)
+		x.t.Errorf("the log of the agent:\n%s", out)
 	}
 }
 
-// push leaves a bundle with the broker, which hands it to the agent when it comes: a good one with
-// the next serial, or a damaged one.
+// push stores a bundle at the broker, which sends it to the agent when it connects: a good bundle
+// with the next serial, or a damaged one.
 func (x *torture) push(good bool) {
 	private, err := bundle.ReadPrivateKey(filepath.Join(x.dir, "plant.key"))
 	if err != nil {
@@ -217,7 +217,7 @@ func (x *torture) push(good bool) {
 	x.scada.publish(tortureTopic+"model/set", data)
 }
 
-// fill leaves some pages of room on the disk, and gives what makes room again.
+// fill leaves a few free pages on the disk, and returns a function that frees the disk again.
 func (x *torture) fill() (empty func()) {
 	if !x.mounted {
 		return func() {}
@@ -237,9 +237,8 @@ func (x *torture) fill() (empty func()) {
 	return func() { resize(1 << 30) }
 }
 
-// check looks at a copy of the journal as the kill left it: SQLite finds nothing wrong, no number
-// is missing, no earlier row is gone. Its own files stay untouched, for who opens them also tidies
-// up.
+// check opens a copy of the journal after the kill: SQLite finds no damage, no number is missing, no
+// earlier row is lost. It is a copy, because opening the journal also repairs it.
 func (x *torture) check() {
 	u := url.URL{Scheme: "file", Path: filepath.Join(x.t.TempDir(), "journal.db"), RawQuery: "mode=rw"}
 	for _, suffix := range []string{"", "-wal", "-journal"} {
@@ -255,7 +254,7 @@ func (x *torture) check() {
 		}
 	}
 	if _, err := os.Stat(u.Path); os.IsNotExist(err) {
-		return // killed before there was one
+		return // killed before the journal was made
 	}
 	db, err := sql.Open("sqlite", u.String())
 	if err != nil {
@@ -266,10 +265,10 @@ func (x *torture) check() {
 	var sound string
 	var tables int
 	if err := db.QueryRow(`SELECT (SELECT quick_check FROM pragma_quick_check), count(*) FROM sqlite_schema`).Scan(&sound, &tables); err != nil || sound != "ok" {
-		x.t.Fatalf("kill %d: the journal's check says %q, %v", x.kills, sound, err)
+		x.t.Fatalf("kill %d: the check of the journal says %q, %v", x.kills, sound, err)
 	}
 	if tables == 0 {
-		return // killed before the schema was in it
+		return // killed before the schema was written
 	}
 	rows, err := db.Query(`SELECT seq, body FROM verdicts WHERE seq > ? ORDER BY seq`, int64(x.checked))
 	if err != nil {
@@ -307,16 +306,16 @@ func (x *torture) check() {
 		x.t.Fatal(err)
 	}
 	if last != x.checked || n != x.checked {
-		x.t.Errorf("kill %d: %d rows up to %d, there were %d before", x.kills, n, last, x.checked)
+		x.t.Errorf("kill %d: %d rows up to %d, want %d", x.kills, n, last, x.checked)
 	}
 }
 
-// finish lets the agent work in peace until all has been sent, and compares what arrived with what
-// the journal holds.
+// finish lets the agent run undisturbed until everything is sent, and compares what arrived with the
+// journal.
 func (x *torture) finish() {
 	x.scada.publish(tortureTopic+"model/set", nil) // nothing is left to install
 	d := x.agent.start(x.t, x.dir, "run", "--config", "station.toml")
-	x.scada.wait(x.t, x.checked+1) // all of them, and it works
+	x.scada.wait(x.t, x.checked+1) // all of them, and a new one
 	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		x.t.Fatal(err)
 	}
@@ -330,7 +329,7 @@ func (x *torture) finish() {
 	defer x.scada.mu.Unlock()
 	for seq, want := range x.rows {
 		if got := x.scada.verdicts[seq]; !bytes.Equal(got, want) {
-			x.t.Errorf("verdict %d arrived as\n%s\nthe journal holds\n%s", seq, got, want)
+			x.t.Errorf("verdict %d arrived as\n%s\nthe journal has\n%s", seq, got, want)
 		}
 		v, err := verdict.Decode(want)
 		if err != nil || x.scada.bad[v.ModelSerial] {
@@ -341,25 +340,25 @@ func (x *torture) finish() {
 		}
 	}
 	if len(x.scada.verdicts) != len(x.rows) {
-		x.t.Errorf("%d verdicts arrived, the journal holds %d", len(x.scada.verdicts), len(x.rows))
+		x.t.Errorf("%d verdicts arrived, the journal has %d", len(x.scada.verdicts), len(x.rows))
 	}
 	for _, problem := range x.scada.problems {
 		x.t.Error(problem)
 	}
 	if x.stepped >= 10 && x.backwards == 0 {
-		x.t.Errorf("the clock was stepped %d times, and no verdict shows it", x.stepped)
+		x.t.Errorf("the clock was stepped %d times, but no verdict is dated before the previous one", x.stepped)
 	}
 }
 
-// scada is what receives: a client whose session the broker keeps.
+// scada receives the verdicts: a client whose session the broker keeps.
 type scada struct {
 	client mqtt.Client
 	bad    map[uint64]bool // serials of damaged bundles; owned by the test
 
 	mu       sync.Mutex
 	arrived  *sync.Cond
-	verdicts map[uint64][]byte // by number, as the first copy was; guarded by mu
-	last     uint64            // all numbers up to here are there; guarded by mu
+	verdicts map[uint64][]byte // by number, the first copy; guarded by mu
+	last     uint64            // all numbers up to here have arrived; guarded by mu
 	repeats  int               // guarded by mu
 	problems []string          // guarded by mu
 }
@@ -371,7 +370,7 @@ func newSCADA(t *testing.T, broker string) *scada {
 	o := mqtt.NewClientOptions().AddBroker(broker).SetClientID("scada").SetCleanSession(false).SetAutoReconnect(true).
 		SetMaxReconnectInterval(time.Second).SetOrderMatters(true)
 	o.SetOnConnectHandler(func(c mqtt.Client) {
-		go func() { // a handler must not wait
+		go func() { // because a handler must not block
 			token := c.Subscribe(tortureTopic+"verdict", 1, s.receive)
 			token.Wait()
 			select {
@@ -380,7 +379,7 @@ func newSCADA(t *testing.T, broker string) *scada {
 			}
 		}()
 	})
-	// what the session held comes before the subscription is renewed
+	// messages that the session kept arrive before the subscription is renewed
 	o.SetDefaultPublishHandler(s.receive)
 	s.client = mqtt.NewClient(o)
 	if token := s.client.Connect(); token.Wait() && token.Error() != nil {
@@ -404,7 +403,7 @@ func (s *scada) receive(_ mqtt.Client, m mqtt.Message) {
 	if before, ok := s.verdicts[v.Seq]; ok {
 		s.repeats++
 		if !bytes.Equal(before, m.Payload()) {
-			s.problems = append(s.problems, fmt.Sprintf("number %d arrived as\n%s\nand as\n%s", v.Seq, before, m.Payload()))
+			s.problems = append(s.problems, fmt.Sprintf("verdict %d arrived as\n%s\nand as\n%s", v.Seq, before, m.Payload()))
 		}
 		return
 	}
@@ -415,9 +414,9 @@ func (s *scada) receive(_ mqtt.Client, m mqtt.Message) {
 	s.arrived.Broadcast()
 }
 
-// publish leaves a message with the broker for whoever comes.
+// publish stores a retained message at the broker.
 func (s *scada) publish(topic string, payload []byte) {
-	s.client.Publish(topic, 1, true, payload) // on its way when the broker is back
+	s.client.Publish(topic, 1, true, payload) // sent when the broker is back
 }
 
 // wait returns when all verdicts up to number seq have arrived.
@@ -426,7 +425,7 @@ func (s *scada) wait(t *testing.T, seq uint64) {
 	hung := time.AfterFunc(patience, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.problems = append(s.problems, fmt.Sprintf("LOST: verdict %d has not arrived, the journal goes up to %d", s.last+1, seq))
+		s.problems = append(s.problems, fmt.Sprintf("lost: verdict %d has not arrived, the journal has %d", s.last+1, seq))
 		s.arrived.Broadcast()
 	})
 	defer hung.Stop()

@@ -19,7 +19,7 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// subscriber is a real mosquitto_sub, a reader that shares no code with us.
+// subscriber is a real mosquitto_sub, a reader that shares no code with this project.
 type subscriber struct {
 	lines chan string
 }
@@ -38,12 +38,12 @@ func subscribe(t *testing.T, port int) *subscriber {
 	s := &subscriber{make(chan string, 1000)}
 	go func() {
 		in := bufio.NewScanner(out)
-		in.Buffer(nil, 1<<26) // a pushed bundle passes here too
+		in.Buffer(nil, 1<<26) // large enough for a pushed bundle
 		for in.Scan() {
 			s.lines <- in.Text()
 		}
 	}()
-	// Publish until the subscription is seen to stand.
+	// publish until the subscription is active
 	for {
 		if err := exec.Command("mosquitto_pub", "-h", "127.0.0.1", "-p", fmt.Sprint(port), "-t", "ready", "-m", "x").Run(); err != nil {
 			t.Fatal(err)
@@ -56,7 +56,7 @@ func subscribe(t *testing.T, port int) *subscriber {
 	}
 }
 
-// await gives the payload of the next message on a topic that holds text.
+// await returns the payload of the next message on a topic that contains text.
 func (s *subscriber) await(t *testing.T, topic, text string) string {
 	t.Helper()
 	timeout := time.After(time.Minute)
@@ -72,9 +72,9 @@ func (s *subscriber) await(t *testing.T, topic, text string) string {
 	}
 }
 
-// The main job with real parts: drawn tires, a trained and signed bundle pushed through a real
-// Mosquitto to the real agent, which sees a real video through OpenCV; the verdicts are read by
-// mosquitto_sub.
+// The main task with real parts: drawn tires, a trained and signed bundle, pushed through a real
+// Mosquitto to the real agent, which reads a real video with OpenCV. mosquitto_sub reads the
+// verdicts.
 func TestFromTrainingToVerdicts(t *testing.T) {
 	broker := brokertest.Start(t)
 	dir := t.TempDir()
@@ -119,7 +119,7 @@ broker = "mqtt://127.0.0.1:%d"
 		t.Fatal(err)
 	}
 
-	// The station waits for its first model, which comes through the broker.
+	// the station waits for its first model from the broker
 	sub.await(t, base+"status", `"online"`)
 	if out := tirewatch(t, "push", in("model.tire"), "--broker", fmt.Sprintf("mqtt://127.0.0.1:%d", broker.Port), "--station", "hamburg/line1/station3"); out == "" {
 		t.Error("push printed nothing")
@@ -144,9 +144,9 @@ broker = "mqtt://127.0.0.1:%d"
 		t.Errorf("the agent: %v\n%s", err, log.String())
 	}
 
-	// Its last figures are still there for the technician.
+	// the technician can still read its last figures
 	out := tirewatch(t, "station", "status", "--broker", fmt.Sprintf("mqtt://127.0.0.1:%d", broker.Port), "--station", "hamburg/line1/station3")
-	for _, want := range []string{"offline, stopped", fmt.Sprintf("%d verdicts normal, %d crack", labels[verdict.Normal], labels[verdict.Crack]), "empty", "of disk free"} {
+	for _, want := range []string{"offline, stopped", fmt.Sprintf("%d verdicts normal, %d crack", labels[verdict.Normal], labels[verdict.Crack]), "empty", "disk free"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in the station's state:\n%s", want, out)
 		}

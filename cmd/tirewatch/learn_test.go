@@ -30,12 +30,12 @@ import (
 )
 
 var (
-	learnTires = flag.Int("learn.tires", 0, "how many tires pass the line of TestLearnFromTheLine: make finetune-line; 0 passes a few, only to show the way")
+	learnTires = flag.Int("learn.tires", 0, "how many tires pass the line of TestLearnFromTheLine: make finetune-line; 0: a few, to test only the steps")
 	learnLabel = flag.Int("learn.label", 60, "how many of them are labelled")
-	learnBase  = flag.String("learn.base", "", "checkpoint of the network that the line begins with; without one it is trained")
+	learnBase  = flag.String("learn.base", "", "checkpoint of the first network of the line; without it one is trained")
 )
 
-// An otherLine is a place with a look of its own, of which no tire was ever trained on.
+// An otherLine is a line whose images look different from all training images.
 type otherLine struct {
 	seed    uint64
 	size    int // px
@@ -52,8 +52,8 @@ func newLine(seed uint64, size, n int) *otherLine {
 	return l
 }
 
-// tire photographs tire i: haze on the glass takes contrast, the lamp stands at one side, and water
-// runs down in streaks as thin and dark as cracks are.
+// tire draws an image of tire i: haze on the glass reduces the contrast, the lamp is on one side, and
+// water runs down in streaks as thin and dark as cracks.
 func (l *otherLine) tire(i int) *image.Gray {
 	rng := rand.New(rand.NewPCG(l.seed, uint64(i)+1))
 	drawn := synth.Draw(synth.Side, l.size, l.seed, i, l.cracked[i])
@@ -84,7 +84,7 @@ func (l *otherLine) tire(i int) *image.Gray {
 	return img
 }
 
-// belt shows the tires of a line to a station, one in half a minute.
+// belt shows the tires of a line to a station, one every half minute.
 type belt struct {
 	*otherLine
 	images []*image.Gray
@@ -107,14 +107,14 @@ func (b *belt) Close() error { return nil }
 
 const learnStation = "hamburg/line1/station3"
 
-// Ways to choose what is labelled: the least certain with every fourth from the sample, or any.
+// Ways to choose the crops to label: the least certain with every fourth from the sample, or any.
 const (
-	leastCertain = "as the queue shows them"
+	leastCertain = "in the order of the list"
 	atRandom     = "at random"
 )
 
-// pass lets a station with the model look at tires, and keep the pictures of all, so that different
-// choices of labels can be compared.
+// pass lets a station judge the images with the model and keep all crops, so that different choices
+// of labels can be compared.
 func pass(t *testing.T, dir, model, key string, l *otherLine, images []*image.Gray) *journal.Journal {
 	t.Helper()
 	public, err := bundle.ReadPublicKey(key)
@@ -149,7 +149,7 @@ func pass(t *testing.T, dir, model, key string, l *otherLine, images []*image.Gr
 	return j
 }
 
-// photograph draws tires from to to-1 of a line.
+// photograph draws the tires from to to-1 of a line.
 func photograph(t *testing.T, l *otherLine, from, to int) []*image.Gray {
 	t.Helper()
 	images := make([]*image.Gray, to-from)
@@ -160,9 +160,9 @@ func photograph(t *testing.T, l *otherLine, from, to int) []*image.Gray {
 	return images
 }
 
-// A network that was trained elsewhere comes to a line with a look of its own. People label some of
-// the kept pictures, those first that the queue shows first or as many at random; the export is
-// trained on, and tires of the line that nobody has labelled say what that brought.
+// A network that was trained on other images is used on a line that looks different. Some of the kept
+// crops are labelled, the first of the list or as many at random. The network is trained on the
+// export, and tires of the line that were not labelled show the gain.
 func TestLearnFromTheLine(t *testing.T) {
 	tires, size, labels := *learnTires, 400, *learnLabel
 	base := []string{"--epochs", "24", "--batch", "32"}
@@ -189,13 +189,13 @@ func TestLearnFromTheLine(t *testing.T) {
 		t.Helper()
 		args := append([]string{"quantize", ckpt, "--calibration", calibration, "--limit", "200", "-o", out}, key...)
 		if *learnTires == 0 {
-			args = append(args, "--force") // two epochs make no network that quantize lets pass
+			args = append(args, "--force") // after two epochs the int8 network does not agree well enough
 		}
 		tirewatch(t, args...)
 	}
 	quantized(start, in("drawn"), in("base.tire"))
 
-	// The line passes; then as many tires again that only test.
+	// the tires of the line pass; as many others are only for testing
 	l := newLine(2026, size, 2*tires)
 	j := pass(t, dir, in("base.tire"), in("plant.key.pub"), l, photograph(t, l, 0, tires))
 	for i, img := range photograph(t, l, tires, 2*tires) {
@@ -213,7 +213,7 @@ func TestLearnFromTheLine(t *testing.T) {
 		q := review.Open(journal.CropFolder(in("journal.db")), learnStation, "")
 		all, err := q.Next(tires)
 		if err != nil || len(all) != tires {
-			t.Fatalf("%d pictures wait, %v", len(all), err)
+			t.Fatalf("%d crops wait, %v", len(all), err)
 		}
 		if way == atRandom {
 			rand.New(rand.NewPCG(1, 1)).Shuffle(tires, func(i, k int) { all[i], all[k] = all[k], all[i] })
@@ -249,9 +249,9 @@ func TestLearnFromTheLine(t *testing.T) {
 			t.Errorf("compared on %d tires, want %d", n, tires)
 		}
 		if *learnTires > 0 && way == leastCertain && (after.Crack.Recall <= before.Crack.Recall || after.Accuracy <= before.Accuracy) {
-			t.Error("the line taught the network nothing")
+			t.Error("the network is not better after training on the line")
 		}
-		for _, p := range all[:labels] { // the next way begins anew
+		for _, p := range all[:labels] { // for the next way
 			if err := q.Label(p.Seq, review.None); err != nil {
 				t.Fatal(err)
 			}

@@ -39,13 +39,13 @@ var (
 	lineTires  = flag.Int("line.tires", 40, "tires on the rough belt of TestLine")
 	lineImages = flag.Int("line.images", 900, "images to train its model on")
 	lineEpochs = flag.Int("line.epochs", 4, "epochs to train it")
-	lineDir    = flag.String("line.dir", "", "folder for its model and clip, which stay and are taken again")
+	lineDir    = flag.String("line.dir", "", "folder for its model and video, which are kept and used again")
 )
 
-// TestLine lets the real station watch a filmed line with each kind of trigger: speeds that change,
-// stops, tires that touch, glare, a hand, torn frames; edges that bounce, triggers that come twice,
-// late and not at all. Each tire gets one verdict. Time is synctest's, so that all takes as long as
-// it computes; the model is trained here, on other tires.
+// TestLine lets the real station watch a video of a line with each kind of trigger: changing speeds,
+// stops, tires that touch, glare, a hand, torn frames; edges that bounce; double, late and missing
+// triggers. Each tire must get one verdict. The time is that of synctest, so the test takes only as
+// long as it computes. The model is trained here, on other tires.
 func TestLine(t *testing.T) {
 	dir := *lineDir
 	if dir == "" {
@@ -75,7 +75,7 @@ func TestLine(t *testing.T) {
 	l.compareVotes(t)
 }
 
-// line is a filmed belt and what becomes of it.
+// line is a video of a belt, its truth, and what the runs found.
 type line struct {
 	clip  string
 	truth synth.Truth
@@ -86,17 +86,17 @@ type line struct {
 }
 
 const (
-	// ejector is how long a tire takes from the camera to the ejector. (On this belt with stops an
-	// encoder would say it better.)
+	// ejector is the time of a tire from the camera to the ejector. (On this belt with stops, an
+	// encoder would be more exact.)
 	ejector = 15 * time.Second
 	width   = 100 * time.Millisecond
-	// beam is where the beam crosses a tire, in radii from its centre: beside it, so that tires
-	// which touch leave a gap. It is cut by the part of the tire within chord radii along the belt.
+	// beam is where the light beam crosses a tire, in radii beside its centre, so that tires which
+	// touch leave a gap. The part of the tire within chord radii along the belt blocks it.
 	beam, chord = 0.6, 0.8
 )
 
-// passage is when a tire passes the eye, which is where the beam's chord begins when a tire is in
-// the middle of the picture.
+// passage is when a tire passes the photo-eye. The eye is where the blocked part begins while a tire
+// is in the middle of the frame.
 type passage struct {
 	comes, leaves time.Duration // at the eye, from the clip's start
 }
@@ -118,7 +118,7 @@ func (l *line) passage(tire synth.TruthTire) passage {
 	return passage{at(chord * float64(tire.Radius)), at(-chord * float64(tire.Radius))}
 }
 
-// watch runs the station over the clip and holds it to the truth.
+// watch runs the station on the video and compares it with the truth.
 func (l *line) watch(t *testing.T, kind asked.Kind) {
 	src, err := camera.Open(camera.Options{Source: camera.Location{Kind: camera.File, Target: l.clip}})
 	if err != nil {
@@ -199,7 +199,7 @@ func (l *line) watch(t *testing.T, kind asked.Kind) {
 	}
 }
 
-// check holds the verdicts against the truth: one for each tire, of frames that show it, with its
+// check compares the verdicts with the truth: one for each tire, from frames that show it, with its
 // name.
 func (l *line) check(t *testing.T, kind asked.Kind, verdicts []*verdict.Verdict, outside *outside) {
 	t.Helper()
@@ -237,7 +237,7 @@ func (l *line) check(t *testing.T, kind asked.Kind, verdicts []*verdict.Verdict,
 	}
 }
 
-// tire is the one that all votes of a verdict show where it was; -1: none.
+// tire returns the tire that all votes of a verdict show in its place, or -1.
 func (l *line) tire(v *verdict.Verdict) int {
 	found := -1
 	for k, vote := range v.Votes {
@@ -255,9 +255,8 @@ func (l *line) tire(v *verdict.Verdict) int {
 	return found
 }
 
-// compareVotes prints how many tires each way to vote gets right, beside the frames one by one.
-// Frames of one tire mostly agree, so that the ways differ on a few tires only; which is best is
-// left open.
+// compareVotes prints how many tires each voting rule gets right, and how many single frames. Frames
+// of one tire mostly agree, so the rules differ on few tires; the test does not say which is best.
 func (l *line) compareVotes(t *testing.T) {
 	type score struct{ right, of, escaped, falsely int }
 	count := func(s *score, said verdict.Label, is string) {
@@ -302,12 +301,12 @@ func (l *line) compareVotes(t *testing.T) {
 	}
 }
 
-// filmed is a clip in the time of a camera.
+// filmed is a video at the speed of a camera.
 type filmed struct {
 	camera.Source
 	start    time.Time
 	perFrame time.Duration
-	only     map[int]bool // frames that are given; nil: all
+	only     map[int]bool // the frames to return; nil: all
 }
 
 func (s *filmed) Next(ctx context.Context) (*frame.Frame, error) {
@@ -341,7 +340,7 @@ func (k *kept) Append(v *verdict.Verdict) error {
 
 func (k *kept) Next() uint64 { return uint64(len(k.verdicts) + 1) }
 
-func (k *kept) SaveCrop([]byte) (string, error) { return "", errors.New("no pictures are kept") }
+func (k *kept) SaveCrop([]byte) (string, error) { return "", errors.New("no crops are kept") }
 
 func (k *kept) SaveCropOf(uint64, []byte) (string, error) { return k.SaveCrop(nil) }
 
@@ -364,8 +363,7 @@ func (e *ejects) Out(l gpio.Level) error {
 	return e.Pin.Out(l)
 }
 
-// check wants the ejector to be active, from the instant at which each rejected tire is there, and
-// at no other time.
+// check wants the ejector to be active when a rejected tire passes it, and at no other time.
 func (e *ejects) check(t *testing.T) {
 	t.Helper()
 	for _, due := range e.due {
@@ -380,7 +378,7 @@ func (e *ejects) check(t *testing.T) {
 	}
 }
 
-// outside is the photo-eye or the PLC, whose faults it makes.
+// outside is the photo-eye or the PLC, with their faults.
 type outside struct {
 	*line
 	kind  asked.Kind
@@ -400,21 +398,21 @@ type event struct {
 	at    time.Duration
 	level gpio.Level
 	part  string
-	time  time.Duration // what a late command says of its tire; 0: nothing
+	time  time.Duration // the time of the tire in a late command; 0: none
 }
 
-// Every so many tires the trigger is wrong in this way.
+// Each of these faults happens every so many tires.
 const (
 	missingEvery = 11
 	doubleEvery  = 7
-	lateEvery    = 17 // of a PLC; the witness has judged the tire meanwhile
+	lateEvery    = 17 // only for a PLC; the tire was judged without a trigger meanwhile
 )
 
 // events are the edges or commands of all tires.
 func (s *outside) events() []event {
 	s.missing, s.injected = map[int]bool{}, map[asked.Fault]int{}
 	var all []event
-	edge := func(at time.Duration, level gpio.Level) { // and some bounces behind it
+	edge := func(at time.Duration, level gpio.Level) { // with some bounces after it
 		all = append(all, event{at: at, level: level})
 		for range s.rng.IntN(3) {
 			s.injected[asked.Bounce] += 2

@@ -26,10 +26,10 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// A station that looks at side walls, with real parts: a filmed belt through OpenCV, the real
-// agent, a real Mosquitto. The network is the thesis network's size with random weights, so what it
-// says is arbitrary, but to the last bit the same for the same bytes: of each tire the kept picture
-// must give the score of the worst tile.
+// A station that judges side walls, with real parts: a video of a belt read by OpenCV, the real
+// agent, a real Mosquitto. The network has the size of the thesis network and random weights. Its
+// scores mean nothing, but equal bytes get equal scores: the kept crop of each tire must have the
+// score of the worst tile.
 func TestSideWallsOnABelt(t *testing.T) {
 	broker := brokertest.Start(t)
 	dir := t.TempDir()
@@ -76,7 +76,7 @@ broker = "%s"
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	station := exec.CommandContext(ctx, agent, "run", "--config", in("station.toml"))
-	// it ends with the clip, when the broker has everything
+	// it ends after the video, when the broker has all verdicts
 	if out, err := station.CombinedOutput(); err != nil {
 		t.Fatalf("the agent: %v\n%s", err, out)
 	}
@@ -108,21 +108,21 @@ broker = "%s"
 		checkRing(t, tire, p)
 		checkTiles(t, i, p)
 		if got := scoreOf(t, r, b, in(v.Crop)); got != p.Tiles[p.Worst].Logit || got != v.Votes[0].Logit {
-			t.Errorf("tire %d: the kept picture scores %v, the worst of the tiles %v, the frame %v", i, got, p.Tiles[p.Worst].Logit, v.Votes[0].Logit)
+			t.Errorf("tire %d: the score is %v for the kept crop, %v for the worst tile, %v for the frame", i, got, p.Tiles[p.Worst].Logit, v.Votes[0].Logit)
 		}
 	}
 	t.Logf("%d of %d tires without a decision", undecided, len(truth.Tires))
 	if undecided > 1 {
 		t.Error("want at most one")
 	}
-	if said := sub.await(t, "tirewatch/hamburg/line1/station3/status", `"offline"`); !strings.Contains(said, "stopped") {
-		t.Errorf("the station ended with %s", said)
+	if status := sub.await(t, "tirewatch/hamburg/line1/station3/status", `"offline"`); !strings.Contains(status, "stopped") {
+		t.Errorf("the last status is %s", status)
 	}
 	exportTiles(t, agent, in("station.toml"), in("set"), len(truth.Tires), undecided)
 }
 
-// exportTiles labels all pictures, in the way of somebody who labels what was rejected too. The
-// data set has the tiles alone: what was kept whole is not asked about, and left out.
+// exportTiles labels all crops, also those that are not for labelling. The data set contains only
+// the tiles: tires that were kept as a whole are not listed and not exported.
 func exportTiles(t *testing.T, agent, config, set string, tires, undecided int) {
 	t.Helper()
 	review := func(args ...string) string {
@@ -133,27 +133,26 @@ func exportTiles(t *testing.T, agent, config, set string, tires, undecided int) 
 		}
 		return string(out)
 	}
-	said := review("list", "-n", "0")
-	if !strings.HasPrefix(said, fmt.Sprintf("%d wait;", tires-undecided)) || undecided > 0 != strings.Contains(said, fmt.Sprintf("\n%d are not asked about", undecided)) {
-		t.Errorf("the queue is %s", said)
+	out := review("list", "-n", "0")
+	if !strings.HasPrefix(out, fmt.Sprintf("%d wait;", tires-undecided)) || undecided > 0 != strings.Contains(out, fmt.Sprintf("\n%d are not for labelling", undecided)) {
+		t.Errorf("list printed %s", out)
 	}
 	for i := range tires {
 		review("label", []string{"crack", "normal"}[i%2], fmt.Sprint(i+1))
 	}
-	said = review("export", set)
-	left := fmt.Sprintf(`left out: %d labelled pictures that do not show what the network is shown (locate.view = "sidewall")`, undecided)
-	if undecided > 0 != strings.Contains(said, left) {
-		t.Errorf("export said %s", said)
+	out = review("export", set)
+	left := fmt.Sprintf(`left out: %d labelled crops that do not show what the network sees (locate.view = "sidewall")`, undecided)
+	if undecided > 0 != strings.Contains(out, left) {
+		t.Errorf("export printed %s", out)
 	}
 	exported, err := filepath.Glob(filepath.Join(set, "*", "*.png"))
 	if err != nil || len(exported) != tires-undecided {
-		t.Errorf("%d pictures of %d tires were exported, %v", len(exported), tires, err)
+		t.Errorf("%d crops of %d tires were exported, %v", len(exported), tires, err)
 	}
 }
 
-// checkRing holds the side wall against the truth of the clip: the outline to two per cent of its
-// diameter, as far as shadows draw it, and the rim where drawn tires have theirs, 0.5 to 0.64 of
-// the outline.
+// checkRing compares the side wall with the truth: the outline within two per cent of its diameter,
+// because shadows change it, and the rim where it is drawn, at 0.5 to 0.64 of the outline.
 func checkRing(t *testing.T, tire synth.TruthTire, p *verdict.Tiling) {
 	t.Helper()
 	if int(p.Frame)-1 != tire.CentreFrame {
@@ -169,13 +168,13 @@ func checkRing(t *testing.T, tire synth.TruthTire, p *verdict.Tiling) {
 	}
 }
 
-// checkTiles wants the tiles to cover the ring without a gap, and the angle to be the worst one's.
+// checkTiles wants tiles that cover the ring without a gap, and the angle of the worst tile.
 func checkTiles(t *testing.T, tire int, p *verdict.Tiling) {
 	t.Helper()
 	end, worst := 0.0, p.Tiles[p.Worst]
 	for k, tile := range p.Tiles {
 		if tile.From > end {
-			t.Errorf("tire %d: nothing shows %.1f to %.1f degrees", tire, end, tile.From)
+			t.Errorf("tire %d: no tile shows %.1f to %.1f degrees", tire, end, tile.From)
 		}
 		end = tile.To
 		if tile.Logit > worst.Logit {
@@ -183,14 +182,14 @@ func checkTiles(t *testing.T, tire int, p *verdict.Tiling) {
 		}
 	}
 	if end < 360 {
-		t.Errorf("tire %d: nothing shows %.1f to 360 degrees", tire, end)
+		t.Errorf("tire %d: no tile shows %.1f to 360 degrees", tire, end)
 	}
 	if off := math.Abs(math.Mod(p.Angle-(worst.From+worst.To)/2+540, 360) - 180); off > 0.1 {
 		t.Errorf("tire %d: angle %.1f of a tile from %.1f to %.1f", tire, p.Angle, worst.From, worst.To)
 	}
 }
 
-// scoreOf is what the network says of a kept picture.
+// scoreOf returns the logit of a kept crop.
 func scoreOf(t *testing.T, r *infer.Runner, b *bundle.Bundle, path string) float64 {
 	t.Helper()
 	f, err := os.Open(path)

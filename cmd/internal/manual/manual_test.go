@@ -11,7 +11,7 @@ import (
 	"tirewatch/cmd/internal/manual"
 )
 
-// Examples stay lines of their own in the page, and the same sources make the same page.
+// Examples keep their lines, and the same sources make the same page.
 func TestWrite(t *testing.T) {
 	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
 	pages := map[string]string{}
@@ -35,6 +35,6 @@ func TestWrite(t *testing.T) {
 	}
 	page := pages["man8/belt.8"]
 	if !strings.Contains(page, "Nov 2023") || !strings.Contains(page, "\nbelt run --fast\nbelt stop\n") {
-		t.Errorf("no date of the commit, or examples in one line:\n%s", page)
+		t.Errorf("the date is wrong, or the examples are in one line:\n%s", page)
 	}
 }

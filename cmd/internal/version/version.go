@@ -1,7 +1,5 @@
-// Package version says which build of tirewatch this is.
-//
-// String goes where a program names itself: verdicts' birth message, provenance of a model. Details
-// is the answer to --version.
+// Package version says which build of tirewatch this is. [String] is the name that a station reports
+// and that a model records as its origin; [Details] is the output of --version.
 package version
 
 import (
@@ -10,18 +8,17 @@ import (
 	"strings"
 )
 
-// release is the version of a package, of `git describe`: go build -ldflags '-X
-// tirewatch/cmd/internal/version.release=1.2.3'. Everything else is recorded by the toolchain and
-// cannot be set wrong.
+// release is the version of a package, from `git describe`: go build -ldflags '-X
+// tirewatch/cmd/internal/version.release=1.2.3'. The toolchain records everything else.
 var release string
 
-// String is the release, or what the Go toolchain knows of the sources when this is no release.
+// String is the release or, in other builds, the version that the Go toolchain has recorded.
 func String() string {
 	info, _ := debug.ReadBuildInfo()
 	return name(release, info)
 }
 
-// Details is String with the commit and the flags that make builds differ.
+// Details is String with the commit and the build flags.
 func Details() string {
 	info, _ := debug.ReadBuildInfo()
 	return details(release, info)
@@ -47,11 +44,11 @@ func details(release string, info *debug.BuildInfo) string {
 	for _, s := range info.Settings {
 		set[s.Key] = s.Value
 	}
-	commit := "unknown: built outside of the repository, or with -buildvcs=false"
+	commit := "unknown: built outside the repository, or with -buildvcs=false"
 	if rev := set["vcs.revision"]; rev != "" {
-		commit = rev + " of " + set["vcs.time"]
+		commit = rev + ", " + set["vcs.time"]
 		if set["vcs.modified"] == "true" {
-			commit += ", with changes that are not committed"
+			commit += ", with uncommitted changes"
 		}
 	}
 	tags := set["-tags"]
@@ -67,8 +64,7 @@ func details(release string, info *debug.BuildInfo) string {
 	return b.String()
 }
 
-// level is the part of an architecture that decides on which processors a build runs: " 7" of
-// GOARM.
+// level is the part of an architecture that limits a build to some processors: " 7" for GOARM=7.
 func level(set map[string]string) string {
 	for _, key := range []string{"GOARM", "GOAMD64", "GOARM64"} {
 		if v := set[key]; v != "" {

@@ -23,15 +23,15 @@ func TestDetails(t *testing.T) {
 		{"a package", "1.2.3", &debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: "v1.2.3"}, Settings: settings(
 			"-tags", "opencv,customenv", "-trimpath", "true", "CGO_ENABLED", "1", "GOOS", "linux", "GOARCH", "arm64", "GOARM64", "v8.0",
 			"vcs.revision", "bcab3d0", "vcs.time", "2026-11-26T10:00:00Z", "vcs.modified", "false")},
-			"1.2.3\ncommit   bcab3d0 of 2026-11-26T10:00:00Z\nbuilt    by go1.26.8 for linux/arm64 v8.0, cgo on, tags opencv,customenv, trimpath\n"},
-		{"at somebody's desk", "", &debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: "v0.0.0-2026+dirty"}, Settings: settings(
+			"1.2.3\ncommit   bcab3d0, 2026-11-26T10:00:00Z\nbuilt    by go1.26.8 for linux/arm64 v8.0, cgo on, tags opencv,customenv, trimpath\n"},
+		{"a developer's build", "", &debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: "v0.0.0-2026+dirty"}, Settings: settings(
 			"CGO_ENABLED", "0", "GOOS", "linux", "GOARCH", "arm", "GOARM", "7",
 			"vcs.revision", "bcab3d0", "vcs.time", "2026-11-26T10:00:00Z", "vcs.modified", "true")},
-			"v0.0.0-2026+dirty\ncommit   bcab3d0 of 2026-11-26T10:00:00Z, with changes that are not committed\n" +
+			"v0.0.0-2026+dirty\ncommit   bcab3d0, 2026-11-26T10:00:00Z, with uncommitted changes\n" +
 				"built    by go1.26.8 for linux/arm 7, cgo off, tags none\n"},
 		{"from an archive", "", &debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: "(devel)"},
 			Settings: settings("CGO_ENABLED", "0", "GOOS", "linux", "GOARCH", "amd64", "GOAMD64", "v1")},
-			"(devel)\ncommit   unknown: built outside of the repository, or with -buildvcs=false\n" +
+			"(devel)\ncommit   unknown: built outside the repository, or with -buildvcs=false\n" +
 				"built    by go1.26.8 for linux/amd64 v1, cgo off, tags none\n"},
 		{"no module", "", nil, "(unknown)\n"},
 	} {
@@ -41,8 +41,8 @@ func TestDetails(t *testing.T) {
 	}
 }
 
-// The name that -X needs is written in the Makefile, far from the variable: the programs must
-// answer with what the linker was given.
+// The Makefile contains the name of the variable for -X: the programs must print the version that the
+// linker got.
 func TestLinkerSetsTheRelease(t *testing.T) {
 	dir := t.TempDir()
 	build := exec.Command("go", "build", "-ldflags", "-X tirewatch/cmd/internal/version.release=7.8.9", "-o", dir, "tirewatch/cmd/...")
