@@ -54,13 +54,15 @@ ended. It also prints this as an emergency, which systemd shows on every termina
 
 func tellFailure(ctx context.Context, cfg *config.Config, reason string) error {
 	topic := message.Topics{Root: cfg.MQTT.Root, Station: cfg.Station.ID()}.Status()
-	return leave(ctx, cfg, topic, message.Status{State: message.Offline, Since: time.Now().UTC(), Reason: reason, Version: version.String()})
+	return leave(ctx, cfg, topic, message.Status{State: message.Offline, Since: time.Now().UTC(), Reason: reason,
+		Version: version.String()})
 }
 
 // howItEnded asks systemd. What it does not say is left out: the alarm matters more than its
 // details.
 func howItEnded(ctx context.Context, unit string) string {
-	out, err := exec.CommandContext(ctx, "systemctl", "show", "--property=NRestarts,Result,ExecMainStatus", unit).Output()
+	out, err := exec.CommandContext(ctx, "systemctl", "show", "--property=NRestarts,Result,ExecMainStatus",
+		unit).Output()
 	if err != nil && !errors.As(err, new(*exec.ExitError)) {
 		return "" // no systemd
 	}

@@ -100,7 +100,8 @@ func probationWords(m config.Model) string {
 		words += fmt.Sprintf(", rolled back after %d crashes of the agent", m.ProbationCrashes)
 	}
 	if m.ProbationDisagreement > 0 {
-		words += fmt.Sprintf(", or if it disagrees with the previous model on more than %g %% of the tires", 100*m.ProbationDisagreement)
+		words += fmt.Sprintf(", or if it disagrees with the previous model on more than %g %% of the tires",
+			100*m.ProbationDisagreement)
 	}
 	return words
 }
@@ -113,12 +114,14 @@ func triggerWords(cfg *config.Config) string {
 	case config.TriggerPresence:
 		words = fmt.Sprintf("one verdict for each passing tire, from at most %d frames", t.Frames)
 	case config.TriggerPhotoEye:
-		words = fmt.Sprintf("one verdict for each tire at the photo-eye %s, which is %s while the tire is there", t.GPIO, t.Active)
+		words = fmt.Sprintf("one verdict for each tire at the photo-eye %s, which is %s while the tire is there",
+			t.GPIO, t.Active)
 	case config.TriggerCommand:
 		words = "one verdict for each command trigger"
 	}
 	if t.External() {
-		words += fmt.Sprintf(", from at most %d frames of the %v that begin %v after the trigger", t.Frames, t.Window, t.Delay)
+		words += fmt.Sprintf(", from at most %d frames of the %v that begin %v after the trigger", t.Frames, t.Window,
+			t.Delay)
 		if cfg.Locate.Mode == config.LocateRegion {
 			words += "; with a fixed region a missing trigger is not noticed"
 		}
@@ -175,7 +178,7 @@ func describe(w io.Writer, cfg *config.Config, model string) {
 		}
 		line("locate", "the tire is in the region from %d, %d to %d, %d px%s", r[0], r[1], r[2], r[3], words)
 	} else {
-		line("locate", "the round outline, %.0f to %.0f %% of the picture's height wide, with %g %% around it",
+		line("locate", "the round outline, %.0f to %.0f %% of the frame's height wide, with a margin of %g %%",
 			100*cfg.Locate.MinDiameter, 100*cfg.Locate.MaxDiameter, 100*cfg.Locate.Margin)
 	}
 	line("trigger", "%s", triggerWords(cfg))
@@ -197,7 +200,7 @@ func describe(w io.Writer, cfg *config.Config, model string) {
 	if cfg.Page.Listen != "" {
 		line("page", "%s", pageWords(cfg.Page))
 	}
-	line("pictures", "%s", pictureWords(cfg.Journal))
+	line("crops", "%s", cropWords(cfg.Journal))
 	if !cfg.MQTT.Enabled() {
 		line("broker", "none: verdicts stay in the journal")
 		return
@@ -206,7 +209,8 @@ func describe(w io.Writer, cfg *config.Config, model string) {
 	if cfg.MQTT.Username != "" {
 		as = "as " + cfg.MQTT.Username
 	}
-	line("broker", "%s %s, topics %s/%s/..., verdicts in %s", cfg.MQTT.Broker, as, cfg.MQTT.Root, cfg.Station.ID(), cfg.MQTT.Encoding)
+	line("broker", "%s %s, topics %s/%s/..., verdicts in %s", cfg.MQTT.Broker, as, cfg.MQTT.Root, cfg.Station.ID(),
+		cfg.MQTT.Encoding)
 	if c := cfg.Sparkplug; c.Enabled {
 		host := "no primary host"
 		if c.PrimaryHost != "" {
@@ -216,11 +220,12 @@ func describe(w io.Writer, cfg *config.Config, model string) {
 	}
 }
 
-// pictureWords says which crops are kept.
-func pictureWords(j config.Journal) string {
+// cropWords says which crops are kept.
+func cropWords(j config.Journal) string {
 	which := map[string]string{
 		config.CropsCrack: "rejected tires", config.CropsAll: "all tires",
-		config.CropsReview: fmt.Sprintf("rejected tires, of scores within %g logits of the threshold, of disagreements, and of %g %% of all tires",
+		config.CropsReview: fmt.Sprintf("rejected tires, of scores within %g logits of the threshold, "+
+			"of disagreements, and of %g %% of all tires",
 			j.CropsUncertain, 100*j.CropsSample),
 	}[j.Crops]
 	if which == "" {

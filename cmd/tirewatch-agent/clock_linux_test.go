@@ -17,8 +17,8 @@ import (
 // intercepted. So the agent is built with a time package whose Now can be wrong. Everything else in
 // it is the shipped program.
 
-// clockVariable sets the clock of such an agent: its error at the start in seconds, the milliseconds
-// until it changes, its error from then on in seconds.
+// clockVariable sets the clock of such an agent: its error at the start in seconds, the
+// milliseconds until it changes, its error from then on in seconds.
 const clockVariable = "TIREWATCH_TEST_CLOCK"
 
 const steppedSource = `package time
@@ -93,8 +93,8 @@ func buildWithClock(t *testing.T, path string) {
 	}
 }
 
-// wrongClock chooses a clock that changes while the agent runs: from 1970, yesterday or next year to
-// the right time, or the other way.
+// wrongClock chooses a clock that changes while the agent runs: from 1970, yesterday or next year
+// to the right time, or the other way.
 func wrongClock(rng *rand.Rand) string {
 	const hour, day = 3600, 24 * 3600
 	wrong := []int64{-time.Now().Unix(), -400 * day, -day, -hour, -3, hour, 400 * day}[rng.IntN(7)]

@@ -177,8 +177,8 @@ func newStation(t *testing.T, broker, camera string) string {
 	return dir
 }
 
-// testPlayback plays a folder to its end: when the program ends with 0, the verdict of each image has
-// arrived.
+// testPlayback plays a folder to its end: when the program ends with 0, the verdict of each image
+// has arrived.
 func (p program) testPlayback(t *testing.T) {
 	broker := brokertest.Start(t)
 	l := listen(t, broker)
@@ -197,8 +197,8 @@ func (p program) testPlayback(t *testing.T) {
 	}
 }
 
-// testOutage plays a folder without the broker: the program ends in time, and the next run sends the
-// verdicts that waited.
+// testOutage plays a folder without the broker: the program ends in time, and the next run sends
+// the verdicts that waited.
 func (p program) testOutage(t *testing.T) {
 	broker := brokertest.New(t)
 	dir := newStation(t, broker.URL(), "")
@@ -274,8 +274,9 @@ func (p program) testTerm(t *testing.T) {
 	}
 }
 
-// testProbation kills the program three times while a new model is on probation: it rolls back to the
-// previous model. The next bundle arrives in the inbox, and is confirmed and rolled back by command.
+// testProbation kills the program three times while a new model is on probation: it rolls back to
+// the previous model. The next bundle arrives in the inbox, and is confirmed and rolled back by
+// command.
 func (p program) testProbation(t *testing.T) {
 	broker := brokertest.Start(t)
 	dir := newStation(t, broker.URL(), "loop = true\nrealtime = true\n")
@@ -329,8 +330,8 @@ func (p program) testProbation(t *testing.T) {
 		d = p.start(t, dir, "run", "--config", "station.toml")
 	}
 	awaitModel(7)
-	// The station publishes its models before it is online, but the broker may still have the will of
-	// the killed process.
+	// The station publishes its models before it is online, but the broker may still have the will
+	// of the killed process.
 	for m := state(); m.Last == nil || m.Last.Event != "fell_back" || !strings.Contains(m.Last.Reason, "ended badly 3 times"); m = state() {
 	}
 	if err := bundle.Write(filepath.Join(dir, "inbox", "next.tire"), bundletest.Small(10), key); err != nil {

@@ -36,7 +36,8 @@ With --off there is no pulse. The line is only made inactive, as after a crash o
 				if off {
 					return nil
 				}
-				return cli.Hint(errors.New("this station has no reject output"), "name its GPIO line in the configuration, reject.gpio")
+				return cli.Hint(errors.New("this station has no reject output"),
+					"name its GPIO line in the configuration, reject.gpio")
 			}
 			pin, err := agent.RejectLine(cfg.Reject)
 			if err != nil || off {

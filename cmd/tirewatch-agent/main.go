@@ -45,14 +45,20 @@ const stationPath = "/etc/tirewatch/station.toml"
 
 // Entries of manual pages that several commands have.
 var (
-	stationFile     = cli.Note{Name: stationPath, Text: "The configuration of the station that the service runs; tirewatch-agent example prints one with every key."}
-	journalFile     = cli.Note{Name: "/var/lib/tirewatch/journal.db", Text: "The journal: every verdict. journal.path names another file."}
-	cropFolder      = cli.Note{Name: "/var/lib/tirewatch/journal.db-crops/", Text: "The kept crops, with the labelled ones in crack, normal and unsure."}
-	modelFolder     = cli.Note{Name: "/var/lib/tirewatch/models/", Text: "The slots of the models and their events, events.jsonl. model.dir names another folder."}
-	credentialsPath = cli.Note{Name: "CREDENTIALS_DIRECTORY", Text: "The folder of systemd credentials, for files that the configuration names as credential:NAME."}
-	pathVariable    = cli.Note{Name: "PATH", Text: "Where systemctl and timedatectl are found."}
-	kernelVariable  = cli.Note{Name: kernel.Env, Text: "The instruction set to compute with: generic, neon or sdot on an ARM board, " +
-		"generic, avx2 or avx512vnni on a PC. Without it the fastest one is used."}
+	stationFile = cli.Note{Name: stationPath,
+		Text: "The configuration of the service. tirewatch-agent example prints one with every key."}
+	journalFile = cli.Note{Name: "/var/lib/tirewatch/journal.db",
+		Text: "The journal: every verdict. journal.path names another file."}
+	cropFolder = cli.Note{Name: "/var/lib/tirewatch/journal.db-crops/",
+		Text: "The kept crops, with the labelled ones in crack, normal and unsure."}
+	modelFolder = cli.Note{Name: "/var/lib/tirewatch/models/",
+		Text: "The slots of the models and their events, events.jsonl. model.dir names another folder."}
+	credentialsPath = cli.Note{Name: "CREDENTIALS_DIRECTORY",
+		Text: "The folder of systemd credentials, for files that the configuration names as credential:NAME."}
+	pathVariable   = cli.Note{Name: "PATH", Text: "Where systemctl and timedatectl are found."}
+	kernelVariable = cli.Note{Name: kernel.Env,
+		Text: "The instruction set to compute with: generic, neon or sdot on an ARM board, " +
+			"generic, avx2 or avx512vnni on a PC. Without it the fastest one is used."}
 )
 
 // addConfigFlag adds --config, and what a page says about the file that it names.

@@ -63,10 +63,12 @@ line is used, provision prints how to give the service access to the GPIO chips.
 	f.StringVar(&a.Trigger, "trigger", "", "what starts a verdict, the `mode`: presence, photo-eye, command or frame")
 	f.StringVar(&a.PhotoEye, "photo-eye", "", "GPIO `line` of the photo-eye, for example GPIO17")
 	f.StringVar(&a.Ejector, "ejector", "", "GPIO `line` of the ejector, for example GPIO27")
-	f.StringVar(&a.EjectorDelay, "ejector-delay", "", "`time` of a tire from the middle of the frame to the ejector, for example 1.2s")
+	f.StringVar(&a.EjectorDelay, "ejector-delay", "",
+		"`time` of a tire from the middle of the frame to the ejector, for example 1.2s")
 	f.StringVar(&a.State, "state", "", "`folder` for journal and models (default /var/lib/tirewatch)")
 	f.BoolVar(&force, "force", false, "replace existing files")
-	cli.ExitCode(cmd, cli.Failed, "An answer is wrong and nothing was written, or the check of the new station found a problem.")
+	cli.ExitCode(cmd, cli.Failed,
+		"An answer is wrong and nothing was written, or the check of the new station found a problem.")
 	cli.Files(cmd,
 		stationFile,
 		cli.Note{Name: "/etc/tirewatch/maker.pub", Text: "The copy of --key."},
@@ -90,7 +92,8 @@ func checkWritten(cmd *cobra.Command, path string, a provision.Answers) error {
 	if err := check(cmd.OutOrStdout(), cfg); err != nil {
 		return cli.Hint(err, "correct this, then run: sudo tirewatch-agent doctor --config "+path)
 	}
-	fmt.Fprintf(stderr, "\nnext: sudo tirewatch-agent doctor --config %s\n      sudo systemctl enable --now tirewatch-agent\n", path)
+	fmt.Fprintf(stderr,
+		"\nnext: sudo tirewatch-agent doctor --config %s\n      sudo systemctl enable --now tirewatch-agent\n", path)
 	return nil
 }
 
@@ -135,7 +138,8 @@ func (i *interview) ask(a *provision.Answers) error {
 	}
 	for _, q := range []question{
 		{"station", &a.Station, "Name of this station, as SITE/LINE/NAME", station, true},
-		{"camera", &a.Camera, "Camera: usb, pi-csi, jetson-csi, rtsp://HOST/PATH or v4l2:/dev/video0", provision.Camera, true},
+		{"camera", &a.Camera, "Camera: usb, pi-csi, jetson-csi, rtsp://HOST/PATH or v4l2:/dev/video0",
+			provision.Camera, true},
 		{"key", &a.Key, "File with the public key of the person who signs the models (NAME.pub)", key, true},
 		{"model", &a.Model, "File with the first model (empty: push one later)", model, false},
 		{"broker", &a.Broker, "MQTT broker, mqtt://HOST or mqtts://HOST (empty: none)", provision.Broker, false},
@@ -179,11 +183,15 @@ func (i *interview) belt(a *provision.Answers) error {
 		}
 	}
 	trigger := question{"trigger", &a.Trigger,
-		"What starts a verdict: presence, photo-eye, command or frame (empty: presence, or frame for a folder of images)",
+		"What starts a verdict: presence, photo-eye, command or frame (empty: presence, or frame for a folder of " +
+			"images)",
 		beside(&a.Trigger, provision.Trigger), false}
-	eye := question{"photo-eye", &a.PhotoEye, "GPIO line of the photo-eye, for example GPIO17", beside(&a.PhotoEye, provision.PhotoEye), true}
-	ejector := question{"ejector", &a.Ejector, "GPIO line of the ejector, for example GPIO27 (empty: none)", beside(&a.Ejector, provision.Ejector), false}
-	delay := question{"ejector-delay", &a.EjectorDelay, "Time from the middle of the frame to the ejector, for example 1.2s (empty: at once, for a lamp)",
+	eye := question{"photo-eye", &a.PhotoEye, "GPIO line of the photo-eye, for example GPIO17",
+		beside(&a.PhotoEye, provision.PhotoEye), true}
+	ejector := question{"ejector", &a.Ejector, "GPIO line of the ejector, for example GPIO27 (empty: none)",
+		beside(&a.Ejector, provision.Ejector), false}
+	delay := question{"ejector-delay", &a.EjectorDelay,
+		"Time from the middle of the frame to the ejector, for example 1.2s (empty: at once, for a lamp)",
 		beside(&a.EjectorDelay, provision.EjectorDelay), false}
 
 	if a.PhotoEye == "" {

@@ -102,7 +102,8 @@ func list(w io.Writer, c review.Counts, next []review.Picture) error {
 		fmt.Fprintln(t, "number\ttime\tverdict\tprobability\tthreshold\tkept for\tcrop")
 	}
 	for _, p := range next {
-		said, score, threshold := string(p.Verdict), fmt.Sprintf("%.4f", p.Probability), fmt.Sprintf("%.4f", p.Threshold)
+		said, score := string(p.Verdict), fmt.Sprintf("%.4f", p.Probability)
+		threshold := fmt.Sprintf("%.4f", p.Threshold)
 		if said == "" {
 			said, score, threshold = "unknown", "", ""
 		}
@@ -110,14 +111,18 @@ func list(w io.Writer, c review.Counts, next []review.Picture) error {
 		for i, r := range p.Why {
 			why[i] = string(r)
 		}
-		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Seq, p.Time.Format(time.DateTime), said, score, threshold, strings.Join(why, ", "), p.Path)
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Seq, p.Time.Format(time.DateTime), said, score, threshold,
+			strings.Join(why, ", "), p.Path)
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "%d wait; %d labelled crack and %d normal, %d of them exported; %d unsure\n", c.Waiting, c.Crack, c.Normal, c.Exported, c.Unsure)
+	_, err := fmt.Fprintf(w, "%d wait; %d labelled crack and %d normal, %d of them exported; %d unsure\n", c.Waiting,
+		c.Crack, c.Normal, c.Exported, c.Unsure)
 	if err == nil && c.Other > 0 {
-		_, err = fmt.Fprintf(w, "%d are not for labelling: they do not show what the network sees, for example tires that could not be cut into tiles\n", c.Other)
+		_, err = fmt.Fprintf(w,
+			"%d are not for labelling: they do not show what the network sees, for example tires that could not "+
+				"be cut into tiles\n", c.Other)
 	}
 	return err
 }
@@ -139,7 +144,12 @@ func listJSON(w io.Writer, c review.Counts, next []review.Picture) error {
 }
 
 // labelWords are the labels on the command line.
-var labelWords = map[string]review.Label{"crack": review.Crack, "normal": review.Normal, "unsure": review.Unsure, "none": review.None}
+var labelWords = map[string]review.Label{
+	"crack":  review.Crack,
+	"normal": review.Normal,
+	"unsure": review.Unsure,
+	"none":   review.None,
+}
 
 func newReviewLabelCmd() *cobra.Command {
 	var path string
@@ -166,7 +176,8 @@ Run by root, label works as the user who owns the folder of the journal.`,
 			for _, a := range args[1:] {
 				seq, err := strconv.ParseUint(a, 10, 63)
 				if err != nil {
-					return cli.Hint(cli.Usagef("invalid verdict number %q", a), "tirewatch-agent review list shows the numbers")
+					return cli.Hint(cli.Usagef("invalid verdict number %q", a),
+						"tirewatch-agent review list shows the numbers")
 				}
 				seqs = append(seqs, seq)
 			}
@@ -235,7 +246,8 @@ func exportCrops(cmd *cobra.Command, path, dir string, fresh bool) error {
 	m, unmarked, err := q.Export(cmd.Context(), dir, fresh)
 	switch {
 	case errors.Is(err, review.ErrNothingLabelled):
-		return cli.Hint(err, "tirewatch-agent review list shows the crops that wait, tirewatch-agent review label labels them")
+		return cli.Hint(err,
+			"tirewatch-agent review list shows the crops that wait, tirewatch-agent review label labels them")
 	case errors.Is(err, review.ErrNotEmpty):
 		return cli.Hint(err, "name a new folder")
 	case err != nil:
@@ -250,7 +262,8 @@ func exportCrops(cmd *cobra.Command, path, dir string, fresh bool) error {
 		fmt.Fprintf(stderr, "warning: the crops could not be marked as exported: %v\n", unmarked)
 	}
 	if m.LeftOut > 0 {
-		fmt.Fprintf(stderr, "left out: %d labelled crops that do not show what the network sees (locate.view = %q)\n", m.LeftOut, m.View)
+		fmt.Fprintf(stderr, "left out: %d labelled crops that do not show what the network sees (locate.view = %q)\n",
+			m.LeftOut, m.View)
 	}
 	if n[review.Crack] == 0 || n[review.Normal] == 0 {
 		fmt.Fprintln(stderr, "warning: one of the classes crack and normal is empty; a training needs both")

@@ -53,14 +53,19 @@ A second signal ends the process at once. Nothing in the journal is lost.`,
 	cli.ExitCode(cmd, cli.Failed, "The station cannot work. systemd starts it again.")
 	cli.ExitCode(cmd, cli.Misused, "The command line or the configuration is wrong. systemd does not start it again.")
 	cli.Files(cmd, journalFile, cropFolder, modelFolder,
-		cli.Note{Name: "/var/lib/tirewatch/inbox/", Text: "Bundles that are copied here are installed, if model.inbox names the folder."})
+		cli.Note{Name: "/var/lib/tirewatch/inbox/",
+			Text: "Bundles that are copied here are installed, if model.inbox names the folder."})
 	cli.Environment(cmd, kernelVariable,
-		cli.Note{Name: "NOTIFY_SOCKET", Text: "Set by systemd: where the agent reports that it is ready, works and stops."},
-		cli.Note{Name: "WATCHDOG_USEC", Text: "Set by systemd: the time in which frames must make progress, in microseconds."},
+		cli.Note{Name: "NOTIFY_SOCKET",
+			Text: "Set by systemd: where the agent reports that it is ready, works and stops."},
+		cli.Note{Name: "WATCHDOG_USEC",
+			Text: "Set by systemd: the time in which frames must make progress, in microseconds."},
 		cli.Note{Name: "WATCHDOG_PID", Text: "Set by systemd: the process that WATCHDOG_USEC is for."},
 		cli.Note{Name: "TZ", Text: "The time zone of the shifts on the page."},
-		cli.Note{Name: "OPENCV_FFMPEG_CAPTURE_OPTIONS", Text: "Options of FFmpeg for a network camera, in the place of those of camera.low_latency."},
-		cli.Note{Name: "GOGC", Text: "The target of Go's garbage collection, in percent. The build without OpenCV uses 10 if it is not set."},
+		cli.Note{Name: "OPENCV_FFMPEG_CAPTURE_OPTIONS",
+			Text: "Options of FFmpeg for a network camera, instead of those of camera.low_latency."},
+		cli.Note{Name: "GOGC",
+			Text: "The target of Go's garbage collection, in percent. Without OpenCV the default is 10."},
 	)
 	return cmd
 }

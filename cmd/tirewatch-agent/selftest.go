@@ -33,7 +33,8 @@ station would use. It can run beside a running station.`,
 			r, err := b.SelfTest()
 			var golden *bundle.GoldenError
 			if errors.As(err, &golden) {
-				err = cli.Hint(err, "do not trust the verdicts of this machine; test its memory, and try "+kernel.Env+"=generic")
+				err = cli.Hint(err,
+					"do not trust the verdicts of this machine; test its memory, and try "+kernel.Env+"=generic")
 			}
 			if err != nil {
 				return err
@@ -64,7 +65,8 @@ func selectBundle(cmd *cobra.Command, path, file string, keys []string) (*bundle
 	case file != "" && path != "":
 		return nil, cli.Usagef("--config and --bundle exclude each other")
 	case file != "" && len(keys) == 0:
-		return nil, cli.Hint(cli.Usagef("--bundle needs --key"), "name the public key of the person who signed the bundle, NAME.pub")
+		return nil, cli.Hint(cli.Usagef("--bundle needs --key"),
+			"name the public key of the person who signed the bundle, NAME.pub")
 	case file != "":
 		trusted, err := bundle.ReadPublicKeys(keys)
 		if err != nil {
@@ -80,8 +82,8 @@ func selectBundle(cmd *cobra.Command, path, file string, keys []string) (*bundle
 	if err != nil {
 		return nil, err
 	}
-	// The store must not run the self-test: a failure is the result of this command, and must not make
-	// the store fall back to the other slot.
+	// The store must not run the self-test: a failure is the result of this command, and must not
+	// make the store fall back to the other slot.
 	verify := func(data []byte) (*models.Loaded, error) {
 		b, err := bundle.Decode(data, trusted)
 		return &models.Loaded{Bundle: b}, err

@@ -24,10 +24,10 @@ import (
 
 var soakFrames = flag.Int("soak.frames", 10_000, "how many frames TestSoak plays")
 
-// TestSoak runs the real agent on a video of a belt, in a loop, with OpenCV and a real Mosquitto, and
-// reads its memory from its own metrics. The journal is full after the first fifth of the frames; from
-// then on it deletes as much as it stores. Until then the memory grows, because SQLite keeps every
-// page that it has read. After that it must not grow.
+// TestSoak runs the real agent on a video of a belt, in a loop, with OpenCV and a real Mosquitto,
+// and reads its memory from its own metrics. The journal is full after the first fifth of the
+// frames; from then on it deletes as much as it stores. Until then the memory grows, because SQLite
+// keeps every page that it has read. After that it must not grow.
 //
 //	make soak        1,250,000 frames, a million after the warm-up
 func TestSoak(t *testing.T) {

@@ -19,7 +19,8 @@ import (
 	"tirewatch/cmd/internal/cli"
 )
 
-// testSparkplug runs a station as an edge node: its births, verdicts and death arrive at the broker.
+// testSparkplug runs a station as an edge node: its births, verdicts and death arrive at the
+// broker.
 func (p program) testSparkplug(t *testing.T) {
 	broker := brokertest.Start(t)
 	messages := subscribe(t, broker, "spBv1.0/#")
@@ -82,8 +83,8 @@ func (p program) testSparkplug(t *testing.T) {
 	}
 }
 
-// subscribe returns the output of mosquitto_sub, topic and payload in hex for each message, when the
-// subscription is active.
+// subscribe returns the output of mosquitto_sub, topic and payload in hex for each message, when
+// the subscription is active.
 func subscribe(t *testing.T, broker *brokertest.Broker, topic string) <-chan string {
 	t.Helper()
 	port := fmt.Sprint(broker.Port)

@@ -33,8 +33,8 @@ var (
 
 // TestTorture kills the real agent again and again, at random moments and at chosen system calls,
 // while it inspects, sends and installs models, while its broker freezes or restarts, its disk is
-// full and its clock jumps. After each kill the journal must be intact. In the end every verdict must
-// have arrived, unchanged and with its own number.
+// full and its clock jumps. After each kill the journal must be intact. In the end every verdict
+// must have arrived, unchanged and with its own number.
 //
 //	make torture        2,000 kills
 //	go test -run Torture -v ./cmd/tirewatch-agent -torture.kills 20 -torture.seed 7
@@ -170,8 +170,8 @@ func (x *torture) launch(p program, args ...string) *daemon {
 // calls are the system calls that change a disk.
 const calls = "pwrite64,fsync,fdatasync,ftruncate,?rename,?renameat,?renameat2,?unlink,unlinkat"
 
-// killAtCall runs the agent until one of its threads makes its nth call, and kills it before the call
-// has an effect.
+// killAtCall runs the agent until one of its threads makes its nth call, and kills it before the
+// call has an effect.
 func (x *torture) killAtCall() {
 	x.atCall++
 	n := 1 + x.rng.IntN(80)
@@ -237,8 +237,8 @@ func (x *torture) fill() (empty func()) {
 	return func() { resize(1 << 30) }
 }
 
-// check opens a copy of the journal after the kill: SQLite finds no damage, no number is missing, no
-// earlier row is lost. It is a copy, because opening the journal also repairs it.
+// check opens a copy of the journal after the kill: SQLite finds no damage, no number is missing,
+// no earlier row is lost. It is a copy, because opening the journal also repairs it.
 func (x *torture) check() {
 	u := url.URL{Scheme: "file", Path: filepath.Join(x.t.TempDir(), "journal.db"), RawQuery: "mode=rw"}
 	for _, suffix := range []string{"", "-wal", "-journal"} {
@@ -310,8 +310,8 @@ func (x *torture) check() {
 	}
 }
 
-// finish lets the agent run undisturbed until everything is sent, and compares what arrived with the
-// journal.
+// finish lets the agent run undisturbed until everything is sent, and compares what arrived with
+// the journal.
 func (x *torture) finish() {
 	x.scada.publish(tortureTopic+"model/set", nil) // nothing is left to install
 	d := x.agent.start(x.t, x.dir, "run", "--config", "station.toml")

@@ -112,8 +112,9 @@ func bench(path string, runs, threads int) (*benchReport, error) {
 		return nil, err
 	}
 
-	r := &benchReport{File: path, CPU: fmt.Sprintf("%s, %d processors", runtime.GOARCH, runtime.NumCPU()), Kernel: one.Kernel(), GHz: m.ghz,
-		Runs: runs, Scratch: one.Scratch(), Preprocess: newBenchTime("1920 x 1080 BGR to the network's bytes", 0, m.preprocess, m.ghz)}
+	r := &benchReport{File: path, CPU: fmt.Sprintf("%s, %d processors", runtime.GOARCH, runtime.NumCPU()),
+		Kernel: one.Kernel(), GHz: m.ghz, Runs: runs, Scratch: one.Scratch(),
+		Preprocess: newBenchTime("1920 x 1080 BGR to the network's bytes", 0, m.preprocess, m.ghz)}
 	macs := 0
 	for _, l := range m.layers {
 		macs += l.MACs
@@ -191,8 +192,8 @@ func newBenchTime(name string, macs int, times []time.Duration, ghz float64) ben
 	return t
 }
 
-// measureGHz times a chain of operations that each wait for the previous one. Each takes one cycle on
-// every processor that we know, whatever its clock is now.
+// measureGHz times a chain of operations that each wait for the previous one. Each takes one cycle
+// on every processor that we know, whatever its clock is now.
 func measureGHz() float64 {
 	const rounds, ops = 2000, 16
 	x, a, b := rand.Uint64(), rand.Uint64(), rand.Uint64()
@@ -213,7 +214,8 @@ func measureGHz() float64 {
 }
 
 func (r *benchReport) write(w io.Writer) error {
-	fmt.Fprintf(w, "kernel %s, %s at %.2f GHz, %d KiB scratch memory, %d runs\n\n", r.Kernel, r.CPU, r.GHz, r.Scratch>>10, r.Runs)
+	fmt.Fprintf(w, "kernel %s, %s at %.2f GHz, %d KiB scratch memory, %d runs\n\n", r.Kernel, r.CPU, r.GHz,
+		r.Scratch>>10, r.Runs)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	row := func(name string, v benchTime) {
 		fmt.Fprintf(t, "%s\t%.4f\t%.4f\t%.2f\t%.1f\t\n", name, v.MinMS, v.MedianMS, float64(v.MACs)/1e6, v.PerCycle)

@@ -42,7 +42,9 @@ func (f *budgetFlags) budget(cmd *cobra.Command) (*metrics.Budget, error) {
 // budgetHint says what to do when no threshold keeps the limit.
 func budgetHint(err error) error {
 	if _, ok := errors.AsType[*metrics.BudgetError](err); ok {
-		return cli.Hint(err, "set a higher limit, add photographs or train a better model; tirewatch evaluate shows the rates of this model")
+		return cli.Hint(err,
+			"set a higher limit, add photographs or train a better model; tirewatch evaluate shows the rates of "+
+				"this model")
 	}
 	return err
 }

@@ -137,7 +137,8 @@ func compareModels(cmd *cobra.Command, oldFile, newFile, dir string, keys []stri
 			return nil, fmt.Errorf("compare on %s: some images can be read for only one of the two models", dir)
 		}
 	}
-	c := &contest{Old: contestant{File: oldFile, Kind: oldModel.kind}, New: contestant{File: newFile, Kind: newModel.kind},
+	c := &contest{Old: contestant{File: oldFile, Kind: oldModel.kind},
+		New:    contestant{File: newFile, Kind: newModel.kind},
 		Differ: []difference{}, spec: newModel.spec}
 	labels := labelsOf(newSees)
 	oldScores, err := c.Old.judge(cmd, "the old model", oldModel, oldSees, labels)
@@ -152,7 +153,8 @@ func compareModels(cmd *cobra.Command, oldFile, newFile, dir string, keys []stri
 }
 
 // conclude compares the verdicts of both models with the truth and with each other.
-func (c *contest) conclude(set *dataset.Set, samples []trainer.Sample, labels []bool, oldScores, newScores []float64) (err error) {
+func (c *contest) conclude(set *dataset.Set, samples []trainer.Sample, labels []bool,
+	oldScores, newScores []float64) (err error) {
 	if c.Comparison, err = metrics.Compare(c.Old.said, c.New.said, labels); err != nil {
 		return err
 	}
@@ -161,7 +163,8 @@ func (c *contest) conclude(set *dataset.Set, samples []trainer.Sample, labels []
 		if c.Old.said[i] == c.New.said[i] {
 			continue
 		}
-		d := difference{Image: set.Rel(s.Name), Truth: label(labels[i]), Right: "old", Old: oldScores[i], New: newScores[i]}
+		d := difference{Image: set.Rel(s.Name), Truth: label(labels[i]), Right: "old", Old: oldScores[i],
+			New: newScores[i]}
 		if len(c.Differ) < contact.MaxTiles {
 			if d.pix, err = s.Pix.Load(nil); err != nil {
 				return fmt.Errorf("compare on %s: %w", s.Name, err)
@@ -176,7 +179,8 @@ func (c *contest) conclude(set *dataset.Set, samples []trainer.Sample, labels []
 }
 
 // readForCompare reads the images, and prints which cannot be read.
-func readForCompare(cmd *cobra.Command, set *dataset.Set, items []dataset.Item, spec preprocess.Spec, store *pixels.Store) ([]trainer.Sample, error) {
+func readForCompare(cmd *cobra.Command, set *dataset.Set, items []dataset.Item, spec preprocess.Spec,
+	store *pixels.Store) ([]trainer.Sample, error) {
 	samples, err := loadSamples(cmd, "reading images", set, items, spec, store)
 	if err == nil && len(samples) == 0 {
 		err = errors.New("compare: no image could be read")
@@ -185,7 +189,8 @@ func readForCompare(cmd *cobra.Command, set *dataset.Set, items []dataset.Item, 
 }
 
 // judge classifies the images with one model and returns the probabilities.
-func (c *contestant) judge(cmd *cobra.Command, name string, m *model, samples []trainer.Sample, labels []bool) ([]float64, error) {
+func (c *contestant) judge(cmd *cobra.Command, name string, m *model, samples []trainer.Sample,
+	labels []bool) ([]float64, error) {
 	p := progress.New(cmd, "classifying with "+name, len(samples))
 	scores, err := m.score(cmd.Context(), samples, p.Set)
 	p.Done()
@@ -260,13 +265,15 @@ func (c *contest) draw(cmd *cobra.Command, path string) error {
 	shown := c.Differ
 	if len(shown) > contact.MaxTiles {
 		shown = shown[:contact.MaxTiles]
-		fmt.Fprintf(stderr, "note: %s shows the first %d of %d images with different verdicts\n", path, len(shown), len(c.Differ))
+		fmt.Fprintf(stderr, "note: %s shows the first %d of %d images with different verdicts\n", path, len(shown),
+			len(c.Differ))
 	}
 	var tiles []contact.Tile
 	for _, d := range shown {
 		tile := contact.Tile{
-			Image:  &image.Gray{Pix: d.pix, Stride: c.spec.Width, Rect: image.Rect(0, 0, c.spec.Width, c.spec.Height)},
-			Lines:  []string{filepath.ToSlash(d.Image), fmt.Sprintf("is %s: %s right", d.Truth, d.Right), fmt.Sprintf("old %.3f new %.3f", d.Old, d.New)},
+			Image: &image.Gray{Pix: d.pix, Stride: c.spec.Width, Rect: image.Rect(0, 0, c.spec.Width, c.spec.Height)},
+			Lines: []string{filepath.ToSlash(d.Image), fmt.Sprintf("is %s: %s right", d.Truth, d.Right),
+				fmt.Sprintf("old %.3f new %.3f", d.Old, d.New)},
 			Colour: oldIsRight,
 		}
 		if d.Right == "new" {

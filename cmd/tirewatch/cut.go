@@ -52,10 +52,14 @@ tiles of a tire together.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&view, "view", view, "sidewall: the ring between outline and rim, unwrapped; tiles: the square around the tire")
-	f.Float64Var(&o.Tile, "tile", 0, "side of a tile as a share of the square (default 0.4), or length as a share of the side wall's height (default 1)")
+	f.StringVar(&view, "view", view,
+		"sidewall: the ring between outline and rim, unwrapped; tiles: the square around the tire")
+	f.Float64Var(&o.Tile, "tile", 0,
+		"side of a tile as a share of the square (default 0.4), or length as a share of the side wall's height "+
+			"(default 1)")
 	f.Float64Var(&o.Overlap, "overlap", o.Overlap, "least overlap of neighbours, as a share of a tile")
-	f.Float64Var(&o.Margin, "margin", o.Margin, "margin around the outline, as a share of the diameter; not used for side walls")
+	f.Float64Var(&o.Margin, "margin", o.Margin,
+		"margin around the outline, as a share of the diameter; not used for side walls")
 	cli.ExitCode(cmd, cli.Failed, "At least one image could not be cut.")
 	cli.Environment(cmd, kernelVariable)
 	return cmd

@@ -23,7 +23,8 @@ images:
   photos/crack/...            photos/training/crack/...   photos/testing/crack/...
   photos/normal/...           photos/training/normal/...  photos/testing/normal/...`,
 	}
-	cmd.AddCommand(newDatasetSynthCmd(), newDatasetCheckCmd(), newDatasetSplitCmd(), newDatasetAugmentCmd(), newDatasetCutCmd())
+	cmd.AddCommand(newDatasetSynthCmd(), newDatasetCheckCmd(), newDatasetSplitCmd(), newDatasetAugmentCmd(),
+		newDatasetCutCmd())
 	return cmd
 }
 
@@ -121,13 +122,18 @@ func splitDataset(cmd *cobra.Command, src, dst string, o dataset.SplitOptions) e
 	}
 	for _, side := range []dataset.Part{{Name: dataset.PartTrain, Items: d.Keep}, {Name: dataset.PartTest, Items: d.Hold}} {
 		n := dataset.Count(side.Items)
-		fmt.Fprintf(out, "%-32s %5d normal %5d crack\n", filepath.Join(dst, side.Name), n[dataset.Normal], n[dataset.Crack])
+		fmt.Fprintf(out, "%-32s %5d normal %5d crack\n", filepath.Join(dst, side.Name), n[dataset.Normal],
+			n[dataset.Crack])
 	}
 	if d.Groups > 0 {
-		fmt.Fprintf(out, "%d near-duplicates, images of one run and tiles of one tire form %d groups; no group is split\n", d.Grouped, d.Groups)
+		fmt.Fprintf(out,
+			"%d near-duplicates, images of one run and tiles of one tire form %d groups; no group is split\n",
+			d.Grouped, d.Groups)
 	}
 	if d.Dropped > 0 {
-		fmt.Fprintf(out, "warning: %d pairs of near-duplicates were ignored to keep groups below %d images; some may be on both sides\n",
+		fmt.Fprintf(out,
+			"warning: %d pairs of near-duplicates were ignored to keep groups below %d images; some may be on "+
+				"both sides\n",
 			d.Dropped, d.MaxGroup)
 	}
 	return nil
@@ -169,14 +175,18 @@ the same files.`,
 	f.IntVar(&o.Train, "train", 1000, "number of training images, of both classes")
 	f.IntVar(&o.Test, "test", 200, "number of testing images, of both classes")
 	f.IntVar(&o.Size, "size", 512, "side of each image, px")
-	f.StringVar(&view, "view", synth.CloseUp.String(), "closeup: a piece of rubber; side: a whole tire, as a station crops it")
+	f.StringVar(&view, "view", synth.CloseUp.String(),
+		"closeup: a piece of rubber; side: a whole tire, as a station crops it")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of the drawing; another number makes other tires")
 	f.Float64Var(&o.CrackFraction, "crack-fraction", 0.5, "share of cracked tires, 0 to 1")
-	f.BoolVar(&clip.Rough, "rough", false, "in a video: the belt changes its speed and stops, tires touch, lamps glare, a hand reaches in, frames are torn")
+	f.BoolVar(&clip.Rough, "rough", false,
+		"in a video: the belt changes its speed and stops, tires touch, lamps glare, a hand reaches in, frames "+
+			"are torn")
 	f.StringVar(&video, "video", "", "draw a video of a belt into this AVI file instead")
 	f.IntVar(&clip.Tires, "tires", 20, "number of tires in the video")
 	f.IntVar(&clip.FPS, "fps", 15, "frames per second of the video")
-	cli.Files(cmd, cli.Note{Name: "FILE.truth.json", Text: "Which tires of the video FILE are cracked, and in which frames they pass."})
+	cli.Files(cmd, cli.Note{Name: "FILE.truth.json",
+		Text: "Which tires of the video FILE are cracked, and in which frames they pass."})
 	return cmd
 }
 
@@ -203,7 +213,8 @@ func filmClip(cmd *cobra.Command, path string, clip synth.ClipOptions, o synth.O
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d tires in %d frames of %d x %d px, %d per second\n%s: which tires are cracked, and when they pass\n",
+	_, err = fmt.Fprintf(cmd.OutOrStdout(),
+		"%s: %d tires in %d frames of %d x %d px, %d per second\n%s: which tires are cracked, and when they pass\n",
 		path, len(truth.Tires), truth.Frames, truth.Width, truth.Height, truth.FPS, synth.TruthPath(path))
 	return err
 }

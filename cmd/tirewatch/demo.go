@@ -69,7 +69,8 @@ judged right.`,
 	fl.IntVar(&f.batch, "batch", 32, "images in a batch")
 	fl.IntVar(&f.tires, "tires", 24, "number of tires on the belt")
 	fl.Uint64Var(&f.seed, "seed", 1, "seed of the tires and of the training")
-	cli.Environment(cmd, kernelVariable, cli.Note{Name: "TMPDIR", Text: "The folder for the files of the demo without --dir. The default is /tmp."})
+	cli.Environment(cmd, kernelVariable, cli.Note{Name: "TMPDIR",
+		Text: "The folder for the files of the demo without --dir. The default is /tmp."})
 	return cmd
 }
 
@@ -89,10 +90,13 @@ func runDemo(cmd *cobra.Command, f demoFlags) error {
 	in := func(name string) string { return filepath.Join(f.dir, name) }
 	number := func(n any) string { return fmt.Sprint(n) }
 	for _, step := range [][]string{
-		{"dataset", "synth", in("tires"), "--view", "side", "--size", "400", "--seed", number(f.seed), "--train", number(f.images), "--test", "300"},
-		{"train", in("tires"), "--out", in("run"), "--epochs", number(f.epochs), "--batch", number(f.batch), "--seed", number(f.seed)},
+		{"dataset", "synth", in("tires"), "--view", "side", "--size", "400", "--seed", number(f.seed),
+			"--train", number(f.images), "--test", "300"},
+		{"train", in("tires"), "--out", in("run"), "--epochs", number(f.epochs), "--batch", number(f.batch),
+			"--seed", number(f.seed)},
 		{"keygen", in("plant.key")},
-		{"quantize", in("run/best.ckpt"), "--calibration", in("tires"), "--limit", "200", "--key", in("plant.key"), "-o", in("model.tire")},
+		{"quantize", in("run/best.ckpt"), "--calibration", in("tires"), "--limit", "200", "--key", in("plant.key"),
+			"-o", in("model.tire")},
 		{"dataset", "synth", "--video", in("belt.avi"), "--tires", number(f.tires), "--seed", number(f.seed + 1000)},
 	} {
 		if err := demoStep(cmd, step...); err != nil {
@@ -126,7 +130,8 @@ func findAgent(path string) (string, error) {
 		path = filepath.Join(filepath.Dir(self), "tirewatch-agent")
 	}
 	if _, err := os.Stat(path); err != nil {
-		return "", cli.Hint(fmt.Errorf("find the agent: %w", err), "name it with --agent; make build writes both programs to bin/")
+		return "", cli.Hint(fmt.Errorf("find the agent: %w", err),
+			"name it with --agent; make build writes both programs to bin/")
 	}
 	return filepath.Abs(path)
 }
@@ -221,7 +226,8 @@ func demoWatch(ctx context.Context, url string, arrived chan<- *verdict.Verdict)
 const grace = 2 * time.Second
 
 // collect receives verdicts until the agent has ended and the grace is over.
-func collect(cmd *cobra.Command, run *exec.Cmd, done <-chan error, arrived <-chan *verdict.Verdict, log *bytes.Buffer, tires int, began time.Time) ([]*verdict.Verdict, error) {
+func collect(cmd *cobra.Command, run *exec.Cmd, done <-chan error, arrived <-chan *verdict.Verdict, log *bytes.Buffer,
+	tires int, began time.Time) ([]*verdict.Verdict, error) {
 	p := progress.New(cmd, "verdicts", tires)
 	defer p.Done()
 	bySeq := map[uint64]*verdict.Verdict{}
@@ -241,7 +247,8 @@ func collect(cmd *cobra.Command, run *exec.Cmd, done <-chan error, arrived <-cha
 			}
 			late = time.After(grace)
 		case <-late:
-			fmt.Fprintf(cmd.OutOrStdout(), "the agent ended after %.1f s, exit code %d\n", time.Since(began).Seconds(), run.ProcessState.ExitCode())
+			fmt.Fprintf(cmd.OutOrStdout(), "the agent ended after %.1f s, exit code %d\n",
+				time.Since(began).Seconds(), run.ProcessState.ExitCode())
 			return verdicts, nil
 		case <-cmd.Context().Done():
 			return nil, cmd.Context().Err()
@@ -288,12 +295,15 @@ func demoCompare(out io.Writer, truth synth.Truth, verdicts []*verdict.Verdict) 
 			mark = ""
 			right++
 		}
-		fmt.Fprintf(out, "%5d  %-7s  %-7s  %11.4f  %6d  %s\n", t.Index+1, t.Label, v.Label, v.Probability, len(v.Votes), mark)
+		fmt.Fprintf(out, "%5d  %-7s  %-7s  %11.4f  %6d  %s\n", t.Index+1, t.Label, v.Label, v.Probability,
+			len(v.Votes), mark)
 	}
 	n, extra := len(truth.Tires), len(verdicts)-found
-	fmt.Fprintf(out, "\n%d tires: %d found, %d of them judged right, %d verdicts without a tire\n", n, found, right, extra)
+	fmt.Fprintf(out, "\n%d tires: %d found, %d of them judged right, %d verdicts without a tire\n", n, found, right,
+		extra)
 	if float64(found) < demoFound*float64(n) || float64(right) < demoRight*float64(found) {
-		return fmt.Errorf("demo: want %.0f %% of the tires found and %.0f %% of these judged right", 100*demoFound, 100*demoRight)
+		return fmt.Errorf("demo: want %.0f %% of the tires found and %.0f %% of these judged right", 100*demoFound,
+			100*demoRight)
 	}
 	return nil
 }

@@ -58,7 +58,8 @@ tirewatch quantize has the same flags and stores the threshold.`,
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, for programs")
 	cmd.Flags().StringVar(&reportDir, "report", "", "write report.html and its images into this folder")
 	budget.add(cmd)
-	cli.Files(cmd, cli.Note{Name: "REPORT/report.html", Text: "The result of --report REPORT, with the PNG files beside it."})
+	cli.Files(cmd, cli.Note{Name: "REPORT/report.html",
+		Text: "The result of --report REPORT, with the PNG files beside it."})
 	cli.Environment(cmd, kernelVariable, tempVariable)
 	return cmd
 }
@@ -84,7 +85,9 @@ func evaluate(cmd *cobra.Command, m *model, dir, path, reportDir string, budget 
 	items := set.Test
 	if len(items) == 0 {
 		items = set.Train
-		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s has no testing folder, all its images are used; the model must not have been trained on them\n", dir)
+		fmt.Fprintf(cmd.ErrOrStderr(),
+			"note: %s has no testing folder, all its images are used; the model must not have been trained on them\n",
+			dir)
 	}
 	store := newStore("", len(items), m.spec)
 	defer store.Close()

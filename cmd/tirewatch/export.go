@@ -75,14 +75,16 @@ tirewatch import reads float and npz back into the same checkpoint, to the bit.`
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write")
-	cmd.Flags().StringVar(&form, "format", string(formatAuto), "float or npz for a checkpoint, qlinear or qdq for a bundle, or auto")
+	cmd.Flags().StringVar(&form, "format", string(formatAuto),
+		"float or npz for a checkpoint, qlinear or qdq for a bundle, or auto")
 	addKeyFlag(cmd, &keys)
 	return cmd
 }
 
 // exportModel reads a checkpoint or a bundle, and returns the bytes for other tools and a name of
 // their form for people.
-func exportModel(cmd *cobra.Command, path string, keyFiles []string, form format, output string) (data []byte, kind string, err error) {
+func exportModel(cmd *cobra.Command, path string, keyFiles []string, form format,
+	output string) (data []byte, kind string, err error) {
 	if form == formatAuto && strings.EqualFold(filepath.Ext(output), ".npz") {
 		form = formatNPZ
 	}
@@ -103,7 +105,8 @@ func exportModel(cmd *cobra.Command, path string, keyFiles []string, form format
 	return exportCheckpoint(path, data, form)
 }
 
-func exportBundle(cmd *cobra.Command, path string, data []byte, keyFiles []string, form format) ([]byte, string, error) {
+func exportBundle(cmd *cobra.Command, path string, data []byte, keyFiles []string,
+	form format) ([]byte, string, error) {
 	write, kind := onnx.Int8, "int8"
 	switch form {
 	case formatQDQ:
@@ -121,7 +124,8 @@ func exportBundle(cmd *cobra.Command, path string, data []byte, keyFiles []strin
 		return nil, "", fmt.Errorf("export %s: %w", path, err)
 	}
 	describe(m, b.Spec, b.Threshold)
-	m.Metadata = append(m.Metadata, onnx.Entry{Key: "serial", Value: fmt.Sprint(b.Serial)}, onnx.Entry{Key: "bundle", Value: b.ID()})
+	m.Metadata = append(m.Metadata, onnx.Entry{Key: "serial", Value: fmt.Sprint(b.Serial)},
+		onnx.Entry{Key: "bundle", Value: b.ID()})
 	return m.Encode(), kind, nil
 }
 

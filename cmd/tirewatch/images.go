@@ -37,7 +37,8 @@ func readHint(err error, advice string) error {
 
 // readTraining reads the training and validation images of a data set, each file once, and with
 // them its fingerprint.
-func readTraining(cmd *cobra.Command, set *dataset.Set, spec preprocess.Spec, store *pixels.Store) (*dataset.Reading, error) {
+func readTraining(cmd *cobra.Command, set *dataset.Set, spec preprocess.Spec,
+	store *pixels.Store) (*dataset.Reading, error) {
 	p := progress.New(cmd, "reading images", len(set.Train)+len(set.Val))
 	r, err := set.Read(cmd.Context(), spec, store, func(done, _ int) { p.Set(done) })
 	p.Done()
@@ -49,7 +50,8 @@ func readTraining(cmd *cobra.Command, set *dataset.Set, spec preprocess.Spec, st
 }
 
 // splitTraining divides what was read into images to train on and images to validate with.
-func splitTraining(cmd *cobra.Command, r *dataset.Reading, seed uint64, share float64) (train, val []trainer.Sample, err error) {
+func splitTraining(cmd *cobra.Command, r *dataset.Reading, seed uint64,
+	share float64) (train, val []trainer.Sample, err error) {
 	var p *progress.Display
 	trainImages, valImages, err := r.Validation(cmd.Context(), seed, share, func(done, total int) {
 		if p == nil {
@@ -62,7 +64,8 @@ func splitTraining(cmd *cobra.Command, r *dataset.Reading, seed uint64, share fl
 }
 
 // loadSamples reads images that are not for training, and prints which cannot be read.
-func loadSamples(cmd *cobra.Command, label string, set *dataset.Set, items []dataset.Item, spec preprocess.Spec, store *pixels.Store) ([]trainer.Sample, error) {
+func loadSamples(cmd *cobra.Command, label string, set *dataset.Set, items []dataset.Item, spec preprocess.Spec,
+	store *pixels.Store) ([]trainer.Sample, error) {
 	p := progress.New(cmd, label, len(items))
 	loaded, bad, err := set.Load(cmd.Context(), items, spec, store, func(done, _ int) { p.Set(done) })
 	p.Done()

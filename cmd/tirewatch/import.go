@@ -63,7 +63,8 @@ white, name it, for example --white 255.`,
 	fl := cmd.Flags()
 	fl.StringVarP(&f.out, "output", "o", "", "checkpoint to write")
 	fl.IntVar(&f.crack, "crack-class", -1, "class of cracks, 0 or 1; a single output is the probability of class 1")
-	fl.BoolVar(&f.logits, "logits", false, "the network ends in logits, because sigmoid or softmax was part of the loss")
+	fl.BoolVar(&f.logits, "logits", false,
+		"the network ends in logits, because sigmoid or softmax was part of the loss")
 	fl.Float64Var(&f.white, "white", 0, "value of a white pixel in training (default: 1, or 255 if the input is bytes)")
 	return cmd
 }
@@ -127,13 +128,16 @@ func importHint(err error) error {
 	case errors.Is(err, onnx.ErrQuantized):
 		return cli.Hint(err, "import the float32 network that it was made from; tirewatch quantize quantizes it again")
 	case errors.Is(err, onnx.ErrWhichCrack):
-		return cli.Hint(err, "add --crack-class 0 or 1; Keras numbers the folders in alphabetical order, crack before normal")
+		return cli.Hint(err,
+			"add --crack-class 0 or 1; Keras numbers the folders in alphabetical order, crack before normal")
 	case errors.Is(err, onnx.ErrLogits):
 		return cli.Hint(err, "add --logits if the loss contained it in training")
 	case errors.Is(err, onnx.ErrDamaged), errors.Is(err, npz.ErrDamaged):
 		return cli.Hint(err, "import reads .onnx files and .npz archives; check that the file was copied completely")
 	case errors.As(err, &op), errors.Is(err, onnx.ErrCannotHold):
-		return cli.Hint(err, "only chains of convolutions, max pools and dense layers with ReLU, on grey images, can be imported; see tirewatch import --help")
+		return cli.Hint(err,
+			"only chains of convolutions, max pools and dense layers with ReLU, on grey images, can be imported; "+
+				"see tirewatch import --help")
 	case errors.Is(err, npz.ErrArrays):
 		return cli.Hint(err, "tirewatch import --help lists the arrays and their shapes")
 	}
@@ -147,7 +151,8 @@ func importedCheckpoint(n *onnx.Network, kind string, data []byte) *checkpoint.C
 	c := &checkpoint.Checkpoint{
 		Graph: n.Graph, Params: n.Params, Threshold: n.Threshold,
 		Spec: preprocess.Spec{Width: in.W, Height: in.H, Filter: preprocess.FilterTriangle},
-		Config: checkpoint.Config{Imported: kind + " file, SHA-256 " + hex.EncodeToString(sum[:]), Tool: version.String(),
+		Config: checkpoint.Config{Imported: kind + " file, SHA-256 " + hex.EncodeToString(sum[:]),
+			Tool:    version.String(),
 			Created: time.Now().UTC().Truncate(time.Second)},
 	}
 	if c.Threshold == 0 {
@@ -167,11 +172,15 @@ func tellImport(cmd *cobra.Command, c *checkpoint.Checkpoint, n *onnx.Network, k
 	stderr := cmd.ErrOrStderr()
 	if n.Threshold == 0 { // tirewatch export did not write it
 		if f.crack < 0 {
-			fmt.Fprintln(stderr, "note: the output is used as the probability of a crack; add --crack-class 0 if it is that of a sound tire")
+			fmt.Fprintln(stderr,
+				"note: the output is used as the probability of a crack; add --crack-class 0 if it is that of a "+
+					"sound tire")
 		}
-		fmt.Fprintln(stderr, "note: the file states no threshold, 0.5 is used; check it on your images with tirewatch evaluate")
+		fmt.Fprintln(stderr,
+			"note: the file states no threshold, 0.5 is used; check it on your images with tirewatch evaluate")
 	}
 	if c.RequireGraph(graph.Thesis()) != nil {
-		fmt.Fprintln(stderr, "note: it is not the network of the thesis: train does not accept it, all other commands do")
+		fmt.Fprintln(stderr,
+			"note: it is not the network of the thesis: train does not accept it, all other commands do")
 	}
 }

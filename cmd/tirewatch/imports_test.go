@@ -26,8 +26,8 @@ func importAllowed(from, to string) bool {
 	return from == to || floor(to) >= 0 && floor(to) < floor(from) || from == "quantize" && to == "trainer"
 }
 
-// onlyImporter names the only package that imports a heavy library. A name that ends with / includes
-// all packages below it.
+// onlyImporter names the only package that imports a heavy library. A name that ends with /
+// includes all packages below it.
 var onlyImporter = map[string]string{
 	"gocv.io/x/gocv":                      "tirewatch/vision/camera",
 	"github.com/eclipse/paho.mqtt.golang": "tirewatch/agent/uplink",
@@ -38,8 +38,8 @@ func matches(pattern, path string) bool {
 	return pattern == path || strings.HasSuffix(pattern, "/") && strings.HasPrefix(path+"/", pattern)
 }
 
-// packages lists the packages of both modules as `path: imports`, with the tag opencv, so that files
-// with this tag are checked too.
+// packages lists the packages of both modules as `path: imports`, with the tag opencv, so that
+// files with this tag are checked too.
 func packages(t *testing.T, format string) map[string][]string {
 	t.Helper()
 	lists := map[string][]string{}

@@ -141,7 +141,8 @@ func (v *view) addBundle(path string, keys []string) error {
 		return err
 	}
 	v.Kind, v.Spec, v.Threshold = "bundle", b.Spec, b.Threshold
-	v.Bundle = &bundleView{Signature: signature, Key: b.Signer().String(), ID: b.ID(), Serial: b.Serial, Created: b.Created, Target: b.Target,
+	v.Bundle = &bundleView{Signature: signature, Key: b.Signer().String(), ID: b.ID(), Serial: b.Serial,
+		Created: b.Created, Target: b.Target,
 		Hardware: b.Hardware, NotAfter: b.NotAfter,
 		Golden: len(b.Golden), Provenance: b.Provenance, Evaluation: b.Evaluation, Quantization: b.Quantization}
 	if b.Budget.Side != "" {
@@ -189,7 +190,8 @@ func (v *view) write(w io.Writer) error {
 	}
 	row("threshold", "%g", v.Threshold)
 	row("preprocessing", "grey, %d x %d px, %s filter", v.Spec.Width, v.Spec.Height, v.Spec.Filter)
-	row("network", "%s, %d parameters, %.1f million multiply-accumulates per image", v.Graph, v.Params, float64(v.LiveMACs)/1e6)
+	row("network", "%s, %d parameters, %.1f million multiply-accumulates per image", v.Graph, v.Params,
+		float64(v.LiveMACs)/1e6)
 	if err := t.Flush(); err != nil {
 		return err
 	}
@@ -217,7 +219,8 @@ func (b *bundleView) write(row rowFunc) {
 	if b.Signature == signatureVerified {
 		row("signature", "good, by key %s", b.Key)
 	} else {
-		row("signature", "not checked, because --key is missing; the file states key %s, and nothing below is proven", b.Key)
+		row("signature", "not checked, because --key is missing; the file states key %s, and nothing below is proven",
+			b.Key)
 	}
 	row("serial", "%d", b.Serial)
 	row("id", "%s", b.ID)
@@ -247,6 +250,7 @@ func (c *checkpointView) write(row rowFunc) {
 		row("fine-tuned from", "checkpoint %s, frozen layers %v", c.Config.Pretrained, c.Config.Frozen)
 	}
 	if c.Best != nil {
-		row("best epoch", "%d: validation loss %.4f, accuracy %.2f %%", c.BestEpoch, c.Best.ValLoss, 100*c.Best.ValAccuracy)
+		row("best epoch", "%d: validation loss %.4f, accuracy %.2f %%", c.BestEpoch, c.Best.ValLoss,
+			100*c.Best.ValAccuracy)
 	}
 }

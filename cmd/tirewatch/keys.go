@@ -32,7 +32,8 @@ stations that trust it.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "private key  %s\npublic key   %s.pub\nkey id       %v\n", args[0], args[0], bundle.KeyID(public))
+			fmt.Fprintf(cmd.OutOrStdout(), "private key  %s\npublic key   %s.pub\nkey id       %v\n", args[0],
+				args[0], bundle.KeyID(public))
 			return nil
 		},
 	}
@@ -76,7 +77,8 @@ does the same before it accepts a bundle.`,
 }
 
 func addKeyFlag(cmd *cobra.Command, keys *[]string) {
-	cmd.Flags().StringArrayVar(keys, "key", nil, "public key that must have signed the bundle, NAME.pub; may be repeated")
+	cmd.Flags().StringArrayVar(keys, "key", nil,
+		"public key that must have signed the bundle, NAME.pub; may be repeated")
 }
 
 // readTrusted reads a bundle that one of the keys must have signed.

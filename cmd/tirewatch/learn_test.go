@@ -52,8 +52,8 @@ func newLine(seed uint64, size, n int) *otherLine {
 	return l
 }
 
-// tire draws an image of tire i: haze on the glass reduces the contrast, the lamp is on one side, and
-// water runs down in streaks as thin and dark as cracks.
+// tire draws an image of tire i: haze on the glass reduces the contrast, the lamp is on one side,
+// and water runs down in streaks as thin and dark as cracks.
 func (l *otherLine) tire(i int) *image.Gray {
 	rng := rand.New(rand.NewPCG(l.seed, uint64(i)+1))
 	drawn := synth.Draw(synth.Side, l.size, l.seed, i, l.cracked[i])
@@ -160,9 +160,9 @@ func photograph(t *testing.T, l *otherLine, from, to int) []*image.Gray {
 	return images
 }
 
-// A network that was trained on other images is used on a line that looks different. Some of the kept
-// crops are labelled, the first of the list or as many at random. The network is trained on the
-// export, and tires of the line that were not labelled show the gain.
+// A network that was trained on other images is used on a line that looks different. Some of the
+// kept crops are labelled, the first of the list or as many at random. The network is trained on
+// the export, and tires of the line that were not labelled show the gain.
 func TestLearnFromTheLine(t *testing.T) {
 	tires, size, labels := *learnTires, 400, *learnLabel
 	base := []string{"--epochs", "24", "--batch", "32"}

@@ -42,10 +42,10 @@ var (
 	lineDir    = flag.String("line.dir", "", "folder for its model and video, which are kept and used again")
 )
 
-// TestLine lets the real station watch a video of a line with each kind of trigger: changing speeds,
-// stops, tires that touch, glare, a hand, torn frames; edges that bounce; double, late and missing
-// triggers. Each tire must get one verdict. The time is that of synctest, so the test takes only as
-// long as it computes. The model is trained here, on other tires.
+// TestLine lets the real station watch a video of a line with each kind of trigger: changing
+// speeds, stops, tires that touch, glare, a hand, torn frames; edges that bounce; double, late and
+// missing triggers. Each tire must get one verdict. The time is that of synctest, so the test takes
+// only as long as it computes. The model is trained here, on other tires.
 func TestLine(t *testing.T) {
 	dir := *lineDir
 	if dir == "" {
@@ -95,8 +95,8 @@ const (
 	beam, chord = 0.6, 0.8
 )
 
-// passage is when a tire passes the photo-eye. The eye is where the blocked part begins while a tire
-// is in the middle of the frame.
+// passage is when a tire passes the photo-eye. The eye is where the blocked part begins while a
+// tire is in the middle of the frame.
 type passage struct {
 	comes, leaves time.Duration // at the eye, from the clip's start
 }
@@ -255,8 +255,9 @@ func (l *line) tire(v *verdict.Verdict) int {
 	return found
 }
 
-// compareVotes prints how many tires each voting rule gets right, and how many single frames. Frames
-// of one tire mostly agree, so the rules differ on few tires; the test does not say which is best.
+// compareVotes prints how many tires each voting rule gets right, and how many single frames.
+// Frames of one tire mostly agree, so the rules differ on few tires; the test does not say which is
+// best.
 func (l *line) compareVotes(t *testing.T) {
 	type score struct{ right, of, escaped, falsely int }
 	count := func(s *score, said verdict.Label, is string) {

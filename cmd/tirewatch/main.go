@@ -34,7 +34,9 @@ From photographs to a station in five commands:
 
 // Variables that several commands read.
 var (
-	kernelVariable = cli.Note{Name: kernel.Env, Text: "The instruction set to compute with: generic, avx2 or avx512vnni on a PC, " +
-		"generic, neon or sdot on an ARM board. Without it the fastest one is used."}
-	tempVariable = cli.Note{Name: "TMPDIR", Text: "The folder for images that do not fit in memory, 144 kB each. The default is /tmp."}
+	kernelVariable = cli.Note{Name: kernel.Env,
+		Text: "The instruction set to compute with: generic, avx2 or avx512vnni on a PC, " +
+			"generic, neon or sdot on an ARM board. Without it the fastest one is used."}
+	tempVariable = cli.Note{Name: "TMPDIR",
+		Text: "The folder for images that do not fit in memory, 144 kB each. The default is /tmp."}
 )

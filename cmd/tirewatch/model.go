@@ -66,10 +66,11 @@ func checkpointModel(c *checkpoint.Checkpoint) (*model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &model{kind: "checkpoint (float32)", spec: c.Spec, threshold: c.Threshold, float: c, newScorer: func() (scorer, error) {
-		p := net.NewPredictor()
-		return func(pix []byte) (float64, error) { return p.Logit(pix, nil) }, nil
-	}}, nil
+	return &model{kind: "checkpoint (float32)", spec: c.Spec, threshold: c.Threshold, float: c,
+		newScorer: func() (scorer, error) {
+			p := net.NewPredictor()
+			return func(pix []byte) (float64, error) { return p.Logit(pix, nil) }, nil
+		}}, nil
 }
 
 func openBundle(cmd *cobra.Command, path string, data []byte, keyFiles []string) (*model, error) {
@@ -77,16 +78,17 @@ func openBundle(cmd *cobra.Command, path string, data []byte, keyFiles []string)
 	if err != nil {
 		return nil, err
 	}
-	return &model{kind: "bundle (int8)", spec: b.Spec, threshold: b.Threshold, bundle: b, newScorer: func() (scorer, error) {
-		r, err := infer.NewRunner(&b.Model)
-		if err != nil {
-			return nil, err
-		}
-		return func(pix []byte) (float64, error) {
-			sum, err := r.Run(pix)
-			return b.Model.Logit(sum), err
-		}, nil
-	}}, nil
+	return &model{kind: "bundle (int8)", spec: b.Spec, threshold: b.Threshold, bundle: b,
+		newScorer: func() (scorer, error) {
+			r, err := infer.NewRunner(&b.Model)
+			if err != nil {
+				return nil, err
+			}
+			return func(pix []byte) (float64, error) {
+				sum, err := r.Run(pix)
+				return b.Model.Logit(sum), err
+			}, nil
+		}}, nil
 }
 
 // decodeBundle checks the signature if there are keys, and otherwise prints a note.

@@ -21,13 +21,15 @@ type brokerFlags struct{ mqtt config.MQTT }
 func addBrokerFlags(c *cobra.Command) *brokerFlags {
 	f := new(brokerFlags)
 	c.Flags().StringVar(&f.mqtt.Broker, "broker", "", "mqtt://HOST[:1883], or mqtts://HOST[:8883] for TLS")
-	c.Flags().StringVar(&f.mqtt.Root, "root", "tirewatch", "first part of every topic, as in the stations' configuration")
+	c.Flags().StringVar(&f.mqtt.Root, "root", "tirewatch",
+		"first part of every topic, as in the stations' configuration")
 	c.Flags().StringVar(&f.mqtt.Username, "user", "", "user name at the broker")
 	c.Flags().StringVar(&f.mqtt.PasswordFile, "password-file", "", "file with the password; no other user may read it")
 	c.Flags().StringVar(&f.mqtt.CAFile, "ca", "", "PEM file with the certificate authority of the broker")
 	c.Flags().StringVar(&f.mqtt.CertFile, "cert", "", "PEM client certificate, if the broker asks for one")
 	c.Flags().StringVar(&f.mqtt.KeyFile, "key", "", "PEM key of the client certificate")
-	cli.Environment(c, cli.Note{Name: "CREDENTIALS_DIRECTORY", Text: "The folder of systemd credentials, for --password-file credential:NAME."})
+	cli.Environment(c, cli.Note{Name: "CREDENTIALS_DIRECTORY",
+		Text: "The folder of systemd credentials, for --password-file credential:NAME."})
 	return f
 }
 
@@ -95,18 +97,23 @@ func push(c *cobra.Command, path string, f *stationFlags) error {
 // pushHint says what a technician can do about a failed push.
 func pushHint(err error) error {
 	if _, ok := errors.AsType[*uplink.RefusedError](err); ok {
-		return cli.Hint(err, "the station keeps its model; tirewatch inspect BUNDLE shows the serial and the key of the bundle")
+		return cli.Hint(err,
+			"the station keeps its model; tirewatch inspect BUNDLE shows the serial and the key of the bundle")
 	}
 	if _, ok := errors.AsType[*uplink.CommandError](err); ok {
 		return cli.Hint(err, "tirewatch station status shows the models of the station")
 	}
 	switch {
 	case errors.Is(err, uplink.ErrUnknownStation):
-		return cli.Hint(err, "compare --station and --root with the station's configuration; the broker must let this user read its topics")
+		return cli.Hint(err,
+			"compare --station and --root with the station's configuration; the broker must let this user read "+
+				"its topics")
 	case errors.Is(err, uplink.ErrOffline):
 		return cli.Hint(err, "start the agent or repair its connection, then push again")
 	case errors.Is(err, uplink.ErrNoAnswer):
-		return cli.Hint(err, "the broker may refuse large messages, or messages of this user; otherwise read the agent's log: journalctl -u tirewatch-agent")
+		return cli.Hint(err,
+			"the broker may refuse large messages, or messages of this user; otherwise read the agent's log: "+
+				"journalctl -u tirewatch-agent")
 	case errors.Is(err, uplink.ErrForbidden):
 		return cli.Hint(err, "let this user read the station's topics status and model, and write to model/set")
 	}

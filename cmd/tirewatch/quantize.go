@@ -108,15 +108,21 @@ one day. A station that already uses it continues, and reports that the bundle h
 	fl.StringVar(&f.key, "key", "", "private key that signs the bundle, from tirewatch keygen")
 	fl.StringVarP(&f.out, "output", "o", "", "bundle to write")
 	fl.Uint64Var(&f.serial, "serial", 0, "serial of this release (default: the time in seconds)")
-	fl.StringVar(&f.target, "target", "*", "stations that may use it, as SITE/LINE/NAME; * stands for any site, line or name")
-	fl.StringVar(&f.hardware, "hardware", "", "boards that may use it, ARCH or ARCH/KERNEL, for example arm64/sdot (default: any)")
-	fl.StringVar(&f.notAfter, "not-after", "", "last day on which stations accept it, for example 2030-12-31 (default: no limit)")
+	fl.StringVar(&f.target, "target", "*",
+		"stations that may use it, as SITE/LINE/NAME; * stands for any site, line or name")
+	fl.StringVar(&f.hardware, "hardware", "",
+		"boards that may use it, ARCH or ARCH/KERNEL, for example arm64/sdot (default: any)")
+	fl.StringVar(&f.notAfter, "not-after", "",
+		"last day on which stations accept it, for example 2030-12-31 (default: no limit)")
 	fl.IntVar(&f.limit, "limit", 500, "use at most this many images for calibration; 0 for all")
 	fl.StringVar(&f.method, "method", methodAuto, "how to find the ranges: auto, minmax, percentile or mse")
-	fl.BoolVar(&f.bias, "bias-correction", false, "also try to shift the biases by the mean errors of the layers; kept if it is better")
-	fl.BoolVar(&f.force, "force", false, "write the bundle even if it agrees with the checkpoint on less than 99 % of the images")
+	fl.BoolVar(&f.bias, "bias-correction", false,
+		"also try to shift the biases by the mean errors of the layers; kept if it is better")
+	fl.BoolVar(&f.force, "force", false,
+		"write the bundle even if it agrees with the checkpoint on less than 99 % of the images")
 	f.budget.add(cmd)
-	cli.ExitCode(cmd, cli.Failed, "No bundle was written, for example because it agrees with the checkpoint on less than 99 % of the images.")
+	cli.ExitCode(cmd, cli.Failed,
+		"No bundle was written, for example because it agrees with the checkpoint on less than 99 % of the images.")
 	cli.Environment(cmd, kernelVariable)
 	return cmd
 }
@@ -170,7 +176,8 @@ func readCheckpoint(path string) (*checkpoint.Checkpoint, string, error) {
 	}
 	c, err := checkpoint.Decode(data)
 	if err != nil {
-		return nil, "", cli.Hint(fmt.Errorf("read checkpoint %s: %w", path, err), "tirewatch inspect "+path+" shows what the file is")
+		return nil, "", cli.Hint(fmt.Errorf("read checkpoint %s: %w", path, err),
+			"tirewatch inspect "+path+" shows what the file is")
 	}
 	hash := sha256.Sum256(data)
 	return c, hex.EncodeToString(hash[:]), nil
@@ -198,7 +205,8 @@ func quantizeJob(cmd *cobra.Command, c *checkpoint.Checkpoint, f quantizeFlags) 
 		return job, nil
 	}
 	if c.Config.Imported != "" {
-		fmt.Fprintf(stderr, "note: the network was imported: the testing images of %s may have been part of its training\n", f.calibration)
+		fmt.Fprintf(stderr,
+			"note: the network was imported: the testing images of %s may have been part of its training\n", f.calibration)
 	} else if c.Config.Data != job.Provenance.Data {
 		fmt.Fprintf(stderr, "note: the checkpoint was trained on another data set than %s,"+
 			" whose testing images may have been part of that training\n", f.calibration)
@@ -221,8 +229,10 @@ func spread(items []dataset.Item, limit int) []dataset.Item {
 }
 
 // loadImages keeps all images in memory: the networks go over them many times.
-func loadImages(cmd *cobra.Command, label string, set *dataset.Set, items []dataset.Item, spec preprocess.Spec) (quantize.Images, error) {
-	samples, err := loadSamples(cmd, label, set, items, spec, pixels.NewStore("", math.MaxInt64, len(items), spec.Size()))
+func loadImages(cmd *cobra.Command, label string, set *dataset.Set, items []dataset.Item,
+	spec preprocess.Spec) (quantize.Images, error) {
+	samples, err := loadSamples(cmd, label, set, items, spec,
+		pixels.NewStore("", math.MaxInt64, len(items), spec.Size()))
 	var images quantize.Images
 	for _, s := range samples {
 		pix, err := s.Pix.Load(nil)
@@ -244,7 +254,8 @@ var stepLabels = map[quantize.Step]string{
 }
 
 // quantizeAndWrite does the work, checks the result as a station would, and writes it.
-func quantizeAndWrite(cmd *cobra.Command, c *checkpoint.Checkpoint, job quantize.Job, key ed25519.PrivateKey, out string) error {
+func quantizeAndWrite(cmd *cobra.Command, c *checkpoint.Checkpoint, job quantize.Job, key ed25519.PrivateKey,
+	out string) error {
 	var bar *progress.Display
 	var at quantize.Step
 	job.Progress = func(step quantize.Step, done, of int) {
@@ -274,12 +285,14 @@ func quantizeAndWrite(cmd *cobra.Command, c *checkpoint.Checkpoint, job quantize
 		return err
 	}
 	stdout := cmd.OutOrStdout()
-	fmt.Fprintf(stdout, "%s  serial %d  id %s  %.2f MiB  for %s\n\n", out, b.Serial, signed.ID(), float64(len(data))/(1<<20), b.Target)
+	fmt.Fprintf(stdout, "%s  serial %d  id %s  %.2f MiB  for %s\n\n", out, b.Serial, signed.ID(),
+		float64(len(data))/(1<<20), b.Target)
 	if err := report.WriteChoice(stdout, b.Threshold, b.Budget, b.Evaluation); err != nil {
 		return err
 	}
 	if b.Quantization.Agreement < quantize.MinAgreement {
-		fmt.Fprintf(cmd.ErrOrStderr(), "note: forced: the bundle agrees with its checkpoint on only %.2f %% of the images\n", 100*b.Quantization.Agreement)
+		fmt.Fprintf(cmd.ErrOrStderr(),
+			"note: forced: the bundle agrees with its checkpoint on only %.2f %% of the images\n", 100*b.Quantization.Agreement)
 	}
 	return report.Write(stdout, b.Quantization, b.Evaluation)
 }
@@ -294,13 +307,17 @@ func quantizeHint(cmd *cobra.Command, err error) error {
 		if err := report.Write(cmd.ErrOrStderr(), lost.Quantization, lost.Evaluation); err != nil {
 			return err
 		}
-		return cli.Hint(err, "calibrate on more photographs of the belt, try --bias-correction, or train longer; --force writes the bundle anyway")
+		return cli.Hint(err,
+			"calibrate on more photographs of the belt, try --bias-correction, or train longer; --force writes "+
+				"the bundle anyway")
 	case errors.Is(err, quantize.ErrOneClass):
 		return cli.Hint(err, "calibrate on images of both classes, cracks and sound tires; --limit 0 takes all images")
 	case errors.Is(err, quantize.ErrNotHeldOut):
-		return cli.Hint(err, "every model looks good on images that it was trained on; tirewatch dataset split makes a testing folder")
+		return cli.Hint(err,
+			"every model looks good on images that it was trained on; tirewatch dataset split makes a testing folder")
 	case errors.As(err, &silent):
-		return cli.Hint(err, "check that the checkpoint was trained on images like these: tirewatch inspect shows its data set")
+		return cli.Hint(err,
+			"check that the checkpoint was trained on images like these: tirewatch inspect shows its data set")
 	case errors.Is(err, quantize.ErrTooFewImages):
 		return cli.Hint(err, "a few hundred images of both classes make a good calibration")
 	}

@@ -230,8 +230,8 @@ func TestQuantizeRefuses(t *testing.T) {
 	}
 }
 
-// A bundle with other verdicts than its checkpoint is refused with the comparison, unless --force is
-// given. The threshold is set to the score of each image in turn: where the int8 score is on the
+// A bundle with other verdicts than its checkpoint is refused with the comparison, unless --force
+// is given. The threshold is set to the score of each image in turn: where the int8 score is on the
 // other side, one of 18 verdicts differs.
 func TestQuantizeRefusesAnotherNetwork(t *testing.T) {
 	w := newWorkshop(t)

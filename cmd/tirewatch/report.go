@@ -17,8 +17,8 @@ import (
 	"tirewatch/vision/bundle"
 )
 
-// reportTraining writes the report of the best weights on the validation images, also for a training
-// that was stopped. Before the end of the first epoch there is nothing to report.
+// reportTraining writes the report of the best weights on the validation images, also for a
+// training that was stopped. Before the end of the first epoch there is nothing to report.
 func reportTraining(cmd *cobra.Command, t *trainer.Trainer, runDir, dir string, val []trainer.Sample) error {
 	if t.Best() == nil {
 		return nil
@@ -90,7 +90,8 @@ func checkpointFacts(c *checkpoint.Checkpoint) []report.Fact {
 			report.Fact{Name: "Weights", Value: "imported from an " + c.Config.Imported},
 			report.Fact{Name: "Imported by", Value: c.Config.Tool + ", " + made})
 	}
-	facts = append(facts, report.Fact{Name: "Weights", Value: fmt.Sprintf("from epoch %d of %d, the best on validation", c.BestEpoch, c.Config.Epochs)})
+	facts = append(facts, report.Fact{Name: "Weights",
+		Value: fmt.Sprintf("from epoch %d of %d, the best on validation", c.BestEpoch, c.Config.Epochs)})
 	facts = append(facts, configFacts(c.Config)...)
 	return append(facts,
 		report.Fact{Name: "Data set", Value: "fingerprint " + cmp.Or(c.Config.Data, "unknown")},
@@ -105,7 +106,8 @@ func configFacts(cfg checkpoint.Config) []report.Fact {
 	case checkpoint.Cosine:
 		rate += fmt.Sprintf(", falling along a cosine to %g", cfg.MinRate)
 	case checkpoint.Plateau:
-		rate += fmt.Sprintf(", halved after %d epochs without a lower validation loss, down to %g", checkpoint.PlateauEpochs, cfg.MinRate)
+		rate += fmt.Sprintf(", halved after %d epochs without a lower validation loss, down to %g",
+			checkpoint.PlateauEpochs, cfg.MinRate)
 	}
 	augmented := "each image is changed at random in each epoch"
 	if cfg.Augment == (augment.Ranges{}) {
@@ -124,7 +126,8 @@ func configFacts(cfg checkpoint.Config) []report.Fact {
 	}
 	add(cfg.StepsPerEpoch > 0, "An epoch", "%d batches, drawn from the shuffled images", cfg.StepsPerEpoch)
 	add(cfg.Patience > 0, "Patience", "stops after %d epochs without a better result on validation", cfg.Patience)
-	add(cfg.CrackWeight > 0 && cfg.CrackWeight != 1, "Class weights", "a cracked tire counts %.3g times as much as a sound one", cfg.CrackWeight)
+	add(cfg.CrackWeight > 0 && cfg.CrackWeight != 1, "Class weights",
+		"a cracked tire counts %.3g times as much as a sound one", cfg.CrackWeight)
 	add(cfg.Pretrained != "", "Fine-tuned from", "checkpoint SHA-256 %s", cfg.Pretrained)
 	add(len(cfg.Frozen) > 0, "Frozen layers", "%s", strings.Join(cfg.Frozen, ", "))
 	return facts
@@ -135,7 +138,8 @@ func bundleFacts(b *bundle.Bundle) []report.Fact {
 		{Name: "Serial", Value: fmt.Sprint(b.Serial)},
 		{Name: "Made for", Value: b.Target},
 		{Name: "Checkpoint", Value: "SHA-256 " + b.Provenance.Checkpoint},
-		{Name: "Calibrated on", Value: fmt.Sprintf("%d images, data set fingerprint %s", b.Provenance.Calibration, b.Provenance.Data)},
+		{Name: "Calibrated on", Value: fmt.Sprintf("%d images, data set fingerprint %s", b.Provenance.Calibration,
+			b.Provenance.Data)},
 		{Name: "Made by", Value: b.Provenance.Tool + ", " + b.Created.UTC().Format("2006-01-02 15:04 UTC")},
 	}
 }

@@ -167,7 +167,8 @@ func writeStation(w io.Writer, known *uplink.Known) error {
 	}
 	row("model", "%s", modelWords(m.Active))
 	if c := m.Candidate; c != nil {
-		row("probation", "%d of %d verdicts, %d of %d differ from the previous model", c.Verdicts, c.Of, c.Disagreements, c.Compared)
+		row("probation", "%d of %d verdicts, %d of %d differ from the previous model", c.Verdicts, c.Of,
+			c.Disagreements, c.Compared)
 	}
 	if m.Previous != nil {
 		row("previous", "%s", modelWords(m.Previous))
@@ -190,12 +191,14 @@ func writeStation(w io.Writer, known *uplink.Known) error {
 
 // writeHealth shows a station's counters and gauges.
 func writeHealth(row func(name, format string, args ...any), h *message.Health) {
-	row("figures", "from %s, counted since the agent started at %s", h.Time.Format(time.RFC3339), h.Since.Format(time.RFC3339))
+	row("figures", "from %s, counted since the agent started at %s", h.Time.Format(time.RFC3339),
+		h.Since.Format(time.RFC3339))
 	row("inspected", "%d frames, %d verdicts normal, %d crack, %d no decision", h.Frames,
 		h.Verdicts[string(verdict.Normal)], h.Verdicts[string(verdict.Crack)], h.Verdicts[string(verdict.NoDecision)])
 	queue := "empty"
 	if h.Queued > 0 {
-		queue = fmt.Sprintf("%d verdicts, oldest %v", h.Queued, time.Duration(h.OldestS*float64(time.Second)).Round(time.Second))
+		queue = fmt.Sprintf("%d verdicts, oldest %v", h.Queued,
+			time.Duration(h.OldestS*float64(time.Second)).Round(time.Second))
 	}
 	row("queue", "%s", queue)
 	if h.MS != nil {

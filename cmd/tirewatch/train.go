@@ -62,7 +62,8 @@ the interruption.`,
 	fl := cmd.Flags()
 	fl.StringVar(&f.out, "out", "", "run folder (default: runs/ and the time)")
 	fl.BoolVar(&f.resume, "resume", false, "continue the training in the run folder, with its options")
-	fl.IntVar(&f.cfg.Epochs, "epochs", 100, "number of epochs; in one, every training image is shown once, or see --steps-per-epoch")
+	fl.IntVar(&f.cfg.Epochs, "epochs", 100,
+		"number of epochs; in one, every training image is shown once, or see --steps-per-epoch")
 	fl.IntVar(&f.cfg.Batch, "batch", 64, "images in a batch, the step of the optimizer")
 	fl.Float64Var(&f.cfg.Rate, "rate", 0.001, "learning rate of Adam (0.0001 with --finetune)")
 	fl.Uint64Var(&f.cfg.Seed, "seed", 1, "seed of the split, the initial weights, shuffling, augmentation and dropout")
@@ -71,12 +72,14 @@ the interruption.`,
 	cli.Files(cmd,
 		cli.Note{Name: "RUN/config.json", Text: "The options of the training. RUN is the run folder, --out."},
 		cli.Note{Name: "RUN/metrics.csv", Text: "Loss and accuracy, one line for each epoch."},
-		cli.Note{Name: "RUN/best.ckpt", Text: "The checkpoint with the best result on validation: the input of tirewatch quantize."},
+		cli.Note{Name: "RUN/best.ckpt",
+			Text: "The checkpoint with the best result on validation: the input of tirewatch quantize."},
 		cli.Note{Name: "RUN/last.ckpt", Text: "The checkpoint that --resume continues from."},
 		cli.Note{Name: "RUN/augmentation.png", Text: "Some training images, and what the network sees of them."},
 		cli.Note{Name: "RUN/report.html", Text: "The result on the validation images, with the PNG files beside it."},
 	)
-	cli.Environment(cmd, kernelVariable, cli.Note{Name: "TZ", Text: "The time zone for the name of a run folder without --out."})
+	cli.Environment(cmd, kernelVariable, cli.Note{Name: "TZ",
+		Text: "The time zone for the name of a run folder without --out."})
 	return cmd
 }
 
@@ -137,7 +140,8 @@ func runTrain(cmd *cobra.Command, dir string, f trainFlags) error {
 
 // newTraining starts a training, from base if there is one, and writes its options to the run
 // folder.
-func newTraining(cmd *cobra.Command, f trainFlags, base *checkpoint.Checkpoint, run *trainer.RunDir, train, val []trainer.Sample) (*trainer.Trainer, error) {
+func newTraining(cmd *cobra.Command, f trainFlags, base *checkpoint.Checkpoint, run *trainer.RunDir,
+	train, val []trainer.Sample) (*trainer.Trainer, error) {
 	if f.static {
 		f.cfg.Augment = augment.Ranges{}
 	}
@@ -156,7 +160,8 @@ func newTraining(cmd *cobra.Command, f trainFlags, base *checkpoint.Checkpoint, 
 	if err != nil {
 		return nil, err
 	}
-	return t, errors.Join(run.WriteConfig(f.cfg), writeAugmentation(filepath.Join(run.Dir, "augmentation.png"), f.cfg, spec, train))
+	return t, errors.Join(run.WriteConfig(f.cfg), writeAugmentation(filepath.Join(run.Dir, "augmentation.png"), f.cfg,
+		spec, train))
 }
 
 // openRun makes or opens the run folder. last and best are nil for a new training.
@@ -199,7 +204,8 @@ func trainAndTell(ctx context.Context, cmd *cobra.Command, t *trainer.Trainer, r
 			if best {
 				mark = "  best so far"
 			}
-			fmt.Fprintf(stderr, "epoch %3d of %d  loss %.4f  accuracy %.3f  validation loss %.4f  accuracy %.3f  %.1f s%s\n",
+			fmt.Fprintf(stderr,
+				"epoch %3d of %d  loss %.4f  accuracy %.3f  validation loss %.4f  accuracy %.3f  %.1f s%s\n",
 				e.Epoch, epochs, e.TrainLoss, e.TrainAccuracy, e.ValLoss, e.ValAccuracy, e.Seconds, mark)
 		},
 		Save: run.Save,
@@ -211,7 +217,9 @@ func trainAndTell(ctx context.Context, cmd *cobra.Command, t *trainer.Trainer, r
 	}
 	var diverged *trainer.DivergedError
 	if errors.As(err, &diverged) {
-		return cli.Hint(err, fmt.Sprintf("try --rate %g; %s has the best weights of the finished epochs, if there are any", diverged.Rate/10, run.BestPath()))
+		return cli.Hint(err,
+			fmt.Sprintf("try --rate %g; %s has the best weights of the finished epochs, if there are any",
+				diverged.Rate/10, run.BestPath()))
 	}
 	if err != nil {
 		return err
@@ -220,6 +228,7 @@ func trainAndTell(ctx context.Context, cmd *cobra.Command, t *trainer.Trainer, r
 		fmt.Fprintf(stderr, "stopped early: no epoch after epoch %d was better\n", t.Best().BestEpoch)
 	}
 	best := t.Best().History[t.Best().BestEpoch-1]
-	fmt.Fprintf(cmd.OutOrStdout(), "%s  epoch %d  validation loss %.4f  accuracy %.4f\n", run.BestPath(), best.Epoch, best.ValLoss, best.ValAccuracy)
+	fmt.Fprintf(cmd.OutOrStdout(), "%s  epoch %d  validation loss %.4f  accuracy %.4f\n", run.BestPath(), best.Epoch,
+		best.ValLoss, best.ValAccuracy)
 	return nil
 }

@@ -33,15 +33,22 @@ func (f *trainFlags) addFlags(cmd *cobra.Command) {
 --finetune starts from the weights of a checkpoint, to train on a smaller and more specific data
 set. The epochs of the thesis are --steps-per-epoch 36.`
 	fl := cmd.Flags()
-	fl.IntVar(&f.cfg.StepsPerEpoch, "steps-per-epoch", 0, "batches in an epoch, drawn from the shuffled images; 0: every image once")
-	fl.IntVar(&f.cfg.Patience, "patience", 0, "stop after this many epochs without a better result on validation; 0: never")
+	fl.IntVar(&f.cfg.StepsPerEpoch, "steps-per-epoch", 0,
+		"batches in an epoch, drawn from the shuffled images; 0: every image once")
+	fl.IntVar(&f.cfg.Patience, "patience", 0,
+		"stop after this many epochs without a better result on validation; 0: never")
 	fl.StringVar(&f.schedule, "schedule", string(checkpoint.Constant),
-		fmt.Sprintf("learning rate over the epochs: constant, cosine (falls until the end) or plateau (halved after %d epochs without a lower validation loss)", checkpoint.PlateauEpochs))
+		fmt.Sprintf("learning rate over the epochs: constant, cosine (falls until the end) or plateau (halved "+
+			"after %d epochs without a lower validation loss)", checkpoint.PlateauEpochs))
 	fl.Float64Var(&f.cfg.MinRate, "min-rate", 0, "lowest learning rate of --schedule")
-	fl.StringVar(&f.weights, "class-weights", "", "how many times as much a cracked tire counts as a sound one: a number, or auto to let both classes count the same")
+	fl.StringVar(&f.weights, "class-weights", "",
+		"how many times as much a cracked tire counts as a sound one: a number, or auto to let both classes "+
+			"count the same")
 	fl.StringVar(&f.finetune, "finetune", "", "start from the weights of this checkpoint")
-	fl.StringSliceVar(&f.cfg.Frozen, "freeze", nil, "layers that keep their weights with --finetune, for example conv1,conv2")
-	fl.StringVar(&f.show, "show-augmentation", "", "only draw augmented training images into this PNG file, do not train")
+	fl.StringSliceVar(&f.cfg.Frozen, "freeze", nil,
+		"layers that keep their weights with --finetune, for example conv1,conv2")
+	fl.StringVar(&f.show, "show-augmentation", "",
+		"only draw augmented training images into this PNG file, do not train")
 }
 
 // choose checks the flags and completes the configuration.
@@ -104,7 +111,8 @@ func (f *trainFlags) readBase() (*checkpoint.Checkpoint, error) {
 }
 
 // fineTune starts from base, and prints how good base is on the new images.
-func fineTune(cmd *cobra.Command, cfg checkpoint.Config, base *checkpoint.Checkpoint, train, val []trainer.Sample) (*trainer.Trainer, error) {
+func fineTune(cmd *cobra.Command, cfg checkpoint.Config, base *checkpoint.Checkpoint,
+	train, val []trainer.Sample) (*trainer.Trainer, error) {
 	t, err := trainer.FineTune(cfg, base, train, val)
 	if err != nil {
 		return nil, err
@@ -140,7 +148,8 @@ func showAugmentation(cmd *cobra.Command, dir string, f trainFlags) error {
 	if err := writeAugmentation(f.show, f.cfg, spec, train); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: each row shows a training image and what the network sees of it in the first epochs\n", f.show)
+	_, err = fmt.Fprintf(cmd.OutOrStdout(),
+		"%s: each row shows a training image and what the network sees of it in the first epochs\n", f.show)
 	return err
 }
 

@@ -93,8 +93,8 @@ func unknownCommand(c *cobra.Command, word string) error {
 
 // flagError words what pflag finds wrong.
 func flagError(c *cobra.Command, err error) error {
-	// pflag stops at the first unknown flag. If there is a word before it, that word is the mistake:
-	// tirewatch trian --epochs 3.
+	// pflag stops at the first unknown flag. If there is a word before it, that word is the
+	// mistake: tirewatch trian --epochs 3.
 	if c.HasSubCommands() && c.Flags().NArg() > 0 {
 		return unknownCommand(c, c.Flags().Arg(0))
 	}
@@ -154,8 +154,8 @@ func want(kind string, err error) string {
 	return "want a " + kind
 }
 
-// nearest returns the name that was probably meant by a word: one that begins with it, or differs in
-// at most two letters. It is empty if there is none.
+// nearest returns the name that was probably meant by a word: one that begins with it, or differs
+// in at most two letters. It is empty if there is none.
 func nearest(word string, names []string) string {
 	best, least := "", 3
 	for _, name := range names {

@@ -1,5 +1,5 @@
-// Package version says which build of tirewatch this is. [String] is the name that a station reports
-// and that a model records as its origin; [Details] is the output of --version.
+// Package version says which build of tirewatch this is. [String] is the name that a station
+// reports and that a model records as its origin; [Details] is the output of --version.
 package version
 
 import (
@@ -55,7 +55,8 @@ func details(release string, info *debug.BuildInfo) string {
 	if tags == "" {
 		tags = "none"
 	}
-	fmt.Fprintf(&b, "commit   %s\nbuilt    by %s for %s/%s%s, cgo %s, tags %s", commit, info.GoVersion, set["GOOS"], set["GOARCH"], level(set),
+	fmt.Fprintf(&b, "commit   %s\nbuilt    by %s for %s/%s%s, cgo %s, tags %s", commit, info.GoVersion, set["GOOS"],
+		set["GOARCH"], level(set),
 		map[string]string{"1": "on", "0": "off"}[set["CGO_ENABLED"]], tags)
 	if set["-trimpath"] == "true" {
 		b.WriteString(", trimpath")

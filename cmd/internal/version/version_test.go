@@ -41,8 +41,8 @@ func TestDetails(t *testing.T) {
 	}
 }
 
-// The Makefile contains the name of the variable for -X: the programs must print the version that the
-// linker got.
+// The Makefile contains the name of the variable for -X: the programs must print the version that
+// the linker got.
 func TestLinkerSetsTheRelease(t *testing.T) {
 	dir := t.TempDir()
 	build := exec.Command("go", "build", "-ldflags", "-X tirewatch/cmd/internal/version.release=7.8.9", "-o", dir, "tirewatch/cmd/...")

@@ -50,7 +50,8 @@ func (p *program) walk(c *cobra.Command) {
 		p.says(c, `unknown command "zzzzzz"`, see, "zzzzzz")
 		p.says(c, `unknown command "zzzzzz"`, see, "zzzzzz", "--no-such-flag")
 		for _, sub := range c.Commands() {
-			p.says(c, fmt.Sprintf("unknown command %q", sub.Name()+"q"), "did you mean "+sub.CommandPath()+"?", sub.Name()+"q")
+			p.says(c, fmt.Sprintf("unknown command %q", sub.Name()+"q"), "did you mean "+sub.CommandPath()+"?",
+				sub.Name()+"q")
 			p.walk(sub)
 		}
 		return

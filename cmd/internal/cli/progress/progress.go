@@ -33,7 +33,8 @@ type Display struct {
 func New(cmd *cobra.Command, label string, total int) *Display {
 	d := &Display{label: label, total: total, out: cmd.ErrOrStderr(), next: time.Now().Add(interval)}
 	if _, ok := cli.Terminal(d.out); ok {
-		d.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(d.out), progressbar.OptionSetDescription(label),
+		d.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(d.out),
+			progressbar.OptionSetDescription(label),
 			progressbar.OptionShowCount(), progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth())
 	}
