@@ -47,7 +47,7 @@ ended. It also prints this as an emergency, which systemd shows on every termina
 	}
 	addConfigFlag(cmd, &path)
 	cmd.Flags().StringVar(&unit, "unit", "tirewatch-agent.service", "the `service` that failed")
-	cli.ExitCode(cmd, cli.Failed, "The broker could not be told. The terminals were.")
+	cli.ExitCode(cmd, cli.Failed, "The status at the broker could not be set. The terminals got the message.")
 	cli.Environment(cmd, pathVariable)
 	return cmd
 }

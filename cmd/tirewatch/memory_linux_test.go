@@ -17,7 +17,7 @@ import (
 	"tirewatch/vision/preprocess"
 )
 
-// memoryTestDir is the variable that gives the data set to the second process of
+// memoryTestDir is the variable that names the data set for the second process of
 // TestTrainingSetLargerThanMemory.
 const memoryTestDir = "TIREWATCH_TEST_MEMORY_DIR"
 

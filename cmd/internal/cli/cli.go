@@ -68,20 +68,20 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr
 	return Failed
 }
 
-// text is the message of an error, with the two that package context words for programmers in the
-// words of users.
+// text is the message of an error. The two messages of package context are replaced, because users
+// do not know what a context is.
 func text(err error) string {
-	said := err.Error()
+	message := err.Error()
 	for cause, words := range map[error]string{context.Canceled: "interrupted", context.DeadlineExceeded: "timed out"} {
 		if errors.Is(err, cause) {
-			said = strings.ReplaceAll(said, cause.Error(), words)
+			message = strings.ReplaceAll(message, cause.Error(), words)
 		}
 	}
-	return said
+	return message
 }
 
-// Execute is Run for callers that handle the error: a program that runs its own commands, and
-// tests.
+// Execute is Run for callers that handle the error themselves: a command that runs other commands,
+// and tests.
 func Execute(ctx context.Context, root *cobra.Command, args []string, stdout, stderr io.Writer) error {
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -94,7 +94,7 @@ func Execute(ctx context.Context, root *cobra.Command, args []string, stdout, st
 	return err
 }
 
-// prepare puts the rules into force for root and every command below it.
+// prepare applies the rules to root and every command below it.
 func prepare(root *cobra.Command) {
 	root.Version = version.Details()
 	root.SetVersionTemplate("{{.Name}} version {{.Version}}")
@@ -186,7 +186,7 @@ func JSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// Terminal returns the terminal behind a reader or a writer, if it is one.
+// Terminal returns the file of a reader or writer, and whether it is a terminal.
 func Terminal(stream any) (f *os.File, ok bool) {
 	f, ok = stream.(*os.File)
 	return f, ok && term.IsTerminal(int(f.Fd()))

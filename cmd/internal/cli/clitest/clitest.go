@@ -60,7 +60,7 @@ func (p *program) walk(c *cobra.Command) {
 	p.arguments(c, see)
 }
 
-// flags gives each flag no value, a wrong value, and a name with a letter too many.
+// flags runs c with each flag without a value, with a wrong value, and with an extra letter.
 func (p *program) flags(c *cobra.Command, see string) {
 	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
 		name := "--" + f.Name
@@ -77,7 +77,7 @@ func (p *program) flags(c *cobra.Command, see string) {
 	})
 }
 
-// arguments gives too few and too many arguments for the usage line.
+// arguments runs c with fewer and with more arguments than its usage line has.
 func (p *program) arguments(c *cobra.Command, see string) {
 	var required []string
 	most, many := 0, false

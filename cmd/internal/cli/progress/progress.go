@@ -62,7 +62,7 @@ func (d *Display) Clear() {
 	}
 }
 
-// Done ends the display with a plain line where there is no bar. A nil Display does nothing.
+// Done ends the display. Without a bar it prints a last line. A nil Display does nothing.
 func (d *Display) Done() {
 	d.Clear()
 	if d != nil && d.bar == nil {
