@@ -50,8 +50,23 @@ line is used, provision prints how to give the service access to the GPIO chips.
 			return checkWritten(cmd, path, a)
 		},
 	}
+	cmd.Flags().StringVar(&path, "config", path, "the configuration `file` to write")
+	cmd.Flags().BoolVar(&force, "force", false, "replace existing files")
+	addAnswerFlags(cmd, &a)
+	cli.ExitCode(cmd, cli.Failed,
+		"An answer is wrong and nothing was written, or the check of the new station found a problem.")
+	cli.Files(cmd,
+		stationFile,
+		cli.Note{Name: "/etc/tirewatch/maker.pub", Text: "The copy of --key."},
+		cli.Note{Name: "/etc/tirewatch/password", Text: "The copy of --password-file, or the password that was typed."},
+		cli.Note{Name: "/etc/tirewatch/initial.tire", Text: "The copy of --model."},
+	)
+	return cmd
+}
+
+// addAnswerFlags adds a flag for each answer.
+func addAnswerFlags(cmd *cobra.Command, a *provision.Answers) {
 	f := cmd.Flags()
-	f.StringVar(&path, "config", path, "the configuration `file` to write")
 	f.StringVar(&a.Station, "station", "", "name of the station, `SITE/LINE/NAME`")
 	f.StringVar(&a.Camera, "camera", "", "the `camera`: usb, pi-csi, jetson-csi, or a source such as rtsp://HOST/PATH")
 	f.StringVar(&a.Broker, "broker", "", "`URL` of the broker, mqtt://HOST or mqtts://HOST")
@@ -66,16 +81,6 @@ line is used, provision prints how to give the service access to the GPIO chips.
 	f.StringVar(&a.EjectorDelay, "ejector-delay", "",
 		"`time` of a tire from the middle of the frame to the ejector, for example 1.2s")
 	f.StringVar(&a.State, "state", "", "`folder` for journal and models (default /var/lib/tirewatch)")
-	f.BoolVar(&force, "force", false, "replace existing files")
-	cli.ExitCode(cmd, cli.Failed,
-		"An answer is wrong and nothing was written, or the check of the new station found a problem.")
-	cli.Files(cmd,
-		stationFile,
-		cli.Note{Name: "/etc/tirewatch/maker.pub", Text: "The copy of --key."},
-		cli.Note{Name: "/etc/tirewatch/password", Text: "The copy of --password-file, or the password that was typed."},
-		cli.Note{Name: "/etc/tirewatch/initial.tire", Text: "The copy of --model."},
-	)
-	return cmd
 }
 
 // checkWritten describes and checks the station that was written, and prints what to do next.
