@@ -61,6 +61,9 @@ func Environment(t *testing.T, root *cobra.Command, folders ...string) {
 	found := 0
 	for _, folder := range folders {
 		err := filepath.WalkDir(filepath.Join("..", "..", folder), func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.IsDir() && d.Name() == "manual" {
+				return filepath.SkipDir // it makes the pages and is not part of the program
+			}
 			test := strings.HasSuffix(path, "_test.go") || strings.HasSuffix(filepath.Dir(path), "test")
 			if err != nil || d.IsDir() || filepath.Ext(path) != ".go" || test {
 				return err
