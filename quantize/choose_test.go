@@ -14,10 +14,10 @@ import (
 	"tirewatch/vision/bundle/bundletest"
 )
 
-// Ranges at a third of what they should be cut off much and shift every layer's mean. Bias
-// correction takes the shift of the logit away on the images that it was measured on: that is its
-// definition, as no ReLU stands behind the last layer.
-func TestCorrectTakesTheMeanErrorAway(t *testing.T) {
+// Ranges that are three times too small clip many activations and shift the mean of every layer. No
+// ReLU follows the last layer, so bias correction must remove the shift of the logit completely on
+// the images that it was measured on.
+func TestCorrectRemovesTheMeanError(t *testing.T) {
 	g := bundletest.Graph()
 	net, err := nn.New(&g, rand.New(rand.NewPCG(3, 3)))
 	if err != nil {
@@ -63,7 +63,7 @@ func TestCorrectTakesTheMeanErrorAway(t *testing.T) {
 	}
 	was, is := shift(before), shift(after)
 	if math.Abs(was) < 0.01 || math.Abs(is) > 0.51*m.LogitScale+1e-6 {
-		t.Errorf("the mean error of the logit went from %g to %g, want at most half a step, %g", was, is, m.LogitScale/2)
+		t.Errorf("mean error of the logit: %g before, %g after; want at most half a step, %g", was, is, m.LogitScale/2)
 	}
 }
 
@@ -74,9 +74,11 @@ func TestBest(t *testing.T) {
 		want   int
 	}{
 		{"the only one", []bundle.Trial{{Agreement: 0.5}}, 0},
-		{"agreement comes first", []bundle.Trial{{Agreement: 0.99, LogitError: 0.1}, {Agreement: 1, LogitError: 0.2}}, 1},
-		{"then the logit", []bundle.Trial{{Agreement: 1, LogitError: 0.2}, {Agreement: 1, LogitError: 0.3}, {Agreement: 1, LogitError: 0.1}}, 2},
-		{"of equals the simplest", []bundle.Trial{{Agreement: 1, LogitError: 0.2}, {Agreement: 1, LogitError: 0.2}}, 0},
+		{"agreement counts first", []bundle.Trial{{Agreement: 0.99, LogitError: 0.1}, {Agreement: 1, LogitError: 0.2}}, 1},
+		{"then the logit", []bundle.Trial{
+			{Agreement: 1, LogitError: 0.2}, {Agreement: 1, LogitError: 0.3}, {Agreement: 1, LogitError: 0.1},
+		}, 2},
+		{"the first of equal trials", []bundle.Trial{{Agreement: 1, LogitError: 0.2}, {Agreement: 1, LogitError: 0.2}}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := best(c.trials); got != c.want {

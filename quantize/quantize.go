@@ -1,9 +1,11 @@
-// Package quantize makes a bundle from a checkpoint: the int8 network that a station runs, with the
-// proof that it still is the network that was trained.
+// Package quantize makes a bundle from a checkpoint: the int8 network that a station runs, with
+// measurements that show how close it is to the trained network.
 //
 //	train -> checkpoint -> QUANTIZE (calibrate, convert, report) -> bundle -> push
 //
-// Newcomers need Quantize, which ties the steps together; bundle.Write then signs the result.
+// Start with [Quantize], which runs all steps and returns an unsigned bundle. bundle.Encode then
+// signs it, SelfTest runs the decoded bundle as a station would, and durable.WriteFile stores the
+// bytes. The example shows these calls.
 package quantize
 
 import (
@@ -23,24 +25,25 @@ import (
 )
 
 var (
-	// ErrTooFewImages says that there are not enough images to calibrate on or to take golden
-	// inputs from.
+	// ErrTooFewImages means that there are not enough images for calibration or for the golden
+	// inputs.
 	ErrTooFewImages = errors.New("too few images")
-	// ErrOneClass says that the calibration images do not show both classes.
+	// ErrOneClass means that the calibration images do not show both classes.
 	ErrOneClass = errors.New("calibration images of one class only")
-	// ErrNotHeldOut says that a threshold was to be chosen from images that the network was trained
-	// on.
+	// ErrNotHeldOut means that a Budget was set without evaluation images. On images that the
+	// network was trained on, every threshold looks too good.
 	ErrNotHeldOut = errors.New("no testing images to choose the threshold from")
 )
 
 const (
-	// MinCalibration is the least number of images that activations are measured on.
+	// MinCalibration is the smallest number of calibration images that Quantize accepts.
 	MinCalibration = 16
-	// MinAgreement is the share of verdicts in which a bundle must agree with its checkpoint.
+	// MinAgreement is the share of images on which the bundle and its checkpoint must have the same
+	// verdict.
 	MinAgreement = 0.99
 )
 
-// AgreementError says that the int8 network is not the network that was trained.
+// AgreementError means that the int8 network and the trained network disagree on too many images.
 type AgreementError struct {
 	Quantization bundle.Quantization
 	Evaluation   bundle.Evaluation
@@ -48,51 +51,54 @@ type AgreementError struct {
 
 func (e *AgreementError) Error() string {
 	q := e.Quantization
-	return fmt.Sprintf("the int8 network agrees with the float one on %.2f %% of %d images, want %g %%", 100*q.Agreement, q.Images, 100*MinAgreement)
+	return fmt.Sprintf("the int8 network agrees with the float network on %.2f %% of %d images, want %g %%",
+		100*q.Agreement, q.Images, 100*MinAgreement)
 }
 
 // Images are preprocessed photographs with their labels.
 type Images struct {
 	Pix   [][]byte // Spec.Size() bytes each
 	Crack []bool   // the true class of each
-	Names []string // of the files, for people; may be nil
+	Names []string // file names, for reports; may be nil
 }
 
-// Job is all that Quantize needs beside the checkpoint.
+// Job holds everything that Quantize needs in addition to the checkpoint.
 type Job struct {
 	Calibration Images
-	// when empty, the calibration images are evaluated on, and the bundle says so
+	// empty: the calibration images are used instead, and the bundle records that
 	Evaluation Images
 
-	Method calibrate.Method // empty: the best of all on the calibration images
-	// try to correct the biases too, and keep that when it is better
+	Method calibrate.Method // empty: try all, keep the best on the calibration images
+	// also try the best method with corrected biases, and keep that if it is better
 	BiasCorrection bool
-	// chooses the threshold from the scores on Evaluation; nil: the checkpoint's
+	// limit from which the threshold is chosen, on the scores of Evaluation; nil: keep the
+	// checkpoint's threshold
 	Budget *metrics.Budget
-	Force  bool // accept less than MinAgreement
+	Force  bool // accept an agreement below MinAgreement
 
 	Serial     uint64
 	Target     string    // stations, see bundle.Bundle
 	Hardware   string    // boards, see bundle.Bundle
 	NotAfter   time.Time // see bundle.Bundle
 	Created    time.Time
-	Provenance bundle.Provenance             // Calibration is filled in
+	Provenance bundle.Provenance             // Quantize sets Calibration
 	Progress   func(step Step, done, of int) // may be nil; calls do not overlap
 }
 
-// Step names a part of the work.
+// Step is a part of the work, for Job.Progress.
 type Step string
 
 const (
-	StepCalibrate Step = "calibrate"
-	StepTry       Step = "try" // the ways to make integers
-	StepCorrect   Step = "correct"
-	StepCompare   Step = "compare"
+	StepCalibrate Step = "calibrate" // measure the activations
+	StepTry       Step = "try"       // compare the calibration methods
+	StepCorrect   Step = "correct"   // correct the biases
+	StepCompare   Step = "compare"   // compare the int8 network with the float network
 )
 
 // Quantize measures the activations on the calibration images, converts the weights to integers,
-// compares the networks and returns the bundle, not yet signed. The same job makes the same bundle.
-// A network that lost too much is an *AgreementError.
+// compares both networks and returns the bundle, not yet signed. The same job returns the same
+// bundle. If the networks agree on less than MinAgreement of the images, the error is an
+// *AgreementError.
 func Quantize(ctx context.Context, c *checkpoint.Checkpoint, job Job) (*bundle.Bundle, error) {
 	eval := job.Evaluation
 	heldOut := len(eval.Pix) > 0
@@ -111,7 +117,8 @@ func Quantize(ctx context.Context, c *checkpoint.Checkpoint, job Job) (*bundle.B
 	if err != nil {
 		return nil, err
 	}
-	compared, err := report.Compare(ctx, newFloat, best.model, best.ranges, eval.Pix, job.progress(StepCompare, len(eval.Pix)))
+	compared, err := report.Compare(ctx, newFloat, best.model, best.ranges, eval.Pix,
+		job.progress(StepCompare, len(eval.Pix)))
 	if err != nil {
 		return nil, fmt.Errorf("compare: %w", err)
 	}
@@ -153,7 +160,7 @@ func Quantize(ctx context.Context, c *checkpoint.Checkpoint, job Job) (*bundle.B
 	return b, nil
 }
 
-// check refuses images that nothing can be learned from before the long work starts.
+// check refuses unusable images before the long work starts.
 func (j *Job) check(eval Images, heldOut bool) error {
 	switch n := len(j.Calibration.Pix); {
 	case n < MinCalibration:
@@ -189,8 +196,7 @@ func (j *Job) progress(step Step, of int) func(done int) {
 	return func(done int) { j.Progress(step, done, of) }
 }
 
-// goldenInputs takes the first images of each class in turn, as far as there are any of it, and
-// computes their sums with a fresh Runner.
+// goldenInputs picks images with pickGolden and computes their sums with a new Runner.
 func goldenInputs(m *infer.Model, images Images) ([]bundle.Golden, error) {
 	r, err := infer.NewRunner(m)
 	if err != nil {
@@ -207,8 +213,8 @@ func goldenInputs(m *infer.Model, images Images) ([]bundle.Golden, error) {
 	return golden, nil
 }
 
-// pickGolden chooses bundle.MinGolden images, half of each class; where one class has too few, the
-// other fills up.
+// pickGolden returns the indexes of bundle.MinGolden images: the first of each class in turn. If
+// one class has too few, the other fills the rest.
 func pickGolden(crack []bool) []int {
 	var of [2][]int // normal, crack
 	for i, c := range crack {

@@ -34,7 +34,7 @@ func small(t *testing.T) *checkpoint.Checkpoint {
 		Spec: preprocess.Spec{Width: g.Input.W, Height: g.Input.H, Filter: preprocess.FilterTriangle}}
 }
 
-// images draws n images, every third a crack: dark on the left half.
+// images returns n images of noise. Every third one is labelled crack and is dark on its left half.
 func images(n int, seed uint64) quantize.Images {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	g := bundletest.Graph()
@@ -55,7 +55,7 @@ func images(n int, seed uint64) quantize.Images {
 func job() quantize.Job {
 	return quantize.Job{
 		Calibration: images(30, 1), Evaluation: images(60, 2), Serial: 12, Target: "hamburg/*/*",
-		Force:      true, // the scores of an untrained network lie close to its border
+		Force:      true, // the scores of an untrained network are close to its threshold
 		Created:    time.Date(2024, 5, 17, 8, 30, 0, 0, time.UTC),
 		Provenance: bundle.Provenance{Tool: "test", Checkpoint: "aa", Data: "bb"},
 	}
@@ -90,7 +90,7 @@ func TestQuantize(t *testing.T) {
 	if steps[quantize.StepCalibrate] != 60_060 || steps[quantize.StepTry] != 30_030 || steps[quantize.StepCompare] != 60_060 {
 		t.Errorf("progress ended at %v", steps)
 	}
-	// Two golden inputs of each class: images 0, 1 are normal, 2 and 5 are cracks.
+	// Two golden inputs of each class: images 0 and 1 are normal, 2 and 5 are cracks.
 	for i, want := range []int{0, 2, 1, 5} {
 		if !bytes.Equal(got.Golden[i].Pix, j.Evaluation.Pix[want]) {
 			t.Errorf("golden input %d is not image %d", i, want)
@@ -98,7 +98,7 @@ func TestQuantize(t *testing.T) {
 	}
 }
 
-// The same job makes the same file, whatever the order in which processors finish.
+// The same job makes the same file, in whatever order the goroutines finish.
 func TestDeterministic(t *testing.T) {
 	var first []byte
 	for range 3 {
@@ -116,7 +116,7 @@ func TestDeterministic(t *testing.T) {
 			first = data
 		}
 		if !bytes.Equal(first, data) {
-			t.Fatal("the same job made other bytes")
+			t.Fatal("the same job made different bytes")
 		}
 	}
 }
@@ -129,7 +129,7 @@ func TestWithoutEvaluationImages(t *testing.T) {
 		t.Fatal(err)
 	}
 	if b.Evaluation.HeldOut || b.Quantization.Images != 30 {
-		t.Errorf("%+v on %d images, want an evaluation on the calibration images that says so", b.Evaluation, b.Quantization.Images)
+		t.Errorf("%+v on %d images, want HeldOut false and the 30 calibration images", b.Evaluation, b.Quantization.Images)
 	}
 }
 
@@ -147,14 +147,17 @@ func TestRefuses(t *testing.T) {
 		spoil func(c *checkpoint.Checkpoint, j *quantize.Job)
 		want  error
 	}{
-		"three images":     {func(_ *checkpoint.Checkpoint, j *quantize.Job) { j.Calibration = images(3, 1) }, quantize.ErrTooFewImages},
-		"fifteen images":   {func(_ *checkpoint.Checkpoint, j *quantize.Job) { j.Calibration = images(15, 1) }, quantize.ErrTooFewImages},
-		"one class":        {func(_ *checkpoint.Checkpoint, j *quantize.Job) { clear(j.Calibration.Crack) }, quantize.ErrOneClass},
-		"three to compare": {func(_ *checkpoint.Checkpoint, j *quantize.Job) { j.Evaluation = images(3, 1) }, quantize.ErrTooFewImages},
-		"no serial":        {func(_ *checkpoint.Checkpoint, j *quantize.Job) { j.Serial = 0 }, bundle.ErrInvalid},
-		"a broken target":  {func(_ *checkpoint.Checkpoint, j *quantize.Job) { j.Target = "hamburg" }, bundle.ErrInvalid},
-		"threshold 0":      {func(c *checkpoint.Checkpoint, _ *quantize.Job) { c.Threshold = 0 }, bundle.ErrInvalid},
-		"tensors missing":  {func(c *checkpoint.Checkpoint, _ *quantize.Job) { c.Params = c.Params[1:] }, nn.ErrParams},
+		"three images": {func(_ *checkpoint.Checkpoint, j *quantize.Job) { j.Calibration = images(3, 1) },
+			quantize.ErrTooFewImages},
+		"fifteen images": {func(_ *checkpoint.Checkpoint, j *quantize.Job) { j.Calibration = images(15, 1) },
+			quantize.ErrTooFewImages},
+		"one class": {func(_ *checkpoint.Checkpoint, j *quantize.Job) { clear(j.Calibration.Crack) }, quantize.ErrOneClass},
+		"three to compare": {func(_ *checkpoint.Checkpoint, j *quantize.Job) { j.Evaluation = images(3, 1) },
+			quantize.ErrTooFewImages},
+		"no serial":       {func(_ *checkpoint.Checkpoint, j *quantize.Job) { j.Serial = 0 }, bundle.ErrInvalid},
+		"a broken target": {func(_ *checkpoint.Checkpoint, j *quantize.Job) { j.Target = "hamburg" }, bundle.ErrInvalid},
+		"threshold 0":     {func(c *checkpoint.Checkpoint, _ *quantize.Job) { c.Threshold = 0 }, bundle.ErrInvalid},
+		"tensors missing": {func(c *checkpoint.Checkpoint, _ *quantize.Job) { c.Params = c.Params[1:] }, nn.ErrParams},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ck, j := small(t), job()
@@ -164,7 +167,7 @@ func TestRefuses(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a network that says nothing", func(t *testing.T) {
+	t.Run("a layer that is always 0", func(t *testing.T) {
 		ck := small(t)
 		clear(ck.Params[0].Data)
 		_, err := quantize.Quantize(t.Context(), ck, job())
@@ -182,7 +185,7 @@ func TestRefuses(t *testing.T) {
 	})
 }
 
-// Each method can be asked for; together they are tried and the best is taken.
+// A job can name one method. Otherwise all are tried and the best is chosen.
 func TestMethods(t *testing.T) {
 	j := job()
 	b, err := quantize.Quantize(t.Context(), small(t), j)
@@ -195,7 +198,7 @@ func TestMethods(t *testing.T) {
 	}
 	for _, trial := range q.Trials {
 		if w := q.Way(); trial.Agreement > w.Agreement || trial.Agreement == w.Agreement && trial.LogitError < w.LogitError {
-			t.Errorf("%+v is better than %+v, which was taken", trial, w)
+			t.Errorf("%+v is better than the chosen %+v", trial, w)
 		}
 	}
 	for i, m := range calibrate.Methods {
@@ -219,7 +222,7 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-// Bias correction is one more trial, and taken when it is better.
+// Bias correction is one more trial.
 func TestBiasCorrection(t *testing.T) {
 	j := job()
 	j.BiasCorrection = true
@@ -234,12 +237,12 @@ func TestBiasCorrection(t *testing.T) {
 	}
 }
 
-// The threshold lies between scores of the int8 network, the one that the station runs, and the
-// evaluation is the one at it.
+// The threshold is chosen from the scores of the int8 network, which the station runs, and the
+// evaluation uses this threshold.
 func TestBudget(t *testing.T) {
 	j := job()
 	j.Budget = &metrics.Budget{Side: metrics.Escape, Limit: 0.25}
-	// it scores the darker third lower: let the others be the cracks
+	// the network scores the dark third lower: label the others as cracks
 	for i, c := range j.Evaluation.Crack {
 		j.Evaluation.Crack[i] = !c
 	}
@@ -259,12 +262,12 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// A network whose border runs through the middle of the images' scores agrees on few of them: it is
-// refused, unless forced.
+// All images score close to the threshold, so the networks disagree on many of them. Quantize
+// refuses that unless it is forced.
 func TestAgreement(t *testing.T) {
 	ck, j := small(t), job()
 	j.Force = false
-	for i := range j.Evaluation.Pix { // all images nearly the same: their scores are close together
+	for i := range j.Evaluation.Pix { // images that differ in one bit have close scores
 		j.Evaluation.Pix[i] = bytes.Clone(j.Evaluation.Pix[0])
 		j.Evaluation.Pix[i][i] ^= 1
 	}
@@ -294,8 +297,8 @@ func TestAgreement(t *testing.T) {
 	}
 }
 
-// Pools that the float network does not fuse, behind dropout, or with padding: both networks show
-// the same layers, and the biases can be corrected.
+// The float network does not fuse pools after dropout or with padding. Both networks must still
+// report the same layers, and bias correction must work.
 func TestEveryPool(t *testing.T) {
 	ck, j := small(t), job()
 	ck.Graph.Layers = []graph.Layer{
@@ -324,11 +327,12 @@ func TestEveryPool(t *testing.T) {
 		}
 	}
 
-	// A pool behind a pool stands between two trained layers: such a network is quantized, but its
-	// biases are not corrected.
+	// Two pools between two trained layers: Quantize accepts the network, but not with bias
+	// correction.
 	ck.Graph.Layers[4].Kernel, ck.Graph.Layers[4].Stride = 1, 1
 	ck.Graph.Layers[4].Padding = graph.Same
-	ck.Graph.Layers = slices.Insert(ck.Graph.Layers, 5, graph.Layer{Kind: graph.MaxPool2D, Name: "pool3", Kernel: 2, Stride: 2, Padding: graph.Valid})
+	ck.Graph.Layers = slices.Insert(ck.Graph.Layers, 5,
+		graph.Layer{Kind: graph.MaxPool2D, Name: "pool3", Kernel: 2, Stride: 2, Padding: graph.Valid})
 	if _, err := quantize.Quantize(t.Context(), ck, j); !errors.Is(err, convert.ErrParams) {
 		t.Errorf("error %v, want ErrParams", err)
 	}

@@ -8,8 +8,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// reference describes the images and the int8 logits of the evaluation, so that a station notices
-// when its own leave them.
+// reference describes the images and the int8 logits of the evaluation. A station compares its own
+// images and logits with these statistics to detect drift.
 func reference(images Images, logits []float64, width int, threshold float64) *bundle.Reference {
 	var brightness, sharpness, normal, crack moments
 	policy := verdict.Policy{Threshold: threshold}
@@ -27,7 +27,7 @@ func reference(images Images, logits []float64, width int, threshold float64) *b
 		NormalLogit: normal.statistic(), CrackLogit: crack.statistic()}
 }
 
-// moments collect the mean and the deviation of values one by one, by Welford's method.
+// moments collects the mean and the standard deviation of a stream of values, by Welford's method.
 type moments struct {
 	n        int
 	mean, m2 float64

@@ -7,7 +7,7 @@ import (
 	"tirewatch/vision/bundle"
 )
 
-// Three images of 2 x 1 px; the second is judged cracked.
+// Three images of 2 x 1 px. The second has the verdict crack.
 func TestReference(t *testing.T) {
 	images := Images{Pix: [][]byte{{10, 10}, {20, 40}, {30, 30}}, Crack: make([]bool, 3)}
 	got := reference(images, []float64{-2, 3, -4}, 2, 0.5)
@@ -19,7 +19,8 @@ func TestReference(t *testing.T) {
 		CrackLogit:  bundle.Statistic{N: 1, Mean: 3},
 	}
 	for _, c := range []struct{ got, want bundle.Statistic }{
-		{got.Brightness, want.Brightness}, {got.Sharpness, want.Sharpness}, {got.NormalLogit, want.NormalLogit}, {got.CrackLogit, want.CrackLogit},
+		{got.Brightness, want.Brightness}, {got.Sharpness, want.Sharpness},
+		{got.NormalLogit, want.NormalLogit}, {got.CrackLogit, want.CrackLogit},
 	} {
 		if c.got.N != c.want.N || math.Abs(c.got.Mean-c.want.Mean) > 1e-12 || math.Abs(c.got.SD-c.want.SD) > 1e-12 {
 			t.Errorf("got %+v, want %+v", c.got, c.want)
