@@ -1,10 +1,11 @@
-// Package calibrate measures how large the float network's activations become, so that they can be
-// mapped to bytes.
+// Package calibrate finds the range of activations of each layer of the float network, so that they
+// can be mapped to bytes.
 //
 //	checkpoint -> CALIBRATE -> convert -> bundle
 //
-// The measure is the largest activation of each layer over real images: min-max calibration, where
-// the minimum is the 0 of ReLU. Newcomers need Measure.
+// Start with [Measure], which finds the largest activation of each layer over real images; the
+// smallest is 0, because of the ReLU. [Count] then builds a [Histogram] for each layer, from which
+// [Histogram.Range] chooses the activation that becomes byte 255.
 package calibrate
 
 import (
@@ -16,18 +17,19 @@ import (
 	"tirewatch/internal/each"
 )
 
-// Float is the float network. observe, when not nil, gets the activations of each trained layer,
-// counted from 0, that the result depends on; they are valid during the call. It is not for
-// concurrent use.
+// Float is the float network. If observe is not nil, Logit calls it for each trained layer, counted
+// from 0, with the activations that the logit depends on. They are valid during the call only. A
+// Float is not safe for concurrent use.
 type Float interface {
 	Logit(pix []byte, observe func(layer int, values []float32)) (float64, error)
 }
 
-// ErrNoImages says that there is nothing to measure on.
+// ErrNoImages means that the list of images is empty.
 var ErrNoImages = errors.New("no calibration images")
 
-// SilentLayerError says that a layer was 0 for every image. Such a network gives the same answer
-// for all of them: it is not trained, or the images are not what it was trained on.
+// SilentLayerError means that a layer was 0 for every image. Such a network returns the same logit
+// for all images: it is not trained, or the images are of another kind than those that it was
+// trained on.
 type SilentLayerError struct {
 	Layer  string
 	Images int
@@ -37,11 +39,13 @@ func (e *SilentLayerError) Error() string {
 	return fmt.Sprintf("layer %s is 0 for all %d calibration images", e.Layer, e.Images)
 }
 
-// Measure gives the largest activation of each layer over the images, which are preprocessed
-// pixels. layers names the trained layers in order but for the last: it gives the logit, which is
-// not mapped to a byte. Measure works on all processors, with a network of its own from newFloat on
-// each; the result does not depend on their number.
-func Measure(ctx context.Context, newFloat func() Float, layers []string, images [][]byte, progress func(done int)) ([]float32, error) {
+// Measure returns the largest activation of each layer over the images, which are preprocessed
+// pixels. layers holds the names of the trained layers in order, except the last: its output is the
+// logit, which is not mapped to a byte. Measure uses all processors, each with its own network from
+// newFloat. The result does not depend on their number. progress may be nil.
+func Measure(
+	ctx context.Context, newFloat func() Float, layers []string, images [][]byte, progress func(done int),
+) ([]float32, error) {
 	if len(images) == 0 {
 		return nil, ErrNoImages
 	}
@@ -62,7 +66,7 @@ func Measure(ctx context.Context, newFloat func() Float, layers []string, images
 					if v > w.largest[layer] {
 						w.largest[layer] = v
 					} else if v != v {
-						broken = fmt.Errorf("layer %s gives no number", layers[layer])
+						broken = fmt.Errorf("layer %s returns NaN", layers[layer])
 					}
 				}
 				if math.IsInf(float64(w.largest[layer]), 0) {

@@ -9,21 +9,23 @@ import (
 	"tirewatch/internal/each"
 )
 
-// Method says how the range of a layer, the activation that becomes 255, is found.
+// Method is a way to choose the range of a layer: the activation that becomes 255.
 type Method string
 
 const (
-	// the largest activation: nothing is cut off, rare giants make every step coarse
-	MinMax     Method = "minmax"
-	Percentile Method = "percentile" // all but the largest 0.01 % of the activations
-	// the range with the smallest mean squared error, cut off and rounded together
+	// MinMax takes the largest activation: nothing is clipped, but a few very large values make all
+	// steps coarse.
+	MinMax Method = "minmax"
+	// Percentile clips the largest 0.01 % of the activations.
+	Percentile Method = "percentile"
+	// MSE takes the range with the smallest mean squared error of clipping and rounding together.
 	MSE Method = "mse"
 )
 
-// Methods lists all, the simplest first.
+// Methods lists all methods, the simplest first.
 var Methods = []Method{MinMax, Percentile, MSE}
 
-// Kept is the share of activations that Percentile does not cut off.
+// Kept is the share of activations that Percentile does not clip.
 const Kept = 0.9999
 
 // bins is the resolution of a Histogram: 32 bins to one step of a byte at the full range.
@@ -32,13 +34,15 @@ const bins = 255 * 32
 // Histogram counts the activations of one layer between 0 and the largest.
 type Histogram struct {
 	Largest float32
-	Zeros   int64       // activations that are exactly 0; those have no error, whatever the range
-	Counts  [bins]int64 // of the others, by size
+	Zeros   int64       // activations that are exactly 0: they have no error in any range
+	Counts  [bins]int64 // the others, by size
 }
 
-// Count goes over the images again and counts the activations of each layer; largest is what
-// Measure found on the same images. The result does not depend on the number of processors.
-func Count(ctx context.Context, newFloat func() Float, largest []float32, images [][]byte, progress func(done int)) ([]Histogram, error) {
+// Count runs the images again and counts the activations of each layer. largest is the result of
+// Measure on the same images. The result does not depend on the number of processors.
+func Count(
+	ctx context.Context, newFloat func() Float, largest []float32, images [][]byte, progress func(done int),
+) ([]Histogram, error) {
 	if len(images) == 0 {
 		return nil, ErrNoImages
 	}
@@ -91,7 +95,7 @@ func (h *Histogram) add(values []float32, largest float32) {
 // ErrMethod marks a method that is not in Methods.
 var ErrMethod = errors.New("unknown calibration method")
 
-// Range gives the activation that becomes 255.
+// Range returns the activation that becomes 255. The error for an unknown method wraps ErrMethod.
 func (h *Histogram) Range(m Method) (float32, error) {
 	switch m {
 	case MinMax:
@@ -104,8 +108,8 @@ func (h *Histogram) Range(m Method) (float32, error) {
 	return 0, fmt.Errorf("%w %q, want one of %v", ErrMethod, m, Methods)
 }
 
-// percentile is the upper edge of the first bin by which at least the share of all activations is
-// counted.
+// percentile returns the upper edge of the first bin up to which at least the given share of all
+// activations is counted.
 func (h *Histogram) percentile(share float64) float32 {
 	all := h.Zeros
 	for _, n := range h.Counts {
@@ -120,16 +124,16 @@ func (h *Histogram) percentile(share float64) float32 {
 	return h.Largest
 }
 
-// edge is the lower edge of a bin.
+// edge returns the lower edge of a bin.
 func (h *Histogram) edge(bin int) float32 { return float32(float64(h.Largest) * float64(bin) / bins) }
 
-// smallestClip is the smallest part of the full range that leastError tries. Below it, more than
-// three of the byte's bits would be spent on activations whose rounding is not what the verdict
-// suffers from.
+// smallestClip is the smallest part of the full range that leastError tries. A smaller range would
+// spend more than three bits of the byte on small activations, and their rounding hardly changes
+// the verdict.
 const smallestClip = 0.1
 
-// leastError tries clips in steps of a hundredth of the full range, the largest first, so that
-// equal errors keep more.
+// leastError tries ranges in steps of 1 % of the full one, the largest first, so that the largest
+// of equally good ranges wins.
 func (h *Histogram) leastError() float32 {
 	best, least := h.Largest, math.Inf(1)
 	for percent := 100; percent >= 100*smallestClip; percent-- {
@@ -141,7 +145,8 @@ func (h *Histogram) leastError() float32 {
 	return best
 }
 
-// squaredError sums what mapping to bytes at this range costs, each bin taken at its centre.
+// squaredError sums the squared errors of mapping all counted activations to bytes with this range.
+// Each bin counts with the value at its centre.
 func (h *Histogram) squaredError(clip float64) float64 {
 	step := clip / 255
 	width := float64(h.Largest) / bins

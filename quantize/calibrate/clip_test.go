@@ -8,23 +8,24 @@ import (
 	"tirewatch/quantize/calibrate"
 )
 
-// ramp is a network with one measured layer: value v of the image is v, but byte 255 is a giant.
-type ramp struct{ giant float32 }
+// ramp is a network with one measured layer. A pixel v becomes activation v, but 255 becomes the
+// outlier.
+type ramp struct{ outlier float32 }
 
 func (r ramp) Logit(pix []byte, observe func(layer int, values []float32)) (float64, error) {
 	values := make([]float32, len(pix))
 	for i, v := range pix {
 		values[i] = float32(v)
 		if v == 255 {
-			values[i] = r.giant
+			values[i] = r.outlier
 		}
 	}
 	observe(0, values)
 	return 0, nil
 }
 
-// crowd makes images of 1000 values from 0 to 250; the first has a giant.
-func crowd(images int) [][]byte {
+// evenImages makes images of 1000 values from 0 to 250, and one outlier in the first image.
+func evenImages(images int) [][]byte {
 	var all [][]byte
 	for range images {
 		pix := make([]byte, 1000)
@@ -37,9 +38,9 @@ func crowd(images int) [][]byte {
 	return all
 }
 
-func ranges(t *testing.T, giant float32, images [][]byte) map[calibrate.Method]float64 {
+func ranges(t *testing.T, outlier float32, images [][]byte) map[calibrate.Method]float64 {
 	t.Helper()
-	newFloat := func() calibrate.Float { return ramp{giant} }
+	newFloat := func() calibrate.Float { return ramp{outlier} }
 	largest, err := calibrate.Measure(t.Context(), newFloat, []string{"a"}, images, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -59,33 +60,33 @@ func ranges(t *testing.T, giant float32, images [][]byte) map[calibrate.Method]f
 	return got
 }
 
-// One giant among 20,000 activations: min-max follows it, the percentile drops it and one in 10,000
-// with it. Keeping it would cost every other value a step of 1000/255; the squared error weighs
-// both.
+// One outlier among 20,000 activations. MinMax follows it. Percentile clips it, and one value in
+// 10,000 with it. MSE weighs the clipping of the outlier against the coarser steps, 1000/255, of
+// all other values.
 func TestRanges(t *testing.T) {
-	got := ranges(t, 1000, crowd(20))
+	got := ranges(t, 1000, evenImages(20))
 	if got[calibrate.MinMax] != 1000 {
 		t.Errorf("min-max %g", got[calibrate.MinMax])
 	}
-	// The bins are 1000/8160 wide: the edge above 249.
+	// The bins are 1000/8160 wide. Expect the first edge above 249.
 	if r := got[calibrate.Percentile]; r < 249 || r > 249.2 {
 		t.Errorf("percentile %g, want just above 249", r)
 	}
-	// At 1000 the error is 20000 * (1000/255)²/12 = 26,000 at most, at 750 it is 250² + 14,000:
-	// keeping the giant is right.
+	// With range 1000 the error is at most 20000 * (1000/255)²/12 = 26,000. With 750 it is 250² +
+	// 14,000, so the outlier is kept.
 	if r := got[calibrate.MSE]; r < 900 {
-		t.Errorf("least squared error %g for one giant of 20,000", r)
+		t.Errorf("mse %g for one outlier among 20,000", r)
 	}
-	// Among 2,000,000 it no longer counts: half the range costs 500², and saves 2,000,000 *
-	// ((1000/255)² - (500/255)²)/12.
-	if r := ranges(t, 1000, crowd(2000))[calibrate.MSE]; r < 250 || r > 510 {
-		t.Errorf("least squared error %g for one giant of 2,000,000", r)
+	// Among 2,000,000 activations the outlier is clipped: half the range costs 500² and saves
+	// 2,000,000 * ((1000/255)² - (500/255)²)/12.
+	if r := ranges(t, 1000, evenImages(2000))[calibrate.MSE]; r < 250 || r > 510 {
+		t.Errorf("mse %g for one outlier among 2,000,000", r)
 	}
 }
 
-// Without giants, all methods keep nearly everything.
-func TestRangesOfAnEvenCrowd(t *testing.T) {
-	for m, r := range ranges(t, 250, crowd(20)) {
+// Without an outlier, all methods keep nearly everything.
+func TestRangesWithoutOutlier(t *testing.T) {
+	for m, r := range ranges(t, 250, evenImages(20)) {
 		if r < 245 || r > 250 {
 			t.Errorf("%s %g, want about 250", m, r)
 		}
@@ -101,7 +102,7 @@ func TestUnknownMethod(t *testing.T) {
 	}
 }
 
-// The histogram sees what Measure saw: every value is counted once, the largest in the last bin.
+// Every value is counted once, the largest in the last bin.
 func TestCount(t *testing.T) {
 	newFloat := func() calibrate.Float { return scaled{0.5} }
 	h, err := calibrate.Count(t.Context(), newFloat, []float32{100}, [][]byte{{0, 1, 200}, {0, 200, 7}}, nil)

@@ -9,24 +9,24 @@ import (
 	"tirewatch/vision/infer"
 )
 
-// CorrectBias moves the biases of one trained layer so that the mean of its sums, over the images
-// and positions that the inputs are means of, is the float network's again: rounding the weights
-// and clipping the inputs shift it, and every layer behind adds to the shift. floatIn is the mean
-// input of the layer in the float network, byteIn that in the int8 network in units of its bytes,
-// both in the order of the shape in: (H, W, C), as large as what the layer reads or larger. largest
-// is the range of the layer; the last one has none.
-//
-// The sums are linear in the inputs, so the mean inputs are all that is needed and no sum has to be
-// looked at. Source: Nagel et al. 2019, "Data-free quantization through weight equalization and
-// bias correction", section 4.2 and appendix D.
-func CorrectBias(m *infer.Model, layer int, params []nn.Param, in graph.Shape, floatIn, byteIn []float64, largest float64) error {
+// CorrectBias changes the biases of one trained layer so that the mean of its sums equals that of
+// the float network, over the images that the mean inputs are from. Rounded weights and clipped
+// inputs shift this mean, and every layer adds to the shift. floatIn is the mean input of the layer
+// in the float network, byteIn the mean input in the int8 network in bytes. Both are in the order
+// (H, W, C) of the shape in, which is at least as large as the layer's live input. largest is the
+// range of the layer; it is not used for the last one. The sums are linear in the inputs, so their
+// means follow from the mean inputs. Source: Nagel et al. 2019, "Data-free quantization through
+// weight equalization and bias correction", section 4.2 and appendix D. The error wraps ErrParams.
+func CorrectBias(
+	m *infer.Model, layer int, params []nn.Param, in graph.Shape, floatIn, byteIn []float64, largest float64,
+) error {
 	s, err := trainedStep(&m.Graph, layer)
 	if err != nil {
 		return err
 	}
 	if len(floatIn) != in.Size() || len(byteIn) != in.Size() || s.Kind == graph.Dense && in.Size() != s.In.C ||
 		s.Kind == graph.Conv2D && (in.C != s.In.C || in.H < s.LiveIn.H || in.W < s.LiveIn.W) {
-		return fmt.Errorf("%w: layer %s: means of %v for an input of %v", ErrParams, s.Name, in, s.LiveIn)
+		return fmt.Errorf("%w: layer %s: mean inputs of shape %v, want %v", ErrParams, s.Name, in, s.LiveIn)
 	}
 	w, b := params[2*layer], params[2*layer+1]
 	if err := checkParams(s, w, b); err != nil {
@@ -48,8 +48,8 @@ func CorrectBias(m *infer.Model, layer int, params []nn.Param, in graph.Shape, f
 			reach += 255 * max(int64(q), -int64(q))
 		}
 		bias := float64(l.Bias[c]) + math.RoundToEven(floatMean/unit-byteMean)
-		// A channel that has no room for another bias keeps its own: it is all bias, and that is
-		// exact.
+		// A corrected bias that does not fit is dropped: such a channel is nearly all bias, and its
+		// own bias is exact.
 		if math.Abs(bias) <= maxBias && reach+int64(math.Abs(bias)) <= math.MaxInt32 {
 			l.Bias[c] = int32(bias)
 		}
@@ -57,7 +57,7 @@ func CorrectBias(m *infer.Model, layer int, params []nn.Param, in graph.Shape, f
 	return nil
 }
 
-// trainedStep finds the step of a trained layer, counted from 0.
+// trainedStep returns the step of a trained layer, counted from 0.
 func trainedStep(g *graph.Graph, layer int) (graph.Step, error) {
 	steps, err := g.Plan()
 	if err != nil {
@@ -71,11 +71,11 @@ func trainedStep(g *graph.Graph, layer int) (graph.Step, error) {
 			layer--
 		}
 	}
-	return graph.Step{}, fmt.Errorf("%w: no trained layer %d", ErrParams, layer)
+	return graph.Step{}, fmt.Errorf("%w: the network has no trained layer %d", ErrParams, layer)
 }
 
-// taps gives the mean value that each weight of a filter meets, over all live positions: (kh, kw,
-// inC) for a convolution, the input itself for a dense layer. Zeros around the image count.
+// taps returns the mean input of each weight of a filter over all live positions: (kh, kw, inC) for
+// a convolution, the mean input itself for a dense layer. The zeros of the padding count.
 func taps(s graph.Step, in graph.Shape, mean []float64) []float64 {
 	if s.Kind == graph.Dense {
 		return mean

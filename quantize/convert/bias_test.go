@@ -12,9 +12,9 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// The hidden channel 0 has weights 1.27 and -0.635, which become 127 and -64 steps of 0.01: -0.005
-// too much on the second pixel. With that pixel at 1 on the mean, the sum is 0.005 too low, half of
-// a bias step of 0.01/255 short of 127.5 of them.
+// The hidden channel 0 has weights 1.27 and -0.635, which become 127 and -64 steps of 0.01. The
+// second weight is thus 0.005 too low. With a mean of 1 for the second pixel, the mean sum is 0.005
+// too low. The bias step is 0.01/255, so the bias must rise by 127.5 steps.
 func TestCorrectBiasByHand(t *testing.T) {
 	g, params := dense()
 	m, err := convert.Convert(g, params, []float32{2.55})
@@ -26,25 +26,25 @@ func TestCorrectBiasByHand(t *testing.T) {
 	if err := convert.CorrectBias(m, 0, params, in, []float64{0, 1}, []float64{0, 255}, 2.55); err != nil {
 		t.Fatal(err)
 	}
-	// 127.5 up to the float32 of 0.635
+	// 127.5, but 0.635 is not exact in float32
 	if got := m.Layers[0].Bias[0] - before[0]; got != 127 && got != 128 {
 		t.Errorf("the bias moved by %d, want 127 or 128", got)
 	}
-	// The inputs of the last layer are 0.02 lower in the int8 network, on the mean: -2 * -0.02 is
-	// too much by 0.04.
+	// The mean input of the last layer is 0.02 lower in the int8 network. With weight -2 the sum is
+	// 0.04 too high.
 	last := m.Layers[1].Bias[0]
 	if err := convert.CorrectBias(m, 1, params, in, []float64{1, 0}, []float64{98, 0}, 0); err != nil {
 		t.Fatal(err)
 	}
-	// In steps of 0.01 * 2/127: -254, and half a step from the bias 1587.5, which was rounded to
-	// 1588.
+	// That is -254 steps of 0.01 * 2/127, and half a step more because the bias 1587.5 was rounded
+	// to 1588.
 	if got := m.Layers[1].Bias[0] - last; got != -254 && got != -255 {
 		t.Errorf("the last bias moved by %d, want about -254", got)
 	}
 }
 
-// After correction the mean sums of both networks are the same, to half a step of the bias;
-// convolutions with padding included.
+// After correction the mean sums of both networks are equal to half a step of the bias, also for a
+// convolution with padding.
 func TestCorrectBiasOfAConvolution(t *testing.T) {
 	for _, padding := range []graph.Padding{graph.Valid, graph.Same} {
 		g := &graph.Graph{Input: graph.Shape{H: 5, W: 4, C: 2}, Layers: []graph.Layer{
@@ -101,12 +101,12 @@ func TestCorrectBiasRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	two, in := make([]float64, 2), graph.Shape{H: 1, W: 1, C: 2}
+	two, three, in := make([]float64, 2), make([]float64, 3), graph.Shape{H: 1, W: 1, C: 2}
 	for name, err := range map[string]error{
 		"no such layer": convert.CorrectBias(m, 2, params, in, two, two, 1),
-		"another shape": convert.CorrectBias(m, 0, params, graph.Shape{H: 1, W: 1, C: 3}, make([]float64, 3), make([]float64, 3), 1),
-		"means too few": convert.CorrectBias(m, 0, params, in, two, two[:1], 1),
-		"other weights": convert.CorrectBias(m, 1, append(slices.Clone(params[:2]), params[:2]...), in, two, two, 1),
+		"wrong shape":   convert.CorrectBias(m, 0, params, graph.Shape{H: 1, W: 1, C: 3}, three, three, 1),
+		"too few means": convert.CorrectBias(m, 0, params, in, two, two[:1], 1),
+		"wrong weights": convert.CorrectBias(m, 1, append(slices.Clone(params[:2]), params[:2]...), in, two, two, 1),
 	} {
 		if !errors.Is(err, convert.ErrParams) {
 			t.Errorf("%s: error %v, want ErrParams", name, err)

@@ -2,21 +2,22 @@
 //
 //	checkpoint -> calibrate -> CONVERT -> bundle
 //
-// Newcomers need Convert. The integer law that the result obeys stands in package infer; this is
-// how its numbers are found, for a layer with input scale si and output scale so, and for each of
-// its output channels c:
+// Start with [Convert]. Package infer defines the integer arithmetic of the result. Convert
+// computes its numbers as follows, for a layer with input scale si and output scale so, and for
+// each of its output channels c:
 //
-//	si      1/255 for the image, else the so of the layer before
-//	so      range / 255: the largest activation that calibration saw becomes 255
+//	si      1/255 for the image, otherwise the so of the layer before
+//	so      range / 255: the range found by package calibrate becomes 255
 //	sw[c]   max |w[c]| / 127
 //	W[c]    round(w[c] / sw[c])                 -127..127, ties to even
 //	Bias[c] round(b[c] / (si * sw[c]))          int32
 //	Mult[c] float32(si * sw[c] / so)
 //
-// A channel whose weights are tiny beside its bias gets a larger sw, so that the bias fits: a
-// channel of K weights loses less than K / 2^23 of its bias. That covers channels without weights
-// too, which keep just their bias. The scheme is the symmetric per-channel one of Krishnamoorthi
-// 2018, "Quantizing deep convolutional networks for efficient inference".
+// A channel with very small weights and a large bias gets a larger sw, so that the bias fits into
+// an int32. A channel of K weights loses less than K / 2^23 of its bias by that. This covers
+// channels without weights too: they keep only their bias. The scheme is symmetric with per-channel
+// scales, from Krishnamoorthi 2018, "Quantizing deep convolutional networks for efficient
+// inference".
 package convert
 
 import (
@@ -32,23 +33,25 @@ import (
 // ErrParams marks float parameters or ranges that cannot be converted.
 var ErrParams = errors.New("cannot quantize")
 
-// OverflowError says that sums of a channel could leave int32.
+// OverflowError means that the sums of a channel could exceed the range of int32.
 type OverflowError struct {
 	Layer   string
 	Channel int
-	Reach   int64 // largest sum, in either direction
+	Reach   int64 // largest possible absolute sum
 }
 
 func (e *OverflowError) Error() string {
 	return fmt.Sprintf("layer %s, channel %d: integer sums may reach %d and overflow", e.Layer, e.Channel, e.Reach)
 }
 
-// maxBias leaves half of int32 for a layer's products: room for 33,000 weights a channel at their
-// largest, and more in practice.
+// maxBias leaves half of the range of int32 for the products of a channel: enough for 33,000
+// weights of the largest size, and for more in practice.
 const maxBias = 1 << 30
 
-// Convert quantizes the parameters of the network, in the order weights, biases for each trained
-// layer. ranges holds the largest activation of each trained layer but the last.
+// Convert quantizes the parameters of the network, which are weights and biases for each trained
+// layer, in this order. ranges holds the activation that becomes 255 for each trained layer except
+// the last. The error wraps ErrParams, or is from graph.Plan or infer.Model.Validate. A channel
+// that could overflow is an *OverflowError.
 func Convert(g *graph.Graph, params []nn.Param, ranges []float32) (*infer.Model, error) {
 	steps, err := g.Plan()
 	if err != nil {
@@ -80,7 +83,7 @@ func Convert(g *graph.Graph, params []nn.Param, ranges []float32) (*infer.Model,
 		} else {
 			r := float64(ranges[i])
 			if !(r > 0) || math.IsInf(r, 0) {
-				return nil, fmt.Errorf("%w: layer %s: range %g", ErrParams, s.Name, r)
+				return nil, fmt.Errorf("%w: layer %s: invalid range %g", ErrParams, s.Name, r)
 			}
 			out := r / 255
 			for _, sw := range scales {
@@ -108,7 +111,8 @@ func checkParams(s graph.Step, w, b nn.Param) error {
 	return nil
 }
 
-// layer quantizes one layer whose input has scale in. It returns the weight scale of each channel.
+// layer quantizes one layer whose input has scale in. It returns the layer and the weight scale of
+// each channel.
 func layer(s graph.Step, w, b []float32, in float64) (infer.Layer, []float64, error) {
 	l := infer.Layer{Name: s.Name, W: make([]byte, len(w)), Bias: make([]int32, len(b))}
 	scales := make([]float64, len(b))
@@ -132,7 +136,7 @@ func layer(s graph.Step, w, b []float32, in float64) (infer.Layer, []float64, er
 	return l, scales, nil
 }
 
-// weightScale is the step between two neighbouring weights of a channel.
+// weightScale returns the step between two neighbouring int8 weights of a channel.
 func weightScale(w []float32, bias float32, in float64) float64 {
 	largest := 0.0
 	for _, v := range w {
@@ -145,12 +149,12 @@ func weightScale(w []float32, bias float32, in float64) float64 {
 	return sw
 }
 
-// multiplier keeps a scale that is too small for a float32 above 0. With the smallest normal one
-// every sum becomes 0, as it should.
+// multiplier rounds to float32, and returns at least the smallest normal float32. With that one
+// every sum becomes 0, which is right, and the multiplier itself stays positive.
 func multiplier(f float64) float32 { return max(float32(f), 0x1p-126) }
 
-// DeadChannels counts the channels of each trained layer that have no weight other than 0: they say
-// the same for every image.
+// DeadChannels counts, for each trained layer, the channels whose weights are all 0. Such a channel
+// is the same for every image.
 func DeadChannels(m *infer.Model) []int {
 	dead := make([]int, len(m.Layers))
 	for i, l := range m.Layers {

@@ -34,7 +34,7 @@ func int8s(w []byte) []int8 {
 	return l.Weights()
 }
 
-// The numbers of a small network, worked out by hand.
+// The numbers of a small network, computed by hand.
 func TestByHand(t *testing.T) {
 	g, params := dense()
 	m, err := convert.Convert(g, params, []float32{2.55})
@@ -42,8 +42,8 @@ func TestByHand(t *testing.T) {
 		t.Fatal(err)
 	}
 	hidden, out := m.Layers[0], m.Layers[1]
-	// sw = 1.27/127 = 0.01 and 0.05/127; si = 1/255, so = 0.01
-	// -63.5 is a tie up to the float32 of 0.635
+	// sw = 1.27/127 = 0.01 and 0.05/127; si = 1/255, so = 0.01. -63.5 would be a tie, but 0.635 is
+	// not exact in float32.
 	if got, want := int8s(hidden.W), []int8{127, -64, 127, 65}; !slices.Equal(got, want) {
 		t.Errorf("weights %v, want %v", got, want)
 	}
@@ -56,7 +56,7 @@ func TestByHand(t *testing.T) {
 			t.Errorf("multiplier %d: %g, want %g", c, got, want)
 		}
 	}
-	// 63.5 is a tie: to even
+	// 63.5 is a tie and rounds to even
 	if got, want := int8s(out.W), []int8{-127, 64}; !slices.Equal(got, want) {
 		t.Errorf("last weights %v, want %v", got, want)
 	}
@@ -69,18 +69,18 @@ func TestByHand(t *testing.T) {
 	}
 }
 
-// Channels at the edge: without weights, with weights far too small for their bias, with nothing at
-// all.
+// Unusual channels: without weights, with weights that are far too small for the bias, and with
+// neither.
 func TestUnusualChannels(t *testing.T) {
 	for _, c := range []struct {
 		name        string
 		weights     []float32
 		bias        float32
-		pixel, want float64 // of the channel's activation
+		pixel, want float64 // want is the activation of the channel
 	}{
 		{"no weights, a bias", []float32{0, 0}, 1.5, 255, 1.5},
 		{"no weights, a negative bias", []float32{0, 0}, -1.5, 255, 0},
-		{"nothing", []float32{0, 0}, 0, 255, 0},
+		{"no weights, no bias", []float32{0, 0}, 0, 255, 0},
 		{"weights far below the bias", []float32{1e-12, -1e-12}, 1.5, 255, 1.5},
 		{"weights below float32's normal range", []float32{1e-42, -1e-42}, 0, 255, 0},
 	} {
@@ -122,23 +122,24 @@ func TestDeadChannels(t *testing.T) {
 }
 
 func TestRefuses(t *testing.T) {
-	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	type tensors = []nn.Param
+	nan, inf, one := float32(math.NaN()), float32(math.Inf(1)), []float32{1}
 	for name, c := range map[string]struct {
-		spoil  func(g *graph.Graph, p []nn.Param) []nn.Param
+		spoil  func(g *graph.Graph, p tensors) tensors
 		ranges []float32
 		want   error
 	}{
-		"weight not a number": {func(g *graph.Graph, p []nn.Param) []nn.Param { p[0].Data[1] = nan; return p }, []float32{1}, convert.ErrParams},
-		"bias infinite":       {func(g *graph.Graph, p []nn.Param) []nn.Param { p[3].Data[0] = inf; return p }, []float32{1}, convert.ErrParams},
-		"tensor missing":      {func(g *graph.Graph, p []nn.Param) []nn.Param { return p[:3] }, []float32{1}, convert.ErrParams},
-		"tensors swapped":     {func(g *graph.Graph, p []nn.Param) []nn.Param { p[0], p[2] = p[2], p[0]; return p }, []float32{1}, convert.ErrParams},
-		"weights short":       {func(g *graph.Graph, p []nn.Param) []nn.Param { p[0].Data = p[0].Data[:3]; return p }, []float32{1}, convert.ErrParams},
-		"no range":            {func(g *graph.Graph, p []nn.Param) []nn.Param { return p }, nil, convert.ErrParams},
-		"range 0":             {func(g *graph.Graph, p []nn.Param) []nn.Param { return p }, []float32{0}, convert.ErrParams},
-		"range not a number":  {func(g *graph.Graph, p []nn.Param) []nn.Param { return p }, []float32{nan}, convert.ErrParams},
-		"linear inside": {func(g *graph.Graph, p []nn.Param) []nn.Param { g.Layers[1].Activation = graph.Linear; return p },
-			[]float32{1}, infer.ErrModel},
-		"unusable graph": {func(g *graph.Graph, p []nn.Param) []nn.Param { g.Layers = nil; return p }, []float32{1}, graph.ErrGraph},
+		"weight NaN":      {func(_ *graph.Graph, p tensors) tensors { p[0].Data[1] = nan; return p }, one, convert.ErrParams},
+		"bias infinite":   {func(_ *graph.Graph, p tensors) tensors { p[3].Data[0] = inf; return p }, one, convert.ErrParams},
+		"tensor missing":  {func(_ *graph.Graph, p tensors) tensors { return p[:3] }, one, convert.ErrParams},
+		"tensors swapped": {func(_ *graph.Graph, p tensors) tensors { p[0], p[2] = p[2], p[0]; return p }, one, convert.ErrParams},
+		"weights short":   {func(_ *graph.Graph, p tensors) tensors { p[0].Data = p[0].Data[:3]; return p }, one, convert.ErrParams},
+		"no range":        {func(_ *graph.Graph, p tensors) tensors { return p }, nil, convert.ErrParams},
+		"range 0":         {func(_ *graph.Graph, p tensors) tensors { return p }, []float32{0}, convert.ErrParams},
+		"range NaN":       {func(_ *graph.Graph, p tensors) tensors { return p }, []float32{nan}, convert.ErrParams},
+		"linear inside": {func(g *graph.Graph, p tensors) tensors { g.Layers[1].Activation = graph.Linear; return p },
+			one, infer.ErrModel},
+		"unusable graph": {func(g *graph.Graph, p tensors) tensors { g.Layers = nil; return p }, one, graph.ErrGraph},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g, params := dense()
@@ -149,8 +150,8 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
-// More than 66,000 of the largest weights in one channel could leave int32: that is refused and not
-// computed wrongly.
+// More than 66,000 of the largest weights in one channel could overflow int32. Convert must refuse
+// them instead of computing wrong sums.
 func TestOverflow(t *testing.T) {
 	const n = 4096 * 17
 	g := &graph.Graph{Input: graph.Shape{H: 17, W: 1, C: 4096}, Layers: []graph.Layer{
@@ -169,8 +170,8 @@ func TestOverflow(t *testing.T) {
 	}
 }
 
-// On random networks the int8 logit stays near the float one: within a few steps of the
-// activations' bytes.
+// On random networks the int8 logit is close to the float logit: within a few byte steps of the
+// activations.
 func TestNearFloat(t *testing.T) {
 	g := &graph.Graph{Input: graph.Shape{H: 31, W: 31, C: 1}, Layers: []graph.Layer{
 		{Kind: graph.Conv2D, Name: "conv1", Filters: 16, Kernel: 3, Stride: 2, Padding: graph.Valid, Activation: graph.ReLU},
@@ -194,7 +195,8 @@ func TestNearFloat(t *testing.T) {
 				images[i][k] = byte(rng.Uint32())
 			}
 		}
-		ranges, err := calibrate.Measure(t.Context(), func() calibrate.Float { return net.NewPredictor() }, []string{"conv1", "conv2", "dense1"}, images, nil)
+		newFloat := func() calibrate.Float { return net.NewPredictor() }
+		ranges, err := calibrate.Measure(t.Context(), newFloat, []string{"conv1", "conv2", "dense1"}, images, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
