@@ -15,10 +15,10 @@ import (
 //
 //	offset  bytes  content
 //	0       6      "\x93NUMPY"
-//	6       2      version: 1 0, or 2 0 and 3 0 with a longer length
+//	6       2      version: 1 0, or 2 0 and 3 0, which have a longer length field
 //	8       2 (4)  length n of the header, little endian
-//	10 (12) n      header: a Python dictionary, filled up with spaces to a multiple of 64 and a line feed
-//	...            the numbers, the last axis varying fastest; the first when fortran_order is True
+//	10 (12) n      header: a Python dictionary, spaces up to a multiple of 64, a line feed
+//	...            the numbers; the last axis varies fastest, or the first if fortran_order is True
 //
 // Source: numpy.lib.format in NumPy's documentation.
 const (
@@ -34,7 +34,7 @@ func encodeArray(v []float32, shape []int) []byte {
 	}
 	tuple := strings.Join(dims, ", ")
 	if len(dims) == 1 {
-		tuple += "," // or Python takes it for a number
+		tuple += "," // without it, Python reads a number
 	}
 	header := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }", tuple)
 	const before = len(npyMagic) + 4
@@ -51,8 +51,7 @@ func encodeArray(v []float32, shape []int) []byte {
 
 var headerForm = regexp.MustCompile(`^\{'descr': '([^']{1,20})', 'fortran_order': (True|False), 'shape': \(([0-9, ]{0,100})\),? ?\}\s*$`)
 
-// decodeArray reads numbers that must be float32 of the given shape, and gives them with the last
-// axis varying fastest.
+// decodeArray reads float32 numbers of the given shape. In the result the last axis varies fastest.
 func decodeArray(b []byte, want []int) ([]float32, error) {
 	header, b, err := splitHeader(b)
 	if err != nil {
@@ -67,7 +66,7 @@ func decodeArray(b []byte, want []int) ([]float32, error) {
 	for d := range strings.SplitSeq(strings.TrimSuffix(m[3], ","), ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(d))
 		if err != nil {
-			n = -1 // equals no extent
+			n = -1 // never equals a wanted extent
 		}
 		shape = append(shape, n)
 	}
@@ -94,10 +93,10 @@ func decodeArray(b []byte, want []int) ([]float32, error) {
 	return v, nil
 }
 
-// splitHeader gives the dictionary and the numbers behind it.
+// splitHeader returns the dictionary and the numbers after it.
 func splitHeader(b []byte) (header string, rest []byte, err error) {
 	if len(b) < 12 || !bytes.HasPrefix(b, []byte(npyMagic)) {
-		return "", nil, fmt.Errorf("%w: it is no NumPy array", ErrDamaged)
+		return "", nil, fmt.Errorf("%w: it is not a NumPy array", ErrDamaged)
 	}
 	n, at := uint64(binary.LittleEndian.Uint16(b[8:])), 10
 	if b[6] != 1 {
@@ -109,8 +108,8 @@ func splitHeader(b []byte) (header string, rest []byte, err error) {
 	return string(b[at:][:n]), b[at:][n:], nil
 }
 
-// firstFastest gives the numbers of an array whose first axis varies fastest, as numpy.savez writes
-// the transpose of a matrix.
+// firstFastest reorders an array whose first axis varies fastest, so that the last one does.
+// numpy.savez writes the transpose of a matrix in that order.
 func firstFastest(v []float32, shape []int) []float32 {
 	moved := make([]float32, 0, len(v))
 	at := make([]int, len(shape))
@@ -130,7 +129,7 @@ func firstFastest(v []float32, shape []int) []float32 {
 	return moved
 }
 
-// tupleText shows a shape as Python does.
+// tupleText formats a shape as Python does.
 func tupleText(shape []int) string {
 	return "(" + strings.Trim(strings.ReplaceAll(fmt.Sprint(shape), " ", ", "), "[]") + ")"
 }

@@ -1,20 +1,19 @@
-// Package npz moves weights to and from NumPy's archives in the layout of Keras, the common ground
-// of Python's tools.
+// Package npz writes and reads weights as NumPy archives in the layout of Keras, which Python tools
+// have in common.
 //
 //	checkpoint -> Encode -> weights.npz -> numpy.load
 //	numpy.savez -> weights.npz -> Decode -> checkpoint
 //
-// Newcomers need Encode and Decode. An archive is a zip file with one array a member. For each
-// trained layer NAME there are two, float32:
+// Start with [Encode] and [Decode]. An archive is a zip file with one array per member. For each
+// trained layer NAME there are two float32 arrays:
 //
 //	NAME_kernel  (kh, kw, in, out) of a convolution, (in, out) of a dense layer
 //	NAME_bias    (out)
 //
-// A dense layer behind a flatten reads its inputs in the order (H, W, C), in Keras as here. So
-// weights are only moved, never computed with: out and in again they are the same to the bit.
-//
-// Arrays say nothing of strides, pools and activations. The archive's comment, which NumPy passes
-// over, carries the network in JSON; an archive without one is taken for the network of the thesis.
+// A dense layer after a flatten reads its inputs in the order (H, W, C), in Keras as in this
+// project. So Encode and Decode only move weights: a round trip keeps every bit. Arrays do not
+// contain strides, pools and activations. So the archive's comment, which NumPy ignores, holds the
+// network as JSON. An archive without it is read as the network of the thesis.
 package npz
 
 import (
@@ -32,20 +31,20 @@ import (
 )
 
 var (
-	// ErrDamaged marks bytes that are not an archive of arrays, or not a whole one.
+	// ErrDamaged marks bytes that are not a complete archive of arrays.
 	ErrDamaged = errors.New("not an .npz archive, or a damaged one")
-	// ErrArrays marks an archive whose arrays are not those of the network.
+	// ErrArrays marks an archive whose arrays do not belong to the network.
 	ErrArrays = errors.New("the arrays do not fit the network")
 )
 
-// Content is what an archive holds.
+// Content is the content of an archive.
 type Content struct {
 	Graph     graph.Graph
 	Params    []nn.Param
-	Threshold float64 // probability from which a tire is cracked, 0 when the archive does not say
+	Threshold float64 // probability from which a tire is cracked; 0 if the archive has none
 }
 
-// comment is the archive's comment.
+// comment is the archive's comment, as JSON.
 type comment struct {
 	Tool      string      `json:"tool"` // toolName
 	Graph     graph.Graph `json:"graph"`
@@ -54,13 +53,14 @@ type comment struct {
 
 const (
 	toolName   = "tirewatch"
-	maxComment = 1<<16 - 1 // bytes, as zip counts them
+	maxComment = 1<<16 - 1 // bytes; the length field of zip has 16 bits
 )
 
-// MaxSize bounds a file before it is read. bytes
+// MaxSize is the limit for the size of a file, in bytes.
 const MaxSize = 1 << 28
 
-// Encode makes the bytes of an archive. The same content always makes the same bytes.
+// Encode returns the bytes of an archive. The same content always has the same bytes. If the
+// parameters do not fit the graph, the error wraps nn.ErrParams.
 func Encode(c *Content) ([]byte, error) {
 	if _, err := nn.FromParams(&c.Graph, c.Params); err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func Encode(c *Content) ([]byte, error) {
 		return nil, fmt.Errorf("describe the network: %w", err)
 	}
 	if len(text) > maxComment {
-		return nil, fmt.Errorf("describe the network: %d bytes, an archive has room for %d", len(text), maxComment)
+		return nil, fmt.Errorf("describe the network: %d bytes, an archive has space for %d", len(text), maxComment)
 	}
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
@@ -78,7 +78,7 @@ func Encode(c *Content) ([]byte, error) {
 		return nil, err
 	}
 	for _, p := range c.Params {
-		// as numpy.savez does
+		// stored, not compressed, as numpy.savez does it
 		m, err := w.CreateHeader(&zip.FileHeader{Name: arrayName(p.Name) + ".npy", Method: zip.Store})
 		if err != nil {
 			return nil, err
@@ -93,8 +93,8 @@ func Encode(c *Content) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Decode reads an archive. Each array of the network must be there once, in its shape, and no
-// other. The error wraps ErrDamaged or ErrArrays and names the array.
+// Decode reads an archive. It must contain each array of the network once, with the right shape,
+// and no other array. The error wraps ErrDamaged or ErrArrays and names the array.
 func Decode(data []byte) (*Content, error) {
 	if len(data) > MaxSize {
 		return nil, fmt.Errorf("%w: %d bytes, the limit is %d", ErrDamaged, len(data), MaxSize)
@@ -110,7 +110,7 @@ func Decode(data []byte) (*Content, error) {
 	members := map[string]*zip.File{}
 	for _, f := range r.File {
 		if members[f.Name] != nil {
-			return nil, fmt.Errorf("%w: %s is there twice", ErrArrays, f.Name)
+			return nil, fmt.Errorf("%w: the archive contains %s twice", ErrArrays, f.Name)
 		}
 		members[f.Name] = f
 	}
@@ -119,14 +119,14 @@ func Decode(data []byte) (*Content, error) {
 		name := arrayName(p.Name)
 		f := members[name+".npy"]
 		if f == nil {
-			return nil, fmt.Errorf("%w: there is no array %s", ErrArrays, name)
+			return nil, fmt.Errorf("%w: array %s is missing", ErrArrays, name)
 		}
 		delete(members, f.Name)
 		if p.Data, err = readArray(f, p.Shape); err != nil {
 			return nil, fmt.Errorf("array %s: %w", name, err)
 		}
 	}
-	for name := range members { // of another network
+	for name := range members { // left over
 		return nil, fmt.Errorf("%w: the network has no array %s", ErrArrays, strings.TrimSuffix(name, ".npy"))
 	}
 	if _, err := nn.FromParams(&c.Graph, c.Params); err != nil {
@@ -135,7 +135,8 @@ func Decode(data []byte) (*Content, error) {
 	return c, nil
 }
 
-// describe reads the comment; one that is not ours describes the network of the thesis.
+// describe reads the comment. Without a comment of this package it returns the network of the
+// thesis.
 func describe(text string) *Content {
 	var d comment
 	if json.Unmarshal([]byte(text), &d) != nil || d.Tool != toolName {
@@ -148,7 +149,7 @@ func describe(text string) *Content {
 	return c
 }
 
-// blank lists the parameters of a network by name and shape.
+// blank returns the parameters of a network with names and shapes but without numbers.
 func blank(g *graph.Graph) ([]nn.Param, error) {
 	steps, err := g.Plan()
 	if err != nil {
@@ -156,7 +157,7 @@ func blank(g *graph.Graph) ([]nn.Param, error) {
 	}
 	var params []nn.Param
 	if total, _, _ := graph.Totals(steps); total > MaxSize/4 {
-		return nil, fmt.Errorf("%w: a network of %d weights, the limit is %d", ErrArrays, total, MaxSize/4)
+		return nil, fmt.Errorf("%w: the network has %d weights, the limit is %d", ErrArrays, total, MaxSize/4)
 	}
 	for _, s := range steps {
 		if !s.HasWeights() {
@@ -166,7 +167,8 @@ func blank(g *graph.Graph) ([]nn.Param, error) {
 		if s.Kind == graph.Conv2D {
 			shape = []int{s.Filters, s.Kernel, s.Kernel, s.In.C}
 		}
-		params = append(params, nn.Param{Name: s.Name + "/w", Shape: shape}, nn.Param{Name: s.Name + "/b", Shape: []int{s.Filters}})
+		params = append(params, nn.Param{Name: s.Name + "/w", Shape: shape},
+			nn.Param{Name: s.Name + "/b", Shape: []int{s.Filters}})
 	}
 	return params, nil
 }
@@ -195,7 +197,7 @@ func outputsLast(v []float32, shape []int) []float32 {
 	return moved
 }
 
-// outputsFirst undoes outputsLast.
+// outputsFirst reverses outputsLast.
 func outputsFirst(v []float32, shape []int) []float32 {
 	moved := make([]float32, len(v))
 	outs := shape[0]
@@ -208,8 +210,8 @@ func outputsFirst(v []float32, shape []int) []float32 {
 	return moved
 }
 
-// readArray reads the member of a parameter of the given shape. What the member says of its size is
-// not believed: no more is unpacked than that shape takes.
+// readArray reads a parameter of the given shape. It unpacks no more bytes than this shape needs,
+// whatever size the archive claims.
 func readArray(f *zip.File, shape []int) ([]float32, error) {
 	want := kerasShape(shape)
 	size := 4

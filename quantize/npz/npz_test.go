@@ -23,7 +23,7 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// content is a network with random weights and biases.
+// content returns a network with random weights and biases.
 func content(t testing.TB, g *graph.Graph) *npz.Content {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(3, 3))
@@ -39,7 +39,7 @@ func content(t testing.TB, g *graph.Graph) *npz.Content {
 	return &npz.Content{Graph: *g, Params: net.Params(), Threshold: 0.25}
 }
 
-// Out and in again everything is the same, to the bit.
+// A round trip keeps everything, to the bit.
 func TestRoundTrip(t *testing.T) {
 	small := bundletest.Graph()
 	for name, g := range map[string]*graph.Graph{"thesis": graph.Thesis(), "small": &small} {
@@ -57,13 +57,13 @@ func TestRoundTrip(t *testing.T) {
 		}
 		again, err := npz.Encode(got)
 		if err != nil || !bytes.Equal(again, data) {
-			t.Errorf("%s: the same content made other bytes (%v)", name, err)
+			t.Errorf("%s: the same content has different bytes (%v)", name, err)
 		}
 	}
 }
 
-// An archive that NumPy wrote, compressed and with arrays in Fortran's order: number i of an array
-// in (H, W, I, O) or (I, O) is (7 i mod 23 - 11) / 16.
+// NumPy wrote this archive, compressed and with some arrays in Fortran order. Number i of an array
+// (H, W, I, O) or (I, O) is (7 i mod 23 - 11) / 16.
 func TestNumPyArchive(t *testing.T) {
 	data, err := os.ReadFile("testdata/thesis.npz")
 	if err != nil {
@@ -89,9 +89,9 @@ func TestNumPyArchive(t *testing.T) {
 	}
 }
 
-// NumPy reads what we write, and finds each number where Keras has it.
+// NumPy reads our archive and finds each number where Keras has it.
 func TestNumPyReads(t *testing.T) {
-	// the second is Debian's, which has Debian's NumPy
+	// /usr/bin/python3 is Debian's, which sees Debian's package of NumPy
 	candidates := []string{"python3", "/usr/bin/python3"}
 	i := slices.IndexFunc(candidates, func(p string) bool { return exec.Command(p, "-c", "import numpy").Run() == nil })
 	if i < 0 {
@@ -107,11 +107,12 @@ func TestNumPyReads(t *testing.T) {
 	if err := os.WriteFile(path, data, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	// The raw numbers of conv2_kernel[2, 0, 5, 7], dense1_kernel[3, 100] and dense3_bias[0], and
-	// how many there are of all.
+	// The script prints conv2_kernel[2, 0, 5, 7], dense1_kernel[3, 100], dense3_bias[0] and the
+	// number of weights, as raw float32.
 	out, err := exec.Command(python, "-c", `import sys, numpy
 z = numpy.load(sys.argv[1])
-v = numpy.array([z["conv2_kernel"][2, 0, 5, 7], z["dense1_kernel"][3, 100], z["dense3_bias"][0], sum(z[k].size for k in z.files)], "<f4")
+v = numpy.array([z["conv2_kernel"][2, 0, 5, 7], z["dense1_kernel"][3, 100], z["dense3_bias"][0],
+    sum(z[k].size for k in z.files)], "<f4")
 sys.stdout.buffer.write(v.tobytes())`, path).Output()
 	if err != nil {
 		t.Fatal(err)
@@ -123,11 +124,11 @@ sys.stdout.buffer.write(v.tobytes())`, path).Output()
 	conv2, dense1, dense3 := c.Params[2], c.Params[8], c.Params[13]
 	want := [4]float32{conv2.Data[((7*3+2)*3+0)*128+5], dense1.Data[100*16+3], dense3.Data[0], 108657}
 	if got != want {
-		t.Errorf("NumPy finds %v, want %v", got, want)
+		t.Errorf("NumPy reads %v, want %v", got, want)
 	}
 }
 
-// rewrite copies an archive member by member through change, which may give nil to leave one out.
+// rewrite copies an archive member by member through change, which may return nil to drop a member.
 func rewrite(t testing.TB, data []byte, change func(name string, b []byte) []byte) []byte {
 	t.Helper()
 	r, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
@@ -192,19 +193,24 @@ func TestRefuses(t *testing.T) {
 		want error
 		says string
 	}{
-		"nothing":              {nil, npz.ErrDamaged, ""},
-		"text":                 {[]byte("weights"), npz.ErrDamaged, ""},
-		"an array missing":     {on("dense1_bias", func([]byte) []byte { return nil }), npz.ErrArrays, "dense1_bias"},
-		"doubles":              {on("conv1_kernel", replace("<f4", "<f8")), npz.ErrArrays, "<f8"},
-		"big endian":           {on("conv1_kernel", replace("<f4", ">f4")), npz.ErrArrays, ">f4"},
-		"another shape":        {on("conv1_kernel", replace("3, 3, 1, 3", "3, 3, 3, 1")), npz.ErrArrays, "want (3, 3, 1, 3)"},
-		"no shape":             {on("conv1_kernel", replace("3, 3, 1, 3", "          ")), npz.ErrArrays, "conv1_kernel"},
-		"an array that is cut": {on("dense1_kernel", func(b []byte) []byte { return b[:len(b)-1] }), npz.ErrDamaged, "dense1_kernel"},
-		"one that is longer":   {on("dense1_kernel", func(b []byte) []byte { return append(b, 0) }), npz.ErrDamaged, "dense1_kernel"},
-		"no array":             {on("dense1_kernel", func(b []byte) []byte { return []byte("not an array of NumPy's") }), npz.ErrDamaged, "dense1_kernel"},
-		"an empty one":         {on("dense1_kernel", func(b []byte) []byte { return []byte{} }), npz.ErrDamaged, "dense1_kernel"},
-		"a pickled object":     {on("dense1_kernel", replace("'<f4'", "'|O' ")), npz.ErrDamaged, "dense1_kernel"},
-		"no number":            {on("dense2_bias", func(b []byte) []byte { return append(b[:len(b)-4], 0, 0, 0xc0, 0x7f) }), npz.ErrArrays, "dense2"},
+		"empty":            {nil, npz.ErrDamaged, ""},
+		"text":             {[]byte("weights"), npz.ErrDamaged, ""},
+		"an array missing": {on("dense1_bias", func([]byte) []byte { return nil }), npz.ErrArrays, "dense1_bias"},
+		"doubles":          {on("conv1_kernel", replace("<f4", "<f8")), npz.ErrArrays, "<f8"},
+		"big endian":       {on("conv1_kernel", replace("<f4", ">f4")), npz.ErrArrays, ">f4"},
+		"another shape":    {on("conv1_kernel", replace("3, 3, 1, 3", "3, 3, 3, 1")), npz.ErrArrays, "want (3, 3, 1, 3)"},
+		"no shape":         {on("conv1_kernel", replace("3, 3, 1, 3", "          ")), npz.ErrArrays, "conv1_kernel"},
+		"a truncated array": {on("dense1_kernel", func(b []byte) []byte { return b[:len(b)-1] }),
+			npz.ErrDamaged, "dense1_kernel"},
+		"an array that is too long": {on("dense1_kernel", func(b []byte) []byte { return append(b, 0) }),
+			npz.ErrDamaged, "dense1_kernel"},
+		"not an array": {on("dense1_kernel", func(b []byte) []byte { return []byte("some text instead") }),
+			npz.ErrDamaged, "dense1_kernel"},
+		"an empty array": {on("dense1_kernel", func(b []byte) []byte { return []byte{} }),
+			npz.ErrDamaged, "dense1_kernel"},
+		"a pickled object": {on("dense1_kernel", replace("'<f4'", "'|O' ")), npz.ErrDamaged, "dense1_kernel"},
+		"NaN": {on("dense2_bias", func(b []byte) []byte { return append(b[:len(b)-4], 0, 0, 0xc0, 0x7f) }),
+			npz.ErrArrays, "dense2"},
 	} {
 		got, err := npz.Decode(c.data)
 		if !errors.Is(err, c.want) || got != nil || !strings.Contains(err.Error(), c.says) {
@@ -214,11 +220,11 @@ func TestRefuses(t *testing.T) {
 	c := content(t, &g)
 	c.Params[0].Data[0] = float32(math.NaN())
 	if _, err := npz.Encode(c); !errors.Is(err, nn.ErrParams) {
-		t.Errorf("no number to write: error %v", err)
+		t.Errorf("NaN to write: error %v", err)
 	}
 }
 
-// No archive that lost its end is read.
+// A truncated archive is never read.
 func TestEveryCutIsRefused(t *testing.T) {
 	g := bundletest.Graph()
 	data, err := npz.Encode(content(t, &g))
@@ -227,7 +233,7 @@ func TestEveryCutIsRefused(t *testing.T) {
 	}
 	for n := range data {
 		if _, err := npz.Decode(data[:n]); err == nil {
-			t.Fatalf("cut to %d of %d bytes: accepted", n, len(data))
+			t.Fatalf("truncated to %d of %d bytes: accepted", n, len(data))
 		}
 	}
 }

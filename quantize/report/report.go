@@ -1,9 +1,9 @@
-// Package report compares the int8 network with the float one that it was made from.
+// Package report compares the int8 network with the float network that it was made from.
 //
 //	checkpoint -> calibrate -> convert -> REPORT -> bundle
 //
-// Newcomers need Compare, whose result travels inside the bundle, and Write or Tables, which show
-// it to a person.
+// Start with [Compare] and [Result.Judge], whose result is stored in the bundle, and [Write], which
+// prints it.
 package report
 
 import (
@@ -21,24 +21,27 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// ErrNoImages says that there is nothing to compare on.
+// ErrNoImages means that there are no images, or not one label for each.
 var ErrNoImages = errors.New("no images to compare the networks on")
 
-// Result is what both networks said about the same images.
+// Result holds the outputs of both networks on the same images.
 type Result struct {
-	Float, Int8 []float64 // logits, one an image
+	Float, Int8 []float64 // logits, one for each image
 	Layers      []bundle.LayerQuantization
 }
 
-// Compare runs both networks on the images, preprocessed pixels. ranges are the activations that
-// become 255, in the order of the model's layers. The result does not depend on the number of
-// processors.
-func Compare(ctx context.Context, newFloat func() calibrate.Float, m *infer.Model, ranges []float32, images [][]byte, progress func(done int)) (*Result, error) {
+// Compare runs both networks on the images, which are preprocessed pixels. ranges holds the
+// activation that becomes 255 for each layer but the last, in the order of the model's layers. The
+// result does not depend on the number of processors. progress may be nil.
+func Compare(
+	ctx context.Context, newFloat func() calibrate.Float, m *infer.Model, ranges []float32,
+	images [][]byte, progress func(done int),
+) (*Result, error) {
 	if len(images) == 0 {
 		return nil, ErrNoImages
 	}
 	r := &Result{Float: make([]float64, len(images)), Int8: make([]float64, len(images))}
-	noises := make([][]noise, len(images)) // by image, then layer: summed up in this order
+	noises := make([][]noise, len(images)) // by image, then layer; summed in this order
 	err := each.Run(ctx, len(images),
 		func() (*worker, error) { return newWorker(newFloat(), m, ranges) },
 		func(w *worker, i int) (err error) {
@@ -58,16 +61,17 @@ func Compare(ctx context.Context, newFloat func() calibrate.Float, m *infer.Mode
 			sum.add(n[l])
 		}
 		r.Layers = append(r.Layers, bundle.LayerQuantization{
-			Name: m.Layers[l].Name, Range: float64(rng), Saturated: share(sum.above, sum.of), SNR: sum.ratio(), DeadChannels: dead[l],
+			Name: m.Layers[l].Name, Range: float64(rng), Saturated: share(sum.above, sum.of),
+			SNR: sum.ratio(), DeadChannels: dead[l],
 		})
 	}
 	return r, nil
 }
 
-// noise compares the activations of one layer in both networks.
+// noise is the quantization noise of one layer: the difference of its activations in both networks.
 type noise struct {
 	signal, error float64 // sums of squares
-	above, of     int     // float activations above the range, and all
+	above, of     int     // float activations above the range, and all of them
 }
 
 func (n *noise) add(o noise) {
@@ -77,7 +81,7 @@ func (n *noise) add(o noise) {
 	n.of += o.of
 }
 
-// ratio is signal to noise in dB.
+// ratio returns the signal-to-noise ratio in dB, within ±bundle.MaxSNR.
 func (n noise) ratio() float64 {
 	if n.error == 0 {
 		return bundle.MaxSNR
@@ -85,13 +89,13 @@ func (n noise) ratio() float64 {
 	return max(min(10*math.Log10(n.signal/n.error), bundle.MaxSNR), -bundle.MaxSNR)
 }
 
-// worker is what one processor needs: both networks and what they say about one image.
+// worker holds both networks and their activations of one image. It belongs to one goroutine.
 type worker struct {
 	float  calibrate.Float
 	model  *infer.Model
 	runner *infer.Runner
 	ranges []float32
-	values [][]float32 // of the float network, by layer
+	values [][]float32 // activations of the float network, by layer
 	noise  []noise     // by layer
 }
 
@@ -100,9 +104,11 @@ func newWorker(f calibrate.Float, m *infer.Model, ranges []float32) (*worker, er
 	if err != nil {
 		return nil, err
 	}
-	return &worker{float: f, model: m, runner: r, ranges: ranges, values: make([][]float32, len(ranges)), noise: make([]noise, len(ranges))}, nil
+	return &worker{float: f, model: m, runner: r, ranges: ranges,
+		values: make([][]float32, len(ranges)), noise: make([]noise, len(ranges))}, nil
 }
 
+// run runs both networks on one image and measures w.noise.
 func (w *worker) run(pix []byte) (float, int8 float64, err error) {
 	float, err = w.float.Logit(pix, func(layer int, values []float32) {
 		if layer < len(w.values) {
@@ -115,7 +121,8 @@ func (w *worker) run(pix []byte) (float, int8 float64, err error) {
 	var mismatch error
 	sum, err := w.runner.Observe(pix, func(layer int, values []uint8) {
 		if len(values) != len(w.values[layer]) {
-			mismatch = fmt.Errorf("internal error: layer %s makes %d bytes of %d values", w.model.Layers[layer].Name, len(values), len(w.values[layer]))
+			mismatch = fmt.Errorf("internal error: layer %s has %d bytes for %d values",
+				w.model.Layers[layer].Name, len(values), len(w.values[layer]))
 			return
 		}
 		w.noise[layer] = measure(w.values[layer], values, w.ranges[layer])
@@ -123,7 +130,7 @@ func (w *worker) run(pix []byte) (float, int8 float64, err error) {
 	return float, w.model.Logit(sum), errors.Join(err, mismatch)
 }
 
-// measure compares float activations with the bytes that stand for them; limit becomes 255.
+// measure compares float activations with their bytes. limit is the activation that becomes 255.
 func measure(values []float32, bytes []uint8, limit float32) noise {
 	n := noise{of: len(values)}
 	step := float64(limit) / 255
@@ -139,7 +146,7 @@ func measure(values []float32, bytes []uint8, limit float32) noise {
 	return n
 }
 
-// Agree gives the share of images on which both networks have the same verdict, and the mean
+// Agree returns the share of images on which both networks have the same verdict, and the mean
 // absolute difference of their logits.
 func Agree(float, int8 []float64, threshold float64) (agreement, logitError float64) {
 	p, same := verdict.Policy{Threshold: threshold}, 0
@@ -152,8 +159,8 @@ func Agree(float, int8 []float64, threshold float64) (agreement, logitError floa
 	return share(same, len(float)), logitError
 }
 
-// Judge compares the verdicts of both networks with each other and with the truth, at a threshold
-// that is a probability. crack tells the true class of each image.
+// Judge compares the verdicts of both networks with each other and with the true classes. threshold
+// is a probability. crack is true for each image that shows a crack.
 func (r *Result) Judge(crack []bool, threshold float64) (q bundle.Quantization, e bundle.Evaluation, err error) {
 	if len(crack) != len(r.Float) {
 		return q, e, fmt.Errorf("%w: %d images with %d labels", ErrNoImages, len(r.Float), len(crack))
@@ -168,10 +175,10 @@ func (r *Result) Judge(crack []bool, threshold float64) (q bundle.Quantization, 
 		q.LargestShift = max(q.LargestShift, math.Abs(floatP-int8P))
 		floatRight += count((floatLabel == verdict.Crack) == crack[i])
 		int8Right += count((int8Label == verdict.Crack) == crack[i])
-		switch said := int8Label == verdict.Crack; {
-		case said && crack[i]:
+		switch reject := int8Label == verdict.Crack; {
+		case reject && crack[i]:
 			e.TruePositive++
-		case said:
+		case reject:
 			e.FalsePositive++
 		case crack[i]:
 			e.FalseNegative++

@@ -16,8 +16,8 @@ import (
 	"tirewatch/vision/infer"
 )
 
-// brightness is an int8 network of one pixel: logit = (pixel - 100) / 50. Its hidden layer is the
-// pixel itself.
+// brightness is an int8 network with one pixel as input: logit = (pixel - 100) / 50. Its hidden
+// layer is the pixel itself.
 func brightness() *infer.Model {
 	return &infer.Model{
 		Graph: graph.Graph{Input: graph.Shape{H: 1, W: 1, C: 1}, Layers: []graph.Layer{
@@ -32,12 +32,13 @@ func brightness() *infer.Model {
 	}
 }
 
-// shifted is the float network it was made from: it places the border at 110.
+// shifted is the float network for brightness. It finds a crack from 110 on, instead of from 100
+// on.
 type shifted struct{}
 
 func (shifted) Logit(pix []byte, observe func(layer int, values []float32)) (float64, error) {
 	if pix[0] == 13 {
-		return 0, errors.New("an unlucky image")
+		return 0, errors.New("image refused")
 	}
 	observe(0, []float32{float32(pix[0])})
 	observe(1, []float32{float32(pix[0]) - 110})
@@ -58,10 +59,11 @@ func TestCompare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A byte stands for 120/255: the error of an activation v is v*135/255, so signal to noise is
-	// 20 log10(255/135) = 5.524 dB. float says crack from 110, int8 from 100: they differ on 105
-	// alone, and the truth is with the float network there.
-	want := bundle.Quantization{Images: 5, FloatAccuracy: 0.8, Int8Accuracy: 0.6, Agreement: 0.8, LargestShift: 0.04996, LogitError: 0.2,
+	// One byte step is 120/255. The error of an activation v is v*135/255, so the signal-to-noise
+	// ratio is 20 log10(255/135) = 5.524 dB. The float network finds a crack from 110 on, the int8
+	// network from 100 on. They differ on 105 only, where the float network is right.
+	want := bundle.Quantization{Images: 5, FloatAccuracy: 0.8, Int8Accuracy: 0.6, Agreement: 0.8,
+		LargestShift: 0.04996, LogitError: 0.2,
 		Layers: []bundle.LayerQuantization{{Name: "hidden", Range: 120, Saturated: 0.2, SNR: 5.5241}}}
 	if d := cmp.Diff(want, q, cmpopts.EquateApprox(0, 1e-4)); d != "" {
 		t.Errorf("comparison:\n%s", d)
@@ -70,16 +72,17 @@ func TestCompare(t *testing.T) {
 		t.Errorf("evaluation %+v, want %+v", e, want)
 	}
 	if math.Abs(e.Accuracy()-q.Int8Accuracy) > 1e-12 || e.Images() != q.Images || last != 5 {
-		t.Errorf("reports disagree: %+v and %+v; progress %d", e, q, last)
+		t.Errorf("evaluation %+v and quantization %+v disagree, or progress %d is not 5", e, q, last)
 	}
 }
 
 func TestCompareRefuses(t *testing.T) {
-	if _, err := report.Compare(t.Context(), newShifted, brightness(), []float32{1}, nil, nil); !errors.Is(err, report.ErrNoImages) {
+	_, err := report.Compare(t.Context(), newShifted, brightness(), []float32{1}, nil, nil)
+	if !errors.Is(err, report.ErrNoImages) {
 		t.Errorf("no images: error %v", err)
 	}
-	_, err := report.Compare(t.Context(), newShifted, brightness(), []float32{1}, [][]byte{{1}, {13}}, nil)
-	if err == nil || !strings.Contains(err.Error(), "image 2: an unlucky image") {
+	_, err = report.Compare(t.Context(), newShifted, brightness(), []float32{1}, [][]byte{{1}, {13}}, nil)
+	if err == nil || !strings.Contains(err.Error(), "image 2: image refused") {
 		t.Errorf("error %v does not name the image", err)
 	}
 	m := brightness()
@@ -89,12 +92,12 @@ func TestCompareRefuses(t *testing.T) {
 	}
 	r := &report.Result{Float: []float64{1}, Int8: []float64{1}}
 	if _, _, err := r.Judge([]bool{true, false}, 0.5); !errors.Is(err, report.ErrNoImages) {
-		t.Errorf("labels of other images: error %v", err)
+		t.Errorf("two labels for one image: error %v", err)
 	}
 }
 
-// A layer without any error, and one with nothing but error, still have a number that JSON can
-// hold.
+// JSON has no infinity. A layer without any error and one that is always 0 must still have a
+// number.
 func TestSignalToNoiseIsFinite(t *testing.T) {
 	for _, c := range []struct {
 		pixel byte
@@ -109,26 +112,28 @@ func TestSignalToNoiseIsFinite(t *testing.T) {
 }
 
 func TestWrite(t *testing.T) {
-	q := bundle.Quantization{Images: 650, FloatAccuracy: 0.9446, Int8Accuracy: 0.9431, Agreement: 0.9969, LargestShift: 0.0213, LogitError: 0.011,
+	q := bundle.Quantization{Images: 650, FloatAccuracy: 0.9446, Int8Accuracy: 0.9431, Agreement: 0.9969,
+		LargestShift: 0.0213, LogitError: 0.011,
 		Layers: []bundle.LayerQuantization{{Name: "conv1", Range: 3.25, Saturated: 0.00002, SNR: 38.27, DeadChannels: 1}},
-		Trials: []bundle.Trial{{Method: "minmax", Agreement: 1, LogitError: 0.02}, {Method: "mse", BiasCorrection: true, Agreement: 1, LogitError: 0.01}},
+		Trials: []bundle.Trial{{Method: "minmax", Agreement: 1, LogitError: 0.02},
+			{Method: "mse", BiasCorrection: true, Agreement: 1, LogitError: 0.01}},
 		Chosen: 1}
 	e := bundle.Evaluation{HeldOut: true, TruePositive: 400, FalsePositive: 17, TrueNegative: 213, FalseNegative: 20}
-	want := `compared on                        650 testing images
-float accuracy                     94.46 %
-int8 accuracy                      94.31 %
-same verdict                       99.69 %
-largest change of probability      0.0213
-mean change of the logit           0.0110
-int8: cracks found, missed         400, 20
-int8: normal passed, false alarms  213, 17
+	want := `compared on                         650 testing images
+float accuracy                      94.46 %
+int8 accuracy                       94.31 %
+same verdict                        99.69 %
+largest change of probability       0.0213
+mean change of the logit            0.0110
+int8: cracks found, missed          400, 20
+int8: normal passed, false rejects  213, 17
 
-layer  range  cut off   signal to noise  dead channels
+layer  range  clipped   signal to noise  dead channels
 conv1  3.25   0.0020 %  38.3 dB          1
 
 calibration          same verdict  mean change of the logit  
 minmax               100.00 %      0.0200                    
-mse, bias corrected  100.00 %      0.0100                    taken
+mse, bias corrected  100.00 %      0.0100                    chosen
 `
 	var out strings.Builder
 	if err := report.Write(&out, q, e); err != nil {
@@ -139,12 +144,13 @@ mse, bias corrected  100.00 %      0.0100                    taken
 	}
 	e.HeldOut = false
 	out.Reset()
-	if err := report.Write(&out, q, e); err != nil || !strings.Contains(out.String(), "not a measure of new tires") {
-		t.Errorf("a comparison on calibration images does not say so: %q, %v", out.String(), err)
+	err := report.Write(&out, q, e)
+	if err != nil || !strings.Contains(out.String(), "calibration images, which say nothing about new tires") {
+		t.Errorf("the text does not name the calibration images: %q, %v", out.String(), err)
 	}
 }
 
-// The choice in a bundle says what it proves: 20 of 420 cracks missed do not prove 5 %.
+// 20 missed cracks of 420 do not prove an escape rate of at most 5 %.
 func TestWriteChoice(t *testing.T) {
 	e := bundle.Evaluation{HeldOut: true, TruePositive: 400, FalsePositive: 17, TrueNegative: 213, FalseNegative: 20}
 	var out strings.Builder

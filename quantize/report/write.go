@@ -11,8 +11,8 @@ import (
 	"tirewatch/vision/bundle"
 )
 
-// WriteChoice shows a person what the bundle's threshold does and what the images prove; nothing
-// when it was not chosen for a budget.
+// WriteChoice prints the error rates at the bundle's threshold and what the images prove about
+// them. It prints nothing if the threshold was not chosen for a budget.
 func WriteChoice(w io.Writer, threshold float64, b bundle.Budget, e bundle.Evaluation) error {
 	if b.Side == "" {
 		return nil
@@ -23,17 +23,16 @@ func WriteChoice(w io.Writer, threshold float64, b bundle.Budget, e bundle.Evalu
 	return err
 }
 
-// Tables lay the comparison out for a person: overall, by layer, and the ways to calibrate that
-// were tried.
+// Tables returns the comparison as tables: overall, by layer, and the calibration methods that were
+// tried.
 func Tables(q bundle.Quantization, e bundle.Evaluation) []report.Table {
 	images := "testing images"
 	if !e.HeldOut {
-		images = "calibration images: not a measure of new tires"
+		images = "calibration images, which say nothing about new tires"
 	}
-	percent := func(share float64) string { return fmt.Sprintf("%.2f %%", 100*share) }
 	tables := []report.Table{{
 		Title: "Float against int8",
-		Note:  "What became of the network when its weights and activations were turned into bytes.",
+		Note:  "How the network changed when its weights and activations became bytes.",
 		Rows: [][]string{
 			{"compared on", fmt.Sprintf("%d %s", q.Images, images)},
 			{"float accuracy", percent(q.FloatAccuracy)},
@@ -42,43 +41,59 @@ func Tables(q bundle.Quantization, e bundle.Evaluation) []report.Table {
 			{"largest change of probability", fmt.Sprintf("%.4f", q.LargestShift)},
 			{"mean change of the logit", fmt.Sprintf("%.4f", q.LogitError)},
 			{"int8: cracks found, missed", fmt.Sprintf("%d, %d", e.TruePositive, e.FalseNegative)},
-			{"int8: normal passed, false alarms", fmt.Sprintf("%d, %d", e.TrueNegative, e.FalsePositive)},
+			{"int8: normal passed, false rejects", fmt.Sprintf("%d, %d", e.TrueNegative, e.FalsePositive)},
 		},
 	}}
 	if len(q.Layers) > 0 {
-		t := report.Table{
-			Title:  "Quantization by layer",
-			Note:   "Range is the activation that becomes 255, cut off the share above it, signal to noise what the bytes of this layer and those before keep.",
-			Header: []string{"layer", "range", "cut off", "signal to noise", "dead channels"},
-		}
-		for _, l := range q.Layers {
-			t.Rows = append(t.Rows, []string{l.Name, fmt.Sprintf("%.4g", l.Range), fmt.Sprintf("%.4f %%", 100*l.Saturated),
-				fmt.Sprintf("%.1f dB", l.SNR), fmt.Sprint(l.DeadChannels)})
-		}
-		tables = append(tables, t)
+		tables = append(tables, layerTable(q.Layers))
 	}
 	if len(q.Trials) > 0 {
-		t := report.Table{
-			Title:  "Ways to calibrate",
-			Note:   "Each was tried on the calibration images; the one that keeps most verdicts was taken, of equals the one that moves the logit least.",
-			Header: []string{"calibration", "same verdict", "mean change of the logit", ""},
-		}
-		for i, trial := range q.Trials {
-			name, mark := trial.Method, ""
-			if trial.BiasCorrection {
-				name += ", bias corrected"
-			}
-			if i == q.Chosen {
-				mark = "taken"
-			}
-			t.Rows = append(t.Rows, []string{name, percent(trial.Agreement), fmt.Sprintf("%.4f", trial.LogitError), mark})
-		}
-		tables = append(tables, t)
+		tables = append(tables, trialTable(q.Trials, q.Chosen))
 	}
 	return tables
 }
 
-// Write shows the comparison on a terminal.
+func percent(share float64) string { return fmt.Sprintf("%.2f %%", 100*share) }
+
+func layerTable(layers []bundle.LayerQuantization) report.Table {
+	t := report.Table{
+		Title: "Quantization by layer",
+		Note: "Range: the activation that becomes 255. Clipped: the share of activations above it. " +
+			"Signal to noise: how well this layer and all earlier ones keep their values as bytes.",
+		Header: []string{"layer", "range", "clipped", "signal to noise", "dead channels"},
+	}
+	for _, l := range layers {
+		t.Rows = append(t.Rows, []string{
+			l.Name, fmt.Sprintf("%.4g", l.Range), fmt.Sprintf("%.4f %%", 100*l.Saturated),
+			fmt.Sprintf("%.1f dB", l.SNR), fmt.Sprint(l.DeadChannels),
+		})
+	}
+	return t
+}
+
+func trialTable(trials []bundle.Trial, chosen int) report.Table {
+	t := report.Table{
+		Title: "Calibration methods",
+		Note: "Each method was tried on the calibration images. The one that keeps the most verdicts was chosen; " +
+			"among equal ones, the one that changes the logit least.",
+		Header: []string{"calibration", "same verdict", "mean change of the logit", ""},
+	}
+	for i, trial := range trials {
+		name, mark := trial.Method, ""
+		if trial.BiasCorrection {
+			name += ", bias corrected"
+		}
+		if i == chosen {
+			mark = "chosen"
+		}
+		t.Rows = append(t.Rows, []string{
+			name, percent(trial.Agreement), fmt.Sprintf("%.4f", trial.LogitError), mark,
+		})
+	}
+	return t
+}
+
+// Write prints the tables as text.
 func Write(w io.Writer, q bundle.Quantization, e bundle.Evaluation) error {
 	for i, table := range Tables(q, e) {
 		if i > 0 {
