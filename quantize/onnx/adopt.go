@@ -8,9 +8,9 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// adopt takes names and dropout from the network in the metadata, or from that of the thesis, when
-// it computes the same. The weights, the shapes and everything else come from the file's nodes;
-// metadata that tell another story are passed over.
+// adopt takes names and dropout from the network in the metadata, or from the network of the
+// thesis, if that network computes the same. Weights, shapes and everything else are from the nodes
+// of the file. Metadata that describe another network are ignored.
 func (n *Network) adopt(metadata []Entry) {
 	known := []*graph.Graph{graph.Thesis()}
 	threshold := 0.0
@@ -45,18 +45,20 @@ func (n *Network) adopt(metadata []Entry) {
 	}
 }
 
-// sameArithmetic tells whether two networks compute the same from the same weights: the same
-// windows at the same places and the same sums, whatever the layers are called. Dropout acts in
-// training only, and flattening is no computation.
+// sameArithmetic reports whether two networks compute the same with the same weights: the same
+// windows at the same places, and the same sums. Names do not matter. Dropout acts in training
+// only, and Flatten computes nothing.
 func sameArithmetic(a, b *graph.Graph) bool {
 	plan := func(g *graph.Graph) []graph.Step {
 		steps, err := g.Plan()
 		if err != nil {
 			return nil
 		}
-		steps = slices.DeleteFunc(steps, func(s graph.Step) bool { return s.Kind == graph.Dropout || s.Kind == graph.Flatten })
+		steps = slices.DeleteFunc(steps, func(s graph.Step) bool {
+			return s.Kind == graph.Dropout || s.Kind == graph.Flatten
+		})
 		for i := range steps {
-			// PadTop and PadLeft and the number of windows say it better
+			// PadTop, PadLeft and the number of windows are exact
 			steps[i].Name, steps[i].Padding = "", ""
 		}
 		return steps

@@ -13,22 +13,22 @@ const (
 	MetaThreshold = "threshold" // probability from which a tire is cracked
 )
 
-// graphText is what the metadata keep of a network: ONNX has no place for the names of layers and
-// for dropout.
+// graphText returns the network as JSON, for the metadata: ONNX itself has no field for the names
+// of layers and for dropout.
 func graphText(g *graph.Graph) string {
 	text, err := json.Marshal(g)
 	if err != nil {
-		panic("internal error: a network has no JSON: " + err.Error())
+		panic("internal error: cannot write the network as JSON: " + err.Error())
 	}
 	return string(text)
 }
 
-// builder walks a network and collects its ONNX form.
+// builder collects the ONNX nodes and constants of a network, layer by layer.
 type builder struct {
 	m    Model
 	at   string      // the value that the next node reads
-	flat bool        // at is (1, C); else (1, C, H, W)
-	from graph.Shape // of at before it was flattened; its values are still in the order (C, H, W)
+	flat bool        // the shape of at is (1, C), otherwise (1, C, H, W)
+	from graph.Shape // shape of at before it was flattened; its values are still in the order (C, H, W)
 }
 
 func newBuilder(g *graph.Graph, pixels Type, doc string) *builder {
@@ -43,7 +43,7 @@ func newBuilder(g *graph.Graph, pixels Type, doc string) *builder {
 	return b
 }
 
-// node adds an operation whose output is the next one's input.
+// node adds an operation. The next node reads its output.
 func (b *builder) node(op, name, output string, inputs []string, attrs ...Attr) *Node {
 	b.m.Nodes = append(b.m.Nodes, Node{Op: op, Name: name, Inputs: inputs, Outputs: []string{output}, Attrs: attrs})
 	b.at = output
@@ -56,7 +56,7 @@ func (b *builder) constant(name string, t Type, shape []int, data []byte) string
 	return name
 }
 
-// pool adds a max pool. Padding does not count in ONNX either.
+// pool adds a max pool. In ONNX too, padding never is the maximum.
 func (b *builder) pool(s graph.Step) error {
 	if err := b.needSpace(s); err != nil {
 		return err
@@ -65,16 +65,16 @@ func (b *builder) pool(s graph.Step) error {
 	return nil
 }
 
-// needSpace refuses a window over values that were flattened: nothing says where they would stand.
+// needSpace refuses a window over flattened values, because their places are unknown.
 func (b *builder) needSpace(s graph.Step) error {
 	if b.flat {
-		return fmt.Errorf("%w: layer %s slides a window over flattened values", ErrUnsupported, s.Name)
+		return fmt.Errorf("%w: layer %s is a window over flattened values", ErrUnsupported, s.Name)
 	}
 	return nil
 }
 
-// flatten makes (1, C*H*W) of (1, C, H, W). Our own order is (H, W, C), which the weights of the
-// next dense layer follow: denseOrder says how to move them.
+// flatten turns (1, C, H, W) into (1, C*H*W). The weights of the next dense layer are in our own
+// order, (H, W, C). denseOrder says how to move them.
 func (b *builder) flatten(name, output string, in graph.Shape) {
 	if b.flat {
 		return
@@ -83,8 +83,9 @@ func (b *builder) flatten(name, output string, in graph.Shape) {
 	b.flat, b.from = true, in
 }
 
-// denseOrder prepares for a dense layer: it flattens where the graph did not say so, and gives the
-// shape whose order (C, H, W) the inputs have now. Behind a dense layer there is only one order.
+// denseOrder prepares the input of a dense layer. It flattens if the graph has no Flatten, and
+// returns the shape whose order (C, H, W) the inputs have. After a dense layer there is only one
+// order.
 func (b *builder) denseOrder(s graph.Step) graph.Shape {
 	b.flatten(s.Name+"/flatten", s.Name+"/flat", s.In)
 	from := b.from
@@ -94,13 +95,14 @@ func (b *builder) denseOrder(s graph.Step) graph.Shape {
 
 func out(layer string) string { return layer + "/out" }
 
-// window gives the attributes of a convolution or pool. ONNX lists the padding of both axes before,
-// then after.
+// window returns the attributes of a convolution or pool. ONNX lists the padding before both axes,
+// then the padding after both.
 func window(s graph.Step) []Attr {
 	after := func(in, out, before int) int64 {
 		return int64(max(0, (out-1)*s.Stride+s.Kernel-in) - before)
 	}
-	pads := []int64{int64(s.PadTop), int64(s.PadLeft), after(s.In.H, s.Out.H, s.PadTop), after(s.In.W, s.Out.W, s.PadLeft)}
+	pads := []int64{int64(s.PadTop), int64(s.PadLeft),
+		after(s.In.H, s.Out.H, s.PadTop), after(s.In.W, s.Out.W, s.PadLeft)}
 	k, d := int64(s.Kernel), int64(s.Stride)
 	return []Attr{intsAttr("kernel_shape", k, k), intsAttr("strides", d, d), intsAttr("pads", pads...)}
 }

@@ -8,22 +8,22 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// chain is the network as far as the walk has come.
+// chain is the network that the walk has found so far.
 type chain struct {
 	image   graph.Shape
 	layers  []graph.Layer
 	params  []nn.Param
-	changes int // counts everything that alters the image's values, unlike a new order of them
-	trained int // index of the newest layer with weights, and one more; 0 before the first
+	changes int // number of operations so far that change values; a new order of them does not count
+	trained int // 1 + index of the newest layer with weights; 0 before the first
 
-	// scale is what the file's values are of the network's, behind the newest layer: 255 where a
-	// network reads pixels of 0 to 255. It is worked into the weights of the next layer.
+	// scale is the factor from our values to the file's values after the newest layer: 255 if the
+	// network reads pixels from 0 to 255. The weights of the next layer are multiplied by it.
 	scale float64
 
-	probability bool // the head is there
+	probability bool // the sigmoid or softmax at the end was found
 }
 
-// newest is the newest layer with weights, nil before the first.
+// newest returns the newest layer with weights, nil before the first.
 func (c *chain) newest() *graph.Layer {
 	if c.trained == 0 {
 		return nil
@@ -31,9 +31,10 @@ func (c *chain) newest() *graph.Layer {
 	return &c.layers[c.trained-1]
 }
 
-// add appends a layer. Its name counts the layers of its kind.
+// add appends a layer. Its name is its kind and a number, such as conv1.
 func (c *chain) add(l graph.Layer) {
-	short := map[graph.Kind]string{graph.Conv2D: "conv", graph.MaxPool2D: "pool", graph.Dense: "dense", graph.Dropout: "dropout", graph.Flatten: "flatten"}
+	short := map[graph.Kind]string{graph.Conv2D: "conv", graph.MaxPool2D: "pool", graph.Dense: "dense",
+		graph.Dropout: "dropout", graph.Flatten: "flatten"}
 	n := 1
 	for _, other := range c.layers {
 		if other.Kind == l.Kind {
@@ -47,7 +48,7 @@ func (c *chain) add(l graph.Layer) {
 	c.changes++
 }
 
-// addTrained appends a layer with its parameters, w in our order of the given shape. A missing bias
+// addTrained appends a layer with its parameters. w has the given shape, in our order. A nil bias
 // is zero.
 func (c *chain) addTrained(l graph.Layer, shape []int, w, bias []float32) {
 	if c.scale != 1 {
@@ -59,20 +60,22 @@ func (c *chain) addTrained(l graph.Layer, shape []int, w, bias []float32) {
 	if bias == nil {
 		bias = make([]float32, l.Filters)
 	}
-	l.Activation = graph.Linear // until a Relu or the head comes
+	l.Activation = graph.Linear // a Relu or the head may change it later
 	c.add(l)
 	c.trained = len(c.layers)
 	name := c.newest().Name
-	c.params = append(c.params, nn.Param{Name: name + "/w", Shape: shape, Data: w}, nn.Param{Name: name + "/b", Shape: []int{l.Filters}, Data: bias})
+	c.params = append(c.params, nn.Param{Name: name + "/w", Shape: shape, Data: w},
+		nn.Param{Name: name + "/b", Shape: []int{l.Filters}, Data: bias})
 }
 
-// weights are the parameters of the newest layer.
+// weights returns the parameters of the newest layer.
 func (c *chain) weights() (w, b *nn.Param) {
 	return &c.params[len(c.params)-2], &c.params[len(c.params)-1]
 }
 
-// relu makes the newest layer's activation a ReLU. Behind a pool it may come as well, for the
-// largest of the rectified is the rectified largest; and the image itself is never negative.
+// relu sets the activation of the newest layer to ReLU. A ReLU after a pool has the same result as
+// one before it, because it keeps the order of values. On the image itself it does nothing, because
+// pixels are never negative.
 func (w *walk) relu(c call) (*value, error) {
 	v, err := w.imageOf(c)
 	if err != nil {
@@ -80,7 +83,7 @@ func (w *walk) relu(c call) (*value, error) {
 	}
 	l := w.newest()
 	if w.probability {
-		return nil, c.refuse("it is behind the sigmoid or softmax")
+		return nil, c.refuse("it is after the sigmoid or softmax")
 	}
 	if l != nil && l.Activation != graph.ReLU {
 		l.Activation = graph.ReLU
@@ -91,7 +94,7 @@ func (w *walk) relu(c call) (*value, error) {
 
 // addBias adds a constant to the newest layer's sums.
 func (w *walk) addBias(c call) (*value, error) {
-	if c.in[0].constant != nil { // a sum has no order
+	if c.in[0].constant != nil { // both orders are allowed
 		c.in = []*value{c.in[1], c.in[0]}
 	}
 	v, err := w.imageOf(c)
@@ -106,13 +109,14 @@ func (w *walk) addBias(c call) (*value, error) {
 	if err != nil {
 		return nil, c.refuse("%v", err)
 	}
-	// as behind a factor for the pixels
+	// adding zero changes nothing; Keras' Rescaling layer does so
 	if !slices.ContainsFunc(add, func(f float32) bool { return f != 0 }) && v.perChannel(t.Shape) {
 		return v, nil
 	}
 	l := w.newest()
-	if l == nil || l.Activation != graph.Linear || w.trained != len(w.layers) || w.scale != 1 || w.probability || !v.perChannel(t.Shape) {
-		return nil, c.refuse("it is no bias of a convolution or dense layer: a constant of shape %v", t.Shape)
+	if l == nil || l.Activation != graph.Linear || w.trained != len(w.layers) || w.scale != 1 ||
+		w.probability || !v.perChannel(t.Shape) {
+		return nil, c.refuse("a constant of shape %v is not the bias of a convolution or dense layer", t.Shape)
 	}
 	_, b := w.weights()
 	for i := range b.Data {
@@ -122,7 +126,8 @@ func (w *walk) addBias(c call) (*value, error) {
 	return &value{layout: v.layout, changes: w.changes}, nil
 }
 
-// multiply keeps a factor for the next layer's weights, as of a layer that rescales pixels.
+// multiply remembers a factor, such as that of a layer that rescales pixels, for the weights of the
+// next layer.
 func (w *walk) multiply(c call) (*value, error) {
 	divide := c.Op == "Div"
 	if !divide && c.in[0].constant != nil {
@@ -150,10 +155,11 @@ func (w *walk) multiply(c call) (*value, error) {
 }
 
 func (c call) branches() error {
-	return fmt.Errorf("%w: %s of node %q joins two branches, but layers are a chain here", ErrCannotHold, c.operator(), c.label())
+	return fmt.Errorf("%w: %s of node %q joins two branches, but only a chain of layers is supported",
+		ErrCannotHold, c.operator(), c.label())
 }
 
-// dropout acts in training only and keeps its place for a training that goes on.
+// dropout adds a dropout layer. It acts in training only, and is kept for later training.
 func (w *walk) dropout(c call) (*value, error) {
 	v, err := w.imageOf(c)
 	if err != nil {
@@ -168,12 +174,12 @@ func (w *walk) dropout(c call) (*value, error) {
 	} else if t != nil {
 		f, err := t.floats()
 		if err != nil || len(f) != 1 {
-			return nil, c.refuse("want one number for its rate")
+			return nil, c.refuse("its rate must be one number")
 		}
 		rate = f[0]
 	}
 	if w.probability || !(rate >= 0 && rate < 1) {
-		return nil, c.refuse("rate %g", rate)
+		return nil, c.refuse("invalid rate %g, or it is after the sigmoid or softmax", rate)
 	}
 	w.add(graph.Layer{Kind: graph.Dropout, Rate: decimal(rate)})
 	return &value{layout: v.layout, changes: w.changes}, nil
@@ -193,16 +199,18 @@ func (w *walk) headOf(c call) (*value, error) {
 			otherwise = 1
 		}
 		if a := c.intAttr("axis", otherwise); a != -1 && a != int64(len(v.dims)-1) {
-			return nil, c.refuse("along axis %d of %v", a, v.dims)
+			return nil, c.refuse("it works along axis %d of %v, want the last axis", a, v.dims)
 		}
 	}
 	switch {
 	case w.probability:
-		return nil, c.refuse("a second head")
+		return nil, c.refuse("the network already has a sigmoid or softmax")
 	case units != want && c.Op == "Softmax":
-		return nil, fmt.Errorf("%w: the softmax of node %q has %d classes, want two", ErrCannotHold, c.label(), units)
+		return nil, fmt.Errorf("%w: the softmax of node %q has %d classes, want two",
+			ErrCannotHold, c.label(), units)
 	case units != want:
-		return nil, fmt.Errorf("%w: the sigmoid of node %q has %d values; it is the network's end here, with one", ErrCannotHold, c.label(), units)
+		return nil, fmt.Errorf("%w: the sigmoid of node %q has %d values, want one, at the end of the network",
+			ErrCannotHold, c.label(), units)
 	}
 	if err := w.head(fmt.Sprintf("node %q", c.label())); err != nil {
 		return nil, err
@@ -210,14 +218,16 @@ func (w *walk) headOf(c call) (*value, error) {
 	return &value{layout: v.layout, changes: w.changes}, nil
 }
 
-// head makes the newest layer, of one or two linear units, end in one probability: that of a crack.
+// head turns the newest layer, which has one or two linear units, into the last layer: one unit
+// with the probability of a crack.
 //
 // The softmax of two sums a and b is the sigmoid of their difference: e^b / (e^a + e^b) = 1 / (1 +
 // e^(a-b)).
 func (w *walk) head(where string) error {
 	l := w.newest()
-	if l == nil || l.Kind != graph.Dense || l.Activation != graph.Linear || w.trained != len(w.layers) || w.scale != 1 {
-		return fmt.Errorf("%w: %s is not directly behind a dense layer", ErrCannotHold, where)
+	if l == nil || l.Kind != graph.Dense || l.Activation != graph.Linear ||
+		w.trained != len(w.layers) || w.scale != 1 {
+		return fmt.Errorf("%w: %s is not directly after a dense layer", ErrCannotHold, where)
 	}
 	weights, bias := w.weights()
 	crack := w.options.Crack

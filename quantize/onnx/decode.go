@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// ErrDamaged marks bytes that are not an ONNX file, or not a whole one.
+// ErrDamaged marks bytes that are not a complete ONNX file.
 var ErrDamaged = errors.New("not an ONNX file, or a damaged one")
 
 func damaged(err error) error { return fmt.Errorf("%w: %w", ErrDamaged, err) }
@@ -17,23 +17,22 @@ func damagedf(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrDamaged, fmt.Sprintf(format, args...))
 }
 
-// Limits on files from outside, far above any network that graph can hold. What a reader makes of a
-// byte of the file is larger than the byte, for an empty node a hundred times; so everything is
-// counted.
+// Limits for files of other tools, far above any network that package graph supports. One byte of a
+// file may need much more memory, an empty node a hundred times. So everything is counted.
 const (
 	MaxSize = 1 << 28 // bytes of a file
 
-	maxNodes = 1 << 12 // also of constants, and of each other list of a file
+	maxNodes = 1 << 12 // nodes, constants, and entries of any other list of a file
 	maxNames = 1 << 6  // inputs, outputs or attributes of one node
 	maxRank  = 1 << 3  // axes of a constant
 	// numbers of an attribute, or of a constant that is stored as a list of varints
 	maxInts   = 1 << 20
-	maxString = 1 << 16 // bytes of a name; metadata may hold a whole network
+	maxString = 1 << 16 // bytes of a text; metadata may hold a whole network
 )
 
-// Decode reads an ONNX file. Constants of all storage forms come out as little endian bytes, and
-// tensors share the memory of data. What the file holds beside the fields of Model is passed over.
-// The error wraps ErrDamaged.
+// Decode reads an ONNX file. Constants in all storage forms become little endian bytes; tensors
+// share the memory of data. Fields that Model does not have are ignored. The error wraps
+// ErrDamaged.
 func Decode(data []byte) (*Model, error) {
 	if len(data) > MaxSize {
 		return nil, damagedf("%d bytes, the limit is %d", len(data), MaxSize)
@@ -63,10 +62,10 @@ func Decode(data []byte) (*Model, error) {
 	return m, nil
 }
 
-// list appends the element that a field holds.
+// list appends the element in a field, and refuses more than limit elements.
 func list[T any](to *[]T, limit int, f field, decode func([]byte) (T, error)) error {
 	if len(*to) == limit {
-		return damagedf("field %d more than %d times", f.number, limit)
+		return damagedf("field %d appears more than %d times", f.number, limit)
 	}
 	v, err := decode(f.bytes)
 	*to = append(*to, v)
@@ -182,7 +181,7 @@ func decodeTensor(b []byte) (t Tensor, err error) {
 		case 4: // packed, or one at a time
 			floats++
 			if t.Data = f.bytes; f.bytes == nil || floats > 1 {
-				err = damagedf("numbers in pieces")
+				err = damagedf("the numbers of a constant are split")
 			}
 		case 5, 7:
 			lists++
@@ -207,7 +206,7 @@ func decodeTensor(b []byte) (t Tensor, err error) {
 	return t, t.shape(dims)
 }
 
-// packed stores the numbers of int32_data or int64_data as raw data would.
+// packed returns the numbers of int32_data or int64_data in the form of raw_data.
 func packed(ints []int64, t Type) []byte {
 	var b []byte
 	for _, v := range ints {
@@ -223,13 +222,13 @@ func packed(ints []int64, t Type) []byte {
 	return b
 }
 
-// shape checks that a constant has the numbers that its axes promise. Types that we know nothing of
-// keep what they have.
+// shape sets the shape of a constant and checks that it has as many numbers. Unsupported types are
+// not checked.
 func (t *Tensor) shape(dims []int64) error {
 	values := int64(1)
 	for _, d := range dims {
 		if d < 0 || d > MaxSize || values*max(d, 1) > MaxSize {
-			return damagedf("constant %s of shape %v", t.Name, dims)
+			return damagedf("constant %s has the invalid shape %v", t.Name, dims)
 		}
 		values *= d
 		t.Shape = append(t.Shape, int(d))

@@ -1,11 +1,11 @@
 package onnx_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"math"
 	"slices"
-	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -14,7 +14,7 @@ import (
 	"tirewatch/vision/bundle/bundletest"
 )
 
-// No file that lost its end is a smaller valid one, wherever it was cut.
+// A truncated file is never a valid smaller one, wherever it ends.
 func TestEveryCutIsRefused(t *testing.T) {
 	m := bundletest.Model(bundletest.Graph(), 2)
 	e, err := onnx.Int8(&m)
@@ -24,12 +24,12 @@ func TestEveryCutIsRefused(t *testing.T) {
 	data := e.Encode()
 	for n := range data {
 		if got, err := onnx.Decode(data[:n]); !errors.Is(err, onnx.ErrDamaged) || got != nil {
-			t.Fatalf("cut to %d of %d bytes: error %v", n, len(data), err)
+			t.Fatalf("truncated to %d of %d bytes: error %v", n, len(data), err)
 		}
 	}
 }
 
-// raw writes Protocol Buffers by field number, for forms that our encoder never makes.
+// raw writes Protocol Buffers by field number, for forms that our encoder never writes.
 type raw []byte
 
 func (r raw) bytes(field protowire.Number, b []byte) raw {
@@ -40,12 +40,12 @@ func (r raw) int(field protowire.Number, v int64) raw {
 	return protowire.AppendVarint(protowire.AppendTag(r, field, protowire.VarintType), uint64(v))
 }
 
-// rawFile is a file whose one constant is c.
+// rawFile returns a file with the single constant c.
 func rawFile(c raw) []byte {
 	return raw(nil).bytes(7, raw(nil).bytes(5, c)).bytes(8, raw(nil).int(2, 13))
 }
 
-// Tools store a constant in four ways; all mean the same numbers.
+// Tools store constants in four ways, with the same numbers.
 func TestStorageForms(t *testing.T) {
 	floats := binary.LittleEndian.AppendUint32(nil, math.Float32bits(1.5))
 	packed := protowire.AppendVarint(protowire.AppendVarint(nil, 3), math.MaxUint64) // 3, -1
@@ -75,10 +75,10 @@ func TestStorageForms(t *testing.T) {
 }
 
 func TestDecodeRefuses(t *testing.T) {
-	empty := raw(nil).bytes(1, nil)
+	empty, nine := raw(nil).bytes(1, nil), bytes.Repeat([]byte{1}, 9)
 	for name, data := range map[string][]byte{
-		"nothing":                         nil,
-		"text":                            []byte("not a network at all, but some text"),
+		"empty":                           nil,
+		"text":                            []byte("some text instead of a network"),
 		"no operator set":                 raw(nil).bytes(7, empty),
 		"no graph":                        raw(nil).bytes(8, raw(nil).int(2, 13)),
 		"two graphs":                      raw(nil).bytes(7, empty).bytes(7, empty).bytes(8, raw(nil).int(2, 13)),
@@ -86,9 +86,9 @@ func TestDecodeRefuses(t *testing.T) {
 		"a shape that overflows":          rawFile(raw(nil).int(1, 1<<28).int(1, 1<<28).int(1, 1<<28).int(2, 1)),
 		"a negative extent":               rawFile(raw(nil).int(1, -1).int(2, 1)),
 		"fewer numbers than its shape":    rawFile(raw(nil).int(1, 2).int(2, 1).bytes(9, make([]byte, 4))),
-		"nine axes":                       rawFile(raw(nil).bytes(1, []byte{1, 1, 1, 1, 1, 1, 1, 1, 1}).int(2, 1).bytes(9, make([]byte, 4))),
-		"more nodes than any network":     raw(nil).bytes(7, []byte(strings.Repeat(string(empty), 1<<13))).bytes(8, raw(nil).int(2, 13)),
-		"a name as long as a book":        raw(nil).bytes(6, make([]byte, 1<<20)),
+		"nine axes":                       rawFile(raw(nil).bytes(1, nine).int(2, 1).bytes(9, make([]byte, 4))),
+		"more nodes than the limit":       raw(nil).bytes(7, bytes.Repeat(empty, 1<<13)).bytes(8, raw(nil).int(2, 13)),
+		"a very long name":                raw(nil).bytes(6, make([]byte, 1<<20)),
 		"a group, which ONNX never had":   {7<<3 | 3},
 		"a field that ends in the middle": {7<<3 | 2, 100, 1},
 	} {

@@ -2,10 +2,8 @@ package onnx
 
 import "math"
 
-// Encode gives the bytes of the file. The same model always makes the same bytes.
-//
-// The graph is the last field and its length stands before it, so that a file that lost its end is
-// never a smaller valid one.
+// Encode returns the bytes of the file. The same model always has the same bytes. The graph is the
+// last field, with its length before it. So a truncated file is never a valid smaller one.
 func (m *Model) Encode() []byte {
 	var g message
 	for i := range m.Nodes {
@@ -45,7 +43,7 @@ func (m *Model) Encode() []byte {
 func (n *Node) encode() message {
 	var m message
 	for _, s := range n.Inputs {
-		m.bytes(1, []byte(s)) // also when empty: an input that is left out keeps its place
+		m.bytes(1, []byte(s)) // empty too: an omitted input keeps its place
 	}
 	for _, s := range n.Outputs {
 		m.bytes(2, []byte(s))

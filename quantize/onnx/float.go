@@ -5,9 +5,10 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// Float gives the trained network in float32: Conv, Relu, MaxPool, Flatten, Gemm, Sigmoid. params
-// are those of a checkpoint. Sums are added in an order that each runtime chooses, so results agree
-// to rounding, not to the bit.
+// Float returns the trained network in float32: Conv, Relu, MaxPool, Flatten, Gemm, Sigmoid. params
+// are those of a checkpoint. Each runtime adds sums in its own order, so results are equal up to
+// rounding, not to the bit. If a window follows a flatten, the error wraps ErrUnsupported; if
+// params do not fit g, nn.ErrParams.
 func Float(g *graph.Graph, params []nn.Param) (*Model, error) {
 	if _, err := nn.FromParams(g, params); err != nil {
 		return nil, err
@@ -65,7 +66,7 @@ func (b *builder) sum(op string, s graph.Step, inputs []string, attrs ...Attr) {
 	}
 }
 
-// rename gives the graph's last two values, a sum and its sigmoid, the names of the outputs.
+// rename names the last two values of the graph, a sum and its sigmoid, as the outputs.
 func (b *builder) rename(sum, sigmoid string) {
 	n := len(b.m.Nodes)
 	b.m.Nodes[n-2].Outputs[0], b.m.Nodes[n-1].Inputs[0] = sum, sum

@@ -8,11 +8,10 @@ import (
 	"strconv"
 )
 
-// What tools write around the layers: constants inside nodes, and shapes that are computed because
-// the batch may have any size. All of it is carried out while the file is read, with the batch of
-// the input, or 1.
+// Tools write more than layers: constants inside nodes, and shapes that are computed because the
+// batch may have any size. Import computes all of it, with the batch size of the input, or 1.
 
-// floats gives the numbers of a float32 constant in memory of their own.
+// floats returns a copy of the numbers of a float32 constant.
 func (t *Tensor) floats() ([]float32, error) {
 	if t.Type != Float32 {
 		return nil, fmt.Errorf("constant %q is of type %d, want float32; export the network in float32", t.Name, t.Type)
@@ -24,13 +23,13 @@ func (t *Tensor) floats() ([]float32, error) {
 	return f, nil
 }
 
-// ints gives the numbers of a list of integers, which are a shape or a part of one.
+// ints returns the numbers of a list of integers, which are a shape or a part of one.
 func (t *Tensor) ints() ([]int64, error) {
 	var v []int64
 	switch size := int(t.Type.size()); t.Type {
 	case Int64, Int32, Bool:
 		if len(t.Data)/size > maxList {
-			return nil, fmt.Errorf("a list of %d integers", len(t.Data)/size)
+			return nil, fmt.Errorf("a list of %d integers, the limit is %d", len(t.Data)/size, maxList)
 		}
 		for b := t.Data; len(b) > 0; b = b[size:] {
 			switch t.Type {
@@ -47,10 +46,10 @@ func (t *Tensor) ints() ([]int64, error) {
 	return nil, fmt.Errorf("constant %q is of type %d, want integers", t.Name, t.Type)
 }
 
-// maxList bounds the lists that are computed with: shapes have a few numbers.
+// maxList is the limit for the length of lists that are computed with. Shapes have a few numbers.
 const maxList = 1 << 10
 
-// intList makes a constant of integers; a single one without axes when scalar.
+// intList returns a constant of integers: a list, or a number without axes if scalar.
 func intList(v []int64, scalar bool) *value {
 	t := &Tensor{Type: Int64, Shape: []int{len(v)}, Data: packed(v, Int64)}
 	if scalar {
@@ -59,7 +58,8 @@ func intList(v []int64, scalar bool) *value {
 	return &value{constant: t}
 }
 
-// decimal gives the number that someone wrote down: 0.2, where float32 holds 0.200000003.
+// decimal returns the shortest decimal number with the same float32 value: 0.2, where the float32
+// is 0.200000003.
 func decimal(f float32) float64 {
 	d, err := strconv.ParseFloat(strconv.FormatFloat(float64(f), 'g', -1, 32), 64)
 	if err != nil {
@@ -83,7 +83,7 @@ func foldConstant(_ *walk, c call) (*value, error) {
 			return &value{constant: &Tensor{Type: Float32, Data: float32s([]float32{a.Float})}}, nil
 		}
 	}
-	return nil, c.refuse("a constant of another kind than numbers")
+	return nil, c.refuse("its value is not a number or a tensor")
 }
 
 func foldShape(_ *walk, c call) (*value, error) {
@@ -108,7 +108,7 @@ func foldShape(_ *walk, c call) (*value, error) {
 	return intList(shape, false), nil
 }
 
-// foldLists carries out an operation on lists of integers.
+// foldLists computes an operation on lists of integers.
 func foldLists(op func(c call, lists [][]int64) ([]int64, error)) func(*walk, call) (*value, error) {
 	return func(w *walk, c call) (*value, error) {
 		var lists [][]int64
@@ -126,13 +126,13 @@ func foldLists(op func(c call, lists [][]int64) ([]int64, error)) func(*walk, ca
 				return nil, c.refuse("%v", err)
 			}
 			lists = append(lists, v)
-			if i == len(c.in)-1 || c.Op != "Gather" { // whose index alone decides
+			if i == len(c.in)-1 || c.Op != "Gather" { // the index alone decides the rank of a Gather
 				scalar = scalar && len(t.Shape) == 0
 			}
 		}
 		v, err := op(c, lists)
 		if err == nil && len(v) > maxList {
-			err = fmt.Errorf("a list of %d integers", len(v))
+			err = fmt.Errorf("a list of %d integers, the limit is %d", len(v), maxList)
 		}
 		if err != nil {
 			return nil, c.refuse("%v", err)
@@ -149,7 +149,7 @@ func gatherLists(_ call, lists [][]int64) ([]int64, error) {
 			i += int64(len(from))
 		}
 		if i < 0 || i >= int64(len(from)) {
-			return nil, fmt.Errorf("index %d of %v", i, from)
+			return nil, fmt.Errorf("index %d is outside of the list %v", i, from)
 		}
 		out = append(out, from[i])
 	}
@@ -158,10 +158,11 @@ func gatherLists(_ call, lists [][]int64) ([]int64, error) {
 
 func concatLists(_ call, lists [][]int64) ([]int64, error) { return slices.Concat(lists...), nil }
 
-// sliceLists takes data, starts, ends and perhaps axes and steps.
+// sliceLists reads data, starts, ends, and optionally axes and steps.
 func sliceLists(_ call, lists [][]int64) ([]int64, error) {
-	if len(lists) < 3 || len(lists[1]) != 1 || len(lists[2]) != 1 || len(lists) > 4 && !slices.Equal(lists[4], []int64{1}) {
-		return nil, fmt.Errorf("want one start and one end")
+	if len(lists) < 3 || len(lists[1]) != 1 || len(lists[2]) != 1 ||
+		len(lists) > 4 && !slices.Equal(lists[4], []int64{1}) {
+		return nil, fmt.Errorf("want one start, one end and steps of 1")
 	}
 	n := int64(len(lists[0]))
 	bound := func(i int64) int64 {
@@ -179,7 +180,7 @@ func computeLists(c call, lists [][]int64) ([]int64, error) {
 	a, b := lists[0], lists[1]
 	n := max(len(a), len(b))
 	if len(a) == 0 || len(b) == 0 || len(a) != n && len(a) != 1 || len(b) != n && len(b) != 1 {
-		return nil, fmt.Errorf("lists %v and %v", a, b)
+		return nil, fmt.Errorf("the lists %v and %v have different lengths", a, b)
 	}
 	out := make([]int64, n)
 	for i := range out {
@@ -193,7 +194,7 @@ func computeLists(c call, lists [][]int64) ([]int64, error) {
 			out[i] = x * y
 		default:
 			if y == 0 {
-				return nil, fmt.Errorf("a division by zero")
+				return nil, fmt.Errorf("division by zero")
 			}
 			out[i] = x / y
 		}
@@ -208,7 +209,7 @@ func foldCast(_ *walk, c call) (*value, error) {
 	}
 	v, err := t.ints()
 	if err != nil || (to != Int64 && to != Int32 && to != Float32) {
-		return nil, c.refuse("from type %d to type %d", t.Type, to)
+		return nil, c.refuse("it casts from type %d to type %d, want integers to integers or float32", t.Type, to)
 	}
 	made := &Tensor{Name: t.Name, Type: to, Shape: t.Shape, Data: packed(v, to)}
 	if to == Float32 {
@@ -220,15 +221,16 @@ func foldCast(_ *walk, c call) (*value, error) {
 	return &value{constant: made}, nil
 }
 
-// foldTranspose moves the numbers of a constant: weights that a tool keeps the other way round.
+// foldTranspose transposes a constant: some tools store weights that way.
 func foldTranspose(w *walk, c call) (*value, error) {
 	t, err := c.constant(0)
 	if err != nil {
 		return nil, err
 	}
 	size, perm := int(t.Type.size()), c.attr("perm").Ints
-	if size == 0 || len(t.Shape) != 2 || perm != nil && !slices.Equal(perm, []int64{1, 0}) && !slices.Equal(perm, []int64{0, 1}) {
-		return nil, c.refuse("order %v of a constant of shape %v", perm, t.Shape)
+	if size == 0 || len(t.Shape) != 2 ||
+		perm != nil && !slices.Equal(perm, []int64{1, 0}) && !slices.Equal(perm, []int64{0, 1}) {
+		return nil, c.refuse("order %v for a constant of shape %v, want two axes", perm, t.Shape)
 	}
 	if perm != nil && perm[0] == 0 {
 		return c.in[0], nil

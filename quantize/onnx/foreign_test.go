@@ -16,12 +16,13 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// foreignFiles are the files that other tools would make of a network, in tf2onnx's and in
-// PyTorch's forms.
+// foreignFiles returns the files that other tools would write for a network, in the styles of
+// tf2onnx and PyTorch.
 func foreignFiles(g *graph.Graph, params []nn.Param) map[string]*onnx.Model {
 	files := map[string]*onnx.Model{}
 	for _, o := range []onnxtest.Choices{
-		{Version: 15}, {Version: 9, Reshapes: true, AutoPad: true}, {Version: 12, Apart: true}, {Version: 13, Softmax: true}, {Version: 11, Softmax: true},
+		{Version: 15}, {Version: 9, Reshapes: true, AutoPad: true}, {Version: 12, Apart: true},
+		{Version: 13, Softmax: true}, {Version: 11, Softmax: true},
 	} {
 		files[fmt.Sprintf("Keras %+v", o)] = onnxtest.Keras(g, params, o)
 		files[fmt.Sprintf("PyTorch %+v", o)] = onnxtest.PyTorch(g, params, o)
@@ -29,12 +30,12 @@ func foreignFiles(g *graph.Graph, params []nn.Param) map[string]*onnx.Model {
 	return files
 }
 
-// Files as Keras and PyTorch make them give the network's probabilities, and without a head of two
-// classes its very weights.
+// Files in the style of Keras and PyTorch have the probabilities of the network. Without a head of
+// two classes the weights are equal too.
 func TestForeignFiles(t *testing.T) {
 	for name, g := range networks {
 		if name == "dense without flatten" {
-			continue // no tool has that
+			continue // no tool writes that
 		}
 		g := grey(g)
 		rng := rand.New(rand.NewPCG(1, 9))
@@ -62,7 +63,8 @@ func TestForeignFiles(t *testing.T) {
 					t.Fatal(err)
 				}
 				if math.Abs(verdict.Probability(a)-verdict.Probability(b)) > 1e-5 {
-					t.Errorf("%s, %s: probability %g, want %g", name, file, verdict.Probability(b), verdict.Probability(a))
+					t.Errorf("%s, %s: probability %g, want %g",
+						name, file, verdict.Probability(b), verdict.Probability(a))
 				}
 			}
 		}

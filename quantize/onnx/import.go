@@ -10,48 +10,48 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// Options say what an ONNX file leaves open.
+// Options holds what an ONNX file does not say.
 type Options struct {
 	Crack Class // which class is crack
-	// the network ends before its sigmoid or softmax, which training had in the loss
+	// the network has no sigmoid or softmax at its end, because it was part of the training loss
 	Logits  bool
-	Largest float64 // value of a white pixel; 0 stands for 1, and for 255 where the input is bytes
+	Largest float64 // value of a white pixel; 0 means 1, or 255 if the input is uint8
 }
 
-// Class is one of two classes by its place in the network's output. A single output is the
-// probability of class 1.
+// Class is one of two classes, by its place in the output. A single output is the probability of
+// class 1.
 type Class int
 
 const (
-	Unsaid Class = iota // one output: class 1; two outputs: ErrWhichCrack
-	First               // class 0, as for folders in the order of the alphabet, crack before normal
+	Unsaid Class = iota // with one output class 1; with two outputs Import returns ErrWhichCrack
+	First               // class 0, as with folders in alphabetical order: crack before normal
 	Second              // class 1
 )
 
-// Network is what Import finds.
+// Network is the result of Import.
 type Network struct {
 	Graph     graph.Graph
 	Params    []nn.Param
-	Threshold float64 // that the file states, when it is one of ours; else 0
+	Threshold float64 // from the metadata of a file that tirewatch wrote; otherwise 0
 }
 
 var (
-	// ErrCannotHold marks a network that graph.Graph has no form for.
-	ErrCannotHold = errors.New("tirewatch cannot hold this network")
+	// ErrCannotHold marks a network that graph.Graph cannot represent.
+	ErrCannotHold = errors.New("tirewatch does not support this network")
 	// ErrQuantized marks a network whose weights are integers.
-	ErrQuantized = errors.New("a quantized network cannot be imported, its float weights are gone")
-	// ErrWhichCrack says that Options.Crack is needed.
-	ErrWhichCrack = errors.New("the network tells two classes apart, and nothing says which of them is crack")
-	// ErrLogits says that Options.Logits is needed.
+	ErrQuantized = errors.New("a quantized network cannot be imported, because it has no float weights")
+	// ErrWhichCrack means that Options.Crack is needed.
+	ErrWhichCrack = errors.New("the network has two classes, and the file does not say which of them is crack")
+	// ErrLogits means that Options.Logits is needed.
 	ErrLogits = errors.New("the network ends without a sigmoid or softmax")
 )
 
-// OperatorError names an operator that Import does not know, or not on such inputs, and the node
-// that has it.
+// OperatorError names an operator that Import does not support, or not with these inputs, and its
+// node.
 type OperatorError struct {
-	Op   string // with its domain when that is not ONNX's
-	Node string // name, or the name of its output
-	Why  string // empty: not known at all
+	Op   string // with its domain, unless that is ONNX's own
+	Node string // name of the node, or of its output
+	Why  string // empty: the operator is not supported at all
 }
 
 func (e *OperatorError) Error() string {
@@ -61,18 +61,14 @@ func (e *OperatorError) Error() string {
 	return fmt.Sprintf("operator %s of node %q: %s", e.Op, e.Node, e.Why)
 }
 
-// Import makes a network of a decoded file. It follows the image from the input through the nodes
-// and understands what Keras, by way of tf2onnx, and PyTorch make of a chain of convolutions, pools
-// and dense layers: every order of the axes, shapes that are computed, biases that are added, the
-// sigmoid of one output or the softmax of two. Weights come out in our order, to the last bit as
-// they are, unless a factor on the way or a head of two classes must be worked into them. A file
-// that Float wrote gives the same graph and weights.
-//
-// Foreign layers are named conv1, pool1, dense1 and so on; a network that is the thesis' gets its
-// names and its dropout.
-//
-// Errors are an *OperatorError, or wrap ErrCannotHold, ErrQuantized, ErrWhichCrack, ErrLogits or
-// ErrDamaged.
+// Import turns a decoded file into a network. It follows the image from the input through the
+// nodes. It supports a chain of convolutions, pools and dense layers as Keras (through tf2onnx) and
+// PyTorch write it: every order of the axes, computed shapes, added biases, the sigmoid of one
+// output or the softmax of two. The weights are returned in our order and without a changed bit,
+// unless a factor or a head of two classes must be combined with them. For a file from Float it
+// returns the same graph and weights. Layers of other tools are named conv1, pool1, dense1 and so
+// on. A network that computes the same as the thesis network gets its names and its dropout. The
+// error is an *OperatorError, or wraps ErrCannotHold, ErrQuantized, ErrWhichCrack or ErrLogits.
 func Import(m *Model, o Options) (*Network, error) {
 	w := &walk{model: m, options: o, values: map[string]*value{}, budget: maxFolded}
 	for _, s := range m.Operators {
@@ -105,38 +101,38 @@ func Import(m *Model, o Options) (*Network, error) {
 	return n, nil
 }
 
-// maxFolded bounds the numbers that are computed while a file is read, all weights in our order
-// among them. It is also what graph allows one layer.
+// maxFolded is the limit for the numbers that are computed while a file is read, including all
+// reordered weights. Package graph has the same limit for one layer.
 const maxFolded = 1 << 26
 
-// walk carries the file out, with shapes and constants instead of images.
+// walk runs the file with shapes and constants instead of images.
 type walk struct {
 	model   *Model
 	options Options
-	version int64 // of ONNX's operators
+	version int64 // of ONNX's operator set
 	values  map[string]*value
 	budget  int // numbers that may still be computed
 	chain
 }
 
-// value is what a name of the file stands for.
+// value is the value of a name in the file.
 type value struct {
-	constant *Tensor // nil for the image on its way
+	constant *Tensor // nil for the image, at any point of its path
 	layout
-	// of the network before this value was made; a later change means that the network branched
+	// chain.changes when this value was made; if the chain has changed since, the network branches
 	// here
 	changes int
 }
 
-// spend counts n numbers before they are made.
+// spend counts n numbers before they are computed.
 func (w *walk) spend(n int) error {
 	if w.budget -= n; n < 0 || w.budget < 0 {
-		return fmt.Errorf("%w: more than %d numbers", ErrCannotHold, maxFolded)
+		return fmt.Errorf("%w: more than %d numbers to compute", ErrCannotHold, maxFolded)
 	}
 	return nil
 }
 
-// input finds the image among the graph's inputs. Old files list the constants there too.
+// input finds the image among the inputs of the graph. Old files list the constants there too.
 func (w *walk) input() error {
 	var images []Value
 	for _, v := range w.model.Inputs {
@@ -145,7 +141,7 @@ func (w *walk) input() error {
 		}
 	}
 	if len(images) != 1 {
-		return fmt.Errorf("%w: it has %d inputs, want one image", ErrCannotHold, len(images))
+		return fmt.Errorf("%w: the network has %d inputs, want one image", ErrCannotHold, len(images))
 	}
 	in := images[0]
 	if in.Type != Float32 && in.Type != Uint8 {
@@ -163,26 +159,26 @@ func (w *walk) input() error {
 		}
 	}
 	if !(w.scale > 0) || math.IsInf(w.scale, 0) {
-		return fmt.Errorf("a white pixel of %g, want a positive number", w.scale)
+		return fmt.Errorf("invalid value %g of a white pixel, want a positive number", w.scale)
 	}
 	w.values[in.Name] = &value{layout: l}
 	return nil
 }
 
-// call is a node with its inputs at hand.
+// call is a node with its inputs.
 type call struct {
 	*Node
-	in []*value // nil for an input that is left out
+	in []*value // nil for an omitted input
 }
 
-// step carries out one node.
+// step runs one node.
 func (w *walk) step(n *Node) error {
 	c := call{Node: n}
 	onImage := false
 	for _, name := range n.Inputs {
 		v := w.values[name]
 		if v == nil && name != "" {
-			return c.refuse("it reads %q, which nothing has made before", name)
+			return c.refuse("it reads %q, which no earlier node makes", name)
 		}
 		if v != nil && v.constant == nil {
 			onImage = true
@@ -199,19 +195,19 @@ func (w *walk) step(n *Node) error {
 	case len(n.Outputs) == 0:
 		return c.refuse("it has no output")
 	case len(c.in) < op.inputs:
-		return c.refuse("%d inputs, want %d", len(c.in), op.inputs)
+		return c.refuse("it has %d inputs, want %d", len(c.in), op.inputs)
 	case slices.Contains(c.in[:op.inputs], nil):
-		return c.refuse("an input is left out")
+		return c.refuse("a required input is missing")
 	case onImage && op.onImage == nil:
 		return c.refuse("it is supported on constants only")
 	case !onImage && op.onConstants == nil:
 		return c.refuse("it is supported on the image only")
 	}
-	carryOut := op.onConstants
+	run := op.onConstants
 	if onImage {
-		carryOut = op.onImage
+		run = op.onImage
 	}
-	v, err := carryOut(w, c)
+	v, err := run(w, c)
 	if err != nil {
 		return err
 	}
@@ -219,15 +215,15 @@ func (w *walk) step(n *Node) error {
 	return nil
 }
 
-// end checks that the walk arrived at an output of the file, and that this is a probability.
+// end checks that the chain ends at an output of the file, and that this output is a probability.
 func (w *walk) end() error {
-	arrived := slices.ContainsFunc(w.model.Outputs, func(o Value) bool {
+	reached := slices.ContainsFunc(w.model.Outputs, func(o Value) bool {
 		v := w.values[o.Name]
 		return v != nil && v.constant == nil && v.changes == w.changes
 	})
 	switch {
-	case !arrived:
-		return fmt.Errorf("%w: none of its outputs is the end of the chain of layers", ErrCannotHold)
+	case !reached:
+		return fmt.Errorf("%w: no output of the network is the end of the chain of layers", ErrCannotHold)
 	case w.probability:
 		return nil
 	case !w.options.Logits:
@@ -236,27 +232,28 @@ func (w *walk) end() error {
 	return w.head("the end of the network")
 }
 
-// imageOf gives the first input, which must be the newest state of the image: a network that goes
-// on from an older one branches.
+// imageOf returns the first input. It must be the newest state of the image: a network that
+// continues from an older state has branches.
 func (w *walk) imageOf(c call) (*value, error) {
 	v := c.in[0]
 	switch {
 	case v.constant != nil:
 		return nil, c.refuse("its first input is a constant, want the image")
 	case v.changes != w.changes:
-		return nil, fmt.Errorf("%w: %s of node %q goes back to %q, but layers are a chain here", ErrCannotHold, c.operator(), c.label(), c.Inputs[0])
+		return nil, fmt.Errorf("%w: %s of node %q reads the older value %q, but only a chain of layers is supported",
+			ErrCannotHold, c.operator(), c.label(), c.Inputs[0])
 	}
 	return v, nil
 }
 
-// constant gives input i, nil when it is left out.
+// constant returns input i, or nil if it is omitted.
 func (c call) constant(i int) (*Tensor, error) {
 	if i >= len(c.in) || c.in[i] == nil {
 		return nil, nil
 	}
 	t := c.in[i].constant
 	if t == nil {
-		return nil, c.refuse("input %q is no constant", c.Inputs[i])
+		return nil, c.refuse("input %q is not a constant", c.Inputs[i])
 	}
 	if t.Outside {
 		return nil, c.refuse("the numbers of %q are in another file; save the network as one file", c.Inputs[i])
@@ -264,7 +261,7 @@ func (c call) constant(i int) (*Tensor, error) {
 	return t, nil
 }
 
-// label names the node for people. Some tools name the values only.
+// label returns the name of the node for messages. Some tools name only the values.
 func (n *Node) label() string {
 	if n.Name == "" && len(n.Outputs) > 0 {
 		return n.Outputs[0]
@@ -285,7 +282,7 @@ func (n *Node) operator() string {
 	return n.Domain + "." + n.Op
 }
 
-// attr gives an attribute, the zero Attr when the node has none of this name.
+// attr returns an attribute, or the zero Attr if the node does not have it.
 func (n *Node) attr(name string) Attr {
 	for _, a := range n.Attrs {
 		if a.Name == name {
@@ -295,10 +292,10 @@ func (n *Node) attr(name string) Attr {
 	return Attr{}
 }
 
-// intAttr gives an integer attribute or its default.
-func (n *Node) intAttr(name string, otherwise int64) int64 {
+// intAttr returns an integer attribute or its default.
+func (n *Node) intAttr(name string, def int64) int64 {
 	if a := n.attr(name); a.Name != "" {
 		return a.Int
 	}
-	return otherwise
+	return def
 }

@@ -16,7 +16,7 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// grey gives the test networks one channel: others are exported, but no image of ours has them.
+// grey sets one channel, because Import supports grey images only.
 func grey(g graph.Graph) graph.Graph {
 	g.Input.C = 1
 	return g
@@ -35,7 +35,7 @@ func importBytes(t testing.TB, data []byte, o onnx.Options) *onnx.Network {
 	return n
 }
 
-// Out and in again: the same graph, dropout and names included, and the same weights to the bit.
+// A round trip keeps the graph with dropout and names, and the weights to the bit.
 func TestRoundTrip(t *testing.T) {
 	all := map[string]graph.Graph{"thesis": *graph.Thesis()}
 	for name, g := range networks {
@@ -79,7 +79,7 @@ func sameParams(t *testing.T, want, got []nn.Param) {
 	}
 }
 
-// Without metadata, as when another tool saved the file again, the thesis is recognised by what it
+// Another tool may save the file without metadata. Then the thesis network is recognised by what it
 // computes.
 func TestThesisIsRecognised(t *testing.T) {
 	g := graph.Thesis()
@@ -96,7 +96,7 @@ func TestThesisIsRecognised(t *testing.T) {
 	sameParams(t, net.Params(), n.Params)
 }
 
-// Metadata that tell of another network than the nodes change nothing.
+// Metadata that describe another network than the nodes are ignored.
 func TestMetadataCannotLie(t *testing.T) {
 	g := bundletest.Graph()
 	net := randomNet(t, &g, rand.New(rand.NewPCG(8, 8)))
@@ -112,7 +112,7 @@ func TestMetadataCannotLie(t *testing.T) {
 		t.Errorf("first layer %+v", got)
 	}
 	if n.Threshold != 0 {
-		t.Errorf("threshold %g of a network that the file does not hold", n.Threshold)
+		t.Errorf("threshold %g is from another network", n.Threshold)
 	}
 }
 

@@ -8,19 +8,17 @@ import (
 	"tirewatch/vision/infer"
 )
 
-// Int8 gives the quantized network: QLinearConv, MaxPool on uint8, QGemm. It is the integer law and
-// nothing else.
-//
-// ONNX's operators multiply a sum with x_scale * w_scale[c] / y_scale, the law with one float32,
-// Mult[c], and a quotient of three float32 cannot make every float32. So x_scale and y_scale are 1,
-// exact, and w_scale[c] is Mult[c]. In ONNX's reading an activation then stands for the number of
-// its byte instead of the float network's value; nothing that is computed depends on that. The last
-// layer has no y_scale: its result is float32(sum) * float32(LogitScale).
-//
-// ONNX requantizes before it pools, the runner after: scales are positive and rounding keeps the
-// order, so the bytes are the same.
+// Int8 returns the quantized network: QLinearConv, MaxPool on uint8, QGemm. It is exactly the
+// integer arithmetic of package infer. ONNX's operators multiply a sum with x_scale * w_scale[c] /
+// y_scale. Package infer multiplies with one float32, Mult[c], and a quotient of three float32
+// cannot represent every float32. So x_scale and y_scale are exactly 1, and w_scale[c] is Mult[c].
+// For ONNX, an activation then is its byte value instead of the value of the float network; no
+// result depends on that. The last layer has no y_scale: its result is float32(sum) *
+// float32(LogitScale). ONNX requantizes before the pool, infer.Runner after it. Scales are positive
+// and rounding keeps the order of values, so the bytes are the same.
 func Int8(m *infer.Model) (*Model, error) {
-	b, steps, err := newInt8Builder(m, "int8 network of a tirewatch bundle: one scale per output channel, all other scales 1")
+	b, steps, err := newInt8Builder(m,
+		"int8 network of a tirewatch bundle: one scale per output channel, all other scales 1")
 	if err != nil {
 		return nil, err
 	}
@@ -52,8 +50,7 @@ func Int8(m *infer.Model) (*Model, error) {
 	return &b.m, nil
 }
 
-// newInt8Builder begins either form of a quantized network, which has the pixel itself for its
-// input.
+// newInt8Builder starts either form of a quantized network. Its input is the pixel itself.
 func newInt8Builder(m *infer.Model, doc string) (*builder, []graph.Step, error) {
 	if err := m.Validate(); err != nil {
 		return nil, nil, err
@@ -69,7 +66,7 @@ func newInt8Builder(m *infer.Model, doc string) (*builder, []graph.Step, error) 
 	return b, steps, nil
 }
 
-// The scale and the zero point of every activation.
+// Names of the constants for the scale and the zero point of every activation.
 const (
 	one  = "one"
 	zero = "zero"

@@ -9,14 +9,14 @@ import (
 	"tirewatch/quantize/onnx"
 )
 
-// array is a value of the graph: its shape, then the numbers with the last axis varying fastest.
+// array is a value of the graph: its shape and its numbers. The last axis varies fastest.
 type array struct {
 	shape []int
 	v     []float64
 }
 
-// interpret carries a decoded file out as the ONNX specification defines its operators. Sums of
-// bytes are exact in float64; where an operator multiplies in float32, so does this.
+// interpret runs a decoded file as the ONNX specification defines the operators. Sums of bytes are
+// exact in float64. Where an operator multiplies in float32, so does the interpreter.
 func interpret(t testing.TB, f *onnx.Model, image array) map[string]array {
 	t.Helper()
 	env := map[string]array{f.Inputs[0].Name: image}
@@ -124,7 +124,7 @@ func conv(n onnx.Node, x, w, bias array) array {
 	})
 }
 
-// tap is a place of a window that lies inside its input.
+// tap is a place of a window inside the input.
 type tap struct{ ky, kx, y, x int }
 
 func slide(n onnx.Node, x array, channels int, f func(c int, taps []tap) float64) array {
@@ -156,7 +156,7 @@ func slide(n onnx.Node, x array, channels int, f func(c int, taps []tap) float64
 	return out
 }
 
-// gemm is x * w transposed + bias.
+// gemm returns x * w transposed + bias.
 func gemm(x, w, bias array) array {
 	out := array{shape: []int{1, w.shape[0]}}
 	for u := range w.shape[0] {
@@ -169,8 +169,8 @@ func gemm(x, w, bias array) array {
 	return out
 }
 
-// requantize makes bytes of sums (1, C, ...): scaled by x_scale * w_scale[c] / y_scale in float32,
-// rounded to even, saturated.
+// requantize turns sums (1, C, ...) into bytes: scaled by x_scale * w_scale[c] / y_scale in
+// float32, rounded to even, saturated.
 func requantize(sums, xScale, wScale, yScale array) array {
 	per := len(sums.v) / sums.shape[1]
 	for i, v := range sums.v {
@@ -219,7 +219,7 @@ func numbers(t testing.TB, c onnx.Tensor) array {
 		size *= d
 	}
 	if size != len(v) {
-		t.Fatalf("constant %s has %d numbers, its shape %v says %d", c.Name, len(v), c.Shape, size)
+		t.Fatalf("constant %s has %d numbers, want %[4]d for shape %[3]v", c.Name, len(v), c.Shape, size)
 	}
 	return array{c.Shape, v}
 }

@@ -15,7 +15,7 @@ func (w *walk) conv(c call) (*value, error) {
 		return nil, err
 	}
 	if len(t.Shape) != 4 || t.Shape[2] != t.Shape[3] {
-		return nil, c.refuse("filters of shape %v; windows are square here", t.Shape)
+		return nil, c.refuse("filters of shape %v, only square windows are supported", t.Shape)
 	}
 	l.Filters, l.Kernel = t.Shape[0], t.Shape[2]
 	v, out, err := w.slide(c, &l)
@@ -24,9 +24,9 @@ func (w *walk) conv(c call) (*value, error) {
 	}
 	switch {
 	case t.Shape[1] != v.shape.C:
-		return nil, c.refuse("filters of shape %v on %d channels", t.Shape, v.shape.C)
+		return nil, c.refuse("filters of shape %v do not fit %d channels", t.Shape, v.shape.C)
 	case c.intAttr("group", 1) != 1:
-		return nil, c.refuse("%d groups; every filter sees all channels here", c.intAttr("group", 1))
+		return nil, c.refuse("%d groups, but only filters over all channels are supported", c.intAttr("group", 1))
 	}
 	weights, err := w.copyOf(c, t)
 	if err != nil {
@@ -47,7 +47,7 @@ func (w *walk) maxPool(c call) (*value, error) {
 	l := graph.Layer{Kind: graph.MaxPool2D}
 	k := c.attr("kernel_shape").Ints
 	if len(k) != 2 || k[0] != k[1] || k[0] < 1 || k[0] > MaxSize {
-		return nil, c.refuse("windows of %v; they are square here", k)
+		return nil, c.refuse("windows of %v, only square windows are supported", k)
 	}
 	l.Kernel = int(k[0])
 	v, out, err := w.slide(c, &l)
@@ -58,8 +58,8 @@ func (w *walk) maxPool(c call) (*value, error) {
 	return &value{layout: v.windowed(out), changes: w.changes}, nil
 }
 
-// slide completes a layer whose window slides over the image: stride and padding. It gives the
-// input and the shape of the output.
+// slide completes a layer with a sliding window: stride and padding. It returns the input and the
+// shape of the output.
 func (w *walk) slide(c call, l *graph.Layer) (*value, graph.Shape, error) {
 	var out graph.Shape
 	v, err := w.imageOf(c)
@@ -67,21 +67,21 @@ func (w *walk) slide(c call, l *graph.Layer) (*value, graph.Shape, error) {
 		return nil, out, err
 	}
 	if !v.channelsFirst() || w.probability {
-		return nil, out, c.refuse("its input %v is no image of (N, C, H, W)", v.dims)
+		return nil, out, c.refuse("its input %v is not an image (N, C, H, W)", v.dims)
 	}
 	strides := c.attr("strides").Ints
 	if strides == nil {
 		strides = []int64{1, 1}
 	}
 	if len(strides) != 2 || strides[0] != strides[1] || strides[0] < 1 || strides[0] > MaxSize {
-		return nil, out, c.refuse("strides %v; they are the same in both directions here", strides)
+		return nil, out, c.refuse("strides %v, but only equal strides in both directions are supported", strides)
 	}
 	l.Stride = int(strides[0])
 	if d := c.attr("dilations").Ints; slices.ContainsFunc(d, func(v int64) bool { return v != 1 }) {
-		return nil, out, c.refuse("windows with gaps, dilations %v", d)
+		return nil, out, c.refuse("dilations %v, but only windows without gaps are supported", d)
 	}
 	if k := c.attr("kernel_shape").Ints; k != nil && !slices.Equal(k, []int64{int64(l.Kernel), int64(l.Kernel)}) {
-		return nil, out, c.refuse("kernel_shape %v on filters of %d", k, l.Kernel)
+		return nil, out, c.refuse("kernel_shape %v does not fit filters of size %d", k, l.Kernel)
 	}
 	for _, l.Padding = range []graph.Padding{graph.Valid, graph.Same} {
 		layer := *l
@@ -93,15 +93,17 @@ func (w *walk) slide(c call, l *graph.Layer) (*value, graph.Shape, error) {
 			return v, s.Out, nil
 		}
 	}
-	return nil, out, c.refuse("on %v, %s; here windows stay inside (valid), or padding is what TensorFlow calls same", v.shape, paddingText(c, l))
+	return nil, out, c.refuse("on %v, %s: only no padding (valid) and TensorFlow's padding same are supported",
+		v.shape, paddingText(c, l))
 }
 
 func paddingText(c call, l *graph.Layer) string {
-	return fmt.Sprintf("window %d, stride %d, pads %v %s", l.Kernel, l.Stride, c.attr("pads").Ints, c.attr("auto_pad").Text)
+	return fmt.Sprintf("window %d, stride %d, pads %v %s",
+		l.Kernel, l.Stride, c.attr("pads").Ints, c.attr("auto_pad").Text)
 }
 
-// padded tells whether a node's windows are those of s: as many, and the first at the same place.
-// Zeros behind the last window do not matter.
+// padded reports whether the windows of a node are those of s: the same number, and the first at
+// the same place. Zeros after the last window do not matter.
 func padded(c call, s graph.Step) bool {
 	pads := c.attr("pads").Ints
 	switch c.attr("auto_pad").Text {
@@ -110,7 +112,7 @@ func padded(c call, s graph.Step) bool {
 	case "SAME_UPPER":
 		return s.Padding == graph.Same
 	case "", "NOTSET":
-	default: // SAME_LOWER puts the odd zero first
+	default: // SAME_LOWER puts the extra zero first
 		return false
 	}
 	if pads == nil {
@@ -125,7 +127,7 @@ func padded(c call, s graph.Step) bool {
 			return 0
 		}
 		n := room/s.Stride + 1
-		// With ceil_mode a window may reach over the end, but not begin behind it.
+		// With ceil_mode a window may reach past the end, but not start after it.
 		if c.intAttr("ceil_mode", 0) != 0 && room%s.Stride > 0 && n*s.Stride < in+int(before) {
 			n++
 		}
@@ -139,19 +141,19 @@ func padded(c call, s graph.Step) bool {
 func (w *walk) gemm(c call) (*value, error) {
 	for _, name := range []string{"alpha", "beta"} {
 		if a := c.attr(name); a.Name != "" && a.Float != 1 {
-			return nil, c.refuse("%s %g, want 1", name, a.Float)
+			return nil, c.refuse("%s is %g, want 1", name, a.Float)
 		}
 	}
 	if c.intAttr("transA", 0) != 0 {
-		return nil, c.refuse("transA")
+		return nil, c.refuse("transA is not supported")
 	}
 	return w.dense(c, c.intAttr("transB", 0) != 0)
 }
 
 func (w *walk) matMul(c call) (*value, error) { return w.dense(c, false) }
 
-// dense adds a dense layer whose weights are (units, inputs), or (inputs, units). The order of its
-// inputs is that in which the image lies.
+// dense adds a dense layer. Its weights are (units, inputs) if unitsFirst, otherwise (inputs,
+// units). The inputs are in the order of the image's layout.
 func (w *walk) dense(c call, unitsFirst bool) (*value, error) {
 	v, err := w.imageOf(c)
 	if err != nil {
@@ -165,14 +167,14 @@ func (w *walk) dense(c call, unitsFirst bool) (*value, error) {
 		return nil, c.refuse("its input %v is not flat", v.dims)
 	}
 	if len(t.Shape) != 2 {
-		return nil, c.refuse("weights of shape %v", t.Shape)
+		return nil, c.refuse("weights of shape %v, want two axes", t.Shape)
 	}
 	units, inputs := t.Shape[1], t.Shape[0]
 	if unitsFirst {
 		units, inputs = inputs, units
 	}
 	if inputs != v.shape.Size() || units < 1 || units > maxSide {
-		return nil, c.refuse("weights of shape %v on %d values", t.Shape, v.shape.Size())
+		return nil, c.refuse("weights of shape %v do not fit %d values", t.Shape, v.shape.Size())
 	}
 	from, err := w.copyOf(c, t)
 	if err != nil {
@@ -200,7 +202,7 @@ func (w *walk) dense(c call, unitsFirst bool) (*value, error) {
 	return &value{layout: v.layout.dense(units), changes: w.changes}, nil
 }
 
-// copyOf gives the numbers of a constant in memory of their own.
+// copyOf returns a copy of the numbers of a constant, and counts them.
 func (w *walk) copyOf(c call, t *Tensor) ([]float32, error) {
 	if err := w.spend(len(t.Data) / 4); err != nil {
 		return nil, err
@@ -212,7 +214,7 @@ func (w *walk) copyOf(c call, t *Tensor) ([]float32, error) {
 	return f, nil
 }
 
-// bias gives the third input of a layer, nil when there is none.
+// bias returns the third input of a layer, or nil if it has none.
 func (w *walk) bias(c call, units int) ([]float32, error) {
 	t, err := c.constant(2)
 	if t == nil || err != nil {
@@ -225,7 +227,7 @@ func (w *walk) bias(c call, units int) ([]float32, error) {
 	return b, err
 }
 
-// channelsLast undoes channelsFirst: w (units, C, H, W) becomes (units, H, W, C).
+// channelsLast reverses channelsFirst: w (units, C, H, W) becomes (units, H, W, C).
 func channelsLast[T any](w []T, s graph.Shape) []T {
 	moved := make([]T, 0, len(w))
 	for ; len(w) > 0; w = w[s.Size():] {

@@ -17,17 +17,17 @@ const (
 	depth   axis = 'C'
 )
 
-// layout says how an activation lies in ONNX's memory. Two things are kept apart: the extents that
-// ONNX counts in, and the axes in the order in which they vary, the slowest first. An axis of one
-// element is not listed, for it may be anywhere:
+// layout describes how an activation is stored in ONNX's memory. It keeps two things apart: the
+// extents that ONNX sees, and the axes in the order in which they vary, the slowest first. An axis
+// of one element is not listed, because it can be anywhere:
 //
-//	(1, 16, 11, 11)  extents of a convolution's output     order C H W
-//	(1, 11, 11, 16)  after a Transpose to (N, H, W, C)     order H W C
-//	(1, 1936)        after a Reshape                       order H W C: the next dense layer reads it in this order
+//	(1, 16, 11, 11)  output of a convolution            order C H W
+//	(1, 11, 11, 16)  after a Transpose to (N, H, W, C)  order H W C
+//	(1, 1936)        after a Reshape                    order H W C, which a dense layer reads
 //
-// So a Reshape changes the extents alone, whatever it is for: to flatten, to drop an axis, or in
-// the place of a Transpose, as tf2onnx has it around an image of one channel. Networks whose axes
-// are in any order come out right without a rule for each tool.
+// So a Reshape changes only the extents, whatever its purpose: to flatten, to drop an axis, or to
+// replace a Transpose, as in tf2onnx files with one channel. Networks with axes in any order are
+// read correctly without a special case for each tool.
 type layout struct {
 	dims  []int  // extents as ONNX counts them
 	order []axis // of more than one element, the slowest first
@@ -35,12 +35,12 @@ type layout struct {
 	shape graph.Shape // of one image
 }
 
-// maxSide bounds the batch and the sides of an image, as graph bounds sides, so that no product of
-// them overflows.
+// maxSide is the limit for the batch and for the sides of an image, as in package graph, so that no
+// product of them overflows.
 const maxSide = 4096
 
-// imageLayout takes the extents of the input for those of grey images: (N, 1, H, W), (N, H, W, 1)
-// or (N, H, W).
+// imageLayout interprets the extents of the input as grey images: (N, 1, H, W), (N, H, W, 1) or (N,
+// H, W).
 func imageLayout(dims []int) (layout, error) {
 	l := layout{dims: slices.Clone(dims)}
 	if len(dims) > 0 && dims[0] == AnySize {
@@ -49,20 +49,20 @@ func imageLayout(dims []int) (layout, error) {
 	d := l.dims
 	for _, n := range d {
 		if n > maxSide {
-			return l, fmt.Errorf("it is of size %v, %d are the limit", dims, maxSide)
+			return l, fmt.Errorf("its size is %v, the limit is %d for each side", dims, maxSide)
 		}
 	}
 	switch {
 	case slices.Contains(d, AnySize):
-		return l, fmt.Errorf("its size %v is open; export the network for images of one size", dims)
+		return l, fmt.Errorf("its size %v is not fixed, export the network for images of one size", dims)
 	case len(d) == 4 && d[1] == 1:
 		l.shape = graph.Shape{H: d[2], W: d[3], C: 1}
 	case len(d) == 4 && d[3] == 1, len(d) == 3:
 		l.shape = graph.Shape{H: d[1], W: d[2], C: 1}
 	case len(d) == 4:
-		return l, fmt.Errorf("it is of size %v; images have one channel here, grey", dims)
+		return l, fmt.Errorf("its size is %v, but only grey images with one channel are supported", dims)
 	default:
-		return l, fmt.Errorf("it is of size %v, want (N, 1, H, W), (N, H, W, 1) or (N, H, W)", dims)
+		return l, fmt.Errorf("its size is %v, want (N, 1, H, W), (N, H, W, 1) or (N, H, W)", dims)
 	}
 	l.batch = d[0]
 	l.order = l.present(batch, rows, columns)
@@ -81,7 +81,7 @@ func (l layout) extent(a axis) int {
 	return l.shape.C
 }
 
-// count is the number of values.
+// count returns the number of values.
 func (l layout) count() int {
 	n := 1
 	for _, d := range l.dims {
@@ -90,40 +90,39 @@ func (l layout) count() int {
 	return n
 }
 
-// present leaves out the axes of one element.
+// present removes the axes of one element.
 func (l layout) present(order ...axis) []axis {
 	return slices.DeleteFunc(order, func(a axis) bool { return l.extent(a) == 1 })
 }
 
-// channelsFirst tells whether the extents are (N, C, H, W), which windows slide over.
+// channelsFirst reports whether the extents are (N, C, H, W), as sliding windows need them.
 func (l layout) channelsFirst() bool {
 	return slices.Equal(l.dims, []int{l.batch, l.shape.C, l.shape.H, l.shape.W}) &&
 		slices.Equal(l.order, l.present(batch, depth, rows, columns))
 }
 
-// windowed is the layout behind a convolution or pool, whose output is of shape s.
+// windowed returns the layout after a convolution or pool with output shape s.
 func (l layout) windowed(s graph.Shape) layout {
 	l.shape, l.dims = s, []int{l.batch, s.C, s.H, s.W}
 	l.order = l.present(batch, depth, rows, columns)
 	return l
 }
 
-// dense is the layout behind a dense layer, which replaces the last extent.
+// dense returns the layout after a dense layer, which replaces the last extent.
 func (l layout) dense(units int) layout {
 	l.shape, l.dims = graph.Shape{H: 1, W: 1, C: units}, append(slices.Clone(l.dims[:len(l.dims)-1]), units)
 	l.order = l.present(batch, depth)
 	return l
 }
 
-// flat tells whether the last extent holds a whole image, so that a dense layer reads it.
+// flat reports whether the last extent holds a whole image, as a dense layer needs it.
 func (l layout) flat() bool {
 	n := l.shape.Size()
 	return len(l.dims) > 1 && l.dims[len(l.dims)-1] == n && l.count() == n*l.batch &&
 		(l.batch == 1 || len(l.order) > 0 && l.order[0] == batch)
 }
 
-// places gives for each value of a flat image, in the order in which they lie, the place in ours:
-// (H, W, C).
+// places returns, for each value of a flat image in memory order, its place in our order (H, W, C).
 func (l layout) places() []int {
 	places := []int{0}
 	for _, a := range l.order {
@@ -142,7 +141,7 @@ func (l layout) places() []int {
 	return places
 }
 
-// perChannel tells whether a constant of extents c, spread over this layout as ONNX does it, has
+// perChannel reports whether a constant with extents c, broadcast to this layout as in ONNX, has
 // one number for each channel or one for all.
 func (l layout) perChannel(c []int) bool {
 	if len(c) > len(l.dims) {
@@ -161,13 +160,13 @@ func (l layout) perChannel(c []int) bool {
 	return true
 }
 
-// groups gives the axes that each extent spans.
+// groups returns the axes in each extent.
 func (l layout) groups() ([][]axis, error) {
 	groups, order := make([][]axis, len(l.dims)), l.order
 	for i, d := range l.dims {
 		for n := 1; n < d; {
 			if len(order) == 0 || d%(n*l.extent(order[0])) != 0 {
-				return nil, fmt.Errorf("an axis is split up in %v", l.dims)
+				return nil, fmt.Errorf("an axis is split in %v", l.dims)
 			}
 			n *= l.extent(order[0])
 			groups[i], order = append(groups[i], order[0]), order[1:]
@@ -176,7 +175,7 @@ func (l layout) groups() ([][]axis, error) {
 	return groups, nil
 }
 
-// transpose moves the extents as ONNX's Transpose does.
+// transpose reorders the extents as ONNX's Transpose does.
 func (l layout) transpose(perm []int64) (layout, error) {
 	groups, err := l.groups()
 	if err != nil {
@@ -187,9 +186,10 @@ func (l layout) transpose(perm []int64) (layout, error) {
 			perm = append(perm, int64(len(l.dims)-1-i))
 		}
 	}
-	if sorted := slices.Sorted(slices.Values(perm)); len(perm) != len(l.dims) || len(slices.Compact(sorted)) != len(perm) ||
+	sorted := slices.Sorted(slices.Values(perm))
+	if len(perm) != len(l.dims) || len(slices.Compact(sorted)) != len(perm) ||
 		sorted[0] != 0 || sorted[len(sorted)-1] != int64(len(perm)-1) {
-		return l, fmt.Errorf("order %v of %d axes", perm, len(l.dims))
+		return l, fmt.Errorf("invalid order %v of %d axes", perm, len(l.dims))
 	}
 	moved := l
 	moved.dims, moved.order = nil, nil
@@ -200,10 +200,10 @@ func (l layout) transpose(perm []int64) (layout, error) {
 	return moved, nil
 }
 
-// reshape gives the same values other extents: 0 keeps one, -1 is what is left.
+// reshape changes the extents: 0 keeps the old extent, -1 is computed from the others.
 func (l layout) reshape(dims []int64, zeroKeeps bool) (layout, error) {
 	if len(dims) > maxRank {
-		return l, fmt.Errorf("%d axes", len(dims))
+		return l, fmt.Errorf("%d axes, the limit is %d", len(dims), maxRank)
 	}
 	size, open := 1, -1
 	made := make([]int, len(dims))

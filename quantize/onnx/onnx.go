@@ -1,35 +1,34 @@
-// Package onnx writes a network as an ONNX file, so that any other runtime can carry it out, and
-// reads the networks of other tools.
+// Package onnx writes a network as an ONNX file, so that any other runtime can run it, and reads
+// the networks of other tools.
 //
 //	train -> checkpoint -> Float    -> float.onnx
 //	quantize -> bundle  -> Int8     -> int8.onnx
 //	                    -> Int8QDQ  -> qdq.onnx
 //	another tool        -> FILE.onnx -> Decode, Import -> checkpoint
 //
-// Newcomers need Float and Int8 with Model.Encode behind them, or Decode and Import. The comparison
-// with other runtimes stands on Int8: its graph is the integer law of package infer in ONNX's
-// operators, so that a runtime that keeps to their definition gives our sums to the last bit. All
-// graphs that we write are in ONNX's order (N, C, H, W) and take one image at a time:
+// To write, start with [Float] or [Int8] and then [Model.Encode]. To read, start with [Decode] and
+// then [Import]. Comparisons with other runtimes use Int8: its graph is the integer arithmetic of
+// package infer in ONNX operators, so a runtime that follows their definition returns our sums to
+// the last bit. All graphs that this package writes have ONNX's order (N, C, H, W) and take one
+// image at a time:
 //
 //	image        float32 (1, C, H, W), pixel / 255, or uint8 (1, C, H, W), the pixel itself
 //	probability  float32 (1, 1), of a crack
-//	logit        float32 (1, 1), before the sigmoid: what a station takes the mean of over the frames of a tire
+//	logit        float32 (1, 1), before the sigmoid; a station averages it over the frames of a tire
 //
 // Every other value is named after its layer, NAME/out; constants are NAME/w, NAME/b and
 // NAME/scale.
 //
 // # Versions
-//
-// Operators are those of ONNX 1.8: operator set 13, file version 7. Int8 also needs QGemm of the
-// set com.microsoft, version 1, because ONNX itself has no quantized dense layer with a bias;
-// Int8QDQ needs nothing but ONNX. Dropout acts in training only and leaves a trace in the metadata
-// alone, which carry the whole network for Import: names, dropout and threshold come back as they
-// were.
+// The operators are those of ONNX 1.8: operator set 13, file version 7. Int8 also needs QGemm of
+// the set com.microsoft, version 1, because ONNX itself has no quantized dense layer with a bias.
+// Int8QDQ needs only ONNX. Dropout acts in training only, so it has no node. The metadata hold the
+// whole network, and Import restores names, dropout and threshold from them.
 package onnx
 
 import "errors"
 
-// ErrUnsupported marks a network that has no form in ONNX here.
+// ErrUnsupported marks a network that this package cannot write as ONNX.
 var ErrUnsupported = errors.New("no ONNX form for this network")
 
 // Type is an element type, numbered as in TensorProto.DataType.
@@ -44,7 +43,7 @@ const (
 	Bool    Type = 9
 )
 
-// size is the number of bytes of one element, 0 for a type that no network of ours has.
+// size returns the number of bytes of one element, or 0 for an unsupported type.
 func (t Type) size() int64 {
 	switch t {
 	case Uint8, Int8s, Bool:
@@ -57,19 +56,19 @@ func (t Type) size() int64 {
 	return 0
 }
 
-// AnySize stands for an extent that the file leaves open, mostly that of the batch.
+// AnySize is an extent that the file leaves open, mostly that of the batch.
 const AnySize = -1
 
-// Model is an ONNX model: the graph's nodes in the order of execution, and the constants that they
+// Model is an ONNX model: the nodes of the graph in execution order, and the constants that they
 // read.
 type Model struct {
 	Doc       string
-	Operators []OperatorSet // that the nodes are taken from
+	Operators []OperatorSet // the sets that the nodes use
 	Inputs    []Value
 	Outputs   []Value
 	Tensors   []Tensor
 	Nodes     []Node
-	Metadata  []Entry // shown by every ONNX viewer; runtimes ignore it
+	Metadata  []Entry // ONNX viewers show it; runtimes ignore it
 }
 
 // OperatorSet is a version of the operators of a domain.
@@ -82,7 +81,7 @@ type OperatorSet struct {
 type Value struct {
 	Name  string
 	Type  Type
-	Shape []int // nil: whatever the graph makes of it
+	Shape []int // nil: not stated
 	Doc   string
 }
 
@@ -92,7 +91,7 @@ type Tensor struct {
 	Type    Type
 	Shape   []int
 	Data    []byte // little endian
-	Outside bool   // the numbers are in another file, which nobody reads here
+	Outside bool   // the numbers are in another file, which this package does not read
 }
 
 // Node is one operation.
@@ -105,7 +104,7 @@ type Node struct {
 	Attrs   []Attr
 }
 
-// Attr is a constant of a node. Its kind says which field holds it.
+// Attr is a constant of a node. Kind says which field holds its value.
 type Attr struct {
 	Name   string
 	Kind   AttrKind
@@ -133,10 +132,11 @@ func intsAttr(name string, v ...int64) Attr { return Attr{Name: name, Kind: Ints
 // Entry is a line of metadata.
 type Entry struct{ Key, Value string }
 
-// Microsoft is the domain of the operators that ONNX Runtime adds to ONNX.
+// Microsoft is the domain of the operators that ONNX Runtime adds to those of ONNX.
 const Microsoft = "com.microsoft"
 
-// Names of the graph's ends. Names made from a layer's hold a slash, so these are never taken.
+// Names of the input and the outputs. All names made from a layer's name contain a slash, so these
+// cannot clash with them.
 const (
 	Image       = "image"
 	Logit       = "logit"

@@ -20,10 +20,10 @@ import (
 	"tirewatch/vision/infer"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
-// networks reach every form: both paddings, windows that overlap and that skip, a flatten that
-// changes the order, none at all.
+// networks cover every form: both paddings, windows that overlap and that skip pixels, a flatten
+// that changes the order, and no flatten.
 var networks = map[string]graph.Graph{
 	"as the thesis, small": bundletest.Graph(),
 	"order changes at flatten": {Input: graph.Shape{H: 9, W: 14, C: 2}, Layers: []graph.Layer{
@@ -60,8 +60,8 @@ func asImage(pix []byte, s graph.Shape, scale float32) array {
 	return a
 }
 
-// decode reads a file that we wrote. That the fields have ONNX's numbers is held by files of other
-// tools, which it reads as well, and by those other tools, which read ours.
+// decode reads a file that this package wrote. Two other tests check that the field numbers are
+// ONNX's: this package reads files of other tools, and other tools read ours.
 func decode(t testing.TB, data []byte) *onnx.Model {
 	t.Helper()
 	m, err := onnx.Decode(data)
@@ -79,13 +79,13 @@ func randomPixels(n int, rng *rand.Rand) []byte {
 	return pix
 }
 
-// exports are the two forms of a quantized network.
+// exports holds the two forms of a quantized network.
 var exports = map[string]func(*infer.Model) (*onnx.Model, error){"qlinear": onnx.Int8, "qdq": onnx.Int8QDQ}
 
-// The exported graphs, carried out by the definitions of their operators, give the runner's sum.
-// The interpreter adds in float64, where nothing that QDQ has between its pairs comes near to
-// rounding; float32 is held by ONNX Runtime in bench.
-func TestInt8IsTheIntegerLaw(t *testing.T) {
+// The exported graphs, run by the definitions of their operators, return the sum of infer.Runner.
+// The interpreter adds in float64, where the rounding between the pairs of QDQ is far too small to
+// matter. Module bench tests float32 with ONNX Runtime.
+func TestInt8EqualsTheRunner(t *testing.T) {
 	for form, export := range exports {
 		for name, g := range networks {
 			t.Run(form+"/"+name, func(t *testing.T) {
@@ -112,25 +112,26 @@ func TestInt8IsTheIntegerLaw(t *testing.T) {
 					got, want := env[onnx.Logit].v[0], float64(float32(sum)*float32(m.LogitScale))
 					if form == "qdq" {
 						want = float64(sum) * float64(float32(m.LogitScale))
-						// float64 is far from exact either, and a sum is 1e-5
+						// float64 is not exact either; the step of a sum is 1e-5
 						got, want = math.Round(got*1e9), math.Round(want*1e9)
 					}
 					if got != want {
 						t.Fatalf("logit %g, want %g", got, want)
 					}
-					if got, want := env[onnx.Probability].v[0], 1/(1+math.Exp(-m.Logit(sum))); math.Abs(got-want) > 1e-6 {
+					got, want = env[onnx.Probability].v[0], 1/(1+math.Exp(-m.Logit(sum)))
+					if math.Abs(got-want) > 1e-6 {
 						t.Fatalf("probability %g, want %g", got, want)
 					}
 				}
 				if len(distinct) < 10 {
-					t.Errorf("only %d different sums: the test sees too little", len(distinct))
+					t.Errorf("only %d different sums: the test is too weak", len(distinct))
 				}
 			})
 		}
 	}
 }
 
-// The exported float graph gives the trainer's logit, to rounding.
+// The exported float graph has the logit of the trainer, up to rounding.
 func TestFloatIsTheTrainedNetwork(t *testing.T) {
 	for name, g := range networks {
 		t.Run(name, func(t *testing.T) {
@@ -160,7 +161,7 @@ func TestFloatIsTheTrainedNetwork(t *testing.T) {
 	}
 }
 
-// randomNet has biases too, so that no order goes unnoticed.
+// randomNet has random biases too, so that a wrong order is found.
 func randomNet(t *testing.T, g *graph.Graph, rng *rand.Rand) *nn.Net {
 	t.Helper()
 	net, err := nn.New(g, rng)
@@ -176,7 +177,7 @@ func randomNet(t *testing.T, g *graph.Graph, rng *rand.Rand) *nn.Net {
 	return net
 }
 
-// What another program reads in the file of the thesis network.
+// The operators, inputs and outputs in the file of the thesis network.
 func TestThesisForm(t *testing.T) {
 	g := graph.Thesis()
 	m := bundletest.Model(*g, 1)
@@ -210,7 +211,7 @@ func TestThesisForm(t *testing.T) {
 	}
 }
 
-// What the encoder wrote is what the reader finds, nothing more and nothing less.
+// Decode reads exactly what Encode wrote.
 func TestEncodeLosesNothing(t *testing.T) {
 	for name, g := range networks {
 		m := bundletest.Model(g, 2)
@@ -225,7 +226,7 @@ func TestEncodeLosesNothing(t *testing.T) {
 	}
 }
 
-// The bytes of three tiny files, which ONNX Runtime and the ONNX checker accept.
+// The bytes of three small files that ONNX Runtime and the ONNX checker accept.
 func TestGolden(t *testing.T) {
 	g := graph.Graph{Input: graph.Shape{H: 3, W: 4, C: 1}, Layers: []graph.Layer{
 		{Kind: graph.Conv2D, Name: "conv1", Filters: 2, Kernel: 2, Stride: 1, Padding: graph.Valid, Activation: graph.ReLU},
@@ -252,7 +253,9 @@ func TestGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, got := range map[string][]byte{"int8.onnx": quantized.Encode(), "qdq.onnx": qdq.Encode(), "float.onnx": float.Encode()} {
+	for name, got := range map[string][]byte{
+		"int8.onnx": quantized.Encode(), "qdq.onnx": qdq.Encode(), "float.onnx": float.Encode(),
+	} {
 		path := filepath.Join("testdata", name)
 		if *update {
 			if err := os.WriteFile(path, got, 0o644); err != nil {
@@ -270,20 +273,20 @@ func TestGolden(t *testing.T) {
 }
 
 func TestRefuses(t *testing.T) {
-	behindFlatten := graph.Graph{Input: graph.Shape{H: 2, W: 2, C: 1}, Layers: []graph.Layer{
+	afterFlatten := graph.Graph{Input: graph.Shape{H: 2, W: 2, C: 1}, Layers: []graph.Layer{
 		{Kind: graph.Flatten, Name: "flatten"},
 		{Kind: graph.Conv2D, Name: "conv1", Filters: 2, Kernel: 1, Stride: 1, Padding: graph.Valid, Activation: graph.ReLU},
 		{Kind: graph.Dense, Name: "dense1", Filters: 1, Activation: graph.Sigmoid},
 	}}
-	m := bundletest.Model(behindFlatten, 1)
+	m := bundletest.Model(afterFlatten, 1)
 	for form, export := range exports {
 		if _, err := export(&m); !errors.Is(err, onnx.ErrUnsupported) {
-			t.Errorf("%s: a convolution behind flatten: error %v", form, err)
+			t.Errorf("%s: a convolution after a flatten: error %v", form, err)
 		}
 	}
-	net := randomNet(t, &behindFlatten, rand.New(rand.NewPCG(1, 1)))
-	if _, err := onnx.Float(&behindFlatten, net.Params()); !errors.Is(err, onnx.ErrUnsupported) {
-		t.Errorf("float: a convolution behind flatten: error %v", err)
+	net := randomNet(t, &afterFlatten, rand.New(rand.NewPCG(1, 1)))
+	if _, err := onnx.Float(&afterFlatten, net.Params()); !errors.Is(err, onnx.ErrUnsupported) {
+		t.Errorf("float: a convolution after a flatten: error %v", err)
 	}
 	if _, err := onnx.Float(graph.Thesis(), net.Params()); !errors.Is(err, nn.ErrParams) {
 		t.Errorf("parameters of another network: error %v", err)

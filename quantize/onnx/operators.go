@@ -6,18 +6,19 @@ import (
 	"slices"
 )
 
-// operator is what Import makes of an operator: one way when the image is among its inputs, another
-// when all are constants.
+// operator says how Import runs an operator: one way if the image is among its inputs, another if
+// all inputs are constants.
 type operator struct {
-	inputs      int // that must be there
+	inputs      int // number of required inputs
 	onImage     func(*walk, call) (*value, error)
 	onConstants func(*walk, call) (*value, error)
 }
 
-// operators are all that Import knows. Their definitions: Operators.md in the ONNX repository.
+// operators lists all supported operators. Source of the definitions: Operators.md in the ONNX
+// repository.
 var operators map[string]operator
 
-func init() { // the functions and the table know each other
+func init() { // the functions use the table, so it cannot be initialized in place
 	operators = map[string]operator{
 		"Conv":    {2, (*walk).conv, nil},
 		"MaxPool": {1, (*walk).maxPool, nil},
@@ -49,17 +50,17 @@ func init() { // the functions and the table know each other
 	}
 }
 
-// quantizedOps mark a network of integers.
-var quantizedOps = []string{"QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "QGemm", "ConvInteger", "MatMulInteger",
-	"DynamicQuantizeLinear", "QLinearAdd"}
+// quantizedOps are the operators of quantized networks.
+var quantizedOps = []string{"QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "QGemm",
+	"ConvInteger", "MatMulInteger", "DynamicQuantizeLinear", "QLinearAdd"}
 
 func same(_ *walk, c call) (*value, error) { return c.in[0], nil }
 
-// cast passes the image on: its numbers are those of the network's arithmetic, float32, whatever
-// the file holds them in.
+// cast returns the image unchanged: this project computes it in float32, whatever type the file
+// uses.
 func (w *walk) cast(c call) (*value, error) {
 	if to := Type(c.intAttr("to", 0)); to != Float32 {
-		return nil, c.refuse("to type %d, want float32", to)
+		return nil, c.refuse("it casts to type %d, want float32", to)
 	}
 	return c.in[0], nil
 }
@@ -73,7 +74,7 @@ func (w *walk) transpose(c call) (*value, error) {
 	return &value{layout: l, changes: v.changes}, nil
 }
 
-// reshape gives the first input the extents that shape says, of the old ones.
+// reshape changes the extents of the first input. shape computes the new ones from the old ones.
 func reshape(shape func(w *walk, c call, dims []int) ([]int64, bool, error)) func(*walk, call) (*value, error) {
 	return func(w *walk, c call) (*value, error) {
 		v := c.in[0]
@@ -121,7 +122,8 @@ func flattenTo(_ *walk, c call, dims []int) ([]int64, bool, error) {
 	return []int64{before, -1}, false, nil
 }
 
-// axes are an attribute before operator set 13 and an input since; nil when there are none.
+// axes returns the axes, which are an attribute before operator set 13 and an input since then. It
+// returns nil if there are none.
 func axes(c call) ([]int64, error) {
 	t, err := c.constant(1)
 	if t == nil || err != nil {
@@ -130,7 +132,7 @@ func axes(c call) ([]int64, error) {
 	return t.ints()
 }
 
-// isAxis tells whether axis i of rank is in a list, where negative numbers count from the end.
+// isAxis reports whether axis i of rank is in a list, where negative numbers count from the end.
 func isAxis(list []int64, i, rank int) bool {
 	return slices.Contains(list, int64(i)) || slices.Contains(list, int64(i-rank))
 }
@@ -150,7 +152,7 @@ func unsqueezeTo(_ *walk, c call, dims []int) ([]int64, bool, error) {
 	added, err := axes(c)
 	rank := len(dims) + len(added)
 	if err != nil || len(added) == 0 || rank > maxRank {
-		return nil, false, errors.Join(fmt.Errorf("axes %v of %v", added, dims), err)
+		return nil, false, errors.Join(fmt.Errorf("invalid axes %v for %v", added, dims), err)
 	}
 	var to []int64
 	for i := range rank {

@@ -5,25 +5,24 @@ import (
 	"tirewatch/vision/infer"
 )
 
-// Int8QDQ gives the quantized network in the other form, QDQ: Conv and Gemm on float32, and around
-// each of them the pairs of QuantizeLinear and DequantizeLinear that say which bytes stand for
-// these numbers. Every runtime can carry it out, and those with integer kernels recognise the pairs
-// and put the kernels in their place. The scales are those of Int8: 1, and Mult for the weights.
+// Int8QDQ returns the quantized network in the other form, QDQ: Conv and Gemm on float32, and
+// around each of them pairs of QuantizeLinear and DequantizeLinear that define the bytes. Every
+// runtime can run it. Runtimes with integer kernels recognise the pairs and replace them by these
+// kernels. The scales are those of Int8: 1, and Mult for the weights.
 //
-//	image -> Dequantize -> Conv -> Quantize -> Dequantize -> MaxPool -> Quantize -> Dequantize -> Flatten -> ... -> Gemm -> logit
-//	             w, b -> Dequantize ^   (axis 0: a scale for each output channel)
+//	image -> Dequantize -> Conv -> Quantize -> Dequantize -> MaxPool -> ... -> Gemm -> logit
+//	 w, b -> Dequantize ----^   (axis 0: one scale for each output channel)
 //
-// What is exact: all weights, biases and scales, and every activation where the runtime puts
-// integer kernels in the place of the pairs. Then its sums are the station's. What is to rounding:
-// a runtime that computes the Conv and Gemm in float32, as ONNX writes it. Each product byte *
-// weight * Mult is rounded, and so are the sums; an activation whose exact value is as good as in
-// the middle between two bytes may become the other one. bench measures it: 173 of 186 images have
-// the same sum all the same, the others are up to 1.5 % of the range of sums off. A verdict differs
-// where the probability is that close to the threshold.
-//
-// There is no Relu: QuantizeLinear saturates at byte 0, which stands for 0.
+// Weights, biases and scales are exact. In a runtime with integer kernels every activation is exact
+// too, and its sums are those of the station. A runtime that computes Conv and Gemm in float32, as
+// the file says, rounds each product byte * weight * Mult and each sum. An activation very close to
+// the middle between two bytes may then become the other byte. Module bench measures the effect:
+// 173 of 186 images have the same sum, the others differ by up to 1.5 % of the range of sums. A
+// verdict differs if the probability is that close to the threshold. There is no Relu:
+// QuantizeLinear saturates at byte 0, which is the value 0.
 func Int8QDQ(m *infer.Model) (*Model, error) {
-	b, steps, err := newInt8Builder(m, "int8 network of a tirewatch bundle in QDQ form: one scale per output channel, all other scales 1")
+	b, steps, err := newInt8Builder(m,
+		"int8 network of a tirewatch bundle in QDQ form: one scale per output channel, all other scales 1")
 	if err != nil {
 		return nil, err
 	}
@@ -66,15 +65,17 @@ func (b *builder) qdqConv(s graph.Step, l *infer.Layer) error {
 	}
 	k := s.Kernel
 	w := channelsFirst(l.W, graph.Shape{H: k, W: k, C: s.In.C})
-	b.node("Conv", s.Name, s.Name+"/sum", b.dequantized(s, []int{s.Filters, s.In.C, k, k}, w, l, l.Mult), window(s)...)
+	inputs := b.dequantized(s, []int{s.Filters, s.In.C, k, k}, w, l, l.Mult)
+	b.node("Conv", s.Name, s.Name+"/sum", inputs, window(s)...)
 	b.quantize(s.Name)
 	return nil
 }
 
 func (b *builder) qdqGemm(s graph.Step, l *infer.Layer, scale []float32) {
-	b.qdqFlatten(s.Name+"/flatten", s.In) // where the graph does not say so
+	b.qdqFlatten(s.Name+"/flatten", s.In) // if the graph has no Flatten
 	w := channelsFirst(l.W, b.denseOrder(s))
-	b.node("Gemm", s.Name, s.Name+"/sum", b.dequantized(s, []int{s.Filters, s.In.C}, w, l, scale), intAttr("transB", 1))
+	inputs := b.dequantized(s, []int{s.Filters, s.In.C}, w, l, scale)
+	b.node("Gemm", s.Name, s.Name+"/sum", inputs, intAttr("transB", 1))
 }
 
 func (b *builder) qdqFlatten(name string, in graph.Shape) {
@@ -93,7 +94,7 @@ func constantScale(n int, scale float32) []float32 {
 	return v
 }
 
-// quantize makes bytes of the newest value, NAME/out, and numbers of these again.
+// quantize turns the newest value into bytes, NAME/out, and those back into numbers.
 func (b *builder) quantize(layer string) {
 	b.node("QuantizeLinear", layer+"/quantize", out(layer), []string{b.at, one, zero})
 	b.dequantize(layer)
@@ -103,10 +104,10 @@ func (b *builder) dequantize(layer string) {
 	b.node("DequantizeLinear", layer+"/dequantize", layer+"/float", []string{b.at, one, zero})
 }
 
-// dequantized adds the weights and biases of a layer with the nodes that make float32 of them, and
-// returns the inputs of its node.
+// dequantized adds the weights and biases of a layer and the nodes that convert them to float32. It
+// returns the inputs of the layer's node.
 func (b *builder) dequantized(s graph.Step, shape []int, w []byte, l *infer.Layer, scale []float32) []string {
-	image := b.at // nodes of constants are no steps on the image's way
+	image := b.at // the nodes of constants are not on the path of the image
 	names := b.quantized(s, shape, w, scale)
 	b.node("DequantizeLinear", s.Name+"/w/dequantize", s.Name+"/w/float", names, intAttr("axis", 0))
 	bias := b.constant(s.Name+"/b", Int32, []int{s.Filters}, int32s(l.Bias))

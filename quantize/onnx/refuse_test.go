@@ -14,7 +14,7 @@ import (
 	"tirewatch/vision/bundle/bundletest"
 )
 
-// exported is a small float file to spoil.
+// exported returns a small float file, which tests then damage.
 func exported(t testing.TB) *onnx.Model {
 	t.Helper()
 	g := bundletest.Graph()
@@ -30,7 +30,7 @@ func exported(t testing.TB) *onnx.Model {
 	return m
 }
 
-// node finds a node by its operator.
+// node returns the first node with this operator.
 func node(m *onnx.Model, op string) *onnx.Node {
 	return &m.Nodes[slices.IndexFunc(m.Nodes, func(n onnx.Node) bool { return n.Op == op })]
 }
@@ -43,7 +43,7 @@ func setAttr(n *onnx.Node, a onnx.Attr) {
 	n.Attrs = append(slices.DeleteFunc(slices.Clone(n.Attrs), func(o onnx.Attr) bool { return o.Name == a.Name }), a)
 }
 
-// Each network that is not ours to hold is refused, by the error that says so and names the node.
+// Each unsupported network is refused with the right error, which names the node.
 func TestImportRefuses(t *testing.T) {
 	operator := func(op, name string) func(error) bool {
 		return func(err error) bool {
@@ -51,50 +51,78 @@ func TestImportRefuses(t *testing.T) {
 			return errors.As(err, &o) && o.Op == op && o.Node == name
 		}
 	}
+	type model = *onnx.Model
 	cannotHold := func(err error) bool { return errors.Is(err, onnx.ErrCannotHold) }
 	for name, c := range map[string]struct {
-		spoil func(m *onnx.Model)
+		spoil func(m model)
 		want  func(error) bool
 	}{
-		"an unknown operator":        {func(m *onnx.Model) { node(m, "Relu").Op = "Elu" }, operator("Elu", "conv1/relu")},
-		"an operator of a vendor":    {func(m *onnx.Model) { node(m, "Conv").Domain = "com.acme" }, operator("com.acme.Conv", "conv1")},
-		"a node without a name":      {func(m *onnx.Model) { node(m, "Relu").Op, node(m, "Relu").Name = "Elu", "" }, nil},
-		"windows that are no square": {func(m *onnx.Model) { setAttr(node(m, "MaxPool"), ints("kernel_shape", 2, 3)) }, operator("MaxPool", "pool1")},
-		"two strides":                {func(m *onnx.Model) { setAttr(node(m, "Conv"), ints("strides", 2, 1)) }, operator("Conv", "conv1")},
-		"stride of nothing":          {func(m *onnx.Model) { setAttr(node(m, "Conv"), ints("strides", 0, 0)) }, operator("Conv", "conv1")},
-		"windows with gaps":          {func(m *onnx.Model) { setAttr(node(m, "Conv"), ints("dilations", 2, 2)) }, operator("Conv", "conv1")},
-		"padding that is neither":    {func(m *onnx.Model) { setAttr(node(m, "Conv"), ints("pads", 2, 2, 2, 2)) }, operator("Conv", "conv1")},
-		"padding below zero":         {func(m *onnx.Model) { setAttr(node(m, "Conv"), ints("pads", -1, 0, 0, 0)) }, operator("Conv", "conv1")},
-		"the odd zero first": {func(m *onnx.Model) {
+		"an unknown operator": {func(m model) { node(m, "Relu").Op = "Elu" },
+			operator("Elu", "conv1/relu")},
+		"an operator of another domain": {func(m model) { node(m, "Conv").Domain = "com.acme" },
+			operator("com.acme.Conv", "conv1")},
+		"a node without a name": {func(m model) { node(m, "Relu").Op, node(m, "Relu").Name = "Elu", "" },
+			nil},
+		"windows that are not square": {func(m model) { setAttr(node(m, "MaxPool"), ints("kernel_shape", 2, 3)) },
+			operator("MaxPool", "pool1")},
+		"two strides": {func(m model) { setAttr(node(m, "Conv"), ints("strides", 2, 1)) },
+			operator("Conv", "conv1")},
+		"stride 0": {func(m model) { setAttr(node(m, "Conv"), ints("strides", 0, 0)) },
+			operator("Conv", "conv1")},
+		"windows with gaps": {func(m model) { setAttr(node(m, "Conv"), ints("dilations", 2, 2)) },
+			operator("Conv", "conv1")},
+		"padding that is not supported": {func(m model) { setAttr(node(m, "Conv"), ints("pads", 2, 2, 2, 2)) },
+			operator("Conv", "conv1")},
+		"padding below zero": {func(m model) { setAttr(node(m, "Conv"), ints("pads", -1, 0, 0, 0)) },
+			operator("Conv", "conv1")},
+		"SAME_LOWER padding": {func(m model) {
 			setAttr(node(m, "Conv"), onnx.Attr{Name: "auto_pad", Kind: onnx.TextAttr, Text: "SAME_LOWER"})
 		}, operator("Conv", "conv1")},
-		"groups": {func(m *onnx.Model) { setAttr(node(m, "Conv"), onnx.Attr{Name: "group", Kind: onnx.IntAttr, Int: 3}) }, operator("Conv", "conv1")},
-		"a factor in Gemm": {func(m *onnx.Model) {
+		"groups": {func(m model) { setAttr(node(m, "Conv"), onnx.Attr{Name: "group", Kind: onnx.IntAttr, Int: 3}) },
+			operator("Conv", "conv1")},
+		"a factor in Gemm": {func(m model) {
 			setAttr(node(m, "Gemm"), onnx.Attr{Name: "alpha", Kind: onnx.FloatAttr, Float: 2})
 		}, operator("Gemm", "dense1")},
-		"weights the other way":      {func(m *onnx.Model) { node(m, "Gemm").Attrs = nil }, operator("Gemm", "dense1")},
-		"dense on an image":          {func(m *onnx.Model) { node(m, "Flatten").Op = "Identity" }, operator("Gemm", "dense1")},
-		"a missing constant":         {func(m *onnx.Model) { node(m, "Conv").Inputs[1] = "nowhere" }, operator("Conv", "conv1")},
-		"an input left out":          {func(m *onnx.Model) { node(m, "Conv").Inputs[1] = "" }, operator("Conv", "conv1")},
-		"too few inputs":             {func(m *onnx.Model) { n := node(m, "Conv"); n.Inputs = n.Inputs[:1] }, operator("Conv", "conv1")},
-		"no output":                  {func(m *onnx.Model) { node(m, "Conv").Outputs = nil }, operator("Conv", "conv1")},
-		"weights in another file":    {func(m *onnx.Model) { m.Tensors[0].Outside = true }, operator("Conv", "conv1")},
-		"weights of another type":    {func(m *onnx.Model) { m.Tensors[0].Type = onnx.Int32 }, operator("Conv", "conv1")},
-		"a sigmoid inside":           {func(m *onnx.Model) { node(m, "Relu").Op = "Sigmoid" }, cannotHold},
-		"no sigmoid at the end":      {func(m *onnx.Model) { node(m, "Sigmoid").Op = "Identity" }, func(err error) bool { return errors.Is(err, onnx.ErrLogits) }},
-		"softmax of one":             {func(m *onnx.Model) { node(m, "Sigmoid").Op = "Softmax" }, cannotHold},
-		"two images":                 {func(m *onnx.Model) { m.Inputs = append(m.Inputs, onnx.Value{Name: "mask", Type: onnx.Float32}) }, cannotHold},
-		"no image":                   {func(m *onnx.Model) { m.Inputs = nil }, cannotHold},
-		"an image of three colours":  {func(m *onnx.Model) { m.Inputs[0].Shape = []int{1, 3, 10, 12} }, cannotHold},
-		"an image of any size":       {func(m *onnx.Model) { m.Inputs[0].Shape = []int{1, 1, onnx.AnySize, 12} }, cannotHold},
-		"an image of no shape":       {func(m *onnx.Model) { m.Inputs[0].Shape = nil }, cannotHold},
-		"an enormous image":          {func(m *onnx.Model) { m.Inputs[0].Shape = []int{1, 1, 1 << 28, 1 << 28} }, cannotHold},
-		"integers as image":          {func(m *onnx.Model) { m.Inputs[0].Type = onnx.Int64 }, cannotHold},
-		"an output on the way":       {func(m *onnx.Model) { m.Outputs = []onnx.Value{{Name: "conv1/out"}} }, cannotHold},
-		"what was before the ReLU":   {func(m *onnx.Model) { node(m, "MaxPool").Inputs[0] = "conv1/sum" }, cannotHold},
-		"a window over the end":      {func(m *onnx.Model) { setAttr(node(m, "MaxPool"), integer("ceil_mode", 1)) }, operator("Gemm", "dense1")},
-		"an output from nowhere":     {func(m *onnx.Model) { m.Outputs = []onnx.Value{{Name: "conv1/w"}} }, cannotHold},
-		"a weight that is no number": {func(m *onnx.Model) { copy(m.Tensors[0].Data, []byte{0, 0, 0xc0, 0x7f}) }, cannotHold},
+		"weights transposed": {func(m model) { node(m, "Gemm").Attrs = nil },
+			operator("Gemm", "dense1")},
+		"dense on an image": {func(m model) { node(m, "Flatten").Op = "Identity" },
+			operator("Gemm", "dense1")},
+		"a missing constant": {func(m model) { node(m, "Conv").Inputs[1] = "nowhere" },
+			operator("Conv", "conv1")},
+		"an omitted input": {func(m model) { node(m, "Conv").Inputs[1] = "" },
+			operator("Conv", "conv1")},
+		"too few inputs": {func(m model) { n := node(m, "Conv"); n.Inputs = n.Inputs[:1] },
+			operator("Conv", "conv1")},
+		"no output": {func(m model) { node(m, "Conv").Outputs = nil },
+			operator("Conv", "conv1")},
+		"weights in another file": {func(m model) { m.Tensors[0].Outside = true },
+			operator("Conv", "conv1")},
+		"weights of another type": {func(m model) { m.Tensors[0].Type = onnx.Int32 },
+			operator("Conv", "conv1")},
+		"a sigmoid in the middle": {func(m model) { node(m, "Relu").Op = "Sigmoid" }, cannotHold},
+		"no sigmoid at the end": {func(m model) { node(m, "Sigmoid").Op = "Identity" },
+			func(err error) bool { return errors.Is(err, onnx.ErrLogits) }},
+		"softmax of one": {func(m model) { node(m, "Sigmoid").Op = "Softmax" }, cannotHold},
+		"two images": {func(m model) { m.Inputs = append(m.Inputs, onnx.Value{Name: "mask", Type: onnx.Float32}) },
+			cannotHold},
+		"no image":                   {func(m model) { m.Inputs = nil }, cannotHold},
+		"an image of three channels": {func(m model) { m.Inputs[0].Shape = []int{1, 3, 10, 12} }, cannotHold},
+		"an image of any size": {func(m model) { m.Inputs[0].Shape = []int{1, 1, onnx.AnySize, 12} },
+			cannotHold},
+		"an image without a shape": {func(m model) { m.Inputs[0].Shape = nil }, cannotHold},
+		"a huge image": {func(m model) { m.Inputs[0].Shape = []int{1, 1, 1 << 28, 1 << 28} },
+			cannotHold},
+		"integers as image": {func(m model) { m.Inputs[0].Type = onnx.Int64 }, cannotHold},
+		"an output in the middle": {func(m model) { m.Outputs = []onnx.Value{{Name: "conv1/out"}} },
+			cannotHold},
+		"the value before the ReLU": {func(m model) { node(m, "MaxPool").Inputs[0] = "conv1/sum" },
+			cannotHold},
+		"a window over the end": {func(m model) { setAttr(node(m, "MaxPool"), integer("ceil_mode", 1)) },
+			operator("Gemm", "dense1")},
+		"a constant as output": {func(m model) { m.Outputs = []onnx.Value{{Name: "conv1/w"}} },
+			cannotHold},
+		"a NaN weight": {func(m model) { copy(m.Tensors[0].Data, []byte{0, 0, 0xc0, 0x7f}) },
+			cannotHold},
 	} {
 		m := exported(t)
 		c.spoil(m)
@@ -108,8 +136,8 @@ func TestImportRefuses(t *testing.T) {
 	}
 }
 
-// A head of two classes does not say which of them is crack, and a wrong guess would turn every
-// verdict round.
+// A head of two classes does not say which of them is crack. A wrong guess would invert every
+// verdict.
 func TestWhichCrack(t *testing.T) {
 	data, err := os.ReadFile("testdata/torch_functional.onnx")
 	if err != nil {
@@ -122,7 +150,8 @@ func TestWhichCrack(t *testing.T) {
 		if data, err = os.ReadFile(filepath.Join("testdata", "torch_"+name+".onnx")); err != nil {
 			t.Fatal(err)
 		}
-		first, second := importBytes(t, data, onnx.Options{Crack: onnx.First}), importBytes(t, data, onnx.Options{Crack: onnx.Second})
+		first := importBytes(t, data, onnx.Options{Crack: onnx.First})
+		second := importBytes(t, data, onnx.Options{Crack: onnx.Second})
 		for i, p := range first.Params[len(first.Params)-2:] {
 			for k, v := range p.Data {
 				if other := second.Params[len(second.Params)-2+i].Data[k]; v != -other {
@@ -133,7 +162,7 @@ func TestWhichCrack(t *testing.T) {
 	}
 }
 
-// Pixels of 0 to 255 are worked into the first weights.
+// A network for pixels from 0 to 255: the first weights are multiplied by 255.
 func TestLargestPixel(t *testing.T) {
 	m := exported(t)
 	one, err := onnx.Import(m, onnx.Options{})
@@ -155,7 +184,7 @@ func TestLargestPixel(t *testing.T) {
 			}
 		}
 	}
-	m.Inputs[0].Type = onnx.Uint8 // and so are bytes
+	m.Inputs[0].Type = onnx.Uint8 // the same without an option
 	bytes, err := onnx.Import(m, onnx.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +195,7 @@ func TestLargestPixel(t *testing.T) {
 	}
 }
 
-// Whatever the bytes are, there is a network that runs, or an error.
+// Any bytes result in a network that runs, or in an error.
 func FuzzImport(f *testing.F) {
 	files, err := filepath.Glob("testdata/*.onnx")
 	if err != nil || len(files) == 0 {
@@ -205,8 +234,8 @@ func FuzzImport(f *testing.F) {
 	})
 }
 
-// Other tools write the operator sets last, without which nothing is read: their files cannot lose
-// an end unnoticed either.
+// Other tools write the operator sets last, and Decode refuses a file without them. So their files
+// cannot be truncated unnoticed either.
 func TestCutPyTorchFiles(t *testing.T) {
 	for name, o := range torchOptions {
 		data, err := os.ReadFile(filepath.Join("testdata", "torch_"+name+".onnx"))
@@ -216,7 +245,7 @@ func TestCutPyTorchFiles(t *testing.T) {
 		for n := range data {
 			if m, err := onnx.Decode(data[:n]); err == nil {
 				if _, err := onnx.Import(m, o); err == nil {
-					t.Errorf("%s: cut to %d of %d bytes it is still a network", name, n, len(data))
+					t.Errorf("%s: truncated to %d of %d bytes: accepted", name, n, len(data))
 				}
 			}
 		}

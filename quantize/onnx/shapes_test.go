@@ -11,7 +11,7 @@ import (
 	"tirewatch/quantize/onnx"
 )
 
-// part is a piece of a file that a test puts in the place of a node.
+// part is a piece of a file that replaces a node.
 type part struct {
 	tensors []onnx.Tensor
 	nodes   []onnx.Node
@@ -42,13 +42,13 @@ func (p part) floats(name string, v ...float32) part {
 	return p
 }
 
-// node adds an operation that makes output of inputs.
+// node adds an operation from inputs to output.
 func (p part) node(output, op string, inputs []string, attrs ...onnx.Attr) part {
 	p.nodes = append(p.nodes, onnx.Node{Op: op, Name: output, Inputs: inputs, Outputs: []string{output}, Attrs: attrs})
 	return p
 }
 
-// replace puts a part in the place of the first node of an operator.
+// replace replaces the first node with this operator by a part.
 func replace(m *onnx.Model, op string, p part) {
 	var nodes []onnx.Node
 	for _, n := range m.Nodes {
@@ -65,8 +65,7 @@ func integer(name string, v int64) onnx.Attr {
 	return onnx.Attr{Name: name, Kind: onnx.IntAttr, Int: v}
 }
 
-// There are many ways to say flatten, and tools find them all. The image behind the pool is (1, 3,
-// 2, 2).
+// Tools write a flatten in many ways. The image after the pool is (1, 3, 2, 2).
 func TestWaysToFlatten(t *testing.T) {
 	const from, to = "pool1/out", "flatten/out"
 	image := []string{from}
@@ -76,29 +75,41 @@ func TestWaysToFlatten(t *testing.T) {
 		"-1 and the number":         part{}.list("shape", -1, 12).node(to, "Reshape", []string{from, "shape"}),
 		"a constant in a node": part{}.node("shape", "Constant", nil, ints("value_ints", 1, -1)).
 			node(to, "Reshape", []string{from, "shape"}),
-		"part of the shape, operator set 15": part{}.list("rest", -1).node("n", "Shape", image, integer("start", 0), integer("end", 1)).
+		"part of the shape, operator set 15": part{}.list("rest", -1).
+			node("n", "Shape", image, integer("start", 0), integer("end", 1)).
 			node("shape", "Concat", []string{"n", "rest"}).node(to, "Reshape", []string{from, "shape"}),
 		"part of the shape from its end": part{}.list("rest", 1).node("n", "Shape", image, integer("start", -3)).
-			node("shape", "Concat", []string{"rest", "n"}).node("same", "Reshape", []string{from, "shape"}).node(to, "Flatten", []string{"same"}),
+			node("shape", "Concat", []string{"rest", "n"}).node("same", "Reshape", []string{from, "shape"}).
+			node(to, "Flatten", []string{"same"}),
 		"a strided slice, as TensorFlow": part{}.list("zero", 0).list("one", 1).number("twelve", 12).
 			node("s", "Shape", image).node("s32", "Cast", []string{"s"}, integer("to", 6)).
-			node("cut", "Slice", []string{"s32", "zero", "one", "zero"}).node("n", "Squeeze", []string{"cut"}, ints("axes", 0)).
+			node("cut", "Slice", []string{"s32", "zero", "one", "zero"}).
+			node("n", "Squeeze", []string{"cut"}, ints("axes", 0)).
 			node("n64", "Cast", []string{"n"}, integer("to", 7)).
 			node("nl", "Unsqueeze", []string{"n64", "zero"}).node("tl", "Unsqueeze", []string{"twelve", "zero"}).
 			node("shape", "Concat", []string{"nl", "tl"}).node(to, "Reshape", []string{from, "shape"}),
-		"a product of extents": part{}.list("first", 1).number("i1", 1).number("i2", 2).number("i3", -1).list("axis", 0).node("s", "Shape", image).
-			node("c", "Gather", []string{"s", "i1"}).node("h", "Gather", []string{"s", "i2"}).node("w", "Gather", []string{"s", "i3"}).
-			node("ch", "Mul", []string{"c", "h"}).node("chw", "Mul", []string{"ch", "w"}).node("l", "Unsqueeze", []string{"chw", "axis"}).
+		"a product of extents": part{}.list("first", 1).number("i1", 1).number("i2", 2).number("i3", -1).
+			list("axis", 0).node("s", "Shape", image).
+			node("c", "Gather", []string{"s", "i1"}).node("h", "Gather", []string{"s", "i2"}).
+			node("w", "Gather", []string{"s", "i3"}).
+			node("ch", "Mul", []string{"c", "h"}).node("chw", "Mul", []string{"ch", "w"}).
+			node("l", "Unsqueeze", []string{"chw", "axis"}).
 			node("shape", "Concat", []string{"first", "l"}).node(to, "Reshape", []string{from, "shape"}),
-		"other arithmetic": part{}.list("a", 3, 26).list("b", 2).node("sum", "Add", []string{"a", "b"}).node("less", "Sub", []string{"sum", "b"}).
-			node("half", "Div", []string{"less", "b"}).list("start", -1).list("end", 9).node("last", "Slice", []string{"half", "start", "end"}).
+		"other arithmetic": part{}.list("a", 3, 26).list("b", 2).node("sum", "Add", []string{"a", "b"}).
+			node("less", "Sub", []string{"sum", "b"}).
+			node("half", "Div", []string{"less", "b"}).list("start", -1).list("end", 9).
+			node("last", "Slice", []string{"half", "start", "end"}).
 			list("one", 1).node("less1", "Sub", []string{"last", "one"}).
 			node("shape", "Concat", []string{"one", "less1"}).node(to, "Reshape", []string{from, "shape"}),
-		"axes in and out": part{}.list("axes", 1, -1).node("five", "Unsqueeze", []string{from, "axes"}).node("four", "Squeeze", []string{"five"}).
-			list("shape", 1, 2, 3, 2).node("odd", "Reshape", []string{"four", "shape"}).node(to, "Flatten", []string{"odd"}),
-		"nothing but names": part{}.node("same", "Identity", image).node("cast", "Cast", []string{"same"}, integer("to", 1)).
+		"axes in and out": part{}.list("axes", 1, -1).node("five", "Unsqueeze", []string{from, "axes"}).
+			node("four", "Squeeze", []string{"five"}).
+			list("shape", 1, 2, 3, 2).node("odd", "Reshape", []string{"four", "shape"}).
+			node(to, "Flatten", []string{"odd"}),
+		"operations without effect": part{}.node("same", "Identity", image).
+			node("cast", "Cast", []string{"same"}, integer("to", 1)).
 			node("t", "Transpose", []string{"cast"}, ints("perm", 0, 1, 2, 3)).node(to, "Flatten", []string{"t"}),
-		"there and back": part{}.node("back", "Transpose", image).node("forth", "Transpose", []string{"back"}).node(to, "Flatten", []string{"forth"}),
+		"there and back": part{}.node("back", "Transpose", image).node("forth", "Transpose", []string{"back"}).
+			node(to, "Flatten", []string{"forth"}),
 	} {
 		m := exported(t)
 		want, err := onnx.Import(m, onnx.Options{})
@@ -115,7 +126,7 @@ func TestWaysToFlatten(t *testing.T) {
 	}
 }
 
-// Whatever the order of the axes before the flatten, the weights come out in ours.
+// The weights are returned in our order, whatever the order of the axes before the flatten is.
 func TestEveryOrderOfAxes(t *testing.T) {
 	m := exported(t)
 	want, err := onnx.Import(m, onnx.Options{})
@@ -123,11 +134,13 @@ func TestEveryOrderOfAxes(t *testing.T) {
 		t.Fatal(err)
 	}
 	extents := map[int64]int{1: 3, 2: 2, 3: 2} // of C, H and W
-	// in the order (C, H, W), which the weights of our file have
+	// steps in the order (C, H, W) of the weights in our files
 	steps := map[int64]int{1: 4, 2: 2, 3: 1}
 	for _, perm := range [][]int64{{1, 2, 3}, {1, 3, 2}, {2, 1, 3}, {2, 3, 1}, {3, 1, 2}, {3, 2, 1}} {
 		m := exported(t)
-		replace(m, "Flatten", part{}.node("t", "Transpose", []string{"pool1/out"}, ints("perm", 0, perm[0], perm[1], perm[2])).node("flatten/out", "Flatten", []string{"t"}))
+		replace(m, "Flatten", part{}.
+			node("t", "Transpose", []string{"pool1/out"}, ints("perm", 0, perm[0], perm[1], perm[2])).
+			node("flatten/out", "Flatten", []string{"t"}))
 		for i := range m.Tensors {
 			c := &m.Tensors[i]
 			if c.Name != "dense1/w" {
@@ -155,15 +168,18 @@ func TestEveryOrderOfAxes(t *testing.T) {
 	}
 }
 
-// Layers that rescale pixels, in the network itself, end in the first weights.
+// Factors of layers that rescale pixels are multiplied into the first weights.
 func TestRescaling(t *testing.T) {
 	for name, p := range map[string]part{
-		"a factor":                 part{}.floats("f", 0.25).node("image/scaled", "Mul", []string{"image", "f"}),
-		"the factor before":        part{}.floats("f", 0.25).node("image/scaled", "Mul", []string{"f", "image"}),
-		"a divisor":                part{}.floats("f", 4).node("image/scaled", "Div", []string{"image", "f"}),
-		"and nothing added, Keras": part{}.floats("f", 0.25).floats("nothing", 0).node("s", "Mul", []string{"image", "f"}).node("image/scaled", "Add", []string{"s", "nothing"}),
-		"twice, and rectified": part{}.node("half", "Constant", nil, onnx.Attr{Name: "value_float", Kind: onnx.FloatAttr, Float: 0.5}).
-			node("s", "Mul", []string{"image", "half"}).node("r", "Relu", []string{"s"}).node("image/scaled", "Mul", []string{"r", "half"}),
+		"a factor":         part{}.floats("f", 0.25).node("image/scaled", "Mul", []string{"image", "f"}),
+		"the factor first": part{}.floats("f", 0.25).node("image/scaled", "Mul", []string{"f", "image"}),
+		"a divisor":        part{}.floats("f", 4).node("image/scaled", "Div", []string{"image", "f"}),
+		"a factor and 0 added, as in Keras": part{}.floats("f", 0.25).floats("zero", 0).
+			node("s", "Mul", []string{"image", "f"}).node("image/scaled", "Add", []string{"s", "zero"}),
+		"two factors and a ReLU": part{}.
+			node("half", "Constant", nil, onnx.Attr{Name: "value_float", Kind: onnx.FloatAttr, Float: 0.5}).
+			node("s", "Mul", []string{"image", "half"}).node("r", "Relu", []string{"s"}).
+			node("image/scaled", "Mul", []string{"r", "half"}),
 	} {
 		m := exported(t)
 		want, err := onnx.Import(m, onnx.Options{})
@@ -186,8 +202,8 @@ func TestRescaling(t *testing.T) {
 	}
 }
 
-// With ceil_mode a window may reach over the end, but none begins there: the pool's input is 5
-// wide, and a window at 6 would see nothing.
+// With ceil_mode a window may reach past the end, but none starts there: the input of the pool has
+// width 5, and a window at 6 would be empty.
 func TestCeilMode(t *testing.T) {
 	m := exported(t)
 	pool := node(m, "MaxPool")
@@ -203,7 +219,8 @@ func TestCeilMode(t *testing.T) {
 	}
 }
 
-// A bias has a number for each channel, or one for all; what is added to rows or columns is none.
+// A bias has one number for each channel, or one for all. A constant for each row or column is not
+// a bias.
 func TestBias(t *testing.T) {
 	for name, c := range map[string]struct {
 		shape []int
@@ -222,7 +239,8 @@ func TestBias(t *testing.T) {
 		for _, d := range c.shape {
 			size *= d
 		}
-		p := part{}.floats("more", numbers[:size]...).node("biased", "Add", []string{"more", "conv1/sum"}).node("conv1/out", "Relu", []string{"biased"})
+		p := part{}.floats("more", numbers[:size]...).
+			node("biased", "Add", []string{"more", "conv1/sum"}).node("conv1/out", "Relu", []string{"biased"})
 		p.tensors[0].Shape = c.shape
 		replace(m, "Relu", p)
 		n, err := onnx.Import(m, onnx.Options{})
@@ -235,14 +253,14 @@ func TestBias(t *testing.T) {
 		}
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
-		} else if got := n.Params[1].Data; !slices.Equal(got, c.want) { // a new network's biases are zero
+		} else if got := n.Params[1].Data; !slices.Equal(got, c.want) { // the biases of a new network are zero
 			t.Errorf("%s: biases %v, want %v", name, got, c.want)
 		}
 	}
 }
 
-// However small a file is, what it makes us compute is bounded: here, a constant of a million bytes
-// that is turned a thousand times.
+// The work is limited even for a small file. Here a constant of a million bytes is transposed a
+// thousand times.
 func TestWorkIsBounded(t *testing.T) {
 	p := part{}.floats("w0", make([]float32, 1<<18)...)
 	p.tensors[0].Shape = []int{1 << 9, 1 << 9}
@@ -256,44 +274,49 @@ func TestWorkIsBounded(t *testing.T) {
 	}
 }
 
-// What stands in the place of a flatten and is none is refused by an error that names the node.
+// Nodes that do not flatten correctly are refused with an error that names the node.
 func TestShapesRefused(t *testing.T) {
 	const from, to = "pool1/out", "flatten/out"
 	image := []string{from}
 	for name, p := range map[string]part{
-		"another number":            part{}.list("shape", 1, 11).node(to, "Reshape", []string{from, "shape"}),
-		"two open extents":          part{}.list("shape", -1, -1).node(to, "Reshape", []string{from, "shape"}),
-		"a product that overflows":  part{}.list("shape", 1<<40, 1<<40).node(to, "Reshape", []string{from, "shape"}),
-		"more axes than there are":  part{}.list("shape", 1, 1, 1, 1, 1, 1, 1, 1, 12).node(to, "Reshape", []string{from, "shape"}),
-		"a shape of floats":         part{}.floats("shape", 1, 12).node(to, "Reshape", []string{from, "shape"}),
-		"no shape":                  part{}.node(to, "Reshape", image),
-		"an index outside":          part{}.number("i", 4).node("s", "Shape", image).node("n", "Gather", []string{"s", "i"}),
-		"a division by zero":        part{}.list("a", 1).list("b", 0).node("n", "Div", []string{"a", "b"}),
-		"lists of two lengths":      part{}.list("a", 1, 2).list("b", 1, 2, 3).node("n", "Add", []string{"a", "b"}),
-		"steps of two":              part{}.list("a", 1).list("two", 2).node("n", "Slice", []string{"a", "a", "a", "a", "two"}),
-		"the batch moved":           part{}.node("t", "Transpose", image, ints("perm", 0, 0, 2, 3)),
-		"a cast to integers":        part{}.node("c", "Cast", image, integer("to", 7)),
-		"a constant of a text":      part{}.node("c", "Constant", nil, onnx.Attr{Name: "value_string", Kind: onnx.TextAttr, Text: "x"}),
-		"a factor for each channel": part{}.floats("f", 1, 2, 3).node("x", "Mul", []string{from, "f"}),
-		"a negative factor":         part{}.floats("f", -1).node("x", "Mul", []string{from, "f"}),
-		"something added to a pool": part{}.floats("b", 1).node("x", "Add", []string{from, "b"}),
-		"two branches":              part{}.node("x", "Add", []string{from, "conv1/out"}),
-		"an older state":            part{}.node("r", "Sigmoid", []string{"conv1/sum"}),
-		"a list without end":        doubled(),
+		"another number":           part{}.list("shape", 1, 11).node(to, "Reshape", []string{from, "shape"}),
+		"two open extents":         part{}.list("shape", -1, -1).node(to, "Reshape", []string{from, "shape"}),
+		"a product that overflows": part{}.list("shape", 1<<40, 1<<40).node(to, "Reshape", []string{from, "shape"}),
+		"more axes than the limit": part{}.list("shape", 1, 1, 1, 1, 1, 1, 1, 1, 12).
+			node(to, "Reshape", []string{from, "shape"}),
+		"a shape of floats": part{}.floats("shape", 1, 12).node(to, "Reshape", []string{from, "shape"}),
+		"no shape":          part{}.node(to, "Reshape", image),
+		"an index outside": part{}.number("i", 4).node("s", "Shape", image).
+			node("n", "Gather", []string{"s", "i"}),
+		"a division by zero":   part{}.list("a", 1).list("b", 0).node("n", "Div", []string{"a", "b"}),
+		"lists of two lengths": part{}.list("a", 1, 2).list("b", 1, 2, 3).node("n", "Add", []string{"a", "b"}),
+		"steps of two": part{}.list("a", 1).list("two", 2).
+			node("n", "Slice", []string{"a", "a", "a", "a", "two"}),
+		"an axis twice in the order": part{}.node("t", "Transpose", image, ints("perm", 0, 0, 2, 3)),
+		"a cast to integers":         part{}.node("c", "Cast", image, integer("to", 7)),
+		"a constant of a text": part{}.
+			node("c", "Constant", nil, onnx.Attr{Name: "value_string", Kind: onnx.TextAttr, Text: "x"}),
+		"a factor for each channel":  part{}.floats("f", 1, 2, 3).node("x", "Mul", []string{from, "f"}),
+		"a negative factor":          part{}.floats("f", -1).node("x", "Mul", []string{from, "f"}),
+		"a constant added to a pool": part{}.floats("b", 1).node("x", "Add", []string{from, "b"}),
+		"two branches":               part{}.node("x", "Add", []string{from, "conv1/out"}),
+		"an older state":             part{}.node("r", "Sigmoid", []string{"conv1/sum"}),
+		"a list that grows too long": doubled(),
 	} {
 		m := exported(t)
 		replace(m, "Flatten", p)
 		n, err := onnx.Import(m, onnx.Options{})
-		// Behind the part the flatten is missing, so a part that is accepted fails at the dense
+		// The flatten is missing after the part, so a part that is accepted fails at the dense
 		// layer.
 		var op *onnx.OperatorError
-		if n != nil || err == nil || errors.As(err, &op) && op.Node == "dense1" || op == nil && !errors.Is(err, onnx.ErrCannotHold) {
+		if n != nil || err == nil || errors.As(err, &op) && op.Node == "dense1" ||
+			op == nil && !errors.Is(err, onnx.ErrCannotHold) {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
 }
 
-// doubled makes a list twice as long, forty times.
+// doubled doubles the length of a list forty times.
 func doubled() part {
 	p := part{}.list("l0", 1, 2)
 	for i := range 40 {

@@ -14,7 +14,7 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// torchOptions say of each network of torch_export.py what its file does not.
+// torchOptions holds, for each network of torch_export.py, what its file does not say.
 var torchOptions = map[string]onnx.Options{
 	"plain":      {},
 	"logits":     {Logits: true},
@@ -23,7 +23,7 @@ var torchOptions = map[string]onnx.Options{
 	"squeezed":   {Largest: 255},
 }
 
-// torchImage is the image that torch_export.py calls image(k).
+// torchImage returns the same image as image(k) in torch_export.py.
 func torchImage(k int, s graph.Shape) []byte {
 	pix := make([]byte, s.Size())
 	for i := range pix {
@@ -32,7 +32,7 @@ func torchImage(k int, s graph.Shape) []byte {
 	return pix
 }
 
-// Files that PyTorch wrote give the probabilities that PyTorch finds.
+// The probabilities of imported PyTorch files equal those that PyTorch computed.
 func TestPyTorchFiles(t *testing.T) {
 	var probabilities map[string][]float64
 	text, err := os.ReadFile("testdata/torch.json")
@@ -68,7 +68,7 @@ func TestPyTorchFiles(t *testing.T) {
 	}
 }
 
-// A dropout layer that the file still has is there for a training that goes on.
+// A dropout layer in the file is kept, for later training.
 func TestDropoutIsKept(t *testing.T) {
 	data, err := os.ReadFile("testdata/torch_logits.onnx")
 	if err != nil {
@@ -81,7 +81,8 @@ func TestDropoutIsKept(t *testing.T) {
 	}
 }
 
-// What a chain of our layers cannot be is an error that names the operator and the node.
+// A network that is not a chain of supported layers is an error that names the operator and the
+// node.
 func TestPyTorchRefused(t *testing.T) {
 	for name, want := range map[string]onnx.OperatorError{
 		"residual": {},
@@ -97,7 +98,7 @@ func TestPyTorchRefused(t *testing.T) {
 		case want.Op != "" && (!errors.As(err, &op) || *op != want):
 			t.Errorf("%s: error %v, want %v", name, err, &want)
 		case want.Op == "" && !errors.Is(err, onnx.ErrCannotHold):
-			t.Errorf("%s: error %v, want that it is no chain", name, err)
+			t.Errorf("%s: error %v, want ErrCannotHold", name, err)
 		}
 		t.Log(err)
 	}

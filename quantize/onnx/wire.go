@@ -4,24 +4,26 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// The file is one ModelProto of onnx.proto as Protocol Buffers write it. These are the fields that
-// we need, with their numbers; decode.go reads what encode.go writes, and the other forms in which
-// tools store the same:
+// The file is one ModelProto of onnx.proto, encoded as Protocol Buffers. These are the fields that
+// this package uses, with their numbers. decode.go also reads the other forms in which tools store
+// the same data:
 //
-//	ModelProto        ir_version 1, producer_name 2, doc_string 6, graph 7, opset_import 8, metadata_props 14
+//	ModelProto        ir_version 1, producer_name 2, doc_string 6, graph 7, opset_import 8,
+//	                  metadata_props 14
 //	OperatorSetIdProto     domain 1, version 2
 //	StringStringEntryProto key 1, value 2
 //	GraphProto        node 1, name 2, initializer 5, input 11, output 12
 //	NodeProto         input 1, output 2, name 3, op_type 4, attribute 5, domain 7
 //	AttributeProto    name 1, f 2, i 3, s 4, t 5, floats 7, ints 8, type 20
-//	TensorProto       dims 1, data_type 2, float_data 4, int32_data 5, int64_data 7, name 8, raw_data 9, data_location 14
+//	TensorProto       dims 1, data_type 2, float_data 4, int32_data 5, int64_data 7, name 8,
+//	                  raw_data 9, data_location 14
 //	ValueInfoProto    name 1, type 2, doc_string 3
 //	TypeProto         tensor_type 1; TypeProto.Tensor: elem_type 1, shape 2
 //	TensorShapeProto  dim 1; Dimension: dim_value 1, dim_param 2
 //
-// A field is its number and kind in a varint, then a varint, four or eight bytes, or a length and
-// as many bytes. Source: onnx/onnx.proto in the ONNX repository, and the encoding page of the
-// Protocol Buffers documentation; package protowire knows the encoding.
+// A field is a varint with its number and kind, and then a varint, four or eight bytes, or a length
+// and as many bytes. Sources: onnx/onnx.proto in the ONNX repository, and the page "Encoding" of
+// the Protocol Buffers documentation. Package protowire implements the encoding.
 const (
 	irVersion    = 7
 	opset        = 13
@@ -43,21 +45,21 @@ func (m *message) bytes(field protowire.Number, b []byte) {
 	*m = protowire.AppendBytes(protowire.AppendTag(*m, field, protowire.BytesType), b)
 }
 
-// text leaves an empty string out, which reads back as one.
+// text omits an empty string: a missing field is read as an empty string.
 func (m *message) text(field protowire.Number, s string) {
 	if s != "" {
 		m.bytes(field, []byte(s))
 	}
 }
 
-// field is one field of a message that is read: a number or bytes.
+// field is one decoded field of a message: a number or bytes.
 type field struct {
 	number protowire.Number
 	value  uint64 // of a varint, or the bits of a fixed number
 	bytes  []byte // part of the file, nil for a number
 }
 
-// eachField takes a message apart. It allocates nothing and looks at each byte once.
+// eachField calls use for each field of a message. It allocates nothing and reads each byte once.
 func eachField(m []byte, use func(f field) error) error {
 	for len(m) > 0 {
 		number, kind, n := protowire.ConsumeTag(m)
@@ -78,7 +80,7 @@ func eachField(m []byte, use func(f field) error) error {
 		case protowire.BytesType:
 			f.bytes, n = protowire.ConsumeBytes(m)
 		default: // groups, which ONNX never had
-			return damagedf("field %d of kind %d", number, kind)
+			return damagedf("field %d has the unsupported kind %d", number, kind)
 		}
 		if n < 0 {
 			return damaged(protowire.ParseError(n))
@@ -91,7 +93,7 @@ func eachField(m []byte, use func(f field) error) error {
 	return nil
 }
 
-// varints appends the numbers of a repeated field, which is one number, or many packed into bytes.
+// varints appends the numbers of a repeated field: one number, or many packed into bytes.
 func (f field) varints(to []int64, limit int) ([]int64, error) {
 	if f.bytes == nil {
 		to = append(to, int64(f.value))

@@ -1,6 +1,6 @@
-// Package onnxtest makes ONNX files of our networks as other tools write theirs, for tests of the
-// way in: Keras by way of tf2onnx, and PyTorch. It shares no code with package onnx but the types
-// of a file.
+// Package onnxtest writes our networks as ONNX files in the style of other tools, to test
+// onnx.Import: Keras through tf2onnx, and PyTorch. Start with [Keras] and [PyTorch]. It shares only
+// the types of a file with package onnx.
 package onnxtest
 
 import (
@@ -13,18 +13,17 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// Choices are the ways in which tools write the same.
+// Choices are the different ways in which tools write the same network.
 type Choices struct {
-	Version  int64 // of ONNX's operators
-	Softmax  bool  // a head of two classes, of which class 0 is crack
-	Reshapes bool  // around the image of one channel, instead of transposes; Keras
-	AutoPad  bool  // instead of numbers; Keras
-	Apart    bool  // biases of convolutions are added by nodes of their own; Keras
+	Version  int64 // of ONNX's operator set
+	Softmax  bool  // two classes at the end, of which class 0 is crack
+	Reshapes bool  // Keras: a Reshape of the one-channel image instead of a Transpose
+	AutoPad  bool  // Keras: auto_pad instead of numbers
+	Apart    bool  // Keras: separate nodes add the biases of convolutions
 }
 
-// Keras writes a network as tf2onnx writes that of Keras: images (N, H, W, C), transposes around
-// the convolutions, the flatten in the order (H, W, C), MatMul and Add. It takes any number of
-// images.
+// Keras writes a network as tf2onnx does it for Keras: images (N, H, W, C), transposes around the
+// convolutions, a flatten in the order (H, W, C), MatMul and Add. The batch has any size.
 func Keras(g *graph.Graph, params []nn.Param, o Choices) *onnx.Model {
 	in := g.Input
 	w := newWriter(o, onnx.AnySize, in.H, in.W, in.C)
@@ -35,7 +34,8 @@ func Keras(g *graph.Graph, params []nn.Param, o Choices) *onnx.Model {
 	}
 	return w.write(g, params, style{
 		conv: func(s graph.Step, kernel, bias []float32) {
-			k := w.floats(s.Name+"/kernel", []int{s.Filters, s.In.C, s.Kernel, s.Kernel}, channelsFirst(kernel, s.Kernel, s.Kernel, s.In.C))
+			k := w.floats(s.Name+"/kernel", []int{s.Filters, s.In.C, s.Kernel, s.Kernel},
+				channelsFirst(kernel, s.Kernel, s.Kernel, s.In.C))
 			if o.Apart {
 				w.node("Conv", []string{k}, w.window(s)...)
 				w.node("Add", []string{w.floats(s.Name+"/bias", []int{1, s.Filters, 1, 1}, bias)})
@@ -61,22 +61,23 @@ func Keras(g *graph.Graph, params []nn.Param, o Choices) *onnx.Model {
 	})
 }
 
-// PyTorch writes a network as torch.onnx.export does: images (N, C, H, W), a flatten whose shape is
-// computed from the number of images, in the order (C, H, W), and Gemm.
+// PyTorch writes a network as torch.onnx.export does it: images (N, C, H, W), a flatten in the
+// order (C, H, W) with a shape computed from the batch size, and Gemm.
 func PyTorch(g *graph.Graph, params []nn.Param, o Choices) *onnx.Model {
 	in := g.Input
 	w := newWriter(o, onnx.AnySize, in.C, in.H, in.W)
 	return w.write(g, params, style{
 		conv: func(s graph.Step, kernel, bias []float32) {
 			w.node("Conv", []string{
-				w.floats(s.Name+".weight", []int{s.Filters, s.In.C, s.Kernel, s.Kernel}, channelsFirst(kernel, s.Kernel, s.Kernel, s.In.C)),
+				w.floats(s.Name+".weight", []int{s.Filters, s.In.C, s.Kernel, s.Kernel},
+					channelsFirst(kernel, s.Kernel, s.Kernel, s.In.C)),
 				w.floats(s.Name+".bias", []int{s.Filters}, bias)}, w.window(s)...)
 		},
 		flatten: func(s graph.Step) {
 			image := w.at
 			w.node("Shape", nil)
 			first := w.ints("first", 0)
-			w.m.Tensors[len(w.m.Tensors)-1].Shape = nil // a number, no list
+			w.m.Tensors[len(w.m.Tensors)-1].Shape = nil // a number, not a list
 			w.node("Gather", []string{first}, onnx.Attr{Name: "axis", Kind: onnx.IntAttr})
 			if o.Version < 13 {
 				w.node("Unsqueeze", nil, ints("axes", 0))
@@ -92,21 +93,23 @@ func PyTorch(g *graph.Graph, params []nn.Param, o Choices) *onnx.Model {
 			if from.Size() == len(weights)/units {
 				weights = channelsFirst(weights, from.H, from.W, from.C)
 			}
-			w.node("Gemm", []string{w.floats(name+".weight", []int{units, len(weights) / units}, weights), w.floats(name+".bias", []int{units}, bias)},
-				onnx.Attr{Name: "transB", Kind: onnx.IntAttr, Int: 1})
+			w.node("Gemm", []string{
+				w.floats(name+".weight", []int{units, len(weights) / units}, weights),
+				w.floats(name+".bias", []int{units}, bias),
+			}, onnx.Attr{Name: "transB", Kind: onnx.IntAttr, Int: 1})
 		},
 	})
 }
 
-// style is how a tool writes the layers. from is the shape that a dense layer directly behind a
-// flatten reads, the zero Shape for others.
+// style is how a tool writes the layers. from is the input shape of a dense layer directly after a
+// flatten, and the zero Shape for other dense layers.
 type style struct {
 	conv    func(s graph.Step, kernel, bias []float32)
 	flatten func(s graph.Step)
 	dense   func(name string, units int, from graph.Shape, weights, bias []float32)
 }
 
-// write goes over the layers.
+// write writes all layers in the style of a tool.
 func (w *writer) write(g *graph.Graph, params []nn.Param, tool style) *onnx.Model {
 	steps, err := g.Plan()
 	if err != nil {
@@ -120,13 +123,13 @@ func (w *writer) write(g *graph.Graph, params []nn.Param, tool style) *onnx.Mode
 		case graph.MaxPool2D:
 			w.node("MaxPool", nil, w.window(s)...)
 		case graph.Flatten:
-			if from == (graph.Shape{}) { // a second one changes nothing
+			if from == (graph.Shape{}) { // a second flatten changes nothing
 				from = s.In
 				tool.flatten(s)
 			}
 		case graph.Dense:
 			units, weights, bias := s.Filters, params[0].Data, params[1].Data
-			if s.Activation == graph.Sigmoid && w.Softmax { // only the difference of the two counts
+			if s.Activation == graph.Sigmoid && w.Softmax { // only the difference of the two units matters
 				two := make([]float32, 2*s.In.C)
 				for i, v := range weights {
 					two[i], two[s.In.C+i] = v+float32(i)/8, float32(i)/8
@@ -152,7 +155,7 @@ func (w *writer) write(g *graph.Graph, params []nn.Param, tool style) *onnx.Mode
 	return &w.m
 }
 
-// writer collects a file.
+// writer collects the nodes and constants of a file.
 type writer struct {
 	Choices
 	m  onnx.Model
@@ -166,7 +169,7 @@ func newWriter(o Choices, input ...int) *writer {
 	return w
 }
 
-// Input is the name of the image.
+// Input is the name of the input image.
 const Input = "input_1"
 
 func (w *writer) floats(name string, shape []int, v []float32) string {
@@ -187,10 +190,11 @@ func (w *writer) ints(name string, v ...int64) string {
 	return name
 }
 
-// node adds an operation on the newest value and more inputs.
+// node adds an operation on the newest value and on more inputs.
 func (w *writer) node(op string, inputs []string, attrs ...onnx.Attr) {
 	name := fmt.Sprintf("model/%s_%d", op, len(w.m.Nodes))
-	w.m.Nodes = append(w.m.Nodes, onnx.Node{Op: op, Name: name, Inputs: append([]string{w.at}, inputs...), Outputs: []string{name + ":0"}, Attrs: attrs})
+	w.m.Nodes = append(w.m.Nodes, onnx.Node{Op: op, Name: name,
+		Inputs: append([]string{w.at}, inputs...), Outputs: []string{name + ":0"}, Attrs: attrs})
 	w.at = name + ":0"
 }
 
@@ -198,7 +202,7 @@ func ints(name string, v ...int64) onnx.Attr {
 	return onnx.Attr{Name: name, Kind: onnx.IntsAttr, Ints: v}
 }
 
-// window gives the attributes of a convolution or pool.
+// window returns the attributes of a convolution or pool.
 func (w *writer) window(s graph.Step) []onnx.Attr {
 	n, d := int64(s.Kernel), int64(s.Stride)
 	attrs := []onnx.Attr{ints("strides", d, d), ints("kernel_shape", n, n)}
@@ -207,7 +211,8 @@ func (w *writer) window(s graph.Step) []onnx.Attr {
 		return append(attrs, onnx.Attr{Name: "auto_pad", Kind: onnx.TextAttr, Text: text})
 	}
 	after := func(in, out, before int) int64 { return int64(max(0, (out-1)*s.Stride+s.Kernel-in) - before) }
-	return append(attrs, ints("pads", int64(s.PadTop), int64(s.PadLeft), after(s.In.H, s.Out.H, s.PadTop), after(s.In.W, s.Out.W, s.PadLeft)))
+	return append(attrs, ints("pads", int64(s.PadTop), int64(s.PadLeft),
+		after(s.In.H, s.Out.H, s.PadTop), after(s.In.W, s.Out.W, s.PadLeft)))
 }
 
 // channelsFirst turns each unit's weights (h, w, c) into (c, h, w).
