@@ -1,13 +1,16 @@
-// Package systemd holds the service files of the station and the tests that keep them true.
+// Package systemd holds the service files of the station and their tests. Start with
+// tirewatch-agent.service, which runs the agent.
 //
-//	tirewatch-agent.service      -> /lib/systemd/system/, like the other services and timers
-//	tirewatch-alarm.service      says that the agent does not start any more
-//	tirewatch-retry.timer        and starts it again half an hour later
-//	tirewatch-selfcheck.timer    examines the station once a day, with tirewatch-selfcheck.service
-//	tirewatch.sysusers           -> /usr/lib/sysusers.d/tirewatch.conf
-//	tirewatch.tmpfiles           -> /usr/lib/tmpfiles.d/tirewatch.conf
-//	journald.conf                -> /etc/systemd/journald.conf.d/tirewatch.conf, optional
-//	gpio.conf                    for stations with a photo-eye or an ejector; its head says where it goes
-//	credentials.conf             for stations whose secrets systemd keeps; its head says where it goes
-//	page.conf                    for stations whose page may write the configuration
+//	tirewatch-agent.service      runs the agent; to /lib/systemd/system/, like all units below
+//	tirewatch-alarm.service      raises an alarm when the agent no longer starts
+//	tirewatch-retry.timer        starts the agent again 35 minutes after it gave up
+//	tirewatch-selfcheck.timer    starts tirewatch-selfcheck.service once a day
+//	tirewatch.sysusers           the user; to /usr/lib/sysusers.d/tirewatch.conf
+//	tirewatch.tmpfiles           the folders; to /usr/lib/tmpfiles.d/tirewatch.conf
+//	journald.conf                limits of the log, optional; to /etc/systemd/journald.conf.d/
+//	gpio.conf                    for stations with a photo-eye, an encoder or an ejector
+//	credentials.conf             for stations whose passwords and keys systemd keeps
+//	page.conf                    for stations whose web page may write the configuration
+//
+// The first lines of the last three files say where to copy them.
 package systemd

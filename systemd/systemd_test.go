@@ -19,7 +19,7 @@ import (
 
 const unit = "tirewatch-agent.service"
 
-// units are all that systemd starts, in the order of their names.
+// units returns the services, then the timers, each in the order of their names.
 func units(t *testing.T) []string {
 	t.Helper()
 	services, err1 := filepath.Glob("*.service")
@@ -39,7 +39,7 @@ func lines(t *testing.T, path string) []string {
 	return strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
 }
 
-// directives reads a unit as key and values.
+// directives reads the keys and values of a unit.
 func directives(t *testing.T, unit string) map[string][]string {
 	t.Helper()
 	all := map[string][]string{}
@@ -52,7 +52,8 @@ func directives(t *testing.T, unit string) map[string][]string {
 }
 
 func TestEveryLineIsExplained(t *testing.T) {
-	for _, path := range append(units(t), "tirewatch.sysusers", "tirewatch.tmpfiles", "journald.conf", "credentials.conf", "gpio.conf", "page.conf") {
+	others := []string{"tirewatch.sysusers", "tirewatch.tmpfiles", "journald.conf", "credentials.conf", "gpio.conf", "page.conf"}
+	for _, path := range append(units(t), others...) {
 		above := ""
 		for i, line := range lines(t, path) {
 			directive := line != "" && !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "[")
@@ -64,30 +65,34 @@ func TestEveryLineIsExplained(t *testing.T) {
 	}
 }
 
-// What the program promises to systemd and what the unit expects must fit.
+// The unit must match what the program does: notify, the watchdog and the exit codes.
 func TestUnitFitsTheAgent(t *testing.T) {
 	d := directives(t, unit)
 	for key, want := range map[string]string{
 		"Type": "notify", "WatchdogSec": "60", "Restart": "always", "User": "tirewatch", "StateDirectory": "tirewatch",
-		"RestartPreventExitStatus": "2", "OnFailure": "tirewatch-alarm.service tirewatch-retry.timer", "Conflicts": "tirewatch-alarm.service",
+		"RestartPreventExitStatus": "2", "Conflicts": "tirewatch-alarm.service",
+		"OnFailure": "tirewatch-alarm.service tirewatch-retry.timer",
 	} {
 		if got := strings.Join(d[key], " "); got != want {
 			t.Errorf("%s=%s, want %s", key, got, want)
 		}
 	}
-	// the unit says what each would break
+	// the comments in the unit say what each would break
 	for _, key := range []string{"PrivateDevices", "MemoryDenyWriteExecute", "PrivateUsers", "ProcSubset"} {
 		if value, ok := d[key]; ok {
-			t.Errorf("%s=%s keeps the agent from its camera", key, value)
+			t.Errorf("%s=%s breaks the camera of the agent", key, value)
 		}
 	}
 	for _, unit := range []string{unit, "tirewatch-selfcheck.service"} {
-		if got := directives(t, unit)["DeviceAllow"]; !slices.Contains(got, "char-video4linux rw") || !slices.Contains(got, "char-media rw") {
-			t.Errorf("%s: DeviceAllow=%v keeps it from cameras", unit, got)
+		d := directives(t, unit)
+		allowed := d["DeviceAllow"]
+		if !slices.Contains(allowed, "char-video4linux rw") || !slices.Contains(allowed, "char-media rw") {
+			t.Errorf("%s: DeviceAllow=%v does not allow cameras", unit, allowed)
 		}
-		// systemd looks the names up in /proc/devices at the start of the unit, where they are once
-		// the module is loaded.
-		if got := directives(t, unit); !slices.Contains(got["Wants"], "modprobe@videodev.service") || !slices.Contains(got["After"], "modprobe@videodev.service") {
+		// At the start of the unit, systemd reads the device numbers from /proc/devices. They are
+		// there only after the module was loaded.
+		const module = "modprobe@videodev.service"
+		if !slices.Contains(d["Wants"], module) || !slices.Contains(d["After"], module) {
 			t.Errorf("%s: a camera that is plugged in later cannot be opened", unit)
 		}
 	}
@@ -107,9 +112,10 @@ func seconds(t *testing.T, span string) float64 {
 	return n
 }
 
-// The start limit must leave room for the model store, which gives a new network up after so many
-// bad ends and then works with the one before; it must be reached by hangs that only the watchdog
-// ends; and the next attempt must come when systemd counts from zero again.
+// The start limit must let the model store roll back: a new model after ProbationCrashes crashes,
+// and then the previous model needs some starts too. Hangs that only the watchdog ends must reach
+// the limit. The retry must be later than the interval of the limit, so that systemd counts from
+// zero again.
 func TestStartLimit(t *testing.T) {
 	station, err := config.Parse([]byte(config.Example()), "station.toml")
 	if err != nil {
@@ -122,28 +128,31 @@ func TestStartLimit(t *testing.T) {
 	}
 	interval := seconds(t, d["StartLimitIntervalSec"][0])
 	if least := station.Model.ProbationCrashes + 3; burst < least {
-		t.Errorf("%d starts are too few: the network before must get three of its own, after %d of the new one", burst, station.Model.ProbationCrashes)
+		t.Errorf("%d starts are too few: the previous model needs three, after %d of the new one",
+			burst, station.Model.ProbationCrashes)
 	}
-	if hangs := float64(burst) * (2*seconds(t, d["WatchdogSec"][0]) + seconds(t, d["RestartSec"][0])); interval < hangs {
-		t.Errorf("%d hangs take %v s, and starts are counted for %v s: no alarm", burst, hangs, interval)
+	hangs := float64(burst) * (2*seconds(t, d["WatchdogSec"][0]) + seconds(t, d["RestartSec"][0]))
+	if interval < hangs {
+		t.Errorf("%d hangs take %v s, but starts are counted for %v s: no alarm", burst, hangs, interval)
 	}
 	retry := directives(t, "tirewatch-retry.timer")
 	if again := seconds(t, retry["OnActiveSec"][0]); again <= interval || retry["Unit"][0] != unit {
-		t.Errorf("%v starts after %v s, the limit counts for %v s", retry["Unit"], again, interval)
+		t.Errorf("%v starts after %v s, but the limit counts for %v s", retry["Unit"], again, interval)
 	}
 }
 
-// The ejector's thread may have the priority that it asks for.
+// The limit in gpio.conf must allow the priority that the ejector's thread sets.
 func TestEjectorPriority(t *testing.T) {
 	if limit := directives(t, "gpio.conf")["LimitRTPRIO"]; !slices.Equal(limit, []string{fmt.Sprint(reject.Priority)}) {
-		t.Errorf("gpio.conf allows %v, the ejector asks for %d", limit, reject.Priority)
+		t.Errorf("gpio.conf allows %v, the ejector sets %d", limit, reject.Priority)
 	}
 }
 
-// Each command line must be one that the agent understands.
+// The agent must accept each command line in the units.
 func TestExecStart(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "tirewatch-agent")
-	if out, err := exec.Command("go", "build", "-o", program, "tirewatch/cmd/tirewatch-agent").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-o", program, "tirewatch/cmd/tirewatch-agent")
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	commands := map[string]string{"gpio.conf": directives(t, "gpio.conf")["ExecStopPost"][0]}
@@ -173,7 +182,7 @@ func TestExecStart(t *testing.T) {
 	}
 }
 
-// installed puts the units into a folder, with a program that exists here.
+// installed copies the units into a folder, and replaces the agent by a program that exists here.
 func installed(t *testing.T) (folder string) {
 	t.Helper()
 	self, err := os.Executable()
@@ -203,10 +212,10 @@ func analyzer(t *testing.T) string {
 	return analyze
 }
 
-// systemd itself must understand the files, with the secrets and the lines of an ejector.
+// systemd itself must accept the units, also with credentials.conf and gpio.conf.
 func TestSystemdAcceptsTheFiles(t *testing.T) {
 	analyze, folder := analyzer(t), installed(t)
-	for dropIn, of := range map[string][]string{
+	for dropIn, targets := range map[string][]string{
 		"credentials.conf": {unit, "tirewatch-selfcheck.service", "tirewatch-alarm.service"},
 		"gpio.conf":        {unit},
 	} {
@@ -214,7 +223,7 @@ func TestSystemdAcceptsTheFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, unit := range of {
+		for _, unit := range targets {
 			if !bytes.Contains(text, []byte("/etc/systemd/system/"+unit+".d/"+dropIn)) {
 				t.Errorf("%s does not say that it is for %s", dropIn, unit)
 			}
@@ -235,15 +244,16 @@ func TestSystemdAcceptsTheFiles(t *testing.T) {
 	}
 }
 
-// No unit may do more than it needs: systemd's own scale goes from 0 (safe) to 10.
+// systemd rates the exposure of a unit from 0 (safe) to 10. The limit here is 2.
 func TestExposure(t *testing.T) {
 	analyze, folder := analyzer(t), installed(t)
 	for _, unit := range units(t) {
 		if !strings.HasSuffix(unit, ".service") {
 			continue
 		}
-		// The threshold is in tenths.
-		out, err := exec.Command(analyze, "security", "--offline=true", "--no-pager", "--threshold=20", filepath.Join(folder, unit)).CombinedOutput()
+		// --threshold is in tenths
+		out, err := exec.Command(analyze, "security", "--offline=true", "--no-pager", "--threshold=20",
+			filepath.Join(folder, unit)).CombinedOutput()
 		m := regexp.MustCompile(`Overall exposure level for .*: ([0-9.]+)`).FindSubmatch(out)
 		if err != nil || m == nil {
 			t.Errorf("%s: %v\n%s", unit, err, out)
@@ -276,7 +286,10 @@ func TestUserAndFolders(t *testing.T) {
 			t.Fatalf("%s: %v\n%s", step.Path, err, out)
 		}
 	}
-	for file, want := range map[string]string{"passwd": `(?m)^tirewatch:.*:/var/lib/tirewatch:.*nologin$`, "group": `(?m)^video:.*:.*:tirewatch$`} {
+	for file, want := range map[string]string{
+		"passwd": `(?m)^tirewatch:.*:/var/lib/tirewatch:.*nologin$`,
+		"group":  `(?m)^video:.*:.*:tirewatch$`,
+	} {
 		data, err := os.ReadFile(filepath.Join(root, "etc", file))
 		if err != nil || !regexp.MustCompile(want).Match(data) {
 			t.Errorf("%s: %v, want %s in\n%s", file, err, want, data)

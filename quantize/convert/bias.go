@@ -14,9 +14,11 @@ import (
 // inputs shift this mean, and every layer adds to the shift. floatIn is the mean input of the layer
 // in the float network, byteIn the mean input in the int8 network in bytes. Both are in the order
 // (H, W, C) of the shape in, which is at least as large as the layer's live input. largest is the
-// range of the layer; it is not used for the last one. The sums are linear in the inputs, so their
-// means follow from the mean inputs. Source: Nagel et al. 2019, "Data-free quantization through
-// weight equalization and bias correction", section 4.2 and appendix D. The error wraps ErrParams.
+// range of the layer; it is not used for the last one.
+//
+// The sums are linear in the inputs, so their means follow from the mean inputs. Source: Nagel et
+// al. 2019, "Data-free quantization through weight equalization and bias correction", section 4.2
+// and appendix D. The error wraps ErrParams.
 func CorrectBias(
 	m *infer.Model, layer int, params []nn.Param, in graph.Shape, floatIn, byteIn []float64, largest float64,
 ) error {

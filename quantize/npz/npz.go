@@ -11,9 +11,10 @@
 //	NAME_bias    (out)
 //
 // A dense layer after a flatten reads its inputs in the order (H, W, C), in Keras as in this
-// project. So Encode and Decode only move weights: a round trip keeps every bit. Arrays do not
-// contain strides, pools and activations. So the archive's comment, which NumPy ignores, holds the
-// network as JSON. An archive without it is read as the network of the thesis.
+// project. So Encode and Decode only move weights: a round trip keeps every bit.
+//
+// Arrays do not contain strides, pools and activations. So the archive's comment, which NumPy
+// ignores, holds the network as JSON. An archive without it is read as the network of the thesis.
 package npz
 
 import (

@@ -2,8 +2,10 @@ package onnx
 
 import "math"
 
-// Encode returns the bytes of the file. The same model always has the same bytes. The graph is the
-// last field, with its length before it. So a truncated file is never a valid smaller one.
+// Encode returns the bytes of the file. The same model always has the same bytes.
+//
+// The graph is the last field, with its length before it. So a truncated file is never a valid
+// smaller one.
 func (m *Model) Encode() []byte {
 	var g message
 	for i := range m.Nodes {

@@ -66,9 +66,12 @@ func (e *OperatorError) Error() string {
 // PyTorch write it: every order of the axes, computed shapes, added biases, the sigmoid of one
 // output or the softmax of two. The weights are returned in our order and without a changed bit,
 // unless a factor or a head of two classes must be combined with them. For a file from Float it
-// returns the same graph and weights. Layers of other tools are named conv1, pool1, dense1 and so
-// on. A network that computes the same as the thesis network gets its names and its dropout. The
-// error is an *OperatorError, or wraps ErrCannotHold, ErrQuantized, ErrWhichCrack or ErrLogits.
+// returns the same graph and weights.
+//
+// Layers of other tools are named conv1, pool1, dense1 and so on. A network that computes the same
+// as the thesis network gets its names and its dropout.
+//
+// The error is an *OperatorError, or wraps ErrCannotHold, ErrQuantized, ErrWhichCrack or ErrLogits.
 func Import(m *Model, o Options) (*Network, error) {
 	w := &walk{model: m, options: o, values: map[string]*value{}, budget: maxFolded}
 	for _, s := range m.Operators {

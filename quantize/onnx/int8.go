@@ -9,13 +9,16 @@ import (
 )
 
 // Int8 returns the quantized network: QLinearConv, MaxPool on uint8, QGemm. It is exactly the
-// integer arithmetic of package infer. ONNX's operators multiply a sum with x_scale * w_scale[c] /
-// y_scale. Package infer multiplies with one float32, Mult[c], and a quotient of three float32
-// cannot represent every float32. So x_scale and y_scale are exactly 1, and w_scale[c] is Mult[c].
-// For ONNX, an activation then is its byte value instead of the value of the float network; no
-// result depends on that. The last layer has no y_scale: its result is float32(sum) *
-// float32(LogitScale). ONNX requantizes before the pool, infer.Runner after it. Scales are positive
-// and rounding keeps the order of values, so the bytes are the same.
+// integer arithmetic of package infer.
+//
+// ONNX's operators multiply a sum with x_scale * w_scale[c] / y_scale. Package infer multiplies
+// with one float32, Mult[c], and a quotient of three float32 cannot represent every float32. So
+// x_scale and y_scale are exactly 1, and w_scale[c] is Mult[c]. For ONNX, an activation then is its
+// byte value instead of the value of the float network; no result depends on that. The last layer
+// has no y_scale: its result is float32(sum) * float32(LogitScale).
+//
+// ONNX requantizes before the pool, infer.Runner after it. Scales are positive and rounding keeps
+// the order of values, so the bytes are the same.
 func Int8(m *infer.Model) (*Model, error) {
 	b, steps, err := newInt8Builder(m,
 		"int8 network of a tirewatch bundle: one scale per output channel, all other scales 1")

@@ -20,6 +20,7 @@
 // NAME/scale.
 //
 // # Versions
+//
 // The operators are those of ONNX 1.8: operator set 13, file version 7. Int8 also needs QGemm of
 // the set com.microsoft, version 1, because ONNX itself has no quantized dense layer with a bias.
 // Int8QDQ needs only ONNX. Dropout acts in training only, so it has no node. The metadata hold the

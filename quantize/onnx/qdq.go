@@ -18,8 +18,9 @@ import (
 // the file says, rounds each product byte * weight * Mult and each sum. An activation very close to
 // the middle between two bytes may then become the other byte. Module bench measures the effect:
 // 173 of 186 images have the same sum, the others differ by up to 1.5 % of the range of sums. A
-// verdict differs if the probability is that close to the threshold. There is no Relu:
-// QuantizeLinear saturates at byte 0, which is the value 0.
+// verdict differs if the probability is that close to the threshold.
+//
+// There is no Relu: QuantizeLinear saturates at byte 0, which is the value 0.
 func Int8QDQ(m *infer.Model) (*Model, error) {
 	b, steps, err := newInt8Builder(m,
 		"int8 network of a tirewatch bundle in QDQ form: one scale per output channel, all other scales 1")

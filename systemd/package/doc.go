@@ -1,11 +1,11 @@
-// Package packages holds what makes Debian packages of the two programs, and the tests that install
-// them.
+// Package packages builds the Debian packages of the two programs, and tests them. Start with
+// package.mk: `make deb` builds all packages.
 //
-//	package.mk                  make's part: cross-compile, package, reproduce; included by the Makefile
-//	agent.yaml, toolbox.yaml    what is in the packages tirewatch-agent and tirewatch
-//	postinst, prerm, postrm     what happens at the station when the agent's comes and goes
-//	depends, notices, release   the packages that a program needs, the licences in it, the version
+//	package.mk                  make targets: cross-compile, package, reproduce
+//	agent.yaml, toolbox.yaml    contents of the packages tirewatch-agent and tirewatch
+//	postinst, prerm, postrm     scripts that run when tirewatch-agent is installed or removed
+//	depends, notices, release   print the dependencies, the licences and the version
 //
-// `make test-package` installs, upgrades and removes them in a root of Debian, an arm64 one under
-// qemu (package_linux_test.go).
+// `make test-package` installs, upgrades and removes the packages in a Debian root folder: for
+// arm64, under qemu (package_linux_test.go).
 package packages
