@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// library cuts libNAME.so.VERSION, the name under which the linker knows a library, into the two
-// fields of a shlibs file.
+// library splits the name of a library in an ELF header, libNAME.so.VERSION, into the two fields of
+// a shlibs file.
 func library(t *testing.T, soname string) (name, version string) {
 	t.Helper()
 	name, version, ok := strings.Cut(soname, ".so.")
@@ -22,7 +22,7 @@ func library(t *testing.T, soname string) (name, version string) {
 	return name, version
 }
 
-// needed are the libraries that a program's ELF header asks for, read without readelf.
+// needed returns the libraries in the ELF header of a program, without readelf.
 func needed(t *testing.T, program string) []string {
 	t.Helper()
 	f, err := elf.Open(program)
@@ -37,8 +37,8 @@ func needed(t *testing.T, program string) []string {
 	return all
 }
 
-// A package depends on what its program's header asks for, no more and no less; a library that
-// nobody brings is an error.
+// A package depends on exactly the libraries in the program's header. A library without a package
+// is an error.
 func TestDepends(t *testing.T) {
 	if _, err := exec.LookPath("readelf"); err != nil {
 		t.Skip("readelf is not installed: apt install binutils")
@@ -46,7 +46,7 @@ func TestDepends(t *testing.T) {
 	const program = "/bin/ls"
 	libraries := needed(t, program)
 	if len(libraries) < 2 {
-		t.Fatalf("%s asks for %v; want a program with several libraries", program, libraries)
+		t.Fatalf("%s needs %v; want a program with several libraries", program, libraries)
 	}
 	depends := func(lines []string) (string, error) {
 		shlibs := filepath.Join(t.TempDir(), "shlibs")
@@ -57,12 +57,13 @@ func TestDepends(t *testing.T) {
 		return strings.TrimSuffix(string(out), "\n"), err
 	}
 
-	lines := []string{"libother 1 other (>= 9)"} // that the program does not ask for
+	lines := []string{"libother 1 other (>= 9)"} // not needed by the program
 	var want []string
 	for i, l := range libraries {
 		name, version := library(t, l)
 		dependency := fmt.Sprintf("package%d (>= 1.%d)", i, i)
-		lines = append(lines, name+" 0"+version+" wrong-version", name+"x "+version+" wrong-name", name+" "+version+" "+dependency)
+		lines = append(lines, name+" 0"+version+" wrong-version", name+"x "+version+" wrong-name",
+			name+" "+version+" "+dependency)
 		want = append(want, dependency)
 	}
 	slices.Sort(want)
@@ -81,7 +82,7 @@ func TestDepends(t *testing.T) {
 	}
 
 	name, version := library(t, libraries[0])
-	if got, err := depends(same[1:]); err == nil || !strings.Contains(got, "no package says that it brings "+name+".so."+version) {
+	if got, err := depends(same[1:]); err == nil || !strings.Contains(got, "no package contains "+name+".so."+version) {
 		t.Errorf("a library without a package: got %q, %v", got, err)
 	}
 }

@@ -36,20 +36,20 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// patience bounds waiting for what should come soon, also under qemu.
+// patience is the time limit for a verdict, also under qemu.
 const patience = 5 * time.Minute
 
-// What a package may weigh, in bytes.
+// Limits for sizes, in bytes.
 const (
 	programLimit   = 25_000_000
-	installedLimit = 30_000_000 // without OpenCV, which is other packages
+	installedLimit = 30_000_000 // without OpenCV, which is in other packages
 )
 
-// TestPackages installs the packages of bin/ as a technician does, lets the station work, upgrades
-// it, and takes everything away again.
+// TestPackages installs the packages in bin/ as a technician does, runs the station, upgrades it
+// and removes everything again.
 func TestPackages(t *testing.T) {
 	if *arch == "" {
-		t.Skip("needs packages, and a root of Debian to install them in: make test-package")
+		t.Skip("needs packages and a Debian root to install them in: make test-package")
 	}
 	isolate(t)
 	s := &station{
@@ -75,12 +75,12 @@ func TestPackages(t *testing.T) {
 		{"toolbox", func(t *testing.T) { s.testToolbox(t, before) }},
 	} {
 		if !t.Run(step.name, step.run) {
-			return // the next steps build on it
+			return // the next steps need this one
 		}
 	}
 }
 
-// station is a root that becomes a station, and the broker on the same machine.
+// station is a root that becomes a station, and a broker on the same machine.
 type station struct {
 	*root
 	agent, toolbox debFile
@@ -94,11 +94,11 @@ const (
 	stationUser = "station3"
 	tires       = 3 // on the belt
 	conffile    = "/etc/tirewatch/station.toml"
-	// as the unit does
+	// the command of tirewatch-agent.service
 	agentUnit = "setpriv --reuid=tirewatch --regid=tirewatch --init-groups tirewatch-agent run --config " + conffile
 )
 
-// furnish puts what a technician brings on a stick into /root, and the belt into /srv.
+// furnish copies the files of a technician's USB stick to /root and a video of the belt to /srv.
 func (s *station) furnish(t *testing.T) {
 	t.Helper()
 	home := s.dir + "/root/"
@@ -109,7 +109,7 @@ func (s *station) furnish(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The network of stations, with random weights: every kernel has its full work.
+	// The network of the stations with random weights: all kernels have the full load.
 	if err := bundle.Write(home+"first.tire", bundletest.Bundle(*graph.Thesis(), 7), private); err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func (s *station) furnish(t *testing.T) {
 	if err := os.Chmod(s.password, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// no other test's
+	// an address that no other test uses
 	host := fmt.Sprintf("127.8.%d.%d", 1+mathrand.IntN(250), 1+mathrand.IntN(250))
 	write(t, s.dir+"/etc/hosts", "127.0.0.1 localhost\n"+host+" broker\n")
 	resolv, err := os.ReadFile("/etc/resolv.conf")
@@ -138,18 +138,19 @@ func (s *station) furnish(t *testing.T) {
 		write(t, home+filepath.Base(string(d)), string(data))
 	}
 
-	// A broker as a plant has it: with a certificate and a login.
+	// A broker with a certificate and a login, as in a plant.
 	dir := t.TempDir()
 	certificate(t, home+"plant-ca.pem", dir+"/key.pem")
 	users := dir + "/users"
-	if out, err := exec.Command("mosquitto_passwd", "-c", "-b", users, stationUser, "right-4d8c1").CombinedOutput(); err != nil {
+	passwd := exec.Command("mosquitto_passwd", "-c", "-b", users, stationUser, "right-4d8c1")
+	if out, err := passwd.CombinedOutput(); err != nil {
 		t.Fatalf("mosquitto_passwd: %v\n%s", err, out)
 	}
 	s.broker = brokertest.Start(t, "allow_anonymous false", "password_file "+users,
 		fmt.Sprintf("listener %d %s", brokerPort, host), "certfile "+home+"plant-ca.pem", "keyfile "+dir+"/key.pem")
 }
 
-// certificate writes one for the host broker that is its own authority, and its key.
+// certificate writes a self-signed certificate for the host broker, and its key.
 func certificate(t *testing.T, path, keyPath string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -173,7 +174,7 @@ func certificate(t *testing.T, path, keyPath string) {
 	write(t, keyPath, string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: keyDER})))
 }
 
-// testSizes weighs what is installed.
+// testSizes checks the size of the program and of the installed package.
 func (s *station) testSizes(t *testing.T) {
 	dir := s.agent.unpack(t)
 	info, err := os.Stat(dir + "/usr/bin/tirewatch-agent")
@@ -186,11 +187,11 @@ func (s *station) testSizes(t *testing.T) {
 	}
 	t.Logf("%s: tirewatch-agent %.1f MB, installed %.1f MB", *arch, float64(info.Size())/1e6, float64(kib)*1024/1e6)
 	if info.Size() > programLimit || kib*1024 > installedLimit {
-		t.Errorf("want %d and %d bytes at most", programLimit, installedLimit)
+		t.Errorf("want at most %d and %d bytes", programLimit, installedLimit)
 	}
 }
 
-// commands are those of a section of the README, without their comments, a line each.
+// commands returns the commands in a section of the README, one per line, without comments.
 func commands(t *testing.T, section string) (all []string) {
 	t.Helper()
 	data, err := os.ReadFile("../../README.md")
@@ -212,9 +213,9 @@ func commands(t *testing.T, section string) (all []string) {
 	return all
 }
 
-// testTenMinutes follows the README to the letter, as far as a root goes: there everybody is root
-// (no sudo), nobody answers questions, and systemd does not run, so that it switches units on and
-// starts none.
+// testTenMinutes runs the commands of the README, as far as possible in a root folder: without sudo
+// and without answers to questions. systemd does not run there, so units are enabled but not
+// started.
 func (s *station) testTenMinutes(t *testing.T) {
 	var provision, doctor string
 	for _, line := range commands(t, "A station in ten minutes") {
@@ -224,7 +225,8 @@ func (s *station) testTenMinutes(t *testing.T) {
 			s.run(t, line)
 		case strings.HasPrefix(line, "apt install ./tirewatch-agent_"):
 			out := s.run(t, line)
-			if !strings.Contains(out, "0 upgraded, 1 newly installed, 0 to remove") || !strings.Contains(out, "no station yet: sudo tirewatch-agent provision") {
+			if !strings.Contains(out, "0 upgraded, 1 newly installed, 0 to remove") ||
+				!strings.Contains(out, "no station yet: run sudo tirewatch-agent provision") {
 				t.Errorf("%s:\n%s", line, out)
 			}
 			s.installed(t)
@@ -241,24 +243,25 @@ func (s *station) testTenMinutes(t *testing.T) {
 			s.run(t, strings.Replace(line, " --now", "", 1))
 		case line == "journalctl -fu tirewatch-agent":
 		default:
-			t.Errorf("the README has %q, and this test does not know what to do with it", line)
+			t.Errorf("the README has the command %q, which this test does not know", line)
 		}
 	}
 	if provision == "" || doctor == "" {
-		t.Fatal("the README has no provision or no doctor")
+		t.Fatal("the README does not contain both provision and doctor")
 	}
-	// No camera is plugged into a root: both must say that, and find nothing else.
+	// A root has no camera. Both commands must report that and nothing else.
 	out, err := s.try(provision)
 	t.Logf("$ %s\n%s", provision, out)
-	if err == nil || !strings.Contains(out, conffile+" is written") || strings.Count(out, "error:") != 1 || !strings.Contains(out, "error: camera.source: open v4l2:") {
+	if err == nil || !strings.Contains(out, conffile+" is written") || strings.Count(out, "error:") != 1 ||
+		!strings.Contains(out, "error: camera.source: open v4l2:") {
 		t.Errorf("provision: %v", err)
 	}
 	out, err = s.try(doctor)
 	t.Logf("$ %s\n%s", doctor, out)
 	if failed := failures(out); err == nil || !slices.Equal(failed, []string{"camera"}) {
-		t.Errorf("%v; the doctor finds fault with %v, want the camera", err, failed)
+		t.Errorf("%v; the doctor reports %v, want only the camera", err, failed)
 	}
-	// With a video in the place of the camera it is content.
+	// With a video instead of the camera, the doctor reports nothing.
 	video := strings.Replace(provision, "--camera usb", "--camera file:/srv/belt.avi --force", 1)
 	s.run(t, video)
 	if out, err := s.try(doctor); err != nil || len(failures(out)) > 0 {
@@ -270,13 +273,13 @@ func (s *station) testTenMinutes(t *testing.T) {
 	t.Logf("$ tirewatch-agent --version\n%s", s.run(t, "tirewatch-agent --version"))
 }
 
-// installed looks at what the package's scripts have done.
+// installed checks what the scripts of the package have done.
 func (s *station) installed(t *testing.T) {
 	t.Helper()
 	for _, line := range []string{
 		"id -nG tirewatch | grep -qw video",
 		`test "$(stat -c '%U:%G %a' /etc/tirewatch /var/lib/tirewatch | tr '\n' ' ')" = 'root:tirewatch 750 tirewatch:tirewatch 750 '`,
-		"test ! -e " + conffile, // its presence starts the station
+		"test ! -e " + conffile, // with this file, the station would start
 		"systemctl is-enabled --quiet tirewatch-agent.service tirewatch-selfcheck.timer",
 		"test -e /lib/systemd/system/tirewatch-alarm.service -a -e /lib/systemd/system/tirewatch-retry.timer",
 	} {
@@ -284,12 +287,12 @@ func (s *station) installed(t *testing.T) {
 	}
 	for _, unit := range []string{"tirewatch-alarm.service", "tirewatch-retry.timer", "tirewatch-selfcheck.service"} {
 		if out, _ := s.try("systemctl is-enabled " + unit); strings.TrimSpace(out) != "static" {
-			t.Errorf("%s is %s; others start it", unit, out)
+			t.Errorf("%s is %s, want static: another unit starts it", unit, out)
 		}
 	}
 }
 
-// failures are the names of the looks that the doctor is not content with.
+// failures returns the names of the failed checks in the output of the doctor.
 func failures(out string) (names []string) {
 	for line := range strings.Lines(out) {
 		if f := strings.Fields(line); len(f) > 1 && f[0] == "FAILED" {
@@ -301,9 +304,9 @@ func failures(out string) (names []string) {
 
 // testDependencies compares Depends with the packages that own the libraries in this root.
 func (s *station) testDependencies(t *testing.T) {
-	owners := map[string]bool{"systemd": true} // makes the user and its folders
+	owners := map[string]bool{"systemd": true} // creates the user and its folders
 	for _, l := range needed(t, s.dir+"/usr/bin/tirewatch-agent") {
-		// The path by which dpkg knows a file may go through a link like /lib.
+		// dpkg may know the file under a path through a link such as /lib.
 		out := s.run(t, "dpkg -S '*/"+l+"' | cut -d: -f1 | sort -u")
 		if strings.Count(out, "\n") != 1 {
 			t.Errorf("%s belongs to %q", l, out)
@@ -315,23 +318,25 @@ func (s *station) testDependencies(t *testing.T) {
 		named[strings.Fields(d)[0]] = true
 	}
 	if !maps.Equal(named, owners) {
-		t.Errorf("Depends names %v; the program's libraries are of %v", slices.Sorted(maps.Keys(named)), slices.Sorted(maps.Keys(owners)))
+		t.Errorf("Depends names %v, but the program's libraries are in %v",
+			slices.Sorted(maps.Keys(named)), slices.Sorted(maps.Keys(owners)))
 	}
 }
 
-// testKernels runs the golden inputs with the assembly of every instruction set.
+// testKernels runs the golden inputs with the kernels of every instruction set.
 func (s *station) testKernels(t *testing.T) {
-	for _, kernel := range map[string][]string{"arm64": {"neon", "sdot", "generic"}, "amd64": {"avx2", "generic"}}[*arch] {
+	kernels := map[string][]string{"arm64": {"neon", "sdot", "generic"}, "amd64": {"avx2", "generic"}}[*arch]
+	for _, kernel := range kernels {
 		out := s.run(t, "TIREWATCH_KERNEL="+kernel+" tirewatch-agent selftest --config "+conffile)
 		if !strings.Contains(out, "kernel   "+kernel+"\n") {
-			t.Errorf("asked for %s:\n%s", kernel, out)
+			t.Errorf("TIREWATCH_KERNEL=%s was not used:\n%s", kernel, out)
 		}
 		t.Logf("$ TIREWATCH_KERNEL=%s tirewatch-agent selftest\n%s", kernel, out)
 	}
 }
 
-// testPlayback inspects the belt through OpenCV: when the video ends, the broker has every verdict
-// and the agent ends well.
+// testPlayback inspects the video with OpenCV. At its end the broker must have all verdicts, and
+// the agent must exit without an error.
 func (s *station) testPlayback(t *testing.T) {
 	l := s.listen(t)
 	if out, err := s.try(agentUnit); err != nil {
@@ -346,7 +351,7 @@ func (s *station) testPlayback(t *testing.T) {
 	}
 }
 
-// testTerm ends a station that would go on for ever.
+// testTerm stops an endless station with SIGTERM.
 func (s *station) testTerm(t *testing.T) {
 	l := s.listen(t)
 	path := s.dir + conffile
@@ -356,7 +361,7 @@ func (s *station) testTerm(t *testing.T) {
 	}
 	write(t, path, strings.Replace(string(text), "[camera]\n", "[camera]\nloop = true\n", 1))
 	cmd := s.command("exec " + agentUnit)
-	said, err := cmd.StderrPipe()
+	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -365,9 +370,9 @@ func (s *station) testTerm(t *testing.T) {
 	}
 	var log strings.Builder
 	logged := make(chan struct{})
-	go func() { io.Copy(&log, said); close(logged) }()
+	go func() { io.Copy(&log, stderr); close(logged) }()
 	if got := l.next(t, tires+1)[0].Seq; got != tires+1 {
-		t.Errorf("the first verdict after a restart is %d; want %d", got, tires+1)
+		t.Errorf("the first verdict after a restart is %d, want %d", got, tires+1)
 	}
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -379,8 +384,8 @@ func (s *station) testTerm(t *testing.T) {
 	write(t, path, string(text))
 }
 
-// testUpgrade installs a second version in which an example has changed: what the technician and
-// the agent wrote stays, to the byte.
+// testUpgrade installs a second version with changed examples. All files that the technician and
+// the agent wrote must stay unchanged.
 func (s *station) testUpgrade(t *testing.T) {
 	edited, untouched := "/etc/tirewatch/examples/station.toml", "/etc/tirewatch/examples/pi.toml"
 	addLine(t, s.dir+edited, "# the technician's note\n")
@@ -392,10 +397,9 @@ func (s *station) testUpgrade(t *testing.T) {
 
 	mine := s.written(t)
 	if _, ok := mine["/var/lib/tirewatch/journal.db"]; !ok || len(mine) < 8 {
-		t.Fatalf("a station that has worked has more than %v", slices.Sorted(maps.Keys(mine)))
+		t.Fatalf("the station has only the files %v", slices.Sorted(maps.Keys(mine)))
 	}
-	// dpkg would ask about the example that both have changed; an upgrade that nobody watches says
-	// so beforehand.
+	// Both sides have changed an example. The options answer dpkg's question about it.
 	s.run(t, "apt install -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold ./next.deb")
 	if got := s.run(t, "dpkg-query -W -f '${Version}' tirewatch-agent"); !strings.HasSuffix(got, "+next") {
 		t.Errorf("version %s", got)
@@ -404,16 +408,17 @@ func (s *station) testUpgrade(t *testing.T) {
 	delete(kept, edited+".dpkg-dist")
 	mine[untouched] = kept[untouched]
 	differ(t, "the upgrade", mine, kept)
-	s.run(t, "tail -n1 "+edited+" | grep -q note && tail -n1 "+untouched+" | grep -q second && grep -q second "+edited+".dpkg-dist")
+	s.run(t, "tail -n1 "+edited+" | grep -q note && tail -n1 "+untouched+" | grep -q second")
+	s.run(t, "grep -q second "+edited+".dpkg-dist")
 	s.run(t, "tirewatch-agent selftest --config "+conffile)
 	l := s.listen(t)
 	s.run(t, agentUnit)
 	if first := l.next(t, tires)[0].Seq; first <= tires+1 {
-		t.Errorf("the first verdict after the upgrade is %d: that number was given away already", first)
+		t.Errorf("the first verdict after the upgrade is %d, a number that was used before", first)
 	}
 }
 
-// testRemove takes the program away and leaves what it has written.
+// testRemove removes the program. The files that it has written must stay.
 func (s *station) testRemove(t *testing.T) {
 	files := strings.Fields(s.run(t, "dpkg -L tirewatch-agent"))
 	mine := s.written(t)
@@ -421,23 +426,23 @@ func (s *station) testRemove(t *testing.T) {
 	differ(t, "the removal", mine, s.written(t))
 	for _, f := range files {
 		if info, err := os.Stat(s.dir + f); err == nil && !info.IsDir() && !strings.HasPrefix(f, "/etc/") {
-			t.Errorf("%s is left", f)
+			t.Errorf("%s was not removed", f)
 		}
 	}
-	s.run(t, "getent passwd tirewatch >/dev/null") // owns the journal
+	s.run(t, "getent passwd tirewatch >/dev/null") // the user owns the journal and stays
 }
 
-// testPurge takes everything away: the root is what it was.
+// testPurge removes everything. The root must be as before.
 func (s *station) testPurge(t *testing.T, before map[string]string) {
 	s.run(t, "apt purge tirewatch-agent </dev/null")
 	differ(t, "the purge", before, s.list(t, "/"))
 	s.run(t, "! getent passwd tirewatch && ! getent group tirewatch && ! dpkg-query -W tirewatch-agent 2>/dev/null")
 }
 
-// testToolbox lets the other package come and go.
+// testToolbox installs and purges the other package.
 func (s *station) testToolbox(t *testing.T, before map[string]string) {
 	if all := needed(t, s.toolbox.unpack(t)+"/usr/bin/tirewatch"); len(all) > 0 {
-		t.Errorf("the toolbox asks for %v, and its package depends on nothing", all)
+		t.Errorf("the toolbox needs the libraries %v, but its package depends on nothing", all)
 	}
 	s.run(t, "apt install ./"+filepath.Base(string(s.toolbox)))
 	s.run(t, "tirewatch verify --key plant.key.pub first.tire")
@@ -445,7 +450,7 @@ func (s *station) testToolbox(t *testing.T, before map[string]string) {
 	differ(t, "the toolbox's purge", before, s.list(t, "/"))
 }
 
-// written is what the station and its technician have written.
+// written lists the files that the station and its technician have written.
 func (s *station) written(t *testing.T) map[string]string {
 	t.Helper()
 	all := s.list(t, "/etc/tirewatch")
@@ -453,12 +458,12 @@ func (s *station) written(t *testing.T) map[string]string {
 	return all
 }
 
-// notCompared is what is not the package's: where apt and dpkg write down what they did, the lists
-// of users before the last change, the technician's stick, and what is no file.
-var notCompared = []string{"/var/log", "/var/cache", "/var/lib/apt", "/var/lib/dpkg", "/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-",
-	"/root", "/tmp", "/proc", "/dev"}
+// notCompared lists paths that do not belong to the package: the records of apt and dpkg, backups
+// of the user lists, the technician's files, and what is not a file.
+var notCompared = []string{"/var/log", "/var/cache", "/var/lib/apt", "/var/lib/dpkg",
+	"/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/root", "/tmp", "/proc", "/dev"}
 
-// list gives every path below dir, with its kind, owner, mode and contents.
+// list returns every path below dir with its kind, owner, mode and a hash of its contents.
 func (s *station) list(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -502,27 +507,27 @@ func (s *station) list(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// differ names each path that what has changed.
+// differ reports each path that was changed. what names the cause.
 func differ(t *testing.T, what string, before, after map[string]string) {
 	t.Helper()
 	for path, was := range before {
 		if is, ok := after[path]; !ok {
-			t.Errorf("%s took %s away", what, path)
+			t.Errorf("%s removed %s", what, path)
 		} else if is != was {
 			t.Errorf("%s changed %s: %s, was %s", what, path, is, was)
 		}
 	}
 	for path := range after {
 		if _, ok := before[path]; !ok {
-			t.Errorf("%s left %s", what, path)
+			t.Errorf("%s added %s", what, path)
 		}
 	}
 }
 
-// listener collects what a SCADA system would receive.
+// listener receives verdicts as a SCADA system does.
 type listener chan *verdict.Verdict
 
-// listen returns when the subscription stands.
+// listen returns when the subscription is active.
 func (s *station) listen(t *testing.T) listener {
 	t.Helper()
 	l := make(listener, 1000)
@@ -532,7 +537,8 @@ func (s *station) listen(t *testing.T) listener {
 	var once sync.Once
 	go func() {
 		ended <- uplink.Watch(ctx, uplink.WatchOptions{
-			MQTT:    config.MQTT{Broker: s.broker.URL(), Root: "tirewatch", Username: stationUser, PasswordFile: s.password},
+			MQTT: config.MQTT{Broker: s.broker.URL(), Root: "tirewatch",
+				Username: stationUser, PasswordFile: s.password},
 			Station: stationID,
 			Notice:  func(string) { once.Do(func() { close(ready) }) },
 		}, func(_ string, v *verdict.Verdict) { l <- v })
@@ -553,24 +559,24 @@ func (l listener) next(t *testing.T, n int) (all []*verdict.Verdict) {
 		case v := <-l:
 			all = append(all, v)
 		case <-time.After(patience):
-			t.Fatalf("%d verdicts came; want %d", len(all), n)
+			t.Fatalf("%d verdicts arrived, want %d", len(all), n)
 		}
 	}
 	return all
 }
 
-// debFile is a package.
+// debFile is the path of a package.
 type debFile string
 
 func deb(t *testing.T, path string) debFile {
 	t.Helper()
 	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("%v: make deb-%s", err, *arch)
+		t.Fatalf("%v; build it with: make deb-%s", err, *arch)
 	}
 	return debFile(path)
 }
 
-// field is one of its control file.
+// field returns a field of the control file.
 func (d debFile) field(t *testing.T, name string) string {
 	t.Helper()
 	out, err := exec.Command("dpkg-deb", "--field", string(d), name).Output()
@@ -580,7 +586,7 @@ func (d debFile) field(t *testing.T, name string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// unpack gives a folder with its files, and its control files in DEBIAN.
+// unpack returns a folder with the files of the package, and its control files in DEBIAN.
 func (d debFile) unpack(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir() + "/deb"
@@ -590,7 +596,7 @@ func (d debFile) unpack(t *testing.T) string {
 	return dir
 }
 
-// pack makes a package of a folder again, as another version.
+// pack builds a package from a folder of unpack, with another version.
 func pack(t *testing.T, dir, path, version string) {
 	t.Helper()
 	control, err := os.ReadFile(dir + "/DEBIAN/control")
@@ -612,7 +618,7 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// addLine adds a line to a file.
+// addLine appends a line to a file.
 func addLine(t *testing.T, path, line string) {
 	t.Helper()
 	data, err := os.ReadFile(path)

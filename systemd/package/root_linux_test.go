@@ -14,11 +14,11 @@ import (
 	"testing"
 )
 
-// arch asks for the long test; without it `go test` leaves packages and roots alone.
-var arch = flag.String("package.arch", "", "install the packages of this architecture, arm64 or amd64, in a root of Debian; make test-package")
+// arch turns the long test on. Without it, `go test` skips it.
+var arch = flag.String("package.arch", "",
+	"install the packages of this architecture, arm64 or amd64, in a Debian root; see make test-package")
 
-// emulator is what runs programs of an architecture that the machine is not, and how the kernel
-// knows them: an ELF header.
+// emulator runs programs of another architecture. The kernel recognises them by the ELF header.
 type emulator struct{ program, magic, mask string }
 
 var emulators = map[string]emulator{"arm64": {"qemu-aarch64-static",
@@ -27,15 +27,14 @@ var emulators = map[string]emulator{"arm64": {"qemu-aarch64-static",
 
 const inside = "PACKAGE_TEST_INSIDE"
 
-// TestMain starts the tests again in namespaces of their own. There they may mount what a root
-// needs and tell the kernel about qemu, and nothing of it is left on the machine, not even when
-// they are killed.
+// TestMain starts the tests again in new namespaces. There they may mount what a root needs and
+// register qemu with the kernel. Nothing of that stays on the machine, even if they are killed.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if *arch == "" || os.Getenv(inside) != "" {
 		os.Exit(m.Run())
 	}
-	runtime.LockOSThread() // the child lives as long as this thread
+	runtime.LockOSThread() // Pdeathsig kills the child when this thread ends
 	again := exec.Command("/proc/self/exe", os.Args[1:]...)
 	again.Env = append(os.Environ(), inside+"=1")
 	again.Stdin, again.Stdout, again.Stderr = os.Stdin, os.Stdout, os.Stderr
@@ -51,15 +50,18 @@ func TestMain(m *testing.M) {
 	case errors.As(err, &exit):
 		os.Exit(max(1, exit.ExitCode()))
 	case err != nil && os.Geteuid() != 0:
-		fmt.Fprintf(os.Stderr, "packages cannot be installed in a root: %v\nThis needs root, because files in it have owners: sudo make test-package\n", err)
+		fmt.Fprintf(os.Stderr, "cannot install packages in a Debian root: %v\n"+
+			"hint: the test needs root rights to set file owners: sudo make test-package\n", err)
 		os.Exit(1)
 	case err != nil:
-		fmt.Fprintf(os.Stderr, "packages cannot be installed in a root: %v\nThis needs user namespaces: sysctl user.max_user_namespaces must not be 0, and a container must allow clone\n", err)
+		fmt.Fprintf(os.Stderr, "cannot install packages in a Debian root: %v\n"+
+			"hint: the test needs user namespaces: sysctl user.max_user_namespaces must not be 0, "+
+			"and a container must allow clone\n", err)
 		os.Exit(1)
 	}
 }
 
-// mount mounts, and says what is needed if it cannot.
+// mount mounts a file system or fails the test.
 func mount(t *testing.T, source, target, kind string, flags uintptr, data string) {
 	t.Helper()
 	if err := syscall.Mount(source, target, kind, flags, data); err != nil {
@@ -67,44 +69,44 @@ func mount(t *testing.T, source, target, kind string, flags uintptr, data string
 	}
 }
 
-// isolate gives the namespace a /proc of its own, and lets it run programs of arch.
+// isolate mounts a new /proc in the namespace and registers the emulator for arch.
 func isolate(t *testing.T) {
 	t.Helper()
 	mount(t, "", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, "")
 	mount(t, "proc", "/proc", "proc", 0, "")
-	// mmdebstrap takes this along by a bind mount, which the kernel forbids here when somebody has
-	// mounted anything below it.
+	// mmdebstrap bind-mounts /dev/shm. The kernel forbids that here if there is a mount below it.
 	mount(t, "tmpfs", "/dev/shm", "tmpfs", 0, "")
 	e, foreign := emulators[*arch]
 	if *arch == runtime.GOARCH {
 		return
 	}
 	if !foreign {
-		t.Fatalf("-package.arch %s: this machine can do arm64 and %s", *arch, runtime.GOARCH)
+		t.Fatalf("-package.arch %s: this machine supports arm64 and %s", *arch, runtime.GOARCH)
 	}
 	qemu, err := exec.LookPath(e.program)
 	if err != nil {
-		t.Fatalf("%v: apt install qemu-user-static", err)
+		t.Fatalf("%v; install it with: apt install qemu-user-static", err)
 	}
 	const binfmt = "/proc/sys/fs/binfmt_misc"
 	if err := syscall.Mount("binfmt_misc", binfmt, "binfmt_misc", 0, ""); err != nil {
-		// Then the machine's own settings count.
+		// Then the settings of the machine are used.
 		if runs := exec.Command("sh", "-c", "grep -qs '^enabled' "+binfmt+"/qemu-aarch64").Run(); runs != nil {
-			t.Fatalf("mount %s: %v: a namespace has its own since Linux 6.7; on an older one: apt install binfmt-support qemu-user-static", binfmt, err)
+			t.Fatalf("mount %s: %v; before Linux 6.7 a namespace cannot have its own: "+
+				"apt install binfmt-support qemu-user-static", binfmt, err)
 		}
 		return
 	}
-	// F opens qemu now, so that it is found from inside of the root.
+	// The flag F opens qemu now, so that it is found from inside the root.
 	if err := os.WriteFile(binfmt+"/register", []byte(":qemu:M::"+e.magic+":"+e.mask+":"+qemu+":F"), 0); err != nil {
-		t.Fatalf("tell the kernel about %s: %v", qemu, err)
+		t.Fatalf("register %s with the kernel: %v", qemu, err)
 	}
 }
 
-// root is a Debian of arch.
+// root is a folder with a Debian of arch.
 type root struct{ dir string }
 
-// newRoot gives a root with the packages of dependencies, in which nothing lasts. The base below it
-// is made once, which under qemu takes minutes: bin/test-root-ARCH.
+// newRoot returns a root with the packages in dependencies. Changes in it are temporary. The base
+// below it, bin/test-root-ARCH, is made once, which takes minutes under qemu.
 func newRoot(t *testing.T, dependencies string) *root {
 	t.Helper()
 	base, err := filepath.Abs("../../bin/test-root-" + *arch)
@@ -119,7 +121,7 @@ func newRoot(t *testing.T, dependencies string) *root {
 		}
 	}
 
-	// Changes lie in memory.
+	// Changes are kept in memory.
 	scratch := t.TempDir()
 	mount(t, "tmpfs", scratch, "tmpfs", 0, "mode=755")
 	r := &root{scratch + "/root"}
@@ -128,10 +130,11 @@ func newRoot(t *testing.T, dependencies string) *root {
 			t.Fatal(err)
 		}
 	}
-	mount(t, "overlay", r.dir, "overlay", 0, "userxattr,lowerdir="+base+",upperdir="+scratch+"/changes,workdir="+scratch+"/work")
+	mount(t, "overlay", r.dir, "overlay", 0,
+		"userxattr,lowerdir="+base+",upperdir="+scratch+"/changes,workdir="+scratch+"/work")
 	mount(t, "proc", r.dir+"/proc", "proc", 0, "")
 	for _, device := range []string{"null", "zero", "full", "random", "urandom", "tty"} {
-		// or it is there
+		// the mount point; it may exist already
 		if f, err := os.OpenFile(r.dir+"/dev/"+device, os.O_CREATE, 0o666); err == nil {
 			f.Close()
 		}
@@ -145,11 +148,11 @@ func newRoot(t *testing.T, dependencies string) *root {
 	return r
 }
 
-// makeBase installs a minimal Debian and, by their names, the packages of dependencies with what
-// they depend on. Their versions are looked at by apt when the package itself is installed.
+// makeBase installs a minimal Debian and the packages in dependencies by name. apt checks their
+// versions later, when it installs the package itself.
 func makeBase(t *testing.T, base, dependencies string) {
 	t.Helper()
-	t.Logf("making %s; under qemu this takes some minutes", base)
+	t.Logf("making %s, which takes minutes under qemu", base)
 	var names []string
 	for d := range strings.SplitSeq(dependencies, ",") {
 		names = append(names, strings.Fields(d)[0])
@@ -157,9 +160,10 @@ func makeBase(t *testing.T, base, dependencies string) {
 	if err := os.RemoveAll(base); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("mmdebstrap", "--quiet", "--mode=root", "--skip=check/qemu,cleanup/apt/lists", "--variant=minbase", "--architectures="+*arch,
+	cmd := exec.Command("mmdebstrap", "--quiet", "--mode=root", "--skip=check/qemu,cleanup/apt/lists",
+		"--variant=minbase", "--architectures="+*arch,
 		"--include="+strings.Join(names, ","),
-		// Nobody answers in a test, and no power cut is feared; both stay in the root.
+		// A test answers no questions and does not need fsync. Both options stay in the root.
 		"--aptopt=APT::Get::Assume-Yes true", "--aptopt=APT::Install-Recommends false", "--dpkgopt=force-unsafe-io",
 		"bookworm", base)
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -168,16 +172,17 @@ func makeBase(t *testing.T, base, dependencies string) {
 	}
 }
 
-// command is a shell's line inside of the root.
+// command returns a shell command that runs inside the root.
 func (r *root) command(line string) *exec.Cmd {
 	cmd := exec.Command("/bin/sh", "-c", line)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: r.dir}
 	cmd.Dir = "/root"
-	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"}
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
+		"LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"}
 	return cmd
 }
 
-// try runs a line and gives what it printed.
+// try runs a command and returns its output.
 func (r *root) try(line string) (string, error) {
 	var out bytes.Buffer
 	cmd := r.command(line)
@@ -186,7 +191,7 @@ func (r *root) try(line string) (string, error) {
 	return out.String(), err
 }
 
-// run is try for lines that must succeed.
+// run runs a command that must succeed.
 func (r *root) run(t *testing.T, line string) string {
 	t.Helper()
 	out, err := r.try(line)
