@@ -1,3 +1,3 @@
-// Package firmware holds what a device needs around the agent, and the tests that keep it true.
-// README.md says which file goes where.
+// Package firmware tests the files that a device needs in addition to the agent. Start with
+// README.md, which says what each file is for and where to copy it.
 package firmware

@@ -42,21 +42,25 @@ func TestExampleStations(t *testing.T) {
 				t.Fatal(err)
 			}
 			kind, target := c.Camera.Source.Split()
-			if kind != test.kind || !strings.HasPrefix(target, test.target) || c.Station.ID() != test.station || !c.MQTT.Enabled() {
+			if kind != test.kind || !strings.HasPrefix(target, test.target) ||
+				c.Station.ID() != test.station || !c.MQTT.Enabled() {
 				t.Errorf("camera %s %s, station %s, broker %q", kind, target, c.Station.ID(), c.MQTT.Broker)
 			}
 		})
 	}
 }
 
-// The presets that stand as comments must work too once someone uncomments them.
+// The presets in comments must work too, for people who remove the comment mark.
 func TestCommentedPresets(t *testing.T) {
 	active := regexp.MustCompile(`(?m)^preset = .*$`)
-	for path, want := range map[string]string{"pi/station.toml": "gstreamer:libcamerasrc ", "jetson/station.toml": "v4l2:/dev/tirewatch-camera"} {
+	for path, want := range map[string]string{
+		"pi/station.toml":     "gstreamer:libcamerasrc ",
+		"jetson/station.toml": "v4l2:/dev/tirewatch-camera",
+	} {
 		text := read(t, path)
 		other := regexp.MustCompile(`(?m)^# (preset = "[^"]+")$`).FindStringSubmatch(text)
 		if other == nil {
-			t.Errorf("%s: no other preset is shown", path)
+			t.Errorf("%s: no preset in a comment", path)
 			continue
 		}
 		c, err := config.Parse([]byte(active.ReplaceAllLiteralString(text, other[1])), path)
@@ -66,18 +70,18 @@ func TestCommentedPresets(t *testing.T) {
 	}
 }
 
-// The examples open the name that the rule gives.
-func TestCameraRuleGivesTheName(t *testing.T) {
+// One active rule sets the name that the examples open.
+func TestCameraRule(t *testing.T) {
 	rules := read(t, "61-tirewatch-camera.rules")
 	active := regexp.MustCompile(`(?m)^SUBSYSTEM==.*SYMLINK\+="tirewatch-camera"$`).FindAllString(rules, -1)
 	if len(active) != 1 {
-		t.Errorf("%d rules give the name, want 1", len(active))
+		t.Errorf("%d rules set the name, want 1", len(active))
 	}
 	comparison := regexp.MustCompile(`^[A-Z]+(\{\w+\})?(==|\+=)"[^"]*"$`)
 	for _, rule := range active {
 		for part := range strings.SplitSeq(rule, ", ") {
 			if !comparison.MatchString(part) {
-				t.Errorf("%q is no udev comparison", part)
+				t.Errorf("%q is not a valid udev comparison or assignment", part)
 			}
 		}
 	}
@@ -85,8 +89,9 @@ func TestCameraRuleGivesTheName(t *testing.T) {
 
 func TestEveryLineIsExplained(t *testing.T) {
 	for _, path := range []string{
-		"61-tirewatch-camera.rules", "watchdog.conf", "chrony.conf", "mosquitto-bridge.conf", "pi/config.txt", "pi/cmdline.txt", "pi/fstab.txt",
-		"pi/data-partition.conf", "jetson/csi-camera.conf", "jetson/tirewatch-power.service",
+		"61-tirewatch-camera.rules", "watchdog.conf", "chrony.conf", "mosquitto-bridge.conf",
+		"pi/config.txt", "pi/cmdline.txt", "pi/fstab.txt", "pi/data-partition.conf",
+		"jetson/csi-camera.conf", "jetson/tirewatch-power.service",
 	} {
 		above := ""
 		for i, line := range strings.Split(read(t, path), "\n") {
@@ -99,7 +104,7 @@ func TestEveryLineIsExplained(t *testing.T) {
 	}
 }
 
-// The table names every file and no other.
+// The table in README.md lists exactly the files in this folder.
 func TestReadmeListsTheFiles(t *testing.T) {
 	listed := map[string]bool{}
 	for _, m := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(read(t, "README.md"), -1) {
@@ -124,8 +129,8 @@ func TestReadmeListsTheFiles(t *testing.T) {
 	}
 }
 
-// The service together with the boards' additions is something that systemd understands.
-func TestAdditions(t *testing.T) {
+// systemd accepts the agent's unit together with the drop-in files of the boards.
+func TestDropIns(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
 		t.Skip("systemd-analyze is not installed: apt install systemd")
@@ -150,7 +155,8 @@ func TestAdditions(t *testing.T) {
 			}
 		}
 		out, err := exec.Command(analyze, "verify", "--man=no", unit).CombinedOutput()
-		if err != nil || bytes.Contains(out, []byte(filepath.Base(name))) || bytes.Contains(out, []byte("tirewatch-agent.service")) {
+		if err != nil || bytes.Contains(out, []byte(filepath.Base(name))) ||
+			bytes.Contains(out, []byte("tirewatch-agent.service")) {
 			t.Errorf("%s: systemd-analyze verify: %v\n%s", name, err, out)
 		}
 	}
@@ -162,16 +168,18 @@ func TestPowerService(t *testing.T) {
 		t.Skip("systemd-analyze is not installed: apt install systemd")
 	}
 	unit := filepath.Join(t.TempDir(), "tirewatch-power.service")
-	text := strings.NewReplacer("/usr/sbin/nvpmodel", "/bin/true", "/usr/bin/jetson_clocks", "/bin/true").Replace(read(t, "jetson/tirewatch-power.service"))
+	programs := strings.NewReplacer("/usr/sbin/nvpmodel", "/bin/true", "/usr/bin/jetson_clocks", "/bin/true")
+	text := programs.Replace(read(t, "jetson/tirewatch-power.service"))
 	if err := os.WriteFile(unit, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command(analyze, "verify", "--man=no", unit).CombinedOutput(); err != nil || bytes.Contains(out, []byte("tirewatch")) {
+	out, err := exec.Command(analyze, "verify", "--man=no", unit).CombinedOutput()
+	if err != nil || bytes.Contains(out, []byte("tirewatch")) {
 		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
 	}
 }
 
-// The words for the kernel's line are one word each, and the command in the file's head puts them at its end.
+// The command at the top of cmdline.txt appends the words to the kernel's command line.
 func TestKernelWords(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cmdline.txt")
 	if err := os.WriteFile(path, []byte("console=tty1 rootwait\n"), 0o644); err != nil {
@@ -179,7 +187,7 @@ func TestKernelWords(t *testing.T) {
 	}
 	head := regexp.MustCompile(`(?m)^#\tsudo (sed .*) /boot/firmware/cmdline.txt$`).FindStringSubmatch(read(t, "pi/cmdline.txt"))
 	if head == nil {
-		t.Fatal("the head has no command")
+		t.Fatal("pi/cmdline.txt contains no command")
 	}
 	cmd := exec.Command("sh", "-c", head[1]+" "+path)
 	cmd.Dir = "pi"
@@ -187,7 +195,7 @@ func TestKernelWords(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	if got := read(t, path); got != "console=tty1 rootwait consoleblank=0 panic=10 fsck.repair=yes\n" {
-		t.Errorf("the kernel's line is %q", got)
+		t.Errorf("the kernel's command line is %q", got)
 	}
 }
 
@@ -197,12 +205,13 @@ func TestFstab(t *testing.T) {
 		t.Skip("findmnt is not installed: apt install util-linux")
 	}
 	out, err := exec.Command(findmnt, "--tab-file", "pi/fstab.txt", "--noheadings", "--raw", "--output", "TARGET").Output()
-	if got := strings.Fields(string(out)); err != nil || strings.Join(got, " ") != "/data /var/lib/tirewatch /var/log/journal" {
+	got := strings.Fields(string(out))
+	if err != nil || strings.Join(got, " ") != "/data /var/lib/tirewatch /var/log/journal" {
 		t.Errorf("%v, %v", got, err)
 	}
 }
 
-// chrony itself must understand its file.
+// chrony itself must accept its file.
 func TestChrony(t *testing.T) {
 	chronyd := ""
 	for _, name := range []string{"chronyd", "/usr/sbin/chronyd"} {
@@ -213,21 +222,24 @@ func TestChrony(t *testing.T) {
 	if chronyd == "" {
 		t.Skip("chronyd is not installed: apt install chrony")
 	}
-	if out, err := exec.Command(chronyd, "-p", "-f", "chrony.conf").CombinedOutput(); err != nil || !bytes.Contains(out, []byte("server ntp.plant.local iburst")) {
+	out, err := exec.Command(chronyd, "-p", "-f", "chrony.conf").CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("server ntp.plant.local iburst")) {
 		t.Errorf("chronyd -p: %v\n%s", err, out)
 	}
 }
 
-// A verdict of the agent crosses the bridge to the plant's broker, also one of a time when the plant could not be reached; a command comes back.
+// Verdicts cross the bridge to the plant's broker, also those from a time when the plant was not
+// reachable. Commands cross it in the other direction.
 func TestBridge(t *testing.T) {
 	plant := brokertest.Start(t, brokertest.Anonymous)
 	lines := []string{}
 	for line := range strings.Lines(read(t, "mosquitto-bridge.conf")) {
 		line = strings.TrimSpace(line)
 		switch {
-		case line == "" || strings.HasPrefix(line, "#"), strings.HasPrefix(line, "listener "): // the test's own port
+		case line == "" || strings.HasPrefix(line, "#"), strings.HasPrefix(line, "listener "): // brokertest adds its own
 		case strings.HasPrefix(line, "address "):
-			lines = append(lines, strings.Replace(line, "broker.local:1883", strings.TrimPrefix(plant.URL(), "mqtt://"), 1))
+			address := strings.TrimPrefix(plant.URL(), "mqtt://")
+			lines = append(lines, strings.Replace(line, "broker.local:1883", address, 1))
 		case strings.HasPrefix(line, "restart_timeout "):
 			lines = append(lines, "restart_timeout 1")
 		default:
@@ -243,8 +255,8 @@ func TestBridge(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer j.Close()
-	u := uplink.New(config.MQTT{Broker: local.URL(), ClientID: "agent", Root: "tirewatch", Encoding: verdict.JSON}, topics, j,
-		slog.New(slog.DiscardHandler), uplink.Options{Commands: []string{"confirm"}})
+	broker := config.MQTT{Broker: local.URL(), ClientID: "agent", Root: "tirewatch", Encoding: verdict.JSON}
+	u := uplink.New(broker, topics, j, slog.New(slog.DiscardHandler), uplink.Options{Commands: []string{"confirm"}})
 	ctx, cancel := context.WithCancel(t.Context())
 	var background sync.WaitGroup
 	defer background.Wait()
@@ -269,7 +281,8 @@ func TestBridge(t *testing.T) {
 		<-listening
 	}
 	judge := func() {
-		v := &verdict.Verdict{Schema: verdict.SchemaVersion, Time: time.Now().UTC(), Label: verdict.Crack, Probability: 0.9, Threshold: 0.5}
+		v := &verdict.Verdict{Schema: verdict.SchemaVersion, Time: time.Now().UTC(),
+			Label: verdict.Crack, Probability: 0.9, Threshold: 0.5}
 		if err := j.Append(v); err != nil {
 			t.Fatal(err)
 		}
@@ -277,28 +290,28 @@ func TestBridge(t *testing.T) {
 	watch()
 	judge()
 	if seq := <-arrived; seq != 1 {
-		t.Errorf("verdict %d crossed, want 1", seq)
+		t.Errorf("verdict %d arrived, want 1", seq)
 	}
 	background.Go(func() { (<-u.Commands()).Reply(nil) })
-	asking := uplink.Target{MQTT: config.MQTT{Broker: plant.URL(), Root: "tirewatch"}, Station: station}
-	if err := uplink.Ask(t.Context(), asking, "confirm"); err != nil {
-		t.Errorf("a command of the plant: %v", err)
+	options := uplink.Target{MQTT: config.MQTT{Broker: plant.URL(), Root: "tirewatch"}, Station: station}
+	if err := uplink.Ask(t.Context(), options, "confirm"); err != nil {
+		t.Errorf("a command from the plant: %v", err)
 	}
-	told, err := plant.Retained("tirewatch/" + station + "/bridge")
-	if err != nil || told != "1" {
-		t.Errorf("the bridge stands, the plant has %q, %v", told, err)
+	state, err := plant.Retained("tirewatch/" + station + "/bridge")
+	if err != nil || state != "1" {
+		t.Errorf("the bridge is connected, but its state at the plant is %q, %v", state, err)
 	}
 
-	// The plant's network fails, not its broker: what was sent meanwhile waits in the local one.
+	// The plant does not answer. Verdicts wait in the local broker.
 	plant.Freeze()
 	judge()
 	limit, done := context.WithTimeout(t.Context(), time.Minute)
 	defer done()
 	if err := u.Drain(limit); err != nil {
-		t.Errorf("the local broker takes verdicts all the same: %v", err)
+		t.Errorf("the local broker did not accept verdicts: %v", err)
 	}
 	plant.Thaw()
 	if seq := <-arrived; seq != 2 {
-		t.Errorf("verdict %d crossed, want 2", seq)
+		t.Errorf("verdict %d arrived, want 2", seq)
 	}
 }

@@ -113,7 +113,7 @@ func (n *nodeRED) shows(texts ...string) {
 func TestNodeREDShowsVerdicts(t *testing.T) {
 	broker := brokertest.Start(t)
 	red := newNodeRED(t, broker)
-	red.shows("No station has said anything yet")
+	red.shows("No station has sent a message yet")
 
 	j := newJournal(t)
 	u := uplink.New(settings(broker.URL()), topics, j, quiet, uplink.Options{})
