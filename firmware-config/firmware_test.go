@@ -293,8 +293,8 @@ func TestBridge(t *testing.T) {
 		t.Errorf("verdict %d arrived, want 1", seq)
 	}
 	background.Go(func() { (<-u.Commands()).Reply(nil) })
-	options := uplink.Target{MQTT: config.MQTT{Broker: plant.URL(), Root: "tirewatch"}, Station: station}
-	if err := uplink.Ask(t.Context(), options, "confirm"); err != nil {
+	asking := uplink.Target{MQTT: config.MQTT{Broker: plant.URL(), Root: "tirewatch"}, Station: station}
+	if err := uplink.Ask(t.Context(), asking, "confirm"); err != nil {
 		t.Errorf("a command from the plant: %v", err)
 	}
 	state, err := plant.Retained("tirewatch/" + station + "/bridge")
