@@ -38,7 +38,7 @@ soak: deps-opencv deps-test ## a million frames through OpenCV: memory must not 
 	REQUIRE_MOSQUITTO=1 go test -tags opencv -count=1 -timeout 5h -run '^TestSoak$$' -v \
 	  ./cmd/tirewatch-agent -soak.frames $(FRAMES)
 
-# All kinds of triggers, bad photo-eyes and an ejector, and votes compared with single frames.
+# All kinds of triggers, bad photo-eyes and an ejector. Votes are compared with single frames.
 # `make test` has 40 tires.
 TIRES_ON_LINE = 200
 line: deps-opencv ## 200 drawn tires on a rough belt: triggers, votes, ejector; 10 minutes
@@ -57,7 +57,8 @@ test-peers: $(ORT_X64_INSTALLED) ## compare results with ONNX Runtime and PyTorc
 	ORT_LIBRARY=$(ORT_X64_LIBRARY) REQUIRE_TORCH=1 go -C bench test -count=1 -timeout 30m -v .
 
 # With fewer images: NEON, NEON with dot product, AVX2 without VNNI.
-test-peers-emulated: $(ORT_X64_INSTALLED) $(ORT_ARM64_INSTALLED) ## the comparisons of test-peers for other CPUs, under qemu; a few minutes
+test-peers-emulated: ## the comparisons of test-peers for other CPUs, under qemu; a few minutes
+test-peers-emulated: $(ORT_X64_INSTALLED) $(ORT_ARM64_INSTALLED)
 	@.ci/need gcc qemu-user gcc-aarch64-linux-gnu libstdc++6-arm64-cross
 	go -C bench test -c -o $(BENCH)/exact .
 	$(ARM64_CGO) go -C bench test -c -o $(BENCH)/exact-arm64 .
@@ -100,7 +101,7 @@ bench-journal: deps-test ## growth of the journal, and the drain after an outage
 	REQUIRE_MOSQUITTO=1 BENCH_DIR=$(or $(BENCH_DIR),$(CURDIR)) \
 	  go test -run '^$$' -bench Drain -benchtime 1x ./agent/uplink
 
-bench-start: deps-opencv deps-test ## time to the first verdict, and memory of the agent; a few minutes
+bench-start: deps-opencv deps-test ## start of the agent: time and memory; a few minutes
 	REQUIRE_MOSQUITTO=1 go test -tags opencv -run '^TestResidentMemory$$' -v \
 	  -bench '^BenchmarkStart$$' -benchtime 10x ./cmd/tirewatch-agent | \
 	  grep -E 'resident|processor|^Benchmark.*op|FAIL|^ok'
@@ -109,22 +110,23 @@ bench-page: ## frames a second of a station with a viewer on its page and withou
 	go test -run '^$$' -bench Viewer -benchtime 1x ./agent/web
 
 # All runtimes take turns.
-bench-peers: $(ORT_X64_INSTALLED) bench-build ## time of one inference: tirewatch and other runtimes; 2 minutes
+bench-peers: $(ORT_X64_INSTALLED) bench-build ## time of one inference in all runtimes; 2 minutes
 	@.ci/need g++ libdnnl-dev
 	g++ -O2 -std=c++17 -Wall -Wextra -o $(BENCH)/onednn bench/onednn/onednn.cpp -ldnnl
 	ORT_LIBRARY=$(ORT_X64_LIBRARY) $(BENCH)/bench peers $(BENCH)
 
 # Instructions for one image on two ARM cores under qemu, and the cycles of the inner loops from
 # llvm-mca's models.
-bench-arm64: $(ORT_ARM64_INSTALLED) bench-build ## instructions of one inference on ARM, under qemu; a few minutes
+bench-arm64: ## instructions of one inference on ARM, under qemu; a few minutes
+bench-arm64: $(ORT_ARM64_INSTALLED) bench-build
 	@.ci/need gcc qemu-user gcc-aarch64-linux-gnu libstdc++6-arm64-cross llvm-19
 	gcc -O2 -Wall -Wextra -shared -fPIC -o $(BENCH)/icount.so bench/icount/icount.c
 	$(ARM64_CGO) go -C bench build -o $(BENCH)/bench-arm64 .
 	ORT_LIBRARY=$(ORT_ARM64_LIBRARY) QEMU_LD_PREFIX=/usr/aarch64-linux-gnu $(BENCH)/bench arm64 $(BENCH)
 	$(BENCH)/bench loops $(BENCH)/bench-arm64
 
-# Training steps in turns, as images a second and ratios. Then tirewatch train on files compared with
-# its own steps alone. PyTorch with its default settings takes most of the time.
+# Training steps in turns, as images a second and ratios. Then tirewatch train on files compared
+# with its own steps alone. PyTorch with its default settings takes most of the time.
 ROUNDS = 5
 bench-train: build bench-tool ## training steps: tirewatch, oneDNN and PyTorch; 15 minutes
 	@.ci/need g++ libdnnl-dev python3-torch python3-numpy
@@ -133,9 +135,9 @@ bench-train: build bench-tool ## training steps: tirewatch, oneDNN and PyTorch; 
 	$(BENCH)/bench endtoend bin/tirewatch $(BENCH)/endtoend
 
 # BRICKWORK=DIR holds crack and normal. 50 epochs on the first 200 images of each class, tested on
-# the rest, with tirewatch and with PyTorch, then five folds with tirewatch. TRAIN_FLAGS are passed to
-# tirewatch train. The run folders with their reports stay in bin/bench/brickwork.
-bench-brickwork: build bench-tool ## a training on photographs, and with PyTorch; BRICKWORK=DIR; 15 minutes
+# the rest, with tirewatch and with PyTorch, then five folds with tirewatch. TRAIN_FLAGS are passed
+# to tirewatch train. The run folders with their reports stay in bin/bench/brickwork.
+bench-brickwork: build bench-tool ## train on photographs, also PyTorch; BRICKWORK=DIR; 15 minutes
 	@.ci/need python3-torch python3-numpy python3-pil
 	@[ -n "$(BRICKWORK)" ] || { \
 	  echo "usage: make bench-brickwork BRICKWORK=DIR, a folder with crack and normal, 250 images each" >&2; exit 1; }

@@ -27,7 +27,7 @@ COMPILER_arm64 = gcc-aarch64-linux-gnu g++-aarch64-linux-gnu
 
 # Without cameras the programs are pure Go: any PC builds them for all architectures, as static
 # files.
-cross: linux-amd64 linux-arm64 linux-armv7 ## both programs without cameras, for amd64, arm64 and armv7
+cross: linux-amd64 linux-arm64 linux-armv7 ## both programs without cameras, for all architectures
 linux-%: ## both programs without cameras, for one architecture; into bin/linux-ARCH
 	CGO_ENABLED=0 GOOS=linux GOARCH=$(patsubst armv7,arm,$*) GOARM=7 $(GO_RELEASE) -o bin/linux-$*/ ./cmd/...
 
@@ -93,7 +93,7 @@ package-common: ## the parts of the packages that are the same for every archite
 
 # Installs the packages in a Debian root as the README says, uses, upgrades, removes and purges
 # them. The root stays in bin/ for the next time; creating it takes minutes.
-test-package: test-package-arm64 ## install, upgrade and purge the arm64 packages, under qemu; 5 minutes
+test-package: test-package-arm64 ## install, upgrade and purge the arm64 packages; 5 minutes
 test-package-%: deb-% ## test the packages for one of amd64, arm64
 	@.ci/need mmdebstrap qemu-user-static mosquitto
 	REQUIRE_MOSQUITTO=1 go test -count=1 -timeout 1h -v -run '^TestPackages$$' ./systemd/package -package.arch $*
