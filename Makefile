@@ -46,7 +46,7 @@ quick: ## gofmt, vet and the fast tests; under a minute with a warm build cache
 	@$(CHECK_FORMAT)
 	CGO_ENABLED=0 go vet ./...
 	CGO_ENABLED=0 go test -short $(QUICK)
-SLOW = agent/journal agent/models agent/provision agent/uplink agent/web \
+SLOW = agent/inspection agent/journal agent/models agent/provision agent/uplink agent/web \
 	cmd/internal/version cmd/tirewatch cmd/tirewatch-agent systemd \
 	trainer/dataset trainer/nn trainer/report trainer/synth vision/kernel vision/locate
 QUICK = $(filter-out $(addprefix tirewatch/,$(SLOW)),$(shell go list ./...))
