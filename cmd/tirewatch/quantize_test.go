@@ -156,7 +156,7 @@ func TestWithoutTestingFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	contains(t, stderr, "no testing folder", "does not show how they judge new tires")
-	contains(t, stdout, "say nothing about new tires")
+	contains(t, stdout, "not a measure of new tires")
 }
 
 // Missing flags are wrong use: exit code 2.

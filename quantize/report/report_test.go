@@ -145,7 +145,7 @@ mse, bias corrected  100.00 %      0.0100                    chosen
 	e.HeldOut = false
 	out.Reset()
 	err := report.Write(&out, q, e)
-	if err != nil || !strings.Contains(out.String(), "calibration images, which say nothing about new tires") {
+	if err != nil || !strings.Contains(out.String(), "calibration images, not a measure of new tires") {
 		t.Errorf("the text does not name the calibration images: %q, %v", out.String(), err)
 	}
 }

@@ -28,7 +28,7 @@ func WriteChoice(w io.Writer, threshold float64, b bundle.Budget, e bundle.Evalu
 func Tables(q bundle.Quantization, e bundle.Evaluation) []report.Table {
 	images := "testing images"
 	if !e.HeldOut {
-		images = "calibration images, which say nothing about new tires"
+		images = "calibration images, not a measure of new tires"
 	}
 	tables := []report.Table{{
 		Title: "Float against int8",
