@@ -57,13 +57,19 @@ test: deps-opencv deps-test deps-npm ## all tests, with OpenCV, Mosquitto, Chrom
 	REQUIRE_MOSQUITTO=1 REQUIRE_CHROMIUM=1 REQUIRE_NODE=1 go test -tags opencv -timeout 20m ./...
 
 # The kernels for amd64 run on this CPU, those for arm64 under qemu as two cores of stations. A
-# kernel that no test exercised fails the run.
-test-kernels: ## the kernels of all instruction sets; arm64 under qemu
+# kernel that the CPU has and that no test exercised fails the run. A kernel that it lacks prints
+# one line.
+test-kernels: ## the kernels of all instruction sets that the CPU has; arm64 under qemu
 	@.ci/need qemu-user binutils-aarch64-linux-gnu
-	KERNEL_REQUIRE=avx2,avx512vnni go test ./vision/kernel ./vision/infer
-	KERNEL_REQUIRE=neon $(ARM64_TEST) 'qemu-aarch64 -cpu cortex-a72' ./vision/kernel ./vision/infer ./vision/preprocess ./vision/frame
-	KERNEL_REQUIRE=neon,sdot $(ARM64_TEST) 'qemu-aarch64 -cpu cortex-a76' ./vision/kernel ./vision/infer
-ARM64_TEST = GOARCH=arm64 CGO_ENABLED=0 go test -short -exec
+	export KERNEL_REQUIRE=auto; $(call test_in,$(KERNELS) $(STATION_LOOPS) $(TRAINER_LOOPS))
+	export KERNEL_REQUIRE=neon $(ARM64); $(call test_in,$(KERNELS) $(STATION_LOOPS),-short -exec 'qemu-aarch64 -cpu cortex-a72')
+	export KERNEL_REQUIRE=neon,sdot $(ARM64); $(call test_in,$(KERNELS),-short -exec 'qemu-aarch64 -cpu cortex-a76')
+KERNELS = vision/kernel vision/infer
+STATION_LOOPS = vision/preprocess vision/frame
+TRAINER_LOOPS = trainer/nn/f32 trainer/augment trainer/dataset
+ARM64 = GOARCH=arm64 CGO_ENABLED=0
+# Without the name of a package, go test also shows what a passing test prints.
+test_in = for p in $(1); do go -C $$p test $(2) || exit 1; done
 
 lint: ## gofmt, vet for amd64 and arm64, staticcheck, go mod tidy; with module bench
 	@$(CHECK_FORMAT)

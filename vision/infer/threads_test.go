@@ -7,13 +7,14 @@ import (
 
 	"tirewatch/vision/graph"
 	"tirewatch/vision/infer"
+	"tirewatch/vision/isa/isatest"
 	"tirewatch/vision/kernel"
 )
 
 // eachKernel runs f as a subtest with every kernel of this CPU.
 func eachKernel(t *testing.T, f func(t *testing.T)) {
 	for _, b := range kernel.Bodies() {
-		t.Run(b.Name(), func(t *testing.T) {
+		isatest.Exercise(t, b.Name(), func(t *testing.T) {
 			t.Setenv(kernel.Env, b.Name())
 			f(t)
 		})

@@ -1,5 +1,8 @@
 package kernel
 
+// built are the bodies for this architecture, whatever the CPU.
+var built = []*Body{avx512vnni, avx2, Generic}
+
 func init() {
 	guardWeights = func(g *guardPages, r rower, upper bool) rower {
 		switch p := r.(type) {

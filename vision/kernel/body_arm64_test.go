@@ -1,5 +1,8 @@
 package kernel
 
+// built are the bodies for this architecture, whatever the CPU.
+var built = []*Body{sdotBody, neonBody, Generic}
+
 func init() {
 	guardWeights = func(g *guardPages, r rower, upper bool) rower {
 		p, ok := r.(*armRows)

@@ -2,59 +2,38 @@ package kernel
 
 import (
 	"errors"
-	"fmt"
-	"os"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-)
 
-// exercised notes the bodies that eachBody ran.
-var exercised sync.Map
+	"tirewatch/vision/isa/isatest"
+)
 
 // eachBody runs f as a subtest for every body of this CPU.
 func eachBody(t *testing.T, f func(t *testing.T, b *Body)) {
 	for _, b := range Bodies() {
-		t.Run(b.name, func(t *testing.T) {
-			exercised.Store(b.name, true)
-			f(t, b)
-		})
+		isatest.Exercise(t, b.name, func(t *testing.T) { f(t, b) })
 	}
 }
 
-const requireEnv = "KERNEL_REQUIRE"
-
-// KERNEL_REQUIRE=avx2,avx512vnni fails the run when one of these bodies was not exercised, so that
-// a machine that lacks an instruction set cannot pass for one that tests it.
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if names := os.Getenv(requireEnv); names != "" && code == 0 {
-		for _, name := range strings.Split(names, ",") {
-			if _, ok := exercised.Load(name); !ok {
-				fmt.Fprintf(os.Stderr, requireEnv+": kernel %s was not exercised; this CPU has %s\n", name, bodyNames())
-				code = 1
-			}
-		}
-	}
-	os.Exit(code)
+	isatest.Main(m, isatest.Bodies{Built: names(built), Have: names(Bodies())})
 }
 
-// A test must look at the variable, or the go command would answer from its cache.
-func TestRequiredKernelsExist(t *testing.T) {
-	for _, name := range strings.Split(os.Getenv(requireEnv), ",") {
-		if _, err := Choose(name); name != "" && err != nil {
-			t.Errorf("%s: %v", requireEnv, err)
-		}
-	}
-}
-
-func bodyNames() string {
+func names(bodies []*Body) []string {
 	var names []string
-	for _, b := range Bodies() {
+	for _, b := range bodies {
 		names = append(names, b.name)
 	}
-	return strings.Join(names, ", ")
+	return names
+}
+
+func TestBodiesAreBuilt(t *testing.T) {
+	for _, name := range names(Bodies()) {
+		if !slices.Contains(names(built), name) {
+			t.Errorf("this CPU has %s, and the list of all bodies lacks it", name)
+		}
+	}
 }
 
 func TestChoose(t *testing.T) {
@@ -74,7 +53,7 @@ func TestChoose(t *testing.T) {
 	}
 	t.Setenv(Env, "mmx")
 	_, err := Choose("")
-	if !errors.Is(err, ErrNoBody) || !strings.Contains(err.Error(), Env+"=mmx") || !strings.Contains(err.Error(), bodyNames()) {
+	if !errors.Is(err, ErrNoBody) || !strings.Contains(err.Error(), Env+"=mmx") || !strings.Contains(err.Error(), strings.Join(names(have), ", ")) {
 		t.Errorf("%s=mmx: error %v", Env, err)
 	}
 	if !slices.Contains(have, Generic) {

@@ -6,7 +6,13 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"tirewatch/vision/isa/isatest"
 )
+
+func TestMain(m *testing.M) {
+	isatest.Main(m, isatest.Bodies{Built: levelNames[:], Have: levelNames[:detect()+1]})
+}
 
 // withLevel runs f with one instruction set, or skips when this CPU lacks it.
 func withLevel(t *testing.T, l int, f func()) {
@@ -18,6 +24,7 @@ func withLevel(t *testing.T, l int, f func()) {
 	level = l
 	defer func() { level = have }()
 	f()
+	isatest.Exercised(levelNames[l])
 }
 
 func random(rng *rand.Rand, n int) []float32 {

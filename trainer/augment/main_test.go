@@ -1,0 +1,9 @@
+package augment
+
+import (
+	"testing"
+
+	"tirewatch/vision/isa/isatest"
+)
+
+func TestMain(m *testing.M) { isatest.MainSets(m) }

@@ -1,0 +1,9 @@
+package dataset
+
+import (
+	"testing"
+
+	"tirewatch/vision/isa/isatest"
+)
+
+func TestMain(m *testing.M) { isatest.MainSets(m) }
