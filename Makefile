@@ -56,17 +56,21 @@ QUICK = $(filter-out $(addprefix tirewatch/,$(SLOW)),$(shell go list ./...))
 test: deps-opencv deps-test deps-npm ## all tests, with OpenCV, Mosquitto, Chromium and Node-RED
 	REQUIRE_MOSQUITTO=1 REQUIRE_CHROMIUM=1 REQUIRE_NODE=1 go test -tags opencv -timeout 20m ./...
 
-# The kernels for amd64 run on this CPU, those for arm64 under qemu as two cores of stations. A
-# kernel that the CPU has and that no test exercised fails the run. A kernel that it lacks prints
-# one line.
-test-kernels: ## the kernels of all instruction sets that the CPU has; arm64 under qemu
+# The kernels for amd64 run on this CPU, and under qemu without AVX-512, where such an instruction
+# ends the test. Those for arm64 run under qemu as two cores of stations. A kernel that the CPU has
+# and that no test exercised fails the run. A kernel that it lacks prints one line.
+test-kernels: ## the kernels of all instruction sets; AVX2 alone and arm64 under qemu
 	@.ci/need qemu-user binutils-aarch64-linux-gnu
 	export KERNEL_REQUIRE=auto; $(call test_in,$(KERNELS) $(STATION_LOOPS) $(TRAINER_LOOPS))
-	export KERNEL_REQUIRE=neon $(ARM64); $(call test_in,$(KERNELS) $(STATION_LOOPS),-short -exec 'qemu-aarch64 -cpu cortex-a72')
+	export KERNEL_REQUIRE=auto,avx2 GOARCH=amd64 CGO_ENABLED=0; \
+	  $(call test_in,$(KERNELS) $(STATION_LOOPS) $(TRAINER_LOOPS),-short -exec $(AVX2_ONLY))
+	export KERNEL_REQUIRE=neon $(ARM64); \
+	  $(call test_in,$(KERNELS) $(STATION_LOOPS),-short -exec 'qemu-aarch64 -cpu cortex-a72')
 	export KERNEL_REQUIRE=neon,sdot $(ARM64); $(call test_in,$(KERNELS),-short -exec 'qemu-aarch64 -cpu cortex-a76')
 KERNELS = vision/kernel vision/infer
 STATION_LOOPS = vision/preprocess vision/frame
 TRAINER_LOOPS = trainer/nn/f32 trainer/augment trainer/dataset
+AVX2_ONLY = 'qemu-x86_64 -cpu max,-avx512f'
 ARM64 = GOARCH=arm64 CGO_ENABLED=0
 # Without the name of a package, go test also shows what a passing test prints.
 test_in = for p in $(1); do go -C $$p test $(2) || exit 1; done

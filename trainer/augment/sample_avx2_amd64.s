@@ -9,8 +9,8 @@
 // image has any value, and the weight 0.
 //
 //	Y0 x   Y1 y   Y2 x in the image, then upper pixels   Y3 y in the image, then its fraction
-//	Y4 place of the pixel, then lower pixels   Y5 weights of left and right   Y6 four pixels
-//	Y7 zero   Y8, Y9 steps of x and y   Y10, Y11 largest x and y   Y12 (1, width) in words
+//	Y4 whole x and y, then lower pixels   Y5 weights of left and right   Y6 four pixels
+//	Y7 zero, then place of the pixel   Y8, Y9 steps of x and y   Y10, Y11 largest x and y   Y12 (1, width) in words
 //	Y13 scale   Y14 lower bytes of words   Y15 mask of a fetch
 DATA whole<>+0(SB)/4, $256
 DATA whole<>+4(SB)/4, $256
@@ -62,7 +62,7 @@ points:
 	VPMINSD  Y11, Y3, Y3
 	VPSRLD   $16, Y2, Y4
 	VPBLENDW $0xaa, Y3, Y4, Y4   // whole x in the lower word, whole y in the upper
-	VPMADDWD Y12, Y4, Y4
+	VPMADDWD Y12, Y4, Y7         // the place, not in Y4: qemu 7.2 ignores a place there
 	VPSLLD   $16, Y2, Y2
 	VPSRLD   $24, Y2, Y2      // fraction of x
 	VPSLLD   $16, Y2, Y5
@@ -73,7 +73,7 @@ points:
 
 	VPCMPEQD   Y15, Y15, Y15
 	VPXOR      Y6, Y6, Y6 // otherwise this fetch would wait for the last one
-	VPGATHERDD Y15, (SI)(Y4*2), Y6
+	VPGATHERDD Y15, (SI)(Y7*2), Y6
 	VPAND      Y14, Y6, Y2
 	VPMADDWD   Y5, Y2, Y2   // above
 	VPSRLW     $8, Y6, Y4
