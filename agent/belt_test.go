@@ -214,7 +214,7 @@ frames = 2
 window = "10s"
 [reject]
 gpio = "TEST_EJECTOR"
-width = "10ms"
+width = "1s" # a busy machine may begin a pulse late, and after its width it counts as missed
 mqtt = true
 [model]
 dir = "models"

@@ -305,7 +305,7 @@ func TestBridge(t *testing.T) {
 	// The plant does not answer. Verdicts wait in the local broker.
 	plant.Freeze()
 	judge()
-	limit, done := context.WithTimeout(t.Context(), time.Minute)
+	limit, done := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer done()
 	if err := u.Drain(limit); err != nil {
 		t.Errorf("the local broker did not accept verdicts: %v", err)

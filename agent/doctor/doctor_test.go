@@ -162,7 +162,7 @@ func TestClientID(t *testing.T) {
 func TestElsewhere(t *testing.T) {
 	broker := brokertest.Start(t)
 	agent := mqtt.NewClient(mqtt.NewClientOptions().AddBroker(broker.URL()).SetClientID("tirewatch-a-b-c").SetAutoReconnect(false))
-	if c := agent.Connect(); !c.WaitTimeout(time.Minute) || c.Error() != nil {
+	if c := agent.Connect(); !c.WaitTimeout(15*time.Minute) || c.Error() != nil {
 		t.Fatal(c.Error())
 	}
 	defer agent.Disconnect(0)
@@ -170,7 +170,7 @@ func TestElsewhere(t *testing.T) {
 	if f := look(t, cfg, doctor.Options{}, "broker"); f.State != doctor.OK {
 		t.Errorf("%+v", f)
 	}
-	if p := agent.Publish("still/there", 1, false, "yes"); !p.WaitTimeout(time.Minute) || p.Error() != nil {
+	if p := agent.Publish("still/there", 1, false, "yes"); !p.WaitTimeout(15*time.Minute) || p.Error() != nil {
 		t.Errorf("the agent was disconnected: %v", p.Error())
 	}
 }

@@ -244,7 +244,7 @@ func TestAttackSlowRetrieval(t *testing.T) {
 	j := newJournal(t)
 	u := uplink.New(settings(h.url()), topics, j, quiet, uplink.Options{AcceptPush: true})
 	u.SetPauses(time.Millisecond, time.Minute)
-	u.SetQuarantine(time.Minute, time.Second)
+	u.SetQuarantine(time.Minute, 4*time.Second) // the second peer answers no ping: it must be done by then
 	run(t, u)
 	p := h.accept()
 	p.welcome()

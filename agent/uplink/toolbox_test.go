@@ -111,6 +111,23 @@ func TestPushIsRefusedByTheUplink(t *testing.T) {
 	}
 }
 
+// timedOut is a context whose deadline passes when over is closed.
+type timedOut struct {
+	context.Context
+	over <-chan struct{}
+}
+
+func (c timedOut) Done() <-chan struct{} { return c.over }
+
+func (c timedOut) Err() error {
+	select {
+	case <-c.over:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
 func TestPushWithoutAnswer(t *testing.T) {
 	broker := brokertest.Start(t)
 	t.Run("unknown station", func(t *testing.T) {
@@ -118,11 +135,14 @@ func TestPushWithoutAnswer(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
-	_, _, stop := online(t, broker, uplink.Options{AcceptPush: true})
+	u, _, stop := online(t, broker, uplink.Options{AcceptPush: true})
 	t.Run("online but silent", func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		_, err := pushTo(ctx, broker, station, "bundle")
+		over := make(chan struct{})
+		go func() {
+			<-u.Bundles()
+			close(over)
+		}()
+		_, err := pushTo(timedOut{t.Context(), over}, broker, station, "bundle")
 		if !errors.Is(err, uplink.ErrNoAnswer) || !strings.Contains(err.Error(), station+" is online") {
 			t.Errorf("got %v", err)
 		}

@@ -59,7 +59,7 @@ func open(t testing.TB, browser context.Context, s screen, language, scheme, url
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 3*patience)
+	ctx, cancel = context.WithTimeout(ctx, 2*patience)
 	t.Cleanup(cancel)
 	b := &tab{t, ctx}
 	must := func(err error) {

@@ -470,7 +470,7 @@ func TestAttackHangingBrowsers(t *testing.T) {
 	for _, c := range hanging {
 		c.Close()
 	}
-	client := &http.Client{Timeout: 30 * time.Second}
+	client := &http.Client{Timeout: 10 * time.Minute}
 	answer, err := client.Get(s.URL() + "api/live")
 	if err != nil || answer.StatusCode != http.StatusOK {
 		t.Fatalf("browser after them: %v, %v", answer, err)

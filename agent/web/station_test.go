@@ -26,8 +26,9 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// patience limits the wait for what should happen at once: the test fails and does not hang.
-const patience = time.Minute
+// patience limits the wait for what takes seconds on an idle machine. It fails a test that would
+// hang, on a busy machine too.
+const patience = 10 * time.Minute
 
 // stationName is the name of every test station.
 const stationName = "hamburg/line1/station3"

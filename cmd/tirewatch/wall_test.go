@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"tirewatch/agent/uplink/brokertest"
 	"tirewatch/trainer/synth"
@@ -73,7 +72,7 @@ broker = "%s"
 		t.Fatal(err)
 	}
 	sub := subscribe(t, broker.Port)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	station := exec.CommandContext(ctx, agent, "run", "--config", in("station.toml"))
 	// it ends after the video, when the broker has all verdicts
