@@ -10,9 +10,9 @@ import (
 	"tirewatch/agent/sparkplug/spb"
 )
 
-// The README's table is what the station sends.
-func TestREADMENamesTheMetrics(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
+// The table in docs/scada.md lists the metrics that the station sends, in the same order.
+func TestScadaNamesTheMetrics(t *testing.T) {
+	scada, err := os.ReadFile("../../docs/scada.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,13 +24,14 @@ func TestREADMENamesTheMetrics(t *testing.T) {
 		want = append(want, row(m.name, m.kind))
 	}
 	var got []string
-	for line := range strings.Lines(string(readme)) {
-		if c := strings.Split(line, "|"); len(c) == 5 && strings.HasPrefix(c[1], " `") && (strings.Contains(c[1], "/") || strings.Contains(c[1], bdSeqName)) {
+	for line := range strings.Lines(string(scada)) {
+		c := strings.Split(line, "|")
+		if len(c) == 5 && strings.HasPrefix(c[1], " `") && (strings.Contains(c[1], "/") || strings.Contains(c[1], bdSeqName)) {
 			got = append(got, c[1]+"|"+c[2])
 		}
 	}
 	if !slices.Equal(got, want) {
-		t.Errorf("the README has\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		t.Errorf("docs/scada.md has\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 
