@@ -26,7 +26,10 @@ func TestScadaNamesTheMetrics(t *testing.T) {
 	var got []string
 	for line := range strings.Lines(string(scada)) {
 		c := strings.Split(line, "|")
-		if len(c) == 5 && strings.HasPrefix(c[1], " `") && (strings.Contains(c[1], "/") || strings.Contains(c[1], bdSeqName)) {
+		if len(c) != 5 || !strings.HasPrefix(c[1], " `") {
+			continue
+		}
+		if strings.Contains(c[1], "/") || strings.Contains(c[1], bdSeqName) {
 			got = append(got, c[1]+"|"+c[2])
 		}
 	}

@@ -1,6 +1,6 @@
 # Builds packages: programs, and the root folders that they are linked against. The Makefile
-# includes this file, so run all targets from the root of the repository. ARCHITECTURE.md, decision
-# 27, gives the reasons.
+# includes this file, so run all targets from the root of the repository.
+# docs/decisions/27-distribution-opencv.md gives the reasons.
 
 # Version of the packages and of --version. Set it to build without git.
 RELEASE ?= $(shell systemd/package/release)

@@ -27,7 +27,8 @@ func blocks(text string) []block {
 	for line := range strings.Lines(strings.ReplaceAll(text, "\\\n", " ")) {
 		line = strings.TrimRight(line, "\n")
 		isFence := strings.HasPrefix(line, "```")
-		indented := strings.HasPrefix(line, "    ") && (b != nil || !strings.HasPrefix(above, "- ") && !strings.HasPrefix(above, "  "))
+		inList := strings.HasPrefix(above, "- ") || strings.HasPrefix(above, "  ")
+		indented := strings.HasPrefix(line, "    ") && (b != nil || !inList)
 		switch {
 		case isFence:
 			fenced = !fenced
@@ -54,6 +55,7 @@ func blocks(text string) []block {
 var (
 	ours    = regexp.MustCompile(`^(?:sudo )?(?:bin/)?((?:tirewatch|tirewatch-agent|make)( .*)?)$`)
 	comment = regexp.MustCompile(`\s+# .*$`)
+	word    = regexp.MustCompile(`^[a-z]+$`)
 	inline  = regexp.MustCompile("`((?:tirewatch|tirewatch-agent|make) [^`]+)`")
 )
 
@@ -175,7 +177,7 @@ func (c *commands) checkProgram(program string, args []string) error {
 	}
 	key := program
 	help, err := c.helpOf(program)
-	for err == nil && len(args) > 0 && regexp.MustCompile(`^[a-z]+$`).MatchString(args[0]) && strings.Contains(help, "Available Commands:") {
+	for err == nil && len(args) > 0 && word.MatchString(args[0]) && strings.Contains(help, "Available Commands:") {
 		if !regexp.MustCompile(`(?m)^  ` + args[0] + ` `).MatchString(help) {
 			return fmt.Errorf("%s has no command %s", key, args[0])
 		}
@@ -188,7 +190,8 @@ func (c *commands) checkProgram(program string, args []string) error {
 	}
 	for _, a := range args {
 		flag, _, _ := strings.Cut(strings.Trim(a, "[],.;"), "=")
-		if strings.HasPrefix(flag, "-") && !regexp.MustCompile(`(?m)^\s+(-\w, )?`+flag+`\b|^\s+`+flag+`, `).MatchString(help) {
+		listed := regexp.MustCompile(`(?m)^\s+(-\w, )?` + flag + `\b|^\s+` + flag + `, `)
+		if strings.HasPrefix(flag, "-") && !listed.MatchString(help) {
 			return fmt.Errorf("%s has no flag %s", key, flag)
 		}
 	}

@@ -119,14 +119,15 @@ func TestDecisions(t *testing.T) {
 	list := read(t, "docs/decisions/README.md")
 	for i, file := range files {
 		name := filepath.Base(file)
-		number, _, _ := strings.Cut(name, "-")
-		if n, err := strconv.Atoi(number); err != nil || n != i+1 {
-			t.Errorf("decision %s is not number %d", name, i+1)
+		number := strconv.Itoa(i + 1)
+		if digits, _, _ := strings.Cut(name, "-"); strings.TrimPrefix(digits, "0") != number {
+			t.Errorf("decision %s is not number %s", name, number)
 		}
 		text := read(t, "docs/decisions/"+name)
-		title, _, _ := strings.Cut(text, "\n")
-		if plain := strings.TrimPrefix(title, "# "+strconv.Itoa(i+1)+". "); !strings.Contains(list, "| "+strconv.Itoa(i+1)+" | ["+plain+"]("+name+") |") {
-			t.Errorf("docs/decisions/README.md does not list %s as %q", name, title)
+		line, _, _ := strings.Cut(text, "\n")
+		title, ok := strings.CutPrefix(line, "# "+number+". ")
+		if !ok || !strings.Contains(list, "\n| "+number+" | ["+title+"]("+name+") |\n") {
+			t.Errorf("docs/decisions/README.md does not list %s as %q", name, line)
 		}
 		for _, part := range []string{"## Context", "## Decision", "## Consequences"} {
 			if strings.Count(text, "\n"+part+"\n") != 1 {
