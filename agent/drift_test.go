@@ -16,8 +16,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// Dark images raise one alarm. It says what to check, and it is passed on to the model store. Another
-// model starts without an alarm.
+// Dark images raise one alarm. It says what to check, and it is passed on to the model store.
+// Another model starts without an alarm.
 func TestDriftIsReported(t *testing.T) {
 	b := bundletest.Small(7)
 	b.Reference = &bundle.Reference{Brightness: bundle.Statistic{N: 100, Mean: 120, SD: 10}}

@@ -475,6 +475,6 @@ func TestJudgedIsToldOfEachVerdict(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(told) != 1 || len(b.verdicts) != 1 || told[0].Seq != b.verdicts[0].Seq || looked != len(b.film) {
-		t.Errorf("told of %d verdicts, %d are stored; %d frames", len(told), len(b.verdicts), looked)
+		t.Errorf("%d verdicts reported, %d stored; %d frames", len(told), len(b.verdicts), looked)
 	}
 }

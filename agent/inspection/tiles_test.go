@@ -228,7 +228,7 @@ func TestNoRimIsNoDecision(t *testing.T) {
 	b.o.Observer.Stored = func(j Judgement) {
 		told++
 		if j.Typical != nil || j.Pix != nil || j.Model != nil { // no decision rests on nothing
-			t.Errorf("told of %+v", j)
+			t.Errorf("reported %+v", j)
 		}
 	}
 	if err := b.Run(t.Context()); err != nil {

@@ -10,7 +10,8 @@
 //
 //	Y0 x   Y1 y   Y2 x in the image, then upper pixels   Y3 y in the image, then its fraction
 //	Y4 whole x and y, then lower pixels   Y5 weights of left and right   Y6 four pixels
-//	Y7 zero, then place of the pixel   Y8, Y9 steps of x and y   Y10, Y11 largest x and y   Y12 (1, width) in words
+//	Y7 zero, then place of the pixel   Y8, Y9 steps of x and y   Y10, Y11 largest x and y
+//	Y12 (1, width) in words
 //	Y13 scale   Y14 lower bytes of words   Y15 mask of a fetch
 DATA whole<>+0(SB)/4, $256
 DATA whole<>+4(SB)/4, $256

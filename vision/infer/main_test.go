@@ -7,7 +7,8 @@ import (
 	"tirewatch/vision/kernel"
 )
 
-// The tests of vision/kernel print the kernels that this CPU lacks; these only have to run the rest.
+// The tests of vision/kernel print the kernels that this CPU lacks; these only have to run the
+// rest.
 func TestMain(m *testing.M) {
 	var have []string
 	for _, b := range kernel.Bodies() {

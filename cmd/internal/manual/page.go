@@ -11,7 +11,8 @@ import (
 	"github.com/cpuguy83/go-md2man/v2/md2man"
 )
 
-// WritePage writes dir/manSECTION/NAME.SECTION from Markdown. It is for pages that describe no command.
+// WritePage writes dir/manSECTION/NAME.SECTION from Markdown. It is for pages that describe no
+// command.
 func WritePage(dir, name, section, markdown string) error {
 	date := time.Now()
 	if epoch := os.Getenv("SOURCE_DATE_EPOCH"); epoch != "" { // as for the pages of commands
