@@ -6,13 +6,13 @@ import (
 	"testing"
 )
 
-// The README and provision give access to the GPIO chips with the same command.
+// The documentation and provision name the same command to open the GPIO chips.
 func TestOpenChips(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
+	guide, err := os.ReadFile("../../docs/station.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(readme), "\n    "+openChips+" ") {
-		t.Errorf("the README does not say: %s", openChips)
+	if !strings.Contains(string(guide), "\n    "+openChips+"\n") {
+		t.Errorf("docs/station.md does not say: %s", openChips)
 	}
 }

@@ -192,16 +192,19 @@ func (s *station) testSizes(t *testing.T) {
 	}
 }
 
-// commands returns the commands in a section of the README, one per line, without comments.
+// guide is the document that testTenMinutes follows.
+const guide = "../../docs/station.md"
+
+// commands returns the commands in a section of the guide, one per line, without comments.
 func commands(t *testing.T, section string) (all []string) {
 	t.Helper()
-	data, err := os.ReadFile("../../README.md")
+	data, err := os.ReadFile(guide)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, text, ok := strings.Cut(string(data), "\n## "+section+"\n")
 	if !ok {
-		t.Fatalf("README.md has no section %q", section)
+		t.Fatalf("%s has no section %q", guide, section)
 	}
 	text, _, _ = strings.Cut(text, "\n## ")
 	text = strings.ReplaceAll(text, "\\\n", " ")
@@ -214,7 +217,7 @@ func commands(t *testing.T, section string) (all []string) {
 	return all
 }
 
-// testTenMinutes runs the commands of the README, as far as possible in a root folder: without sudo
+// testTenMinutes runs the commands of the guide, as far as possible in a root folder: without sudo
 // and without answers to questions. systemd does not run there, so units are enabled but not
 // started.
 func (s *station) testTenMinutes(t *testing.T) {
@@ -244,11 +247,11 @@ func (s *station) testTenMinutes(t *testing.T) {
 			s.run(t, strings.Replace(line, " --now", "", 1))
 		case line == "journalctl -fu tirewatch-agent":
 		default:
-			t.Errorf("the README has the command %q, which this test does not know", line)
+			t.Errorf("%s has the command %q, which this test does not know", guide, line)
 		}
 	}
 	if provision == "" || doctor == "" {
-		t.Fatal("the README does not contain both provision and doctor")
+		t.Fatalf("%s does not contain both provision and doctor", guide)
 	}
 	// A root has no camera. Both commands must report that and nothing else.
 	out, err := s.try(provision)
