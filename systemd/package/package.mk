@@ -91,7 +91,7 @@ package-common: ## the parts of the packages that are the same for every archite
 	gzip -9n bin/package/man?/* bin/package/doc/*/*
 	cp agent/config/example.toml bin/package/station.toml
 
-# Installs the packages in a Debian root as the README says, uses, upgrades, removes and purges
+# Installs the packages in a Debian root as docs/station.md says, uses, upgrades, removes and purges
 # them. The root stays in bin/ for the next time; creating it takes minutes.
 test-package: test-package-arm64 ## install, upgrade and purge the arm64 packages; 5 minutes
 test-package-%: deb-% ## test the packages for one of amd64, arm64
