@@ -53,12 +53,24 @@ func (b *tab) visit(view string) {
 	b.until(fmt.Sprintf(`document.querySelector('#%s-stage').dataset.picture > 0`, view))
 }
 
+// click clicks the element with the mouse. It tries again when the page replaces the element between
+// the look and the click, as lists do that update themselves.
 func (b *tab) click(selector string) {
 	b.t.Helper()
-	b.until(fmt.Sprintf(`document.querySelector(%q) !== null`, selector))
-	// scroll it out from under the navigation bar of a phone
-	b.run(fmt.Sprintf(`document.querySelector(%q).scrollIntoView({block: 'center'})`, selector))
-	b.do(chromedp.Click(selector, chromedp.NodeVisible))
+	var err error
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		b.until(fmt.Sprintf(`document.querySelector(%q) !== null`, selector))
+		// scroll it out from under the navigation bar of a phone
+		b.run(fmt.Sprintf(`document.querySelector(%q).scrollIntoView({block: 'center'})`, selector))
+		err = chromedp.Do(b.ctx, chromedp.Click(selector, chromedp.NodeVisible))
+		if err == nil {
+			return
+		}
+		if !strings.Contains(err.Error(), "Could not find node") {
+			break
+		}
+	}
+	b.t.Fatalf("click %s: %v", selector, err)
 }
 
 // live: images follow one another, with outline and crop. The verdict, the counters and the latest
