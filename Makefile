@@ -20,11 +20,14 @@ demo: deps-opencv ## from training to verdicts on a broker; 2 minutes and the fi
 	$(MAKE) build
 	bin/tirewatch demo
 
-# The page shows the model and the video of `make demo`, which this keeps in bin/demo.
-screenshots: deps-opencv deps-test build ## draw the images of the README: the page in Chromium
+# The page and the report show the model and the tires of `make demo`, which this keeps in bin/demo.
+screenshots: deps-opencv deps-test build ## draw the images of the documents: page and report
 	test -e bin/demo/model.tire || bin/tirewatch demo --dir bin/demo --tires 40
 	SCREENSHOTS=$(CURDIR)/agent/web/testdata SCREENSHOTS_DEMO=$(CURDIR)/bin/demo REQUIRE_CHROMIUM=1 \
 	  go test -tags opencv -count=1 -v -run '^TestScreenshots$$' ./agent/web
+	cd bin/demo && ../tirewatch evaluate run/best.ckpt tires --report report
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=900,1200 \
+	  --user-data-dir=bin/demo/chromium --screenshot=docs/report.png file://$(CURDIR)/bin/demo/report/report.html
 
 clean: ## delete bin/
 	rm -rf bin
