@@ -207,7 +207,7 @@ func (p program) testOutage(t *testing.T) {
 	if code := d.wait(t); code != cli.OK {
 		t.Fatalf("exit %d", code)
 	}
-	if said := d.stderr.String(); !strings.Contains(said, "waits in the journal") {
+	if said := d.stderr.String(); !strings.Contains(said, "uplink: queue not drained") {
 		t.Errorf("the log does not mention the unsent verdicts: %s", said)
 	}
 	broker.Restart()
@@ -333,7 +333,7 @@ func (p program) testProbation(t *testing.T) {
 	awaitModel(7)
 	// The station publishes its models before it is online, but the broker may still have the will
 	// of the killed process.
-	for m := state(); m.Last == nil || m.Last.Event != "fell_back" || !strings.Contains(m.Last.Reason, "ended badly 3 times"); m = state() {
+	for m := state(); m.Last == nil || m.Last.Event != "fell_back" || !strings.Contains(m.Last.Reason, "crashed 3 times"); m = state() {
 	}
 	if err := bundle.Write(filepath.Join(dir, "inbox", "next.tire"), bundletest.Small(10), key); err != nil {
 		t.Fatal(err)
