@@ -53,8 +53,8 @@ func (b *tab) visit(view string) {
 	b.until(fmt.Sprintf(`document.querySelector('#%s-stage').dataset.picture > 0`, view))
 }
 
-// click clicks the element with the mouse. It tries again when the page replaces the element between
-// the look and the click, as lists do that update themselves.
+// click clicks the element with the mouse. It tries again when the page replaces the element
+// between the look and the click, as lists do that update themselves.
 func (b *tab) click(selector string) {
 	b.t.Helper()
 	var err error
