@@ -5,7 +5,8 @@
 //
 // Photographs of one tire often follow each other, and turned or mirrored copies lie beside their
 // originals. When one of a pair is in training and the other in testing, the test measures memory.
-// So every split here keeps near-duplicates on one side.
+// So every split here keeps near-duplicates on one side, and with [Set.Group] the images that
+// somebody says belong together.
 //
 // Start with [Open], which finds the images and their classes, and [Set.Read], which reads them for
 // training. [Reading.Validation] holds back a part of them.
@@ -45,6 +46,8 @@ func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 type Item struct {
 	Path  string // starts with Set.Dir, so it can be opened
 	Class Class
+	Group string // images with the same name belong together; empty: with no other. See Set.Group
+	Fold  string // of a cross-validation, from manifest.csv; empty: none
 }
 
 // Set is a data set on disk. Images are read only when needed. Each part is sorted by path.
@@ -56,7 +59,8 @@ type Set struct {
 	Other []string // files in class folders without an image extension; hidden files are not listed
 
 	// SHA-256 of the files, by path, as computed by Fingerprint; nil before
-	sums map[string][sha256.Size]byte
+	sums   map[string][sha256.Size]byte
+	groups *Groups // result of Group; nil before, or when nothing says what belongs together
 }
 
 // Errors of Open and of the splits, for callers that handle them differently.

@@ -38,12 +38,15 @@ type Enlarged struct {
 	Copied map[string][2]int // copied images, by part and Class
 	Made   [2]int            // variants of training images, by Class
 	Bad    []error           // one error per training image that cannot be read; such images are left out
+
+	unread map[string]bool // paths of the images in Bad
 }
 
 // Enlarge writes the set to dst, with copies-1 variants of each training image:
 //
 //	dst/training/{crack,normal}  with photo.jpg, photo~aug1.jpg, photo~aug2.jpg ...
 //	dst/testing, dst/validation  copied unchanged, if the set has them
+//	dst/manifest.csv             with the groups of the originals, if Group found some
 //
 // Splits recognise these names and keep an image and its variants on one side. The set itself is
 // only read. dst must be missing or an empty folder outside the set. After an error it is
@@ -60,7 +63,7 @@ func (s *Set) Enlarge(ctx context.Context, dst string, copies int, variant Varia
 	if err := checkTarget(s.Dir, dst); err != nil {
 		return nil, err
 	}
-	e := &Enlarged{Copied: make(map[string][2]int)}
+	e := &Enlarged{Copied: make(map[string][2]int), unread: make(map[string]bool)}
 	err := build(dst, func(temp string) error {
 		for _, p := range s.Parts() {
 			dir := filepath.Join(temp, p.Name)
@@ -75,7 +78,7 @@ func (s *Set) Enlarge(ctx context.Context, dst string, copies int, variant Varia
 			}
 			e.Copied[p.Name] = Count(p.Items)
 		}
-		return nil
+		return s.writeManifest(temp, s.Parts(), e.unread)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("write data set %s: %w", dst, err)
@@ -123,7 +126,7 @@ func (s *Set) enlarge(ctx context.Context, dir string, copies int, variant Varia
 	var copied [2]int
 	for i, it := range s.Train {
 		if bad[i] != nil {
-			e.Bad = append(e.Bad, bad[i])
+			e.Bad, e.unread[it.Path] = append(e.Bad, bad[i]), true
 			continue
 		}
 		copied[it.Class]++

@@ -96,10 +96,10 @@ func cut(stretch []shot) [][]shot {
 	return append(cut(stretch[:at]), cut(stretch[at:])...)
 }
 
-// together pairs the images of each run and the tiles of each tire, so that a split keeps them on
-// one side.
+// together pairs the images of each group, of each run, and the tiles of each tire, so that a split
+// keeps them on one side.
 func together(photos []photo) (found []pair) {
-	for _, g := range append(stationRuns(photos), tires(photos)...) {
+	for _, g := range slices.Concat(given(photos), stationRuns(photos), tires(photos)) {
 		for _, i := range g[1:] {
 			found = append(found, pair{a: min(g[0], i), b: max(g[0], i), overlap: overlap{corr: 1}, made: true})
 		}

@@ -11,8 +11,8 @@ type pair struct {
 	a, b int
 	overlap
 	exact bool // the files are equal byte for byte
-	// their names say that one was made from the other, or that both are of one station run or of
-	// one tire
+	// their group or their names say so: one was made from the other, or both are of one station
+	// run or of one tire
 	made bool
 }
 

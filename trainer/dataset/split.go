@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Division is a list of images in two sides. Near-duplicates, the images of one station run and the
-// tiles of one tire are on one side.
+// Division is a list of images in two sides. Near-duplicates, the images of one group or of one
+// station run and the tiles of one tire are on one side.
 type Division struct {
 	Keep    []Item  // the larger side, for training; sorted by path
 	Hold    []Item  // the side held back; sorted by path
@@ -48,14 +48,11 @@ func divide(ctx context.Context, photos []photo, seed uint64, share float64,
 		}
 		return p.err != nil
 	})
-	found, err := pairs(ctx, photos, progress)
+	d.MaxGroup = maxGroup(len(photos))
+	groups, dropped, err := inseparable(ctx, photos, d.MaxGroup, progress)
 	if err != nil {
 		return nil, err
 	}
-	found = append(found, families(photos)...)
-	found = append(found, together(photos)...)
-	d.MaxGroup = maxGroup(len(photos))
-	groups, dropped := group(len(photos), found, d.MaxGroup)
 	d.Dropped = dropped
 	for _, g := range groups {
 		if len(g) > 1 {
@@ -78,6 +75,20 @@ func divide(ctx context.Context, photos []photo, seed uint64, share float64,
 	slices.SortFunc(d.Keep, byPath)
 	slices.SortFunc(d.Hold, byPath)
 	return d, nil
+}
+
+// inseparable returns the groups that no split divides, as indices of photos: near-duplicates up to
+// cap images, and everything that surely belongs together. dropped is that of group.
+func inseparable(ctx context.Context, photos []photo, cap int,
+	progress func(done, total int)) (groups [][]int, dropped int, err error) {
+	found, err := pairs(ctx, photos, progress)
+	if err != nil {
+		return nil, 0, err
+	}
+	found = append(found, families(photos)...)
+	found = append(found, together(photos)...)
+	groups, dropped = group(len(photos), found, cap)
+	return groups, dropped, nil
 }
 
 // choose says for each photo whether it is held back. It takes groups in random order, each when it
@@ -145,7 +156,7 @@ func newSides(photos []photo, groups [][]int, share float64) (*sides, error) {
 	for c := range s.aim {
 		if groupsOf[c] < 2 {
 			return nil, fmt.Errorf("%w: %d readable %s images are independent, a split needs 2 "+
-				"(near-duplicates, the images of a station run and the tiles of a tire count as one); "+
+				"(near-duplicates and the images of a group, of a station run or of a tire count as one); "+
 				"add photographs", ErrTooFew, groupsOf[c], Class(c))
 		}
 		s.aim[c] = min(max(int(math.Round(share*float64(s.total[c]))), 1), s.total[c]-1)

@@ -26,6 +26,7 @@ type SplitOptions struct {
 // Split divides all images of the set, from all sides, and writes a new data set to dst:
 //
 //	dst/training/{crack,normal}  dst/testing/{crack,normal}
+//	dst/manifest.csv             with the groups, if Group found some
 //
 // The set itself is only read. dst must be missing or an empty folder outside the set. After an
 // error dst is unchanged. Files that cannot be read are left out and named in the result. Variants
@@ -46,7 +47,7 @@ func (s *Set) Split(ctx context.Context, dst string, o SplitOptions,
 	}
 	// their original photograph is there too
 	d.Hold = slices.DeleteFunc(d.Hold, func(it Item) bool { return isVariant(it.Path) })
-	if err := d.write(ctx, dst, o.Link); err != nil {
+	if err := s.write(ctx, dst, d, o.Link); err != nil {
 		return nil, fmt.Errorf("write data set %s: %w", dst, err)
 	}
 	return d, nil
@@ -88,15 +89,16 @@ func realPath(path string) (string, error) {
 	return abs, nil
 }
 
-// write writes the data set to dst.
-func (d *Division) write(ctx context.Context, dst string, link bool) error {
+// write writes the divided set to dst.
+func (s *Set) write(ctx context.Context, dst string, d *Division, link bool) error {
+	sides := []Part{{PartTrain, d.Keep}, {PartTest, d.Hold}}
 	return build(dst, func(temp string) error {
-		for _, side := range []Part{{PartTrain, d.Keep}, {PartTest, d.Hold}} {
+		for _, side := range sides {
 			if err := writePart(ctx, filepath.Join(temp, side.Name), side.Items, link); err != nil {
 				return err
 			}
 		}
-		return nil
+		return s.writeManifest(temp, sides, nil)
 	})
 }
 
