@@ -30,3 +30,14 @@ func ExampleChoose() {
 	fmt.Printf("threshold %.2f, %d of %d cracks missed, proven %v\n", c.Threshold, c.Escape.Count, c.Escape.Of, c.Proven)
 	// Output: threshold 0.35, 0 of 2 cracks missed, proven false
 }
+
+// Four photographs of two cracked tires and of two sound ones. Only two tires of each kind say
+// little about other tires.
+func ExampleBootstrap() {
+	scores := []float64{0.9, 0.8, 0.4, 0.3, 0.6, 0.5, 0.2, 0.1}
+	labels := []bool{true, true, true, true, false, false, false, false}
+	tires := []string{"a", "a", "b", "b", "c", "c", "d", "d"}
+	auc := metrics.NewBootstrap(tires, labels, 1).AUC(scores, labels)
+	fmt.Printf("ROC AUC %.2f, on other tires %.2f to %.2f\n", metrics.ROCAUC(scores, labels), auc.Low, auc.High)
+	// Output: ROC AUC 0.75, on other tires 0.00 to 1.00
+}

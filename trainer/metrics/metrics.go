@@ -31,18 +31,31 @@ type Matrix struct {
 func Confusion(scores []float64, labels []bool, threshold float64) Matrix {
 	var m Matrix
 	for i, s := range scores {
-		switch called := s >= threshold; {
-		case called && labels[i]:
-			m.TP++
-		case called:
-			m.FP++
-		case labels[i]:
-			m.FN++
-		default:
-			m.TN++
-		}
+		m.add(s >= threshold, labels[i])
 	}
 	return m
+}
+
+// matrix counts the outcomes of verdicts, true for crack.
+func matrix(said, labels []bool) (m Matrix) {
+	for i, s := range said {
+		m.add(s, labels[i])
+	}
+	return m
+}
+
+// add counts one image.
+func (m *Matrix) add(said, crack bool) {
+	switch {
+	case said && crack:
+		m.TP++
+	case said:
+		m.FP++
+	case crack:
+		m.FN++
+	default:
+		m.TN++
+	}
 }
 
 // Total returns the number of images.

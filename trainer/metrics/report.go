@@ -25,10 +25,23 @@ type Report struct {
 // New evaluates probabilities of a crack, scores[i] in 0 to 1, against labels[i], true for a crack.
 // Errors wrap ErrInput.
 func New(scores []float64, labels []bool, threshold float64) (*Report, error) {
+	said := make([]bool, len(scores))
+	for i, s := range scores {
+		said[i] = s >= threshold
+	}
+	return Judged(scores, labels, said, threshold)
+}
+
+// Judged is New for verdicts that do not all follow from one threshold: said[i] is true where image
+// i was called cracked. threshold is only reported.
+func Judged(scores []float64, labels, said []bool, threshold float64) (*Report, error) {
 	if err := check(scores, labels, threshold); err != nil {
 		return nil, err
 	}
-	m := Confusion(scores, labels, threshold)
+	if len(said) != len(labels) {
+		return nil, fmt.Errorf("%w: %d verdicts for %d labels", ErrInput, len(said), len(labels))
+	}
+	m := matrix(said, labels)
 	r := &Report{
 		Threshold:       threshold,
 		Matrix:          m,
