@@ -83,7 +83,9 @@ type Config struct {
 	// were not trained here.
 	Imported string `msg:"imported" json:"imported,omitempty"`
 
-	Data    string    `msg:"data" json:"data"` // fingerprint of the data set, hexadecimal
+	Data string `msg:"data" json:"data"` // fingerprint of the data set, hexadecimal
+	// what says which images belong together, as dataset.Groups.ID; empty: nothing
+	Groups  string    `msg:"groups" json:"groups,omitempty"`
 	Tool    string    `msg:"tool" json:"tool"` // version of the program
 	Created time.Time `msg:"created" json:"created"`
 }

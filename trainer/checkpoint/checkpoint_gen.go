@@ -212,9 +212,9 @@ func (z *Checkpoint) Msgsize() (s int) {
 // MarshalMsg implements msgp.Marshaler
 func (z *Config) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
-	// map header, size 17
+	// map header, size 18
 	// string "epochs"
-	o = append(o, 0xde, 0x0, 0x11, 0xa6, 0x65, 0x70, 0x6f, 0x63, 0x68, 0x73)
+	o = append(o, 0xde, 0x0, 0x12, 0xa6, 0x65, 0x70, 0x6f, 0x63, 0x68, 0x73)
 	o = msgp.AppendInt(o, z.Epochs)
 	// string "batch"
 	o = append(o, 0xa5, 0x62, 0x61, 0x74, 0x63, 0x68)
@@ -265,6 +265,9 @@ func (z *Config) MarshalMsg(b []byte) (o []byte, err error) {
 	// string "data"
 	o = append(o, 0xa4, 0x64, 0x61, 0x74, 0x61)
 	o = msgp.AppendString(o, z.Data)
+	// string "groups"
+	o = append(o, 0xa6, 0x67, 0x72, 0x6f, 0x75, 0x70, 0x73)
+	o = msgp.AppendString(o, z.Groups)
 	// string "tool"
 	o = append(o, 0xa4, 0x74, 0x6f, 0x6f, 0x6c)
 	o = msgp.AppendString(o, z.Tool)
@@ -399,6 +402,12 @@ func (z *Config) UnmarshalMsg(bts []byte) (o []byte, err error) {
 				err = msgp.WrapError(err, "Data")
 				return
 			}
+		case "groups":
+			z.Groups, bts, err = msgp.ReadStringBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Groups")
+				return
+			}
 		case "tool":
 			z.Tool, bts, err = msgp.ReadStringBytes(bts)
 			if err != nil {
@@ -429,7 +438,7 @@ func (z *Config) Msgsize() (s int) {
 	for za0001 := range z.Frozen {
 		s += msgp.StringPrefixSize + len(z.Frozen[za0001])
 	}
-	s += 9 + msgp.StringPrefixSize + len(z.Imported) + 5 + msgp.StringPrefixSize + len(z.Data) + 5 + msgp.StringPrefixSize + len(z.Tool) + 8 + msgp.TimeSize
+	s += 9 + msgp.StringPrefixSize + len(z.Imported) + 5 + msgp.StringPrefixSize + len(z.Data) + 7 + msgp.StringPrefixSize + len(z.Groups) + 5 + msgp.StringPrefixSize + len(z.Tool) + 8 + msgp.TimeSize
 	return
 }
 

@@ -3,6 +3,8 @@ package dataset
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -106,6 +108,15 @@ func (f *Folds) name(group []int) {
 			f.group[i] = name
 		}
 	}
+}
+
+// ID identifies which image is in which fold, 16 hexadecimal digits.
+func (f *Folds) ID() string {
+	h := sha256.New()
+	for i, p := range f.photos {
+		fmt.Fprintf(h, "%q %q %q\n", f.reading.set.Rel(p.item.Path), f.group[i], f.Names[f.fold[i]])
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // check refuses folds that share a group, or that lack a class.
