@@ -8,6 +8,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -59,6 +60,8 @@ type Table struct {
 // Image is one image that was scored.
 type Image struct {
 	Name string // helps a person to find the file
+	// images with the same name belong together; empty: with no other
+	Group string
 	// (Height, Width), as the network saw it; loaded only when shown
 	Pix   pixels.Image
 	Crack bool    // true class
@@ -98,7 +101,7 @@ func (r *Report) Write(dir string) error {
 		return fmt.Errorf("report: %w", err)
 	}
 	p := page{Report: r, Verdict: Judge(r.Part, m, scores, labels)}
-	p.Figures = figures(m, scores, labels)
+	p.Figures = figures(m, scores, labels, r.groups())
 	p.Pictures, err = r.plots(m, scores, labels)
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
@@ -128,6 +131,19 @@ func (r *Report) Write(dir string) error {
 		}
 	}
 	return nil
+}
+
+// groups returns the group of each image, nil if nothing says which images belong together.
+func (r *Report) groups() (groups []string) {
+	known := false
+	for _, im := range r.Images {
+		known = known || im.Group != ""
+		groups = append(groups, cmp.Or(im.Group, im.Name))
+	}
+	if !known {
+		return nil
+	}
+	return groups
 }
 
 func (r *Report) scores() (scores []float64, labels []bool) {

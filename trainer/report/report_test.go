@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"image"
 	_ "image/jpeg"
 	"image/png"
@@ -11,6 +12,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -283,5 +285,33 @@ func TestRefuses(t *testing.T) {
 	}
 	if err := drawn(4).Write(file); err == nil {
 		t.Error("a report was written into a file")
+	}
+}
+
+// The area under the ROC curve has an interval when it is known which images belong together.
+func TestIntervalOverGroups(t *testing.T) {
+	r := drawn(40)
+	row := func() string {
+		t.Helper()
+		dir := t.TempDir()
+		if err := r.Write(dir); err != nil {
+			t.Fatal(err)
+		}
+		page, err := os.ReadFile(filepath.Join(dir, "report.html"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, row, _ := strings.Cut(string(page), "Area under the ROC curve")
+		row, _, _ = strings.Cut(row, "</tr>")
+		return row
+	}
+	if got := row(); !strings.Contains(got, `<td class="range"></td>`) {
+		t.Errorf("without groups: %s", got)
+	}
+	for i := range r.Images {
+		r.Images[i].Group = fmt.Sprint(i / 4)
+	}
+	if got := row(); !strings.Contains(got, "10 groups of images") || !regexp.MustCompile(`range">0\.\d{4} to [01]\.\d{4}<`).MatchString(got) {
+		t.Errorf("with groups: %s", got)
 	}
 }

@@ -96,7 +96,9 @@ type figure struct {
 	Range       string // 95 % interval
 }
 
-func figures(m *metrics.Report, scores []float64, labels []bool) []figure {
+// figures are the rows of the table. groups may be nil: then the area under the ROC curve has no
+// interval, because nobody knows how many different tires the images show.
+func figures(m *metrics.Report, scores []float64, labels []bool, groups []string) []figure {
 	share := func(name string, k, n int) figure {
 		lo, hi := metrics.Wilson(k, n, metrics.Z95)
 		value := "none"
@@ -118,8 +120,14 @@ func figures(m *metrics.Report, scores []float64, labels []bool) []figure {
 		number("F1 score of the cracks", m.Crack.F1, ""),
 	}
 	if m.Crack.Support > 0 && m.Normal.Support > 0 {
-		fs = append(fs,
-			number("Area under the ROC curve", m.ROCAUC, "0.5 is guessing"),
+		auc := number("Area under the ROC curve", m.ROCAUC, "0.5 is guessing")
+		if groups != nil {
+			b := metrics.NewBootstrap(groups, labels, 1)
+			i := b.AUC(scores, labels)
+			auc.Of += fmt.Sprintf(", %d groups of images", b.Groups())
+			auc.Range = fmt.Sprintf("%.4f to %.4f", i.Low, i.High)
+		}
+		fs = append(fs, auc,
 			number("Area under the precision-recall curve", metrics.AveragePrecision(scores, labels),
 				fmt.Sprintf("%.2f is guessing", float64(m.Crack.Support)/float64(x.Total()))))
 	}
