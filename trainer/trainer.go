@@ -31,6 +31,7 @@ type Sample struct {
 	Pix   pixels.Image // made by preprocess.Spec.Apply
 	Crack bool
 	Name  string // file name, for messages only
+	Group string // samples with the same name belong together; for reports only, empty: with no other
 }
 
 // Trainer holds a running training. It is owned by one goroutine.

@@ -17,6 +17,7 @@ import (
 	"tirewatch/cmd/internal/cli/progress"
 	"tirewatch/trainer"
 	"tirewatch/trainer/contact"
+	"tirewatch/trainer/crossval"
 	"tirewatch/trainer/dataset"
 	"tirewatch/trainer/metrics"
 	"tirewatch/trainer/pixels"
@@ -28,6 +29,7 @@ func newCompareCmd() *cobra.Command {
 	var keys []string
 	var picture string
 	var asJSON bool
+	var groups groupFlags
 	cmd := &cobra.Command{
 		Use:   "compare OLD NEW DIR",
 		Short: "Test whether a new model is better than the old one",
@@ -36,18 +38,26 @@ images that only one of them gets right. A model is a checkpoint or a bundle. Mc
 whether the difference could be chance: the last line says that the new model is better, worse or
 not distinguishable, at the 5 % level.
 
+The line before it compares the areas under the ROC curve, which no threshold changes. Images that
+belong together are drawn together, so give --group or DIR/manifest.csv where images show the same
+tires.
+
+compare OLD NEW, without DIR, compares two files of out-of-fold scores: OUT/scores.csv of
+tirewatch evaluate --folds.
+
 --picture draws the images with different verdicts: in green where the new model is right, in red
 where the old model is right.`,
 		Example: `  tirewatch compare monday.tire tuesday.tire photos/ --key plant.key.pub --picture differ.png
-  tirewatch compare runs/monday/best.ckpt runs/tuesday/best.ckpt photos/ --json`,
-		Args: cli.Args("OLD", "NEW", "DIR"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if picture != "" {
-				if info, err := os.Stat(filepath.Dir(picture)); err != nil || !info.IsDir() {
-					return fmt.Errorf("cannot write %s: its folder does not exist", picture)
-				}
+  tirewatch compare runs/monday/best.ckpt runs/tuesday/best.ckpt photos/ --json
+  tirewatch compare runs/thesis/scores.csv runs/cosine/scores.csv`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && isScores(args[0]) {
+				return cli.Args("OLD", "NEW")(cmd, args)
 			}
-			c, err := compareModels(cmd, args[0], args[1], args[2], keys)
+			return cli.Args("OLD", "NEW", "DIR")(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := compareArgs(cmd, args, keys, picture, &groups)
 			if err != nil {
 				return err
 			}
@@ -63,19 +73,39 @@ where the old model is right.`,
 		},
 	}
 	addKeyFlag(cmd, &keys)
+	groups.add(cmd)
 	cmd.Flags().StringVar(&picture, "picture", "", "draw the images with different verdicts into this PNG file")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, for programs")
 	cli.Environment(cmd, kernelVariable, tempVariable)
 	return cmd
 }
 
+// compareArgs compares two models on images, or two files of scores.
+func compareArgs(cmd *cobra.Command, args, keys []string, picture string, groups *groupFlags) (*contest, error) {
+	if isScores(args[0]) {
+		for _, name := range []string{"picture", "key", "group", "group-column"} {
+			if cmd.Flags().Changed(name) {
+				return nil, cli.Usagef("--%s is for two models, not for two files of scores", name)
+			}
+		}
+		return compareScores(args[0], args[1])
+	}
+	if picture != "" {
+		if info, err := os.Stat(filepath.Dir(picture)); err != nil || !info.IsDir() {
+			return nil, fmt.Errorf("cannot write %s: its folder does not exist", picture)
+		}
+	}
+	return compareModels(cmd, args[0], args[1], args[2], keys, groups)
+}
+
 // contest is what compare prints.
 type contest struct {
-	Old        contestant          `json:"old"`
-	New        contestant          `json:"new"`
-	Comparison *metrics.Comparison `json:"comparison"`
-	Sentence   string              `json:"sentence"`
-	Differ     []difference        `json:"differ"` // in the order of the images
+	Old        contestant             `json:"old"`
+	New        contestant             `json:"new"`
+	Comparison *metrics.Comparison    `json:"comparison"`
+	Sentence   string                 `json:"sentence"`
+	AUC        *metrics.AUCDifference `json:"roc_auc,omitempty"` // nil if the images show one class only
+	Differ     []difference           `json:"differ"`            // in the order of the images
 
 	spec preprocess.Spec // of the new model; the images are drawn as it sees them
 }
@@ -101,7 +131,8 @@ type difference struct {
 }
 
 // compareModels classifies the same images with both models.
-func compareModels(cmd *cobra.Command, oldFile, newFile, dir string, keys []string) (*contest, error) {
+func compareModels(cmd *cobra.Command, oldFile, newFile, dir string, keys []string,
+	groups *groupFlags) (*contest, error) {
 	oldModel, err := openModel(cmd, oldFile, keys)
 	if err != nil {
 		return nil, err
@@ -110,7 +141,7 @@ func compareModels(cmd *cobra.Command, oldFile, newFile, dir string, keys []stri
 	if err != nil {
 		return nil, err
 	}
-	set, err := openSet(dir)
+	set, err := groups.openDivided(cmd, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -149,31 +180,59 @@ func compareModels(cmd *cobra.Command, oldFile, newFile, dir string, keys []stri
 	if err != nil {
 		return nil, err
 	}
-	return c, c.conclude(set, newSees, labels, oldScores, newScores)
+	belong, known := groupsOf(newSees)
+	if !known {
+		fmt.Fprintln(cmd.ErrOrStderr(),
+			"note: nothing says which images belong together, so each counts as another tire; see --group")
+	}
+	return c, c.conclude(set, newSees, paired{labels, belong, oldScores, newScores})
 }
 
-// conclude compares the verdicts of both models with the truth and with each other.
-func (c *contest) conclude(set *dataset.Set, samples []trainer.Sample, labels []bool,
-	oldScores, newScores []float64) (err error) {
-	if c.Comparison, err = metrics.Compare(c.Old.said, c.New.said, labels); err != nil {
+// paired holds the scores of both models on the same images.
+type paired struct {
+	labels   []bool
+	groups   []string
+	old, new []float64
+}
+
+// test compares the verdicts and the scores of both models.
+func (c *contest) test(p paired) (err error) {
+	if c.Comparison, err = metrics.Compare(c.Old.said, c.New.said, p.labels); err != nil {
 		return err
 	}
 	c.Sentence = c.Comparison.Sentence()
+	if c.Comparison.Crack.Total() == 0 || c.Comparison.Normal.Total() == 0 {
+		return nil
+	}
+	c.AUC, err = metrics.CompareAUC(p.old, p.new, p.labels, p.groups, crossval.Seed)
+	return err
+}
+
+// differ adds image i if the verdicts on it differ. It reports whether they do.
+func (c *contest) differ(i int, name string, p paired) bool {
+	if c.Old.said[i] == c.New.said[i] {
+		return false
+	}
+	d := difference{Image: name, Truth: label(p.labels[i]), Right: "old", Old: p.old[i], New: p.new[i]}
+	if c.New.said[i] == p.labels[i] {
+		d.Right = "new"
+	}
+	c.Differ = append(c.Differ, d)
+	return true
+}
+
+// conclude compares both models, and loads the images with different verdicts.
+func (c *contest) conclude(set *dataset.Set, samples []trainer.Sample, p paired) (err error) {
+	if err := c.test(p); err != nil {
+		return err
+	}
 	for i, s := range samples {
-		if c.Old.said[i] == c.New.said[i] {
+		if !c.differ(i, set.Rel(s.Name), p) || len(c.Differ) > contact.MaxTiles {
 			continue
 		}
-		d := difference{Image: set.Rel(s.Name), Truth: label(labels[i]), Right: "old", Old: oldScores[i],
-			New: newScores[i]}
-		if len(c.Differ) < contact.MaxTiles {
-			if d.pix, err = s.Pix.Load(nil); err != nil {
-				return fmt.Errorf("compare on %s: %w", s.Name, err)
-			}
+		if c.Differ[len(c.Differ)-1].pix, err = s.Pix.Load(nil); err != nil {
+			return fmt.Errorf("compare on %s: %w", s.Name, err)
 		}
-		if c.New.said[i] == labels[i] {
-			d.Right = "new"
-		}
-		c.Differ = append(c.Differ, d)
 	}
 	return nil
 }
@@ -245,7 +304,11 @@ func (c *contest) write(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\n%s\n", c.Sentence)
+	fmt.Fprintln(w)
+	if c.AUC != nil {
+		fmt.Fprintln(w, c.AUC)
+	}
+	_, err := fmt.Fprintln(w, c.Sentence)
 	return err
 }
 

@@ -75,6 +75,7 @@ Warnings do not change the exit code. It is 1 only if no training on the data se
 
 func newDatasetSplitCmd() *cobra.Command {
 	var o dataset.SplitOptions
+	var groups groupFlags
 	cmd := &cobra.Command{
 		Use:   "split SRC DST",
 		Short: "Split a data set into training and testing without leaks",
@@ -84,26 +85,31 @@ of one photograph, mirrored or turned copies), images that a station took within
 each other, and tiles of one tire. Station images and tiles are recognized by the names that
 tirewatch-agent review export and tirewatch dataset cut give to their files.
 
+SRC/manifest.csv or --group names the images that belong together in another way: views of one
+tire from different sides. They are never split either, and DST/manifest.csv keeps their groups.
+
 SRC is only read. DST must be missing or empty. The same seed makes the same split.`,
 		Example: `  tirewatch dataset split photos/ split/
-  tirewatch dataset split photos/ split/ --seed 7 --test 0.3 --link`,
+  tirewatch dataset split photos/ split/ --seed 7 --test 0.3 --link
+  tirewatch dataset split photos/ split/ --group '(tire\d+)'`,
 		Args: cli.Args("SRC", "DST"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !(o.Test > 0 && o.Test < 1) {
 				return cli.Usagef("--test %v: want more than 0 and less than 1", o.Test)
 			}
-			return splitDataset(cmd, args[0], args[1], o)
+			return splitDataset(cmd, args[0], args[1], o, groups)
 		},
 	}
 	cmd.Flags().Uint64Var(&o.Seed, "seed", 1, "seed of the split; another number makes another split")
 	cmd.Flags().Float64Var(&o.Test, "test", 0.2, "share of each class for testing")
 	cmd.Flags().BoolVar(&o.Link, "link", false, "make hard links instead of copies; both folders must be on one disk")
+	groups.add(cmd)
 	cli.Environment(cmd, kernelVariable)
 	return cmd
 }
 
-func splitDataset(cmd *cobra.Command, src, dst string, o dataset.SplitOptions) error {
-	set, err := dataset.Open(src)
+func splitDataset(cmd *cobra.Command, src, dst string, o dataset.SplitOptions, groups groupFlags) error {
+	set, err := groups.openSet(cmd, src)
 	if err != nil {
 		return err
 	}
@@ -127,7 +133,7 @@ func splitDataset(cmd *cobra.Command, src, dst string, o dataset.SplitOptions) e
 	}
 	if d.Groups > 0 {
 		fmt.Fprintf(out,
-			"%d near-duplicates, images of one run and tiles of one tire form %d groups; no group is split\n",
+			"%d near-duplicates and images that belong together form %d groups; no group is split\n",
 			d.Grouped, d.Groups)
 	}
 	if d.Dropped > 0 {

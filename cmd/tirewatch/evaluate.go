@@ -2,24 +2,19 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"tirewatch/cmd/internal/cli"
 	"tirewatch/cmd/internal/cli/progress"
+	"tirewatch/trainer/crossval"
 	"tirewatch/trainer/metrics"
 	"tirewatch/trainer/report"
 )
 
-func newEvaluateCmd() *cobra.Command {
-	var keys []string
-	var asJSON bool
-	var reportDir string
-	var budget budgetFlags
-	cmd := &cobra.Command{
-		Use:   "evaluate MODEL DIR",
-		Short: "Measure a checkpoint or bundle on testing images",
-		Long: `Classifies the testing images of DIR and prints the accuracy, the precision, recall and F1 of each
+// evaluateHelp describes both kinds of evaluation.
+const evaluateHelp = `Classifies the testing images of DIR and prints the accuracy, the precision, recall and F1 of each
 class, the confusion matrix, and the two rates of a plant: the escape rate (cracks missed) and the
 false reject rate (sound tires rejected).
 
@@ -28,57 +23,118 @@ on show how it will judge new tires.
 
 With --max-escape or --max-false-reject the threshold is chosen from the scores of these images
 instead of the model's own, and the rate of the other side is printed. The model is not changed;
-tirewatch quantize has the same flags and stores the threshold.`,
+tirewatch quantize has the same flags and stores the threshold.
+
+evaluate --folds N DIR, without MODEL, measures a training: it divides all images of DIR into N
+folds, trains N times, each time without one fold, and tests on that fold. So every image is
+tested once, by a network that has seen neither it nor an image of its group. All flags of tirewatch
+train that change the training are valid. It prints each figure as the mean of the folds, their
+spread, and the value of all out-of-fold scores together with its 95 % interval, beside what grey
+statistics alone reach. --fold-column uses the folds of DIR/manifest.csv.
+
+Finished folds are kept in --out: the same command continues after an interruption.`
+
+func newEvaluateCmd() *cobra.Command {
+	var keys []string
+	var asJSON bool
+	var reportDir string
+	var budget budgetFlags
+	var folds foldFlags
+	cmd := &cobra.Command{
+		Use:   "evaluate MODEL DIR",
+		Short: "Measure a model on testing images, or a training by cross-validation",
+		Long:  evaluateHelp,
 		Example: `  tirewatch evaluate runs/monday/best.ckpt photos/
   tirewatch evaluate runs/monday/best.ckpt photos/ --report monday-on-test
   tirewatch evaluate monday.tire photos/ --key plant.key.pub --json
-  tirewatch evaluate monday.tire photos/ --max-escape 1%`,
-		Args: cli.Args("MODEL", "DIR"),
+  tirewatch evaluate monday.tire photos/ --max-escape 1%
+  tirewatch evaluate --folds 5 photos/ --group '(tire\d+)' --epochs 60 --out runs/folds
+  tirewatch evaluate --fold-column fold photos/ --schedule cosine --max-false-reject 2%`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if folds.wanted() {
+				return cli.Args("DIR")(cmd, args)
+			}
+			return cli.Args("MODEL", "DIR")(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			limit, err := budget.budget(cmd)
 			if err != nil {
 				return err
 			}
+			if err := folds.check(cmd); err != nil {
+				return err
+			}
+			if folds.wanted() {
+				e, err := crossValidate(cmd, args[0], &folds, limit)
+				return printResult(cmd, e, asJSON, err)
+			}
 			m, err := openModel(cmd, args[0], keys)
 			if err != nil {
 				return err
 			}
-			r, err := evaluate(cmd, m, args[1], args[0], reportDir, limit)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return cli.JSON(cmd.OutOrStdout(), r)
-			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), r)
-			return err
+			e, err := evaluate(cmd, m, args[1], args[0], reportDir, limit, &folds.train.groups)
+			return printResult(cmd, e, asJSON, err)
 		},
 	}
 	addKeyFlag(cmd, &keys)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, for programs")
 	cmd.Flags().StringVar(&reportDir, "report", "", "write report.html and its images into this folder")
 	budget.add(cmd)
+	folds.add(cmd)
+	folds.train.groups.add(cmd)
 	cli.Files(cmd, cli.Note{Name: "REPORT/report.html",
 		Text: "The result of --report REPORT, with the PNG files beside it."})
-	cli.Environment(cmd, kernelVariable, tempVariable)
+	cli.Environment(cmd, kernelVariable, tempVariable,
+		cli.Note{Name: "TZ", Text: "The time zone for the name of the folder of a cross-validation without --out."})
 	return cmd
+}
+
+// printResult prints a result for people or for programs, unless err says that there is none.
+func printResult(cmd *cobra.Command, result fmt.Stringer, asJSON bool, err error) error {
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return cli.JSON(cmd.OutOrStdout(), result)
+	}
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), result)
+	return err
 }
 
 // evaluation is what evaluate prints.
 type evaluation struct {
 	*metrics.Report
 	Choice *metrics.Choice `json:"choice,omitempty"` // of the threshold, if a limit was set
+	AUC    *aucOverGroups  `json:"roc_auc_interval,omitempty"`
+}
+
+// aucOverGroups is the interval of the area under the ROC curve when it is known which images
+// belong together.
+type aucOverGroups struct {
+	metrics.Interval
+	Groups int `json:"groups"`
+}
+
+func newAUCOverGroups(scores []float64, labels []bool, groups []string) *aucOverGroups {
+	b := metrics.NewBootstrap(groups, labels, crossval.Seed)
+	return &aucOverGroups{Interval: b.AUC(scores, labels), Groups: b.Groups()}
 }
 
 func (e evaluation) String() string {
-	if e.Choice == nil {
-		return e.Report.String()
+	text := e.Report.String()
+	if e.AUC != nil {
+		text += fmt.Sprintf("ROC AUC on other tires  %.4f to %.4f  (95 %%, bootstrap over %d groups)\n", e.AUC.Low,
+			e.AUC.High, e.AUC.Groups)
 	}
-	return e.Report.String() + "\n" + e.Choice.String()
+	if e.Choice != nil {
+		text += "\n" + e.Choice.String()
+	}
+	return text
 }
 
-func evaluate(cmd *cobra.Command, m *model, dir, path, reportDir string, budget *metrics.Budget) (*evaluation, error) {
-	set, err := openSet(dir)
+func evaluate(cmd *cobra.Command, m *model, dir, path, reportDir string, budget *metrics.Budget,
+	groups *groupFlags) (*evaluation, error) {
+	set, err := groups.openDivided(cmd, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +159,9 @@ func evaluate(cmd *cobra.Command, m *model, dir, path, reportDir string, budget 
 		return nil, err
 	}
 	e := new(evaluation)
+	if groups, known := groupsOf(samples); known && slices.Contains(labels, true) && slices.Contains(labels, false) {
+		e.AUC = newAUCOverGroups(scores, labels, groups)
+	}
 	if budget != nil {
 		if e.Choice, err = metrics.Choose(scores, labels, *budget); err != nil {
 			return nil, budgetHint(err)

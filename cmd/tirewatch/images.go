@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"image"
@@ -35,15 +36,22 @@ func readHint(err error, advice string) error {
 	return err
 }
 
+// Advice for a full disk: where the images are in the run folder, and where they are in the folder
+// for temporary files.
+const (
+	otherOut  = "delete files there, or choose --out on a larger disk"
+	otherTemp = "delete files there, or set TMPDIR to a folder on a larger disk"
+)
+
 // readTraining reads the training and validation images of a data set, each file once, and with
-// them its fingerprint.
-func readTraining(cmd *cobra.Command, set *dataset.Set, spec preprocess.Spec,
-	store *pixels.Store) (*dataset.Reading, error) {
+// them its fingerprint. whenFull is the advice for a full disk.
+func readTraining(cmd *cobra.Command, set *dataset.Set, spec preprocess.Spec, store *pixels.Store,
+	whenFull string) (*dataset.Reading, error) {
 	p := progress.New(cmd, "reading images", len(set.Train)+len(set.Val))
 	r, err := set.Read(cmd.Context(), spec, store, func(done, _ int) { p.Set(done) })
 	p.Done()
 	if err != nil {
-		return nil, readHint(err, "delete files there, or choose --out on a larger disk")
+		return nil, readHint(err, whenFull)
 	}
 	leaveOut(cmd, r.Bad)
 	return r, nil
@@ -70,7 +78,7 @@ func loadSamples(cmd *cobra.Command, label string, set *dataset.Set, items []dat
 	loaded, bad, err := set.Load(cmd.Context(), items, spec, store, func(done, _ int) { p.Set(done) })
 	p.Done()
 	if err != nil {
-		return nil, readHint(err, "delete files there, or set TMPDIR to a folder on a larger disk")
+		return nil, readHint(err, otherTemp)
 	}
 	leaveOut(cmd, bad)
 	return samplesOf(loaded), nil
@@ -86,9 +94,19 @@ func leaveOut(cmd *cobra.Command, bad []error) {
 func samplesOf(images []dataset.Image) []trainer.Sample {
 	samples := make([]trainer.Sample, len(images))
 	for i, im := range images {
-		samples[i] = trainer.Sample{Pix: im.Pix, Crack: im.Class == dataset.Crack, Name: im.Path}
+		samples[i] = trainer.Sample{Pix: im.Pix, Crack: im.Class == dataset.Crack, Name: im.Path, Group: im.Group}
 	}
 	return samples
+}
+
+// groupsOf returns the group of each sample. known is false if nothing says which belong together.
+// A sample that belongs to no other is a group of its own.
+func groupsOf(samples []trainer.Sample) (groups []string, known bool) {
+	for _, s := range samples {
+		known = known || s.Group != ""
+		groups = append(groups, cmp.Or(s.Group, s.Name))
+	}
+	return groups, known
 }
 
 // labelsOf says which of the samples are cracks.

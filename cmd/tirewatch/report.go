@@ -48,7 +48,8 @@ func newReport(title, part string, m *model, dir string, samples []trainer.Sampl
 		if rel, err := filepath.Rel(dir, name); err == nil && !strings.HasPrefix(rel, "..") {
 			name = filepath.ToSlash(rel)
 		}
-		r.Images = append(r.Images, report.Image{Name: name, Pix: samples[i].Pix, Crack: samples[i].Crack, Score: s})
+		r.Images = append(r.Images, report.Image{Name: name, Group: samples[i].Group, Pix: samples[i].Pix,
+			Crack: samples[i].Crack, Score: s})
 	}
 	if c := m.float; c != nil {
 		r.History, r.Best = c.History, c.BestEpoch
@@ -124,6 +125,7 @@ func configFacts(cfg checkpoint.Config) []report.Fact {
 			facts = append(facts, report.Fact{Name: name, Value: fmt.Sprintf(format, args...)})
 		}
 	}
+	add(cfg.Groups != "", "Images that belong together", "%s", cfg.Groups)
 	add(cfg.StepsPerEpoch > 0, "An epoch", "%d batches, drawn from the shuffled images", cfg.StepsPerEpoch)
 	add(cfg.Patience > 0, "Patience", "stops after %d epochs without a better result on validation", cfg.Patience)
 	add(cfg.CrackWeight > 0 && cfg.CrackWeight != 1, "Class weights",

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"tirewatch/trainer"
 	"tirewatch/trainer/augment"
 	"tirewatch/trainer/checkpoint"
+	"tirewatch/trainer/dataset"
 	"tirewatch/vision/graph"
 	"tirewatch/vision/preprocess"
 )
@@ -25,17 +27,21 @@ type trainFlags struct {
 	resume bool
 	static bool // no augmentation
 	cfg    checkpoint.Config
+	groups groupFlags
 	trainOptions
 }
 
+func newTrainFlags() trainFlags { return trainFlags{cfg: checkpoint.Config{Augment: augment.Thesis()}} }
+
 func newTrainCmd() *cobra.Command {
-	f := trainFlags{cfg: checkpoint.Config{Augment: augment.Thesis()}}
+	f := newTrainFlags()
 	cmd := &cobra.Command{
 		Use:   "train DIR",
 		Short: "Train the network on a data set",
 		Long: `Trains the network of the thesis on the images in DIR. DIR contains the folders crack and normal, or
 training and testing with these two inside. A fifth of the training images is held back for
-validation; near-duplicates stay together. Testing images are not used.
+validation; near-duplicates stay together, and so do images of one group: of one tire or place, as
+DIR/manifest.csv or --group says. Testing images are not used.
 
 Each file is read once, at the start. Beyond 1,800 images the rest is kept in an unnamed file in
 the run folder, 144 kB for each image.
@@ -43,12 +49,16 @@ the run folder, 144 kB for each image.
 The run folder gets config.json, metrics.csv, best.ckpt (best on validation), last.ckpt,
 augmentation.png (what the network sees of some images) and report.html.
 
+--finetune starts from the weights of a checkpoint, to train on a smaller and more specific data
+set. The epochs of the thesis are --steps-per-epoch 36.
+
 Ctrl-C saves and stops. --resume continues, also after a crash, with the same result as without
 the interruption.`,
 		Example: `  tirewatch train photos/
   tirewatch train photos/ --out runs/monday --epochs 60 --seed 3
   tirewatch train photos/ --out runs/monday --resume
   tirewatch train photos/ --schedule cosine --patience 20 --class-weights auto
+  tirewatch train photos/ --group '(tire\d+)'
   tirewatch train line3/ --finetune runs/monday/best.ckpt --freeze conv1,conv2 --epochs 20`,
 		Args: cli.Args("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -58,17 +68,13 @@ the interruption.`,
 			return runTrain(cmd, args[0], f)
 		},
 	}
-	f.addFlags(cmd)
+	cmd.Flags().AddFlagSet(f.settings())
+	f.groups.add(cmd)
 	fl := cmd.Flags()
 	fl.StringVar(&f.out, "out", "", "run folder (default: runs/ and the time)")
 	fl.BoolVar(&f.resume, "resume", false, "continue the training in the run folder, with its options")
-	fl.IntVar(&f.cfg.Epochs, "epochs", 100,
-		"number of epochs; in one, every training image is shown once, or see --steps-per-epoch")
-	fl.IntVar(&f.cfg.Batch, "batch", 64, "images in a batch, the step of the optimizer")
-	fl.Float64Var(&f.cfg.Rate, "rate", 0.001, "learning rate of Adam (0.0001 with --finetune)")
-	fl.Uint64Var(&f.cfg.Seed, "seed", 1, "seed of the split, the initial weights, shuffling, augmentation and dropout")
-	fl.Float64Var(&f.cfg.Validation, "validation", 0.2, "share of the training images held back for validation")
-	fl.BoolVar(&f.static, "no-augment", false, "do not change the images at random")
+	fl.StringVar(&f.show, "show-augmentation", "",
+		"only draw augmented training images into this PNG file, do not train")
 	cli.Files(cmd,
 		cli.Note{Name: "RUN/config.json", Text: "The options of the training. RUN is the run folder, --out."},
 		cli.Note{Name: "RUN/metrics.csv", Text: "Loss and accuracy, one line for each epoch."},
@@ -103,14 +109,14 @@ func runTrain(cmd *cobra.Command, dir string, f trainFlags) error {
 		f.cfg = last.Config
 	}
 
-	set, err := openSet(dir)
+	set, err := f.groups.openDivided(cmd, dir)
 	if err != nil {
 		return err
 	}
 	spec := preprocess.Thesis()
 	store := newStore(run.Dir, len(set.Train)+len(set.Val), spec)
 	defer store.Close()
-	reading, err := readTraining(cmd, set, spec, store)
+	reading, err := readTraining(cmd, set, spec, store, otherOut)
 	if err != nil {
 		return err
 	}
@@ -118,7 +124,10 @@ func runTrain(cmd *cobra.Command, dir string, f trainFlags) error {
 		return cli.Hint(fmt.Errorf("%s is not the data set of the training in %s", dir, run.Dir),
 			"start a new training with another --out")
 	}
-	f.cfg.Data, f.cfg.Tool = reading.Fingerprint, version.String()
+	if err := sameGroups(last, set, run.Dir); err != nil {
+		return err
+	}
+	f.cfg.Data, f.cfg.Groups, f.cfg.Tool = reading.Fingerprint, groupsID(set), version.String()
 	train, val, err := splitTraining(cmd, reading, f.cfg.Seed, f.cfg.Validation)
 	if err != nil {
 		return err
@@ -136,6 +145,17 @@ func runTrain(cmd *cobra.Command, dir string, f trainFlags) error {
 	}
 	trained := trainAndTell(cmd.Context(), cmd, t, run, f.cfg.Epochs)
 	return errors.Join(trained, reportTraining(cmd, t, run.Dir, dir, val))
+}
+
+// sameGroups refuses to resume a training with other groups: they decide which images are held back
+// for validation. last is nil for a new training.
+func sameGroups(last *checkpoint.Checkpoint, set *dataset.Set, runDir string) error {
+	if last == nil || last.Config.Groups == groupsID(set) {
+		return nil
+	}
+	return cli.Hint(fmt.Errorf("the images of %s belong together in another way than in the training in %s: %s, was %s",
+		set.Dir, runDir, cmp.Or(groupsID(set), "no groups"), cmp.Or(last.Config.Groups, "no groups")),
+		"give the same --group or --group-column, or start a new training with another --out")
 }
 
 // newTraining starts a training, from base if there is one, and writes its options to the run
@@ -188,12 +208,26 @@ func openRun(f trainFlags) (run *trainer.RunDir, last, best *checkpoint.Checkpoi
 
 // trainAndTell trains, and prints a line for each epoch and one for the result.
 func trainAndTell(ctx context.Context, cmd *cobra.Command, t *trainer.Trainer, run *trainer.RunDir, epochs int) error {
+	again := fmt.Sprintf("tirewatch train DIR --out %s --resume continues it", run.Dir)
+	if err := trainEpochs(ctx, cmd, t, run, epochs, "", again); err != nil {
+		return err
+	}
+	best := t.Best().History[t.Best().BestEpoch-1]
+	fmt.Fprintf(cmd.OutOrStdout(), "%s  epoch %d  validation loss %.4f  accuracy %.4f\n", run.BestPath(), best.Epoch,
+		best.ValLoss, best.ValAccuracy)
+	return nil
+}
+
+// trainEpochs trains to the end. Each line begins with what is trained. again says how to continue
+// after Ctrl-C.
+func trainEpochs(ctx context.Context, cmd *cobra.Command, t *trainer.Trainer, run *trainer.RunDir, epochs int,
+	what, again string) error {
 	stderr := cmd.ErrOrStderr()
 	var bar *progress.Display
 	err := t.Run(ctx, trainer.Observer{
 		Batch: func(epoch, images, of int) {
 			if bar == nil {
-				bar = progress.New(cmd, fmt.Sprintf("epoch %d of %d", epoch, epochs), of)
+				bar = progress.New(cmd, fmt.Sprintf("%sepoch %d of %d", what, epoch, epochs), of)
 			}
 			bar.Set(images)
 		},
@@ -205,15 +239,14 @@ func trainAndTell(ctx context.Context, cmd *cobra.Command, t *trainer.Trainer, r
 				mark = "  best so far"
 			}
 			fmt.Fprintf(stderr,
-				"epoch %3d of %d  loss %.4f  accuracy %.3f  validation loss %.4f  accuracy %.3f  %.1f s%s\n",
-				e.Epoch, epochs, e.TrainLoss, e.TrainAccuracy, e.ValLoss, e.ValAccuracy, e.Seconds, mark)
+				"%sepoch %3d of %d  loss %.4f  accuracy %.3f  validation loss %.4f  accuracy %.3f  %.1f s%s\n",
+				what, e.Epoch, epochs, e.TrainLoss, e.TrainAccuracy, e.ValLoss, e.ValAccuracy, e.Seconds, mark)
 		},
 		Save: run.Save,
 	})
 	bar.Clear()
 	if errors.Is(err, context.Canceled) {
-		return cli.Hint(fmt.Errorf("training stopped, saved in %s: %w", filepath.Join(run.Dir, "last.ckpt"), err),
-			fmt.Sprintf("tirewatch train DIR --out %s --resume continues it", run.Dir))
+		return cli.Hint(fmt.Errorf("training stopped, saved in %s: %w", filepath.Join(run.Dir, "last.ckpt"), err), again)
 	}
 	var diverged *trainer.DivergedError
 	if errors.As(err, &diverged) {
@@ -221,14 +254,8 @@ func trainAndTell(ctx context.Context, cmd *cobra.Command, t *trainer.Trainer, r
 			fmt.Sprintf("try --rate %g; %s has the best weights of the finished epochs, if there are any",
 				diverged.Rate/10, run.BestPath()))
 	}
-	if err != nil {
-		return err
+	if err == nil && t.Stalled() {
+		fmt.Fprintf(stderr, "%sstopped early: no epoch after epoch %d was better\n", what, t.Best().BestEpoch)
 	}
-	if t.Stalled() {
-		fmt.Fprintf(stderr, "stopped early: no epoch after epoch %d was better\n", t.Best().BestEpoch)
-	}
-	best := t.Best().History[t.Best().BestEpoch-1]
-	fmt.Fprintf(cmd.OutOrStdout(), "%s  epoch %d  validation loss %.4f  accuracy %.4f\n", run.BestPath(), best.Epoch,
-		best.ValLoss, best.ValAccuracy)
-	return nil
+	return err
 }

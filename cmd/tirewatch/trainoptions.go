@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"tirewatch/cmd/internal/cli"
 	"tirewatch/trainer"
@@ -27,12 +28,17 @@ type trainOptions struct {
 	show     string // PNG file for --show-augmentation
 }
 
-func (f *trainFlags) addFlags(cmd *cobra.Command) {
-	cmd.Long += `
-
---finetune starts from the weights of a checkpoint, to train on a smaller and more specific data
-set. The epochs of the thesis are --steps-per-epoch 36.`
-	fl := cmd.Flags()
+// settings are the flags that change the result of a training. Both train and evaluate --folds have
+// them.
+func (f *trainFlags) settings() *pflag.FlagSet {
+	fl := pflag.NewFlagSet("training", pflag.ContinueOnError)
+	fl.IntVar(&f.cfg.Epochs, "epochs", 100,
+		"number of epochs; in one, every training image is shown once, or see --steps-per-epoch")
+	fl.IntVar(&f.cfg.Batch, "batch", 64, "images in a batch, the step of the optimizer")
+	fl.Float64Var(&f.cfg.Rate, "rate", 0.001, "learning rate of Adam (0.0001 with --finetune)")
+	fl.Uint64Var(&f.cfg.Seed, "seed", 1, "seed of the split, the initial weights, shuffling, augmentation and dropout")
+	fl.Float64Var(&f.cfg.Validation, "validation", 0.2, "share of the training images held back for validation")
+	fl.BoolVar(&f.static, "no-augment", false, "do not change the images at random")
 	fl.IntVar(&f.cfg.StepsPerEpoch, "steps-per-epoch", 0,
 		"batches in an epoch, drawn from the shuffled images; 0: every image once")
 	fl.IntVar(&f.cfg.Patience, "patience", 0,
@@ -47,8 +53,7 @@ set. The epochs of the thesis are --steps-per-epoch 36.`
 	fl.StringVar(&f.finetune, "finetune", "", "start from the weights of this checkpoint")
 	fl.StringSliceVar(&f.cfg.Frozen, "freeze", nil,
 		"layers that keep their weights with --finetune, for example conv1,conv2")
-	fl.StringVar(&f.show, "show-augmentation", "",
-		"only draw augmented training images into this PNG file, do not train")
+	return fl
 }
 
 // choose checks the flags and completes the configuration.
@@ -127,7 +132,7 @@ func fineTune(cmd *cobra.Command, cfg checkpoint.Config, base *checkpoint.Checkp
 
 // showAugmentation draws the PNG file of --show-augmentation.
 func showAugmentation(cmd *cobra.Command, dir string, f trainFlags) error {
-	set, err := openSet(dir)
+	set, err := f.groups.openSet(cmd, dir)
 	if err != nil {
 		return err
 	}
@@ -137,7 +142,7 @@ func showAugmentation(cmd *cobra.Command, dir string, f trainFlags) error {
 	spec := preprocess.Thesis()
 	store := newStore("", len(set.Train)+len(set.Val), spec)
 	defer store.Close()
-	reading, err := readTraining(cmd, set, spec, store)
+	reading, err := readTraining(cmd, set, spec, store, otherTemp)
 	if err != nil {
 		return err
 	}

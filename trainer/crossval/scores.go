@@ -85,11 +85,12 @@ func ReadScores(path string) ([]Score, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w: %v", path, ErrNotScores, err)
 		}
-		s := Score{File: row[at["file"]], Group: row[at["group"]], Fold: row[at["fold"]], Crack: row[at["label"]] == labelCrack}
+		s := Score{File: row[at["file"]], Group: row[at["group"]], Fold: row[at["fold"]],
+			Crack: row[at["label"]] == labelCrack}
 		s.Score, err = strconv.ParseFloat(row[at["score"]], 64)
 		if label := row[at["label"]]; err != nil || !(s.Score >= 0 && s.Score <= 1) || !s.Crack && label != labelNormal {
-			return nil, fmt.Errorf("read %s: %w: line %d has the label %q and the score %q, want crack or normal and 0 to 1",
-				path, ErrNotScores, len(scores)+2, label, row[at["score"]])
+			return nil, fmt.Errorf("read %s: %w: line %d has the label %q and the score %q, "+
+				"want crack or normal and 0 to 1", path, ErrNotScores, len(scores)+2, label, row[at["score"]])
 		}
 		scores = append(scores, s)
 	}

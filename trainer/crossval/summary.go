@@ -160,8 +160,8 @@ func (s *Summary) String() string {
 	t.Flush()
 	m := s.Report.Matrix
 	fmt.Fprintf(&b, "\n%d of %d cracks missed, %d of %d sound tires rejected\n", m.FN, m.FN+m.TP, m.FP, m.FP+m.TN)
-	fmt.Fprintf(&b, "threshold %.4f, the best one on all out-of-fold scores; each fold is judged with that of the others\n",
-		s.Report.Threshold)
+	fmt.Fprintf(&b, "threshold %.4f, the best one on all out-of-fold scores; "+
+		"each fold is judged with that of the others\n", s.Report.Threshold)
 	fmt.Fprintf(&b, "intervals: Wilson for the accuracy, bootstrap over %d groups for the others\n", s.Groups)
 	b.WriteString("grey statistics: brightness, contrast and sharpness alone, learned from the same images\n")
 	return b.String()

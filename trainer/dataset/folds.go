@@ -110,11 +110,14 @@ func (f *Folds) name(group []int) {
 	}
 }
 
+// Rel is [Set.Rel] of the set.
+func (f *Folds) Rel(path string) string { return f.reading.set.Rel(path) }
+
 // ID identifies which image is in which fold, 16 hexadecimal digits.
 func (f *Folds) ID() string {
 	h := sha256.New()
 	for i, p := range f.photos {
-		fmt.Fprintf(h, "%q %q %q\n", f.reading.set.Rel(p.item.Path), f.group[i], f.Names[f.fold[i]])
+		fmt.Fprintf(h, "%q %q %q\n", f.Rel(p.item.Path), f.group[i], f.Names[f.fold[i]])
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
@@ -221,17 +224,14 @@ func byNumber(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// Tested is an image of a fold.
-type Tested struct {
-	Image
-	Group string // its group, or the first file of its near-duplicates, or its own file
-}
-
-// Test returns the images of fold k. Variants made by Enlarge are left out.
-func (f *Folds) Test(k int) (images []Tested) {
+// Test returns the images of fold k. Group is filled in for each of them: its group, or the first
+// file of its near-duplicates, or its own file. Variants made by Enlarge are left out.
+func (f *Folds) Test(k int) (images []Image) {
 	for i, p := range f.photos {
 		if f.fold[i] == k && !isVariant(p.item.Path) {
-			images = append(images, Tested{Image{p.item, p.pix}, f.group[i]})
+			im := Image{p.item, p.pix}
+			im.Group = f.group[i]
+			images = append(images, im)
 		}
 	}
 	return images

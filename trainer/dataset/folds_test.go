@@ -75,7 +75,7 @@ func TestFolds(t *testing.T) {
 			t.Fatalf("%d, %d and %d images of %d, %v", len(train), len(val), len(test), n, err)
 		}
 		for _, im := range append(train, val...) {
-			if slices.ContainsFunc(test, func(b Tested) bool { return b.Path == im.Path || im.Group != "" && b.Group == im.Group }) {
+			if slices.ContainsFunc(test, func(b Image) bool { return b.Path == im.Path || im.Group != "" && b.Group == im.Group }) {
 				t.Errorf("fold %d: %s is tested and trained on", k, im.Path)
 			}
 		}

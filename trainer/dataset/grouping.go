@@ -28,8 +28,9 @@ type Groups struct {
 	Count  int    // groups, with each image that belongs to no other
 	Shared int    // groups with images in more than one part of the set
 
-	sum       string // of names and groups of all images, 16 hexadecimal digits
-	fromNames bool   // nobody gave them: they follow from the file names
+	FromNames bool // nobody gave them: they follow from names of stations and tiles
+
+	sum string // of names and groups of all images, 16 hexadecimal digits
 }
 
 // String returns "462 groups by column tire of manifest.csv".
@@ -66,7 +67,7 @@ func (s *Set) Group(g Grouping) (*Groups, error) {
 	case m != nil && (g.Column != "" || m.column(groupColumns...) >= 0):
 		groups.Source, err = s.byManifest(m, g.Column)
 	default:
-		groups.Source, groups.fromNames = "the file names of stations and tiles", true
+		groups.Source, groups.FromNames = "the file names of stations and tiles", true
 		s.byNames()
 	}
 	if err == nil && g.Fold != "" {
@@ -76,7 +77,7 @@ func (s *Set) Group(g Grouping) (*Groups, error) {
 		return nil, err
 	}
 	s.count(groups)
-	if groups.fromNames && groups.Count == len(s.all()) {
+	if groups.FromNames && groups.Count == len(s.all()) {
 		return nil, nil
 	}
 	if groups.Count == 1 {

@@ -150,16 +150,20 @@ func (m *manifest) match(file int, images []string) (map[string][]string, error)
 // images that they were made from; images in unread were not written. Without groups that somebody
 // gave, there is no file: names of stations and tiles are enough.
 func (s *Set) writeManifest(dir string, sides []Part, unread map[string]bool) error {
-	if s.groups == nil || s.groups.fromNames {
+	if s.groups == nil || s.groups.FromNames {
 		return nil
+	}
+	row := func(file, group, fold string) []string { return []string{file, group, fold} }
+	if !slices.ContainsFunc(s.all(), func(it *Item) bool { return it.Fold != "" }) {
+		row = func(file, group, _ string) []string { return []string{file, group} }
 	}
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
-	w.Write([]string{"file", "group", "fold"})
+	w.Write(row("file", "group", "fold"))
 	for _, side := range sides {
 		for i, path := range placesIn(side.Name, side.Items) {
 			if it := side.Items[i]; !unread[it.Path] {
-				w.Write([]string{filepath.ToSlash(path), it.Group, it.Fold})
+				w.Write(row(filepath.ToSlash(path), it.Group, it.Fold))
 			}
 		}
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 func TestRecallAt(t *testing.T) {
-	// From the highest: crack .9, crack .8, sound .7, tie of crack and sound .5, crack .4, sound .2, .1.
+	// From the highest: crack .9, crack .8, sound .7, crack and sound .5, crack .4, sound .2, .1.
 	scores := []float64{.9, .8, .5, .4, .7, .5, .2, .1}
 	labels := []bool{T, T, T, T, F, F, F, F}
 	for _, c := range []struct {
