@@ -4,7 +4,7 @@
 .PHONY: attacks torture soak line test-writeloss test-peers test-peers-emulated \
 	real-tires whole-tire finetune-line \
 	bench-journal bench-start bench-page bench-peers bench-arm64 bench-train bench-brickwork \
-	bench-tool bench-build
+	bench-rubber bench-tool bench-build
 
 # Other runtimes and frameworks are used by module bench. ONNX Runtime is the library in an npm
 # package. 1.20.1 is the last version whose arm64 library runs under Debian's qemu.
@@ -144,6 +144,13 @@ bench-brickwork: build bench-tool ## train on photographs, also PyTorch; BRICKWO
 	rm -rf $(BENCH)/brickwork
 	$(BENCH)/bench rival bin/tirewatch bench/torch $(BRICKWORK) $(BENCH)/brickwork/last $(TRAIN_FLAGS)
 	$(BENCH)/bench folds groups bin/tirewatch $(BRICKWORK) $(BENCH)/brickwork/folds $(TRAIN_FLAGS)
+
+# Five trainings for each network. Finished folds stay in bin/bench/rubber, so an interrupted run
+# continues.
+bench-rubber: build bench-tool ## all networks on real tires, out of fold; RUBBER=DIR; 20 minutes
+	@[ -n "$(RUBBER)" ] || { \
+	  echo "usage: make bench-rubber RUBBER=DIR, with crack, normal and a manifest.csv: file, group, fold" >&2; exit 1; }
+	$(BENCH)/bench rubber bin/tirewatch $(RUBBER) $(BENCH)/rubber $(TRAIN_FLAGS)
 
 bench-tool: ## build the program that measures, bin/bench/bench
 	go -C bench build -o $(BENCH)/bench .

@@ -19,6 +19,8 @@
 //	                                    the same, and PyTorch on the same photographs
 //	bench folds groups|blocks TIREWATCH DIR OUT [FLAG...]
 //	                                    5-fold cross-validation; FLAG is passed to tirewatch train
+//	bench rubber TIREWATCH DIR OUT [FLAG...]
+//	                                    all networks on the folds of DIR/manifest.csv: a table
 //
 // `make bench-peers`, `bench-arm64`, `bench-train` and `bench-brickwork` install what is needed and
 // call it. It is a module of its own, so that the product depends on neither ONNX Runtime nor cgo.
@@ -84,6 +86,9 @@ var commands = []command{
 	}},
 	{"folds groups|blocks TIREWATCH DIR OUT [FLAG...]", func(a []string) error {
 		return crossValidate(os.Stdout, &technician{a[1], a[3], a[4:]}, a[0], a[2])
+	}},
+	{"rubber TIREWATCH DIR OUT [FLAG...]", func(a []string) error {
+		return rubber(os.Stdout, a[0], a[1], a[2], a[3:])
 	}},
 }
 
