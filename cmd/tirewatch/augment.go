@@ -62,7 +62,7 @@ SRC is only read. DST must be missing or empty. The same seed makes the same fil
 }
 
 func augmentDataset(cmd *cobra.Command, src, dst string, factor int, variant dataset.Variant) error {
-	set, err := openSet(src)
+	set, err := new(groupFlags).openSet(cmd, src)
 	if err != nil {
 		return err
 	}

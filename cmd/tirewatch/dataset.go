@@ -34,8 +34,9 @@ func newDatasetCheckCmd() *cobra.Command {
 		Use:   "check DIR",
 		Short: "Check a data set for what would spoil a training",
 		Long: `Reads every image of a data set and reports damaged files, class balance, image sizes, equal files,
-near-duplicates (also between training and testing, or with different labels), and file
-properties that reveal the class without a look at the image.
+near-duplicates (also between training and testing, or with different labels), groups of
+DIR/manifest.csv in training and testing, and file properties that reveal the class without a look
+at the image.
 
 Warnings do not change the exit code. It is 1 only if no training on the data set is possible.`,
 		Example: `  tirewatch dataset check photos/
@@ -45,6 +46,9 @@ Warnings do not change the exit code. It is 1 only if no training on the data se
 			set, err := dataset.Open(args[0])
 			// an empty class is part of the report
 			if err != nil && !errors.Is(err, dataset.ErrEmptyClass) {
+				return err
+			}
+			if _, err := set.Group(dataset.Grouping{}); err != nil {
 				return err
 			}
 			advance, done := progress.Follow(cmd, "reading images")
@@ -68,6 +72,7 @@ Warnings do not change the exit code. It is 1 only if no training on the data se
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON, for programs")
+	cli.Files(cmd, manifestNote)
 	cli.ExitCode(cmd, cli.Failed, "No training on the data set is possible, or it could not be read.")
 	cli.Environment(cmd, kernelVariable)
 	return cmd

@@ -35,6 +35,8 @@ type Audit struct {
 	Tires       int `json:"tires"`
 	TiresParted int `json:"tires_parted"` // those on more than one side
 
+	Given *Groups `json:"given_groups,omitempty"` // that Set.Group found in manifest.csv or by a pattern
+
 	Shortcuts []Shortcut `json:"shortcuts"` // properties other than cracks that predict the class
 
 	Warnings []string `json:"warnings"`
@@ -141,6 +143,9 @@ func newAudit(s *Set) *Audit {
 		Dir: s.Dir, Parts: []PartAudit{}, Damaged: []Damage{}, Other: []string{},
 		Sizes: []Tally{}, Formats: []Tally{}, Copies: []Twin{}, Near: []Twin{},
 		Shortcuts: []Shortcut{}, Warnings: []string{},
+	}
+	if s.groups != nil && !s.groups.FromNames {
+		a.Given = s.groups
 	}
 	for _, p := range s.Other {
 		a.Other = append(a.Other, s.Rel(p))
@@ -277,6 +282,9 @@ func (a *Audit) judgePairs() {
 	}
 	if leaks > 0 {
 		a.warn("%d pairs of near-duplicates "+tooGood, leaks)
+	}
+	if a.Given != nil && a.Given.Shared > 0 {
+		a.warn("%d of %d groups by %s "+tooGood, a.Given.Shared, a.Given.Count, a.Given.Source)
 	}
 	if a.Parted > 0 {
 		a.warn("%d of %d station runs "+tooGood, a.Parted, a.Runs)

@@ -18,17 +18,18 @@ type Grouping struct {
 	// Column of manifest.csv that names the group. Empty: the first of group, views_of_one_place,
 	// place and tire.
 	Column string
-	// Fold is the column of manifest.csv with the fold of an image; empty: no folds.
+	// Fold is the column of manifest.csv with the fold of an image. Empty: the column fold, if a
+	// manifest says what belongs together and has one.
 	Fold string
 }
 
 // Groups describes the groups of a set.
 type Groups struct {
-	Source string // "column tire of manifest.csv"
-	Count  int    // groups, with each image that belongs to no other
-	Shared int    // groups with images in more than one part of the set
+	Source string `json:"source"` // "column tire of manifest.csv"
+	Count  int    `json:"groups"` // with each image that belongs to no other
+	Shared int    `json:"parted"` // groups with images in more than one part of the set
 
-	FromNames bool // nobody gave them: they follow from names of stations and tiles
+	FromNames bool `json:"-"` // nobody gave them: they follow from names of stations and tiles
 
 	sum string // of names and groups of all images, 16 hexadecimal digits
 }
@@ -66,6 +67,9 @@ func (s *Set) Group(g Grouping) (*Groups, error) {
 		err = s.byPattern(g.Pattern)
 	case m != nil && (g.Column != "" || m.column(groupColumns...) >= 0):
 		groups.Source, err = s.byManifest(m, g.Column)
+		if g.Fold == "" && m.column("fold") >= 0 {
+			g.Fold = "fold"
+		}
 	default:
 		groups.Source, groups.FromNames = "the file names of stations and tiles", true
 		s.byNames()
@@ -113,7 +117,7 @@ func (s *Set) byPattern(pattern *regexp.Regexp) error {
 			matched++
 		}
 	}
-	if matched == 0 {
+	if matched == 0 && len(all) > 0 {
 		return &GroupError{
 			Why: fmt.Sprintf("the pattern %q matches none of %d images, for example %s", pattern, len(all),
 				s.Rel(all[0].Path)),

@@ -35,6 +35,10 @@ func (a *Audit) Text() string {
 		line("%d groups of near-duplicates, the largest with %d images; a split keeps each group on one side",
 			a.Groups, a.LargestOf)
 	}
+	if a.Given != nil {
+		line("")
+		line("%s; a split keeps each group on one side", a.Given)
+	}
 	if a.Runs > 0 {
 		line("")
 		line("%d station runs (tires within %.0f minutes of each other); a split keeps each run on one side",
