@@ -80,6 +80,7 @@ func crossValidate(cmd *cobra.Command, dir string, f *foldFlags, budget *metrics
 	if v.folder, err = crossval.Open(v.flags.out, v.setup(f.own)); err != nil {
 		return nil, err
 	}
+	defer v.folder.Close()
 	results, err := v.results()
 	if err != nil {
 		return nil, err

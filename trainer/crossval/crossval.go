@@ -19,6 +19,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"tirewatch/internal/durable"
 )
 
@@ -28,7 +30,15 @@ import (
 //	fold-NAME/       run folder of the training for a fold
 //	fold-NAME.json   Result of a finished fold
 //	scores.csv       out-of-fold scores, when all folds are finished
-type Folder struct{ Dir string }
+//
+// One cross-validation at a time uses it: it holds a lock on the file "lock" in the folder.
+type Folder struct {
+	Dir  string
+	lock *os.File
+}
+
+// ErrBusy marks a folder that another cross-validation uses.
+var ErrBusy = errors.New("another cross-validation runs in this folder")
 
 // Setting is something that changes the result: a flag, or the fingerprint of the data set.
 type Setting struct {
@@ -51,30 +61,51 @@ func (e *SetupError) Hint() string {
 	return "choose another --out, or repeat the settings to continue it"
 }
 
-// Open makes the folder of a cross-validation, or opens one that has the same settings. The error
-// is a *SetupError if they differ.
+// Open makes the folder of a cross-validation, or opens one that has the same settings. Errors: a
+// *SetupError if they differ, ErrBusy, and those of the file system.
 func Open(dir string, setup []Setting) (*Folder, error) {
-	f := &Folder{dir}
-	path := filepath.Join(dir, "setup.json")
-	data, err := os.ReadFile(path)
-	if err == nil {
-		var before []Setting
-		if err := json.Unmarshal(data, &before); err != nil {
-			return nil, fmt.Errorf("read settings %s: %w", path, err)
-		}
-		if changes := compare(before, setup); len(changes) > 0 {
-			return nil, &SetupError{dir, changes}
-		}
-		return f, durable.Clean(dir)
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read settings: %w", err)
-	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("create folder: %w", err)
 	}
-	return f, writeJSON(path, setup)
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("lock folder: %w", err)
+	}
+	f := &Folder{dir, lock}
+	if unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		err = fmt.Errorf("%s: %w", dir, ErrBusy)
+	} else if err = durable.Clean(dir); err == nil {
+		err = f.begin(setup)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
+
+// begin writes the settings, or compares them with those of the folder.
+func (f *Folder) begin(setup []Setting) error {
+	path := filepath.Join(f.Dir, "setup.json")
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return writeJSON(path, setup)
+	}
+	if err != nil {
+		return fmt.Errorf("read settings: %w", err)
+	}
+	var before []Setting
+	if err := json.Unmarshal(data, &before); err != nil {
+		return fmt.Errorf("read settings %s: %w", path, err)
+	}
+	if changes := compare(before, setup); len(changes) > 0 {
+		return &SetupError{f.Dir, changes}
+	}
+	return nil
+}
+
+// Close releases the folder.
+func (f *Folder) Close() error { return f.lock.Close() }
 
 // compare lists the settings that changed.
 func compare(before, now []Setting) (changes []string) {
@@ -121,8 +152,12 @@ func (f *Folder) Result(fold string) (*Result, error) {
 		return nil, fmt.Errorf("read result of fold %s: %w", fold, err)
 	}
 	r := new(Result)
-	if err := json.Unmarshal(data, r); err != nil || len(r.Grey) != len(r.Scores) {
-		return nil, fmt.Errorf("read result of fold %s: %s is damaged (%v); delete it, and the fold is measured again",
+	err = json.Unmarshal(data, r)
+	if err == nil && len(r.Grey) != len(r.Scores) {
+		err = fmt.Errorf("%d scores of grey statistics for %d images", len(r.Grey), len(r.Scores))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read result of fold %s: %s is damaged: %w; delete it, and the fold is measured again",
 			fold, path, err)
 	}
 	return r, nil

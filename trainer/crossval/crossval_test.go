@@ -61,6 +61,10 @@ func TestFolder(t *testing.T) {
 	if err := f.Save(odd, want); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := crossval.Open(dir, setup); !errors.Is(err, crossval.ErrBusy) {
+		t.Errorf("opened twice: %v", err)
+	}
+	f.Close()
 	again, err := crossval.Open(dir, setup)
 	if err != nil {
 		t.Fatal(err)
@@ -71,6 +75,7 @@ func TestFolder(t *testing.T) {
 	if filepath.Dir(f.Run(odd)) != dir {
 		t.Errorf("run folder %s", f.Run(odd))
 	}
+	again.Close()
 
 	_, err = crossval.Open(dir, []crossval.Setting{{"--folds", "3"}, {"--epochs", "2"}, {"--group", "x"}})
 	var changed *crossval.SetupError
