@@ -18,7 +18,8 @@ func TestManual(t *testing.T) {
 	for _, n := range cli.FilesOf(newRootCmd()) {
 		files[n.Name] = true
 	}
-	for _, name := range []string{"RUN/best.ckpt", "RUN/last.ckpt", "RUN/metrics.csv", "RUN/report.html", "FILE.pub"} {
+	for _, name := range []string{"RUN/best.ckpt", "RUN/last.ckpt", "RUN/metrics.csv", "RUN/report.html", "FILE.pub",
+		"DIR/manifest.csv", "OUT/scores.csv"} {
 		if !files[name] {
 			t.Errorf("%s is not on the page of tirewatch", name)
 		}

@@ -9,7 +9,8 @@
 // somebody says belong together.
 //
 // Start with [Open], which finds the images and their classes, and [Set.Read], which reads them for
-// training. [Reading.Validation] holds back a part of them.
+// training. [Reading.Validation] holds back a part of them; [Reading.Folds] divides them for a
+// cross-validation.
 package dataset
 
 import (
