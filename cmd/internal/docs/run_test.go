@@ -30,7 +30,7 @@ var changes = []struct {
 	why  string
 }{
 	{regexp.MustCompile(`mqtts?://broker\b`), "$BROKER", "the documents' broker has a name that only a plant has"},
-	{regexp.MustCompile(`^((?:bin/)?tirewatch train) `), "${1} --epochs 2 ", "a full training takes minutes"},
+	{regexp.MustCompile(`^((?:bin/)?tirewatch (?:train|evaluate --folds \d)) `), "${1} --epochs 2 ", "a full training takes minutes"},
 	{regexp.MustCompile(`^((?:bin/)?tirewatch quantize) `), "${1} --force ", "two epochs make no good int8 network"},
 }
 
