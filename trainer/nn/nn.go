@@ -122,6 +122,9 @@ func empty(g *graph.Graph) (*Net, error) {
 	if err != nil {
 		return nil, err
 	}
+	if v := g.Version(); v != graph.Version1 {
+		return nil, fmt.Errorf("%w: networks of version %d cannot be trained yet", ErrParams, v)
+	}
 	n := &Net{steps: steps}
 	for _, s := range steps {
 		if s.HasWeights() {

@@ -220,8 +220,8 @@ func (z Kind) Msgsize() (s int) {
 func (z *Layer) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
 	// check for omitted fields
-	zb0001Len := uint32(8)
-	var zb0001Mask uint8 /* 8 bits */
+	zb0001Len := uint32(10)
+	var zb0001Mask uint16 /* 10 bits */
 	_ = zb0001Mask
 	if z.Filters == 0 {
 		zb0001Len--
@@ -246,6 +246,14 @@ func (z *Layer) MarshalMsg(b []byte) (o []byte, err error) {
 	if z.Rate == 0 {
 		zb0001Len--
 		zb0001Mask |= 0x80
+	}
+	if z.Pad == 0 {
+		zb0001Len--
+		zb0001Mask |= 0x100
+	}
+	if z.Top == 0 {
+		zb0001Len--
+		zb0001Mask |= 0x200
 	}
 	// variable map header, size zb0001Len
 	o = append(o, 0x80|uint8(zb0001Len))
@@ -287,6 +295,16 @@ func (z *Layer) MarshalMsg(b []byte) (o []byte, err error) {
 			// string "rate"
 			o = append(o, 0xa4, 0x72, 0x61, 0x74, 0x65)
 			o = msgp.AppendFloat64(o, z.Rate)
+		}
+		if (zb0001Mask & 0x100) == 0 { // if not omitted
+			// string "pad"
+			o = append(o, 0xa3, 0x70, 0x61, 0x64)
+			o = msgp.AppendInt(o, z.Pad)
+		}
+		if (zb0001Mask & 0x200) == 0 { // if not omitted
+			// string "top"
+			o = append(o, 0xa3, 0x74, 0x6f, 0x70)
+			o = msgp.AppendInt(o, z.Top)
 		}
 	}
 	return
@@ -370,6 +388,18 @@ func (z *Layer) UnmarshalMsg(bts []byte) (o []byte, err error) {
 				err = msgp.WrapError(err, "Rate")
 				return
 			}
+		case "pad":
+			z.Pad, bts, err = msgp.ReadIntBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Pad")
+				return
+			}
+		case "top":
+			z.Top, bts, err = msgp.ReadIntBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Top")
+				return
+			}
 		default:
 			bts, err = msgp.Skip(bts)
 			if err != nil {
@@ -384,7 +414,7 @@ func (z *Layer) UnmarshalMsg(bts []byte) (o []byte, err error) {
 
 // Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
 func (z *Layer) Msgsize() (s int) {
-	s = 1 + 5 + msgp.StringPrefixSize + len(string(z.Kind)) + 5 + msgp.StringPrefixSize + len(z.Name) + 8 + msgp.IntSize + 7 + msgp.IntSize + 7 + msgp.IntSize + 8 + msgp.StringPrefixSize + len(string(z.Padding)) + 11 + msgp.StringPrefixSize + len(string(z.Activation)) + 5 + msgp.Float64Size
+	s = 1 + 5 + msgp.StringPrefixSize + len(string(z.Kind)) + 5 + msgp.StringPrefixSize + len(z.Name) + 8 + msgp.IntSize + 7 + msgp.IntSize + 7 + msgp.IntSize + 8 + msgp.StringPrefixSize + len(string(z.Padding)) + 11 + msgp.StringPrefixSize + len(string(z.Activation)) + 5 + msgp.Float64Size + 4 + msgp.IntSize + 4 + msgp.IntSize
 	return
 }
 

@@ -55,6 +55,9 @@ func (m *Model) Validate() error {
 	if err != nil {
 		return err
 	}
+	if v := m.Graph.Version(); v != graph.Version1 {
+		return fmt.Errorf("%w: networks of version %d cannot be run yet", ErrModel, v)
+	}
 	i := 0
 	for k, s := range steps {
 		if !s.HasWeights() {
