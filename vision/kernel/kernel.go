@@ -16,6 +16,10 @@
 //	dense               RowsGeneric         rows of one position
 //	requantise          RequantizeGeneric   requantize, and inside pool, pooled, shared and first
 //	max pool alone      MaxPool             Go on every CPU
+//	depthwise           DepthwiseGeneric    Go on every CPU
+//	mean                MeanGeneric         Go on every CPU
+//	scores              ConvGeneric's sums  rows, as for other convolutions
+//	highest scores      Top.Sum             Go on every CPU
 //	multiplication                          VPDPBUSD    VPMADDWD    SDOT     SMULL    int64
 package kernel
 
