@@ -13,10 +13,12 @@
 //
 //	clamp(round(float32(sum) * Mult[channel]), 0, 255)    round to nearest, ties to even
 //
-// This is one IEEE multiplication, so all CPUs agree to the last bit. A max pool after a layer
-// takes the maximum of the sums, before requantising. The scales are positive, so the order is the
-// same, and only a quarter of the sums must be requantised. The output of the last layer is its
-// int32 sum; the logit is float64(sum) * LogitScale.
+// This is one IEEE multiplication, so all CPUs agree to the last bit. ReLU6 is the same clamp: its
+// layers have the scale 6/255, so 255 is 6. A max pool after a layer takes the maximum of the sums,
+// before requantising. The scales are positive, so the order is the same, and only a quarter of the
+// sums must be requantised. A mean of n activations is their int32 sum, requantised with Mult
+// 1/float32(n). The output of the last layer with weights is its int32 sum, or, before a TopMean,
+// the int32 sum of the highest scores; the logit is float64(sum) * LogitScale.
 package infer
 
 import (
@@ -25,6 +27,7 @@ import (
 	"math"
 
 	"tirewatch/vision/graph"
+	"tirewatch/vision/kernel"
 )
 
 //go:generate go tool msgp -io=false -tests=false
@@ -32,7 +35,7 @@ import (
 // Layer holds the integers of one trained layer.
 type Layer struct {
 	Name string  `msg:"name"`
-	W    []byte  `msg:"w"`    // int8 as its bytes; Conv2D (outC, kh, kw, inC), Dense (units, inC)
+	W    []byte  `msg:"w"`    // int8 as its bytes, in the layout of graph.Step.WeightShape
 	Bias []int32 `msg:"bias"` // (outC) in units of input scale * weight scale
 	// (outC) input scale * weight scale / output scale; empty for the last layer
 	Mult []float32 `msg:"mult"`
@@ -48,30 +51,25 @@ type Model struct {
 // ErrModel marks a model whose integers do not fit its graph or break the integer law.
 var ErrModel = errors.New("invalid model")
 
-// Validate checks everything that a Runner relies on: sizes, the range of the weights, and that no
-// sum can overflow int32.
+// Validate checks everything that a Runner relies on: the order of the layers, sizes, the range of
+// the weights, and that no sum can overflow int32.
 func (m *Model) Validate() error {
 	steps, err := m.Graph.Plan()
 	if err != nil {
 		return err
 	}
-	if v := m.Graph.Version(); v != graph.Version1 {
-		return fmt.Errorf("%w: networks of version %d cannot be run yet", ErrModel, v)
+	if err := checkOrder(steps); err != nil {
+		return fmt.Errorf("%w: %v", ErrModel, err)
 	}
-	i := 0
+	out, i := output(steps), 0
 	for k, s := range steps {
 		if !s.HasWeights() {
 			continue
 		}
-		last := k == len(steps)-1
-		if !last && s.Activation != graph.ReLU {
-			return fmt.Errorf("%w: layer %s has the activation %s, want relu in all layers but the last",
-				ErrModel, s.Name, s.Activation)
-		}
 		if i == len(m.Layers) {
 			return fmt.Errorf("%w: no weights for layer %s", ErrModel, s.Name)
 		}
-		if err := m.Layers[i].check(s, last); err != nil {
+		if err := m.Layers[i].check(s, k == out, scores(steps[k:])); err != nil {
 			return fmt.Errorf("%w: layer %s: %v", ErrModel, s.Name, err)
 		}
 		i++
@@ -85,7 +83,52 @@ func (m *Model) Validate() error {
 	return nil
 }
 
-func (l *Layer) check(s graph.Step, last bool) error {
+// output returns the index of the last layer with weights, whose sums are the result. A planned
+// network has one.
+func output(steps []graph.Step) int {
+	for i := len(steps) - 1; ; i-- {
+		if steps[i].HasWeights() {
+			return i
+		}
+	}
+}
+
+// scores returns how many sums of the first step are added to the result: the highest ones before a
+// TopMean, otherwise one.
+func scores(steps []graph.Step) int {
+	if len(steps) > 1 && steps[1].Kind == graph.TopMean {
+		return steps[1].Top
+	}
+	return 1
+}
+
+// checkOrder refuses networks that Plan allows but integers cannot compute.
+func checkOrder(steps []graph.Step) error {
+	out, rows, flat := output(steps), false, false
+	for i, s := range steps {
+		if s.HasWeights() && i != out && s.Activation != graph.ReLU && s.Activation != graph.ReLU6 {
+			return fmt.Errorf("layer %s has the activation %s, want relu or relu6 in all layers but the last",
+				s.Name, s.Activation)
+		}
+		if n := s.In.H * s.In.W; s.Kind == graph.MeanPool && s.Kernel == 0 && n > kernel.MaxMean {
+			return fmt.Errorf("layer %s: the mean of %d values is too large, the limit is %d", s.Name, n, kernel.MaxMean)
+		}
+		if s.HasWindow() || s.Kind == graph.MeanPool {
+			if flat {
+				return fmt.Errorf("layer %s reads rows of values that were flattened", s.Name)
+			}
+			rows = true
+		}
+		// A chain computes rows; it never has all of them to flatten, nor the output of a dense
+		// layer.
+		flat = flat || s.Kind == graph.Dense || s.Kind == graph.Flatten && rows && s.In.H > 1
+	}
+	return nil
+}
+
+// check checks the integers of one layer. The sums of the last one are not requantised, and the
+// given number of them is added.
+func (l *Layer) check(s graph.Step, last bool, added int) error {
 	if l.Name != s.Name {
 		return fmt.Errorf("its weights have the name %q", l.Name)
 	}
@@ -116,8 +159,8 @@ func (l *Layer) check(s graph.Step, last bool) error {
 			}
 			reach += 255 * max(w, -w)
 		}
-		if reach > math.MaxInt32 {
-			return fmt.Errorf("channel %d: sums can reach %d and overflow int32", c, reach)
+		if reach > math.MaxInt32/int64(added) {
+			return fmt.Errorf("channel %d: %d sums can reach %d each and overflow int32", c, added, reach)
 		}
 	}
 	return nil
@@ -132,5 +175,5 @@ func (l *Layer) Weights() []int8 {
 	return w
 }
 
-// Logit returns the network's output before the sigmoid for a sum of the last layer.
+// Logit returns the network's output before the sigmoid for the sum that a Runner returned.
 func (m *Model) Logit(sum int32) float64 { return float64(sum) * m.LogitScale }

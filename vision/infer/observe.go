@@ -24,9 +24,13 @@ func (r *Runner) Observe(pix []byte, observe func(layer int, values []uint8)) (i
 	for _, c := range r.whole {
 		c.run(pix, 0, c.height())
 		pix = c.stages[0].buf
-		if _, pool := c.stages[0].op.(*kernel.Pool); !pool {
+		switch c.stages[0].op.(type) {
+		case *kernel.Conv, *kernel.Depthwise:
 			show(pix)
 		}
+	}
+	if r.top != nil {
+		return r.top.Sum(pix), nil
 	}
 	last := len(r.dense) - 1
 	for i := range r.dense[:last] {

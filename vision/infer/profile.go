@@ -36,6 +36,9 @@ func (r *Runner) Profile(pix []byte) ([]LayerTime, error) {
 		d := &r.dense[i]
 		times = append(times, LayerTime{d.name, d.macs, d.spent})
 	}
+	if r.top != nil {
+		times = append(times, LayerTime{Name: r.top.name, Spent: r.top.spent})
+	}
 	return times, nil
 }
 
@@ -69,6 +72,9 @@ func (r *Runner) profile(chains []*chain, on bool) {
 		if on {
 			r.dense[i].spent = 0
 		}
+	}
+	if on && r.top != nil {
+		r.top.spent = 0
 	}
 }
 

@@ -18,7 +18,8 @@ const MaxMemory = 256 << 20
 //
 // Convolutions and pools form chains, in which rows flow from layer to layer. The first chain,
 // which several goroutines may share, ends at the stage where the network is split. The second
-// chain has the stages after it. The dense layers use the whole output of the chains.
+// chain has the stages after it. The dense layers, or the sum of the highest scores, use the whole
+// output of the chains.
 type Runner struct {
 	input int // bytes of one image
 	body  *kernel.Body
@@ -32,7 +33,8 @@ type Runner struct {
 	back  *chain  // nil if there is no stage between front and the dense layers
 	out   []uint8 // back's output, otherwise middle
 	dense []denseLayer
-	timed bool // Profile is running
+	top   *topLayer // instead of dense layers, or nil
+	timed bool      // Profile is running
 
 	whole []*chain // for Observe, one stage each; nil before its first call
 }
@@ -50,6 +52,12 @@ type denseLayer struct {
 	name string
 	macs int
 	*kernel.Dense
+	spent time.Duration
+}
+
+type topLayer struct {
+	name string
+	*kernel.Top
 	spent time.Duration
 }
 
@@ -79,36 +87,54 @@ func NewRunner(m *Model, opts ...Option) (*Runner, error) {
 		return nil, fmt.Errorf("%w: it needs %d MiB of memory, the limit is %d", ErrModel, n>>20, MaxMemory>>20)
 	}
 	r := &Runner{input: m.Graph.Input.Size(), body: body}
+	if stages := r.assemble(m, steps); len(stages) > 0 {
+		r.join(stages, o.threads)
+	}
+	return r, nil
+}
+
+// assemble prepares the layers. It returns those that work row by row.
+func (r *Runner) assemble(m *Model, steps []graph.Step) []*stage {
+	var stages []*stage
+	layers := m.Layers
+	next := func() *Layer {
+		l := &layers[0]
+		layers = layers[1:]
+		return l
+	}
 	// The image still has its unused border; the outputs of the stages have none.
 	row := m.Graph.Input.W * m.Graph.Input.C
-	trained := 0
-	var stages []*stage
 	for i := 0; i < len(steps); i++ {
 		s := steps[i]
 		switch s.Kind {
 		case graph.Conv2D:
+			if i == output(steps) {
+				stages = append(stages, newScoreStage(r.body, s, row, next()))
+				break
+			}
 			pool := poolAfter(steps, i)
-			stages = append(stages, newConvStage(body, s, pool, row, &m.Layers[trained]))
-			trained++
+			stages = append(stages, newConvStage(r.body, s, pool, row, next()))
 			for pool != nil && steps[i].Kind != graph.MaxPool2D {
 				i++ // the pool is part of the stage
 			}
+		case graph.Depthwise2D:
+			stages = append(stages, newDepthwiseStage(s, row, next()))
 		case graph.MaxPool2D:
 			stages = append(stages, newPoolStage(s, row))
+		case graph.MeanPool:
+			stages = append(stages, newMeanStage(s, row))
 		case graph.Dense:
-			l := &m.Layers[trained]
-			trained++
-			d := kernel.NewDense(body, l.Weights(), l.Bias, slices.Clone(l.Mult))
+			l := next()
+			d := kernel.NewDense(r.body, l.Weights(), l.Bias, slices.Clone(l.Mult))
 			r.dense = append(r.dense, denseLayer{name: s.Name, macs: s.Weights(), Dense: d})
+		case graph.TopMean:
+			r.top = &topLayer{name: s.Name, Top: kernel.NewTop(s.Top, s.In.Size())}
 		default: // flatten and dropout do not change the values
 			continue
 		}
 		row = steps[i].LiveOut.W * steps[i].LiveOut.C
 	}
-	if len(stages) > 0 {
-		r.join(stages, o.threads)
-	}
-	return r, nil
+	return stages
 }
 
 // join makes chains from the stages and starts the helpers.
@@ -160,17 +186,23 @@ func memory(steps []graph.Step, b *kernel.Body) int64 {
 		case graph.Conv2D:
 			shape := convShape(s, poolAfter(steps, i), 0)
 			sum += shape.Memory(b) + int64(shape.OutSize())
-		case graph.MaxPool2D:
-			sum += int64(s.LiveOut.Size())
+		case graph.Depthwise2D:
+			shape := depthwiseShape(s, 0)
+			sum += shape.Memory() + int64(s.LiveOut.Size())
+		case graph.MaxPool2D, graph.MeanPool:
+			sum += int64(s.LiveOut.Size() + kernel.ScoreBytes*s.In.C)
 		case graph.Dense:
 			sum += kernel.DenseMemory(b, s.Filters, s.In.C)
+		case graph.TopMean: // the scores, and their copy to sort
+			sum += int64(2 * kernel.ScoreBytes * s.In.Size())
 		}
 	}
 	return sum
 }
 
 // Run computes the network for pix, Spec.Size() bytes from package preprocess, and returns the sum
-// of the last layer. Model.Logit turns it into the logit. Run allocates nothing.
+// of the last layer, or of its highest scores. Model.Logit turns it into the logit. Run allocates
+// nothing.
 func (r *Runner) Run(pix []byte) (int32, error) {
 	if len(pix) != r.input {
 		return 0, r.wrongSize(pix)
@@ -187,6 +219,12 @@ func (r *Runner) Run(pix []byte) (int32, error) {
 			r.back.run(r.middle, 0, r.back.height())
 		}
 		pix = r.out
+	}
+	if r.top != nil {
+		began := clock(r.timed)
+		sum := r.top.Sum(pix)
+		r.top.spent += since(began)
+		return sum, nil
 	}
 	last := len(r.dense) - 1
 	for i := range r.dense[:last] {
@@ -222,6 +260,9 @@ func (r *Runner) Scratch() int {
 	}
 	for i := range r.dense {
 		sum += r.dense[i].Scratch()
+	}
+	if r.top != nil {
+		sum += r.top.Scratch()
 	}
 	return sum
 }

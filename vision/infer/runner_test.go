@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -34,7 +35,7 @@ func randomModel(g *graph.Graph, rng *rand.Rand) *infer.Model {
 		for c := range l.Bias {
 			l.Bias[c] = int32(rng.IntN(20001) - 10000)
 		}
-		if i < len(steps)-1 {
+		if i < len(steps)-1 && steps[i+1].Kind != graph.TopMean {
 			for range s.Filters {
 				l.Mult = append(l.Mult, float32((0.5+rng.Float64())/(60*math.Sqrt(float64(per)))))
 			}
@@ -76,6 +77,9 @@ func model(m *infer.Model, pix []byte) int64 {
 						}
 					}
 				}
+				if len(w.Mult) == 0 {
+					return sum // a score
+				}
 				return requantize(sum, w.Mult[c])
 			})
 		case graph.MaxPool2D:
@@ -90,6 +94,28 @@ func model(m *infer.Model, pix []byte) int64 {
 				}
 				return best
 			})
+		case graph.Depthwise2D:
+			w := &m.Layers[trained]
+			trained++
+			x, shape = slide(x, shape, l, l.Filters, func(c int, at func(ky, kx, ic int) (int64, bool)) int64 {
+				sum := int64(w.Bias[c])
+				for ky := range l.Kernel {
+					for kx := range l.Kernel {
+						v, _ := at(ky, kx, c)
+						sum += v * int64(int8(w.W[(c*l.Kernel+ky)*l.Kernel+kx]))
+					}
+				}
+				return requantize(sum, w.Mult[c])
+			})
+		case graph.MeanPool:
+			x, shape = mean(x, shape, l)
+		case graph.TopMean:
+			slices.Sort(x)
+			sum := int64(0)
+			for _, score := range x[len(x)-l.Top:] {
+				sum += score
+			}
+			return sum
 		case graph.Flatten:
 			shape = graph.Shape{H: 1, W: 1, C: len(x)}
 		case graph.Dense:
@@ -111,6 +137,31 @@ func model(m *infer.Model, pix []byte) int64 {
 	return x[0]
 }
 
+// mean computes a MeanPool, of windows or of the whole map.
+func mean(x []int64, in graph.Shape, l graph.Layer) ([]int64, graph.Shape) {
+	if l.Kernel > 0 {
+		n := float32(l.Kernel * l.Kernel)
+		return slide(x, in, l, in.C, func(c int, at func(ky, kx, ic int) (int64, bool)) int64 {
+			sum := int64(0)
+			for ky := range l.Kernel {
+				for kx := range l.Kernel {
+					v, _ := at(ky, kx, c)
+					sum += v
+				}
+			}
+			return requantize(sum, 1/n)
+		})
+	}
+	out := make([]int64, in.C)
+	for i, v := range x {
+		out[i%in.C] += v
+	}
+	for c := range out {
+		out[c] = requantize(out[c], 1/float32(in.H*in.W))
+	}
+	return out, graph.Shape{H: 1, W: 1, C: in.C}
+}
+
 // slide calls f for every output of a window layer. at returns the input under tap (ky, kx), and
 // whether there is one.
 func slide(x []int64, in graph.Shape, l graph.Layer, channels int,
@@ -121,6 +172,12 @@ func slide(x []int64, in graph.Shape, l graph.Layer, channels int,
 				out++
 			}
 			return out, 0
+		}
+		if l.Padding == graph.Explicit {
+			for out*l.Stride+l.Kernel <= n+2*l.Pad {
+				out++
+			}
+			return out, l.Pad
 		}
 		for out*l.Stride < n {
 			out++
@@ -155,7 +212,7 @@ func requantize(sum int64, mult float32) int64 {
 }
 
 // randomGraph returns a random sequential network: convolutions, pools and dropout in any order,
-// with both paddings, then dense layers.
+// with every padding, then dense layers or the mean of the highest scores.
 func randomGraph(rng *rand.Rand) *graph.Graph {
 	for {
 		g := &graph.Graph{Input: graph.Shape{H: 3 + rng.IntN(28), W: 3 + rng.IntN(28), C: 1 + rng.IntN(2)}}
@@ -163,29 +220,59 @@ func randomGraph(rng *rand.Rand) *graph.Graph {
 			l.Name = fmt.Sprintf("%s%d", l.Kind, len(g.Layers))
 			g.Layers = append(g.Layers, l)
 		}
-		padding := func() graph.Padding { return []graph.Padding{graph.Valid, graph.Same}[rng.IntN(2)] }
+		channels := g.Input.C
 		for range rng.IntN(6) {
-			switch rng.IntN(5) {
-			case 0, 1:
-				add(graph.Layer{Kind: graph.Conv2D, Filters: 1 + rng.IntN(10),
-					Kernel: 1 + rng.IntN(4), Stride: 1 + rng.IntN(3),
-					Padding: padding(), Activation: graph.ReLU})
-			case 2, 3:
-				add(graph.Layer{Kind: graph.MaxPool2D,
-					Kernel: 1 + rng.IntN(3), Stride: 1 + rng.IntN(3), Padding: padding()})
-			case 4:
-				add(graph.Layer{Kind: graph.Dropout, Rate: 0.5})
+			l := randomLayer(rng, channels)
+			add(l)
+			if l.Kind == graph.Conv2D {
+				channels = l.Filters
 			}
 		}
-		add(graph.Layer{Kind: graph.Flatten})
-		for range rng.IntN(3) {
-			add(graph.Layer{Kind: graph.Dense, Filters: 1 + rng.IntN(12), Activation: graph.ReLU})
+		if rng.IntN(3) == 0 {
+			add(graph.Layer{Kind: graph.Conv2D, Filters: 1, Kernel: 1 + rng.IntN(2), Stride: 1,
+				Padding: graph.Valid, Activation: graph.Linear})
+			add(graph.Layer{Kind: graph.TopMean, Top: 1 + rng.IntN(20), Activation: graph.Sigmoid})
+		} else {
+			if rng.IntN(4) == 0 {
+				add(graph.Layer{Kind: graph.MeanPool})
+			}
+			add(graph.Layer{Kind: graph.Flatten})
+			for range rng.IntN(3) {
+				add(graph.Layer{Kind: graph.Dense, Filters: 1 + rng.IntN(12), Activation: relu(rng)})
+			}
+			add(graph.Layer{Kind: graph.Dense, Filters: 1, Activation: graph.Sigmoid})
 		}
-		add(graph.Layer{Kind: graph.Dense, Filters: 1, Activation: graph.Sigmoid})
 		if _, err := g.Plan(); err == nil {
 			return g
 		}
 	}
+}
+
+func relu(rng *rand.Rand) graph.Activation {
+	return []graph.Activation{graph.ReLU, graph.ReLU6}[rng.IntN(2)]
+}
+
+// randomLayer returns a layer that reads rows and columns of so many channels.
+func randomLayer(rng *rand.Rand, channels int) graph.Layer {
+	l := graph.Layer{Kernel: 1 + rng.IntN(4), Stride: 1 + rng.IntN(3)}
+	l.Padding = []graph.Padding{graph.Valid, graph.Same, graph.Explicit}[rng.IntN(3)]
+	if l.Padding == graph.Explicit {
+		l.Kernel = max(l.Kernel, 2)
+		l.Pad = 1 + rng.IntN(l.Kernel-1)
+	}
+	switch rng.IntN(8) {
+	case 0, 1:
+		l.Kind, l.Filters, l.Activation = graph.Conv2D, 1+rng.IntN(10), relu(rng)
+	case 2, 3:
+		l.Kind = graph.MaxPool2D
+	case 4, 5:
+		l.Kind, l.Filters, l.Activation = graph.Depthwise2D, channels, relu(rng)
+	case 6:
+		l = graph.Layer{Kind: graph.MeanPool, Kernel: 1 + rng.IntN(3), Stride: 1 + rng.IntN(3), Padding: graph.Valid}
+	default:
+		l = graph.Layer{Kind: graph.Dropout, Rate: 0.5}
+	}
+	return l
 }
 
 // On any network, the sums are the same with live regions only and with pooling before
@@ -298,6 +385,63 @@ func TestRunAllocatesNothing(t *testing.T) {
 	})
 }
 
+// mobileModel is the mobile network with a score for each position, for images of 224 px.
+func mobileModel(t testing.TB) (*infer.Model, []byte) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(2026, 7))
+	m := randomModel(graph.Mobile(224, 9), rng)
+	return m, randomImage(m.Graph.Input.Size(), rng)
+}
+
+// The mobile network has the same sum with every kernel and any number of goroutines.
+func TestMobileGolden(t *testing.T) {
+	m, pix := mobileModel(t)
+	eachKernel(t, func(t *testing.T) {
+		for _, threads := range []int{1, 2, 3} {
+			r, err := infer.NewRunner(m, infer.Threads(threads))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			got, err := r.Run(pix)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := int32(-373014); got != want {
+				t.Errorf("%d threads: sum %d, want %d (kernel %s)", threads, got, want, r.Kernel())
+			}
+			if n := testing.AllocsPerRun(4, func() { // the mean: Go allocates when a goroutine first sleeps
+				if _, err := r.Run(pix); err != nil {
+					t.Fatal(err)
+				}
+			}); n > 0 {
+				t.Errorf("%g allocations per run with %d threads", n, threads)
+			}
+			t.Logf("%d threads: %d KiB", threads, r.Scratch()>>10)
+		}
+	})
+}
+
+func TestMobileEqualsFullComputation(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the full computation takes seconds")
+	}
+	rng := rand.New(rand.NewPCG(2026, 8))
+	m := randomModel(graph.Mobile(96, 9), rng)
+	pix := randomImage(m.Graph.Input.Size(), rng)
+	r, err := infer.NewRunner(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := r.Run(pix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := model(m, pix); int64(got) != want {
+		t.Errorf("sum %d, want %d", got, want)
+	}
+}
+
 // The memory of a run fits the second-level cache of a station.
 func TestScratchFitsTheCache(t *testing.T) {
 	eachKernel(t, func(t *testing.T) {
@@ -333,6 +477,10 @@ func TestRunnerIsIndependentOfTheModel(t *testing.T) {
 	}
 }
 
+// late is a convolution that a test puts where it cannot be computed.
+var late = graph.Layer{Kind: graph.Conv2D, Name: "late", Filters: 2, Kernel: 1, Stride: 1, Padding: graph.Valid,
+	Activation: graph.ReLU}
+
 func TestRefuses(t *testing.T) {
 	m, images := thesisModel(t)
 	r, err := infer.NewRunner(m)
@@ -367,6 +515,27 @@ func TestRefuses(t *testing.T) {
 		"logit scale 0":        func(m *infer.Model) { m.LogitScale = 0 },
 		"logit scale infinite": func(m *infer.Model) { m.LogitScale = math.Inf(1) },
 		"linear inside":        func(m *infer.Model) { m.Graph.Layers[0].Activation = graph.Linear },
+		"a window over flattened rows": func(m *infer.Model) {
+			g := m.Graph
+			g.Layers = append(slices.Clone(g.Layers[:6]), graph.Layer{Kind: graph.Flatten, Name: "flatten"}, late, g.Layers[13])
+			*m = *randomModel(&g, rand.New(rand.NewPCG(1, 1)))
+		},
+		"a window after a dense layer": func(m *infer.Model) {
+			g := m.Graph
+			g.Layers = append(slices.Clone(g.Layers[:10]), late, g.Layers[13])
+			*m = *randomModel(&g, rand.New(rand.NewPCG(1, 1)))
+		},
+		"a mean of too many values": func(m *infer.Model) {
+			*m = *randomModel(&graph.Graph{Input: graph.Shape{H: 4096, W: 2049, C: 1}, Layers: []graph.Layer{
+				{Kind: graph.MeanPool, Name: "mean"},
+				{Kind: graph.Dense, Name: "dense", Filters: 1, Activation: graph.Sigmoid},
+			}}, rand.New(rand.NewPCG(1, 1)))
+		},
+		"the highest scores overflow": func(m *infer.Model) {
+			*m = *randomModel(graph.Mobile(64, 7), rand.New(rand.NewPCG(1, 1)))
+			m.Layers[len(m.Layers)-1].Bias[0] = math.MaxInt32 / 2
+			m.Graph.Layers[len(m.Graph.Layers)-1].Top = 3
+		},
 		"more memory than a station has": func(m *infer.Model) {
 			*m = *randomModel(&graph.Graph{Input: graph.Shape{H: 4096, W: 4096, C: 1}, Layers: []graph.Layer{
 				{Kind: graph.Conv2D, Name: "conv", Filters: 4, Kernel: 1, Stride: 1, Padding: graph.Valid,

@@ -57,5 +57,5 @@ func work(stages []*stage, s split) int {
 	return slowest + rest
 }
 
-// rowWork returns the work of a row. A maximum counts as much as a multiply-accumulate.
+// rowWork returns the work of a row. A value of a pool counts as much as a multiply-accumulate.
 func (s *stage) rowWork() int { return (s.macs + s.pooled) / s.height }

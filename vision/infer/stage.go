@@ -33,7 +33,7 @@ type stage struct {
 	size   int    // scratch memory of the op, in bytes
 
 	macs   int // multiply-accumulates of the whole output
-	pooled int // maxima of the whole output, for a pool that is a stage
+	pooled int // values read for the whole output, for a pool that is a stage
 
 	// Owned by the goroutine that runs the chain.
 	buf      []uint8 // (rows, row)
@@ -60,6 +60,35 @@ func newConvStage(b *kernel.Body, s graph.Step, pool *graph.Step, row int, l *La
 	return &stage{name: name, op: c, start: c.Start, height: out.H, row: out.W * out.C, size: c.Scratch(), macs: macs}
 }
 
+// newScoreStage makes the stage of the last layer before a TopMean. Its rows are scores.
+func newScoreStage(b *kernel.Body, s graph.Step, row int, l *Layer) *stage {
+	op := kernel.NewScores(b, convShape(s, nil, row), l.Weights(), l.Bias)
+	_, macs := s.MACs()
+	return &stage{name: s.Name, op: op, height: s.LiveOut.H, row: s.LiveOut.W * kernel.ScoreBytes,
+		size: op.Scratch(), macs: macs}
+}
+
+func depthwiseShape(s graph.Step, row int) kernel.DepthwiseShape {
+	return kernel.DepthwiseShape{In: area(s.LiveIn, row), Conv: window(s)}
+}
+
+func newDepthwiseStage(s graph.Step, row int, l *Layer) *stage {
+	op := kernel.NewDepthwise(depthwiseShape(s, row), l.Weights(), slices.Clone(l.Bias), slices.Clone(l.Mult))
+	_, macs := s.MACs()
+	return &stage{name: s.Name, op: op, height: s.LiveOut.H, row: s.LiveOut.W * s.LiveOut.C,
+		size: op.Scratch(), macs: macs}
+}
+
+func newMeanStage(s graph.Step, row int) *stage {
+	m := kernel.Mean{In: area(s.LiveIn, row), H: s.Kernel, W: s.Kernel, Stride: s.Stride, OutW: s.LiveOut.W}
+	if s.Kernel == 0 {
+		m.H, m.W = s.In.H, s.In.W
+	}
+	op := m.Clone()
+	return &stage{name: s.Name, op: op, height: s.LiveOut.H, row: s.LiveOut.W * s.LiveOut.C,
+		size: op.Scratch(), pooled: s.LiveOut.Size() * m.H * m.W}
+}
+
 func newPoolStage(s graph.Step, row int) *stage {
 	return &stage{name: s.Name, op: &kernel.Pool{In: area(s.LiveIn, row), W: window(s)},
 		height: s.LiveOut.H, row: s.LiveOut.W * s.LiveOut.C, pooled: s.LiveOut.Size() * s.Kernel * s.Kernel}
@@ -69,9 +98,16 @@ func newPoolStage(s graph.Step, row int) *stage {
 func (s *stage) clone() *stage {
 	n := *s
 	n.buf = nil
-	if c, ok := s.op.(*kernel.Conv); ok {
-		c = c.Clone()
+	switch op := s.op.(type) {
+	case *kernel.Conv:
+		c := op.Clone()
 		n.op, n.start = c, c.Start
+	case *kernel.Depthwise:
+		n.op = op.Clone()
+	case *kernel.Mean:
+		n.op = op.Clone()
+	case *kernel.Scores:
+		n.op = op.Clone()
 	}
 	return &n
 }
