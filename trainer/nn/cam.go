@@ -74,6 +74,12 @@ func (n *Net) NewExplainer() (*Explainer, error) {
 		case *maxPool:
 			p.through(l.Kernel, l.Stride, l.PadTop, l.PadLeft)
 			continue
+		case *depthwise:
+			p.through(l.Kernel, l.Stride, l.PadTop, l.PadLeft)
+			continue
+		case *meanPool:
+			p.through(l.w, l.Stride, 0, 0)
+			continue
 		default:
 			continue
 		}

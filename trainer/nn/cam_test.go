@@ -138,3 +138,19 @@ func TestCAMOfTheThesis(t *testing.T) {
 		t.Error("an image of 3 bytes was accepted")
 	}
 }
+
+// In the mobile network, the map is that of the scores.
+func TestCAMOfTheMobileNetwork(t *testing.T) {
+	n, err := New(graph.Mobile(224, 7), rand.New(rand.NewPCG(1, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := n.NewExplainer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := e.CAM(make([]byte, n.InputSize()))
+	if err != nil || h.Layer != "score" || h.W != 14 || h.H != 14 || h.Step != 16 || h.FirstX != 15 || h.FirstY != 15 {
+		t.Errorf("%s, %d x %d from %g, %g every %g px, %v", h.Layer, h.W, h.H, h.FirstX, h.FirstY, h.Step, err)
+	}
+}

@@ -50,6 +50,8 @@ func trains(l layer) bool {
 		return !l.frozen
 	case *convPool:
 		return !l.frozen
+	case *depthwise:
+		return !l.frozen
 	case *dense:
 		return !l.frozen
 	}

@@ -42,8 +42,14 @@ func (n *Net) build(m *mode, grads *Gradients) []layer {
 			} else {
 				layers = append(layers, newConv(s, params, i == 0))
 			}
+		case graph.Depthwise2D:
+			layers = append(layers, newDepthwise(s, params, i == 0))
 		case graph.MaxPool2D:
 			layers = append(layers, newMaxPool(s))
+		case graph.MeanPool:
+			layers = append(layers, newMeanPool(s))
+		case graph.TopMean:
+			layers = append(layers, newTopMean(s))
 		case graph.Dense:
 			layers = append(layers, newDense(s, params))
 		case graph.Dropout:
@@ -79,20 +85,25 @@ func (p *params) gradients() (dw, db []float32) {
 
 // activate applies an activation in place. The sigmoid of the last layer is part of the loss.
 func activate(a graph.Activation, y []float32) {
-	if a == graph.ReLU {
+	if a == graph.ReLU || a == graph.ReLU6 {
 		for i, v := range y {
 			if !(v > 0) {
 				y[i] = 0
 			}
 		}
 	}
+	if a == graph.ReLU6 {
+		for i, v := range y {
+			y[i] = min(v, graph.MaxReLU6)
+		}
+	}
 }
 
-// passGradient clears the gradient where ReLU stopped the value.
+// passGradient clears the gradient where ReLU or ReLU6 stopped the value.
 func passGradient(a graph.Activation, dy, y []float32) {
-	if a == graph.ReLU {
+	if a == graph.ReLU || a == graph.ReLU6 {
 		for i, v := range y {
-			if !(v > 0) {
+			if !(v > 0) || a == graph.ReLU6 && v >= graph.MaxReLU6 {
 				dy[i] = 0
 			}
 		}

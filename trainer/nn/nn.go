@@ -59,11 +59,14 @@ func New(g *graph.Graph, rng *rand.Rand) (*Net, error) {
 		return nil, err
 	}
 	for _, l := range n.trained {
-		field := 1
-		if l.Kind == graph.Conv2D {
+		field, in, out := 1, l.In.C, l.Filters
+		switch l.Kind {
+		case graph.Conv2D:
 			field = l.Kernel * l.Kernel
+		case graph.Depthwise2D: // a channel reads and is read by one filter
+			field, in, out = l.Kernel*l.Kernel, 1, 1
 		}
-		limit := math.Sqrt(6 / float64(field*l.In.C+field*l.Filters))
+		limit := math.Sqrt(6 / float64(field*in+field*out))
 		for i := range l.weights {
 			l.weights[i] = float32((2*rng.Float64() - 1) * limit)
 		}
@@ -122,9 +125,6 @@ func empty(g *graph.Graph) (*Net, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v := g.Version(); v != graph.Version1 {
-		return nil, fmt.Errorf("%w: networks of version %d cannot be trained yet", ErrParams, v)
-	}
 	n := &Net{steps: steps}
 	for _, s := range steps {
 		if s.HasWeights() {
@@ -148,12 +148,8 @@ func (n *Net) Params() []Param {
 	var ps []Param
 	for i := range n.trained {
 		l := &n.trained[i]
-		shape := []int{l.Filters, l.In.C}
-		if l.Kind == graph.Conv2D {
-			shape = []int{l.Filters, l.Kernel, l.Kernel, l.In.C}
-		}
 		ps = append(ps,
-			Param{Name: l.Name + "/w", Shape: shape, Data: l.weights},
+			Param{Name: l.Name + "/w", Shape: l.WeightShape(), Data: l.weights},
 			Param{Name: l.Name + "/b", Shape: []int{l.Filters}, Data: l.bias})
 	}
 	return ps

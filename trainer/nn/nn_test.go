@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"tirewatch/vision/graph"
@@ -26,6 +27,17 @@ func poolLayer(name string, kernel, stride int, p graph.Padding) graph.Layer {
 	return graph.Layer{Kind: graph.MaxPool2D, Name: name, Kernel: kernel, Stride: stride, Padding: p}
 }
 
+func depthwiseLayer(name string, filters, kernel, stride int, p graph.Padding) graph.Layer {
+	return graph.Layer{Kind: graph.Depthwise2D, Name: name, Filters: filters, Kernel: kernel, Stride: stride, Padding: p, Activation: graph.ReLU6}
+}
+
+// scored is a network that ends in the mean of the highest scores.
+func scored(input graph.Shape, top int, layers ...graph.Layer) *graph.Graph {
+	return &graph.Graph{Input: input, Layers: append(layers,
+		graph.Layer{Kind: graph.Conv2D, Name: "score", Filters: 1, Kernel: 1, Stride: 1, Padding: graph.Valid, Activation: graph.Linear},
+		graph.Layer{Kind: graph.TopMean, Name: "top", Top: top, Activation: graph.Sigmoid})}
+}
+
 // graphs are small networks that reach every path: fused and separate convolutions, both paddings,
 // odd sizes, channel counts for the assembly and others that run in Go.
 var graphs = map[string]*graph.Graph{
@@ -41,6 +53,31 @@ var graphs = map[string]*graph.Graph{
 	"pool first, linear convolution": network(graph.Shape{H: 12, W: 12, C: 1},
 		poolLayer("p", 2, 1, graph.Valid),
 		graph.Layer{Kind: graph.Conv2D, Name: "c", Filters: 4, Kernel: 3, Stride: 3, Padding: graph.Valid, Activation: graph.Linear}),
+	"small mobile": scored(graph.Shape{H: 20, W: 17, C: 1}, 3,
+		convLayer("c1", 6, 3, 2, graph.Same), depthwiseLayer("d1", 6, 3, 1, graph.Same),
+		convLayer("c2", 8, 1, 1, graph.Same), depthwiseLayer("d2", 8, 3, 2, graph.Same)),
+	"depthwise first, unread border": scored(graph.Shape{H: 14, W: 15, C: 3}, 2,
+		depthwiseLayer("d1", 3, 3, 1, graph.Valid),
+		graph.Layer{Kind: graph.MeanPool, Name: "m", Kernel: 2, Stride: 3, Padding: graph.Valid}),
+	"explicit padding": network(graph.Shape{H: 12, W: 13, C: 1},
+		graph.Layer{Kind: graph.Conv2D, Name: "c1", Filters: 4, Kernel: 3, Stride: 2, Padding: graph.Explicit, Pad: 1, Activation: graph.ReLU6},
+		graph.Layer{Kind: graph.Depthwise2D, Name: "d1", Filters: 4, Kernel: 5, Stride: 2, Padding: graph.Explicit, Pad: 2, Activation: graph.ReLU},
+		graph.Layer{Kind: graph.MaxPool2D, Name: "p1", Kernel: 2, Stride: 1, Padding: graph.Explicit, Pad: 1}),
+	"global mean": network(graph.Shape{H: 9, W: 11, C: 1},
+		convLayer("c1", 5, 3, 1, graph.Valid), graph.Layer{Kind: graph.MeanPool, Name: "m"}),
+}
+
+func TestReLU6(t *testing.T) {
+	y := []float32{-1, 0, 0.5, 6, 7}
+	activate(graph.ReLU6, y)
+	if want := []float32{0, 0, 0.5, 6, 6}; !slices.Equal(y, want) {
+		t.Errorf("ReLU6 returned %v, want %v", y, want)
+	}
+	dy := []float32{1, 1, 1, 1, 1}
+	passGradient(graph.ReLU6, dy, y)
+	if want := []float32{0, 0, 1, 0, 0}; !slices.Equal(dy, want) {
+		t.Errorf("its gradient is %v, want %v", dy, want)
+	}
 }
 
 // setup makes a net with random parameters, an image, and the reference with the same dropout.
@@ -154,6 +191,37 @@ func TestStepAgainstReference(t *testing.T) {
 	}
 }
 
+// With large weights many values reach the upper limit of ReLU6, which stops the gradient.
+func TestStepBeyondReLU6(t *testing.T) {
+	for seed := range uint64(4) {
+		n, ref, x, cut := setupNear(t, graphs["small mobile"], seed, 3)
+		want := ref.loss(x, 1, true)
+		capped := 0
+		for _, step := range ref.capped {
+			for _, c := range step {
+				if c {
+					capped++
+				}
+			}
+		}
+		grads := n.NewGradients()
+		got := n.NewWorker().Step(cut, 1, dropoutRNG(seed), grads)
+		if capped == 0 || math.Abs(got.Loss-want) > 1e-5*(1+want) {
+			t.Fatalf("seed %d: %d values at the limit; loss %g, want %g", seed, capped, got.Loss, want)
+		}
+		for i, p := range n.Params() {
+			worst, scale := 0.0, 0.0
+			for k, v := range ref.grads[i] {
+				worst = max(worst, math.Abs(float64(grads.data[i][k])-v))
+				scale = max(scale, math.Abs(v))
+			}
+			if worst > 1e-4*scale+1e-7 {
+				t.Errorf("seed %d: %s: largest difference %.2g at gradients up to %.2g", seed, p.Name, worst, scale)
+			}
+		}
+	}
+}
+
 // The predictor drops nothing, reads bytes, and passes the activations after each layer with
 // weights.
 func TestPredictor(t *testing.T) {
@@ -253,10 +321,12 @@ func TestFirstFiltersHaveNoMean(t *testing.T) {
 
 // A step allocates no memory: arithmetic limits the speed of training, not the garbage collector.
 func TestStepAllocatesNothing(t *testing.T) {
-	n, _, _, cut := setup(t, graphs["small thesis"], 1)
-	w, grads, rng := n.NewWorker(), n.NewGradients(), dropoutRNG(1)
-	if got := testing.AllocsPerRun(5, func() { w.Step(cut, 1, rng, grads) }); got > 0 {
-		t.Errorf("%g allocations per step", got)
+	for _, name := range []string{"small thesis", "small mobile", "global mean"} {
+		n, _, _, cut := setup(t, graphs[name], 1)
+		w, grads, rng := n.NewWorker(), n.NewGradients(), dropoutRNG(1)
+		if got := testing.AllocsPerRun(5, func() { w.Step(cut, 1, rng, grads) }); got > 0 {
+			t.Errorf("%s: %g allocations per step", name, got)
+		}
 	}
 }
 

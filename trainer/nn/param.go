@@ -11,8 +11,8 @@ type Param struct {
 }
 
 // OtherClass changes params, whose last two tensors are the weights and the bias of one sigmoid
-// unit, so that the network returns the probability of the other class: 1 - sigmoid(x) =
-// sigmoid(-x).
+// unit of a dense layer, so that the network returns the probability of the other class: 1 -
+// sigmoid(x) = sigmoid(-x).
 func OtherClass(params []Param) {
 	for _, p := range params[len(params)-2:] {
 		for i, v := range p.Data {

@@ -2,6 +2,7 @@ package nn
 
 import (
 	"math"
+	"slices"
 
 	"tirewatch/vision/graph"
 )
@@ -20,11 +21,13 @@ type reference struct {
 	// function of the parameters.
 	winners map[int][]int  // by step; indices into its input
 	passed  map[int][]bool // by step
+	capped  map[int][]bool // by step; at the limit of ReLU6
 	held    bool
 }
 
 func newReference(steps []graph.Step, params []Param) *reference {
-	r := &reference{steps: steps, keep: map[int][]float64{}, winners: map[int][]int{}, passed: map[int][]bool{}}
+	r := &reference{steps: steps, keep: map[int][]float64{}, winners: map[int][]int{}, passed: map[int][]bool{},
+		capped: map[int][]bool{}}
 	for _, p := range params {
 		d := make([]float64, len(p.Data))
 		for i, v := range p.Data {
@@ -84,6 +87,24 @@ func (r *reference) lossFrom(step, p int, label float64, slope bool) float64 {
 					}
 				}
 			})
+		case graph.Depthwise2D:
+			w, b := r.params[p], r.params[p+1]
+			p += 2
+			for k := range y {
+				y[k] = b[k%s.Filters]
+			}
+			window(s, func(oy, ox, ky, kx, iy, ix int) {
+				for c := range s.Filters {
+					y[at(s.Out, oy, ox, c)] += x[at(s.In, iy, ix, c)] * w[(c*s.Kernel+ky)*s.Kernel+kx]
+				}
+			})
+		case graph.MeanPool:
+			forMean(s, func(o, k int, share float64) { y[o] += x[k] * share })
+		case graph.TopMean:
+			r.chooseTop(i, x)
+			for _, winner := range r.winners[i] {
+				y[0] += x[winner] / float64(s.Top)
+			}
 		case graph.Dense:
 			w, b := r.params[p], r.params[p+1]
 			p += 2
@@ -105,8 +126,8 @@ func (r *reference) lossFrom(step, p int, label float64, slope bool) float64 {
 		case graph.Flatten:
 			copy(y, x)
 		}
-		if s.Activation == graph.ReLU {
-			r.stop(i, y)
+		if s.Activation == graph.ReLU || s.Activation == graph.ReLU6 {
+			r.stop(i, y, s.Activation == graph.ReLU6)
 		}
 		x = y
 		r.acts = append(r.acts, y)
@@ -139,16 +160,53 @@ func (r *reference) choose(step int, x []float64) {
 	r.winners[step] = winners
 }
 
-// stop is ReLU.
-func (r *reference) stop(step int, y []float64) {
+// forMean calls visit for every output of a mean, every value of its window, and the value's share.
+func forMean(s graph.Step, visit func(o, k int, share float64)) {
+	if s.Kernel > 0 {
+		window(s, func(oy, ox, _, _, iy, ix int) {
+			for c := range s.In.C {
+				visit(at(s.Out, oy, ox, c), at(s.In, iy, ix, c), 1/float64(s.Kernel*s.Kernel))
+			}
+		})
+		return
+	}
+	for k := range s.In.Size() {
+		visit(k%s.In.C, k, 1/float64(s.In.H*s.In.W))
+	}
+}
+
+// chooseTop finds the highest scores, one after the other.
+func (r *reference) chooseTop(step int, x []float64) {
+	if r.held {
+		return
+	}
+	var winners []int
+	for range r.steps[step].Top {
+		best := -1
+		for k, v := range x {
+			if !slices.Contains(winners, k) && (best < 0 || v > x[best]) {
+				best = k
+			}
+		}
+		winners = append(winners, best)
+	}
+	r.winners[step] = winners
+}
+
+// stop is ReLU, or ReLU6.
+func (r *reference) stop(step int, y []float64, six bool) {
 	if !r.held {
-		r.passed[step] = make([]bool, len(y))
+		r.passed[step], r.capped[step] = make([]bool, len(y)), make([]bool, len(y))
 		for k, v := range y {
-			r.passed[step][k] = v > 0
+			r.capped[step][k] = six && v >= 6
+			r.passed[step][k] = v > 0 && !r.capped[step][k]
 		}
 	}
 	for k, passed := range r.passed[step] {
-		if !passed {
+		switch {
+		case r.capped[step][k]:
+			y[k] = 6
+		case !passed:
 			y[k] = 0
 		}
 	}
@@ -162,7 +220,7 @@ func (r *reference) backward(dy []float64) {
 	p := len(r.params)
 	for i := len(r.steps) - 1; i >= 0; i-- {
 		s, x := r.steps[i], r.acts[i]
-		if s.Activation == graph.ReLU {
+		if s.Activation == graph.ReLU || s.Activation == graph.ReLU6 {
 			for k, passed := range r.passed[i] {
 				if !passed {
 					dy[k] = 0
@@ -188,6 +246,25 @@ func (r *reference) backward(dy []float64) {
 					}
 				}
 			})
+		case graph.Depthwise2D:
+			p -= 2
+			w, dw, db := r.params[p], r.grads[p], r.grads[p+1]
+			for k, g := range dy {
+				db[k%s.Filters] += g
+			}
+			window(s, func(oy, ox, ky, kx, iy, ix int) {
+				for c := range s.Filters {
+					g, tap, k := dy[at(s.Out, oy, ox, c)], (c*s.Kernel+ky)*s.Kernel+kx, at(s.In, iy, ix, c)
+					dw[tap] += g * x[k]
+					dx[k] += g * w[tap]
+				}
+			})
+		case graph.MeanPool:
+			forMean(s, func(o, k int, share float64) { dx[k] += dy[o] * share })
+		case graph.TopMean:
+			for _, winner := range r.winners[i] {
+				dx[winner] += dy[0] / float64(s.Top)
+			}
 		case graph.Dense:
 			p -= 2
 			w, dw, db := r.params[p], r.grads[p], r.grads[p+1]

@@ -115,7 +115,7 @@ func (p *Predictor) Logit(pix []byte, observe func(layer int, values []float32))
 		switch l.(type) {
 		case *conv:
 			at = p.poolAfter(i)
-		case *convPool, *dense:
+		case *convPool, *depthwise, *dense:
 			at = i
 		}
 		if i == at {
