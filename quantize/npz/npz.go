@@ -36,6 +36,8 @@ var (
 	ErrDamaged = errors.New("not an .npz archive, or a damaged one")
 	// ErrArrays marks an archive whose arrays do not belong to the network.
 	ErrArrays = errors.New("the arrays do not fit the network")
+	// ErrUnsupported marks a network that has no archive here. ONNX can hold it.
+	ErrUnsupported = errors.New("no archive form for a network of version 2 (depthwise convolutions, means)")
 )
 
 // Content is the content of an archive.
@@ -61,8 +63,12 @@ const (
 const MaxSize = 1 << 28
 
 // Encode returns the bytes of an archive. The same content always has the same bytes. If the
-// parameters do not fit the graph, the error wraps nn.ErrParams.
+// parameters do not fit the graph, the error wraps nn.ErrParams; if the network is of version 2, it
+// wraps ErrUnsupported.
 func Encode(c *Content) ([]byte, error) {
+	if c.Graph.Version() != graph.Version1 {
+		return nil, ErrUnsupported
+	}
 	if _, err := nn.FromParams(&c.Graph, c.Params); err != nil {
 		return nil, err
 	}
@@ -95,7 +101,7 @@ func Encode(c *Content) ([]byte, error) {
 }
 
 // Decode reads an archive. It must contain each array of the network once, with the right shape,
-// and no other array. The error wraps ErrDamaged or ErrArrays and names the array.
+// and no other array. The error wraps ErrDamaged, ErrArrays or ErrUnsupported and names the array.
 func Decode(data []byte) (*Content, error) {
 	if len(data) > MaxSize {
 		return nil, fmt.Errorf("%w: %d bytes, the limit is %d", ErrDamaged, len(data), MaxSize)
@@ -105,6 +111,9 @@ func Decode(data []byte) (*Content, error) {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	c := describe(r.Comment)
+	if c.Graph.Version() != graph.Version1 {
+		return nil, ErrUnsupported
+	}
 	if c.Params, err = blank(&c.Graph); err != nil {
 		return nil, err
 	}

@@ -224,6 +224,24 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
+// Newer networks are refused in both directions: their weights have another layout in Keras.
+func TestRefusesVersion2(t *testing.T) {
+	if _, err := npz.Encode(content(t, graph.Mobile(32, 1))); !errors.Is(err, npz.ErrUnsupported) {
+		t.Errorf("to write: error %v, want ErrUnsupported", err)
+	}
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	if err := w.SetComment(`{"tool":"tirewatch","graph":{"layers":[{"kind":"topmean","top":1}]}}`); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := npz.Decode(b.Bytes()); !errors.Is(err, npz.ErrUnsupported) {
+		t.Errorf("to read: error %v, want ErrUnsupported", err)
+	}
+}
+
 // A truncated archive is never read.
 func TestEveryCutIsRefused(t *testing.T) {
 	g := bundletest.Graph()
