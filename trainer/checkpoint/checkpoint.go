@@ -9,7 +9,7 @@
 //
 //	offset  bytes  content
 //	0       8      "TIRECKPT"
-//	8       4      format version, little endian: 1
+//	8       4      format version, little endian: 1, or 2 if the network needs it (graph.Version2)
 //	12      8      length n of the content, little endian
 //	20      n      content, MessagePack of Checkpoint
 //	20+n    32     SHA-256 of everything before it
@@ -185,7 +185,6 @@ type Epoch struct {
 
 const (
 	magic      = "TIRECKPT"
-	version    = 1
 	headerSize = len(magic) + 4 + 8
 
 	// MaxSize limits the size of a file before it is read, in bytes.
@@ -206,7 +205,8 @@ var (
 type VersionError struct{ Have uint32 }
 
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("the checkpoint has format %d, this program reads format %d", e.Have, version)
+	return fmt.Sprintf("unsupported version: the checkpoint has format %d, this program reads 1 to %d",
+		e.Have, graph.NewestVersion)
 }
 
 // IsCheckpoint reports whether data begins like a checkpoint.
@@ -219,7 +219,7 @@ func Encode(c *Checkpoint) ([]byte, error) {
 		return nil, fmt.Errorf("encode checkpoint: %w", err)
 	}
 	b := append(make([]byte, 0, headerSize+len(content)+sha256.Size), magic...)
-	b = binary.LittleEndian.AppendUint32(b, version)
+	b = binary.LittleEndian.AppendUint32(b, c.Graph.Version())
 	b = binary.LittleEndian.AppendUint64(b, uint64(len(content)))
 	b = append(b, content...)
 	sum := sha256.Sum256(b)
@@ -235,8 +235,9 @@ func Decode(data []byte) (*Checkpoint, error) {
 	if len(data) < headerSize+sha256.Size {
 		return nil, fmt.Errorf("%w: the file has only %d bytes", ErrDamaged, len(data))
 	}
-	if v := binary.LittleEndian.Uint32(data[len(magic):]); v != version {
-		return nil, &VersionError{v}
+	version := binary.LittleEndian.Uint32(data[len(magic):])
+	if version < graph.Version1 || version > graph.NewestVersion {
+		return nil, &VersionError{version}
 	}
 	body := data[:len(data)-sha256.Size]
 	if n := binary.LittleEndian.Uint64(data[len(magic)+4:]); n != uint64(len(body)-headerSize) {
@@ -251,6 +252,9 @@ func Decode(data []byte) (*Checkpoint, error) {
 	c := new(Checkpoint)
 	if _, err := c.UnmarshalMsg(body[headerSize:]); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if v := c.Graph.Version(); v != version {
+		return nil, fmt.Errorf("%w: format %d with a network of version %d", ErrDamaged, version, v)
 	}
 	if err := c.Spec.Validate(); err != nil {
 		return nil, err

@@ -1,6 +1,9 @@
 package checkpoint_test
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"os"
@@ -72,6 +75,42 @@ func TestEveryDamageIsRefused(t *testing.T) {
 	}
 	if _, err := checkpoint.Decode(append(data, 0)); !typed(err) {
 		t.Errorf("a byte added: error %v", err)
+	}
+}
+
+// A network with newer words is in a file of version 2, so that an older program reports an
+// unsupported version. The thesis network stays in version 1.
+func TestVersion(t *testing.T) {
+	mobile := small(t)
+	mobile.Graph = *graph.Mobile(32, 2)
+	mobile.Spec.Width, mobile.Spec.Height = 32, 32
+	net, err := nn.New(&mobile.Graph, rand.New(rand.NewPCG(1, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mobile.Params = net.Params()
+	for want, c := range map[uint32]*checkpoint.Checkpoint{1: small(t), 2: mobile} {
+		data, err := checkpoint.Encode(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := binary.LittleEndian.Uint32(data[8:]); got != want {
+			t.Errorf("format %d, want %d", got, want)
+		}
+		got, err := checkpoint.Decode(data)
+		if err != nil || !reflect.DeepEqual(got.Params, c.Params) || got.Graph.Hash() != c.Graph.Hash() {
+			t.Errorf("format %d: read another network (%v)", want, err)
+		}
+		for header, known := range map[uint32]bool{0: false, 3 - want: true, 3: false} {
+			body := bytes.Clone(data[:len(data)-sha256.Size])
+			binary.LittleEndian.PutUint32(body[8:], header)
+			sum := sha256.Sum256(body)
+			_, err := checkpoint.Decode(append(body, sum[:]...))
+			var v *checkpoint.VersionError
+			if errors.As(err, &v) == known || errors.Is(err, checkpoint.ErrDamaged) != known {
+				t.Errorf("network of version %d in a file of format %d: error %v", want, header, err)
+			}
+		}
 	}
 }
 

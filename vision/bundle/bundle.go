@@ -15,7 +15,7 @@
 //
 //	offset  bytes  what
 //	     0      8  magic: 89 't' 'i' 'r' 'e' 0d 0a 1a
-//	     8      4  format version, now 1
+//	     8      4  format version: 1, or 2 if the network needs it (graph.Version2)
 //	    12      8  key id: the first 8 bytes of the SHA-256 of the signer's public key
 //	    20      4  n, the length of the payload
 //	    24      n  payload: Bundle as MessagePack

@@ -12,9 +12,9 @@ import (
 	"os"
 	"time"
 
-	"tirewatch/internal/wire"
-
 	"tirewatch/internal/durable"
+	"tirewatch/internal/wire"
+	"tirewatch/vision/graph"
 )
 
 // MaxSize is the largest size of a bundle file, in bytes. A larger file is not read into memory.
@@ -23,7 +23,6 @@ const MaxSize = 64 << 20
 
 const (
 	magic      = "\x89tire\r\n\x1a"
-	version    = 1
 	headerSize = len(magic) + 4 + 8 + 4
 
 	// domain separates signatures of bundles from signatures of anything else with the same key.
@@ -44,8 +43,13 @@ var (
 type VersionError struct{ Have, Known uint32 }
 
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("bundle has format version %d, this program reads %d", e.Have, e.Known)
+	return fmt.Sprintf("unsupported version: the bundle has format version %d, this program reads 1 to %d",
+		e.Have, e.Known)
 }
+
+// version returns the format version of the file: that of the network, so that a station which
+// cannot run the network does not even read it, and older networks keep their bytes.
+func (b *Bundle) version() uint32 { return b.Model.Graph.Version() }
 
 // Encode validates b and returns the signed file. It sets Created and NotAfter to whole seconds in
 // UTC, the precision of the file, and sets the ID.
@@ -67,7 +71,7 @@ func Encode(b *Bundle, key ed25519.PrivateKey) ([]byte, error) {
 	}
 	id := KeyID(key.Public().(ed25519.PublicKey))
 	data := []byte(magic)
-	data = binary.BigEndian.AppendUint32(data, version)
+	data = binary.BigEndian.AppendUint32(data, b.version())
 	data = append(data, id[:]...)
 	data = binary.BigEndian.AppendUint32(data, uint32(len(payload)))
 	data = append(data, payload...)
@@ -144,6 +148,7 @@ func IsBundle(data []byte) bool { return bytes.HasPrefix(data, []byte(magic)) }
 // file holds the parts of a bundle file. Only the header was read to split it.
 type file struct {
 	data      []byte // the whole file
+	version   uint32
 	signer    Signer
 	payload   []byte
 	signature []byte
@@ -163,10 +168,11 @@ func split(data []byte) (*file, error) {
 		return nil, ErrTruncated
 	}
 	h := data[len(magic):headerSize]
-	if v := binary.BigEndian.Uint32(h); v != version {
-		return nil, &VersionError{Have: v, Known: version}
+	v := binary.BigEndian.Uint32(h)
+	if v < graph.Version1 || v > graph.NewestVersion {
+		return nil, &VersionError{Have: v, Known: graph.NewestVersion}
 	}
-	f := &file{data: data, signer: Signer(h[4:12])}
+	f := &file{data: data, version: v, signer: Signer(h[4:12])}
 	n := int64(binary.BigEndian.Uint32(h[12:]))
 	switch want := int64(headerSize) + n + ed25519.SignatureSize; {
 	case int64(len(data)) < want:
@@ -201,6 +207,9 @@ func (f *file) parse() (*Bundle, error) {
 	b := new(Bundle)
 	if _, err := b.UnmarshalMsg(f.payload); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if b.version() != f.version {
+		return nil, fmt.Errorf("%w: format version %d with a network of version %d", ErrMalformed, f.version, b.version())
 	}
 	b.Created, b.NotAfter = b.Created.UTC(), b.NotAfter.UTC()
 	if err := b.Validate(); err != nil {

@@ -18,6 +18,7 @@ import (
 
 	"tirewatch/vision/bundle"
 	"tirewatch/vision/bundle/bundletest"
+	"tirewatch/vision/graph"
 	"tirewatch/vision/infer"
 )
 
@@ -158,11 +159,44 @@ func TestEveryTruncationIsRefused(t *testing.T) {
 // update, and not suspect an attack.
 func TestNewerVersion(t *testing.T) {
 	data := encode(t, bundletest.Small(7))
-	data[11] = 2
+	data[11] = 3
 	_, err := bundle.Decode(data, bundletest.Public(1))
 	var v *bundle.VersionError
-	if !errors.As(err, &v) || v.Have != 2 || v.Known != 1 {
+	if !errors.As(err, &v) || v.Have != 3 || v.Known != 2 || !strings.Contains(err.Error(), "unsupported version") {
 		t.Errorf("error %v, want a VersionError", err)
+	}
+}
+
+// A network with newer words is in a file of version 2, which older programs do not read. The
+// thesis network stays in version 1.
+func TestVersion2(t *testing.T) {
+	for want, b := range map[byte]*bundle.Bundle{
+		1: bundletest.Small(7),
+		2: bundletest.Bundle(*graph.Mobile(32, 3), 7),
+	} {
+		data := encode(t, b)
+		if data[11] != want {
+			t.Errorf("format version %d, want %d", data[11], want)
+		}
+		got, err := bundle.Decode(data, bundletest.Public(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := got.SelfTest(); err != nil {
+			t.Errorf("version %d: %v", want, err)
+		}
+		payload, err := b.MarshalMsg(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// a faulty program that does not raise the version, or raises it in vain
+		data = sign(payload)
+		data[11] = 3 - want
+		body := data[:len(data)-ed25519.SignatureSize]
+		data = append(body, ed25519.Sign(bundletest.Key(1), append([]byte(domain), body...))...)
+		if _, err := bundle.Decode(data, bundletest.Public(1)); !errors.Is(err, bundle.ErrMalformed) {
+			t.Errorf("network of version %d in a file of version %d: error %v, want ErrMalformed", want, 3-want, err)
+		}
 	}
 }
 

@@ -46,7 +46,7 @@ func Model(g graph.Graph, seed uint64) infer.Model {
 		for c := range l.Bias {
 			l.Bias[c] = int32(rng.IntN(4001) - 2000)
 		}
-		if i < len(steps)-1 {
+		if i < len(steps)-1 && steps[i+1].Kind != graph.TopMean {
 			for range s.Filters {
 				l.Mult = append(l.Mult, float32(1/(200+100*rng.Float64())))
 			}
