@@ -69,7 +69,8 @@ func (j *Job) candidates(
 		}
 		return func(done int) { j.Progress(StepCalibrate, pass*len(images)+done, 2*len(images)) }
 	}
-	largest, err := calibrate.Measure(ctx, newFloat, measuredLayers(&c.Graph), images, progress(0))
+	layers := measuredLayers(&c.Graph)
+	largest, err := calibrate.Measure(ctx, newFloat, names(layers), images, progress(0))
 	if err != nil {
 		return nil, fmt.Errorf("calibrate: %w", err)
 	}
@@ -84,6 +85,9 @@ func (j *Job) candidates(
 			if ranges[i], err = histograms[i].Range(m); err != nil {
 				return nil, fmt.Errorf("calibrate: %w", err)
 			}
+			if limit, ok := convert.FixedRange(layers[i]); ok {
+				ranges[i] = limit
+			}
 		}
 		model, err := convert.Convert(&c.Graph, c.Params, ranges)
 		if err != nil {
@@ -94,14 +98,22 @@ func (j *Job) candidates(
 	return candidates, nil
 }
 
-// measuredLayers returns the names of all trained layers except the last, whose output is the
-// logit.
-func measuredLayers(g *graph.Graph) []string {
-	var names []string
-	for _, l := range g.Layers[:len(g.Layers)-1] {
+// measuredLayers returns all trained layers except the last, whose output is the logit, or the
+// scores that it is the mean of.
+func measuredLayers(g *graph.Graph) []graph.Layer {
+	var layers []graph.Layer
+	for _, l := range g.Layers {
 		if l.HasWeights() {
-			names = append(names, l.Name)
+			layers = append(layers, l)
 		}
+	}
+	return layers[:len(layers)-1]
+}
+
+func names(layers []graph.Layer) []string {
+	names := make([]string, len(layers))
+	for i, l := range layers {
+		names[i] = l.Name
 	}
 	return names
 }

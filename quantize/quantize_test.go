@@ -121,6 +121,48 @@ func TestDeterministic(t *testing.T) {
 	}
 }
 
+// A network with scores goes the whole way, and its bundle runs.
+func TestQuantizeMobile(t *testing.T) {
+	g := graph.Mobile(32, 3)
+	net, err := nn.New(g, rand.New(rand.NewPCG(3, 3)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ck := &checkpoint.Checkpoint{Graph: *g, Params: net.Params(), Threshold: 0.5,
+		Spec: preprocess.Spec{Width: 32, Height: 32, Filter: preprocess.FilterTriangle}}
+	j := job()
+	for _, im := range []*quantize.Images{&j.Calibration, &j.Evaluation} {
+		rng := rand.New(rand.NewPCG(9, 9))
+		for i := range im.Pix {
+			im.Pix[i] = make([]byte, g.Input.Size())
+			for k := range im.Pix[i] {
+				im.Pix[i][k] = byte(rng.Uint32())
+			}
+		}
+	}
+	j.BiasCorrection = true
+	b, err := quantize.Quantize(t.Context(), ck, j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range b.Quantization.Layers {
+		if l.Range != graph.MaxReLU6 {
+			t.Errorf("layer %s has the range %g, want 6", l.Name, l.Range)
+		}
+	}
+	data, err := bundle.Encode(b, bundletest.Key(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := bundle.Decode(data, bundletest.Public(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := got.SelfTest(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestWithoutEvaluationImages(t *testing.T) {
 	j := job()
 	j.Evaluation = quantize.Images{}

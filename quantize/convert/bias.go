@@ -27,17 +27,19 @@ func CorrectBias(
 		return err
 	}
 	if len(floatIn) != in.Size() || len(byteIn) != in.Size() || s.Kind == graph.Dense && in.Size() != s.In.C ||
-		s.Kind == graph.Conv2D && (in.C != s.In.C || in.H < s.LiveIn.H || in.W < s.LiveIn.W) {
+		s.HasWindow() && (in.C != s.In.C || in.H < s.LiveIn.H || in.W < s.LiveIn.W) {
 		return fmt.Errorf("%w: layer %s: mean inputs of shape %v, want %v", ErrParams, s.Name, in, s.LiveIn)
 	}
 	w, b := params[2*layer], params[2*layer+1]
 	if err := checkParams(s, w, b); err != nil {
 		return fmt.Errorf("%w: layer %s: %w", ErrParams, s.Name, err)
 	}
-	floatTaps, byteTaps := taps(s, in, floatIn), taps(s, in, byteIn)
+	floatAll, byteAll := taps(s, in, floatIn), taps(s, in, byteIn)
 	l := &m.Layers[layer]
 	for c := range l.Bias {
-		unit := m.LogitScale // of a sum, as a float value: input scale * weight scale
+		floatTaps, byteTaps := channelTaps(s, floatAll, c), channelTaps(s, byteAll, c)
+		// unit is the float value of a sum: input scale * weight scale
+		unit := m.LogitScale * float64(max(1, m.Graph.Layers[len(m.Graph.Layers)-1].Top))
 		if l.Mult != nil {
 			unit = float64(l.Mult[c]) * largest / 255
 		}
@@ -76,7 +78,20 @@ func trainedStep(g *graph.Graph, layer int) (graph.Step, error) {
 	return graph.Step{}, fmt.Errorf("%w: the network has no trained layer %d", ErrParams, layer)
 }
 
-// taps returns the mean input of each weight of a filter over all live positions: (kh, kw, inC) for
+// channelTaps returns the mean input of each weight of filter c. A filter of a depthwise
+// convolution reads one channel, every other filter all.
+func channelTaps(s graph.Step, taps []float64, c int) []float64 {
+	if s.Kind != graph.Depthwise2D {
+		return taps
+	}
+	own := make([]float64, 0, len(taps)/s.In.C)
+	for k := c; k < len(taps); k += s.In.C {
+		own = append(own, taps[k])
+	}
+	return own
+}
+
+// taps returns the mean input of each place of a window over all live positions: (kh, kw, inC) for
 // a convolution, the mean input itself for a dense layer. The zeros of the padding count.
 func taps(s graph.Step, in graph.Shape, mean []float64) []float64 {
 	if s.Kind == graph.Dense {

@@ -7,11 +7,14 @@
 // each of its output channels c:
 //
 //	si      1/255 for the image, otherwise the so of the layer before
-//	so      range / 255: the range found by package calibrate becomes 255
+//	so      range / 255: the range becomes 255; package calibrate finds it, for ReLU6 it is 6
 //	sw[c]   max |w[c]| / 127
 //	W[c]    round(w[c] / sw[c])                 -127..127, ties to even
 //	Bias[c] round(b[c] / (si * sw[c]))          int32
 //	Mult[c] float32(si * sw[c] / so)
+//
+// A mean keeps the scale of its input. The scale of the logit is si * sw of the last layer, divided
+// by the number of scores that are added before a TopMean.
 //
 // A channel with very small weights and a large bias gets a larger sw, so that the bias fits into
 // an int32. A channel of K weights loses less than K / 2^23 of its bias by that. This covers
@@ -50,8 +53,8 @@ const maxBias = 1 << 30
 
 // Convert quantizes the parameters of the network, which are weights and biases for each trained
 // layer, in this order. ranges holds the activation that becomes 255 for each trained layer except
-// the last. The error wraps ErrParams, or is from graph.Plan or infer.Model.Validate. A channel
-// that could overflow is an *OverflowError.
+// the last; those with a FixedRange have that one. The error wraps ErrParams, or is from graph.Plan
+// or infer.Model.Validate. A channel that could overflow is an *OverflowError.
 func Convert(g *graph.Graph, params []nn.Param, ranges []float32) (*infer.Model, error) {
 	steps, err := g.Plan()
 	if err != nil {
@@ -68,7 +71,7 @@ func Convert(g *graph.Graph, params []nn.Param, ranges []float32) (*infer.Model,
 			ErrParams, len(params), len(ranges), len(trained))
 	}
 	m := &infer.Model{Graph: *g}
-	in := 1.0 / 255
+	in, added := 1.0/255, max(1, steps[len(steps)-1].Top)
 	for i, s := range trained {
 		w, b := params[2*i], params[2*i+1]
 		if err := checkParams(s, w, b); err != nil {
@@ -79,13 +82,12 @@ func Convert(g *graph.Graph, params []nn.Param, ranges []float32) (*infer.Model,
 			return nil, fmt.Errorf("%w: %w", ErrParams, err)
 		}
 		if i == len(trained)-1 {
-			m.LogitScale = in * scales[0]
+			m.LogitScale = in * scales[0] / float64(added)
 		} else {
-			r := float64(ranges[i])
-			if !(r > 0) || math.IsInf(r, 0) {
-				return nil, fmt.Errorf("%w: layer %s: invalid range %g", ErrParams, s.Name, r)
+			if err := checkRange(s, ranges[i]); err != nil {
+				return nil, fmt.Errorf("%w: layer %s: %w", ErrParams, s.Name, err)
 			}
-			out := r / 255
+			out := float64(ranges[i]) / 255
 			for _, sw := range scales {
 				l.Mult = append(l.Mult, multiplier(in*sw/out))
 			}
@@ -94,6 +96,22 @@ func Convert(g *graph.Graph, params []nn.Param, ranges []float32) (*infer.Model,
 		m.Layers = append(m.Layers, l)
 	}
 	return m, m.Validate()
+}
+
+// FixedRange returns the range of a layer whose activation has a limit of its own: byte 255 is then
+// exactly that limit.
+func FixedRange(l graph.Layer) (limit float32, ok bool) {
+	return graph.MaxReLU6, l.Activation == graph.ReLU6
+}
+
+func checkRange(s graph.Step, r float32) error {
+	if !(r > 0) || math.IsInf(float64(r), 0) {
+		return fmt.Errorf("invalid range %g", r)
+	}
+	if limit, ok := FixedRange(s.Layer); ok && r != limit {
+		return fmt.Errorf("range %g of a layer with %s, want %g", r, s.Activation, limit)
+	}
+	return nil
 }
 
 func checkParams(s graph.Step, w, b nn.Param) error {

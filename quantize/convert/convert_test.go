@@ -170,10 +170,9 @@ func TestOverflow(t *testing.T) {
 	}
 }
 
-// On random networks the int8 logit is close to the float logit: within a few byte steps of the
-// activations.
-func TestNearFloat(t *testing.T) {
-	g := &graph.Graph{Input: graph.Shape{H: 31, W: 31, C: 1}, Layers: []graph.Layer{
+// nearGraphs are networks with every layer and padding.
+var nearGraphs = map[string]*graph.Graph{
+	"dense end": {Input: graph.Shape{H: 31, W: 31, C: 1}, Layers: []graph.Layer{
 		{Kind: graph.Conv2D, Name: "conv1", Filters: 16, Kernel: 3, Stride: 2, Padding: graph.Valid, Activation: graph.ReLU},
 		{Kind: graph.MaxPool2D, Name: "pool1", Kernel: 2, Stride: 2, Padding: graph.Valid},
 		{Kind: graph.Conv2D, Name: "conv2", Filters: 8, Kernel: 3, Stride: 1, Padding: graph.Same, Activation: graph.ReLU},
@@ -181,50 +180,154 @@ func TestNearFloat(t *testing.T) {
 		{Kind: graph.Dense, Name: "dense1", Filters: 32, Activation: graph.ReLU},
 		{Kind: graph.Dropout, Name: "dropout", Rate: 0.2},
 		{Kind: graph.Dense, Name: "dense2", Filters: 1, Activation: graph.Sigmoid},
+	}},
+	"highest scores": graph.Mobile(64, 3),
+	"global mean": {Input: graph.Shape{H: 30, W: 27, C: 1}, Layers: []graph.Layer{
+		{Kind: graph.Conv2D, Name: "conv1", Filters: 16, Kernel: 3, Stride: 2, Padding: graph.Explicit, Pad: 1, Activation: graph.ReLU6},
+		{Kind: graph.Depthwise2D, Name: "depthwise", Filters: 16, Kernel: 3, Stride: 2, Padding: graph.Explicit, Pad: 1, Activation: graph.ReLU6},
+		{Kind: graph.Conv2D, Name: "conv2", Filters: 24, Kernel: 1, Stride: 1, Padding: graph.Valid, Activation: graph.ReLU},
+		{Kind: graph.MeanPool, Name: "cells", Kernel: 2, Stride: 2, Padding: graph.Valid},
+		{Kind: graph.MeanPool, Name: "mean"},
+		{Kind: graph.Dense, Name: "dense", Filters: 1, Activation: graph.Sigmoid},
+	}},
+}
+
+// On random networks the int8 logit is close to the float logit: within a few byte steps of the
+// activations.
+func TestNearFloat(t *testing.T) {
+	for name, g := range nearGraphs {
+		for seed := range uint64(5) {
+			rng := rand.New(rand.NewPCG(seed, 8))
+			net, err := nn.New(g, rng)
+			if err != nil {
+				t.Fatal(err)
+			}
+			images := make([][]byte, 20)
+			for i := range images {
+				images[i] = make([]byte, g.Input.Size())
+				level := rng.IntN(128) // images of noise only would have nearly the same logit
+				for k := range images[i] {
+					images[i][k] = byte(level + rng.IntN(128))
+				}
+			}
+			ranges := spread(t, g, net, images)
+			m, err := convert.Convert(g, net.Params(), ranges)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := infer.NewRunner(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := net.NewPredictor()
+			low, high, worst := math.Inf(1), math.Inf(-1), 0.0
+			for _, pix := range images {
+				want, err := p.Logit(pix, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				sum, err := r.Run(pix)
+				if err != nil {
+					t.Fatal(err)
+				}
+				low, high = min(low, want), max(high, want)
+				worst = max(worst, math.Abs(m.Logit(sum)-want))
+			}
+			t.Logf("%s, seed %d: logits %.3f to %.3f, largest error %.4f", name, seed, low, high, worst)
+			if worst > nearBound(g)*max(math.Abs(low), math.Abs(high)) {
+				t.Errorf("%s, seed %d: int8 is off by %.4f where logits span %.3f to %.3f", name, seed, worst, low, high)
+			}
+		}
+	}
+}
+
+// nearBound returns the largest error relative to the logits. A mean is rounded to a byte although
+// it varies less than its inputs.
+func nearBound(g *graph.Graph) float64 {
+	if g.Version() == graph.Version1 {
+		return 0.05
+	}
+	return 0.1
+}
+
+// spread scales the parameters of a new network, layer by layer, until ReLU6 cuts off the highest
+// activations, as in a trained network. It returns the ranges.
+func spread(t *testing.T, g *graph.Graph, net *nn.Net, images [][]byte) []float32 {
+	t.Helper()
+	var trained []graph.Layer
+	var names []string
+	for _, l := range g.Layers {
+		if l.HasWeights() {
+			trained, names = append(trained, l), append(names, l.Name)
+		}
+	}
+	names = names[:len(names)-1]
+	measure := func() []float32 {
+		ranges, err := calibrate.Measure(t.Context(), func() calibrate.Float { return net.NewPredictor() }, names, images, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ranges
+	}
+	ranges := measure()
+	for i := range names {
+		limit, fixed := convert.FixedRange(trained[i])
+		if !fixed {
+			continue
+		}
+		for _, p := range net.Params()[2*i : 2*i+2] {
+			for k := range p.Data {
+				p.Data[k] *= 1.5 * limit / ranges[i]
+			}
+		}
+		net.Changed()
+		if ranges = measure(); ranges[i] != limit {
+			t.Fatalf("the largest activation of %s is %g, want %g", names[i], ranges[i], limit)
+		}
+	}
+	return ranges
+}
+
+// A layer with ReLU6 has the range 6, whatever was measured.
+func TestFixedRange(t *testing.T) {
+	g, params := dense()
+	g.Layers[1].Activation = graph.ReLU6
+	m, err := convert.Convert(g, params, []float32{6})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := float32(0.01 / 6); math.Abs(float64(m.Layers[0].Mult[0]/want)-1) > 1e-6 {
+		t.Errorf("multiplier %g, want %g", m.Layers[0].Mult[0], want)
+	}
+	for _, r := range []float32{5.9, 6.1} {
+		if _, err := convert.Convert(g, params, []float32{r}); !errors.Is(err, convert.ErrParams) {
+			t.Errorf("range %g: error %v, want ErrParams", r, err)
+		}
+	}
+}
+
+// The logit is the mean of the highest scores, and the runner returns their sum.
+func TestScaleOfScores(t *testing.T) {
+	g := &graph.Graph{Input: graph.Shape{H: 2, W: 2, C: 1}, Layers: []graph.Layer{
+		{Kind: graph.Conv2D, Name: "score", Filters: 1, Kernel: 1, Stride: 1, Padding: graph.Valid, Activation: graph.Linear},
+		{Kind: graph.TopMean, Name: "top", Top: 2, Activation: graph.Sigmoid},
 	}}
-	for seed := range uint64(5) {
-		rng := rand.New(rand.NewPCG(seed, 8))
-		net, err := nn.New(g, rng)
-		if err != nil {
-			t.Fatal(err)
-		}
-		images := make([][]byte, 20)
-		for i := range images {
-			images[i] = make([]byte, g.Input.Size())
-			for k := range images[i] {
-				images[i][k] = byte(rng.Uint32())
-			}
-		}
-		newFloat := func() calibrate.Float { return net.NewPredictor() }
-		ranges, err := calibrate.Measure(t.Context(), newFloat, []string{"conv1", "conv2", "dense1"}, images, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m, err := convert.Convert(g, net.Params(), ranges)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := infer.NewRunner(m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p := net.NewPredictor()
-		low, high, worst := math.Inf(1), math.Inf(-1), 0.0
-		for _, pix := range images {
-			want, err := p.Logit(pix, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sum, err := r.Run(pix)
-			if err != nil {
-				t.Fatal(err)
-			}
-			low, high = min(low, want), max(high, want)
-			worst = max(worst, math.Abs(m.Logit(sum)-want))
-		}
-		t.Logf("seed %d: logits %.3f to %.3f, largest error %.4f", seed, low, high, worst)
-		if worst > 0.05*max(math.Abs(low), math.Abs(high)) {
-			t.Errorf("seed %d: int8 is off by %.4f where logits span %.3f to %.3f", seed, worst, low, high)
-		}
+	m, err := convert.Convert(g, []nn.Param{
+		{Name: "score/w", Shape: []int{1, 1, 1, 1}, Data: []float32{-2}}, {Name: "score/b", Shape: []int{1}, Data: []float32{0.5}},
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := infer.NewRunner(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum, err := r.Run([]byte{255, 51, 102, 204})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// scores 0.5 - 2*pixel/255: -1.5, 0.1, -0.3, -1.1
+	if got := m.Logit(sum); math.Abs(got-(-0.1)) > 0.01 {
+		t.Errorf("logit %g, want -0.1", got)
 	}
 }
