@@ -107,6 +107,22 @@ func window(s graph.Step) []Attr {
 	return []Attr{intsAttr("kernel_shape", k, k), intsAttr("strides", d, d), intsAttr("pads", pads...)}
 }
 
+// filters returns the weights of a convolution with their shape, in the order (outC, inC, kh, kw).
+// A filter of a depthwise convolution has one channel.
+func filters[T any](s graph.Step, w []T) ([]int, []T) {
+	shape := s.WeightShape()
+	k, inC := shape[1], shape[3]
+	return []int{s.Filters, inC, k, k}, channelsFirst(w, graph.Shape{H: k, W: k, C: inC})
+}
+
+// convAttrs returns the attributes of a convolution.
+func convAttrs(s graph.Step) []Attr {
+	if s.Kind == graph.Depthwise2D {
+		return append(window(s), intAttr("group", int64(s.Filters)))
+	}
+	return window(s)
+}
+
 // channelsFirst reorders the weights of each unit from (H, W, C) to (C, H, W): w (units, H, W, C).
 func channelsFirst[T any](w []T, s graph.Shape) []T {
 	moved := make([]T, 0, len(w))

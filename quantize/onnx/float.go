@@ -5,10 +5,10 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// Float returns the trained network in float32: Conv, Relu, MaxPool, Flatten, Gemm, Sigmoid. params
-// are those of a checkpoint. Each runtime adds sums in its own order, so results are equal up to
-// rounding, not to the bit. If a window follows a flatten, the error wraps ErrUnsupported; if
-// params do not fit g, nn.ErrParams.
+// Float returns the trained network in float32: Conv, Relu, Clip, MaxPool, AveragePool, Flatten,
+// Gemm, TopK, ReduceMean, Sigmoid. params are those of a checkpoint. Each runtime adds sums in its
+// own order, so results are equal up to rounding, not to the bit. If a window follows a flatten,
+// the error wraps ErrUnsupported; if params do not fit g, nn.ErrParams.
 func Float(g *graph.Graph, params []nn.Param) (*Model, error) {
 	if _, err := nn.FromParams(g, params); err != nil {
 		return nil, err
@@ -21,18 +21,26 @@ func Float(g *graph.Graph, params []nn.Param) (*Model, error) {
 	b.m.Doc = "float32 network of a tirewatch checkpoint"
 	for _, s := range steps {
 		switch s.Kind {
-		case graph.Conv2D:
+		case graph.Conv2D, graph.Depthwise2D:
 			if err := b.needSpace(s); err != nil {
 				return nil, err
 			}
-			k := s.Kernel
-			w := channelsFirst(params[0].Data, graph.Shape{H: k, W: k, C: s.In.C})
-			b.sum("Conv", s, b.floats(s, []int{s.Filters, s.In.C, k, k}, w, params[1].Data), window(s)...)
+			shape, w := filters(s, params[0].Data)
+			b.sum("Conv", s, b.floats(s, shape, w, params[1].Data), convAttrs(s)...)
 			params = params[2:]
 		case graph.MaxPool2D:
 			if err := b.pool(s); err != nil {
 				return nil, err
 			}
+		case graph.MeanPool:
+			if err := b.mean(s); err != nil {
+				return nil, err
+			}
+		case graph.TopMean:
+			if err := b.topMean(s, s.Name+"/mean"); err != nil {
+				return nil, err
+			}
+			b.activation(s)
 		case graph.Flatten:
 			b.flatten(s.Name, out(s.Name), s.In)
 		case graph.Dense:
@@ -58,9 +66,17 @@ func (b *builder) floats(s graph.Step, shape []int, w, bias []float32) []string 
 // sum adds a trained layer and its activation.
 func (b *builder) sum(op string, s graph.Step, inputs []string, attrs ...Attr) {
 	b.node(op, s.Name, s.Name+"/sum", inputs, attrs...)
+	b.activation(s)
+}
+
+func (b *builder) activation(s graph.Step) {
 	switch s.Activation {
 	case graph.ReLU:
 		b.node("Relu", s.Name+"/relu", out(s.Name), []string{b.at})
+	case graph.ReLU6:
+		b.node("Clip", s.Name+"/relu6", out(s.Name), []string{b.at,
+			b.constant(s.Name+"/low", Float32, nil, float32s([]float32{0})),
+			b.constant(s.Name+"/high", Float32, nil, float32s([]float32{graph.MaxReLU6}))})
 	case graph.Sigmoid:
 		b.node("Sigmoid", s.Name+"/sigmoid", out(s.Name), []string{b.at})
 	}

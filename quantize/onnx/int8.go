@@ -17,6 +17,9 @@ import (
 // byte value instead of the value of the float network; no result depends on that. The last layer
 // has no y_scale: its result is float32(sum) * float32(LogitScale).
 //
+// A mean is a depthwise convolution with weights of 1. Scores before a TopMean are sums in int32:
+// ConvInteger and Add. Their highest are added in int32 too, and the sum is multiplied as above.
+//
 // ONNX requantizes before the pool, infer.Runner after it. Scales are positive and rounding keeps
 // the order of values, so the bytes are the same.
 func Int8(m *infer.Model) (*Model, error) {
@@ -29,11 +32,19 @@ func Int8(m *infer.Model) (*Model, error) {
 	layers := m.Layers
 	for i, s := range steps {
 		switch s.Kind {
-		case graph.Conv2D:
-			err = b.qconv(s, &layers[0])
+		case graph.Conv2D, graph.Depthwise2D:
+			if layers[0].Mult == nil {
+				err = b.integerScores(s, &layers[0])
+			} else {
+				err = b.qconv(s, &layers[0])
+			}
 			layers = layers[1:]
 		case graph.MaxPool2D:
 			err = b.pool(s)
+		case graph.MeanPool:
+			err = b.qmean(s)
+		case graph.TopMean:
+			err = b.integerTop(s, m.LogitScale)
 		case graph.Flatten:
 			b.flatten(s.Name, out(s.Name), s.In)
 		case graph.Dense:
@@ -79,11 +90,47 @@ func (b *builder) qconv(s graph.Step, l *infer.Layer) error {
 	if err := b.needSpace(s); err != nil {
 		return err
 	}
-	k := s.Kernel
-	w := channelsFirst(l.W, graph.Shape{H: k, W: k, C: s.In.C})
-	inputs := append([]string{b.at, one, zero}, b.quantized(s, []int{s.Filters, s.In.C, k, k}, w, l.Mult)...)
+	shape, w := filters(s, l.W)
+	inputs := append([]string{b.at, one, zero}, b.quantized(s, shape, w, l.Mult)...)
 	inputs = append(inputs, one, zero, b.constant(s.Name+"/b", Int32, []int{s.Filters}, int32s(l.Bias)))
-	b.node("QLinearConv", s.Name, out(s.Name), inputs, window(s)...)
+	b.node("QLinearConv", s.Name, out(s.Name), inputs, convAttrs(s)...)
+	return nil
+}
+
+func (b *builder) qmean(s graph.Step) error {
+	if err := b.needSpace(s); err != nil {
+		return err
+	}
+	shape, w, scale, attrs := meanWindow(s)
+	s.Filters = s.In.C
+	inputs := append([]string{b.at, one, zero}, b.quantized(s, shape, w, scale)...)
+	b.node("QLinearConv", s.Name, out(s.Name), append(inputs, one, zero), attrs...)
+	return nil
+}
+
+// integerScores adds the convolution before a TopMean. Its sums (1, 1, H, W) stay int32.
+func (b *builder) integerScores(s graph.Step, l *infer.Layer) error {
+	if err := b.needSpace(s); err != nil {
+		return err
+	}
+	shape, w := filters(s, l.W)
+	inputs := []string{b.at, b.constant(s.Name+"/w", Int8s, shape, w)}
+	b.node("ConvInteger", s.Name, s.Name+"/sum", inputs, convAttrs(s)...)
+	bias := b.constant(s.Name+"/b", Int32, []int{1, 1, 1, 1}, int32s(l.Bias))
+	b.node("Add", s.Name+"/add", out(s.Name), []string{b.at, bias})
+	return nil
+}
+
+// integerTop adds the sum of the highest scores and turns it into the logit.
+func (b *builder) integerTop(s graph.Step, scale float64) error {
+	if err := b.top(s); err != nil {
+		return err
+	}
+	axes := b.constant(s.Name+"/axes", Int64, []int{1}, binary.LittleEndian.AppendUint64(nil, 1))
+	b.node("ReduceSum", s.Name+"/sum", out(s.Name), []string{b.at, axes}, intAttr("keepdims", 1))
+	b.node("Cast", s.Name+"/cast", s.Name+"/float", []string{b.at}, intAttr("to", int64(Float32)))
+	factor := b.constant(s.Name+"/scale", Float32, nil, float32s([]float32{float32(scale)}))
+	b.node("Mul", s.Name+"/logit", Logit, []string{b.at, factor})
 	return nil
 }
 

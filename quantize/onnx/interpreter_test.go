@@ -52,7 +52,51 @@ func operate(t testing.TB, n onnx.Node, in []array) array {
 		return conv(n, x, in[1], in[2])
 	case "QLinearConv":
 		noZeroPoint(t, n, in[2], in[5], in[7])
-		return requantize(conv(n, x, in[3], in[8]), in[1], in[4], in[6])
+		bias := array{v: make([]float64, in[3].shape[0])}
+		if len(in) > 8 {
+			bias = in[8]
+		}
+		return requantize(conv(n, x, in[3], bias), in[1], in[4], in[6])
+	case "ConvInteger":
+		return conv(n, x, in[1], array{v: make([]float64, in[1].shape[0])})
+	case "Add": // a number
+		return x.each(func(v float64) float64 { return v + in[1].v[0] })
+	case "Mul": // two float32 numbers
+		return x.each(func(v float64) float64 { return float64(float32(v) * float32(in[1].v[0])) })
+	case "Cast": // to float32
+		return x.each(func(v float64) float64 { return float64(float32(v)) })
+	case "Clip":
+		return x.each(func(v float64) float64 { return min(max(v, in[1].v[0]), in[2].v[0]) })
+	case "AveragePool":
+		return slide(n, x, x.shape[1], func(c int, taps []tap) float64 {
+			sum := 0.0
+			for _, p := range taps {
+				sum += x.at(c, p.y, p.x)
+			}
+			return sum / float64(len(taps))
+		})
+	case "GlobalAveragePool":
+		per := x.shape[2] * x.shape[3]
+		out := array{shape: []int{1, x.shape[1], 1, 1}, v: make([]float64, x.shape[1])}
+		for i, v := range x.v {
+			out.v[i/per] += v / float64(per)
+		}
+		return out
+	case "TopK":
+		v := slices.Clone(x.v)
+		slices.Sort(v)
+		slices.Reverse(v)
+		k := int(in[1].v[0])
+		return array{[]int{1, k}, v[:k]}
+	case "ReduceSum", "ReduceMean":
+		sum := 0.0
+		for _, v := range x.v {
+			sum += v
+		}
+		if n.Op == "ReduceMean" {
+			sum /= float64(len(x.v))
+		}
+		return array{[]int{1, 1}, []float64{sum}}
 	case "Gemm":
 		return gemm(x, in[1], in[2])
 	case "com.microsoftQGemm":
@@ -112,12 +156,18 @@ func (a array) each(f func(float64) float64) array {
 }
 
 func conv(n onnx.Node, x, w, bias array) array {
-	channels, k := w.shape[1], w.shape[2]
+	channels, kh, kw := w.shape[1], w.shape[2], w.shape[3]
+	perGroup := w.shape[0] // filters of a group; a group reads channels of its own
+	for _, a := range n.Attrs {
+		if a.Name == "group" {
+			perGroup /= int(a.Int)
+		}
+	}
 	return slide(n, x, w.shape[0], func(c int, taps []tap) float64 {
-		sum := bias.v[c]
+		sum, first := bias.v[c], c/perGroup*channels
 		for _, p := range taps {
 			for ic := range channels {
-				sum += x.at(ic, p.y, p.x) * w.v[((c*channels+ic)*k+p.ky)*k+p.kx]
+				sum += x.at(first+ic, p.y, p.x) * w.v[((c*channels+ic)*kh+p.ky)*kw+p.kx]
 			}
 		}
 		return sum
@@ -202,6 +252,10 @@ func numbers(t testing.TB, c onnx.Tensor) array {
 	case onnx.Int32:
 		for b := c.Data; len(b) > 0; b = b[4:] {
 			v = append(v, float64(int32(binary.LittleEndian.Uint32(b))))
+		}
+	case onnx.Int64:
+		for b := c.Data; len(b) > 0; b = b[8:] {
+			v = append(v, float64(int64(binary.LittleEndian.Uint64(b))))
 		}
 	case onnx.Uint8, onnx.Int8s:
 		for _, b := range c.Data {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -49,6 +50,57 @@ var networks = map[string]graph.Graph{
 	}},
 }
 
+// newNetworks have the layers of version 2: means over windows, over a map that is not square, and
+// over the highest scores, and PyTorch's padding.
+var newNetworks = map[string]graph.Graph{
+	"mobile":                       *graph.Mobile(32, 3),
+	"mobile with cells of 2x2":     *graph.Mobile(56, 1),
+	"depthwise on the image":       depthwiseFirst,
+	"global mean of a wide map":    globalMean,
+	"a mean without flatten":       meanOnly,
+	"scores of windows, all added": allScores,
+}
+
+var (
+	depthwiseFirst = graph.Graph{Input: graph.Shape{H: 9, W: 14, C: 1}, Layers: []graph.Layer{
+		{Kind: graph.Depthwise2D, Name: "depthwise1", Filters: 1, Kernel: 3, Stride: 2, Padding: graph.Explicit, Pad: 1,
+			Activation: graph.ReLU6},
+		{Kind: graph.MaxPool2D, Name: "pool1", Kernel: 3, Stride: 2, Padding: graph.Explicit, Pad: 1},
+		{Kind: graph.Flatten, Name: "flatten"},
+		{Kind: graph.Dense, Name: "dense1", Filters: 4, Activation: graph.ReLU6},
+		{Kind: graph.Dense, Name: "dense2", Filters: 1, Activation: graph.Sigmoid},
+	}}
+	globalMean = graph.Graph{Input: graph.Shape{H: 9, W: 14, C: 1}, Layers: []graph.Layer{
+		{Kind: graph.Conv2D, Name: "conv1", Filters: 5, Kernel: 3, Stride: 2, Padding: graph.Explicit, Pad: 1,
+			Activation: graph.ReLU6},
+		{Kind: graph.Depthwise2D, Name: "depthwise1", Filters: 5, Kernel: 5, Stride: 1, Padding: graph.Same,
+			Activation: graph.ReLU},
+		{Kind: graph.MeanPool, Name: "mean1"},
+		{Kind: graph.Flatten, Name: "flatten"},
+		{Kind: graph.Dense, Name: "dense1", Filters: 1, Activation: graph.Sigmoid},
+	}}
+	// Means of 9 and 4 values: no sum of them is a tie that a rounded scale could move.
+	meanOnly = graph.Graph{Input: graph.Shape{H: 6, W: 6, C: 1}, Layers: []graph.Layer{
+		{Kind: graph.Conv2D, Name: "conv1", Filters: 5, Kernel: 3, Stride: 1, Padding: graph.Same,
+			Activation: graph.ReLU},
+		{Kind: graph.MeanPool, Name: "mean1", Kernel: 3, Stride: 2, Padding: graph.Valid},
+		{Kind: graph.MeanPool, Name: "mean2"},
+		{Kind: graph.Dense, Name: "dense1", Filters: 1, Activation: graph.Sigmoid},
+	}}
+	allScores = graph.Graph{Input: graph.Shape{H: 6, W: 7, C: 1}, Layers: []graph.Layer{
+		{Kind: graph.Conv2D, Name: "score", Filters: 1, Kernel: 3, Stride: 2, Padding: graph.Same,
+			Activation: graph.Linear},
+		{Kind: graph.TopMean, Name: "top", Top: 12, Activation: graph.Sigmoid},
+	}}
+)
+
+// allNetworks returns the networks of both versions.
+func allNetworks() map[string]graph.Graph {
+	all := maps.Clone(networks)
+	maps.Copy(all, newNetworks)
+	return all
+}
+
 // asImage turns pixels (H, W, C) into ONNX's (1, C, H, W).
 func asImage(pix []byte, s graph.Shape, scale float32) array {
 	a := array{shape: []int{1, s.C, s.H, s.W}}
@@ -87,7 +139,7 @@ var exports = map[string]func(*infer.Model) (*onnx.Model, error){"qlinear": onnx
 // matter. Module bench tests float32 with ONNX Runtime.
 func TestInt8EqualsTheRunner(t *testing.T) {
 	for form, export := range exports {
-		for name, g := range networks {
+		for name, g := range allNetworks() {
 			t.Run(form+"/"+name, func(t *testing.T) {
 				m := bundletest.Model(g, 9)
 				e, err := export(&m)
@@ -133,7 +185,7 @@ func TestInt8EqualsTheRunner(t *testing.T) {
 
 // The exported float graph has the logit of the trainer, up to rounding.
 func TestFloatIsTheTrainedNetwork(t *testing.T) {
-	for name, g := range networks {
+	for name, g := range allNetworks() {
 		t.Run(name, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(5, 5))
 			net := randomNet(t, &g, rng)
@@ -213,7 +265,7 @@ func TestThesisForm(t *testing.T) {
 
 // Decode reads exactly what Encode wrote.
 func TestEncodeLosesNothing(t *testing.T) {
-	for name, g := range networks {
+	for name, g := range allNetworks() {
 		m := bundletest.Model(g, 2)
 		e, err := onnx.Int8(&m)
 		if err != nil {
