@@ -59,7 +59,10 @@ func sameArithmetic(a, b *graph.Graph) bool {
 		})
 		for i := range steps {
 			// PadTop, PadLeft and the number of windows are exact
-			steps[i].Name, steps[i].Padding = "", ""
+			steps[i].Name, steps[i].Padding, steps[i].Pad = "", "", 0
+			if steps[i].Kind == graph.Depthwise2D && steps[i].In.C == 1 {
+				steps[i].Kind = graph.Conv2D // the same filter over one channel
+			}
 		}
 		return steps
 	}

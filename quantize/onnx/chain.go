@@ -21,6 +21,7 @@ type chain struct {
 	scale float64
 
 	probability bool // the sigmoid or softmax at the end was found
+	choosing    bool // the newest value is the highest scores, whose mean must follow
 }
 
 // newest returns the newest layer with weights, nil before the first.
@@ -34,7 +35,8 @@ func (c *chain) newest() *graph.Layer {
 // add appends a layer. Its name is its kind and a number, such as conv1.
 func (c *chain) add(l graph.Layer) {
 	short := map[graph.Kind]string{graph.Conv2D: "conv", graph.MaxPool2D: "pool", graph.Dense: "dense",
-		graph.Dropout: "dropout", graph.Flatten: "flatten"}
+		graph.Dropout: "dropout", graph.Flatten: "flatten", graph.Depthwise2D: "depthwise", graph.MeanPool: "mean",
+		graph.TopMean: "top"}
 	n := 1
 	for _, other := range c.layers {
 		if other.Kind == l.Kind {
@@ -73,22 +75,33 @@ func (c *chain) weights() (w, b *nn.Param) {
 	return &c.params[len(c.params)-2], &c.params[len(c.params)-1]
 }
 
-// relu sets the activation of the newest layer to ReLU. A ReLU after a pool has the same result as
-// one before it, because it keeps the order of values. On the image itself it does nothing, because
-// pixels are never negative.
-func (w *walk) relu(c call) (*value, error) {
+// relu sets the activation of the newest layer to ReLU.
+func (w *walk) relu(c call) (*value, error) { return w.activation(c, graph.ReLU) }
+
+// activation sets the activation of the newest layer. After a max pool it has the same result as
+// before it, because it keeps the order of values. Values that are limited already stay as they
+// are, also after a mean. On the image itself it does nothing, because pixels are 0 to 1.
+func (w *walk) activation(c call, a graph.Activation) (*value, error) {
 	v, err := w.imageOf(c)
 	if err != nil {
 		return nil, err
 	}
 	l := w.newest()
-	if w.probability {
+	switch {
+	case w.probability:
 		return nil, c.refuse("it is after the sigmoid or softmax")
+	case a == graph.ReLU6 && w.scale != 1:
+		return nil, c.refuse("it limits values after a factor of %g", 1/w.scale)
+	case l == nil || l.Activation == a || l.Activation == graph.ReLU6:
+		return &value{layout: v.layout, changes: w.changes}, nil
 	}
-	if l != nil && l.Activation != graph.ReLU {
-		l.Activation = graph.ReLU
-		w.changes++
+	for _, after := range w.layers[w.trained:] {
+		if after.Kind == graph.MeanPool {
+			return nil, c.refuse("it is after a mean, want it directly after a convolution or dense layer")
+		}
 	}
+	l.Activation = a
+	w.changes++
 	return &value{layout: v.layout, changes: w.changes}, nil
 }
 
@@ -225,6 +238,9 @@ func (w *walk) headOf(c call) (*value, error) {
 // e^(a-b)).
 func (w *walk) head(where string) error {
 	l := w.newest()
+	if n := len(w.layers); n > 0 && w.layers[n-1].Kind == graph.TopMean && w.scale == 1 {
+		return w.topHead(where)
+	}
 	if l == nil || l.Kind != graph.Dense || l.Activation != graph.Linear ||
 		w.trained != len(w.layers) || w.scale != 1 {
 		return fmt.Errorf("%w: %s is not directly after a dense layer", ErrCannotHold, where)

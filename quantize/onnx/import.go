@@ -63,10 +63,10 @@ func (e *OperatorError) Error() string {
 
 // Import turns a decoded file into a network. It follows the image from the input through the
 // nodes. It supports a chain of convolutions, pools and dense layers as Keras (through tf2onnx) and
-// PyTorch write it: every order of the axes, computed shapes, added biases, the sigmoid of one
-// output or the softmax of two. The weights are returned in our order and without a changed bit,
-// unless a factor or a head of two classes must be combined with them. For a file from Float it
-// returns the same graph and weights.
+// PyTorch write it: every order of the axes, computed shapes, added biases, means, the sigmoid of
+// one output or the softmax of two. The weights are returned in our order and without a changed
+// bit, unless a factor or a head of two classes must be combined with them. For a file from Float
+// it returns the same graph and weights.
 //
 // Layers of other tools are named conv1, pool1, dense1 and so on. A network that computes the same
 // as the thesis network gets its names and its dropout.
@@ -225,7 +225,7 @@ func (w *walk) end() error {
 		return v != nil && v.constant == nil && v.changes == w.changes
 	})
 	switch {
-	case !reached:
+	case w.choosing, !reached:
 		return fmt.Errorf("%w: no output of the network is the end of the chain of layers", ErrCannotHold)
 	case w.probability:
 		return nil
@@ -242,6 +242,8 @@ func (w *walk) imageOf(c call) (*value, error) {
 	switch {
 	case v.constant != nil:
 		return nil, c.refuse("its first input is a constant, want the image")
+	case w.choosing:
+		return nil, c.refuse("it reads the highest scores, but only their mean is supported")
 	case v.changes != w.changes:
 		return nil, fmt.Errorf("%w: %s of node %q reads the older value %q, but only a chain of layers is supported",
 			ErrCannotHold, c.operator(), c.label(), c.Inputs[0])

@@ -38,7 +38,7 @@ func importBytes(t testing.TB, data []byte, o onnx.Options) *onnx.Network {
 // A round trip keeps the graph with dropout and names, and the weights to the bit.
 func TestRoundTrip(t *testing.T) {
 	all := map[string]graph.Graph{"thesis": *graph.Thesis()}
-	for name, g := range networks {
+	for name, g := range allNetworks() {
 		all[name] = grey(g)
 	}
 	for name, g := range all {

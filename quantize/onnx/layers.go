@@ -7,7 +7,8 @@ import (
 	"tirewatch/vision/graph"
 )
 
-// conv adds a convolution: x (N, C, H, W), w (outC, inC, kh, kw), bias (outC).
+// conv adds a convolution: x (N, C, H, W), w (outC, inC, kh, kw), bias (outC). With a group for
+// each channel, inC is 1 and it is a depthwise convolution.
 func (w *walk) conv(c call) (*value, error) {
 	l := graph.Layer{Kind: graph.Conv2D}
 	t, err := c.constant(1)
@@ -18,15 +19,24 @@ func (w *walk) conv(c call) (*value, error) {
 		return nil, c.refuse("filters of shape %v, only square windows are supported", t.Shape)
 	}
 	l.Filters, l.Kernel = t.Shape[0], t.Shape[2]
+	groups := c.intAttr("group", 1)
+	if groups > 1 {
+		l.Kind = graph.Depthwise2D
+	}
 	v, out, err := w.slide(c, &l)
 	if err != nil {
 		return nil, err
 	}
+	inC := v.shape.C
+	if groups > 1 {
+		inC = 1
+	}
 	switch {
-	case t.Shape[1] != v.shape.C:
+	case groups != 1 && (groups != int64(v.shape.C) || l.Filters != v.shape.C):
+		return nil, c.refuse("%d groups and %d filters for %d channels, want one group, or one filter for each channel",
+			groups, l.Filters, v.shape.C)
+	case t.Shape[1] != inC:
 		return nil, c.refuse("filters of shape %v do not fit %d channels", t.Shape, v.shape.C)
-	case c.intAttr("group", 1) != 1:
-		return nil, c.refuse("%d groups, but only filters over all channels are supported", c.intAttr("group", 1))
 	}
 	weights, err := w.copyOf(c, t)
 	if err != nil {
@@ -37,14 +47,17 @@ func (w *walk) conv(c call) (*value, error) {
 		return nil, err
 	}
 	k := l.Kernel
-	weights = channelsLast(weights, graph.Shape{H: k, W: k, C: v.shape.C})
-	w.addTrained(l, []int{l.Filters, k, k, v.shape.C}, weights, bias)
+	weights = channelsLast(weights, graph.Shape{H: k, W: k, C: inC})
+	w.addTrained(l, []int{l.Filters, k, k, inC}, weights, bias)
 	return &value{layout: v.windowed(out), changes: w.changes}, nil
 }
 
-// maxPool adds a pool.
-func (w *walk) maxPool(c call) (*value, error) {
-	l := graph.Layer{Kind: graph.MaxPool2D}
+// maxPool adds a max pool.
+func (w *walk) maxPool(c call) (*value, error) { return w.pool(c, graph.MaxPool2D) }
+
+// pool adds a pool of one of the two kinds.
+func (w *walk) pool(c call, kind graph.Kind) (*value, error) {
+	l := graph.Layer{Kind: kind}
 	k := c.attr("kernel_shape").Ints
 	if len(k) != 2 || k[0] != k[1] || k[0] < 1 || k[0] > MaxSize {
 		return nil, c.refuse("windows of %v, only square windows are supported", k)
@@ -83,18 +96,25 @@ func (w *walk) slide(c call, l *graph.Layer) (*value, graph.Shape, error) {
 	if k := c.attr("kernel_shape").Ints; k != nil && !slices.Equal(k, []int64{int64(l.Kernel), int64(l.Kernel)}) {
 		return nil, out, c.refuse("kernel_shape %v does not fit filters of size %d", k, l.Kernel)
 	}
-	for _, l.Padding = range []graph.Padding{graph.Valid, graph.Same} {
+	for _, l.Padding = range []graph.Padding{graph.Valid, graph.Same, graph.Explicit} {
+		l.Pad = 0
+		if pads := c.attr("pads").Ints; l.Padding == graph.Explicit && len(pads) == 4 && pads[0] < MaxSize {
+			l.Pad = int(pads[0])
+		}
 		layer := *l
-		if layer.Kind == graph.Conv2D {
+		if layer.HasWeights() {
 			layer.Activation = graph.Linear
+		}
+		if layer.Kind == graph.Depthwise2D { // conv checks the number of filters
+			layer.Filters = v.shape.C
 		}
 		s, err := layer.On(v.shape)
 		if err == nil && padded(c, s) {
 			return v, s.Out, nil
 		}
 	}
-	return nil, out, c.refuse("on %v, %s: only no padding (valid) and TensorFlow's padding same are supported",
-		v.shape, paddingText(c, l))
+	return nil, out, c.refuse("on %v, %s: only no padding (valid), TensorFlow's padding same and equal padding on all sides "+
+		"are supported, and no padding for a mean", v.shape, paddingText(c, l))
 }
 
 func paddingText(c call, l *graph.Layer) string {

@@ -28,6 +28,12 @@ func init() { // the functions use the table, so it cannot be initialized in pla
 		"Sigmoid": {1, (*walk).headOf, nil},
 		"Softmax": {1, (*walk).headOf, nil},
 		"Dropout": {1, (*walk).dropout, nil},
+		"Clip":    {1, (*walk).clip, nil},
+		"TopK":    {2, (*walk).topK, nil},
+
+		"AveragePool":       {1, (*walk).averagePool, nil},
+		"GlobalAveragePool": {1, (*walk).globalAveragePool, nil},
+		"ReduceMean":        {1, (*walk).reduceMean, nil},
 
 		"Add": {2, (*walk).addBias, foldLists(computeLists)},
 		"Mul": {2, (*walk).multiply, foldLists(computeLists)},

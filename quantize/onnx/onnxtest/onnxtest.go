@@ -34,8 +34,9 @@ func Keras(g *graph.Graph, params []nn.Param, o Choices) *onnx.Model {
 	}
 	return w.write(g, params, style{
 		conv: func(s graph.Step, kernel, bias []float32) {
-			k := w.floats(s.Name+"/kernel", []int{s.Filters, s.In.C, s.Kernel, s.Kernel},
-				channelsFirst(kernel, s.Kernel, s.Kernel, s.In.C))
+			inC := inputs(s)
+			k := w.floats(s.Name+"/kernel", []int{s.Filters, inC, s.Kernel, s.Kernel},
+				channelsFirst(kernel, s.Kernel, s.Kernel, inC))
 			if o.Apart {
 				w.node("Conv", []string{k}, w.window(s)...)
 				w.node("Add", []string{w.floats(s.Name+"/bias", []int{1, s.Filters, 1, 1}, bias)})
@@ -68,9 +69,10 @@ func PyTorch(g *graph.Graph, params []nn.Param, o Choices) *onnx.Model {
 	w := newWriter(o, onnx.AnySize, in.C, in.H, in.W)
 	return w.write(g, params, style{
 		conv: func(s graph.Step, kernel, bias []float32) {
+			inC := inputs(s)
 			w.node("Conv", []string{
-				w.floats(s.Name+".weight", []int{s.Filters, s.In.C, s.Kernel, s.Kernel},
-					channelsFirst(kernel, s.Kernel, s.Kernel, s.In.C)),
+				w.floats(s.Name+".weight", []int{s.Filters, inC, s.Kernel, s.Kernel},
+					channelsFirst(kernel, s.Kernel, s.Kernel, inC)),
 				w.floats(s.Name+".bias", []int{s.Filters}, bias)}, w.window(s)...)
 		},
 		flatten: func(s graph.Step) {
@@ -118,8 +120,18 @@ func (w *writer) write(g *graph.Graph, params []nn.Param, tool style) *onnx.Mode
 	var from graph.Shape
 	for _, s := range steps {
 		switch s.Kind {
-		case graph.Conv2D:
+		case graph.Conv2D, graph.Depthwise2D:
 			tool.conv(s, params[0].Data, params[1].Data)
+		case graph.MeanPool:
+			if s.Kernel == 0 {
+				w.node("GlobalAveragePool", nil)
+			} else {
+				w.node("AveragePool", nil, w.window(s)...)
+			}
+		case graph.TopMean:
+			tool.flatten(s)
+			w.node("TopK", []string{w.ints("k", int64(s.Top))})
+			w.node("ReduceMean", nil, ints("axes", 1))
 		case graph.MaxPool2D:
 			w.node("MaxPool", nil, w.window(s)...)
 		case graph.Flatten:
@@ -142,6 +154,10 @@ func (w *writer) write(g *graph.Graph, params []nn.Param, tool style) *onnx.Mode
 		switch {
 		case s.Activation == graph.ReLU:
 			w.node("Relu", nil)
+		case s.Activation == graph.ReLU6 && w.Version < 11:
+			w.node("Clip", nil, decimal("min", 0), decimal("max", 6))
+		case s.Activation == graph.ReLU6:
+			w.node("Clip", []string{w.floats(s.Name+"/low", nil, []float32{0}), w.floats(s.Name+"/high", nil, []float32{6})})
 		case s.Activation == graph.Sigmoid && w.Softmax:
 			w.node("Softmax", nil)
 		case s.Activation == graph.Sigmoid:
@@ -202,11 +218,26 @@ func ints(name string, v ...int64) onnx.Attr {
 	return onnx.Attr{Name: name, Kind: onnx.IntsAttr, Ints: v}
 }
 
+func decimal(name string, v float32) onnx.Attr {
+	return onnx.Attr{Name: name, Kind: onnx.FloatAttr, Float: v}
+}
+
+// inputs returns the number of channels that a filter reads.
+func inputs(s graph.Step) int {
+	if s.Kind == graph.Depthwise2D {
+		return 1
+	}
+	return s.In.C
+}
+
 // window returns the attributes of a convolution or pool.
 func (w *writer) window(s graph.Step) []onnx.Attr {
 	n, d := int64(s.Kernel), int64(s.Stride)
 	attrs := []onnx.Attr{ints("strides", d, d), ints("kernel_shape", n, n)}
-	if w.AutoPad {
+	if s.Kind == graph.Depthwise2D {
+		attrs = append(attrs, onnx.Attr{Name: "group", Kind: onnx.IntAttr, Int: int64(s.Filters)})
+	}
+	if w.AutoPad && s.Padding != graph.Explicit {
 		text := map[graph.Padding]string{graph.Same: "SAME_UPPER", graph.Valid: "VALID"}[s.Padding]
 		return append(attrs, onnx.Attr{Name: "auto_pad", Kind: onnx.TextAttr, Text: text})
 	}
