@@ -118,7 +118,7 @@ func (r *Runner) assemble(m *Model, steps []graph.Step) []*stage {
 				i++ // the pool is part of the stage
 			}
 		case graph.Depthwise2D:
-			stages = append(stages, newDepthwiseStage(s, row, next()))
+			stages = append(stages, newDepthwiseStage(r.body, s, row, next()))
 		case graph.MaxPool2D:
 			stages = append(stages, newPoolStage(s, row))
 		case graph.MeanPool:
@@ -188,7 +188,7 @@ func memory(steps []graph.Step, b *kernel.Body) int64 {
 			sum += shape.Memory(b) + int64(shape.OutSize())
 		case graph.Depthwise2D:
 			shape := depthwiseShape(s, 0)
-			sum += shape.Memory() + int64(s.LiveOut.Size())
+			sum += shape.Memory(b) + int64(s.LiveOut.Size())
 		case graph.MaxPool2D, graph.MeanPool:
 			sum += int64(s.LiveOut.Size() + kernel.ScoreBytes*s.In.C)
 		case graph.Dense:

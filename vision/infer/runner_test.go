@@ -562,11 +562,20 @@ func TestRefuses(t *testing.T) {
 }
 
 func BenchmarkThesis(b *testing.B) {
+	m, images := thesisModel(b)
+	benchmark(b, m, images[0])
+}
+
+func BenchmarkMobile(b *testing.B) {
+	m, pix := mobileModel(b)
+	benchmark(b, m, pix)
+}
+
+func benchmark(b *testing.B, m *infer.Model, pix []byte) {
 	for _, body := range kernel.Bodies() {
 		for _, threads := range []int{1, 2} {
 			b.Run(fmt.Sprintf("%s/threads=%d", body.Name(), threads), func(b *testing.B) {
 				b.Setenv(kernel.Env, body.Name())
-				m, images := thesisModel(b)
 				r, err := infer.NewRunner(m, infer.Threads(threads))
 				if err != nil {
 					b.Fatal(err)
@@ -575,7 +584,7 @@ func BenchmarkThesis(b *testing.B) {
 				fastest := time.Hour // the mean would depend on other work on the machine
 				for b.Loop() {
 					began := time.Now()
-					if _, err := r.Run(images[0]); err != nil {
+					if _, err := r.Run(pix); err != nil {
 						b.Fatal(err)
 					}
 					fastest = min(fastest, time.Since(began))

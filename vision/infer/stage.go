@@ -72,8 +72,8 @@ func depthwiseShape(s graph.Step, row int) kernel.DepthwiseShape {
 	return kernel.DepthwiseShape{In: area(s.LiveIn, row), Conv: window(s)}
 }
 
-func newDepthwiseStage(s graph.Step, row int, l *Layer) *stage {
-	op := kernel.NewDepthwise(depthwiseShape(s, row), l.Weights(), slices.Clone(l.Bias), slices.Clone(l.Mult))
+func newDepthwiseStage(b *kernel.Body, s graph.Step, row int, l *Layer) *stage {
+	op := kernel.NewDepthwise(b, depthwiseShape(s, row), l.Weights(), slices.Clone(l.Bias), slices.Clone(l.Mult))
 	_, macs := s.MACs()
 	return &stage{name: s.Name, op: op, height: s.LiveOut.H, row: s.LiveOut.W * s.LiveOut.C,
 		size: op.Scratch(), macs: macs}

@@ -31,6 +31,10 @@ var avx2 = &Body{
 	sharedLeast:   3,
 	sharedBytes:   2 * slots,
 	sharedScratch: sharedScratchAVX2,
+
+	packDepthwise:  packDepthwiseAVX2,
+	depthwiseLeast: depthwiseBlock,
+	depthwiseBytes: 2 * int(unsafe.Sizeof(depthwiseRecord{})) / depthwiseBlock,
 }
 
 // tileAVX2 is the number of positions that rows6x16AVX2 computes together.

@@ -23,6 +23,10 @@ var avx512vnni = &Body{
 	firstBlock: 16,
 	firstBytes: int(unsafe.Sizeof(firstRecord{})) / 16,
 	firstSlack: 1,
+
+	packDepthwise:  packDepthwiseVNNI,
+	depthwiseLeast: depthwiseBlock,
+	depthwiseBytes: 2 * int(unsafe.Sizeof(firstRecord{})) / depthwiseBlock,
 }
 
 //go:noescape

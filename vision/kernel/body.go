@@ -52,6 +52,12 @@ type Body struct {
 	sharedLeast   int
 	sharedBytes   int // bytes of the nine packed weights of a channel and an input channel
 	sharedScratch func(inC int) int
+
+	// packDepthwise prepares a depthwise convolution with 3x3 windows over at least depthwiseLeast
+	// channels. w is (channels, 3, 3). nil: plain Go computes it.
+	packDepthwise  func(w []int8, bias []int32, mult []float32) depthwiser
+	depthwiseLeast int
+	depthwiseBytes int // bytes of a packed channel, at most
 }
 
 // rower holds a layer's packed weights. It is immutable, so several goroutines may share it.
@@ -84,6 +90,13 @@ type sharer interface {
 	// with inC values each, from x[4*p*inC] on; row is the distance of their rows. scratch has at
 	// least Body.sharedScratch(inC) bytes.
 	shared(dst, x []uint8, row, n int, scratch []byte)
+}
+
+// depthwiser holds the packed weights of a depthwise convolution. It is immutable.
+type depthwiser interface {
+	// depthwise computes a row of n outputs, dst (n, channels). Output p covers the columns from
+	// x+p*stride on of three rows (columns, channels).
+	depthwise(dst []uint8, rows [][]uint8, x, stride, n int)
 }
 
 // Windows describes the windows of one row of positions. The window of position p starts at

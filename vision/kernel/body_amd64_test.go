@@ -19,6 +19,10 @@ func init() {
 			return &firstVNNILayer{guarded(g, p.records, upper), p.channels}
 		case *firstAVX2Layer:
 			return &firstAVX2Layer{guarded(g, p.records, upper), p.channels}
+		case *depthwiseVNNI:
+			return &depthwiseVNNI{guarded(g, p.records, upper), p.channels}
+		case *depthwiseAVX2:
+			return &depthwiseAVX2{guarded(g, p.records, upper), p.channels}
 		case *sharedAVX2:
 			c := &sharedAVX2{inC: p.inC, mult: guarded(g, p.mult, upper)}
 			for s := range p.sums {

@@ -9,15 +9,16 @@ package kernel
 //	sums[c] += x[row][column][c] * taps[row][column][c]
 //
 // A row above or below the input is a row of zeros. Windows that extend over the left or right
-// border are first copied into a patch.
+// border are first copied into a patch. A body may have a function for 3x3 windows.
 type Depthwise struct {
 	shape DepthwiseShape
 
 	// Immutable and shared between clones.
-	taps  []int8 // (kernel, kernel, In.C)
-	bias  []int32
-	mult  []float32
-	zeros []uint8 // (In.W, In.C)
+	packed depthwiser // if the body has a function for this layer, otherwise nil
+	taps   []int8     // (kernel, kernel, In.C)
+	bias   []int32
+	mult   []float32
+	zeros  []uint8 // (In.W, In.C)
 
 	// Owned by the goroutine that calls Row.
 	rows  [][]uint8 // (kernel) the rows of x under a row of windows
@@ -28,14 +29,22 @@ type Depthwise struct {
 
 // NewDepthwise packs the weights w (In.C, kernel, kernel), with bias (In.C) and mult (In.C), and
 // allocates all memory that Row needs. No sum of the layer may overflow int32.
-func NewDepthwise(s DepthwiseShape, w []int8, bias []int32, mult []float32) *Depthwise {
+func NewDepthwise(b *Body, s DepthwiseShape, w []int8, bias []int32, mult []float32) *Depthwise {
 	d := &Depthwise{shape: s, taps: make([]int8, len(w)), bias: bias, mult: mult, zeros: make([]uint8, s.In.W*s.In.C)}
 	for c := range s.In.C {
 		for tap := range s.area() {
 			d.taps[tap*s.In.C+c] = w[c*s.area()+tap]
 		}
 	}
+	if s.isPacked(b) {
+		d.packed = b.packDepthwise(w, bias, mult)
+	}
 	return d.Clone()
+}
+
+// isPacked reports whether the body has a function for this layer.
+func (s *DepthwiseShape) isPacked(b *Body) bool {
+	return b.packDepthwise != nil && s.Conv.Kernel == 3 && s.In.C >= b.depthwiseLeast
 }
 
 // area returns the number of taps of a window.
@@ -56,10 +65,10 @@ func (d *Depthwise) Clone() *Depthwise {
 // Scratch returns the memory of a Depthwise without its weights, in bytes.
 func (d *Depthwise) Scratch() int { return len(d.zeros) + len(d.patch) + 4*len(d.sums) }
 
-// Memory returns the memory of a Depthwise of this shape with its weights, in bytes. It is called
-// before anything is allocated.
-func (s *DepthwiseShape) Memory() int64 {
-	return int64(s.In.C) * int64(s.In.W+2*s.area()+12)
+// Memory returns an upper limit for the memory of a Depthwise of this shape with its weights, in
+// bytes. It is called before anything is allocated.
+func (s *DepthwiseShape) Memory(b *Body) int64 {
+	return int64(s.In.C) * int64(s.In.W+2*s.area()+12+b.depthwiseBytes)
 }
 
 // Needs returns the rows of x, from y0 up to but not including y1, from which output row oy is
@@ -108,6 +117,10 @@ func (d *Depthwise) gather(ox int) {
 
 // windows computes n outputs, dst (n, In.C). The first window starts at column x of the rows.
 func (d *Depthwise) windows(dst []uint8, rows [][]uint8, x, n int) {
+	if d.packed != nil {
+		d.packed.depthwise(dst, rows, x, d.shape.Conv.Stride, n)
+		return
+	}
 	k, ch := d.shape.Conv.Kernel, d.shape.In.C
 	for p := range n {
 		copy(d.sums, d.bias)

@@ -1,0 +1,85 @@
+#include "textflag.h"
+
+// For each quarter i of a register, the doublewords 4*tap + i of the four taps.
+DATA depthwiseQuarters<>+0(SB)/4, $0
+DATA depthwiseQuarters<>+4(SB)/4, $4
+DATA depthwiseQuarters<>+8(SB)/4, $8
+DATA depthwiseQuarters<>+12(SB)/4, $12
+DATA depthwiseQuarters<>+16(SB)/4, $1
+DATA depthwiseQuarters<>+20(SB)/4, $5
+DATA depthwiseQuarters<>+24(SB)/4, $9
+DATA depthwiseQuarters<>+28(SB)/4, $13
+DATA depthwiseQuarters<>+32(SB)/4, $2
+DATA depthwiseQuarters<>+36(SB)/4, $6
+DATA depthwiseQuarters<>+40(SB)/4, $10
+DATA depthwiseQuarters<>+44(SB)/4, $14
+DATA depthwiseQuarters<>+48(SB)/4, $3
+DATA depthwiseQuarters<>+52(SB)/4, $7
+DATA depthwiseQuarters<>+56(SB)/4, $11
+DATA depthwiseQuarters<>+60(SB)/4, $15
+GLOBL depthwiseQuarters<>(SB), RODATA|NOPTR, $64
+
+// In each quarter, byte 4*tap + channel goes to byte 4*channel + tap.
+DATA depthwiseBytes<>+0(SB)/8, $0x0d0905010c080400
+DATA depthwiseBytes<>+8(SB)/8, $0x0f0b07030e0a0602
+GLOBL depthwiseBytes<>(SB), RODATA|NOPTR, $16
+
+// TAPS adds the products of a row of the window to the sums in Z1. The sixteen channels of three
+// columns fill three quarters of Z0, the last quarter is 0. Two permutations put the four taps of
+// each channel side by side, in the order of the channels.
+#define TAPS(row, w) \
+	VMOVDQU      (row), X0                    \
+	VINSERTI32X4 $1, (row)(R8*1), Z0, Z0      \
+	VINSERTI32X4 $2, (row)(R8*2), Z0, Z0      \
+	VPERMD       Z0, Z25, Z0                  \
+	VPSHUFB      Z26, Z0, Z0                  \
+	VPDPBUSD     w, Z0, Z1
+
+// func depthwise16VNNI(dst *uint8, dstStep int, row0, row1, row2 *uint8, column, xStep, n int, w *firstRecord)
+//
+// A row of n outputs of sixteen channels: 3x3 windows, requantised. Target CPUs: Ice Lake servers
+// and later, Zen 4 and later.
+//
+//	SI DX R9   the rows under the window, R8 the distance of its columns, R12 that of two windows
+//	Z20 to Z22 weights of the three rows, Z23 bias, Z24 mult
+//	Z25 Z26    the permutations
+TEXT ·depthwise16VNNI(SB), NOSPLIT, $0-72
+	MOVQ dst+0(FP), DI
+	MOVQ dstStep+8(FP), R10
+	MOVQ row0+16(FP), SI
+	MOVQ row1+24(FP), DX
+	MOVQ row2+32(FP), R9
+	MOVQ column+40(FP), R8
+	MOVQ xStep+48(FP), R12
+	MOVQ n+56(FP), CX
+	MOVQ w+64(FP), BX
+	VMOVDQU32 (BX), Z20
+	VMOVDQU32 64(BX), Z21
+	VMOVDQU32 128(BX), Z22
+	VMOVDQU32 192(BX), Z23
+	VMOVDQU32 256(BX), Z24
+	VMOVDQU32 depthwiseQuarters<>(SB), Z25
+	VBROADCASTI32X4 depthwiseBytes<>(SB), Z26
+	MOVL         $0x437f0000, AX // 255.0
+	VPBROADCASTD AX, Z30
+	VPXORD       Z31, Z31, Z31
+
+window:
+	VMOVDQA32 Z23, Z1
+	TAPS(SI, Z20)
+	TAPS(DX, Z21)
+	TAPS(R9, Z22)
+	VPMAXSD   Z31, Z1, Z1
+	VCVTDQ2PS Z1, Z1
+	VMULPS    Z24, Z1, Z1
+	VMINPS    Z30, Z1, Z1
+	VCVTPS2DQ Z1, Z1
+	VPMOVDB   Z1, (DI)
+	ADDQ      R12, SI
+	ADDQ      R12, DX
+	ADDQ      R12, R9
+	ADDQ      R10, DI
+	DECQ      CX
+	JNZ       window
+	VZEROUPPER
+	RET
