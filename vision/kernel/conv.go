@@ -185,6 +185,10 @@ func (c *Conv) Row(dst, x []uint8, top, oy int) {
 		c.pool.pooled(dst, x, c.poolW.OutW, c.windows(), s.Stride, c.mult, c.scratch)
 		return
 	}
+	if c.shape.Pool.Kernel == 0 {
+		c.plainRow(dst, x, top, oy)
+		return
+	}
 	y0, y1 := c.poolW.span(oy, c.poolW.PadTop, c.shape.Conv.OutH)
 	for c.done = max(c.done, y0); c.done < y1; c.done++ {
 		c.sumRow(c.ringRow(c.done), x, top, c.done)
@@ -203,6 +207,21 @@ func (c *Conv) Row(dst, x []uint8, top, oy int) {
 		}
 		c.body.requantize(c.tail, c.best, c.mult)
 		copy(out, c.tail)
+	}
+}
+
+// plainRow computes output row oy of a convolution without a pool.
+func (c *Conv) plainRow(dst, x []uint8, top, oy int) {
+	sums, channels, n := c.ringRow(oy), len(c.best), c.shape.OutC
+	c.sumRow(sums, x, top, oy)
+	for ox := range c.poolW.OutW {
+		at := sums[ox*channels:][:channels]
+		if channels == n {
+			c.body.requantize(dst[ox*n:][:n], at, c.mult)
+			continue
+		}
+		c.body.requantize(c.tail, at, c.mult)
+		copy(dst[ox*n:][:n], c.tail)
 	}
 }
 
