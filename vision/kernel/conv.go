@@ -266,9 +266,9 @@ func (c *Conv) ringRow(y int) []int32 {
 // patches.
 func (c *Conv) sumRow(dst []int32, x []uint8, top, y int) {
 	s, channels := &c.shape, len(c.best)
-	at, end := 0, 0 // positions that are computed directly from x
+	at, end := 0, 0 // positions whose windows are inside x
 	iy := y*s.Conv.Stride - s.Conv.PadTop
-	if c.direct && iy >= 0 && iy+s.Conv.Kernel <= s.In.H {
+	if iy >= 0 && iy+s.Conv.Kernel <= s.In.H {
 		at = (s.Conv.PadLeft + s.Conv.Stride - 1) / s.Conv.Stride
 		end = min(s.Conv.OutW, (s.In.W-s.Conv.Kernel+s.Conv.PadLeft+s.Conv.Stride)/s.Conv.Stride)
 	}
@@ -277,9 +277,41 @@ func (c *Conv) sumRow(dst []int32, x []uint8, top, y int) {
 		return
 	}
 	c.gatherSums(dst, x, top, y, 0, at)
-	from := (iy-top)*s.In.Row + (at*s.Conv.Stride-s.Conv.PadLeft)*s.In.C
-	c.w.rows(dst[at*channels:end*channels], x[from:], end-at, c.windows(), c.scratch)
+	from := x[(iy-top)*s.In.Row+(at*s.Conv.Stride-s.Conv.PadLeft)*s.In.C:]
+	if inside := dst[at*channels : end*channels]; c.direct {
+		c.w.rows(inside, from, end-at, c.windows(), c.scratch)
+	} else {
+		c.copySums(inside, from, end-at)
+	}
 	c.gatherSums(dst, x, top, y, end, s.Conv.OutW)
+}
+
+// copySums computes n positions whose windows are inside x, but whose runs are not whole groups. x
+// starts at the first window.
+func (c *Conv) copySums(dst []int32, x []uint8, n int) {
+	channels, v := len(c.best), c.windows()
+	for at := 0; at < n; at += c.tile {
+		most := min(c.tile, n-at)
+		for r := range v.Runs {
+			from := x[at*v.Step+r*v.RunStride:]
+			for p := range most {
+				copyRun(c.patches[p*c.depth+r*v.RunLen:][:v.RunLen], from[p*v.Step:])
+			}
+		}
+		c.w.rows(dst[at*channels:(at+most)*channels], c.patches, most, c.patchWindows(), c.scratch)
+	}
+}
+
+// copyRun copies a run, which often is shorter than the overhead of copy.
+func copyRun(dst, x []uint8) {
+	if len(dst) > 16 {
+		copy(dst, x)
+		return
+	}
+	x = x[:len(dst)]
+	for i := range dst {
+		dst[i] = x[i]
+	}
 }
 
 // gatherSums computes the positions from at to before end of row y from patches, one tile at a
