@@ -7,8 +7,8 @@ import (
 )
 
 // Two bodies for arm64. Both multiply signed bytes: they use x-128 and add 128 times the weights of
-// a channel to its bias, which is exact. rows_arm64.go and first_arm64.go pack the weights,
-// neon_arm64.s and sdot_arm64.s compute.
+// a channel to its bias, which is exact. rows_arm64.go, first_arm64.go and depthwise_arm64.go pack the
+// weights, the .s files compute.
 var (
 	// neonBody runs on every arm64 CPU.
 	neonBody = &Body{
@@ -17,6 +17,9 @@ var (
 		requantize: requantizeNEON, pool: poolNEON,
 		packFirst: packFirstNEON, firstBlock: armBlock, firstSlack: expandSlack,
 		firstBytes: int(unsafe.Sizeof(neonLayer{})) / armBlock,
+
+		packDepthwise: packDepthwiseNEON, depthwiseLeast: depthwiseBlock,
+		depthwiseBytes: 2 * int(unsafe.Sizeof(depthwiseRecord{})) / depthwiseBlock,
 	}
 	// sdotBody needs the dot product instructions of ARMv8.2: Cortex-A55, A75 and later.
 	sdotBody = &Body{
@@ -25,6 +28,9 @@ var (
 		requantize: requantizeNEON, pool: poolNEON,
 		packFirst: packFirstSDOT, firstBlock: armBlock, firstSlack: expandSlack,
 		firstBytes: int(unsafe.Sizeof(sdotLayer{})) / armBlock,
+
+		packDepthwise: packDepthwiseNEON, depthwiseLeast: depthwiseBlock,
+		depthwiseBytes: 2 * int(unsafe.Sizeof(depthwiseRecord{})) / depthwiseBlock,
 	}
 )
 

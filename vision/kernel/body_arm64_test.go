@@ -17,6 +17,8 @@ func init() {
 			return &sdotFirster{guarded(g, p.layers, upper), p.fast}
 		case *neonFirster:
 			return &neonFirster{guarded(g, p.layers, upper), p.fast}
+		case *depthwiseNEON:
+			return &depthwiseNEON{guarded(g, p.records, upper), p.channels}
 		}
 		return layer
 	}

@@ -1,15 +1,5 @@
 package kernel
 
-// depthwiseBlock is the number of channels that the kernels for depthwise convolutions compute
-// together. The last block of a layer overlaps the one before it if it is not whole, and computes
-// the same bytes again.
-const depthwiseBlock = 16
-
-// depthwiseAt returns the first channel of block i.
-func depthwiseAt(i, channels int) int { return min(i*depthwiseBlock, channels-depthwiseBlock) }
-
-func depthwiseBlocks(channels int) int { return padTo(channels, depthwiseBlock) / depthwiseBlock }
-
 // depthwiseVNNI holds the weights of a depthwise convolution. A record of the first layer has the
 // same layout: three rows of three taps and a 0, with four taps of each channel side by side.
 type depthwiseVNNI struct {
@@ -42,14 +32,6 @@ func (p *depthwiseVNNI) depthwise(dst []uint8, rows [][]uint8, x, stride, n int)
 		at := depthwiseAt(i, c)
 		depthwise16VNNI(&dst[at], c, &row0[at], &row1[at], &row2[at], c, stride*c, n, &p.records[i])
 	}
-}
-
-// depthwiseRows returns the values of the three rows under n windows. If a row or dst is too short,
-// it panics before any assembly runs.
-func depthwiseRows(dst []uint8, rows [][]uint8, x, stride, n, channels int) (row0, row1, row2 []uint8) {
-	_ = dst[n*channels-1]
-	size := ((n-1)*stride + 3) * channels
-	return rows[0][x*channels:][:size], rows[1][x*channels:][:size], rows[2][x*channels:][:size]
 }
 
 // depthwiseRecord holds sixteen channels of a depthwise convolution for AVX2. The nine taps, row by

@@ -67,6 +67,8 @@ var knownWords = map[string]uint32{
 	"smlal v1.8h, v2.8b, v3.8b":    0x0e238041,
 	"smlal2 v1.8h, v2.16b, v3.16b": 0x4e238041,
 	"sadalp v1.4s, v2.8h":          0x4e606841,
+	"saddw v1.4s, v2.4s, v3.4h":    0x0e631041,
+	"saddw2 v1.4s, v2.4s, v3.8h":   0x4e631041,
 	"smlal v1.4s, v2.4h, v3.h[3]":  0x0f732041,
 	"smlal2 v1.4s, v2.8h, v3.h[3]": 0x4f732041,
 	"sshr v1.8h, v2.8h, #8":        0x4f180441,

@@ -21,6 +21,12 @@
 // sadalp v\d.4s, v\n.8h
 #define SADALP(d, n) WORD $(0x4E606800 | n<<5 | d)
 
+// saddw v\d.4s, v\n.4s, v\m.4h
+#define SADDW(d, n, m) WORD $(0x0E601000 | m<<16 | n<<5 | d)
+
+// saddw2 v\d.4s, v\n.4s, v\m.8h
+#define SADDW2(d, n, m) WORD $(0x4E601000 | m<<16 | n<<5 | d)
+
 // smlal v\d.4s, v\n.4h, v\m.h[\i]
 #define SMLALH(d, n, m, i) WORD $(0x0F402000 | (i&1)<<20 | ((i>>1)&1)<<21 | (i>>2)<<11 | m<<16 | n<<5 | d)
 
