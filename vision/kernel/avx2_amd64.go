@@ -32,6 +32,10 @@ var avx2 = &Body{
 	sharedBytes:   2 * slots,
 	sharedScratch: sharedScratchAVX2,
 
+	packPlain:  packPlainAVX2,
+	plainLeast: depthwiseBlock,
+	plainBytes: 2 * int(unsafe.Sizeof(plainRecord{})) / depthwiseBlock,
+
 	packDepthwise:  packDepthwiseAVX2,
 	depthwiseLeast: depthwiseBlock,
 	depthwiseBytes: 2 * int(unsafe.Sizeof(depthwiseRecord{})) / depthwiseBlock,

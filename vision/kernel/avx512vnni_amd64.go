@@ -24,6 +24,10 @@ var avx512vnni = &Body{
 	firstBytes: int(unsafe.Sizeof(firstRecord{})) / 16,
 	firstSlack: 1,
 
+	packPlain:  packPlainVNNI,
+	plainLeast: depthwiseBlock,
+	plainBytes: 2 * int(unsafe.Sizeof(firstRecord{})) / depthwiseBlock,
+
 	packDepthwise:  packDepthwiseVNNI,
 	depthwiseLeast: depthwiseBlock,
 	depthwiseBytes: 2 * int(unsafe.Sizeof(firstRecord{})) / depthwiseBlock,

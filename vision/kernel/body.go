@@ -42,6 +42,12 @@ type Body struct {
 	firstBytes int // bytes of a packed channel of such a layer
 	firstSlack int // bytes after the last pixel of a row's windows that it may read
 
+	// packPlain prepares a first layer with 3x3 windows over one channel and no pool. w is (channels,
+	// 3, 3), with at least plainLeast channels. nil: the layer uses rows.
+	packPlain  func(w []int8, bias []int32, mult []float32) plainer
+	plainLeast int
+	plainBytes int // bytes of a packed channel, at most
+
 	// packShared prepares a layer of the same windows over more channels, for a body that computes
 	// the four windows under a pool window faster together than one by one. w is (channels, 3, 3,
 	// inC), with channels a multiple of sharedBlock and inC a multiple of sharedGroup. A row has at
@@ -83,6 +89,17 @@ type firster interface {
 	// x[r*row+4*p+c].
 	first(dst, x []uint8, row, n int)
 }
+
+// plainer holds the packed weights of a first layer without a pool. It is immutable.
+type plainer interface {
+	// plain computes a row of n outputs, dst (n, channels). Output p covers the 3x3 pixels
+	// x[r*row+p*stride+c]. x has at least plainReach values.
+	plain(dst, x []uint8, row, stride, n int)
+}
+
+// plainReach returns the number of values that plain may read for n outputs: one more than the
+// windows cover.
+func plainReach(row, stride, n int) int { return 2*row + (n-1)*stride + 4 }
 
 // sharer holds the packed weights of a layer from packShared. It is immutable.
 type sharer interface {

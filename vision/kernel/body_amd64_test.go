@@ -23,6 +23,10 @@ func init() {
 			return &depthwiseVNNI{guarded(g, p.records, upper), p.channels}
 		case *depthwiseAVX2:
 			return &depthwiseAVX2{guarded(g, p.records, upper), p.channels}
+		case *plainVNNI:
+			return &plainVNNI{depthwiseVNNI{guarded(g, p.records, upper), p.channels}}
+		case *plainAVX2:
+			return &plainAVX2{guarded(g, p.records, upper), p.channels}
 		case *sharedAVX2:
 			c := &sharedAVX2{inC: p.inC, mult: guarded(g, p.mult, upper)}
 			for s := range p.sums {

@@ -20,6 +20,7 @@ type Conv struct {
 	// Immutable and shared between clones.
 	first  firster // if this is a first layer and the body has a function for it, otherwise nil
 	shared sharer  // if the body has a shared function for this layer, otherwise nil
+	plain  plainer // for windows inside x, if the body has a function for this layer, otherwise nil
 	w      rower   // for all other layers
 	pool   pooler  // w if the body also pools this layer, otherwise nil
 	mult   []float32
@@ -55,6 +56,9 @@ func NewConv(b *Body, s ConvShape, w []int8, bias []int32, mult []float32) *Conv
 		c.shared = b.packShared(w, bias, mult, s.In.C)
 		return c.Clone()
 	}
+	if s.isPlain(b) && len(mult) > 0 {
+		c.plain = b.packPlain(w, bias, mult)
+	}
 	c.mult = b.scales(mult)
 	runLen := s.Conv.Kernel * s.In.C
 	c.direct = runLen%b.group == 0
@@ -83,6 +87,11 @@ func (s *ConvShape) poolsWhole() bool {
 func (s *ConvShape) isFirst(b *Body) bool {
 	return b.packFirst != nil && s.Conv.Kernel == 3 && s.Conv.Stride == 2 && s.poolsWhole() &&
 		s.In.C == 1 && s.OutC%b.firstBlock == 0
+}
+
+// isPlain reports the same for 3x3 windows over one channel and no pool.
+func (s *ConvShape) isPlain(b *Body) bool {
+	return b.packPlain != nil && s.Conv.Kernel == 3 && s.Pool.Kernel == 0 && s.In.C == 1 && s.OutC >= b.plainLeast
 }
 
 func (s *ConvShape) isShared(b *Body) bool {
@@ -131,6 +140,9 @@ func (s *ConvShape) Memory(b *Body) int64 {
 	depth := int64(padTo(s.depth(), b.group))
 	sum := channels*(depth*int64(b.weightBytes)+int64(b.firstBytes)) + patchBytes + depth
 	sum += 4 * channels * int64(s.ringRows()*s.Conv.OutW+4)
+	if s.isPlain(b) {
+		sum += channels * int64(b.plainBytes)
+	}
 	if s.isShared(b) {
 		sum += channels*int64(s.In.C*b.sharedBytes) + int64(b.sharedScratch(s.In.C))
 	}
@@ -212,15 +224,38 @@ func (c *Conv) Row(dst, x []uint8, top, oy int) {
 
 // plainRow computes output row oy of a convolution without a pool.
 func (c *Conv) plainRow(dst, x []uint8, top, oy int) {
-	sums, channels, n := c.ringRow(oy), len(c.best), c.shape.OutC
-	c.sumRow(sums, x, top, oy)
-	for ox := range c.poolW.OutW {
-		at := sums[ox*channels:][:channels]
+	n, w := c.shape.OutC, &c.shape.Conv
+	if c.plain == nil {
+		c.sumRow(c.ringRow(oy), x, top, oy)
+		c.requantizeSums(dst, oy, 0, w.OutW)
+		return
+	}
+	at, end := c.inside(oy)
+	if at < end {
+		from := x[(oy*w.Stride-w.PadTop-top)*c.shape.In.Row+at*w.Stride-w.PadLeft:]
+		for end > at && plainReach(c.shape.In.Row, w.Stride, end-at) > len(from) {
+			end--
+		}
+		if at < end {
+			c.plain.plain(dst[at*n:end*n], from, c.shape.In.Row, w.Stride, end-at)
+		}
+	}
+	for _, edge := range [2][2]int{{0, at}, {end, w.OutW}} {
+		c.gatherSums(c.ringRow(oy), x, top, oy, edge[0], edge[1])
+		c.requantizeSums(dst, oy, edge[0], edge[1])
+	}
+}
+
+// requantizeSums writes the positions from at to before end of row y from the sums in the ring.
+func (c *Conv) requantizeSums(dst []uint8, y, at, end int) {
+	sums, channels, n := c.ringRow(y), len(c.best), c.shape.OutC
+	for ox := at; ox < end; ox++ {
+		of := sums[ox*channels:][:channels]
 		if channels == n {
-			c.body.requantize(dst[ox*n:][:n], at, c.mult)
+			c.body.requantize(dst[ox*n:][:n], of, c.mult)
 			continue
 		}
-		c.body.requantize(c.tail, at, c.mult)
+		c.body.requantize(c.tail, of, c.mult)
 		copy(dst[ox*n:][:n], c.tail)
 	}
 }
@@ -262,22 +297,32 @@ func (c *Conv) ringRow(y int) []int32 {
 	return c.ring[y%c.shape.ringRows()*n:][:n]
 }
 
+// inside returns the positions of row y whose windows are inside the input, from at to before end.
+// If there are none, both are 0.
+func (c *Conv) inside(y int) (at, end int) {
+	w, in := &c.shape.Conv, &c.shape.In
+	iy := y*w.Stride - w.PadTop
+	if iy < 0 || iy+w.Kernel > in.H {
+		return 0, 0
+	}
+	at, end = (w.PadLeft+w.Stride-1)/w.Stride, min(w.OutW, (in.W-w.Kernel+w.PadLeft+w.Stride)/w.Stride)
+	if at >= end {
+		return 0, 0
+	}
+	return at, end
+}
+
 // sumRow computes the convolution's row y: directly where the windows are inside x, otherwise from
 // patches.
 func (c *Conv) sumRow(dst []int32, x []uint8, top, y int) {
 	s, channels := &c.shape, len(c.best)
-	at, end := 0, 0 // positions whose windows are inside x
-	iy := y*s.Conv.Stride - s.Conv.PadTop
-	if iy >= 0 && iy+s.Conv.Kernel <= s.In.H {
-		at = (s.Conv.PadLeft + s.Conv.Stride - 1) / s.Conv.Stride
-		end = min(s.Conv.OutW, (s.In.W-s.Conv.Kernel+s.Conv.PadLeft+s.Conv.Stride)/s.Conv.Stride)
-	}
-	if at >= end {
+	at, end := c.inside(y)
+	if end == 0 {
 		c.gatherSums(dst, x, top, y, 0, s.Conv.OutW)
 		return
 	}
 	c.gatherSums(dst, x, top, y, 0, at)
-	from := x[(iy-top)*s.In.Row+(at*s.Conv.Stride-s.Conv.PadLeft)*s.In.C:]
+	from := x[(y*s.Conv.Stride-s.Conv.PadTop-top)*s.In.Row+(at*s.Conv.Stride-s.Conv.PadLeft)*s.In.C:]
 	if inside := dst[at*channels : end*channels]; c.direct {
 		c.w.rows(inside, from, end-at, c.windows(), c.scratch)
 	} else {

@@ -55,7 +55,7 @@ func TestRows(t *testing.T) {
 // its types of rower.
 var guardWeights = func(_ *guardPages, r rower, _ bool) rower { return r }
 
-// guardLayer does the same for the weights of a firster, a sharer or a depthwiser.
+// guardLayer does the same for the weights of a firster, plainer, sharer or depthwiser.
 var guardLayer = func(_ *guardPages, layer any, _ bool) any { return layer }
 
 // checkRows runs a body's rows with every buffer between guard pages.
