@@ -13,7 +13,8 @@ var avx2 = &Body{
 	weightBytes: 2,
 	scratch:     scratchAVX2,
 	requantize: func(dst []uint8, sums []int32, mult []float32) {
-		requantizeAVX2(&dst[0], &sums[0], &mult[0], len(mult))
+		dst = dst[:len(sums)]
+		requantizeAVX2(&dst[0], &sums[0], &mult[0], len(mult), len(sums)/len(mult))
 	},
 	pool: func(dst []uint8, top, bottom []int32, n int, mult []float32) {
 		if n > 0 {
@@ -54,7 +55,7 @@ func rows6x16AVX2(dst *int32, dstStep int, x *byte, xStep, runs, pairs, runStrid
 func poolAVX2(dst *uint8, top, bottom *int32, n int, mult *float32, channels int)
 
 //go:noescape
-func requantizeAVX2(dst *uint8, sums *int32, mult *float32, n int)
+func requantizeAVX2(dst *uint8, sums *int32, mult *float32, channels, n int)
 
 // rowsAVX2 holds the weights of a layer for rows: blocks of 16 channels, with two consecutive
 // values of each channel side by side.

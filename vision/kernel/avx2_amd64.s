@@ -161,13 +161,20 @@ channel:
 	VZEROUPPER
 	RET
 
-// func requantizeAVX2(dst *uint8, sums *int32, mult *float32, n int)
-TEXT ·requantizeAVX2(SB), NOSPLIT, $0-32
+// func requantizeAVX2(dst *uint8, sums *int32, mult *float32, channels, n int)
+//
+// n positions of channels, sixteen channels at a time.
+TEXT ·requantizeAVX2(SB), NOSPLIT, $0-40
 	MOVQ dst+0(FP), DI
 	MOVQ sums+8(FP), SI
-	MOVQ mult+16(FP), DX
-	MOVQ n+24(FP), CX
+	MOVQ mult+16(FP), BX
+	MOVQ channels+24(FP), R8
+	MOVQ n+32(FP), R9
 	BOUNDS
+
+position:
+	MOVQ BX, DX
+	MOVQ R8, CX
 
 requantize:
 	VMOVDQU (SI), Y0
@@ -179,5 +186,7 @@ requantize:
 	ADDQ    $16, DI
 	SUBQ    $16, CX
 	JNZ     requantize
+	DECQ    R9
+	JNZ     position
 	VZEROUPPER
 	RET

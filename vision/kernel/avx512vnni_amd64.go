@@ -12,7 +12,8 @@ var avx512vnni = &Body{
 	pack:        packVNNI,
 	weightBytes: 1,
 	requantize: func(dst []uint8, sums []int32, mult []float32) {
-		requantizeVNNI(&dst[0], &sums[0], &mult[0], len(mult))
+		dst = dst[:len(sums)]
+		requantizeVNNI(&dst[0], &sums[0], &mult[0], len(mult), len(sums)/len(mult))
 	},
 	pool: func(dst []uint8, top, bottom []int32, n int, mult []float32) {
 		if n > 0 {
@@ -51,7 +52,7 @@ func rows4x16VNNI(dst *int32, dstStep int, x *uint8, xStep, runs, runLen, runStr
 func poolVNNI(dst *uint8, top, bottom *int32, n int, mult *float32, channels int)
 
 //go:noescape
-func requantizeVNNI(dst *uint8, sums *int32, mult *float32, n int)
+func requantizeVNNI(dst *uint8, sums *int32, mult *float32, channels, n int)
 
 //go:noescape
 func firstVNNI(dst, x *uint8, row, n int, records *firstRecord, channels int)

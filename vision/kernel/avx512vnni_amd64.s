@@ -394,14 +394,21 @@ channel:
 	VZEROUPPER
 	RET
 
-// func requantizeVNNI(dst *uint8, sums *int32, mult *float32, n int)
-TEXT ·requantizeVNNI(SB), NOSPLIT, $0-32
+// func requantizeVNNI(dst *uint8, sums *int32, mult *float32, channels, n int)
+//
+// n positions of channels, sixteen channels at a time.
+TEXT ·requantizeVNNI(SB), NOSPLIT, $0-40
 	MOVQ   dst+0(FP), DI
 	MOVQ   sums+8(FP), SI
-	MOVQ   mult+16(FP), DX
-	MOVQ   n+24(FP), CX
+	MOVQ   mult+16(FP), BX
+	MOVQ   channels+24(FP), R8
+	MOVQ   n+32(FP), R9
 	VPXORD Z31, Z31, Z31
 	CLAMP255(Z30)
+
+position:
+	MOVQ BX, DX
+	MOVQ R8, CX
 
 requantize:
 	VPMAXSD   (SI), Z31, Z0
@@ -415,6 +422,8 @@ requantize:
 	ADDQ      $16, DI
 	SUBQ      $16, CX
 	JNZ       requantize
+	DECQ      R9
+	JNZ       position
 	VZEROUPPER
 	RET
 

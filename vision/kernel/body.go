@@ -27,7 +27,8 @@ type Body struct {
 	// scratch returns the bytes of scratch memory that rows needs for windows like v. nil: none.
 	scratch func(v Windows) int
 
-	// requantize turns len(mult) sums, a multiple of block, into bytes.
+	// requantize turns the sums of some positions (n, len(mult)), at least one, into bytes. len(mult)
+	// is a multiple of block.
 	requantize func(dst []uint8, sums []int32, mult []float32)
 
 	// pool takes the maximum of 2x2 windows with stride 2 and requantises it: top and bottom are

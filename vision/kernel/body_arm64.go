@@ -48,14 +48,14 @@ func detect() []*Body {
 }
 
 //go:noescape
-func neonRequantize(dst *uint8, sums *int32, mult *float32, n int)
+func neonRequantize(dst *uint8, sums *int32, mult *float32, channels, n int)
 
 //go:noescape
 func neonPool(dst *uint8, top, bottom *int32, n int, mult *float32, channels int)
 
 func requantizeNEON(dst []uint8, sums []int32, mult []float32) {
-	dst, sums = dst[:len(mult)], sums[:len(mult)]
-	neonRequantize(&dst[0], &sums[0], &mult[0], len(mult))
+	dst = dst[:len(sums)]
+	neonRequantize(&dst[0], &sums[0], &mult[0], len(mult), len(sums)/len(mult))
 }
 
 func poolNEON(dst []uint8, top, bottom []int32, n int, mult []float32) {

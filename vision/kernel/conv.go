@@ -249,13 +249,12 @@ func (c *Conv) plainRow(dst, x []uint8, top, oy int) {
 // requantizeSums writes the positions from at to before end of row y from the sums in the ring.
 func (c *Conv) requantizeSums(dst []uint8, y, at, end int) {
 	sums, channels, n := c.ringRow(y), len(c.best), c.shape.OutC
+	if channels == n && at < end {
+		c.body.requantize(dst[at*n:end*n], sums[at*n:end*n], c.mult)
+		return
+	}
 	for ox := at; ox < end; ox++ {
-		of := sums[ox*channels:][:channels]
-		if channels == n {
-			c.body.requantize(dst[ox*n:][:n], of, c.mult)
-			continue
-		}
-		c.body.requantize(c.tail, of, c.mult)
+		c.body.requantize(c.tail, sums[ox*channels:][:channels], c.mult)
 		copy(dst[ox*n:][:n], c.tail)
 	}
 }

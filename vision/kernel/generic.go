@@ -10,7 +10,7 @@ var Generic = &Body{
 	group:       1,
 	pack:        packWords,
 	weightBytes: 4,
-	requantize:  requantizeWords,
+	requantize:  requantizeRows,
 	pool:        poolWords,
 }
 
@@ -93,6 +93,12 @@ func poolWords(dst []uint8, top, bottom []int32, n int, mult []float32) {
 		for i, m := range mult {
 			out[i] = requantizeWord(max(a[i], b[i], d[i], e[i]), m)
 		}
+	}
+}
+
+func requantizeRows(dst []uint8, sums []int32, mult []float32) {
+	for n := len(mult); len(sums) > 0; dst, sums = dst[n:], sums[n:] {
+		requantizeWords(dst, sums, mult)
 	}
 }
 

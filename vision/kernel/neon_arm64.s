@@ -433,14 +433,19 @@ rowDone:
 	BNE  row
 	RET
 
-// func neonRequantize(dst *uint8, sums *int32, mult *float32, n int)
+// func neonRequantize(dst *uint8, sums *int32, mult *float32, channels, n int)
 //
-// n is a multiple of 16.
-TEXT ·neonRequantize(SB), NOSPLIT, $0-32
+// n positions of channels, a multiple of 16.
+TEXT ·neonRequantize(SB), NOSPLIT, $0-40
 	MOVD dst+0(FP), R0
 	MOVD sums+8(FP), R1
-	MOVD mult+16(FP), R2
-	MOVD n+24(FP), R3
+	MOVD mult+16(FP), R4
+	MOVD channels+24(FP), R5
+	MOVD n+32(FP), R6
+
+position:
+	MOVD R4, R2
+	MOVD R5, R3
 
 requantize:
 	VLD1.P 64(R1), [V20.S4, V21.S4, V22.S4, V23.S4]
@@ -449,6 +454,8 @@ requantize:
 	VST1.P [V20.B16], 16(R0)
 	SUBS   $16, R3, R3
 	BNE    requantize
+	SUBS   $1, R6, R6
+	BNE    position
 	RET
 
 // func neonPool(dst *uint8, top, bottom *int32, n int, mult *float32, channels int)

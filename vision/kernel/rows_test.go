@@ -139,12 +139,13 @@ func TestPool(t *testing.T) {
 						t.Fatalf("%d channels, %d outputs, sums to %d: byte %d is %d, want %d",
 							c, n, reach, i, got[i], want[i])
 					}
-					if n > 0 {
-						got := guarded(g, make([]uint8, c), upper)
-						b.requantize(got, guarded(g, top[:c], upper), guarded(g, mult, upper))
+					for positions := 1; positions <= 2*n; positions++ {
+						got := guarded(g, make([]uint8, positions*c), upper)
+						b.requantize(got, guarded(g, top[:positions*c], upper), guarded(g, mult, upper))
 						for i := range got {
-							if want := RequantizeGeneric(top[i], mult[i]); got[i] != want {
-								t.Fatalf("requantize of %d channels: byte %d is %d, want %d", c, i, got[i], want)
+							if want := RequantizeGeneric(top[i], mult[i%c]); got[i] != want {
+								t.Fatalf("requantize of %d positions of %d channels: byte %d is %d, want %d",
+									positions, c, i, got[i], want)
 							}
 						}
 					}
