@@ -18,6 +18,8 @@ var (
 		packFirst: packFirstNEON, firstBlock: armBlock, firstSlack: expandSlack,
 		firstBytes: int(unsafe.Sizeof(neonLayer{})) / armBlock,
 
+		packPlain: packPlainNEON, plainLeast: depthwiseBlock,
+		plainBytes:    2 * int(unsafe.Sizeof(depthwiseRecord{})) / depthwiseBlock,
 		packDepthwise: packDepthwiseNEON, depthwiseLeast: depthwiseBlock,
 		depthwiseBytes: 2 * int(unsafe.Sizeof(depthwiseRecord{})) / depthwiseBlock,
 	}
@@ -29,6 +31,8 @@ var (
 		packFirst: packFirstSDOT, firstBlock: armBlock, firstSlack: expandSlack,
 		firstBytes: int(unsafe.Sizeof(sdotLayer{})) / armBlock,
 
+		packPlain: packPlainNEON, plainLeast: depthwiseBlock,
+		plainBytes:    2 * int(unsafe.Sizeof(depthwiseRecord{})) / depthwiseBlock,
 		packDepthwise: packDepthwiseNEON, depthwiseLeast: depthwiseBlock,
 		depthwiseBytes: 2 * int(unsafe.Sizeof(depthwiseRecord{})) / depthwiseBlock,
 	}

@@ -17,6 +17,8 @@ func init() {
 			return &sdotFirster{guarded(g, p.layers, upper), p.fast}
 		case *neonFirster:
 			return &neonFirster{guarded(g, p.layers, upper), p.fast}
+		case *plainNEON:
+			return &plainNEON{depthwiseNEON{guarded(g, p.records, upper), p.channels}}
 		case *depthwiseNEON:
 			return &depthwiseNEON{guarded(g, p.records, upper), p.channels}
 		}

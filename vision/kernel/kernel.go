@@ -12,7 +12,7 @@
 //	3x3/2 + pool 2x2/2
 //	  one channel       ConvGeneric         first       first       first    first    rows, pool
 //	  more channels     ConvGeneric         rows, pool  shared      pooled   pooled   rows, pool
-//	3x3, one channel    ConvGeneric         plain, and rows at the border; rows on arm64 and in Go
+//	3x3, one channel    ConvGeneric         plain, rows at the border; sdot uses that of neon
 //	other convolution   ConvGeneric         rows, or patches and rows; then pool or requantize
 //	dense               RowsGeneric         rows of one position
 //	requantise          RequantizeGeneric   requantize, and inside pool, pooled, shared and first
