@@ -10,7 +10,7 @@ package kernel
 //	x --rows--> ring of sums (pool.Kernel, Conv.OutW, channels) --pool, requantize--> dst
 //
 // Windows that extend over the border, or whose runs are not whole groups, are first copied into
-// patches. For layers like those of the thesis network, a body may have faster functions that go
+// patches. A 1x1 window needs no copy. For layers like those of the thesis network, a body may have faster functions that go
 // directly from x to dst.
 type Conv struct {
 	shape ConvShape
@@ -25,7 +25,7 @@ type Conv struct {
 	pool   pooler  // w if the body also pools this layer, otherwise nil
 	mult   []float32
 
-	direct bool // the runs of x are whole groups: patches only at the border
+	direct bool // the runs of x can be read as whole groups: patches only at the border
 	depth  int  // values of a patch
 
 	// Owned by the goroutine that calls Row.
@@ -61,13 +61,16 @@ func NewConv(b *Body, s ConvShape, w []int8, bias []int32, mult []float32) *Conv
 	}
 	c.mult = b.scales(mult)
 	runLen := s.Conv.Kernel * s.In.C
-	c.direct = runLen%b.group == 0
+	whole := runLen%b.group == 0
+	// A 1x1 window is one run. The values after it are those of the next position, and the padding of
+	// the weights multiplies them with 0.
+	c.direct = whole || s.Conv.Kernel == 1
 	if !c.direct {
 		runLen *= s.Conv.Kernel
 	}
 	c.w = b.packed(w, bias, runLen)
 	c.depth = padTo(s.depth(), b.group)
-	if c.direct && s.OutC%b.block == 0 && s.poolsWhole() {
+	if whole && s.OutC%b.block == 0 && s.poolsWhole() {
 		c.pool, _ = c.w.(pooler)
 	}
 	return c.Clone()
@@ -159,7 +162,14 @@ func (s *ConvShape) windows() Windows {
 	return Windows{Step: s.Conv.Stride * ch, Runs: k, RunLen: k * ch, RunStride: s.In.Row}
 }
 
-func (c *Conv) windows() Windows { return c.shape.windows() }
+// windows returns the same, with runs padded to whole groups if that is possible.
+func (c *Conv) windows() Windows {
+	v := c.shape.windows()
+	if c.shape.Conv.Kernel == 1 {
+		v.RunLen = padTo(v.RunLen, c.body.group)
+	}
+	return v
+}
 
 func (c *Conv) patchWindows() Windows {
 	return Windows{Step: c.depth, Runs: 1, RunLen: c.depth}
@@ -320,20 +330,26 @@ func (c *Conv) sumRow(dst []int32, x []uint8, top, y int) {
 		c.gatherSums(dst, x, top, y, 0, s.Conv.OutW)
 		return
 	}
-	c.gatherSums(dst, x, top, y, 0, at)
 	from := x[(y*s.Conv.Stride-s.Conv.PadTop-top)*s.In.Row+(at*s.Conv.Stride-s.Conv.PadLeft)*s.In.C:]
-	if inside := dst[at*channels : end*channels]; c.direct {
-		c.w.rows(inside, from, end-at, c.windows(), c.scratch)
-	} else {
+	v := c.windows()
+	for c.direct && end > at && v.reach(end-at) > len(from) {
+		end-- // the padded run of the last position is not inside x
+	}
+	switch inside := dst[at*channels : end*channels]; {
+	case at == end:
+	case c.direct:
+		c.w.rows(inside, from, end-at, v, c.scratch)
+	default:
 		c.copySums(inside, from, end-at)
 	}
+	c.gatherSums(dst, x, top, y, 0, at)
 	c.gatherSums(dst, x, top, y, end, s.Conv.OutW)
 }
 
 // copySums computes n positions whose windows are inside x, but whose runs are not whole groups. x
 // starts at the first window.
 func (c *Conv) copySums(dst []int32, x []uint8, n int) {
-	channels, v := len(c.best), c.windows()
+	channels, v := len(c.best), c.shape.windows()
 	for at := 0; at < n; at += c.tile {
 		most := min(c.tile, n-at)
 		for r := range v.Runs {
