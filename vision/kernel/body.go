@@ -27,8 +27,8 @@ type Body struct {
 	// scratch returns the bytes of scratch memory that rows needs for windows like v. nil: none.
 	scratch func(v Windows) int
 
-	// requantize turns the sums of some positions (n, len(mult)), at least one, into bytes. len(mult)
-	// is a multiple of block.
+	// requantize turns the sums of some positions (n, len(mult)), at least one, into bytes.
+	// len(mult) is a multiple of block.
 	requantize func(dst []uint8, sums []int32, mult []float32)
 
 	// pool takes the maximum of 2x2 windows with stride 2 and requantises it: top and bottom are
@@ -43,8 +43,8 @@ type Body struct {
 	firstBytes int // bytes of a packed channel of such a layer
 	firstSlack int // bytes after the last pixel of a row's windows that it may read
 
-	// packPlain prepares a first layer with 3x3 windows over one channel and no pool. w is (channels,
-	// 3, 3), with at least plainLeast channels. nil: the layer uses rows.
+	// packPlain prepares a first layer with 3x3 windows over one channel and no pool. w is
+	// (channels, 3, 3), with at least plainLeast channels. nil: the layer uses rows.
 	packPlain  func(w []int8, bias []int32, mult []float32) plainer
 	plainLeast int
 	plainBytes int // bytes of a packed channel, at most

@@ -7,8 +7,8 @@ import (
 )
 
 // Two bodies for arm64. Both multiply signed bytes: they use x-128 and add 128 times the weights of
-// a channel to its bias, which is exact. rows_arm64.go, first_arm64.go and depthwise_arm64.go pack the
-// weights, the .s files compute.
+// a channel to its bias, which is exact. rows_arm64.go, first_arm64.go and depthwise_arm64.go pack
+// the weights, the .s files compute.
 var (
 	// neonBody runs on every arm64 CPU.
 	neonBody = &Body{

@@ -10,8 +10,8 @@ package kernel
 //	x --rows--> ring of sums (pool.Kernel, Conv.OutW, channels) --pool, requantize--> dst
 //
 // Windows that extend over the border, or whose runs are not whole groups, are first copied into
-// patches. A 1x1 window needs no copy. For layers like those of the thesis network, a body may have faster functions that go
-// directly from x to dst.
+// patches. A 1x1 window needs no copy. For layers like those of the thesis network, a body may have
+// faster functions that go directly from x to dst.
 type Conv struct {
 	shape ConvShape
 	poolW Window // the pool, or single
@@ -62,8 +62,8 @@ func NewConv(b *Body, s ConvShape, w []int8, bias []int32, mult []float32) *Conv
 	c.mult = b.scales(mult)
 	runLen := s.Conv.Kernel * s.In.C
 	whole := runLen%b.group == 0
-	// A 1x1 window is one run. The values after it are those of the next position, and the padding of
-	// the weights multiplies them with 0.
+	// A 1x1 window is one run. The values after it are those of the next position, and the padding
+	// of the weights multiplies them with 0.
 	c.direct = whole || s.Conv.Kernel == 1
 	if !c.direct {
 		runLen *= s.Conv.Kernel

@@ -57,7 +57,8 @@
 	VLD1   (R8), [V12.S4, V13.S4, V14.S4, V15.S4]       \
 	VMOVI  $128, V9.B16
 
-// func neonDepthwise(dst *uint8, dstStep int, row0, row1, row2 *uint8, column, xStep, n int, w *depthwiseRecord)
+// func neonDepthwise(dst *uint8, dstStep int, row0, row1, row2 *uint8,
+//	column, xStep, n int, w *depthwiseRecord)
 //
 // A row of n outputs of sixteen channels: 3x3 windows, requantised. Target CPUs: all arm64 CPUs,
 // those with SDOT too, because the dot product would first have to bring the taps of a channel

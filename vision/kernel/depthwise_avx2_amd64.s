@@ -16,7 +16,8 @@
 	VPADDD     Y4, Y0, Y0         \
 	VPADDD     Y5, Y1, Y1
 
-// func depthwise16AVX2(dst *uint8, dstStep int, row0, row1, row2 *uint8, column, xStep, n int, w *depthwiseRecord)
+// func depthwise16AVX2(dst *uint8, dstStep int, row0, row1, row2 *uint8,
+//	column, xStep, n int, w *depthwiseRecord)
 //
 // A row of n outputs of sixteen channels: 3x3 windows, requantised. Target CPUs: Haswell and later,
 // Zen and later.

@@ -35,7 +35,8 @@ GLOBL depthwiseBytes<>(SB), RODATA|NOPTR, $16
 	VPSHUFB      Z26, Z0, Z0                  \
 	VPDPBUSD     w, Z0, Z1
 
-// func depthwise16VNNI(dst *uint8, dstStep int, row0, row1, row2 *uint8, column, xStep, n int, w *firstRecord)
+// func depthwise16VNNI(dst *uint8, dstStep int, row0, row1, row2 *uint8,
+//	column, xStep, n int, w *firstRecord)
 //
 // A row of n outputs of sixteen channels: 3x3 windows, requantised. Target CPUs: Ice Lake servers
 // and later, Zen 4 and later.
