@@ -236,7 +236,7 @@ func (s *station) testTenMinutes(t *testing.T) {
 			s.installed(t)
 		case line == "tirewatch-agent provision":
 			out, err := s.try(line)
-			if err == nil || !strings.Contains(out, "not given: --station, --camera, --key") {
+			if err == nil || !strings.Contains(out, "missing --station, --camera and --key") {
 				t.Errorf("without a terminal and without flags: %v\n%s", err, out)
 			}
 		case strings.HasPrefix(line, "tirewatch-agent provision --station "+stationID+" "):
@@ -256,7 +256,7 @@ func (s *station) testTenMinutes(t *testing.T) {
 	// A root has no camera. Both commands must report that and nothing else.
 	out, err := s.try(provision)
 	t.Logf("$ %s\n%s", provision, out)
-	if err == nil || !strings.Contains(out, conffile+" is written") || strings.Count(out, "error:") != 1 ||
+	if err == nil || !strings.Contains(out, conffile+" written") || strings.Count(out, "error:") != 1 ||
 		!strings.Contains(out, "error: camera.source: open v4l2:") {
 		t.Errorf("provision: %v", err)
 	}
