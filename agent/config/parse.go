@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"tirewatch/internal/hint"
+
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
 )
@@ -192,7 +194,7 @@ func suggest(name string, known reflect.Type) string {
 	}
 	best, distance := "", 1+len(name)/3
 	for _, n := range names {
-		if d := editDistance(strings.ToLower(name), n); d <= distance {
+		if d := hint.Distance(strings.ToLower(name), n); d <= distance {
 			best, distance = n, d-1
 		}
 	}
@@ -200,27 +202,6 @@ func suggest(name string, known reflect.Type) string {
 		return fmt.Sprintf(": did you mean %q?", best)
 	}
 	return ": want " + strings.Join(names, ", ")
-}
-
-// editDistance counts the insertions, deletions and replacements that turn a into b (Levenshtein).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // lines finds the line of every section and key of a valid document.

@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
+
+	"tirewatch/internal/hint"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -159,7 +160,7 @@ func want(kind string, err error) string {
 func nearest(word string, names []string) string {
 	best, least := "", 3
 	for _, name := range names {
-		n := distance(word, name)
+		n := hint.Distance(word, name)
 		if strings.HasPrefix(name, word) {
 			n = min(n, 1)
 		}
@@ -168,25 +169,4 @@ func nearest(word string, names []string) string {
 		}
 	}
 	return best
-}
-
-// distance is the number of letters to insert, delete or replace to get from a to b (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1) // distances of the beginning of a from every beginning of b
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = slices.Min([]int{replace, row[j] + 1, row[j+1] + 1})
-		}
-	}
-	return row[len(b)]
 }
