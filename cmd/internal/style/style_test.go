@@ -1,9 +1,8 @@
-// Package style_test holds the rules of the house that a program can check: functions are short, comments
-// end at column 100, and texts use plain words.
+// Package style_test holds the rules of the house that a program can check: functions are short,
+// comments end at column 100, and texts use plain words.
 package style_test
 
 import (
-	"bytes"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -16,6 +15,9 @@ import (
 )
 
 const root = "../../.."
+
+// generated is the line by which Go tools know generated sources.
+var generated = regexp.MustCompile(`(?m)^// Code generated .*DO NOT EDIT\.$`)
 
 // files returns the sources below the root whose names end in one of the suffixes. Generated files
 // and data are not among them.
@@ -42,7 +44,7 @@ func files(t *testing.T, suffixes ...string) map[string][]byte {
 			if err != nil {
 				return err
 			}
-			if !bytes.Contains(data, []byte("// Code generated")) {
+			if !generated.Match(data) {
 				found[strings.TrimPrefix(path, root+"/")] = data
 			}
 		}
@@ -109,8 +111,8 @@ func TestCommentsEndAtColumn100(t *testing.T) {
 	}
 }
 
-// dialect lists turns of phrase that readers with English as a second language do not know, and what
-// to write instead.
+// dialect lists turns of phrase that readers with English as a second language do not know, and
+// what to write instead.
 var dialect = map[string]string{
 	`(?i)newcomers need`:                               "a runnable example",
 	`\b(told|asked) of\b`:                              "called with, requested from",
