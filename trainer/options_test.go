@@ -133,6 +133,7 @@ func TestFineTuneAndFreeze(t *testing.T) {
 	tr := newTrainer(t, 2)
 	history(t, tr)
 	base := tr.Best()
+	base.Origin, base.Licence = "other authors", "their terms"
 	for _, frozen := range [][]string{nil, {"conv1"}, {"conv1", "conv2"}, {"conv2"}, {"dense2"}} {
 		t.Run(fmt.Sprint(frozen), func(t *testing.T) {
 			cfg := config(2)
@@ -151,6 +152,9 @@ func TestFineTuneAndFreeze(t *testing.T) {
 			}
 			if last.Config.Pretrained != "sum" || !reflect.DeepEqual(last.Config.Frozen, frozen) {
 				t.Errorf("the checkpoint holds %+v", last.Config)
+			}
+			if last.Origin != base.Origin || tuned.Best().Licence != base.Licence {
+				t.Errorf("origin %q and licence %q were not inherited", last.Origin, tuned.Best().Licence)
 			}
 		})
 	}

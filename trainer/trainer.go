@@ -74,6 +74,7 @@ func FineTune(cfg checkpoint.Config, from *checkpoint.Checkpoint, train, val []S
 		return nil, err
 	}
 	state := &checkpoint.Checkpoint{Graph: from.Graph, Spec: from.Spec, Threshold: 0.5, Config: cfg}
+	state.Inherit(from)
 	return start(state, net, train, val)
 }
 

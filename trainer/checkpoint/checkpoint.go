@@ -9,7 +9,8 @@
 //
 //	offset  bytes  content
 //	0       8      "TIRECKPT"
-//	8       4      format version, little endian: 1, or 2 if the network needs it (graph.Version2)
+//	8       4      format version, little endian: 1, or 2 if the network (graph.Version2) or a field
+//	               of Checkpoint needs it
 //	12      8      length n of the content, little endian
 //	20      n      content, MessagePack of Checkpoint
 //	20+n    32     SHA-256 of everything before it
@@ -54,6 +55,20 @@ type Checkpoint struct {
 	BestEpoch int     `msg:"best"`    // counts from 1; 0 before the first epoch ended
 	// empty in a best checkpoint: nothing is resumed from it
 	Optimizer optim.State `msg:"optimizer"`
+
+	// Files of version 1 do not have the fields below. omitempty keeps their bytes.
+	// where the first weights came from, if their authors must be named: one line
+	Origin string `msg:"origin,omitempty"`
+	// under which terms those weights may be passed on
+	Licence string `msg:"licence,omitempty"`
+}
+
+// version returns the format version that the file needs.
+func (c *Checkpoint) version() uint32 {
+	if c.Origin != "" || c.Licence != "" {
+		return graph.Version2
+	}
+	return c.Graph.Version()
 }
 
 // Config is the configuration that the technician chose. The same configuration and images give the
@@ -219,7 +234,7 @@ func Encode(c *Checkpoint) ([]byte, error) {
 		return nil, fmt.Errorf("encode checkpoint: %w", err)
 	}
 	b := append(make([]byte, 0, headerSize+len(content)+sha256.Size), magic...)
-	b = binary.LittleEndian.AppendUint32(b, c.Graph.Version())
+	b = binary.LittleEndian.AppendUint32(b, c.version())
 	b = binary.LittleEndian.AppendUint64(b, uint64(len(content)))
 	b = append(b, content...)
 	sum := sha256.Sum256(b)
@@ -253,8 +268,11 @@ func Decode(data []byte) (*Checkpoint, error) {
 	if _, err := c.UnmarshalMsg(body[headerSize:]); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	if v := c.Graph.Version(); v != version {
-		return nil, fmt.Errorf("%w: format %d with a network of version %d", ErrDamaged, version, v)
+	if v := c.version(); v != version {
+		return nil, fmt.Errorf("%w: format %d with content of version %d", ErrDamaged, version, v)
+	}
+	if err := c.checkTexts(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if err := c.Spec.Validate(); err != nil {
 		return nil, err

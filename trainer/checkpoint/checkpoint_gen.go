@@ -11,70 +11,97 @@ import (
 // MarshalMsg implements msgp.Marshaler
 func (z *Checkpoint) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
-	// map header, size 10
-	// string "graph"
-	o = append(o, 0x8a, 0xa5, 0x67, 0x72, 0x61, 0x70, 0x68)
-	o, err = z.Graph.MarshalMsg(o)
-	if err != nil {
-		err = msgp.WrapError(err, "Graph")
-		return
+	// check for omitted fields
+	zb0001Len := uint32(12)
+	var zb0001Mask uint16 /* 12 bits */
+	_ = zb0001Mask
+	if z.Origin == "" {
+		zb0001Len--
+		zb0001Mask |= 0x400
 	}
-	// string "spec"
-	o = append(o, 0xa4, 0x73, 0x70, 0x65, 0x63)
-	o, err = z.Spec.MarshalMsg(o)
-	if err != nil {
-		err = msgp.WrapError(err, "Spec")
-		return
+	if z.Licence == "" {
+		zb0001Len--
+		zb0001Mask |= 0x800
 	}
-	// string "params"
-	o = append(o, 0xa6, 0x70, 0x61, 0x72, 0x61, 0x6d, 0x73)
-	o = msgp.AppendArrayHeader(o, uint32(len(z.Params)))
-	for za0001 := range z.Params {
-		o, err = z.Params[za0001].MarshalMsg(o)
+	// variable map header, size zb0001Len
+	o = append(o, 0x80|uint8(zb0001Len))
+
+	// skip if no fields are to be emitted
+	if zb0001Len != 0 {
+		// string "graph"
+		o = append(o, 0xa5, 0x67, 0x72, 0x61, 0x70, 0x68)
+		o, err = z.Graph.MarshalMsg(o)
 		if err != nil {
-			err = msgp.WrapError(err, "Params", za0001)
+			err = msgp.WrapError(err, "Graph")
 			return
 		}
-	}
-	// string "threshold"
-	o = append(o, 0xa9, 0x74, 0x68, 0x72, 0x65, 0x73, 0x68, 0x6f, 0x6c, 0x64)
-	o = msgp.AppendFloat64(o, z.Threshold)
-	// string "config"
-	o = append(o, 0xa6, 0x63, 0x6f, 0x6e, 0x66, 0x69, 0x67)
-	o, err = z.Config.MarshalMsg(o)
-	if err != nil {
-		err = msgp.WrapError(err, "Config")
-		return
-	}
-	// string "epoch"
-	o = append(o, 0xa5, 0x65, 0x70, 0x6f, 0x63, 0x68)
-	o = msgp.AppendInt(o, z.Epoch)
-	// string "partial"
-	o = append(o, 0xa7, 0x70, 0x61, 0x72, 0x74, 0x69, 0x61, 0x6c)
-	o, err = z.Partial.MarshalMsg(o)
-	if err != nil {
-		err = msgp.WrapError(err, "Partial")
-		return
-	}
-	// string "history"
-	o = append(o, 0xa7, 0x68, 0x69, 0x73, 0x74, 0x6f, 0x72, 0x79)
-	o = msgp.AppendArrayHeader(o, uint32(len(z.History)))
-	for za0002 := range z.History {
-		o, err = z.History[za0002].MarshalMsg(o)
+		// string "spec"
+		o = append(o, 0xa4, 0x73, 0x70, 0x65, 0x63)
+		o, err = z.Spec.MarshalMsg(o)
 		if err != nil {
-			err = msgp.WrapError(err, "History", za0002)
+			err = msgp.WrapError(err, "Spec")
 			return
 		}
-	}
-	// string "best"
-	o = append(o, 0xa4, 0x62, 0x65, 0x73, 0x74)
-	o = msgp.AppendInt(o, z.BestEpoch)
-	// string "optimizer"
-	o = append(o, 0xa9, 0x6f, 0x70, 0x74, 0x69, 0x6d, 0x69, 0x7a, 0x65, 0x72)
-	o, err = z.Optimizer.MarshalMsg(o)
-	if err != nil {
-		err = msgp.WrapError(err, "Optimizer")
-		return
+		// string "params"
+		o = append(o, 0xa6, 0x70, 0x61, 0x72, 0x61, 0x6d, 0x73)
+		o = msgp.AppendArrayHeader(o, uint32(len(z.Params)))
+		for za0001 := range z.Params {
+			o, err = z.Params[za0001].MarshalMsg(o)
+			if err != nil {
+				err = msgp.WrapError(err, "Params", za0001)
+				return
+			}
+		}
+		// string "threshold"
+		o = append(o, 0xa9, 0x74, 0x68, 0x72, 0x65, 0x73, 0x68, 0x6f, 0x6c, 0x64)
+		o = msgp.AppendFloat64(o, z.Threshold)
+		// string "config"
+		o = append(o, 0xa6, 0x63, 0x6f, 0x6e, 0x66, 0x69, 0x67)
+		o, err = z.Config.MarshalMsg(o)
+		if err != nil {
+			err = msgp.WrapError(err, "Config")
+			return
+		}
+		// string "epoch"
+		o = append(o, 0xa5, 0x65, 0x70, 0x6f, 0x63, 0x68)
+		o = msgp.AppendInt(o, z.Epoch)
+		// string "partial"
+		o = append(o, 0xa7, 0x70, 0x61, 0x72, 0x74, 0x69, 0x61, 0x6c)
+		o, err = z.Partial.MarshalMsg(o)
+		if err != nil {
+			err = msgp.WrapError(err, "Partial")
+			return
+		}
+		// string "history"
+		o = append(o, 0xa7, 0x68, 0x69, 0x73, 0x74, 0x6f, 0x72, 0x79)
+		o = msgp.AppendArrayHeader(o, uint32(len(z.History)))
+		for za0002 := range z.History {
+			o, err = z.History[za0002].MarshalMsg(o)
+			if err != nil {
+				err = msgp.WrapError(err, "History", za0002)
+				return
+			}
+		}
+		// string "best"
+		o = append(o, 0xa4, 0x62, 0x65, 0x73, 0x74)
+		o = msgp.AppendInt(o, z.BestEpoch)
+		// string "optimizer"
+		o = append(o, 0xa9, 0x6f, 0x70, 0x74, 0x69, 0x6d, 0x69, 0x7a, 0x65, 0x72)
+		o, err = z.Optimizer.MarshalMsg(o)
+		if err != nil {
+			err = msgp.WrapError(err, "Optimizer")
+			return
+		}
+		if (zb0001Mask & 0x400) == 0 { // if not omitted
+			// string "origin"
+			o = append(o, 0xa6, 0x6f, 0x72, 0x69, 0x67, 0x69, 0x6e)
+			o = msgp.AppendString(o, z.Origin)
+		}
+		if (zb0001Mask & 0x800) == 0 { // if not omitted
+			// string "licence"
+			o = append(o, 0xa7, 0x6c, 0x69, 0x63, 0x65, 0x6e, 0x63, 0x65)
+			o = msgp.AppendString(o, z.Licence)
+		}
 	}
 	return
 }
@@ -183,6 +210,18 @@ func (z *Checkpoint) UnmarshalMsg(bts []byte) (o []byte, err error) {
 				err = msgp.WrapError(err, "Optimizer")
 				return
 			}
+		case "origin":
+			z.Origin, bts, err = msgp.ReadStringBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Origin")
+				return
+			}
+		case "licence":
+			z.Licence, bts, err = msgp.ReadStringBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Licence")
+				return
+			}
 		default:
 			bts, err = msgp.Skip(bts)
 			if err != nil {
@@ -205,7 +244,7 @@ func (z *Checkpoint) Msgsize() (s int) {
 	for za0002 := range z.History {
 		s += z.History[za0002].Msgsize()
 	}
-	s += 5 + msgp.IntSize + 10 + z.Optimizer.Msgsize()
+	s += 5 + msgp.IntSize + 10 + z.Optimizer.Msgsize() + 7 + msgp.StringPrefixSize + len(z.Origin) + 8 + msgp.StringPrefixSize + len(z.Licence)
 	return
 }
 

@@ -114,6 +114,47 @@ func TestVersion(t *testing.T) {
 	}
 }
 
+// A file that names the authors of its weights is of version 2, also with the thesis network.
+func TestOrigin(t *testing.T) {
+	plain, err := checkpoint.Encode(small(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(plain, []byte("origin")) || bytes.Contains(plain, []byte("licence")) {
+		t.Error("a file of version 1 has fields of version 2")
+	}
+	for _, c := range []struct {
+		name, origin, licence string
+		ok                    bool
+	}{
+		{"both", "PoseNet by Google", "Licensed under\nthese terms\n", true},
+		{"no licence", "drawn tires", "", true},
+		{"no origin", "", "terms\n", true},
+		{"a terminal escape", "PoseNet \x1b[2J", "", false},
+		{"two lines of origin", "PoseNet\nFAILED", "", false},
+		{"a terminal escape in the licence", "PoseNet", "terms \x1b[2J", false},
+		{"not UTF-8", "PoseNet \xff", "", false},
+		{"a long origin", string(make([]byte, checkpoint.MaxOrigin+1)), "", false},
+	} {
+		want := small(t)
+		want.Origin, want.Licence = c.origin, c.licence
+		data, err := checkpoint.Encode(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := binary.LittleEndian.Uint32(data[8:]); got != 2 {
+			t.Errorf("%s: format %d, want 2", c.name, got)
+		}
+		got, err := checkpoint.Decode(data)
+		if c.ok != (err == nil) || !c.ok && !errors.Is(err, checkpoint.ErrDamaged) {
+			t.Errorf("%s: error %v", c.name, err)
+		}
+		if c.ok && (got.Origin != c.origin || got.Licence != c.licence) {
+			t.Errorf("%s: read %q, %q", c.name, got.Origin, got.Licence)
+		}
+	}
+}
+
 func TestRefusesWhatDoesNotFit(t *testing.T) {
 	for name, spoil := range map[string]func(*checkpoint.Checkpoint){
 		"preprocessing of another size": func(c *checkpoint.Checkpoint) { c.Spec.Width = 4 },

@@ -7,10 +7,10 @@ const MobileBlocks = 13
 
 // mobileBlocks lists the blocks of MobileNetV1 with three quarters of the filters: a depthwise
 // 3x3 convolution with a stride, then a 1x1 convolution. Source: Howard et al. 2017, table 1. The
-// strides after block 11 are those of PoseNet, whose maps have one position for 16 px.
+// last two blocks are those of PoseNet: they keep one position for 16 px, and the filters.
 var mobileBlocks = [MobileBlocks]struct{ stride, filters int }{
 	{1, 48}, {2, 96}, {1, 96}, {2, 192}, {1, 192}, {2, 384}, {1, 384}, {1, 384}, {1, 384},
-	{1, 384}, {1, 384}, {1, 768}, {1, 768},
+	{1, 384}, {1, 384}, {1, 384}, {1, 384},
 }
 
 // manyPositions is the size of a map, each way, whose scores are computed for cells of 2x2
