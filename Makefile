@@ -6,7 +6,7 @@
 TAGS = $(shell pkg-config --exists opencv4 2>/dev/null && echo opencv)
 GO_BUILD = go build -tags '$(TAGS)' -trimpath
 
-.PHONY: all build demo screenshots clean help quick test test-kernels lint fuzz \
+.PHONY: all build base demo screenshots clean help quick test test-kernels lint fuzz \
 	deps-opencv deps-test deps-npm
 
 ##@ Build and run
@@ -15,6 +15,10 @@ all: build ## the default: the same as build
 
 build: ## build both programs into bin/, with OpenCV if it is installed
 	$(GO_BUILD) -o bin/ ./cmd/tirewatch ./cmd/tirewatch-agent
+
+# The weights are not part of the repository. The file and its licences: trainer/base/base.go.
+base: ## the pretrained network, into bin/base; downloads 144 MB once
+	@trainer/base/fetch bin/base
 
 demo: deps-opencv ## from training to verdicts on a broker; 2 minutes and the first build
 	$(MAKE) build

@@ -14,6 +14,7 @@ func commands() []*cobra.Command {
 		newQuantizeCmd(),
 		newVerifyCmd(),
 		newInspectCmd(),
+		newBaseCmd(),
 		newBenchCmd(),
 		newExportCmd(),
 		newImportCmd(),

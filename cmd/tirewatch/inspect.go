@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -92,6 +93,8 @@ type checkpointView struct {
 	BestEpoch int               `json:"best_epoch"`
 	Config    checkpoint.Config `json:"config"`
 	Best      *checkpoint.Epoch `json:"best,omitempty"`
+	Origin    string            `json:"origin,omitempty"`  // of the first weights
+	Licence   string            `json:"licence,omitempty"` // of the first weights, many lines
 }
 
 const (
@@ -157,7 +160,8 @@ func (v *view) addCheckpoint(path string) error {
 		return err
 	}
 	v.Kind, v.Spec, v.Threshold = "checkpoint", c.Spec, c.Threshold
-	v.Checkpoint = &checkpointView{SHA256: sum, Epoch: c.Epoch, BestEpoch: c.BestEpoch, Config: c.Config}
+	v.Checkpoint = &checkpointView{SHA256: sum, Epoch: c.Epoch, BestEpoch: c.BestEpoch, Config: c.Config,
+		Origin: c.Origin, Licence: c.Licence}
 	if i := c.BestEpoch - 1; i >= 0 && i < len(c.History) {
 		v.Checkpoint.Best = &c.History[i]
 	}
@@ -200,8 +204,14 @@ func (v *view) write(w io.Writer) error {
 	for _, l := range v.Layers {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\n", l.Name, l.Kind, l.Output, l.Live, l.Params)
 	}
-	if err := t.Flush(); err != nil || v.Bundle == nil {
+	if err := t.Flush(); err != nil {
 		return err
+	}
+	if v.Checkpoint != nil && v.Checkpoint.Licence != "" {
+		fmt.Fprintf(w, "\nlicence\n%s\n", strings.TrimSpace(v.Checkpoint.Licence))
+	}
+	if v.Bundle == nil {
+		return nil
 	}
 	fmt.Fprintln(w)
 	if b := v.Bundle.Budget; b != nil {
@@ -240,11 +250,17 @@ func (b *bundleView) write(row rowFunc) {
 func (c *checkpointView) write(row rowFunc) {
 	row("SHA-256", "%s", c.SHA256)
 	made := c.Config.Created.Format(time.RFC3339)
-	if c.Config.Imported != "" {
+	switch {
+	case c.Config.Imported != "" && c.Config.Created.IsZero(): // the same bytes at every time
+		row("converted", "from a %s", c.Config.Imported)
+	case c.Config.Imported != "":
 		row("imported", "from an %s, %s by %s", c.Config.Imported, made, c.Config.Tool)
-	} else {
+	default:
 		row("trained", "%d of %d epochs, started %s by %s", c.Epoch, c.Config.Epochs, made, c.Config.Tool)
 		row("data set", "%s", c.Config.Data)
+	}
+	if c.Origin != "" {
+		row("origin", "%s", c.Origin)
 	}
 	if c.Config.Pretrained != "" {
 		row("fine-tuned from", "checkpoint %s, frozen layers %v", c.Config.Pretrained, c.Config.Frozen)

@@ -36,9 +36,17 @@ func tirewatch(t *testing.T, args ...string) string {
 
 // TestScripts runs testdata/script/*.txtar: the commands as a technician uses them, with mistakes.
 func TestScripts(t *testing.T) {
+	fetch, err := filepath.Abs("../../trainer/base/fetch")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("FETCH", fetch)
+			return nil
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"oddimages": oddImages,
 			"flip":      flip,

@@ -211,7 +211,7 @@ func TestConvertRefuses(t *testing.T) {
 
 func FuzzConvert(f *testing.F) {
 	topology, weights := draw().files(f)
-	f.Add(topology, weights)
+	f.Add(topology, weights[:2000])
 	f.Add([]byte(`{"format":"graph-model","modelTopology":{"node":[{"op":"Placeholder"}]},"weightsManifest":[{}]}`), []byte{})
 	f.Fuzz(func(t *testing.T, topology, weights []byte) {
 		if c, err := base.Convert(topology, weights); (c == nil) == (err == nil) {
