@@ -243,6 +243,9 @@ func (b *bundleView) write(row rowFunc) {
 		row("accepted until", "%s", b.NotAfter.Format(time.RFC3339))
 	}
 	row("from checkpoint", "%s", b.Provenance.Checkpoint)
+	if b.Provenance.Origin != "" {
+		row("origin", "%s", b.Provenance.Origin)
+	}
 	row("calibrated on", "%d images of data set %s", b.Provenance.Calibration, b.Provenance.Data)
 	row("golden inputs", "%d", b.Golden)
 }

@@ -164,6 +164,9 @@ func runQuantize(cmd *cobra.Command, path string, f quantizeFlags) error {
 	}
 	job.Method, job.BiasCorrection, job.Budget, job.Force = method, f.bias, budget, f.force
 	job.Provenance.Checkpoint = sum
+	if c.Licence != "" { // weights of our own need no name, and their bundles no new version
+		job.Provenance.Origin = c.Origin
+	}
 	job.Hardware, job.NotAfter = f.hardware, end
 	return quantizeAndWrite(cmd, c, job, key, f.out)
 }

@@ -85,6 +85,9 @@ func checkpointFacts(c *checkpoint.Checkpoint) []report.Fact {
 		{Name: "Network", Value: fmt.Sprintf("%d parameters", parameters)},
 		{Name: "Image", Value: fmt.Sprintf("%d x %d px, grey", c.Spec.Width, c.Spec.Height)},
 	}
+	if c.Origin != "" {
+		facts = append(facts, report.Fact{Name: "Origin", Value: c.Origin})
+	}
 	made := c.Config.Created.UTC().Format("2006-01-02 15:04 UTC")
 	if c.Config.Imported != "" {
 		return append(facts,
@@ -136,7 +139,7 @@ func configFacts(cfg checkpoint.Config) []report.Fact {
 }
 
 func bundleFacts(b *bundle.Bundle) []report.Fact {
-	return []report.Fact{
+	facts := []report.Fact{
 		{Name: "Serial", Value: fmt.Sprint(b.Serial)},
 		{Name: "Made for", Value: b.Target},
 		{Name: "Checkpoint", Value: "SHA-256 " + b.Provenance.Checkpoint},
@@ -144,4 +147,8 @@ func bundleFacts(b *bundle.Bundle) []report.Fact {
 			b.Provenance.Data)},
 		{Name: "Made by", Value: b.Provenance.Tool + ", " + b.Created.UTC().Format("2006-01-02 15:04 UTC")},
 	}
+	if b.Provenance.Origin != "" {
+		facts = append(facts, report.Fact{Name: "Origin", Value: b.Provenance.Origin})
+	}
+	return facts
 }

@@ -15,7 +15,7 @@
 //
 //	offset  bytes  what
 //	     0      8  magic: 89 't' 'i' 'r' 'e' 0d 0a 1a
-//	     8      4  format version: 1, or 2 if the network needs it (graph.Version2)
+//	     8      4  format version: 1, or 2 if the network (graph.Version2) or a field needs it
 //	    12      8  key id: the first 8 bytes of the SHA-256 of the signer's public key
 //	    20      4  n, the length of the payload
 //	    24      n  payload: Bundle as MessagePack
@@ -112,6 +112,9 @@ type Provenance struct {
 	Data string `msg:"data" json:"data"`
 	// number of images on which the activation ranges were measured
 	Calibration int `msg:"calibration" json:"calibration"`
+	// authors and licence of the weights that the training started from, if they must be named. Only
+	// bundles of version 2 have it.
+	Origin string `msg:"origin,omitempty" json:"origin,omitempty"`
 }
 
 // Evaluation is the result of the int8 network on labelled images, at the bundle's threshold. A
@@ -287,7 +290,8 @@ const maxText = 256
 
 // checkTexts refuses texts that could control a terminal or forge a log line.
 func (b *Bundle) checkTexts() error {
-	texts := []string{b.Target, b.Provenance.Tool, b.Provenance.Checkpoint, b.Provenance.Data}
+	texts := []string{b.Target, b.Provenance.Tool, b.Provenance.Checkpoint, b.Provenance.Data,
+		b.Provenance.Origin}
 	for _, l := range b.Model.Graph.Layers {
 		texts = append(texts, l.Name)
 	}

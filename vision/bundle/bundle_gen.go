@@ -668,19 +668,37 @@ func (z *LayerQuantization) Msgsize() (s int) {
 // MarshalMsg implements msgp.Marshaler
 func (z *Provenance) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
-	// map header, size 4
-	// string "tool"
-	o = append(o, 0x84, 0xa4, 0x74, 0x6f, 0x6f, 0x6c)
-	o = msgp.AppendString(o, z.Tool)
-	// string "checkpoint"
-	o = append(o, 0xaa, 0x63, 0x68, 0x65, 0x63, 0x6b, 0x70, 0x6f, 0x69, 0x6e, 0x74)
-	o = msgp.AppendString(o, z.Checkpoint)
-	// string "data"
-	o = append(o, 0xa4, 0x64, 0x61, 0x74, 0x61)
-	o = msgp.AppendString(o, z.Data)
-	// string "calibration"
-	o = append(o, 0xab, 0x63, 0x61, 0x6c, 0x69, 0x62, 0x72, 0x61, 0x74, 0x69, 0x6f, 0x6e)
-	o = msgp.AppendInt(o, z.Calibration)
+	// check for omitted fields
+	zb0001Len := uint32(5)
+	var zb0001Mask uint8 /* 5 bits */
+	_ = zb0001Mask
+	if z.Origin == "" {
+		zb0001Len--
+		zb0001Mask |= 0x10
+	}
+	// variable map header, size zb0001Len
+	o = append(o, 0x80|uint8(zb0001Len))
+
+	// skip if no fields are to be emitted
+	if zb0001Len != 0 {
+		// string "tool"
+		o = append(o, 0xa4, 0x74, 0x6f, 0x6f, 0x6c)
+		o = msgp.AppendString(o, z.Tool)
+		// string "checkpoint"
+		o = append(o, 0xaa, 0x63, 0x68, 0x65, 0x63, 0x6b, 0x70, 0x6f, 0x69, 0x6e, 0x74)
+		o = msgp.AppendString(o, z.Checkpoint)
+		// string "data"
+		o = append(o, 0xa4, 0x64, 0x61, 0x74, 0x61)
+		o = msgp.AppendString(o, z.Data)
+		// string "calibration"
+		o = append(o, 0xab, 0x63, 0x61, 0x6c, 0x69, 0x62, 0x72, 0x61, 0x74, 0x69, 0x6f, 0x6e)
+		o = msgp.AppendInt(o, z.Calibration)
+		if (zb0001Mask & 0x10) == 0 { // if not omitted
+			// string "origin"
+			o = append(o, 0xa6, 0x6f, 0x72, 0x69, 0x67, 0x69, 0x6e)
+			o = msgp.AppendString(o, z.Origin)
+		}
+	}
 	return
 }
 
@@ -726,6 +744,12 @@ func (z *Provenance) UnmarshalMsg(bts []byte) (o []byte, err error) {
 				err = msgp.WrapError(err, "Calibration")
 				return
 			}
+		case "origin":
+			z.Origin, bts, err = msgp.ReadStringBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Origin")
+				return
+			}
 		default:
 			bts, err = msgp.Skip(bts)
 			if err != nil {
@@ -740,7 +764,7 @@ func (z *Provenance) UnmarshalMsg(bts []byte) (o []byte, err error) {
 
 // Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
 func (z *Provenance) Msgsize() (s int) {
-	s = 1 + 5 + msgp.StringPrefixSize + len(z.Tool) + 11 + msgp.StringPrefixSize + len(z.Checkpoint) + 5 + msgp.StringPrefixSize + len(z.Data) + 12 + msgp.IntSize
+	s = 1 + 5 + msgp.StringPrefixSize + len(z.Tool) + 11 + msgp.StringPrefixSize + len(z.Checkpoint) + 5 + msgp.StringPrefixSize + len(z.Data) + 12 + msgp.IntSize + 7 + msgp.StringPrefixSize + len(z.Origin)
 	return
 }
 

@@ -47,9 +47,14 @@ func (e *VersionError) Error() string {
 		e.Have, e.Known)
 }
 
-// version returns the format version of the file: that of the network, so that a station which
-// cannot run the network does not even read it, and older networks keep their bytes.
-func (b *Bundle) version() uint32 { return b.Model.Graph.Version() }
+// version returns the format version of the file: the lowest that has all its content, so that a
+// station which cannot run the network does not even read it, and older networks keep their bytes.
+func (b *Bundle) version() uint32 {
+	if b.Provenance.Origin != "" {
+		return graph.Version2
+	}
+	return b.Model.Graph.Version()
+}
 
 // Encode validates b and returns the signed file. It sets Created and NotAfter to whole seconds in
 // UTC, the precision of the file, and sets the ID.
@@ -209,7 +214,7 @@ func (f *file) parse() (*Bundle, error) {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if b.version() != f.version {
-		return nil, fmt.Errorf("%w: format version %d with a network of version %d", ErrMalformed, f.version, b.version())
+		return nil, fmt.Errorf("%w: format version %d with content of version %d", ErrMalformed, f.version, b.version())
 	}
 	b.Created, b.NotAfter = b.Created.UTC(), b.NotAfter.UTC()
 	if err := b.Validate(); err != nil {

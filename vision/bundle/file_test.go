@@ -200,6 +200,24 @@ func TestVersion2(t *testing.T) {
 	}
 }
 
+// A bundle that names the authors of its weights is of version 2. All others keep their bytes.
+func TestOrigin(t *testing.T) {
+	plain, b := encode(t, bundletest.Small(7)), bundletest.Small(7)
+	b.Provenance.Origin = "weights of other authors"
+	data := encode(t, b)
+	if bytes.Contains(plain, []byte("origin")) || plain[11] != 1 || data[11] != 2 {
+		t.Errorf("format version %d with an origin, %d without, want 2 and 1", data[11], plain[11])
+	}
+	got, err := bundle.Decode(data, bundletest.Public(1))
+	if err != nil || got.Provenance.Origin != b.Provenance.Origin {
+		t.Errorf("read %+v, error %v", got.Provenance, err)
+	}
+	b.Provenance.Origin = strings.Repeat("x", 300)
+	if _, err := bundle.Encode(b, bundletest.Key(1)); !errors.Is(err, bundle.ErrInvalid) {
+		t.Errorf("an origin of 300 letters: error %v, want ErrInvalid", err)
+	}
+}
+
 // A few bytes that claim an array of four billion layers must not make the station allocate them,
 // signed or not.
 func TestHostileLengths(t *testing.T) {
