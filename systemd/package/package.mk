@@ -21,7 +21,7 @@ TRIPLET_arm64 = aarch64-linux-gnu
 COMPILER_amd64 = gcc g++
 COMPILER_arm64 = gcc-aarch64-linux-gnu g++-aarch64-linux-gnu
 
-.PHONY: cross agents deb test-package reproducible agent-% linux-% deb-% package-common
+.PHONY: cross archives agents deb test-package reproducible agent-% linux-% archive-% deb-% package-common
 
 ##@ Packages
 
@@ -30,6 +30,19 @@ COMPILER_arm64 = gcc-aarch64-linux-gnu g++-aarch64-linux-gnu
 cross: linux-amd64 linux-arm64 linux-armv7 ## both programs without cameras, for all architectures
 linux-%: ## both programs without cameras, for one architecture; into bin/linux-ARCH
 	CGO_ENABLED=0 GOOS=linux GOARCH=$(patsubst armv7,arm,$*) GOARM=7 $(GO_RELEASE) -o bin/linux-$*/ ./cmd/...
+
+# For PCs without apt. The pretrained network lies beside the program, which finds it there.
+archives: archive-amd64 archive-arm64 archive-armv7 ## both programs without cameras as .tar.gz, with licences; into bin
+archive-%: linux-% package-common base ## the .tar.gz for one of amd64, arm64, armv7
+	rm -rf bin/archive/$* && mkdir -p bin/archive/$*/tirewatch
+	cp bin/linux-$*/tirewatch bin/linux-$*/tirewatch-agent bin/base/base-mobile.ckpt trainer/base/NOTICE \
+	  systemd/package/apache-2.0 README.md bin/archive/$*/tirewatch/
+	for program in tirewatch tirewatch-agent; do \
+	  cp bin/package/doc/$$program/third-party-licences.gz \
+	    bin/archive/$*/tirewatch/third-party-licences-$$program.gz || exit 1; \
+	done
+	tar --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner --mode=go=rX,u+rw \
+	  -C bin/archive/$* -c tirewatch | gzip -9n >bin/tirewatch_$*.tar.gz
 
 # A root folder with the OpenCV of an architecture, for the linker only. mmdebstrap deletes the debs
 # after it has extracted them, so the hook saves their shlibs files first.
@@ -66,7 +79,7 @@ NFPM = go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.4
 
 # tirewatch-agent is for stations, tirewatch, the toolbox, for PCs.
 deb: deb-amd64 deb-arm64 ## the packages tirewatch-agent and tirewatch, for amd64 and arm64
-deb-%: agent-% linux-% package-common ## both packages for one of amd64, arm64; into bin
+deb-%: agent-% linux-% package-common base ## both packages for one of amd64, arm64; into bin
 	mkdir -p bin/package/$*
 	cp bin/station-$*/tirewatch-agent bin/linux-$*/tirewatch bin/package/$*/
 	depends=$$(systemd/package/depends bin/package/$*/tirewatch-agent bin/root-$*/shlibs) && \
@@ -104,6 +117,7 @@ reproducible: deb ## build the packages twice and compare them; 10 minutes
 	@case '$(RELEASE)' in *+changed) echo "commit your changes first: only a commit can be built twice" >&2; exit 1 ;; esac
 	rm -rf bin/again
 	git clone --quiet . bin/again
+	mkdir -p bin/again/bin/base && cp bin/base/base-mobile.ckpt bin/again/bin/base/
 	GOCACHE=$(CURDIR)/bin/again/bin/cache $(MAKE) -C bin/again deb RELEASE='$(RELEASE)'
 	for deb in bin/tirewatch*_*.deb; do sha256sum $$deb bin/again/$$deb; cmp $$deb bin/again/$$deb || exit 1; done
 	rm -rf bin/again

@@ -29,6 +29,7 @@ import (
 	"tirewatch/agent/config"
 	"tirewatch/agent/uplink"
 	"tirewatch/agent/uplink/brokertest"
+	"tirewatch/trainer/base"
 	"tirewatch/trainer/synth"
 	"tirewatch/vision/bundle"
 	"tirewatch/vision/bundle/bundletest"
@@ -450,6 +451,13 @@ func (s *station) testToolbox(t *testing.T, before map[string]string) {
 	}
 	s.run(t, "apt install ./"+filepath.Base(string(s.toolbox)))
 	s.run(t, "tirewatch verify --key plant.key.pub first.tire")
+	// The pretrained network is found, and its licences are delivered with it.
+	if out := s.run(t, "tirewatch base"); !strings.Contains(out, base.SystemDir+"/"+base.Mobile.Name+"\n") ||
+		!strings.Contains(out, base.Mobile.SHA256) {
+		t.Errorf("tirewatch base prints\n%s", out)
+	}
+	s.run(t, "grep -q 'Copyright 2018 Google LLC' /usr/share/doc/tirewatch/NOTICE")
+	s.run(t, "grep -q 'Apache License' /usr/share/doc/tirewatch/apache-2.0")
 	s.run(t, "apt purge tirewatch")
 	differ(t, "the toolbox's purge", before, s.list(t, "/"))
 }

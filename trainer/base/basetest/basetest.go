@@ -10,7 +10,8 @@ import (
 	"tirewatch/trainer/base"
 )
 
-// Require returns the base of this checkout, in bin/base. A test without it ends with one line.
+// Require returns the base of this source folder, in bin/base. Without it the test is skipped with
+// one line.
 func Require(t testing.TB) *base.Found {
 	t.Helper()
 	path := filepath.Join(root(t), "bin", "base", base.Mobile.Name)
@@ -28,7 +29,7 @@ func Require(t testing.TB) *base.Found {
 	return nil
 }
 
-// root returns the folder of the checkout.
+// root returns the source folder: the test may be in the module bench.
 func root(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()
@@ -36,11 +37,11 @@ func root(t testing.TB) string {
 		t.Fatal(err)
 	}
 	for ; ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, ".ci")); err == nil {
+		if _, err := os.Stat(filepath.Join(dir, "trainer", "base", "NOTICE")); err == nil {
 			return dir
 		}
 		if dir == filepath.Dir(dir) {
-			t.Fatal("this test runs outside of a checkout")
+			t.Fatal("this test runs outside of the source folder")
 		}
 	}
 }
