@@ -19,7 +19,7 @@ func TestManual(t *testing.T) {
 		files[n.Name] = true
 	}
 	for _, name := range []string{"RUN/best.ckpt", "RUN/last.ckpt", "RUN/metrics.csv", "RUN/report.html", "FILE.pub",
-		"DIR/manifest.csv", "OUT/scores.csv"} {
+		"DIR/manifest.csv", "OUT/scores.csv", "/usr/share/tirewatch/base-mobile.ckpt"} {
 		if !files[name] {
 			t.Errorf("%s is not on the page of tirewatch", name)
 		}
