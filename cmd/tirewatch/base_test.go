@@ -45,6 +45,14 @@ func TestInspectOrigin(t *testing.T) {
 	if !strings.Contains(out, "origin         weights of other authors\n") || !strings.HasSuffix(out, "\nlicence\ntheir terms\nin two lines\n") {
 		t.Errorf("inspect prints\n%s", out)
 	}
+	// An ONNX file keeps both.
+	dir := t.TempDir()
+	tirewatch(t, "export", path, "-o", filepath.Join(dir, "a.onnx"))
+	tirewatch(t, "import", filepath.Join(dir, "a.onnx"), "-o", filepath.Join(dir, "a.ckpt"))
+	again, err := checkpoint.Read(filepath.Join(dir, "a.ckpt"))
+	if err != nil || again.Origin != c.Origin || again.Licence != c.Licence {
+		t.Errorf("after export and import: %+v (%v)", again, err)
+	}
 	var v view
 	if err := json.Unmarshal([]byte(tirewatch(t, "inspect", path, "--json")), &v); err != nil {
 		t.Fatal(err)

@@ -124,6 +124,7 @@ func exportBundle(cmd *cobra.Command, path string, data []byte, keyFiles []strin
 		return nil, "", fmt.Errorf("export %s: %w", path, err)
 	}
 	describe(m, b.Spec, b.Threshold)
+	describeOrigin(m, b.Provenance.Origin, "")
 	m.Metadata = append(m.Metadata, onnx.Entry{Key: "serial", Value: fmt.Sprint(b.Serial)},
 		onnx.Entry{Key: "bundle", Value: b.ID()})
 	return m.Encode(), kind, nil
@@ -149,6 +150,7 @@ func exportCheckpoint(path string, data []byte, form format) ([]byte, string, er
 		return nil, "", fmt.Errorf("export %s: %w", path, err)
 	}
 	describe(m, c.Spec, c.Threshold)
+	describeOrigin(m, c.Origin, c.Licence)
 	return m.Encode(), "float32", nil
 }
 
@@ -157,4 +159,13 @@ func describe(m *onnx.Model, s preprocess.Spec, threshold float64) {
 	m.Metadata = append(m.Metadata,
 		onnx.Entry{Key: "preprocessing", Value: fmt.Sprintf("grey, %d x %d px, %s filter", s.Width, s.Height, s.Filter)},
 		onnx.Entry{Key: onnx.MetaThreshold, Value: fmt.Sprint(threshold)})
+}
+
+// describeOrigin names the authors of the weights, who must be named wherever the weights go.
+func describeOrigin(m *onnx.Model, origin, licence string) {
+	for _, e := range []onnx.Entry{{Key: onnx.MetaOrigin, Value: origin}, {Key: onnx.MetaLicence, Value: licence}} {
+		if e.Value != "" {
+			m.Metadata = append(m.Metadata, e)
+		}
+	}
 }

@@ -154,6 +154,7 @@ func importedCheckpoint(n *onnx.Network, kind string, data []byte) *checkpoint.C
 		Config: checkpoint.Config{Imported: kind + " file, SHA-256 " + hex.EncodeToString(sum[:]),
 			Tool:    version.String(),
 			Created: time.Now().UTC().Truncate(time.Second)},
+		Origin: n.Origin, Licence: n.Licence,
 	}
 	if c.Threshold == 0 {
 		c.Threshold = 0.5

@@ -24,6 +24,10 @@ func (n *Network) adopt(metadata []Entry) {
 			if v, err := strconv.ParseFloat(e.Value, 64); err == nil && v > 0 && v < 1 {
 				threshold = v
 			}
+		case MetaOrigin:
+			n.Origin = e.Value
+		case MetaLicence:
+			n.Licence = e.Value
 		}
 	}
 	for i, g := range known {

@@ -11,6 +11,9 @@ import (
 const (
 	metaGraph     = "graph"     // graph.Graph in JSON
 	MetaThreshold = "threshold" // probability from which a tire is cracked
+	// authors and terms of the weights that the training started from
+	MetaOrigin  = "weights_origin"
+	MetaLicence = "weights_licence"
 )
 
 // graphText returns the network as JSON, for the metadata: ONNX itself has no field for the names

@@ -30,9 +30,11 @@ const (
 
 // Network is the result of Import.
 type Network struct {
-	Graph     graph.Graph
-	Params    []nn.Param
-	Threshold float64 // from the metadata of a file that tirewatch wrote; otherwise 0
+	Graph  graph.Graph
+	Params []nn.Param
+	// The fields below are from the metadata of a file that tirewatch wrote, and empty otherwise.
+	Threshold       float64
+	Origin, Licence string // of the weights, as checkpoint.Checkpoint has them
 }
 
 var (

@@ -229,6 +229,9 @@ func IsCheckpoint(data []byte) bool { return bytes.HasPrefix(data, []byte(magic)
 
 // Encode returns the bytes of a checkpoint.
 func Encode(c *Checkpoint) ([]byte, error) {
+	if err := c.checkTexts(); err != nil {
+		return nil, fmt.Errorf("encode checkpoint: %w", err)
+	}
 	content, err := c.MarshalMsg(nil)
 	if err != nil {
 		return nil, fmt.Errorf("encode checkpoint: %w", err)

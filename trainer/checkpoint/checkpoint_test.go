@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -134,24 +135,37 @@ func TestOrigin(t *testing.T) {
 		{"two lines of origin", "PoseNet\nFAILED", "", false},
 		{"a terminal escape in the licence", "PoseNet", "terms \x1b[2J", false},
 		{"not UTF-8", "PoseNet \xff", "", false},
-		{"a long origin", string(make([]byte, checkpoint.MaxOrigin+1)), "", false},
+		{"a long origin", strings.Repeat("x", checkpoint.MaxOrigin+1), "", false},
+		{"a long licence", "", strings.Repeat("x", checkpoint.MaxLicence+1), false},
 	} {
 		want := small(t)
 		want.Origin, want.Licence = c.origin, c.licence
 		data, err := checkpoint.Encode(want)
-		if err != nil {
-			t.Fatal(err)
+		if c.ok != (err == nil) {
+			t.Errorf("%s: error %v", c.name, err)
+		}
+		if !c.ok || err != nil {
+			continue
 		}
 		if got := binary.LittleEndian.Uint32(data[8:]); got != 2 {
 			t.Errorf("%s: format %d, want 2", c.name, got)
 		}
 		got, err := checkpoint.Decode(data)
-		if c.ok != (err == nil) || !c.ok && !errors.Is(err, checkpoint.ErrDamaged) {
-			t.Errorf("%s: error %v", c.name, err)
+		if err != nil || got.Origin != c.origin || got.Licence != c.licence {
+			t.Errorf("%s: read %+v (%v)", c.name, got, err)
 		}
-		if c.ok && (got.Origin != c.origin || got.Licence != c.licence) {
-			t.Errorf("%s: read %q, %q", c.name, got.Origin, got.Licence)
-		}
+	}
+	// another program may write what Encode refuses
+	hostile := small(t)
+	hostile.Origin = "PoseNet ?[2J"
+	data, err := checkpoint.Encode(hostile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := bytes.Replace(data[:len(data)-sha256.Size], []byte("?[2J"), []byte("\x1b[2J"), 1)
+	sum := sha256.Sum256(body)
+	if _, err := checkpoint.Decode(append(body, sum[:]...)); !errors.Is(err, checkpoint.ErrDamaged) {
+		t.Errorf("a file with a terminal escape: error %v, want ErrDamaged", err)
 	}
 }
 
