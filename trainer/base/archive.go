@@ -61,7 +61,7 @@ func checkIntegrity(archive io.ReadSeeker, want string) error {
 		return fmt.Errorf("%w: more than %d bytes", ErrArchive, maxArchive)
 	}
 	if have := "sha512-" + base64.StdEncoding.EncodeToString(hash.Sum(nil)); have != want {
-		return fmt.Errorf("%w: %d bytes with the integrity %.23s..., want %.23s...", ErrArchive, n, have, want)
+		return fmt.Errorf("%w: its integrity is %.23s..., want %.23s..., %d bytes", ErrArchive, have, want, n)
 	}
 	_, err = archive.Seek(0, io.SeekStart)
 	return err

@@ -110,7 +110,7 @@ func TestIntegrity(t *testing.T) {
 	if err := checkIntegrity(bytes.NewReader(data), right); !errors.Is(err, ErrArchive) {
 		t.Errorf("a changed byte: error %v", err)
 	}
-	if _, err := FromArchive(bytes.NewReader(data)); !errors.Is(err, ErrArchive) || !strings.Contains(err.Error(), "integrity sha512-") {
+	if _, err := FromArchive(bytes.NewReader(data)); !errors.Is(err, ErrArchive) || !strings.Contains(err.Error(), "its integrity is sha512-") {
 		t.Errorf("another archive: error %v", err)
 	}
 }
