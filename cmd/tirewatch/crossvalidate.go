@@ -16,13 +16,13 @@ import (
 	"tirewatch/cmd/internal/cli"
 	"tirewatch/cmd/internal/cli/progress"
 	"tirewatch/cmd/internal/version"
-	"tirewatch/internal/each"
 	"tirewatch/trainer"
 	"tirewatch/trainer/baseline"
 	"tirewatch/trainer/checkpoint"
 	"tirewatch/trainer/crossval"
 	"tirewatch/trainer/dataset"
 	"tirewatch/trainer/metrics"
+	"tirewatch/trainer/pixels"
 	"tirewatch/vision/graph"
 	"tirewatch/vision/preprocess"
 )
@@ -223,20 +223,18 @@ func (v *crossValidation) measureGrey(images []dataset.Image) error {
 		_, ok := v.grey[im.Path]
 		return ok
 	})
-	spec := preprocess.Thesis()
-	features := make([]baseline.Features, len(images))
-	buffer := func() ([]byte, error) { return make([]byte, spec.Size()), nil }
-	err := each.Run(v.cmd.Context(), len(images), buffer, func(buf []byte, i int) error {
-		pix, err := images[i].Pix.Load(buf)
-		if err == nil {
-			features[i] = baseline.Measure(pix, spec.Width, spec.Height)
-		}
+	pix := make([]pixels.Image, len(images))
+	for i, im := range images {
+		pix[i] = im.Pix
+	}
+	features, err := greyFeatures(v.cmd.Context(), pix, preprocess.Thesis())
+	if err != nil {
 		return err
-	}, nil, nil)
+	}
 	for i, im := range images {
 		v.grey[im.Path] = features[i]
 	}
-	return err
+	return nil
 }
 
 // conclude writes the scores of all folds and computes the figures.

@@ -16,7 +16,9 @@ import (
 // evaluateHelp describes both kinds of evaluation.
 const evaluateHelp = `Classifies the testing images of DIR and prints the accuracy, the precision, recall and F1 of each
 class, the confusion matrix, and the two rates of a plant: the escape rate (cracks missed) and the
-false reject rate (sound tires rejected).
+false reject rate (sound tires rejected). The line "grey statistics alone" shows what brightness,
+contrast and sharpness reach on these images without seeing any crack: a model is worth only what it
+finds above that.
 
 If DIR has no testing folder, all its images are used. Only images that the model was not trained
 on show how it will judge new tires.
@@ -106,6 +108,14 @@ type evaluation struct {
 	*metrics.Report
 	Choice *metrics.Choice `json:"choice,omitempty"` // of the threshold, if a limit was set
 	AUC    *aucOverGroups  `json:"roc_auc_interval,omitempty"`
+	Grey   *greyFigures    `json:"grey_statistics,omitempty"` // nil if a class has fewer than two groups
+}
+
+// greyFigures are what grey statistics reach on the same images. They cannot see a crack, so only
+// what the model finds above them counts.
+type greyFigures struct {
+	Accuracy float64 `json:"accuracy"` // with the threshold 0.5
+	AUC      float64 `json:"roc_auc"`
 }
 
 // aucOverGroups is the interval of the area under the ROC curve when it is known which images
@@ -125,6 +135,10 @@ func (e evaluation) String() string {
 	if e.AUC != nil {
 		text += fmt.Sprintf("ROC AUC on other tires  %.4f to %.4f  (95 %%, bootstrap over %d groups)\n", e.AUC.Low,
 			e.AUC.High, e.AUC.Groups)
+	}
+	if g := e.Grey; g != nil {
+		text += fmt.Sprintf("grey statistics alone   accuracy %.4f, ROC AUC %.4f  (fitted to other groups of these images)\n",
+			g.Accuracy, g.AUC)
 	}
 	if e.Choice != nil {
 		text += "\n" + e.Choice.String()
@@ -159,8 +173,12 @@ func evaluate(cmd *cobra.Command, m *model, dir, path, reportDir string, budget 
 		return nil, err
 	}
 	e := new(evaluation)
-	if groups, known := groupsOf(samples); known && slices.Contains(labels, true) && slices.Contains(labels, false) {
-		e.AUC = newAUCOverGroups(scores, labels, groups)
+	groupNames, known := groupsOf(samples)
+	if e.Grey, err = measureGrey(cmd.Context(), samples, labels, groupNames, m.spec); err != nil {
+		return nil, err
+	}
+	if known && slices.Contains(labels, true) && slices.Contains(labels, false) {
+		e.AUC = newAUCOverGroups(scores, labels, groupNames)
 	}
 	if budget != nil {
 		if e.Choice, err = metrics.Choose(scores, labels, *budget); err != nil {
