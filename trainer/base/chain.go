@@ -92,6 +92,9 @@ func (m *model) constant(name string, shape []int) (tensor, error) {
 	if !ok {
 		return tensor{}, fmt.Errorf("tensor %.40q is missing", name)
 	}
+	if op := m.ops[name]; op != "Const" {
+		return tensor{}, fmt.Errorf("%.40q is computed by %.40q, want a constant", name, op)
+	}
 	if !slices.Equal(t.shape, shape) {
 		return tensor{}, fmt.Errorf("tensor %.40q has the shape %v, want %v", name, t.shape, shape)
 	}

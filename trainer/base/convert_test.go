@@ -158,15 +158,17 @@ func TestConvertRefuses(t *testing.T) {
 		spoil func(d *drawn)
 		want  string
 	}{
-		"another format":     {func(d *drawn) { d.Format = "layers-model" }, `format "layers-model", want graph-model`},
-		"no graph":           {func(d *drawn) { d.Topology.Node = nil }, "0 nodes"},
-		"too many nodes":     {func(d *drawn) { d.Topology.Node = make([]*drawnNode, 5000) }, "5000 nodes"},
-		"two groups":         {func(d *drawn) { d.Manifest = append(d.Manifest, drawnWeights{}) }, "2 groups of weights"},
-		"two inputs":         {func(d *drawn) { d.node("heatmap").Op = "Placeholder" }, "2 inputs, want 1"},
-		"a second reader":    {func(d *drawn) { d.node("heatmap").Input[0] = "node_pointwise4" }, `2 nodes read "node_pointwise4"`},
-		"a gap in the chain": {func(d *drawn) { d.node("node_pointwise3").Input[0] = "elsewhere" }, `0 nodes read "node_depthwise3"`},
-		"another operation":  {func(d *drawn) { d.node("node_depthwise2").Op = "MaxPool" }, `operation "MaxPool", want FusedDepthwise`},
-		"another stride":     {func(d *drawn) { d.node("node_depthwise2").Attr["strides"] = integers(1, 1, 1, 1) }, "attribute strides"},
+		"another format":        {func(d *drawn) { d.Format = "layers-model" }, `format "layers-model", want graph-model`},
+		"no graph":              {func(d *drawn) { d.Topology.Node = nil }, "0 nodes"},
+		"too many nodes":        {func(d *drawn) { d.Topology.Node = append(d.Topology.Node, make([]*drawnNode, 5000)...) }, "nodes, want 1 to 4096"},
+		"two groups":            {func(d *drawn) { d.Manifest = append(d.Manifest, drawnWeights{}) }, "2 groups of weights"},
+		"two nodes of one name": {func(d *drawn) { d.node("offset").Name = "node_conv" }, `two nodes have the name "node_conv"`},
+		"computed weights":      {func(d *drawn) { d.node("conv_w").Op = "Mul" }, `"conv_w" is computed by "Mul", want a constant`},
+		"two inputs":            {func(d *drawn) { d.node("heatmap").Op = "Placeholder" }, "2 inputs, want 1"},
+		"a second reader":       {func(d *drawn) { d.node("heatmap").Input[0] = "node_pointwise4" }, `2 nodes read "node_pointwise4"`},
+		"a gap in the chain":    {func(d *drawn) { d.node("node_pointwise3").Input[0] = "elsewhere" }, `0 nodes read "node_depthwise3"`},
+		"another operation":     {func(d *drawn) { d.node("node_depthwise2").Op = "MaxPool" }, `operation "MaxPool", want FusedDepthwise`},
+		"another stride":        {func(d *drawn) { d.node("node_depthwise2").Attr["strides"] = integers(1, 1, 1, 1) }, "attribute strides"},
 		"half a stride": {func(d *drawn) {
 			d.node("node_conv").Attr["strides"] = map[string]any{"list": map[string]any{"i": []float64{1, 2.5, 2.5, 1}}}
 		}, "attribute strides"},

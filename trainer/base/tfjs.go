@@ -22,6 +22,7 @@ const (
 // model is a TensorFlow.js graph model: operations that name their inputs, and constants.
 type model struct {
 	nodes   []node
+	ops     map[string]string // of the nodes, by name
 	tensors map[string]tensor
 }
 
@@ -77,7 +78,13 @@ func readModel(topology, weights []byte) (*model, error) {
 	if n := len(file.Manifest); n != 1 {
 		return nil, fmt.Errorf("%w: %d groups of weights, want 1", ErrModel, n)
 	}
-	m := &model{nodes: file.Topology.Node, tensors: map[string]tensor{}}
+	m := &model{nodes: file.Topology.Node, ops: map[string]string{}, tensors: map[string]tensor{}}
+	for _, n := range m.nodes {
+		if _, twice := m.ops[n.Name]; twice {
+			return nil, fmt.Errorf("%w: two nodes have the name %.80q", ErrModel, n.Name)
+		}
+		m.ops[n.Name] = n.Op
+	}
 	return m, m.addTensors(file.Manifest[0].Weights, weights)
 }
 
