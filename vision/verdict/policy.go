@@ -6,11 +6,21 @@ import (
 	"slices"
 )
 
-// Policy turns the scores of a tire's frames into one label.
+// Policy turns the scores of a tire's frames into one label. It has two answers with one threshold
+// and three answers with two:
+//
+//	0                SoundBelow              Threshold                1
+//	|---- normal ----|----- no_decision -----|-------- crack --------|
+//	                        "unsure"
 type Policy struct {
 	Threshold float64 // probability from which a tire is cracked
-	Rule      Rule    // how the frames vote; empty is Mean
+	// probability below which a tire is sound, at most Threshold; 0 or Threshold: no tire is unsure
+	SoundBelow float64
+	Rule       Rule // how the frames vote; empty is Mean
 }
+
+// Unsure is the Reason of a verdict whose probability is between the two thresholds.
+const Unsure = "unsure"
 
 // Rule is how the frames of a tire vote. Each rule computes one score, which is compared with the
 // threshold, so a verdict's probability always explains its label.
@@ -60,13 +70,19 @@ func MeanLogit(votes []Vote) float64 {
 	return sum / float64(len(votes))
 }
 
-// Label returns the label for a probability, and the probability.
+// Label returns the label for a probability, and the probability. no_decision means unsure.
 func (p Policy) Label(probability float64) (Label, float64) {
-	if probability >= p.Threshold {
+	switch {
+	case probability >= p.Threshold:
 		return Crack, probability
+	case p.SoundBelow > 0 && probability >= p.SoundBelow:
+		return NoDecision, probability
 	}
 	return Normal, probability
 }
+
+// Three reports whether the policy has three answers.
+func (p Policy) Three() bool { return p.SoundBelow > 0 && p.SoundBelow < p.Threshold }
 
 // Probability returns the logistic function of a logit.
 func Probability(logit float64) float64 { return 1 / (1 + math.Exp(-logit)) }

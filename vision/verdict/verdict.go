@@ -25,14 +25,16 @@ type Label string
 const (
 	Normal Label = "normal"
 	Crack  Label = "crack"
-	// a verdict was requested, but the tire could not be judged; Verdict.Reason says why
+	// a verdict was requested, but the tire could not be judged, or the network is unsure;
+	// Verdict.Reason says why
 	NoDecision Label = "no_decision"
 )
 
 // Labels returns all labels, in the order of reports.
 func Labels() []Label { return []Label{Normal, Crack, NoDecision} }
 
-// Reject reports whether the tire must leave the belt: every tire that is not known to be sound.
+// Reject reports whether the tire must leave the belt: every tire that is not known to be sound. A
+// station may let unsure tires pass, so a receiver uses Verdict.Reject.
 func (l Label) Reject() bool { return l != Normal }
 
 // SchemaVersion is in every verdict. It grows when receivers must change. Version 2 added the label
@@ -49,11 +51,15 @@ type Verdict struct {
 	Time time.Time `msg:"time" json:"time"` // when the deciding frame was taken, UTC
 
 	Label Label `msg:"label" json:"label"`
-	// true for a crack and for no decision; reject outputs use it
-	Reject      bool    `msg:"reject" json:"reject"`
-	Reason      string  `msg:"reason,omitempty" json:"reason,omitempty"` // why there is no decision
-	Probability float64 `msg:"probability" json:"probability"`           // of a crack, 0 to 1
-	Threshold   float64 `msg:"threshold" json:"threshold"`               // a crack from this probability on
+	// true for a crack and for no decision, but false for an unsure tire if the station lets it
+	// pass; reject outputs use it
+	Reject bool `msg:"reject" json:"reject"`
+	// why there is no decision; Unsure: Probability is between SoundBelow and Threshold
+	Reason      string  `msg:"reason,omitempty" json:"reason,omitempty"`
+	Probability float64 `msg:"probability" json:"probability"` // of a crack, 0 to 1
+	Threshold   float64 `msg:"threshold" json:"threshold"`     // a crack from this probability on
+	// sound below this probability; missing: below Threshold
+	SoundBelow float64 `msg:"sound_below,omitempty" json:"sound_below,omitempty"`
 	// the frames that were scored, oldest first
 	Votes []Vote `msg:"votes" json:"votes"`
 
@@ -75,6 +81,9 @@ type Verdict struct {
 	// time of each step for the deciding frame
 	MS Duration `msg:"ms" json:"ms"`
 }
+
+// IsUnsure reports whether the network saw the tire and is unsure.
+func (v *Verdict) IsUnsure() bool { return v.Label == NoDecision && v.Reason == Unsure }
 
 // Vote is the score of one frame of a tire.
 type Vote struct {

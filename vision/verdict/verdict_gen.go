@@ -630,32 +630,36 @@ func (z *Tiling) Msgsize() (s int) {
 func (z *Verdict) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
 	// check for omitted fields
-	zb0001Len := uint32(18)
-	var zb0001Mask uint32 /* 18 bits */
+	zb0001Len := uint32(19)
+	var zb0001Mask uint32 /* 19 bits */
 	_ = zb0001Mask
 	if z.Reason == "" {
 		zb0001Len--
 		zb0001Mask |= 0x40
 	}
-	if z.Trigger == "" {
+	if z.SoundBelow == 0 {
 		zb0001Len--
-		zb0001Mask |= 0x1000
+		zb0001Mask |= 0x200
 	}
-	if z.Part == "" {
+	if z.Trigger == "" {
 		zb0001Len--
 		zb0001Mask |= 0x2000
 	}
-	if z.Tiling == nil {
+	if z.Part == "" {
 		zb0001Len--
 		zb0001Mask |= 0x4000
 	}
-	if z.Image == "" {
+	if z.Tiling == nil {
 		zb0001Len--
 		zb0001Mask |= 0x8000
 	}
-	if z.Crop == "" {
+	if z.Image == "" {
 		zb0001Len--
 		zb0001Mask |= 0x10000
+	}
+	if z.Crop == "" {
+		zb0001Len--
+		zb0001Mask |= 0x20000
 	}
 	// variable map header, size zb0001Len
 	o = msgp.AppendMapHeader(o, zb0001Len)
@@ -691,6 +695,11 @@ func (z *Verdict) MarshalMsg(b []byte) (o []byte, err error) {
 		// string "threshold"
 		o = append(o, 0xa9, 0x74, 0x68, 0x72, 0x65, 0x73, 0x68, 0x6f, 0x6c, 0x64)
 		o = msgp.AppendFloat64(o, z.Threshold)
+		if (zb0001Mask & 0x200) == 0 { // if not omitted
+			// string "sound_below"
+			o = append(o, 0xab, 0x73, 0x6f, 0x75, 0x6e, 0x64, 0x5f, 0x62, 0x65, 0x6c, 0x6f, 0x77)
+			o = msgp.AppendFloat64(o, z.SoundBelow)
+		}
 		// string "votes"
 		o = append(o, 0xa5, 0x76, 0x6f, 0x74, 0x65, 0x73)
 		o = msgp.AppendArrayHeader(o, uint32(len(z.Votes)))
@@ -707,17 +716,17 @@ func (z *Verdict) MarshalMsg(b []byte) (o []byte, err error) {
 		// string "model_hash"
 		o = append(o, 0xaa, 0x6d, 0x6f, 0x64, 0x65, 0x6c, 0x5f, 0x68, 0x61, 0x73, 0x68)
 		o = msgp.AppendString(o, z.ModelHash)
-		if (zb0001Mask & 0x1000) == 0 { // if not omitted
+		if (zb0001Mask & 0x2000) == 0 { // if not omitted
 			// string "trigger"
 			o = append(o, 0xa7, 0x74, 0x72, 0x69, 0x67, 0x67, 0x65, 0x72)
 			o = msgp.AppendString(o, z.Trigger)
 		}
-		if (zb0001Mask & 0x2000) == 0 { // if not omitted
+		if (zb0001Mask & 0x4000) == 0 { // if not omitted
 			// string "part"
 			o = append(o, 0xa4, 0x70, 0x61, 0x72, 0x74)
 			o = msgp.AppendString(o, z.Part)
 		}
-		if (zb0001Mask & 0x4000) == 0 { // if not omitted
+		if (zb0001Mask & 0x8000) == 0 { // if not omitted
 			// string "tiling"
 			o = append(o, 0xa6, 0x74, 0x69, 0x6c, 0x69, 0x6e, 0x67)
 			if z.Tiling == nil {
@@ -730,12 +739,12 @@ func (z *Verdict) MarshalMsg(b []byte) (o []byte, err error) {
 				}
 			}
 		}
-		if (zb0001Mask & 0x8000) == 0 { // if not omitted
+		if (zb0001Mask & 0x10000) == 0 { // if not omitted
 			// string "image"
 			o = append(o, 0xa5, 0x69, 0x6d, 0x61, 0x67, 0x65)
 			o = msgp.AppendString(o, z.Image)
 		}
-		if (zb0001Mask & 0x10000) == 0 { // if not omitted
+		if (zb0001Mask & 0x20000) == 0 { // if not omitted
 			// string "crop"
 			o = append(o, 0xa4, 0x63, 0x72, 0x6f, 0x70)
 			o = msgp.AppendString(o, z.Crop)
@@ -830,6 +839,12 @@ func (z *Verdict) UnmarshalMsg(bts []byte) (o []byte, err error) {
 			z.Threshold, bts, err = msgp.ReadFloat64Bytes(bts)
 			if err != nil {
 				err = msgp.WrapError(err, "Threshold")
+				return
+			}
+		case "sound_below":
+			z.SoundBelow, bts, err = msgp.ReadFloat64Bytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "SoundBelow")
 				return
 			}
 		case "votes":
@@ -959,7 +974,7 @@ func (z *Verdict) UnmarshalMsg(bts []byte) (o []byte, err error) {
 
 // Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
 func (z *Verdict) Msgsize() (s int) {
-	s = 3 + 7 + msgp.IntSize + 8 + msgp.StringPrefixSize + len(z.Station) + 4 + msgp.Uint64Size + 5 + msgp.TimeSize + 6 + msgp.StringPrefixSize + len(string(z.Label)) + 7 + msgp.BoolSize + 7 + msgp.StringPrefixSize + len(z.Reason) + 12 + msgp.Float64Size + 10 + msgp.Float64Size + 6 + msgp.ArrayHeaderSize
+	s = 3 + 7 + msgp.IntSize + 8 + msgp.StringPrefixSize + len(z.Station) + 4 + msgp.Uint64Size + 5 + msgp.TimeSize + 6 + msgp.StringPrefixSize + len(string(z.Label)) + 7 + msgp.BoolSize + 7 + msgp.StringPrefixSize + len(z.Reason) + 12 + msgp.Float64Size + 10 + msgp.Float64Size + 12 + msgp.Float64Size + 6 + msgp.ArrayHeaderSize
 	for za0001 := range z.Votes {
 		s += z.Votes[za0001].Msgsize()
 	}

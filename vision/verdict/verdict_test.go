@@ -161,3 +161,54 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// At each border the answer is the worse one.
+func TestThreeAnswers(t *testing.T) {
+	for _, c := range []struct {
+		policy      verdict.Policy
+		probability float64
+		want        verdict.Label
+	}{
+		{verdict.Policy{Threshold: 0.7, SoundBelow: 0.2}, 0, verdict.Normal},
+		{verdict.Policy{Threshold: 0.7, SoundBelow: 0.2}, math.Nextafter(0.2, 0), verdict.Normal},
+		{verdict.Policy{Threshold: 0.7, SoundBelow: 0.2}, 0.2, verdict.NoDecision},
+		{verdict.Policy{Threshold: 0.7, SoundBelow: 0.2}, math.Nextafter(0.7, 0), verdict.NoDecision},
+		{verdict.Policy{Threshold: 0.7, SoundBelow: 0.2}, 0.7, verdict.Crack},
+		{verdict.Policy{Threshold: 0.7, SoundBelow: 0.2}, 1, verdict.Crack},
+		{verdict.Policy{Threshold: 0.7}, math.Nextafter(0.7, 0), verdict.Normal},
+		{verdict.Policy{Threshold: 0.7, SoundBelow: 0.7}, math.Nextafter(0.7, 0), verdict.Normal},
+		{verdict.Policy{Threshold: 0.7, SoundBelow: 0.7}, 0.7, verdict.Crack},
+	} {
+		got, p := c.policy.Label(c.probability)
+		if got != c.want || p != c.probability {
+			t.Errorf("%+v: %v is %s with %v, want %s", c.policy, c.probability, got, p, c.want)
+		}
+		if three := c.policy.SoundBelow == 0.2; c.policy.Three() != three {
+			t.Errorf("%+v has three answers: %v", c.policy, !three)
+		}
+	}
+}
+
+// An unsure tire keeps its probability and both thresholds in both encodings. A verdict with one
+// threshold has the bytes that it always had.
+func TestUnsureIsSent(t *testing.T) {
+	v := example()
+	v.Label, v.Reason, v.SoundBelow, v.Threshold = verdict.NoDecision, verdict.Unsure, 0.4, 0.99
+	for _, e := range []verdict.Encoding{verdict.JSON, verdict.MessagePack} {
+		b, err := v.Encode(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := verdict.Decode(b)
+		if err != nil || !reflect.DeepEqual(got, v) || !got.IsUnsure() {
+			t.Errorf("%s: read %+v, %v", e, got, err)
+		}
+		if b, _ = example().Encode(e); strings.Contains(string(b), "sound_below") {
+			t.Errorf("%s: a verdict with one threshold has sound_below", e)
+		}
+	}
+	v.Reason = "decision after 3s, the budget is 1s"
+	if v.IsUnsure() || example().IsUnsure() {
+		t.Error("a late or decided tire is unsure")
+	}
+}
