@@ -28,8 +28,11 @@ type Budget struct {
 // String returns "at most 1 % of cracks missed".
 func (b Budget) String() string {
 	what := "cracks missed"
-	if b.Side == FalseReject {
+	switch b.Side {
+	case FalseReject:
 		what = "sound tires rejected"
+	case UnsureShare:
+		what = "tires unsure"
 	}
 	return fmt.Sprintf("at most %s of %s", percent(b.Limit), what)
 }
@@ -63,8 +66,12 @@ func NewRate(k, n int) Rate {
 
 // String returns "3 of 400 (0.75 %; on new images 0.26 % to 2.2 %, 95 % confidence)".
 func (r Rate) String() string {
-	return fmt.Sprintf("%d of %d (%.3g %%; on new images %.2g %% to %.2g %%, 95 %% confidence)",
-		r.Count, r.Of, 100*ratio(r.Count, r.Of), 100*r.Low, 100*r.High)
+	high := fmt.Sprintf("%.2g", 100*r.High)
+	if r.High > 0.995 {
+		high = "100" // not 1e+02
+	}
+	return fmt.Sprintf("%d of %d (%.3g %%; on new images %.2g %% to %s %%, 95 %% confidence)",
+		r.Count, r.Of, 100*ratio(r.Count, r.Of), 100*r.Low, high)
 }
 
 // Choice is a threshold that keeps a budget on the images that it was chosen on. Its intervals
