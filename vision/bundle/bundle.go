@@ -15,11 +15,25 @@
 //
 //	offset  bytes  what
 //	     0      8  magic: 89 't' 'i' 'r' 'e' 0d 0a 1a
-//	     8      4  format version: 1, or 2 if the network (graph.Version2) or a field needs it
+//	     8      4  format version: 1, or 2 if the content needs it (below)
 //	    12      8  key id: the first 8 bytes of the SHA-256 of the signer's public key
 //	    20      4  n, the length of the payload
 //	    24      n  payload: Bundle as MessagePack
 //	  24+n     64  Ed25519 signature of the text "tirewatch bundle\n" and all bytes before it
+//
+// The keys of the payload are the msg tags of Bundle. A file has version 2 only if it needs one of
+// these, so that files of version 1 keep their bytes:
+//
+//	what needs version 2                          in the payload
+//	a network with the words of graph.Version2    model
+//	a head with two thresholds                    heads: one Head; threshold repeats its threshold
+//	unsure images in the evaluation               evaluation: unsure_crack, unsure_normal
+//	a golden input that is drawn                  golden: seed
+//
+// In version 2 a golden input has no pix, but packed (a photograph, see grey.go) or seed (a drawing,
+// see Draw). A new optional key belongs in needsVersion2: a program that does not know it must refuse
+// the file, and not use half of it. heads is a list of names because a network may later have one
+// head for each product type; a program refuses names and numbers of heads that it does not run.
 //
 // The signature covers every byte before it, including the header. Without the private key nobody
 // can make a signature that is accepted, so no byte of a file can change unnoticed. The first and
@@ -63,6 +77,8 @@ type Bundle struct {
 	// probability from which a tire has a crack, between 0 and 1
 	Threshold float64 `msg:"threshold"`
 	Budget    Budget  `msg:"budget"` // for which the threshold was chosen
+	// absent: the default head with Threshold and two answers; see Head
+	Heads []Head `msg:"heads,omitempty"`
 	// grows with every release; a station refuses a lower one from outside
 	Serial  uint64    `msg:"serial"`
 	Created time.Time `msg:"created"` // UTC, whole seconds
@@ -92,6 +108,7 @@ type Bundle struct {
 const (
 	Escape      = "escape"       // cracks missed
 	FalseReject = "false_reject" // sound tires rejected
+	UnsureShare = "unsure"       // tires without a decision; only for a Head
 )
 
 // Budget is the share of mistakes that the plant accepts. The threshold keeps to it on the images
@@ -117,7 +134,7 @@ type Provenance struct {
 	Origin string `msg:"origin,omitempty" json:"origin,omitempty"`
 }
 
-// Evaluation is the result of the int8 network on labelled images, at the bundle's threshold. A
+// Evaluation is the result of the int8 network on labelled images, with the bundle's thresholds. A
 // crack is the positive class.
 type Evaluation struct {
 	// the images are test images: calibration and training on this data set did not use them
@@ -126,19 +143,28 @@ type Evaluation struct {
 	FalsePositive int  `msg:"fp" json:"false_positive"`
 	TrueNegative  int  `msg:"tn" json:"true_negative"`
 	FalseNegative int  `msg:"fn" json:"false_negative"`
+	// images without a decision, by their label
+	UnsureCrack  int `msg:"unsure_crack,omitempty" json:"unsure_crack,omitempty"`
+	UnsureNormal int `msg:"unsure_normal,omitempty" json:"unsure_normal,omitempty"`
 }
 
 // Images returns the number of images.
-func (e Evaluation) Images() int {
+func (e Evaluation) Images() int { return e.Decided() + e.Unsure() }
+
+// Decided returns the number of images with the verdict crack or normal.
+func (e Evaluation) Decided() int {
 	return e.TruePositive + e.FalsePositive + e.TrueNegative + e.FalseNegative
 }
 
-// Accuracy returns the share of images with the right verdict, 0 without images.
+// Unsure returns the number of images without a decision.
+func (e Evaluation) Unsure() int { return e.UnsureCrack + e.UnsureNormal }
+
+// Accuracy returns the share of right verdicts on the decided images, 0 without one.
 func (e Evaluation) Accuracy() float64 {
-	if e.Images() == 0 {
+	if e.Decided() == 0 {
 		return 0
 	}
-	return float64(e.TruePositive+e.TrueNegative) / float64(e.Images())
+	return float64(e.TruePositive+e.TrueNegative) / float64(e.Decided())
 }
 
 // Quantization compares the int8 network with the float network from which it was made, on the same
@@ -218,12 +244,6 @@ type Statistic struct {
 	SD   float64 `msg:"sd" json:"sd"`
 }
 
-// Golden is an input with the sum that every CPU must compute for it.
-type Golden struct {
-	Pix []byte `msg:"pix"` // Spec.Size() bytes, from preprocess
-	Sum int32  `msg:"sum"` // of the last layer
-}
-
 // ID returns the first 16 hex digits of the file's SHA-256. It is empty before Encode or Decode.
 func (b *Bundle) ID() string { return b.id }
 
@@ -274,12 +294,9 @@ func (b *Bundle) Validate() error {
 	if err := b.checkReports(); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	if n := len(b.Golden); n < MinGolden || n > MaxGolden {
-		return fmt.Errorf("%w: %d golden inputs, want %d to %d", ErrInvalid, n, MinGolden, MaxGolden)
-	}
-	for i, g := range b.Golden {
-		if len(g.Pix) != b.Spec.Size() {
-			return fmt.Errorf("%w: golden input %d has %d bytes, want %d", ErrInvalid, i+1, len(g.Pix), b.Spec.Size())
+	for _, check := range []func() error{b.checkHeads, b.checkGolden, b.checkPixels} {
+		if err := check(); err != nil {
+			return fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
 	}
 	return nil
@@ -314,7 +331,7 @@ func (b *Bundle) checkTexts() error {
 // them.
 func (b *Bundle) checkReports() error {
 	e := b.Evaluation
-	if min(e.TruePositive, e.FalsePositive, e.TrueNegative, e.FalseNegative,
+	if min(e.TruePositive, e.FalsePositive, e.TrueNegative, e.FalseNegative, e.UnsureCrack, e.UnsureNormal,
 		b.Provenance.Calibration, b.Quantization.Images) < 0 {
 		return errors.New("a report has a negative number of images")
 	}

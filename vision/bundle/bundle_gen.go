@@ -73,23 +73,27 @@ func (z Budget) Msgsize() (s int) {
 func (z *Bundle) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
 	// check for omitted fields
-	zb0001Len := uint32(15)
-	var zb0001Mask uint16 /* 15 bits */
+	zb0001Len := uint32(16)
+	var zb0001Mask uint16 /* 16 bits */
 	_ = zb0001Mask
-	if z.Hardware == "" {
+	if z.Heads == nil {
 		zb0001Len--
-		zb0001Mask |= 0x100
+		zb0001Mask |= 0x20
 	}
-	if z.NotAfter == (time.Time{}) {
+	if z.Hardware == "" {
 		zb0001Len--
 		zb0001Mask |= 0x200
 	}
+	if z.NotAfter == (time.Time{}) {
+		zb0001Len--
+		zb0001Mask |= 0x400
+	}
 	if z.Reference == nil {
 		zb0001Len--
-		zb0001Mask |= 0x2000
+		zb0001Mask |= 0x4000
 	}
 	// variable map header, size zb0001Len
-	o = append(o, 0x80|uint8(zb0001Len))
+	o = msgp.AppendMapHeader(o, zb0001Len)
 
 	// skip if no fields are to be emitted
 	if zb0001Len != 0 {
@@ -125,6 +129,18 @@ func (z *Bundle) MarshalMsg(b []byte) (o []byte, err error) {
 		// string "limit"
 		o = append(o, 0xa5, 0x6c, 0x69, 0x6d, 0x69, 0x74)
 		o = msgp.AppendFloat64(o, z.Budget.Limit)
+		if (zb0001Mask & 0x20) == 0 { // if not omitted
+			// string "heads"
+			o = append(o, 0xa5, 0x68, 0x65, 0x61, 0x64, 0x73)
+			o = msgp.AppendArrayHeader(o, uint32(len(z.Heads)))
+			for za0002 := range z.Heads {
+				o, err = z.Heads[za0002].MarshalMsg(o)
+				if err != nil {
+					err = msgp.WrapError(err, "Heads", za0002)
+					return
+				}
+			}
+		}
 		// string "serial"
 		o = append(o, 0xa6, 0x73, 0x65, 0x72, 0x69, 0x61, 0x6c)
 		o = msgp.AppendUint64(o, z.Serial)
@@ -134,12 +150,12 @@ func (z *Bundle) MarshalMsg(b []byte) (o []byte, err error) {
 		// string "target"
 		o = append(o, 0xa6, 0x74, 0x61, 0x72, 0x67, 0x65, 0x74)
 		o = msgp.AppendString(o, z.Target)
-		if (zb0001Mask & 0x100) == 0 { // if not omitted
+		if (zb0001Mask & 0x200) == 0 { // if not omitted
 			// string "hardware"
 			o = append(o, 0xa8, 0x68, 0x61, 0x72, 0x64, 0x77, 0x61, 0x72, 0x65)
 			o = msgp.AppendString(o, z.Hardware)
 		}
-		if (zb0001Mask & 0x200) == 0 { // if not omitted
+		if (zb0001Mask & 0x400) == 0 { // if not omitted
 			// string "not_after"
 			o = append(o, 0xa9, 0x6e, 0x6f, 0x74, 0x5f, 0x61, 0x66, 0x74, 0x65, 0x72)
 			o = msgp.AppendTime(o, z.NotAfter)
@@ -165,7 +181,7 @@ func (z *Bundle) MarshalMsg(b []byte) (o []byte, err error) {
 			err = msgp.WrapError(err, "Quantization")
 			return
 		}
-		if (zb0001Mask & 0x2000) == 0 { // if not omitted
+		if (zb0001Mask & 0x4000) == 0 { // if not omitted
 			// string "reference"
 			o = append(o, 0xa9, 0x72, 0x65, 0x66, 0x65, 0x72, 0x65, 0x6e, 0x63, 0x65)
 			if z.Reference == nil {
@@ -181,14 +197,12 @@ func (z *Bundle) MarshalMsg(b []byte) (o []byte, err error) {
 		// string "golden"
 		o = append(o, 0xa6, 0x67, 0x6f, 0x6c, 0x64, 0x65, 0x6e)
 		o = msgp.AppendArrayHeader(o, uint32(len(z.Golden)))
-		for za0002 := range z.Golden {
-			// map header, size 2
-			// string "pix"
-			o = append(o, 0x82, 0xa3, 0x70, 0x69, 0x78)
-			o = msgp.AppendBytes(o, z.Golden[za0002].Pix)
-			// string "sum"
-			o = append(o, 0xa3, 0x73, 0x75, 0x6d)
-			o = msgp.AppendInt32(o, z.Golden[za0002].Sum)
+		for za0003 := range z.Golden {
+			o, err = z.Golden[za0003].MarshalMsg(o)
+			if err != nil {
+				err = msgp.WrapError(err, "Golden", za0003)
+				return
+			}
 		}
 	}
 	return
@@ -284,6 +298,25 @@ func (z *Bundle) UnmarshalMsg(bts []byte) (o []byte, err error) {
 					}
 				}
 			}
+		case "heads":
+			var zb0004 uint32
+			zb0004, bts, err = msgp.ReadArrayHeaderBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Heads")
+				return
+			}
+			if cap(z.Heads) >= int(zb0004) {
+				z.Heads = (z.Heads)[:zb0004]
+			} else {
+				z.Heads = make([]Head, zb0004)
+			}
+			for za0002 := range z.Heads {
+				bts, err = z.Heads[za0002].UnmarshalMsg(bts)
+				if err != nil {
+					err = msgp.WrapError(err, "Heads", za0002)
+					return
+				}
+			}
 		case "serial":
 			z.Serial, bts, err = msgp.ReadUint64Bytes(bts)
 			if err != nil {
@@ -350,51 +383,22 @@ func (z *Bundle) UnmarshalMsg(bts []byte) (o []byte, err error) {
 				}
 			}
 		case "golden":
-			var zb0004 uint32
-			zb0004, bts, err = msgp.ReadArrayHeaderBytes(bts)
+			var zb0005 uint32
+			zb0005, bts, err = msgp.ReadArrayHeaderBytes(bts)
 			if err != nil {
 				err = msgp.WrapError(err, "Golden")
 				return
 			}
-			if cap(z.Golden) >= int(zb0004) {
-				z.Golden = (z.Golden)[:zb0004]
+			if cap(z.Golden) >= int(zb0005) {
+				z.Golden = (z.Golden)[:zb0005]
 			} else {
-				z.Golden = make([]Golden, zb0004)
+				z.Golden = make([]Golden, zb0005)
 			}
-			for za0002 := range z.Golden {
-				var zb0005 uint32
-				zb0005, bts, err = msgp.ReadMapHeaderBytes(bts)
+			for za0003 := range z.Golden {
+				bts, err = z.Golden[za0003].UnmarshalMsg(bts)
 				if err != nil {
-					err = msgp.WrapError(err, "Golden", za0002)
+					err = msgp.WrapError(err, "Golden", za0003)
 					return
-				}
-				for zb0005 > 0 {
-					zb0005--
-					field, bts, err = msgp.ReadMapKeyZC(bts)
-					if err != nil {
-						err = msgp.WrapError(err, "Golden", za0002)
-						return
-					}
-					switch msgp.UnsafeString(field) {
-					case "pix":
-						z.Golden[za0002].Pix, bts, err = msgp.ReadBytesBytes(bts, z.Golden[za0002].Pix)
-						if err != nil {
-							err = msgp.WrapError(err, "Golden", za0002, "Pix")
-							return
-						}
-					case "sum":
-						z.Golden[za0002].Sum, bts, err = msgp.ReadInt32Bytes(bts)
-						if err != nil {
-							err = msgp.WrapError(err, "Golden", za0002, "Sum")
-							return
-						}
-					default:
-						bts, err = msgp.Skip(bts)
-						if err != nil {
-							err = msgp.WrapError(err, "Golden", za0002)
-							return
-						}
-					}
 				}
 			}
 		default:
@@ -411,19 +415,23 @@ func (z *Bundle) UnmarshalMsg(bts []byte) (o []byte, err error) {
 
 // Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
 func (z *Bundle) Msgsize() (s int) {
-	s = 1 + 6 + z.Model.Msgsize() + 5 + z.Spec.Msgsize() + 8 + msgp.ArrayHeaderSize
+	s = 3 + 6 + z.Model.Msgsize() + 5 + z.Spec.Msgsize() + 8 + msgp.ArrayHeaderSize
 	for za0001 := range z.Classes {
 		s += msgp.StringPrefixSize + len(z.Classes[za0001])
 	}
-	s += 10 + msgp.Float64Size + 7 + 1 + 5 + msgp.StringPrefixSize + len(z.Budget.Side) + 6 + msgp.Float64Size + 7 + msgp.Uint64Size + 8 + msgp.TimeSize + 7 + msgp.StringPrefixSize + len(z.Target) + 9 + msgp.StringPrefixSize + len(z.Hardware) + 10 + msgp.TimeSize + 11 + z.Provenance.Msgsize() + 11 + z.Evaluation.Msgsize() + 13 + z.Quantization.Msgsize() + 10
+	s += 10 + msgp.Float64Size + 7 + 1 + 5 + msgp.StringPrefixSize + len(z.Budget.Side) + 6 + msgp.Float64Size + 6 + msgp.ArrayHeaderSize
+	for za0002 := range z.Heads {
+		s += z.Heads[za0002].Msgsize()
+	}
+	s += 7 + msgp.Uint64Size + 8 + msgp.TimeSize + 7 + msgp.StringPrefixSize + len(z.Target) + 9 + msgp.StringPrefixSize + len(z.Hardware) + 10 + msgp.TimeSize + 11 + z.Provenance.Msgsize() + 11 + z.Evaluation.Msgsize() + 13 + z.Quantization.Msgsize() + 10
 	if z.Reference == nil {
 		s += msgp.NilSize
 	} else {
 		s += z.Reference.Msgsize()
 	}
 	s += 7 + msgp.ArrayHeaderSize
-	for za0002 := range z.Golden {
-		s += 1 + 4 + msgp.BytesPrefixSize + len(z.Golden[za0002].Pix) + 4 + msgp.Int32Size
+	for za0003 := range z.Golden {
+		s += z.Golden[za0003].Msgsize()
 	}
 	return
 }
@@ -431,22 +439,49 @@ func (z *Bundle) Msgsize() (s int) {
 // MarshalMsg implements msgp.Marshaler
 func (z *Evaluation) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
-	// map header, size 5
-	// string "held_out"
-	o = append(o, 0x85, 0xa8, 0x68, 0x65, 0x6c, 0x64, 0x5f, 0x6f, 0x75, 0x74)
-	o = msgp.AppendBool(o, z.HeldOut)
-	// string "tp"
-	o = append(o, 0xa2, 0x74, 0x70)
-	o = msgp.AppendInt(o, z.TruePositive)
-	// string "fp"
-	o = append(o, 0xa2, 0x66, 0x70)
-	o = msgp.AppendInt(o, z.FalsePositive)
-	// string "tn"
-	o = append(o, 0xa2, 0x74, 0x6e)
-	o = msgp.AppendInt(o, z.TrueNegative)
-	// string "fn"
-	o = append(o, 0xa2, 0x66, 0x6e)
-	o = msgp.AppendInt(o, z.FalseNegative)
+	// check for omitted fields
+	zb0001Len := uint32(7)
+	var zb0001Mask uint8 /* 7 bits */
+	_ = zb0001Mask
+	if z.UnsureCrack == 0 {
+		zb0001Len--
+		zb0001Mask |= 0x20
+	}
+	if z.UnsureNormal == 0 {
+		zb0001Len--
+		zb0001Mask |= 0x40
+	}
+	// variable map header, size zb0001Len
+	o = append(o, 0x80|uint8(zb0001Len))
+
+	// skip if no fields are to be emitted
+	if zb0001Len != 0 {
+		// string "held_out"
+		o = append(o, 0xa8, 0x68, 0x65, 0x6c, 0x64, 0x5f, 0x6f, 0x75, 0x74)
+		o = msgp.AppendBool(o, z.HeldOut)
+		// string "tp"
+		o = append(o, 0xa2, 0x74, 0x70)
+		o = msgp.AppendInt(o, z.TruePositive)
+		// string "fp"
+		o = append(o, 0xa2, 0x66, 0x70)
+		o = msgp.AppendInt(o, z.FalsePositive)
+		// string "tn"
+		o = append(o, 0xa2, 0x74, 0x6e)
+		o = msgp.AppendInt(o, z.TrueNegative)
+		// string "fn"
+		o = append(o, 0xa2, 0x66, 0x6e)
+		o = msgp.AppendInt(o, z.FalseNegative)
+		if (zb0001Mask & 0x20) == 0 { // if not omitted
+			// string "unsure_crack"
+			o = append(o, 0xac, 0x75, 0x6e, 0x73, 0x75, 0x72, 0x65, 0x5f, 0x63, 0x72, 0x61, 0x63, 0x6b)
+			o = msgp.AppendInt(o, z.UnsureCrack)
+		}
+		if (zb0001Mask & 0x40) == 0 { // if not omitted
+			// string "unsure_normal"
+			o = append(o, 0xad, 0x75, 0x6e, 0x73, 0x75, 0x72, 0x65, 0x5f, 0x6e, 0x6f, 0x72, 0x6d, 0x61, 0x6c)
+			o = msgp.AppendInt(o, z.UnsureNormal)
+		}
+	}
 	return
 }
 
@@ -498,6 +533,18 @@ func (z *Evaluation) UnmarshalMsg(bts []byte) (o []byte, err error) {
 				err = msgp.WrapError(err, "FalseNegative")
 				return
 			}
+		case "unsure_crack":
+			z.UnsureCrack, bts, err = msgp.ReadIntBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "UnsureCrack")
+				return
+			}
+		case "unsure_normal":
+			z.UnsureNormal, bts, err = msgp.ReadIntBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "UnsureNormal")
+				return
+			}
 		default:
 			bts, err = msgp.Skip(bts)
 			if err != nil {
@@ -512,68 +559,7 @@ func (z *Evaluation) UnmarshalMsg(bts []byte) (o []byte, err error) {
 
 // Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
 func (z *Evaluation) Msgsize() (s int) {
-	s = 1 + 9 + msgp.BoolSize + 3 + msgp.IntSize + 3 + msgp.IntSize + 3 + msgp.IntSize + 3 + msgp.IntSize
-	return
-}
-
-// MarshalMsg implements msgp.Marshaler
-func (z *Golden) MarshalMsg(b []byte) (o []byte, err error) {
-	o = msgp.Require(b, z.Msgsize())
-	// map header, size 2
-	// string "pix"
-	o = append(o, 0x82, 0xa3, 0x70, 0x69, 0x78)
-	o = msgp.AppendBytes(o, z.Pix)
-	// string "sum"
-	o = append(o, 0xa3, 0x73, 0x75, 0x6d)
-	o = msgp.AppendInt32(o, z.Sum)
-	return
-}
-
-// UnmarshalMsg implements msgp.Unmarshaler
-func (z *Golden) UnmarshalMsg(bts []byte) (o []byte, err error) {
-	var field []byte
-	_ = field
-	var zb0001 uint32
-	zb0001, bts, err = msgp.ReadMapHeaderBytes(bts)
-	if err != nil {
-		err = msgp.WrapError(err)
-		return
-	}
-	for zb0001 > 0 {
-		zb0001--
-		field, bts, err = msgp.ReadMapKeyZC(bts)
-		if err != nil {
-			err = msgp.WrapError(err)
-			return
-		}
-		switch msgp.UnsafeString(field) {
-		case "pix":
-			z.Pix, bts, err = msgp.ReadBytesBytes(bts, z.Pix)
-			if err != nil {
-				err = msgp.WrapError(err, "Pix")
-				return
-			}
-		case "sum":
-			z.Sum, bts, err = msgp.ReadInt32Bytes(bts)
-			if err != nil {
-				err = msgp.WrapError(err, "Sum")
-				return
-			}
-		default:
-			bts, err = msgp.Skip(bts)
-			if err != nil {
-				err = msgp.WrapError(err)
-				return
-			}
-		}
-	}
-	o = bts
-	return
-}
-
-// Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
-func (z *Golden) Msgsize() (s int) {
-	s = 1 + 4 + msgp.BytesPrefixSize + len(z.Pix) + 4 + msgp.Int32Size
+	s = 1 + 9 + msgp.BoolSize + 3 + msgp.IntSize + 3 + msgp.IntSize + 3 + msgp.IntSize + 3 + msgp.IntSize + 13 + msgp.IntSize + 14 + msgp.IntSize
 	return
 }
 

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"tirewatch/internal/durable"
@@ -47,13 +48,18 @@ func (e *VersionError) Error() string {
 		e.Have, e.Known)
 }
 
-// version returns the format version of the file: the lowest that has all its content, so that a
-// station which cannot run the network does not even read it, and older networks keep their bytes.
+// version returns the format version of the file: the lowest that has all of its content.
 func (b *Bundle) version() uint32 {
-	if b.Provenance.Origin != "" {
+	if b.needsVersion2() {
 		return graph.Version2
 	}
-	return b.Model.Graph.Version()
+	return graph.Version1
+}
+
+// needsVersion2 lists what a program for version 1 does not have.
+func (b *Bundle) needsVersion2() bool {
+	return b.Model.Graph.Version() >= graph.Version2 || b.Heads != nil || b.Provenance.Origin != "" || b.Evaluation.Unsure() != 0 ||
+		slices.ContainsFunc(b.Golden, func(g Golden) bool { return g.Seed != 0 })
 }
 
 // Encode validates b and returns the signed file. It sets Created and NotAfter to whole seconds in
@@ -66,7 +72,11 @@ func Encode(b *Bundle, key ed25519.PrivateKey) ([]byte, error) {
 	if len(key) != ed25519.PrivateKeySize {
 		return nil, fmt.Errorf("encode bundle: the private key has %d bytes, want %d", len(key), ed25519.PrivateKeySize)
 	}
-	payload, err := b.MarshalMsg(nil)
+	content := *b
+	if b.needsVersion2() {
+		content.Golden = b.packed()
+	}
+	payload, err := content.MarshalMsg(nil)
 	if err != nil {
 		return nil, fmt.Errorf("encode bundle: %w", err)
 	}
@@ -215,6 +225,11 @@ func (f *file) parse() (*Bundle, error) {
 	}
 	if b.version() != f.version {
 		return nil, fmt.Errorf("%w: format version %d with content of version %d", ErrMalformed, f.version, b.version())
+	}
+	if f.version >= graph.Version2 {
+		if err := b.unpack(); err != nil {
+			return nil, err
+		}
 	}
 	b.Created, b.NotAfter = b.Created.UTC(), b.NotAfter.UTC()
 	if err := b.Validate(); err != nil {

@@ -190,11 +190,7 @@ func TestVersion2(t *testing.T) {
 			t.Fatal(err)
 		}
 		// a faulty program that does not raise the version, or raises it in vain
-		data = sign(payload)
-		data[11] = 3 - want
-		body := data[:len(data)-ed25519.SignatureSize]
-		data = append(body, ed25519.Sign(bundletest.Key(1), append([]byte(domain), body...))...)
-		if _, err := bundle.Decode(data, bundletest.Public(1)); !errors.Is(err, bundle.ErrMalformed) {
+		if _, err := bundle.Decode(signAs(3-want, payload), bundletest.Public(1)); !errors.Is(err, bundle.ErrMalformed) {
 			t.Errorf("network of version %d in a file of version %d: error %v, want ErrMalformed", want, 3-want, err)
 		}
 	}
@@ -420,6 +416,9 @@ func FuzzDecode(f *testing.F) {
 	good := encode(f, bundletest.Small(7))
 	f.Add(good)
 	f.Add(good[headerSize : len(good)-64])
+	newer := encode(f, three(f))
+	f.Add(newer)
+	f.Add(newer[headerSize : len(newer)-64])
 	f.Add([]byte{0x81, 0xdd, 0xff, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if b, err := bundle.Decode(data, bundletest.Public(1)); err == nil {
@@ -430,10 +429,12 @@ func FuzzDecode(f *testing.F) {
 		} else if !typed(err) && !errors.Is(err, bundle.ErrInvalid) {
 			t.Errorf("untyped error %v", err)
 		}
-		if b, err := bundle.Decode(sign(data), bundletest.Public(1)); err == nil {
-			_, err := b.SelfTest()
-			if err != nil && !errors.As(err, new(*bundle.GoldenError)) && !errors.Is(err, infer.ErrModel) {
-				t.Errorf("self-test of a valid bundle: %v", err)
+		for version := range byte(2) {
+			if b, err := bundle.Decode(signAs(version+1, data), bundletest.Public(1)); err == nil {
+				_, err := b.SelfTest()
+				if err != nil && !errors.As(err, new(*bundle.GoldenError)) && !errors.Is(err, infer.ErrModel) {
+					t.Errorf("self-test of a valid bundle: %v", err)
+				}
 			}
 		}
 	})

@@ -60,6 +60,15 @@ func Model(g graph.Graph, seed uint64) infer.Model {
 // serial, so that two serials have different models.
 func Small(serial uint64) *bundle.Bundle { return Bundle(Graph(), serial) }
 
+// Three is Small with two thresholds, so with three answers.
+func Three(serial uint64, soundBelow, threshold float64) *bundle.Bundle {
+	b := Small(serial)
+	b.Threshold = threshold
+	b.Heads = []bundle.Head{{Name: bundle.DefaultHead, Threshold: threshold, SoundBelow: soundBelow,
+		Budgets: []bundle.Budget{{Side: bundle.Escape, Limit: 0.01}, {Side: bundle.FalseReject, Limit: 0.02}}}}
+	return b
+}
+
 // Bundle is Small for any network.
 func Bundle(g graph.Graph, serial uint64) *bundle.Bundle {
 	b := &bundle.Bundle{
