@@ -12,6 +12,7 @@ import (
 	"tirewatch/vision/bundle"
 	"tirewatch/vision/graph"
 	"tirewatch/vision/infer"
+	"tirewatch/vision/verdict"
 )
 
 // candidate is the int8 network that one calibration method results in.
@@ -26,12 +27,12 @@ type candidate struct {
 func (j *Job) choose(
 	ctx context.Context, c *checkpoint.Checkpoint, newFloat func() calibrate.Float,
 ) (*candidate, []bundle.Trial, int, error) {
-	images := j.Calibration.Pix
+	images, policy := j.Calibration.Pix, verdict.Policy{Threshold: c.Threshold}
 	candidates, err := j.candidates(ctx, c, newFloat)
 	if err != nil {
 		return nil, nil, 0, err
 	}
-	trials, err := try(ctx, newFloat, candidates, c.Threshold, images, j.progress(StepTry, len(images)))
+	trials, err := try(ctx, newFloat, candidates, policy, images, j.progress(StepTry, len(images)))
 	if err != nil {
 		return nil, nil, 0, fmt.Errorf("try: %w", err)
 	}
@@ -44,7 +45,7 @@ func (j *Job) choose(
 		return nil, nil, 0, fmt.Errorf("correct the biases: %w", err)
 	}
 	candidates = append(candidates, corrected)
-	more, err := try(ctx, newFloat, candidates[len(trials):], c.Threshold, images, nil)
+	more, err := try(ctx, newFloat, candidates[len(trials):], policy, images, nil)
 	if err != nil {
 		return nil, nil, 0, fmt.Errorf("try: %w", err)
 	}
@@ -122,7 +123,7 @@ func names(layers []graph.Layer) []string {
 // candidate.
 func try(
 	ctx context.Context, newFloat func() calibrate.Float, candidates []*candidate,
-	threshold float64, images [][]byte, progress func(done int),
+	policy verdict.Policy, images [][]byte, progress func(done int),
 ) ([]bundle.Trial, error) {
 	float, int8 := make([]float64, len(images)), make([][]float64, len(candidates))
 	for k := range int8 {
@@ -163,7 +164,7 @@ func try(
 	var trials []bundle.Trial
 	for k, c := range candidates {
 		t := bundle.Trial{Method: string(c.method)}
-		t.Agreement, t.LogitError = report.Agree(float, int8[k], threshold)
+		t.Agreement, t.LogitError = report.Agree(float, int8[k], policy)
 		trials = append(trials, t)
 	}
 	return trials, nil

@@ -20,7 +20,6 @@ import (
 	"tirewatch/trainer/checkpoint"
 	"tirewatch/trainer/metrics"
 	"tirewatch/vision/bundle"
-	"tirewatch/vision/infer"
 	"tirewatch/vision/verdict"
 )
 
@@ -30,7 +29,7 @@ var (
 	ErrTooFewImages = errors.New("too few images")
 	// ErrOneClass means that the calibration images do not show both classes.
 	ErrOneClass = errors.New("calibration images of one class only")
-	// ErrNotHeldOut means that a Budget was set without evaluation images. On images that the
+	// ErrNotHeldOut means that a budget was set without evaluation images. On images that the
 	// network was trained on, every threshold looks too good.
 	ErrNotHeldOut = errors.New("no testing images to choose the threshold from")
 )
@@ -71,10 +70,10 @@ type Job struct {
 	Method calibrate.Method // empty: try all, keep the best on the calibration images
 	// also try the best method with corrected biases, and keep that if it is better
 	BiasCorrection bool
-	// limit from which the threshold is chosen, on the scores of Evaluation; nil: keep the
-	// checkpoint's threshold
-	Budget *metrics.Budget
-	Force  bool // accept an agreement below MinAgreement
+	// limits from which the threshold is chosen, on the scores of Evaluation; several, or one for
+	// the unsure tires: two thresholds; none: keep the checkpoint's threshold
+	Budgets []metrics.Budget
+	Force   bool // accept an agreement below MinAgreement
 
 	Serial     uint64
 	Target     string    // stations, see bundle.Bundle
@@ -135,14 +134,11 @@ func Quantize(ctx context.Context, c *checkpoint.Checkpoint, job Job) (*bundle.B
 		Provenance: job.Provenance,
 	}
 	b.Provenance.Calibration = len(job.Calibration.Pix)
-	if job.Budget != nil {
-		choice, err := metrics.Choose(probabilities(compared.Int8), eval.Crack, *job.Budget)
-		if err != nil {
-			return nil, fmt.Errorf("choose the threshold: %w", err)
-		}
-		b.Threshold, b.Budget = choice.Threshold, bundle.Budget{Side: string(job.Budget.Side), Limit: job.Budget.Limit}
+	if err := setThresholds(b, probabilities(compared.Int8), eval.Crack, job.Budgets); err != nil {
+		return nil, fmt.Errorf("choose the threshold: %w", err)
 	}
-	if b.Quantization, b.Evaluation, err = compared.Judge(eval.Crack, b.Threshold); err != nil {
+	policy := b.Policy("")
+	if b.Quantization, b.Evaluation, err = compared.Judge(eval.Crack, policy); err != nil {
 		return nil, fmt.Errorf("compare: %w", err)
 	}
 	b.Quantization.Trials, b.Quantization.Chosen = trials, chosen
@@ -150,8 +146,8 @@ func Quantize(ctx context.Context, c *checkpoint.Checkpoint, job Job) (*bundle.B
 	if b.Quantization.Agreement < MinAgreement && !job.Force {
 		return nil, &AgreementError{b.Quantization, b.Evaluation}
 	}
-	b.Reference = reference(eval, compared.Int8, b.Spec.Width, b.Threshold)
-	if b.Golden, err = goldenInputs(best.model, eval); err != nil {
+	b.Reference = reference(eval, compared.Int8, b.Spec.Width, policy)
+	if b.Golden, err = goldenInputs(b, eval); err != nil {
 		return nil, fmt.Errorf("golden inputs: %w", err)
 	}
 	if err := b.Validate(); err != nil {
@@ -175,7 +171,7 @@ func (j *Job) check(eval Images, heldOut bool) error {
 			class = verdict.Crack
 		}
 		return fmt.Errorf("%w: all %d show %s", ErrOneClass, n, class)
-	case j.Budget != nil && !heldOut:
+	case len(j.Budgets) > 0 && !heldOut:
 		return ErrNotHeldOut
 	}
 	return nil
@@ -196,39 +192,36 @@ func (j *Job) progress(step Step, of int) func(done int) {
 	return func(done int) { j.Progress(step, done, of) }
 }
 
-// goldenInputs picks images with pickGolden and computes their sums with a new Runner.
-func goldenInputs(m *infer.Model, images Images) ([]bundle.Golden, error) {
-	r, err := infer.NewRunner(m)
-	if err != nil {
-		return nil, err
+// setThresholds chooses the thresholds of b for the budgets. Only with two thresholds does b need
+// the newer format; without an unsure tire it stays readable for older stations.
+func setThresholds(b *bundle.Bundle, scores []float64, crack []bool, budgets []metrics.Budget) error {
+	var limits []bundle.Budget
+	for _, l := range budgets {
+		limits = append(limits, bundle.Budget{Side: string(l.Side), Limit: l.Limit})
 	}
-	var golden []bundle.Golden
-	for _, i := range pickGolden(images.Crack) {
-		sum, err := r.Run(images.Pix[i])
-		if err != nil {
-			return nil, err
+	switch {
+	case len(budgets) == 0:
+		return nil
+	case len(budgets) == 1 && budgets[0].Side != metrics.UnsureShare:
+		choice, err := metrics.Choose(scores, crack, budgets[0])
+		if err == nil {
+			b.Threshold, b.Budget = choice.Threshold, limits[0]
 		}
-		golden = append(golden, bundle.Golden{Pix: images.Pix[i], Sum: sum})
+		return err
 	}
-	return golden, nil
-}
-
-// pickGolden returns the indexes of bundle.MinGolden images: the first of each class in turn. If
-// one class has too few, the other fills the rest.
-func pickGolden(crack []bool) []int {
-	var of [2][]int // normal, crack
-	for i, c := range crack {
-		k := 0
-		if c {
-			k = 1
-		}
-		of[k] = append(of[k], i)
-	}
-	var picked []int
-	for k := 0; len(picked) < bundle.MinGolden && len(of[0])+len(of[1]) > 0; k = 1 - k {
-		if len(of[k]) > 0 {
-			picked, of[k] = append(picked, of[k][0]), of[k][1:]
+	choice, err := metrics.ChooseBand(scores, crack, budgets)
+	switch {
+	case err != nil:
+		return err
+	case choice.Three():
+		b.Threshold = choice.Threshold
+		b.Heads = []bundle.Head{{Name: bundle.DefaultHead, Threshold: choice.Threshold, SoundBelow: choice.SoundBelow,
+			Budgets: limits}}
+	default:
+		b.Threshold = choice.Threshold
+		if limits[0].Side != bundle.UnsureShare {
+			b.Budget = limits[0] // it has room for one
 		}
 	}
-	return picked
+	return nil
 }

@@ -283,7 +283,7 @@ func TestBiasCorrection(t *testing.T) {
 // evaluation uses this threshold.
 func TestBudget(t *testing.T) {
 	j := job()
-	j.Budget = &metrics.Budget{Side: metrics.Escape, Limit: 0.25}
+	j.Budgets = []metrics.Budget{{Side: metrics.Escape, Limit: 0.25}}
 	// the network scores the dark third lower: label the others as cracks
 	for i, c := range j.Evaluation.Crack {
 		j.Evaluation.Crack[i] = !c
@@ -295,12 +295,61 @@ func TestBudget(t *testing.T) {
 	if b.Budget != (bundle.Budget{Side: bundle.Escape, Limit: 0.25}) || b.Threshold == 0.5 || b.Evaluation.FalseNegative > 10 {
 		t.Errorf("budget %+v, threshold %g, %+v", b.Budget, b.Threshold, b.Evaluation)
 	}
-	if bundle.Escape != string(metrics.Escape) || bundle.FalseReject != string(metrics.FalseReject) {
+	if bundle.Escape != string(metrics.Escape) || bundle.FalseReject != string(metrics.FalseReject) ||
+		bundle.UnsureShare != string(metrics.UnsureShare) {
 		t.Error("bundle and metrics name the sides differently")
 	}
 	j.Evaluation = quantize.Images{}
 	if _, err := quantize.Quantize(t.Context(), small(t), j); !errors.Is(err, quantize.ErrNotHeldOut) {
 		t.Errorf("without testing images: error %v", err)
+	}
+}
+
+// Two budgets choose two thresholds from the scores of the int8 network. The bundle has the newer
+// format, drawn golden inputs and the unsure images. With budgets that one threshold keeps, it has
+// the older format and photographs only.
+func TestTwoThresholds(t *testing.T) {
+	j := job()
+	for i, c := range j.Evaluation.Crack {
+		j.Evaluation.Crack[i] = c == (i < 9) // nine are labelled wrong, so the classes overlap
+	}
+	j.Budgets = []metrics.Budget{{Side: metrics.Escape, Limit: 0.05}, {Side: metrics.FalseReject, Limit: 0.1}}
+	b, err := quantize.Quantize(t.Context(), small(t), j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := b.Evaluation
+	if len(b.Heads) != 1 || !b.Policy("").Three() || e.Images() != 60 || e.Unsure() == 0 || e.FalseNegative > 2 || e.FalsePositive > 2 {
+		t.Fatalf("%+v, %+v", b.Heads, e)
+	}
+	if r := b.Reference; r.NormalLogit.N+r.CrackLogit.N != e.Decided() || r.Brightness.N != 60 {
+		t.Errorf("reference %+v of %d decided images", r, e.Decided())
+	}
+	drawn := 0
+	for _, g := range b.Golden {
+		if g.Seed != 0 {
+			drawn++
+		}
+	}
+	data, err := bundle.Encode(b, bundletest.Key(1))
+	if err != nil || len(b.Golden) != 6 || drawn != 4 || b.Version() != 2 {
+		t.Fatalf("version %d, %d golden inputs, %d drawn, %v", b.Version(), len(b.Golden), drawn, err)
+	}
+	got, err := bundle.Decode(data, bundletest.Public(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := got.SelfTest(); err != nil {
+		t.Error(err)
+	}
+	for _, budgets := range [][]metrics.Budget{
+		{{Side: metrics.Escape, Limit: 0.8}, {Side: metrics.FalseReject, Limit: 0.8}}, {{Side: metrics.UnsureShare}},
+	} {
+		j.Budgets = budgets
+		b, err := quantize.Quantize(t.Context(), small(t), j)
+		if err != nil || b.Heads != nil || b.Version() != 1 || len(b.Golden) != bundle.MinGolden || b.Threshold == 0.5 {
+			t.Errorf("%v: %+v, %v", budgets, b, err)
+		}
 	}
 }
 

@@ -9,17 +9,17 @@ import (
 )
 
 // reference describes the images and the int8 logits of the evaluation. A station compares its own
-// images and logits with these statistics to detect drift.
-func reference(images Images, logits []float64, width int, threshold float64) *bundle.Reference {
+// images and logits with these statistics to detect drift. An unsure logit counts as neither class.
+func reference(images Images, logits []float64, width int, policy verdict.Policy) *bundle.Reference {
 	var brightness, sharpness, normal, crack moments
-	policy := verdict.Policy{Threshold: threshold}
 	for i, pix := range images.Pix {
 		b, s := preprocess.Measure(pix, width)
 		brightness.add(b)
 		sharpness.add(s)
-		if label, _ := policy.Label(verdict.Probability(logits[i])); label == verdict.Crack {
+		switch label, _ := policy.Label(verdict.Probability(logits[i])); label {
+		case verdict.Crack:
 			crack.add(logits[i])
-		} else {
+		case verdict.Normal:
 			normal.add(logits[i])
 		}
 	}

@@ -5,12 +5,13 @@ import (
 	"testing"
 
 	"tirewatch/vision/bundle"
+	"tirewatch/vision/verdict"
 )
 
 // Three images of 2 x 1 px. The second has the verdict crack.
 func TestReference(t *testing.T) {
 	images := Images{Pix: [][]byte{{10, 10}, {20, 40}, {30, 30}}, Crack: make([]bool, 3)}
-	got := reference(images, []float64{-2, 3, -4}, 2, 0.5)
+	got := reference(images, []float64{-2, 3, -4}, 2, verdict.Policy{Threshold: 0.5})
 	want := bundle.Reference{
 		// of 10, 30, 30
 		Brightness:  bundle.Statistic{N: 3, Mean: 70. / 3, SD: math.Sqrt(400. / 3)},

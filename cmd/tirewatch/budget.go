@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -9,34 +10,80 @@ import (
 	"tirewatch/trainer/metrics"
 )
 
-// budgetFlags are the two limits that a plant can set for the threshold.
-type budgetFlags struct{ maxEscape, maxFalseReject string }
+// budgetFlags are the limits that a plant can set for the thresholds.
+type budgetFlags struct{ maxEscape, maxFalseReject, maxUnsure string }
 
 func (f *budgetFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.maxEscape, "max-escape", "",
 		"choose the threshold: miss at most this share of the cracks, for example 1%")
 	cmd.Flags().StringVar(&f.maxFalseReject, "max-false-reject", "",
-		"choose the threshold: reject at most this share of the sound tires, for example 2%")
+		"choose the threshold: reject at most this share of the sound tires, for example 2%; "+
+			"with --max-escape: choose two thresholds, tires between them are unsure")
+	cmd.Flags().StringVar(&f.maxUnsure, "max-unsure", "",
+		"choose two thresholds: leave at most this share of the tires unsure, for example 15%")
 }
 
-// budget returns nil when no limit was set.
-func (f *budgetFlags) budget(cmd *cobra.Command) (*metrics.Budget, error) {
-	escape, reject := cmd.Flags().Changed("max-escape"), cmd.Flags().Changed("max-false-reject")
-	b, flag, text := metrics.Budget{Side: metrics.Escape}, "--max-escape", f.maxEscape
-	switch {
-	case escape && reject:
-		return nil, cli.Hint(cli.Usagef("--max-escape and --max-false-reject exclude each other"),
-			"set the limit that matters more; the report prints the rate of the other side")
-	case reject:
-		b, flag, text = metrics.Budget{Side: metrics.FalseReject}, "--max-false-reject", f.maxFalseReject
-	case !escape:
-		return nil, nil
+// budgets returns the limits that were set.
+func (f *budgetFlags) budgets(cmd *cobra.Command) (budgets []metrics.Budget, err error) {
+	for _, limit := range []struct {
+		flag, text string
+		side       metrics.Side
+	}{
+		{"max-escape", f.maxEscape, metrics.Escape},
+		{"max-false-reject", f.maxFalseReject, metrics.FalseReject},
+		{"max-unsure", f.maxUnsure, metrics.UnsureShare},
+	} {
+		if !cmd.Flags().Changed(limit.flag) {
+			continue
+		}
+		share, err := metrics.ParseShare(limit.text)
+		if err != nil {
+			return nil, cli.Usagef("--%s %w", limit.flag, err)
+		}
+		budgets = append(budgets, metrics.Budget{Side: limit.side, Limit: share})
 	}
+	return budgets, nil
+}
+
+// twoThresholds reports whether the limits ask for two thresholds.
+func twoThresholds(budgets []metrics.Budget) bool {
+	return len(budgets) > 1 ||
+		slices.ContainsFunc(budgets, func(b metrics.Budget) bool { return b.Side == metrics.UnsureShare })
+}
+
+// chosen is the choice of one or of two thresholds, if a limit was set.
+type chosen struct {
+	Choice *metrics.Choice     `json:"choice,omitempty"`
+	Band   *metrics.BandChoice `json:"two_thresholds,omitempty"`
+}
+
+// choose chooses the thresholds. Without a limit it returns those of the model.
+func (c *chosen) choose(scores []float64, labels []bool, budgets []metrics.Budget,
+	band metrics.Band) (metrics.Band, error) {
 	var err error
-	if b.Limit, err = metrics.ParseShare(text); err != nil {
-		return nil, cli.Usagef("%s %w", flag, err)
+	switch {
+	case len(budgets) == 0:
+		return band, nil
+	case twoThresholds(budgets):
+		if c.Band, err = metrics.ChooseBand(scores, labels, budgets); err != nil {
+			return band, budgetHint(err)
+		}
+		return c.Band.Band, nil
 	}
-	return &b, nil
+	if c.Choice, err = metrics.Choose(scores, labels, budgets[0]); err != nil {
+		return band, budgetHint(err)
+	}
+	return metrics.Band{Threshold: c.Choice.Threshold}, nil
+}
+
+func (c *chosen) String() string {
+	switch {
+	case c.Choice != nil:
+		return "\n" + c.Choice.String()
+	case c.Band != nil:
+		return "\n" + c.Band.String()
+	}
+	return ""
 }
 
 // budgetHint says what to do when no threshold keeps the limit.

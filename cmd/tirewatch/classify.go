@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 
@@ -15,6 +16,7 @@ import (
 type classified struct {
 	Image       string        `json:"image"`
 	Label       verdict.Label `json:"label,omitempty"`
+	Reason      string        `json:"reason,omitempty"` // unsure, for no_decision
 	Probability float64       `json:"probability"`
 	Error       string        `json:"error,omitempty"`
 }
@@ -25,8 +27,9 @@ func newClassifyCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "classify MODEL IMAGE...",
 		Short: "Label images as crack or normal",
-		Long: `Prints one line for each image: the label, the probability of a crack, the file. For an image that
-cannot be read, a line goes to standard error; the other images are still classified, and the
+		Long: `Prints one line for each image: the label, the probability of a crack, the file. The label is crack,
+normal, or unsure if the model has two thresholds and the probability is between them; in JSON,
+unsure is the label no_decision with the reason unsure. For an image that cannot be read, a line goes to standard error; the other images are still classified, and the
 command fails at the end.`,
 		Example: `  tirewatch classify monday.tire shift2/*.jpg --key plant.key.pub
   tirewatch classify runs/monday/best.ckpt tire.jpg --json`,
@@ -51,7 +54,7 @@ func classify(cmd *cobra.Command, m *model, images []string, asJSON bool) error 
 	if err != nil {
 		return err
 	}
-	policy := verdict.Policy{Threshold: m.threshold}
+	policy := verdict.Policy{Threshold: m.band.Threshold, SoundBelow: m.band.SoundBelow}
 	pix := make([]byte, m.spec.Size())
 	out := json.NewEncoder(cmd.OutOrStdout())
 	failed := 0
@@ -67,12 +70,15 @@ func classify(cmd *cobra.Command, m *model, images []string, asJSON bool) error 
 			leaveOut(cmd, []error{err})
 		} else {
 			c.Label, c.Probability = policy.Label(verdict.Probability(logit))
+			if c.Label == verdict.NoDecision {
+				c.Reason = verdict.Unsure
+			}
 		}
 		switch {
 		case asJSON:
 			err = out.Encode(c)
 		case err == nil:
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%-6s  %.4f  %s\n", c.Label, c.Probability, name)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%-6s  %.4f  %s\n", cmp.Or(c.Reason, string(c.Label)), c.Probability, name)
 		default:
 			continue
 		}

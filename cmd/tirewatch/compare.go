@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -36,7 +37,8 @@ func newCompareCmd() *cobra.Command {
 		Long: `Classifies the testing images of DIR with both models, each with its own threshold, and counts the
 images that only one of them gets right. A model is a checkpoint or a bundle. McNemar's test says
 whether the difference could be chance: the last line says that the new model is better, worse or
-not distinguishable, at the 5 % level.
+not distinguishable, at the 5 % level. An unsure answer of a model with two thresholds counts as
+not right, because a person has to look at the tire.
 
 The line before it compares the areas under the ROC curve, which no threshold changes. Images that
 belong together are drawn together, so give --group or DIR/manifest.csv where images show the same
@@ -46,7 +48,7 @@ compare OLD NEW, without DIR, compares two files of out-of-fold scores: OUT/scor
 tirewatch evaluate --folds.
 
 --picture draws the images with different verdicts: in green where the new model is right, in red
-where the old model is right.`,
+where the old model is right, in grey where neither is.`,
 		Example: `  tirewatch compare monday.tire tuesday.tire photos/ --key plant.key.pub --picture differ.png
   tirewatch compare runs/monday/best.ckpt runs/tuesday/best.ckpt photos/ --json
   tirewatch compare runs/thesis/scores.csv runs/cosine/scores.csv`,
@@ -116,14 +118,15 @@ type contestant struct {
 	Kind   string          `json:"kind"`
 	Report *metrics.Report `json:"report"`
 
-	said []bool // whether it said crack, by image
+	said  []verdict.Label // by image; no_decision is unsure
+	right []bool          // by image
 }
 
 // difference is an image on which the verdicts differ.
 type difference struct {
 	Image string        `json:"image"`
 	Truth verdict.Label `json:"truth"`
-	Right string        `json:"right"` // old or new
+	Right string        `json:"right"` // old or new; none if one is unsure and the other is wrong
 	Old   float64       `json:"old_probability"`
 	New   float64       `json:"new_probability"`
 
@@ -197,7 +200,7 @@ type paired struct {
 
 // test compares the verdicts and the scores of both models.
 func (c *contest) test(p paired) (err error) {
-	if c.Comparison, err = metrics.Compare(c.Old.said, c.New.said, p.labels); err != nil {
+	if c.Comparison, err = metrics.CompareRight(c.Old.right, c.New.right, p.labels); err != nil {
 		return err
 	}
 	c.Sentence = c.Comparison.Sentence()
@@ -213,9 +216,12 @@ func (c *contest) differ(i int, name string, p paired) bool {
 	if c.Old.said[i] == c.New.said[i] {
 		return false
 	}
-	d := difference{Image: name, Truth: label(p.labels[i]), Right: "old", Old: p.old[i], New: p.new[i]}
-	if c.New.said[i] == p.labels[i] {
+	d := difference{Image: name, Truth: label(p.labels[i]), Right: "none", Old: p.old[i], New: p.new[i]}
+	switch {
+	case c.New.right[i]:
 		d.Right = "new"
+	case c.Old.right[i]:
+		d.Right = "old"
 	}
 	c.Differ = append(c.Differ, d)
 	return true
@@ -256,11 +262,18 @@ func (c *contestant) judge(cmd *cobra.Command, name string, m *model, samples []
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range scores {
-		c.said = append(c.said, s >= m.threshold)
+	policy := verdict.Policy{Threshold: m.band.Threshold, SoundBelow: m.band.SoundBelow}
+	for i, s := range scores {
+		said, _ := policy.Label(s)
+		c.say(said, labels[i])
 	}
-	c.Report, err = metrics.New(scores, labels, m.threshold)
+	c.Report, err = metrics.NewBanded(scores, labels, m.band)
 	return scores, err
+}
+
+// say adds the answer to an image.
+func (c *contestant) say(said verdict.Label, crack bool) {
+	c.said, c.right = append(c.said, said), append(c.right, said == label(crack))
 }
 
 func label(crack bool) verdict.Label {
@@ -273,7 +286,11 @@ func label(crack bool) verdict.Label {
 // write prints the comparison for people, with the sentence at the end.
 func (c *contest) write(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "images\tboth right\tonly old\tonly new\tboth wrong\t")
+	unsure, neither := c.Old.Report.Unsure != nil || c.New.Report.Unsure != nil, "both wrong"
+	if unsure {
+		neither = "neither right"
+	}
+	fmt.Fprintln(t, "images\tboth right\tonly old\tonly new\t"+neither+"\t")
 	for _, row := range []struct {
 		name string
 		metrics.Pairs
@@ -285,14 +302,12 @@ func (c *contest) write(w io.Writer) error {
 	}
 	fmt.Fprintln(w)
 	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "model\taccuracy\tcracks missed\tsound tires rejected\tthreshold\tfile")
+	fmt.Fprintln(t, cells(unsure, "model", "accuracy", "cracks missed", "sound tires rejected", "threshold", "unsure", "file"))
 	for _, row := range []struct {
 		name string
 		contestant
 	}{{"old", c.Old}, {"new", c.New}} {
-		r := row.Report
-		fmt.Fprintf(t, "%s\t%.2f %%\t%d of %d\t%d of %d\t%.4f\t%s, %s\n", row.name, 100*r.Accuracy,
-			r.Matrix.FN, r.Matrix.FN+r.Matrix.TP, r.Matrix.FP, r.Matrix.FP+r.Matrix.TN, r.Threshold, row.File, row.Kind)
+		fmt.Fprintln(t, row.cells(unsure, row.name))
 	}
 	if len(c.Differ) > 0 {
 		fmt.Fprintln(t)
@@ -312,10 +327,31 @@ func (c *contest) write(w io.Writer) error {
 	return err
 }
 
+// cells is the row of a model. With an unsure column, the accuracy is that of the decided images.
+func (c contestant) cells(unsure bool, name string) string {
+	r, a := c.Report, c.Report.Answers()
+	threshold := fmt.Sprintf("%.4f", r.Threshold)
+	if r.Unsure != nil {
+		threshold = fmt.Sprintf("%.4f and %.4f", r.Unsure.SoundBelow, r.Threshold)
+	}
+	return cells(unsure, name, fmt.Sprintf("%.2f %%", 100*r.Accuracy), fmt.Sprintf("%d of %d", a.FN, a.Cracks()),
+		fmt.Sprintf("%d of %d", a.FP, a.Sound()), threshold, fmt.Sprintf("%d of %d", a.UnsureCrack+a.UnsureSound, a.Total()),
+		c.File+", "+c.Kind)
+}
+
+// cells joins the cells of a row, without the last but one if no model is ever unsure.
+func cells(unsure bool, row ...string) string {
+	if !unsure {
+		row = slices.Delete(row, len(row)-2, len(row)-1)
+	}
+	return strings.Join(row, "\t")
+}
+
 // Colours of the picture.
 var (
 	newIsRight = color.RGBA{R: 0x2e, G: 0x8b, B: 0x57, A: 0xff}
 	oldIsRight = color.RGBA{R: 0xc0, G: 0x30, B: 0x30, A: 0xff}
+	noneRight  = color.RGBA{R: 0x8a, G: 0x94, B: 0x9c, A: 0xff}
 )
 
 // draw writes the images with different verdicts, as the new model sees them.
@@ -339,8 +375,11 @@ func (c *contest) draw(cmd *cobra.Command, path string) error {
 				fmt.Sprintf("old %.3f new %.3f", d.Old, d.New)},
 			Colour: oldIsRight,
 		}
-		if d.Right == "new" {
+		switch d.Right {
+		case "new":
 			tile.Colour = newIsRight
+		case "none":
+			tile.Colour = noneRight
 		}
 		tiles = append(tiles, tile)
 	}

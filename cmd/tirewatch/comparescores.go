@@ -45,6 +45,13 @@ func compareScores(oldFile, newFile string) (*contest, error) {
 // judged is a file of scores as one side of a comparison.
 func judged(file string, scores []crossval.Score) (c contestant, err error) {
 	c.File, c.Kind = file, "out-of-fold scores"
-	c.Report, c.said, err = crossval.Report(scores)
-	return c, err
+	r, said, err := crossval.Report(scores)
+	if err != nil {
+		return c, err
+	}
+	c.Report = r
+	for i, s := range scores {
+		c.say(label(said[i]), s.Crack)
+	}
+	return c, nil
 }

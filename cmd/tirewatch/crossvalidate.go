@@ -30,14 +30,18 @@ import (
 // crossEvaluation is what evaluate prints after a cross-validation.
 type crossEvaluation struct {
 	*crossval.Summary
-	Choice *metrics.Choice `json:"choice,omitempty"` // of the threshold, if a limit was set
-	Scores string          `json:"scores"`           // file
+	Choice *metrics.Choice      `json:"choice,omitempty"` // of the threshold, if a limit was set
+	Band   *crossval.BandReport `json:"two_thresholds,omitempty"`
+	Scores string               `json:"scores"` // file
 }
 
 func (e crossEvaluation) String() string {
 	text := e.Summary.String()
 	if e.Choice != nil {
 		text += "\n" + e.Choice.String()
+	}
+	if e.Band != nil {
+		text += "\n" + e.Band.String()
 	}
 	return text + "scores: " + e.Scores + "\n"
 }
@@ -54,7 +58,7 @@ type crossValidation struct {
 }
 
 // crossValidate trains and tests on the folds of dir, as far as this is not done yet.
-func crossValidate(cmd *cobra.Command, dir string, f *foldFlags, budget *metrics.Budget) (*crossEvaluation, error) {
+func crossValidate(cmd *cobra.Command, dir string, f *foldFlags, budgets []metrics.Budget) (*crossEvaluation, error) {
 	base, err := f.train.readBase()
 	if err != nil {
 		return nil, err
@@ -85,7 +89,7 @@ func crossValidate(cmd *cobra.Command, dir string, f *foldFlags, budget *metrics
 	if err != nil {
 		return nil, err
 	}
-	return v.conclude(results, budget)
+	return v.conclude(results, budgets)
 }
 
 // divideFolds makes the folds, or takes those of the manifest.
@@ -238,7 +242,7 @@ func (v *crossValidation) measureGrey(images []dataset.Image) error {
 }
 
 // conclude writes the scores of all folds and computes the figures.
-func (v *crossValidation) conclude(results []*crossval.Result, budget *metrics.Budget) (*crossEvaluation, error) {
+func (v *crossValidation) conclude(results []*crossval.Result, budgets []metrics.Budget) (*crossEvaluation, error) {
 	e := &crossEvaluation{Scores: v.folder.ScoresPath()}
 	var all []crossval.Score
 	for _, r := range results {
@@ -251,11 +255,12 @@ func (v *crossValidation) conclude(results []*crossval.Result, budget *metrics.B
 	if e.Summary, err = crossval.Summarize(results); err != nil {
 		return nil, err
 	}
-	if budget != nil {
+	switch {
+	case twoThresholds(budgets):
+		e.Band, err = crossval.ChooseBand(all, budgets)
+	case len(budgets) > 0:
 		values, labels, _ := crossval.Split(all)
-		if e.Choice, err = metrics.Choose(values, labels, *budget); err != nil {
-			return nil, budgetHint(err)
-		}
+		e.Choice, err = metrics.Choose(values, labels, budgets[0])
 	}
-	return e, nil
+	return e, budgetHint(err)
 }

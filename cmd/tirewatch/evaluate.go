@@ -24,8 +24,11 @@ If DIR has no testing folder, all its images are used. Only images that the mode
 on show how it will judge new tires.
 
 With --max-escape or --max-false-reject the threshold is chosen from the scores of these images
-instead of the model's own, and the rate of the other side is printed. The model is not changed;
-tirewatch quantize has the same flags and stores the threshold.
+instead of the model's own, and the rate of the other side is printed. With both, two thresholds
+are chosen: a tire between them is unsure, and as few are unsure as both limits allow. With
+--max-unsure the two thresholds are those with the most right answers on the tires that are
+decided. The price, the share of unsure tires, is printed beside what it buys. The model is not
+changed; tirewatch quantize has the same flags and stores the thresholds.
 
 evaluate --folds N DIR, without MODEL, measures a training: it divides all images of DIR into N
 folds, trains N times, each time without one fold, and tests on that fold. So every image is
@@ -50,8 +53,9 @@ func newEvaluateCmd() *cobra.Command {
   tirewatch evaluate runs/monday/best.ckpt photos/ --report monday-on-test
   tirewatch evaluate monday.tire photos/ --key plant.key.pub --json
   tirewatch evaluate monday.tire photos/ --max-escape 1%
+  tirewatch evaluate monday.tire photos/ --max-escape 1% --max-false-reject 2%
   tirewatch evaluate --folds 5 photos/ --group '(tire\d+)' --epochs 60 --out runs/folds
-  tirewatch evaluate --fold-column fold photos/ --schedule cosine --max-false-reject 2%`,
+  tirewatch evaluate --fold-column fold photos/ --schedule cosine --max-unsure 15%`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if folds.wanted() {
 				return cli.Args("DIR")(cmd, args)
@@ -59,7 +63,7 @@ func newEvaluateCmd() *cobra.Command {
 			return cli.Args("MODEL", "DIR")(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			limit, err := budget.budget(cmd)
+			limits, err := budget.budgets(cmd)
 			if err != nil {
 				return err
 			}
@@ -67,14 +71,14 @@ func newEvaluateCmd() *cobra.Command {
 				return err
 			}
 			if folds.wanted() {
-				e, err := crossValidate(cmd, args[0], &folds, limit)
+				e, err := crossValidate(cmd, args[0], &folds, limits)
 				return printResult(cmd, e, asJSON, err)
 			}
 			m, err := openModel(cmd, args[0], keys)
 			if err != nil {
 				return err
 			}
-			e, err := evaluate(cmd, m, args[1], args[0], reportDir, limit, &folds.train.groups)
+			e, err := evaluate(cmd, m, args[1], args[0], reportDir, limits, &folds.train.groups)
 			return printResult(cmd, e, asJSON, err)
 		},
 	}
@@ -106,9 +110,9 @@ func printResult(cmd *cobra.Command, result fmt.Stringer, asJSON bool, err error
 // evaluation is what evaluate prints.
 type evaluation struct {
 	*metrics.Report
-	Choice *metrics.Choice `json:"choice,omitempty"` // of the threshold, if a limit was set
-	AUC    *aucOverGroups  `json:"roc_auc_interval,omitempty"`
-	Grey   *greyFigures    `json:"grey_statistics,omitempty"` // nil if a class has fewer than two groups
+	chosen
+	AUC  *aucOverGroups `json:"roc_auc_interval,omitempty"`
+	Grey *greyFigures   `json:"grey_statistics,omitempty"` // nil if a class has fewer than two groups
 }
 
 // greyFigures are what grey statistics reach on the same images. They cannot see a crack, so only
@@ -140,13 +144,10 @@ func (e evaluation) String() string {
 		text += fmt.Sprintf("grey statistics alone   accuracy %.4f, ROC AUC %.4f  (fitted to other groups of these images)\n",
 			g.Accuracy, g.AUC)
 	}
-	if e.Choice != nil {
-		text += "\n" + e.Choice.String()
-	}
-	return text
+	return text + e.chosen.String()
 }
 
-func evaluate(cmd *cobra.Command, m *model, dir, path, reportDir string, budget *metrics.Budget,
+func evaluate(cmd *cobra.Command, m *model, dir, path, reportDir string, budgets []metrics.Budget,
 	groups *groupFlags) (*evaluation, error) {
 	set, err := groups.openDivided(cmd, dir)
 	if err != nil {
@@ -180,11 +181,8 @@ func evaluate(cmd *cobra.Command, m *model, dir, path, reportDir string, budget 
 	if known && slices.Contains(labels, true) && slices.Contains(labels, false) {
 		e.AUC = newAUCOverGroups(scores, labels, groupNames)
 	}
-	if budget != nil {
-		if e.Choice, err = metrics.Choose(scores, labels, *budget); err != nil {
-			return nil, budgetHint(err)
-		}
-		m.threshold = e.Choice.Threshold
+	if m.band, err = e.choose(scores, labels, budgets, m.band); err != nil {
+		return nil, err
 	}
 	if reportDir != "" {
 		part := report.Test
@@ -196,6 +194,6 @@ func evaluate(cmd *cobra.Command, m *model, dir, path, reportDir string, budget 
 			return nil, err
 		}
 	}
-	e.Report, err = metrics.New(scores, labels, m.threshold)
+	e.Report, err = metrics.NewBanded(scores, labels, m.band)
 	return e, err
 }

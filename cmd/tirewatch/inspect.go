@@ -25,7 +25,7 @@ func newInspectCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inspect FILE",
 		Short: "Show the content of a bundle or checkpoint",
-		Long: `Shows the network layer by layer, its sizes, the threshold, how it was made and how well it did.
+		Long: `Shows the network layer by layer, its sizes, the thresholds, how it was made and how well it did.
 With --key the signature of a bundle is checked first. Without --key the content is shown as the
 file states it, and anybody may have written that.`,
 		Example: `  tirewatch inspect monday.tire --key plant.key.pub
@@ -58,6 +58,8 @@ type view struct {
 	LiveMACs  int             `json:"multiply_accumulates"` // for one image, only over the live regions
 	Spec      preprocess.Spec `json:"preprocessing"`
 	Threshold float64         `json:"threshold"`
+	// of a model with three answers
+	SoundBelow float64 `json:"sound_below,omitempty"`
 
 	Bundle     *bundleView     `json:"bundle,omitempty"`
 	Checkpoint *checkpointView `json:"checkpoint,omitempty"`
@@ -82,9 +84,14 @@ type bundleView struct {
 	NotAfter     time.Time           `json:"not_after,omitzero"`
 	Golden       int                 `json:"golden_inputs"`
 	Provenance   bundle.Provenance   `json:"provenance"`
-	Budget       *bundle.Budget      `json:"budget,omitempty"` // the limit that the threshold was chosen for
+	Version      uint32              `json:"format_version"`
+	Head         string              `json:"head"`
+	Budget       *bundle.Budget      `json:"budget,omitempty"`  // the limit that the threshold was chosen for
+	Budgets      []bundle.Budget     `json:"budgets,omitempty"` // the limits of two thresholds
 	Evaluation   bundle.Evaluation   `json:"evaluation"`
 	Quantization bundle.Quantization `json:"quantization"`
+
+	head bundle.Head
 }
 
 type checkpointView struct {
@@ -143,14 +150,18 @@ func (v *view) addBundle(path string, keys []string) error {
 	if err != nil {
 		return err
 	}
-	v.Kind, v.Spec, v.Threshold = "bundle", b.Spec, b.Threshold
+	h := b.Head()
+	v.Kind, v.Spec, v.Threshold, v.SoundBelow = "bundle", b.Spec, h.Threshold, h.SoundBelow
 	v.Bundle = &bundleView{Signature: signature, Key: b.Signer().String(), ID: b.ID(), Serial: b.Serial,
-		Created: b.Created, Target: b.Target,
+		Created: b.Created, Target: b.Target, Version: b.Version(), Head: h.Name,
 		Hardware: b.Hardware, NotAfter: b.NotAfter,
 		Golden: len(b.Golden), Provenance: b.Provenance, Evaluation: b.Evaluation, Quantization: b.Quantization}
 	if b.Budget.Side != "" {
 		v.Bundle.Budget = &b.Budget
+	} else {
+		v.Bundle.Budgets = h.Budgets
 	}
+	v.Bundle.head = h
 	return v.addGraph(&b.Model.Graph)
 }
 
@@ -192,7 +203,11 @@ func (v *view) write(w io.Writer) error {
 	if v.Checkpoint != nil {
 		v.Checkpoint.write(row)
 	}
-	row("threshold", "%g", v.Threshold)
+	if v.SoundBelow > 0 {
+		row("thresholds", "sound below %g, crack from %g, unsure between", v.SoundBelow, v.Threshold)
+	} else {
+		row("threshold", "%g", v.Threshold)
+	}
 	row("preprocessing", "grey, %d x %d px, %s filter", v.Spec.Width, v.Spec.Height, v.Spec.Filter)
 	row("network", "%s, %d parameters, %.1f million multiply-accumulates per image", v.Graph, v.Params,
 		float64(v.LiveMACs)/1e6)
@@ -214,10 +229,8 @@ func (v *view) write(w io.Writer) error {
 		return nil
 	}
 	fmt.Fprintln(w)
-	if b := v.Bundle.Budget; b != nil {
-		if err := report.WriteChoice(w, v.Threshold, *b, v.Bundle.Evaluation); err != nil {
-			return err
-		}
+	if err := report.WriteChoice(w, v.Bundle.head, v.Bundle.Evaluation); err != nil {
+		return err
 	}
 	return report.Write(w, v.Bundle.Quantization, v.Bundle.Evaluation)
 }
@@ -248,6 +261,7 @@ func (b *bundleView) write(row rowFunc) {
 	}
 	row("calibrated on", "%d images of data set %s", b.Provenance.Calibration, b.Provenance.Data)
 	row("golden inputs", "%d", b.Golden)
+	row("format", "version %d, head %s", b.Version, b.Head)
 }
 
 func (c *checkpointView) write(row rowFunc) {

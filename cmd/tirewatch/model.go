@@ -11,6 +11,7 @@ import (
 	"tirewatch/internal/each"
 	"tirewatch/trainer"
 	"tirewatch/trainer/checkpoint"
+	"tirewatch/trainer/metrics"
 	"tirewatch/vision/bundle"
 	"tirewatch/vision/infer"
 	"tirewatch/vision/preprocess"
@@ -24,7 +25,7 @@ type scorer func(pix []byte) (float64, error)
 type model struct {
 	kind      string // "checkpoint (float32)" or "bundle (int8)"
 	spec      preprocess.Spec
-	threshold float64
+	band      metrics.Band
 	newScorer func() (scorer, error)
 
 	float  *checkpoint.Checkpoint // nil for a bundle
@@ -66,11 +67,17 @@ func checkpointModel(c *checkpoint.Checkpoint) (*model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &model{kind: "checkpoint (float32)", spec: c.Spec, threshold: c.Threshold, float: c,
+	return &model{kind: "checkpoint (float32)", spec: c.Spec, band: metrics.Band{Threshold: c.Threshold}, float: c,
 		newScorer: func() (scorer, error) {
 			p := net.NewPredictor()
 			return func(pix []byte) (float64, error) { return p.Logit(pix, nil) }, nil
 		}}, nil
+}
+
+// bandOf returns the thresholds of a bundle.
+func bandOf(b *bundle.Bundle) metrics.Band {
+	h := b.Head()
+	return metrics.Band{SoundBelow: h.SoundBelow, Threshold: h.Threshold}
 }
 
 func openBundle(cmd *cobra.Command, path string, data []byte, keyFiles []string) (*model, error) {
@@ -78,7 +85,7 @@ func openBundle(cmd *cobra.Command, path string, data []byte, keyFiles []string)
 	if err != nil {
 		return nil, err
 	}
-	return &model{kind: "bundle (int8)", spec: b.Spec, threshold: b.Threshold, bundle: b,
+	return &model{kind: "bundle (int8)", spec: b.Spec, band: bandOf(b), bundle: b,
 		newScorer: func() (scorer, error) {
 			r, err := infer.NewRunner(&b.Model)
 			if err != nil {

@@ -90,7 +90,9 @@ percentile (all but the highest 0.01 %), mse (the smallest squared error), or au
 all three on the calibration images and takes the one that agrees best with the float network.
 
 With --max-escape or --max-false-reject the threshold is chosen from the int8 scores of the
-testing images and stored in the bundle.
+testing images and stored in the bundle. With both, or with --max-unsure, two thresholds are
+stored: a tire between them is unsure, and the station's on_unsure says what happens to it. Older
+agents refuse a bundle with two thresholds.
 
 The serial orders releases: a station refuses a bundle whose serial is not higher than its own.
 Without --serial it is the time in seconds since 1970, so the bundle made later is the newer one.
@@ -99,7 +101,8 @@ Without --serial it is the time in seconds since 1970, so the bundle made later 
 one day. A station that already uses it continues, and reports that the bundle has expired.`,
 		Example: `  tirewatch quantize runs/monday/best.ckpt --calibration photos/ --key plant.key -o monday.tire
   tirewatch quantize best.ckpt --calibration photos/ --key plant.key -o line1.tire --target 'hamburg/line1/*'
-  tirewatch quantize best.ckpt --calibration photos/ --key plant.key -o strict.tire --max-escape 1%`,
+  tirewatch quantize best.ckpt --calibration photos/ --key plant.key -o strict.tire --max-escape 1%
+  tirewatch quantize best.ckpt --calibration photos/ --key plant.key -o three.tire --max-unsure 15%`,
 		Args: cli.Args("CKPT"),
 		RunE: func(cmd *cobra.Command, args []string) error { return runQuantize(cmd, args[0], f) },
 	}
@@ -138,7 +141,7 @@ func runQuantize(cmd *cobra.Command, path string, f quantizeFlags) error {
 	if err != nil {
 		return err
 	}
-	budget, err := f.budget.budget(cmd)
+	budgets, err := f.budget.budgets(cmd)
 	if err != nil {
 		return err
 	}
@@ -162,7 +165,7 @@ func runQuantize(cmd *cobra.Command, path string, f quantizeFlags) error {
 	if err != nil {
 		return err
 	}
-	job.Method, job.BiasCorrection, job.Budget, job.Force = method, f.bias, budget, f.force
+	job.Method, job.BiasCorrection, job.Budgets, job.Force = method, f.bias, budgets, f.force
 	job.Provenance.Checkpoint = sum
 	if c.Licence != "" { // weights of our own need no name, and their bundles no new version
 		job.Provenance.Origin = c.Origin
@@ -290,7 +293,7 @@ func quantizeAndWrite(cmd *cobra.Command, c *checkpoint.Checkpoint, job quantize
 	stdout := cmd.OutOrStdout()
 	fmt.Fprintf(stdout, "%s  serial %d  id %s  %.2f MiB  for %s\n\n", out, b.Serial, signed.ID(),
 		float64(len(data))/(1<<20), b.Target)
-	if err := report.WriteChoice(stdout, b.Threshold, b.Budget, b.Evaluation); err != nil {
+	if err := report.WriteChoice(stdout, b.Head(), b.Evaluation); err != nil {
 		return err
 	}
 	if b.Quantization.Agreement < quantize.MinAgreement {

@@ -41,7 +41,8 @@ func reportTraining(cmd *cobra.Command, t *trainer.Trainer, runDir, dir string, 
 // newReport collects the facts about a model and the images that it scored. dir is the folder of
 // the data set.
 func newReport(title, part string, m *model, dir string, samples []trainer.Sample, scores []float64) *report.Report {
-	r := &report.Report{Title: title, Part: part, Threshold: m.threshold, Width: m.spec.Width, Height: m.spec.Height}
+	r := &report.Report{Title: title, Part: part, Threshold: m.band.Threshold, SoundBelow: m.band.SoundBelow,
+		Width: m.spec.Width, Height: m.spec.Height}
 	r.Facts = append(r.Facts, report.Fact{Name: "Kind", Value: m.kind})
 	for i, s := range scores {
 		name := samples[i].Name

@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"tirewatch/quantize/report"
+	"tirewatch/vision/verdict"
 )
 
 // Two networks of one pixel: the int8 network finds a crack from 100 on, the float network from
@@ -15,7 +16,7 @@ func ExampleCompare() {
 	if err != nil {
 		panic(err)
 	}
-	quantization, evaluation, err := r.Judge(crack, 0.5)
+	quantization, evaluation, err := r.Judge(crack, verdict.Policy{Threshold: 0.5})
 	if err != nil {
 		panic(err)
 	}

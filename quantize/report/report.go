@@ -148,8 +148,8 @@ func measure(values []float32, bytes []uint8, limit float32) noise {
 
 // Agree returns the share of images on which both networks have the same verdict, and the mean
 // absolute difference of their logits.
-func Agree(float, int8 []float64, threshold float64) (agreement, logitError float64) {
-	p, same := verdict.Policy{Threshold: threshold}, 0
+func Agree(float, int8 []float64, p verdict.Policy) (agreement, logitError float64) {
+	same := 0
 	for i := range float {
 		a, _ := p.Label(verdict.Probability(float[i]))
 		b, _ := p.Label(verdict.Probability(int8[i]))
@@ -159,36 +159,45 @@ func Agree(float, int8 []float64, threshold float64) (agreement, logitError floa
 	return share(same, len(float)), logitError
 }
 
-// Judge compares the verdicts of both networks with each other and with the true classes. threshold
-// is a probability. crack is true for each image that shows a crack.
-func (r *Result) Judge(crack []bool, threshold float64) (q bundle.Quantization, e bundle.Evaluation, err error) {
+// Judge compares the verdicts of both networks with each other and with the true classes. The two
+// accuracies are those on the images that the network decides. crack is true for each image that
+// shows a crack.
+func (r *Result) Judge(crack []bool, p verdict.Policy) (q bundle.Quantization, e bundle.Evaluation, err error) {
 	if len(crack) != len(r.Float) {
 		return q, e, fmt.Errorf("%w: %d images with %d labels", ErrNoImages, len(r.Float), len(crack))
 	}
 	q = bundle.Quantization{Images: len(crack), Layers: r.Layers}
-	q.Agreement, q.LogitError = Agree(r.Float, r.Int8, threshold)
-	p := verdict.Policy{Threshold: threshold}
-	floatRight, int8Right := 0, 0
+	q.Agreement, q.LogitError = Agree(r.Float, r.Int8, p)
 	for i := range crack {
-		floatLabel, floatP := p.Label(verdict.Probability(r.Float[i]))
-		int8Label, int8P := p.Label(verdict.Probability(r.Int8[i]))
-		q.LargestShift = max(q.LargestShift, math.Abs(floatP-int8P))
-		floatRight += count((floatLabel == verdict.Crack) == crack[i])
-		int8Right += count((int8Label == verdict.Crack) == crack[i])
-		switch reject := int8Label == verdict.Crack; {
-		case reject && crack[i]:
-			e.TruePositive++
-		case reject:
-			e.FalsePositive++
-		case crack[i]:
-			e.FalseNegative++
-		default:
-			e.TrueNegative++
-		}
+		shift := verdict.Probability(r.Float[i]) - verdict.Probability(r.Int8[i])
+		q.LargestShift = max(q.LargestShift, math.Abs(shift))
 	}
-	q.FloatAccuracy = share(floatRight, len(crack))
-	q.Int8Accuracy = share(int8Right, len(crack))
+	e = evaluate(r.Int8, crack, p)
+	q.FloatAccuracy, q.Int8Accuracy = evaluate(r.Float, crack, p).Accuracy(), e.Accuracy()
 	return q, e, nil
+}
+
+// evaluate counts the answers to logits.
+func evaluate(logits []float64, crack []bool, p verdict.Policy) (e bundle.Evaluation) {
+	for i, l := range logits {
+		var n *int
+		switch label, _ := p.Label(verdict.Probability(l)); {
+		case label == verdict.NoDecision && crack[i]:
+			n = &e.UnsureCrack
+		case label == verdict.NoDecision:
+			n = &e.UnsureNormal
+		case label == verdict.Crack && crack[i]:
+			n = &e.TruePositive
+		case label == verdict.Crack:
+			n = &e.FalsePositive
+		case crack[i]:
+			n = &e.FalseNegative
+		default:
+			n = &e.TrueNegative
+		}
+		*n++
+	}
+	return e
 }
 
 func count(b bool) int {

@@ -14,6 +14,7 @@ import (
 	"tirewatch/vision/bundle"
 	"tirewatch/vision/graph"
 	"tirewatch/vision/infer"
+	"tirewatch/vision/verdict"
 )
 
 // brightness is an int8 network with one pixel as input: logit = (pixel - 100) / 50. Its hidden
@@ -55,7 +56,7 @@ func TestCompare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q, e, err := r.Judge(crack, 0.5)
+	q, e, err := r.Judge(crack, verdict.Policy{Threshold: 0.5})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +92,7 @@ func TestCompareRefuses(t *testing.T) {
 		t.Errorf("error %v, want ErrModel", err)
 	}
 	r := &report.Result{Float: []float64{1}, Int8: []float64{1}}
-	if _, _, err := r.Judge([]bool{true, false}, 0.5); !errors.Is(err, report.ErrNoImages) {
+	if _, _, err := r.Judge([]bool{true, false}, verdict.Policy{Threshold: 0.5}); !errors.Is(err, report.ErrNoImages) {
 		t.Errorf("two labels for one image: error %v", err)
 	}
 }
@@ -154,13 +155,42 @@ mse, bias corrected  100.00 %      0.0100                    chosen
 func TestWriteChoice(t *testing.T) {
 	e := bundle.Evaluation{HeldOut: true, TruePositive: 400, FalsePositive: 17, TrueNegative: 213, FalseNegative: 20}
 	var out strings.Builder
-	if err := report.WriteChoice(&out, 0.25, bundle.Budget{}, e); err != nil || out.Len() > 0 {
+	if err := report.WriteChoice(&out, bundle.Head{Threshold: 0.25}, e); err != nil || out.Len() > 0 {
 		t.Errorf("without a budget: %q, %v", out.String(), err)
 	}
-	if err := report.WriteChoice(&out, 0.25, bundle.Budget{Side: bundle.Escape, Limit: 0.05}, e); err != nil {
+	if err := report.WriteChoice(&out, bundle.Head{Threshold: 0.25, Budgets: []bundle.Budget{{Side: bundle.Escape, Limit: 0.05}}}, e); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"threshold 0.2500 for at most 5 % of cracks missed", "20 of 420 (4.76 %", "not proven"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing in:\n%s", want, out.String())
+		}
+	}
+}
+
+// With two thresholds the accuracy is that of the decided images, and the price is printed.
+func TestJudgeThreeAnswers(t *testing.T) {
+	r := &report.Result{Float: []float64{-3, 0.1, 3, -3, 0.5, 4}, Int8: []float64{-3, 0, 3, -3, 2.5, 4}}
+	crack := []bool{false, false, false, true, true, true}
+	q, e, err := r.Judge(crack, verdict.Policy{Threshold: 0.9, SoundBelow: 0.1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := bundle.Evaluation{TruePositive: 2, FalsePositive: 1, TrueNegative: 1, FalseNegative: 1, UnsureNormal: 1}
+	if e != want || q.Int8Accuracy != 0.6 || q.FloatAccuracy != 0.5 || math.Abs(q.Agreement-5./6) > 1e-12 {
+		t.Errorf("%+v, %+v", e, q)
+	}
+	h := bundle.Head{Threshold: 0.9, SoundBelow: 0.1,
+		Budgets: []bundle.Budget{{Side: bundle.Escape, Limit: 0.4}, {Side: bundle.FalseReject, Limit: 0.4}}}
+	var out strings.Builder
+	if err := report.WriteChoice(&out, h, e); err != nil {
+		t.Fatal(err)
+	}
+	if err := report.Write(&out, q, e); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"sound below 0.1000, crack from 0.9000", "at most 40 % of cracks missed and at most 40 % of sound",
+		"1 of 6 (16.7 %", "3 of 5 (60 %", "not proven", "int8: unsure cracks, unsure normal  0, 1"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in:\n%s", want, out.String())
 		}

@@ -11,16 +11,32 @@ import (
 	"tirewatch/vision/bundle"
 )
 
-// WriteChoice prints the error rates at the bundle's threshold and what the images prove about
-// them. It prints nothing if the threshold was not chosen for a budget.
-func WriteChoice(w io.Writer, threshold float64, b bundle.Budget, e bundle.Evaluation) error {
-	if b.Side == "" {
-		return nil
+// WriteChoice prints the error rates with the thresholds of a head and what the images prove about
+// them, and for two thresholds the price of unsure answers. It prints nothing if the thresholds were
+// not chosen for a budget.
+func WriteChoice(w io.Writer, h bundle.Head, e bundle.Evaluation) (err error) {
+	var budgets []metrics.Budget
+	for _, b := range h.Budgets {
+		budgets = append(budgets, metrics.Budget{Side: metrics.Side(b.Side), Limit: b.Limit})
 	}
-	m := metrics.Matrix{TP: e.TruePositive, FP: e.FalsePositive, FN: e.FalseNegative, TN: e.TrueNegative}
-	c := metrics.NewChoice(metrics.Budget{Side: metrics.Side(b.Side), Limit: b.Limit}, threshold, m)
-	_, err := fmt.Fprintf(w, "%s\n", c)
+	a := Answers(e)
+	switch {
+	case len(budgets) == 0:
+	case h.SoundBelow == 0:
+		_, err = fmt.Fprintf(w, "%s\n", metrics.NewChoice(budgets[0], h.Threshold, a.Matrix))
+	default:
+		band := metrics.Band{SoundBelow: h.SoundBelow, Threshold: h.Threshold}
+		_, err = fmt.Fprintf(w, "%s\n", metrics.DescribeBand(budgets, band, a))
+	}
 	return err
+}
+
+// Answers returns the counts of an evaluation as package metrics has them.
+func Answers(e bundle.Evaluation) metrics.Answers {
+	return metrics.Answers{
+		Matrix:      metrics.Matrix{TP: e.TruePositive, FP: e.FalsePositive, FN: e.FalseNegative, TN: e.TrueNegative},
+		UnsureCrack: e.UnsureCrack, UnsureSound: e.UnsureNormal,
+	}
 }
 
 // Tables returns the comparison as tables: overall, by layer, and the calibration methods that were
@@ -44,6 +60,11 @@ func Tables(q bundle.Quantization, e bundle.Evaluation) []report.Table {
 			{"int8: normal passed, false rejects", fmt.Sprintf("%d, %d", e.TrueNegative, e.FalsePositive)},
 		},
 	}}
+	if e.Unsure() > 0 {
+		rows := &tables[0].Rows
+		*rows = append(*rows, []string{"int8: unsure cracks, unsure normal", fmt.Sprintf("%d, %d", e.UnsureCrack, e.UnsureNormal)})
+		tables[0].Note += " An accuracy is that of the images that the network decides."
+	}
 	if len(q.Layers) > 0 {
 		tables = append(tables, layerTable(q.Layers))
 	}

@@ -44,6 +44,12 @@ func (a *Answers) add(unsure, said, crack bool) {
 	}
 }
 
+// Plus adds two counts.
+func (a Answers) Plus(b Answers) Answers {
+	return Answers{Matrix{a.TP + b.TP, a.FP + b.FP, a.FN + b.FN, a.TN + b.TN},
+		a.UnsureCrack + b.UnsureCrack, a.UnsureSound + b.UnsureSound}
+}
+
 // Cracks returns the number of cracks, Sound that of sound tires, decided or not.
 func (a Answers) Cracks() int { return a.TP + a.FN + a.UnsureCrack }
 

@@ -82,17 +82,29 @@ type Comparison struct {
 // Compare evaluates verdicts, true for crack, of two models on the same images. Errors wrap
 // ErrInput.
 func Compare(old, new, labels []bool) (*Comparison, error) {
+	if len(old) != len(labels) || len(new) != len(labels) {
+		return nil, fmt.Errorf("%w: %d and %d verdicts on %d images", ErrInput, len(old), len(new), len(labels))
+	}
+	oldRight, newRight := make([]bool, len(labels)), make([]bool, len(labels))
+	for i, l := range labels {
+		oldRight[i], newRight[i] = old[i] == l, new[i] == l
+	}
+	return CompareRight(oldRight, newRight, labels)
+}
+
+// CompareRight is Compare for models with three answers: old[i] and new[i] are true where the
+// answer is right. An unsure answer is not right, because a person has to look at the tire.
+func CompareRight(old, new, labels []bool) (*Comparison, error) {
 	if len(labels) == 0 || len(old) != len(labels) || len(new) != len(labels) {
 		return nil, fmt.Errorf("%w: %d and %d verdicts on %d images", ErrInput, len(old), len(new), len(labels))
 	}
 	var c Comparison
 	for i, l := range labels {
-		oldRight, newRight := old[i] == l, new[i] == l
-		c.All.Add(oldRight, newRight)
+		c.All.Add(old[i], new[i])
 		if l {
-			c.Crack.Add(oldRight, newRight)
+			c.Crack.Add(old[i], new[i])
 		} else {
-			c.Normal.Add(oldRight, newRight)
+			c.Normal.Add(old[i], new[i])
 		}
 	}
 	c.P, c.Exact = McNemar(c.All.OnlyOld, c.All.OnlyNew)
@@ -111,7 +123,7 @@ func Compare(old, new, labels []bool) (*Comparison, error) {
 func (c *Comparison) Sentence() string {
 	a := c.All
 	if a.OnlyOld+a.OnlyNew == 0 {
-		return fmt.Sprintf("The new model is not distinguishable from the old one: both give the same verdict on all %s.",
+		return fmt.Sprintf("The new model is not distinguishable from the old one: on all %s, both are right or neither is.",
 			images(a.Total()))
 	}
 	than := "than the old one"
@@ -120,9 +132,9 @@ func (c *Comparison) Sentence() string {
 	}
 	lost := ""
 	if n := c.Crack.OnlyOld; n == 1 {
-		lost = "; it misses a crack that the old one found"
+		lost = "; it does not find a crack that the old one found"
 	} else if n > 1 {
-		lost = fmt.Sprintf("; it misses %d cracks that the old one found", n)
+		lost = fmt.Sprintf("; it does not find %d cracks that the old one found", n)
 	}
 	return fmt.Sprintf("The new model is %s %s: only the new model is right on %s, only the old one on %s (McNemar p = %.2g)%s.",
 		c.Outcome, than, images(a.OnlyNew), images(a.OnlyOld), c.P, lost)

@@ -81,7 +81,7 @@ func TestCompare(t *testing.T) {
 		t.Errorf("the other way round: %+v, %v", back, err)
 	}
 	// Worse overall, and it misses cracks.
-	if s := back.Sentence(); !strings.Contains(s, "worse than") || !strings.HasSuffix(s, "; it misses 7 cracks that the old one found.") {
+	if s := back.Sentence(); !strings.Contains(s, "worse than") || !strings.HasSuffix(s, "; it does not find 7 cracks that the old one found.") {
 		t.Error(s)
 	}
 	same, err := metrics.Compare(old, old, labels)

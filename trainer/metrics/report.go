@@ -136,8 +136,8 @@ func (r *Report) String() string {
 	fmt.Fprintf(&b, "false reject rate  %6.2f %%  %d of %d sound tires rejected\n", 100*r.FalseRejectRate, a.FP,
 		a.Sound())
 	if r.Unsure != nil {
-		fmt.Fprintf(&b, "unsure             %6.2f %%  %d of %d tires, %d of them cracked; all but both rates, ROC AUC "+
-			"and log loss are of the others\n", 100*ratio(r.Unsure.Rate.Count, r.Unsure.Rate.Of), r.Unsure.Rate.Count,
+		fmt.Fprintf(&b, "unsure             %6.2f %%  %d of %d tires, %d of them cracked; accuracy, precision "+
+			"and recall are those of the others\n", 100*ratio(r.Unsure.Rate.Count, r.Unsure.Rate.Of), r.Unsure.Rate.Count,
 			a.Total(), a.UnsureCrack)
 	}
 	fmt.Fprintf(&b, "ROC AUC            %6.4f\n", r.ROCAUC)

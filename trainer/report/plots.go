@@ -27,7 +27,7 @@ func (r *Report) plots(m *metrics.Report, scores []float64, labels []bool) ([]pi
 		}
 		pictures = append(pictures, picture{file, title, read, png})
 	}
-	drawn, err := confusion(m.Matrix)
+	drawn, err := confusion(m)
 	add("confusion.png", "Confusion matrix",
 		"Each row is the true class, each column is the model's answer. Blue is right, vermilion is wrong. "+
 			"A stronger colour is a larger share of the row.",
@@ -47,10 +47,10 @@ func (r *Report) plots(m *metrics.Report, scores []float64, labels []bool) ([]pi
 		"Of the tires with a score near 70 %, 70 % should be cracked. Then the dots are on the dashed line. "+
 			"The bars are 95 % intervals. The numbers at the top count the images.",
 		drawn, err)
-	drawn, err = histogram(r.Threshold, scores, labels)
+	drawn, err = histogram(r.band(), scores, labels)
 	add("scores.png", "Scores",
 		"How many tires have which score. The further apart the two groups are, the better. "+
-			"Vermilion tires are on the wrong side of the threshold.",
+			"Vermilion tires are on the wrong side of the threshold. Grey tires are unsure: between two thresholds.",
 		drawn, err)
 	if len(r.History) > 0 {
 		drawn, err = curves(r.History, r.Best)
@@ -189,7 +189,8 @@ func oneClass(title string) ([]byte, error) {
 }
 
 func roc(m *metrics.Report, scores []float64, labels []bool) ([]byte, error) {
-	if m.Crack.Support == 0 || m.Normal.Support == 0 {
+	a := m.Answers()
+	if a.Cracks() == 0 || a.Sound() == 0 {
 		return oneClass("ROC")
 	}
 	p := newPlot(fmt.Sprintf("ROC curve: area %.4f", m.ROCAUC),
@@ -200,8 +201,13 @@ func roc(m *metrics.Report, scores []float64, labels []bool) ([]byte, error) {
 		points = append(points, plotter.XY{X: c.FalseRejectRate(), Y: c.Crack().Recall})
 	}
 	line(p, "", blue, points)
+	share := func(k, n int) float64 { return float64(k) / float64(n) }
 	marks(p, fmt.Sprintf("threshold %.3g", m.Threshold), orange, 4,
-		plotter.XYs{{X: m.FalseRejectRate, Y: m.Crack.Recall}})
+		plotter.XYs{{X: share(a.FP, a.Sound()), Y: share(a.TP, a.Cracks())}})
+	if m.Unsure != nil {
+		marks(p, fmt.Sprintf("sound below %.3g", m.Unsure.SoundBelow), middle, 4,
+			plotter.XYs{{X: share(a.FP+a.UnsureSound, a.Sound()), Y: share(a.TP+a.UnsureCrack, a.Cracks())}})
+	}
 	p.Legend.XOffs, p.Legend.YOffs = -8, 6
 	shareAxis(&p.X)
 	shareAxis(&p.Y)
@@ -209,12 +215,13 @@ func roc(m *metrics.Report, scores []float64, labels []bool) ([]byte, error) {
 }
 
 func precisionRecall(m *metrics.Report, scores []float64, labels []bool) ([]byte, error) {
-	if m.Crack.Support == 0 || m.Normal.Support == 0 {
+	a := m.Answers()
+	if a.Cracks() == 0 || a.Sound() == 0 {
 		return oneClass("Precision and recall")
 	}
 	p := newPlot(fmt.Sprintf("Precision-recall curve: area %.4f", metrics.AveragePrecision(scores, labels)),
 		"recall (cracks found)", "precision (rejected are cracked)")
-	guess := float64(m.Crack.Support) / float64(m.Matrix.Total())
+	guess := float64(a.Cracks()) / float64(a.Total())
 	dashed(p, plotter.XYs{{X: 0, Y: guess}, {X: 1, Y: guess}})
 	var points plotter.XYs
 	last := 0.0
@@ -226,7 +233,7 @@ func precisionRecall(m *metrics.Report, scores []float64, labels []bool) ([]byte
 	line(p, "", blue, points)
 	if m.Matrix.TP+m.Matrix.FP > 0 { // otherwise there is no precision
 		marks(p, fmt.Sprintf("threshold %.3g", m.Threshold), orange, 4,
-			plotter.XYs{{X: m.Crack.Recall, Y: m.Crack.Precision}})
+			plotter.XYs{{X: float64(a.TP) / float64(a.Cracks()), Y: m.Crack.Precision}})
 	}
 	p.Legend.Left, p.Legend.XOffs, p.Legend.YOffs = true, 8, 6
 	shareAxis(&p.X)
@@ -261,45 +268,58 @@ func calibration(scores []float64, labels []bool) ([]byte, error) {
 }
 
 // histogram draws how many tires of each class have which score.
-func histogram(threshold float64, scores []float64, labels []bool) ([]byte, error) {
-	const columns = 20
-	panel := func(crack bool) *plot.Plot {
-		name := "sound tires"
-		if crack {
-			name = "cracked tires"
-		}
-		p := newPlot("", "", name)
-		var right, wrong [columns]int
-		most := 1
-		for i, s := range scores {
-			if labels[i] != crack {
-				continue
-			}
-			k := min(int(s*columns), columns-1)
-			if (s >= threshold) == crack {
-				right[k]++
-			} else {
-				wrong[k]++
-			}
-			most = max(most, right[k]+wrong[k])
-		}
-		for k := range columns {
-			bar(p, blue, k, columns, 0, right[k])
-			bar(p, orange, k, columns, right[k], right[k]+wrong[k])
-			if n := right[k] + wrong[k]; n > 0 {
-				words(p, letters(8, ink), (float64(k)+0.5)/columns, float64(n), 0, 6, fmt.Sprint(n))
-			}
-		}
-		shareAxis(&p.X)
-		p.Y.Min, p.Y.Max = 0, 1.2*float64(most)
-		countAxis(&p.Y)
-		dashed(p, plotter.XYs{{X: threshold, Y: 0}, {X: threshold, Y: p.Y.Max}})
-		return p
+func histogram(band metrics.Band, scores []float64, labels []bool) ([]byte, error) {
+	sound, cracked := scorePanel(band, scores, labels, false), scorePanel(band, scores, labels, true)
+	sound.Title.Text = fmt.Sprintf("Scores, threshold %.3g", band.Threshold)
+	if band.Three() {
+		sound.Title.Text = fmt.Sprintf("Scores: sound below %.3g, crack from %.3g", band.SoundBelow, band.Threshold)
 	}
-	sound, cracked := panel(false), panel(true)
-	sound.Title.Text = fmt.Sprintf("Scores, threshold %.3g", threshold)
 	cracked.X.Label.Text = "score: probability of a crack"
 	return stacked(sound, cracked)
+}
+
+// scorePanel is the histogram of one class, with a dashed line at each threshold.
+func scorePanel(band metrics.Band, scores []float64, labels []bool, crack bool) *plot.Plot {
+	const columns = 20
+	name := "sound tires"
+	if crack {
+		name = "cracked tires"
+	}
+	p := newPlot("", "", name)
+	var right, unsure, wrong [columns]int
+	most := 1
+	for i, s := range scores {
+		if labels[i] != crack {
+			continue
+		}
+		k := min(int(s*columns), columns-1)
+		switch {
+		case band.Unsure(s):
+			unsure[k]++
+		case (s >= band.Threshold) == crack:
+			right[k]++
+		default:
+			wrong[k]++
+		}
+		most = max(most, right[k]+unsure[k]+wrong[k])
+	}
+	for k := range columns {
+		decided := right[k] + wrong[k]
+		bar(p, blue, k, columns, 0, right[k])
+		bar(p, orange, k, columns, right[k], decided)
+		bar(p, middle, k, columns, decided, decided+unsure[k])
+		if n := decided + unsure[k]; n > 0 {
+			words(p, letters(8, ink), (float64(k)+0.5)/columns, float64(n), 0, 6, fmt.Sprint(n))
+		}
+	}
+	shareAxis(&p.X)
+	p.Y.Min, p.Y.Max = 0, 1.2*float64(most)
+	countAxis(&p.Y)
+	dashed(p, plotter.XYs{{X: band.Threshold, Y: 0}, {X: band.Threshold, Y: p.Y.Max}})
+	if band.Three() {
+		dashed(p, plotter.XYs{{X: band.SoundBelow, Y: 0}, {X: band.SoundBelow, Y: p.Y.Max}})
+	}
+	return p
 }
 
 // bar draws one column of a histogram.

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"tirewatch/internal/durable"
 	"tirewatch/trainer/checkpoint"
@@ -32,8 +33,10 @@ type Report struct {
 	// epoch of the weights, counted from 1; 0 when unknown
 	Best int
 
-	Threshold     float64 // a probability of at least this means crack
-	Width, Height int     // of each image, px
+	Threshold float64 // a probability of at least this means crack
+	// a probability below this means sound; 0: one below Threshold does
+	SoundBelow    float64
+	Width, Height int // of each image, px
 	Images        []Image
 	// nil when the model has no gradients
 	Explain func(pix []byte) (nn.Heat, error)
@@ -68,8 +71,15 @@ type Image struct {
 	Score float64 // probability of a crack
 }
 
-// missed reports whether the model's answer is wrong.
-func (r *Report) missed(im Image) bool { return (im.Score >= r.Threshold) != im.Crack }
+// band returns the thresholds.
+func (r *Report) band() metrics.Band {
+	return metrics.Band{SoundBelow: r.SoundBelow, Threshold: r.Threshold}
+}
+
+// missed reports whether the model's answer is wrong. Unsure is neither right nor wrong.
+func (r *Report) missed(im Image) bool {
+	return !r.band().Unsure(im.Score) && (im.Score >= r.Threshold) != im.Crack
+}
 
 // picture is one finished image of the report.
 type picture struct {
@@ -82,6 +92,7 @@ type picture struct {
 // page is everything that the HTML template can use.
 type page struct {
 	*Report
+	Tables   []Table // the price of unsure answers, then those of the report
 	Verdict  Verdict
 	Figures  []figure
 	Pictures []picture
@@ -96,11 +107,12 @@ type page struct {
 // report.html. Errors about the scores wrap metrics.ErrInput.
 func (r *Report) Write(dir string) error {
 	scores, labels := r.scores()
-	m, err := metrics.New(scores, labels, r.Threshold)
+	m, err := metrics.NewBanded(scores, labels, r.band())
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
 	p := page{Report: r, Verdict: Judge(r.Part, m, scores, labels)}
+	p.Tables = slices.Concat(prices(scores, labels), r.Tables)
 	p.Figures = figures(m, scores, labels, r.groups())
 	p.Pictures, err = r.plots(m, scores, labels)
 	if err != nil {

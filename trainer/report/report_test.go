@@ -315,3 +315,23 @@ func TestIntervalOverGroups(t *testing.T) {
 		t.Errorf("with groups: %s", got)
 	}
 }
+
+// With two thresholds the page says how many tires are unsure, and no unsure tire is a mistake. The
+// price of unsure answers is on every page with both classes, before the other tables.
+func TestThreeAnswers(t *testing.T) {
+	two, three := drawn(120), drawn(120)
+	three.SoundBelow, three.Threshold = 0.2, 0.8
+	page := string(read(t, write(t, three), "report.html"))
+	for _, want := range []string{"It is unsure of ", "Unsure tires", "Sound below", "Crack from", "The price of unsure answers"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("%q is not on the page", want)
+		}
+	}
+	old := string(read(t, write(t, two), "report.html"))
+	if strings.Contains(old, "Unsure tires") || strings.Index(old, "The price of unsure") > strings.Index(old, "Quantization by layer") {
+		t.Error("with one threshold there is an unsure tire, or the price is not the first table")
+	}
+	if bytes.Equal(read(t, write(t, two), "scores.png"), read(t, write(t, three), "scores.png")) {
+		t.Error("the histogram does not show the unsure tires")
+	}
+}

@@ -24,20 +24,29 @@ const few = 100
 // The tone only sets the colour: good when the pessimistic ends of both intervals are still 90 %
 // right, poor when the scores hardly separate the classes.
 func Judge(part string, m *metrics.Report, scores []float64, labels []bool) Verdict {
-	cracks, sound := m.Crack.Support, m.Normal.Support
+	a := m.Answers()
+	cracks, sound := a.Cracks(), a.Sound()
 	foundLo, foundHi := metrics.Wilson(m.Matrix.TP, cracks, metrics.Z95)
 	rejectLo, rejectHi := metrics.Wilson(m.Matrix.FP, sound, metrics.Z95)
 	v := Verdict{Tone: "fair", Sentence: fmt.Sprintf(
 		"Finds %d of %d cracks and rejects %d of %d sound tires on %s. "+
 			"On new tires like these, expect %s of the cracks found and %s of the sound tires rejected.",
-		m.Matrix.TP, cracks, m.Matrix.FP, sound, images(m.Matrix.Total(), part), span(foundLo, foundHi), span(rejectLo, rejectHi))}
+		m.Matrix.TP, cracks, m.Matrix.FP, sound, images(a.Total(), part), span(foundLo, foundHi), span(rejectLo, rejectHi))}
 	note := func(format string, args ...any) { v.Notes = append(v.Notes, fmt.Sprintf(format, args...)) }
 
 	switch called := m.Matrix.TP + m.Matrix.FP; {
+	case m.Matrix.Total() == 0:
+		note("It is unsure of every tire.")
 	case called == 0:
-		note("It calls every tire sound.")
+		note("It calls no tire cracked.")
 	case called == m.Matrix.Total():
-		note("It calls every tire cracked.")
+		note("It calls no tire sound.")
+	}
+	if u := m.Unsure; u != nil {
+		note("It is unsure of %d of %d tires (%s; on new tires, expect %s), and %d of the other %d answers are right (%s). "+
+			"The station rejects unsure tires or lets them pass: on_unsure in its configuration.",
+			u.Rate.Count, u.Rate.Of, percent(share(u.Rate)), span(u.Rate.Low, u.Rate.High), u.Accuracy.Count, u.Accuracy.Of,
+			percent(share(u.Accuracy)))
 	}
 	both := cracks > 0 && sound > 0
 	switch {
@@ -66,6 +75,9 @@ func Judge(part string, m *metrics.Report, scores []float64, labels []bool) Verd
 	}
 	return v
 }
+
+// share is the share of a rate, 0 of none.
+func share(r metrics.Rate) float64 { return float64(r.Count) / float64(max(r.Of, 1)) }
 
 // images returns a number of images with their kind.
 func images(n int, part string) string {
@@ -110,16 +122,19 @@ func figures(m *metrics.Report, scores []float64, labels []bool, groups []string
 	number := func(name string, v float64, of string) figure {
 		return figure{Name: name, Value: fmt.Sprintf("%.4f", v), Of: of}
 	}
-	x := m.Matrix
+	x := m.Answers()
 	fs := []figure{
-		share("Correct answers (accuracy)", x.TP+x.TN, x.Total()),
-		share("Cracks found (recall)", x.TP, x.TP+x.FN),
-		share("Cracks missed (escape rate)", x.FN, x.TP+x.FN),
-		share("Sound tires rejected (false reject rate)", x.FP, x.FP+x.TN),
+		share("Correct answers (accuracy)", x.TP+x.TN, x.Matrix.Total()),
+		share("Cracks found (recall)", x.TP, x.Cracks()),
+		share("Cracks missed (escape rate)", x.FN, x.Cracks()),
+		share("Sound tires rejected (false reject rate)", x.FP, x.Sound()),
 		share("Rejected tires that are cracked (precision)", x.TP, x.TP+x.FP),
 		number("F1 score of the cracks", m.Crack.F1, ""),
 	}
-	if m.Crack.Support > 0 && m.Normal.Support > 0 {
+	if m.Unsure != nil {
+		fs = append([]figure{share("Unsure tires", x.UnsureCrack+x.UnsureSound, x.Total())}, fs...)
+	}
+	if x.Cracks() > 0 && x.Sound() > 0 {
 		auc := number("Area under the ROC curve", m.ROCAUC, "0.5 is guessing")
 		if groups != nil {
 			b := metrics.NewBootstrap(groups, labels, 1)
@@ -129,10 +144,37 @@ func figures(m *metrics.Report, scores []float64, labels []bool, groups []string
 		}
 		fs = append(fs, auc,
 			number("Area under the precision-recall curve", metrics.AveragePrecision(scores, labels),
-				fmt.Sprintf("%.2f is guessing", float64(m.Crack.Support)/float64(x.Total()))))
+				fmt.Sprintf("%.2f is guessing", float64(x.Cracks())/float64(x.Total()))))
 	}
-	return append(fs,
+	fs = append(fs,
 		number("Log loss", m.LogLoss, "lower is better"),
-		number("Calibration error", metrics.CalibrationError(metrics.Calibration(scores, labels, bins)), "0 is perfect"),
-		number("Threshold", m.Threshold, "a score of at least this means crack"))
+		number("Calibration error", metrics.CalibrationError(metrics.Calibration(scores, labels, bins)), "0 is perfect"))
+	if m.Unsure != nil {
+		return append(fs,
+			number("Sound below", m.Unsure.SoundBelow, "a lower score means sound"),
+			number("Crack from", m.Threshold, "a score of at least this means crack"))
+	}
+	return append(fs, number("Threshold", m.Threshold, "a score of at least this means crack"))
+}
+
+// prices is the table of what unsure answers cost and what they buy; none if the images show one
+// class only.
+func prices(scores []float64, labels []bool) []Table {
+	t := Table{
+		Title: "The price of unsure answers",
+		Note: "With two thresholds, tires between them are unsure. For each share of unsure tires, this is the pair of " +
+			"thresholds with the most right answers on the other tires of these images, so new tires are slightly worse.",
+		Header: []string{"at most", "unsure", "right of the decided", "cracks called sound", "sound called cracked",
+			"sound below", "crack from"},
+	}
+	count := func(r metrics.Rate) string { return fmt.Sprintf("%d of %d, %s", r.Count, r.Of, percent(share(r))) }
+	for _, c := range metrics.Prices(scores, labels) {
+		t.Rows = append(t.Rows, []string{percent(c.Budgets[0].Limit), count(c.Unsure),
+			count(c.Decided) + " (" + span(c.Decided.Low, c.Decided.High) + ")", count(c.Escape), count(c.FalseReject),
+			fmt.Sprintf("%.4f", c.SoundBelow), fmt.Sprintf("%.4f", c.Threshold)})
+	}
+	if len(t.Rows) == 0 {
+		return nil
+	}
+	return []Table{t}
 }

@@ -40,7 +40,7 @@ func TestVerdict(t *testing.T) {
 		{"passes everything", report.Test, metrics.Matrix{FN: 200, TN: 200},
 			"Finds 0 of 200 cracks and rejects 0 of 200 sound tires on 400 test images. On new tires like these, expect" +
 				" 0 to 1.9 % of the cracks found and 0 to 1.9 % of the sound tires rejected.", "poor",
-			[]string{"It calls every tire sound", "hardly separate", "off by 47 %"}},
+			[]string{"It calls no tire cracked", "hardly separate", "off by 47 %"}},
 		{"on images that may be training images", report.Given, metrics.Matrix{TP: 200, TN: 200},
 			"Finds 200 of 200 cracks and rejects 0 of 200 sound tires on 400 images. On new tires like these, expect" +
 				" 98.1 to 100 % of the cracks found and 0 to 1.9 % of the sound tires rejected.", "good",

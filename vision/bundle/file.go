@@ -48,8 +48,8 @@ func (e *VersionError) Error() string {
 		e.Have, e.Known)
 }
 
-// version returns the format version of the file: the lowest that has all of its content.
-func (b *Bundle) version() uint32 {
+// Version returns the format version of the file: the lowest that has all of its content.
+func (b *Bundle) Version() uint32 {
 	if b.needsVersion2() {
 		return graph.Version2
 	}
@@ -86,7 +86,7 @@ func Encode(b *Bundle, key ed25519.PrivateKey) ([]byte, error) {
 	}
 	id := KeyID(key.Public().(ed25519.PublicKey))
 	data := []byte(magic)
-	data = binary.BigEndian.AppendUint32(data, b.version())
+	data = binary.BigEndian.AppendUint32(data, b.Version())
 	data = append(data, id[:]...)
 	data = binary.BigEndian.AppendUint32(data, uint32(len(payload)))
 	data = append(data, payload...)
@@ -223,8 +223,8 @@ func (f *file) parse() (*Bundle, error) {
 	if _, err := b.UnmarshalMsg(f.payload); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	if b.version() != f.version {
-		return nil, fmt.Errorf("%w: format version %d with content of version %d", ErrMalformed, f.version, b.version())
+	if b.Version() != f.version {
+		return nil, fmt.Errorf("%w: format version %d with content of version %d", ErrMalformed, f.version, b.Version())
 	}
 	if f.version >= graph.Version2 {
 		if err := b.unpack(); err != nil {
