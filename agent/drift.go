@@ -30,7 +30,7 @@ type driftMonitor struct {
 // judged is called with each stored verdict.
 func (m *driftMonitor) judged(j inspection.Judgement) {
 	m.metrics.Verdict(j.Verdict)
-	if j.Typical == nil { // no_decision says nothing about the images
+	if j.Typical == nil { // a tire that could not be judged says nothing about the images
 		m.page.Judged(j.Verdict, nil, 0)
 		return
 	}
@@ -41,7 +41,7 @@ func (m *driftMonitor) judged(j inspection.Judgement) {
 		m.problem(driftPart, "")
 	}
 	seen := drift.Observation{Logit: j.Logit}
-	seen.Label, _ = verdict.Policy{Threshold: j.Verdict.Threshold}.Label(verdict.Probability(j.Logit))
+	seen.Label, _ = verdict.Policy{Threshold: j.Verdict.Threshold, SoundBelow: j.Verdict.SoundBelow}.Label(verdict.Probability(j.Logit))
 	seen.Brightness, seen.Sharpness = preprocess.Measure(j.Typical, j.Model.Bundle.Spec.Width)
 	for _, f := range m.watch.Observe(seen) {
 		m.metrics.Drift(f.Statistic, f.Deviations, f.Alarm)

@@ -68,7 +68,7 @@ func newModelState(s models.Snapshot) message.ModelState {
 	}
 	out.Active, out.Previous = ref(s.Active), ref(s.Previous)
 	if t := s.Trial; t != nil && s.Active != nil {
-		out.Candidate = &message.Candidate{ModelRef: *out.Active, Verdicts: t.Verdicts, Of: t.Of, Compared: t.Compared, Disagreements: t.Disagreements}
+		out.Candidate = &message.Candidate{ModelRef: *out.Active, Verdicts: t.Verdicts, Of: t.Of, Unsure: t.Unsure, Compared: t.Compared, Disagreements: t.Disagreements}
 	}
 	if e := s.Last; e != nil {
 		out.Last = &message.ModelEvent{Event: string(e.Kind), Serial: e.Serial, Hash: e.Hash, Reason: e.Reason, Time: e.Time}

@@ -49,7 +49,7 @@ func ModelOptions(cfg *config.Config, log *slog.Logger) (models.Options, error) 
 		Latency: cfg.Model.LatencyBudget.Std(),
 		Probation: models.Probation{
 			Verdicts: cfg.Model.Probation, Time: cfg.Model.ProbationTime.Std(), Crashes: cfg.Model.ProbationCrashes,
-			MaxDisagreement: cfg.Model.ProbationDisagreement,
+			MaxDisagreement: cfg.Model.ProbationDisagreement, MaxUnsure: cfg.Model.ProbationUnsure,
 		},
 		Log: log,
 	}, nil

@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"slices"
+
 	"tirewatch/agent/config"
 	"tirewatch/agent/journal"
 	"tirewatch/agent/review"
@@ -33,10 +35,14 @@ func (r reviewQueue) Next(n int) (waiting []verdict.Verdict, err error) {
 		return nil, err
 	}
 	for _, p := range pictures {
-		waiting = append(waiting, verdict.Verdict{
+		v := verdict.Verdict{
 			Station: p.Station, Seq: p.Seq, Time: p.Time, Label: p.Verdict, Probability: p.Probability, Threshold: p.Threshold,
-			ModelSerial: p.ModelSerial, ModelHash: p.ModelHash,
-		})
+			SoundBelow: p.SoundBelow, ModelSerial: p.ModelSerial, ModelHash: p.ModelHash,
+		}
+		if slices.Contains(p.Why, review.InBand) {
+			v.Reason = verdict.Unsure
+		}
+		waiting = append(waiting, v)
 	}
 	return waiting, nil
 }

@@ -136,7 +136,8 @@ func (d *daemon) stationOptions(live bool) inspection.Options {
 	return inspection.Options{
 		Source: d.camera, Locator: d.locator, Models: d.store, Journal: d.journal,
 		Each: t.Mode == config.TriggerFrame, Frames: t.Frames, Cut: cutOptions(d.cfg.Locate), Rule: t.Vote,
-		Live: live, Budget: t.Budget.Std(), Triggers: d.belt.options(), Keep: keepPolicy(d.cfg),
+		PassUnsure: d.cfg.Reject.OnUnsure == config.OnPass,
+		Live:       live, Budget: t.Budget.Std(), Triggers: d.belt.options(), Keep: keepPolicy(d.cfg),
 		Observer: inspection.Observer{
 			Progress: d.loop.Progress, Problem: d.problems.set,
 			Frame: d.counts.Frame, Located: d.page.Show, Uncut: d.counts.Uncut,

@@ -1,6 +1,9 @@
 package agent
 
-import "tirewatch/agent/web"
+import (
+	"tirewatch/agent/config"
+	"tirewatch/agent/web"
+)
 
 // openPage opens the page for browsers. A station inspects with or without it.
 func openPage(d *daemon) {
@@ -10,7 +13,8 @@ func openPage(d *daemon) {
 	page, err := web.New(web.Options{
 		Page: d.cfg.Page, Station: d.cfg.Station.ID(), Version: d.Version,
 		Journal: d.journal, Models: d.store, Locate: d.locator, Margin: d.cfg.Locate.Margin, Review: newReviewQueue(d.journal, d.cfg),
-		Health: d.counts.Now, Problems: d.problems.all,
+		PassUnsure: d.cfg.Reject.OnUnsure == config.OnPass,
+		Health:     d.counts.Now, Problems: d.problems.all,
 		Broker:    func() (named, connected bool) { return d.link != nil, d.link != nil && d.link.uplink.Connected() },
 		StateFile: d.journal.Path() + "-shifts", Log: d.log,
 	})

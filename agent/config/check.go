@@ -129,6 +129,7 @@ func (r *reader) reject(c *Config) {
 	j := c.Reject
 	oneOf(r, "reject.active", j.Active, ActiveHigh, ActiveLow)
 	oneOf(r, "reject.on", j.On, OnReject, OnPass)
+	oneOf(r, "reject.on_unsure", j.OnUnsure, OnReject, OnPass)
 	between(r, "reject.delay", j.Delay, 0, Duration(10*time.Minute))
 	between(r, "reject.width", j.Width, Duration(time.Millisecond), Duration(time.Minute))
 	between(r, "reject.pulses", j.Pulses, 0, 1_000_000)
@@ -157,6 +158,7 @@ func (r *reader) model(m Model) {
 	between(r, "model.probation_time", m.ProbationTime, 0, 30*Day)
 	between(r, "model.probation_crashes", m.ProbationCrashes, 0, 1000)
 	between(r, "model.probation_disagreement", m.ProbationDisagreement, 0, 1)
+	between(r, "model.probation_unsure", m.ProbationUnsure, 0, 1)
 }
 
 func (r *reader) journal(j Journal) {

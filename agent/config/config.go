@@ -279,6 +279,11 @@ const (
 // Reject selects what happens to a tire that is cracked or got no_decision. Without gpio and mqtt
 // nothing happens to it; it only has its verdict.
 type Reject struct {
+	// OnUnsure is what happens to a tire of which the model is unsure: "reject" treats it like a
+	// crack, "pass" lets it stay on the belt. Only a model with two thresholds is ever unsure. The
+	// verdict is no_decision with the reason unsure either way; its field reject says which. With
+	// "pass", a crack that the model is unsure of stays on the belt. Default "reject".
+	OnUnsure string `toml:"on_unsure"`
 	// GPIO is the line of the ejector or lamp as the kernel names it; `gpioinfo` lists the lines.
 	// Optional. Example "GPIO27".
 	GPIO string `toml:"gpio"`
@@ -307,7 +312,7 @@ type Reject struct {
 	MQTT bool `toml:"mqtt"`
 }
 
-// Values of Reject.On.
+// Values of Reject.On and Reject.OnUnsure.
 const (
 	OnReject = "reject"
 	OnPass   = "pass"
@@ -355,6 +360,9 @@ type Model struct {
 	// 1, at which the new one is rolled back. A retrained model may be right to differ: 0 only
 	// reports the share. Default 0.0.
 	ProbationDisagreement float64 `toml:"probation_disagreement"`
+	// ProbationUnsure is the share of tires that the new model is unsure of, 0 to 1, above which it
+	// is rolled back. An unsure tire is no disagreement. 0 only reports the share. Default 0.5.
+	ProbationUnsure float64 `toml:"probation_unsure"`
 }
 
 // Journal selects where verdicts and crops are stored, and for how long.
@@ -374,7 +382,7 @@ type Journal struct {
 	// Crops selects the verdicts whose crop is stored, as a PNG beside the journal; of a tire in
 	// tiles it is the tile that decided:
 	//
-	//	crack    of rejected tires
+	//	crack    of rejected and of unsure tires
 	//	review   also of those that the next network learns most from: uncertain scores, tires
 	//	         that a model on probation and the previous one judge differently, and a
 	//	         random sample

@@ -66,7 +66,11 @@ func inspectModel(cfg *config.Config) (words string, notes []string, err error) 
 		if t := shot.Trial; t != nil {
 			words += fmt.Sprintf(", on probation: %d of %d verdicts, %d of %d different from the previous model",
 				t.Verdicts, t.Of, t.Disagreements, t.Compared)
+			if t.Unsure > 0 {
+				words += fmt.Sprintf(", %d unsure", t.Unsure)
+			}
 		}
+		words += answers(b, cfg.Reject)
 		return words, warnings.lines, nil
 	}
 	// an error that wraps the sentinel means that there is a model, and says what is wrong with it
@@ -86,7 +90,22 @@ func inspectModel(cfg *config.Config) (words string, notes []string, err error) 
 	}
 	b := m.Bundle
 	words = fmt.Sprintf("none yet: serial %d (%s) is installed from %s", b.Serial, b.ID(), cfg.Model.Initial)
+	words += answers(b, cfg.Reject)
 	return words, warnings.lines, nil
+}
+
+// answers describes the answers of a model with two thresholds, and what happens to unsure tires.
+func answers(b *bundle.Bundle, r config.Reject) string {
+	p := b.Policy("")
+	if !p.Three() {
+		return ""
+	}
+	then := "rejected"
+	if r.OnUnsure == config.OnPass {
+		then = "let pass"
+	}
+	return fmt.Sprintf("; sound below %.4g, crack from %.4g, unsure tires between are %s (reject.on_unsure)", p.SoundBelow,
+		p.Threshold, then)
 }
 
 // notebook is a log handler that keeps warnings and errors.

@@ -123,9 +123,11 @@ func New(ref *bundle.Reference, o Options) *Watch {
 
 // Observe adds a verdict and returns the statistics that it changed and that have enough values.
 func (w *Watch) Observe(v Observation) []Finding {
-	values := map[string]float64{Brightness: v.Brightness, Sharpness: v.Sharpness, NormalScore: v.Logit}
-	if v.Label == verdict.Crack {
-		delete(values, NormalScore)
+	values := map[string]float64{Brightness: v.Brightness, Sharpness: v.Sharpness}
+	switch v.Label { // an unsure tire is in neither reference
+	case verdict.Normal:
+		values[NormalScore] = v.Logit
+	case verdict.Crack:
 		values[CrackScore] = v.Logit
 	}
 	var found []Finding

@@ -50,7 +50,7 @@ func (s *Station) judge(ctx context.Context, e *evidence, r request, samples []S
 		return err
 	}
 	j := Judgement{Verdict: v, Middle: r.middle}
-	if v.Label == verdict.NoDecision { // the shadow has nothing to compare
+	if v.Label == verdict.NoDecision && !v.IsUnsure() { // the shadow has nothing to compare
 		s.release(e)
 	} else {
 		j.Model, j.Pix, j.Typical, j.Logit = e.model, basis.pix, basis.typical, basis.logit
@@ -78,7 +78,7 @@ func (s *Station) noDecision(ctx context.Context, r request, reason string) erro
 // and returns the name.
 func (s *Station) emit(ctx context.Context, v *verdict.Verdict, r request, saveCrop func() string) error {
 	v.Schema, v.Trigger, v.Part, v.Image = verdict.SchemaVersion, string(r.kind), r.part, r.image
-	v.Reject = v.Label.Reject()
+	v.Reject = v.Label.Reject() && !(s.o.PassUnsure && v.IsUnsure())
 	s.o.Observer.Decided(v, r.middle)
 	v.Crop = saveCrop()
 	err := s.store(ctx, v)

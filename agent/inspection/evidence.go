@@ -159,7 +159,11 @@ type deciding struct {
 func (s *Station) score(e *evidence, samples []Sample) (*verdict.Verdict, deciding, error) {
 	b := e.model.Bundle
 	// Votes is not nil: JSON has [] for none
-	v := &verdict.Verdict{Threshold: b.Threshold, ModelSerial: b.Serial, ModelHash: b.ID(), Votes: []verdict.Vote{}}
+	policy := b.Policy(s.o.Rule)
+	v := &verdict.Verdict{Threshold: policy.Threshold, ModelSerial: b.Serial, ModelHash: b.ID(), Votes: []verdict.Vote{}}
+	if policy.Three() {
+		v.SoundBelow = policy.SoundBelow
+	}
 	var best *crop
 	var rank float64
 	var d deciding
@@ -191,7 +195,9 @@ func (s *Station) score(e *evidence, samples []Sample) (*verdict.Verdict, decidi
 	}
 	slices.SortFunc(v.Votes, func(a, b verdict.Vote) int { return cmp.Compare(a.Frame, b.Frame) })
 	v.Time, v.MS, v.Tiling = best.time, best.ms, best.tiling
-	v.Label, v.Probability = verdict.Policy{Threshold: b.Threshold, Rule: s.o.Rule}.Decide(v.Votes)
+	if v.Label, v.Probability = policy.Decide(v.Votes); v.Label == verdict.NoDecision {
+		v.Reason = verdict.Unsure
+	}
 	d.typical, d.logit = d.pix, verdict.MeanLogit(v.Votes)
 	if best.tiling != nil {
 		d.typical, d.logit = best.pix[0], best.tiling.Tiles[0].Logit

@@ -43,7 +43,7 @@ type Models interface {
 	Wait(ctx context.Context) (*models.Loaded, error)
 	// Judged is called after each verdict of m. compared says that the shadow model judged the tire
 	// too, differs that its label is another one.
-	Judged(m *models.Loaded, compared, differs bool)
+	Judged(m *models.Loaded, a models.Answer)
 }
 
 // Journal stores verdicts. journal.Journal implements it.
@@ -69,6 +69,9 @@ type Options struct {
 	Frames int         // scored frames of a tire, at most
 	Cut    cut.Options // what the network sees of a frame
 	Rule   verdict.Rule
+	// PassUnsure lets a tire stay on the belt of which the model is unsure. Otherwise it is
+	// rejected.
+	PassUnsure bool
 	// Live says that the belt does not wait: a tire that passes while there is no model gets
 	// no_decision.
 	Live bool
@@ -83,7 +86,7 @@ type Options struct {
 }
 
 // Judgement is a stored verdict with the model and the pixels behind it, which are nil for
-// no_decision.
+// no_decision unless the model is unsure.
 type Judgement struct {
 	Verdict *verdict.Verdict
 	Middle  time.Time // when the tire was in the middle of the frame

@@ -3,6 +3,7 @@ package inspection
 import (
 	"math"
 
+	"tirewatch/agent/models"
 	"tirewatch/vision/verdict"
 )
 
@@ -22,9 +23,10 @@ func (s *Station) compare() {
 		if err != nil {
 			s.o.Log.Warn("shadow: forward pass failed, tire not compared", "error", err)
 		}
-		compared := err == nil && label != ""
-		differs := compared && label != j.verdict.Label
-		if differs {
+		answer := models.Answer{Unsure: j.verdict.IsUnsure(), Compared: err == nil && label != ""}
+		// a model that is unsure contradicts nobody
+		answer.Differs = answer.Compared && !answer.Unsure && label != verdict.NoDecision && label != j.verdict.Label
+		if answer.Differs {
 			s.o.Log.Info("shadow: models disagree", "seq", j.verdict.Seq, "probation", j.verdict.Label, "before", label)
 			if j.verdict.Tiling != nil && label == verdict.Crack && j.shown.why == nil {
 				// no crop was kept: a person must see the tile in question, not another sound one
@@ -32,14 +34,15 @@ func (s *Station) compare() {
 			}
 			s.saveDisagreement(j.verdict, j.shown) // before the store counts it
 		}
-		s.o.Models.Judged(j.evidence.model, compared, differs)
+		s.o.Models.Judged(j.evidence.model, answer)
 		s.release(j.evidence)
 	}
 	s.pending = s.pending[:0]
 }
 
-// shadowLabel returns the previous model's label for the crops of a tire; empty without such a
-// model or without pieces. worst is the piece with its highest logit, as the active model reads it.
+// shadowLabel returns the previous model's label for the crops of a tire: no_decision if it is
+// unsure, empty without such a model or without pieces. worst is the piece with its highest logit,
+// as the active model reads it.
 func (s *Station) shadowLabel(e *evidence) (label verdict.Label, worst []byte, err error) {
 	m := e.model.Shadow
 	if m == nil {
@@ -67,6 +70,6 @@ func (s *Station) shadowLabel(e *evidence) (label verdict.Label, worst []byte, e
 	if len(votes) == 0 {
 		return "", nil, nil
 	}
-	label, _ = verdict.Policy{Threshold: m.Bundle.Threshold, Rule: s.o.Rule}.Decide(votes)
+	label, _ = m.Bundle.Policy(s.o.Rule).Decide(votes)
 	return label, worst, nil
 }

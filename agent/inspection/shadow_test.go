@@ -21,9 +21,9 @@ type order struct {
 	steps []string
 }
 
-func (o *order) Judged(m *models.Loaded, compared, differs bool) {
+func (o *order) Judged(m *models.Loaded, a models.Answer) {
 	o.steps = append(o.steps, "shadow")
-	o.Models.Judged(m, compared, differs)
+	o.Models.Judged(m, a)
 }
 
 func (o *order) Append(v *verdict.Verdict) error {
@@ -138,9 +138,9 @@ type told struct {
 	count func(differs bool)
 }
 
-func (o *told) Judged(m *models.Loaded, compared, differs bool) {
-	o.count(differs)
-	o.Models.Judged(m, compared, differs)
+func (o *told) Judged(m *models.Loaded, a models.Answer) {
+	o.count(a.Differs)
+	o.Models.Judged(m, a)
 }
 
 // The crop of a tire on which both models differ is on the disk before the difference is counted.

@@ -109,6 +109,7 @@ func ExampleHealth() {
 	//     "no_decision": 2,
 	//     "normal": 11650
 	//   },
+	//   "unsure": 0,
 	//   "triggers": {
 	//     "photo-eye": 11692
 	//   },

@@ -67,6 +67,7 @@ type Health struct {
 	Since    time.Time         `json:"since"` // when the agent started
 	Frames   uint64            `json:"frames"`
 	Verdicts map[string]uint64 `json:"verdicts"`           // by label
+	Unsure   uint64            `json:"unsure"`             // of no_decision, those with the reason unsure
 	Triggers map[string]uint64 `json:"triggers,omitempty"` // by kind
 	// by fault: double, late, missing, bounce
 	TriggerErrors map[string]uint64 `json:"trigger_errors,omitempty"`
@@ -112,9 +113,10 @@ type ModelState struct {
 type Candidate struct {
 	ModelRef
 	Verdicts      int `json:"verdicts"`
-	Of            int `json:"of"`            // verdicts that end the probation
-	Compared      int `json:"compared"`      // tires that the previous model judged too
-	Disagreements int `json:"disagreements"` // compared tires with a different verdict
+	Of            int `json:"of"`               // verdicts that end the probation
+	Unsure        int `json:"unsure,omitempty"` // verdicts that are unsure
+	Compared      int `json:"compared"`         // tires that the previous model judged too
+	Disagreements int `json:"disagreements"`    // compared tires that one model calls crack, the other normal
 }
 
 // ModelEvent is a change of the active bundle and its reason, as in the station's events.jsonl.

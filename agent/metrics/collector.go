@@ -17,6 +17,8 @@ var (
 	uncut  = desc("tirewatch_frames_uncut_total",
 		"Chosen frames of tires in which no side wall was found, so they were not scored.")
 	verdicts = desc("tirewatch_verdicts_total", "Stored verdicts, by label.", "label")
+	unsure   = desc("tirewatch_verdicts_unsure_total",
+		"Stored verdicts no_decision with the reason unsure: the score is between the two thresholds.")
 	triggers = desc("tirewatch_triggers_total", "External triggers, by kind.", "kind")
 	faults   = desc("tirewatch_trigger_errors_total", "Trigger faults: double, late, missing, bounce.", "kind")
 	rejects  = desc("tirewatch_rejects_total", "Rejects: pulses that began (sent) and tires without a pulse (missed).",
@@ -36,7 +38,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		frames, uncut, verdicts, triggers, faults, rejects, restarts,
+		frames, uncut, verdicts, unsure, triggers, faults, rejects, restarts,
 		serial, queueDepth, queueAge, celsius, diskFree,
 	} {
 		out <- d
@@ -59,6 +61,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	for _, label := range verdict.Labels() {
 		counter(verdicts, c.counts.verdicts[label], string(label))
 	}
+	counter(unsure, c.counts.unsure)
 	for _, kind := range []trigger.Kind{trigger.PhotoEye, trigger.Command} {
 		counter(triggers, c.counts.triggers[kind], string(kind))
 	}

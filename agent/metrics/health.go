@@ -45,7 +45,7 @@ func (m *Metrics) Now() (message.Health, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	h.Frames, h.CameraRestarts = m.counts.frames, m.counts.restarts
+	h.Frames, h.CameraRestarts, h.Unsure = m.counts.frames, m.counts.restarts, m.counts.unsure
 	for _, label := range verdict.Labels() {
 		h.Verdicts[string(label)] = m.counts.verdicts[label]
 	}

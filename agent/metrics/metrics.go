@@ -62,6 +62,7 @@ type counts struct {
 	verdicts                map[verdict.Label]uint64
 	triggers                map[trigger.Kind]uint64
 	faults                  map[trigger.Fault]uint64
+	unsure                  uint64 // of the verdicts without a decision
 	sent, missed            uint64 // rejects
 }
 
@@ -148,6 +149,9 @@ func (m *Metrics) Verdict(v *verdict.Verdict) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.counts.verdicts[v.Label]++
+	if v.IsUnsure() {
+		m.counts.unsure++
+	}
 	m.verdicts++
 	m.recent.Locate += v.MS.Locate
 	m.recent.Preprocess += v.MS.Preprocess

@@ -14,7 +14,8 @@ import (
 //	                  |                     tenth of Verdicts, or by Confirm
 //	                  v
 //	            the old model               after Crashes, a failed self-test at a start, too
-//	                                        many disagreements, Reject, Rollback, revocation
+//	                                        many disagreements or unsure tires, Reject,
+//	                                        Rollback, revocation
 type Probation struct {
 	Verdicts int // after which it ends; 0: no probation
 	// running time after which it ends, with at least a tenth of Verdicts; 0: only Verdicts count
@@ -22,6 +23,9 @@ type Probation struct {
 	Crashes int // crashes of the agent that end it; 0: crashes do not count
 	// share of tires judged differently above which it fails; 0: the share is only reported
 	MaxDisagreement float64
+	// share of tires that the new model is unsure of above which it fails; 0: only reported. A
+	// model that is unsure contradicts nobody, so MaxDisagreement does not find one that always is.
+	MaxUnsure float64
 }
 
 // least is the minimum number of verdicts: on a stopped belt, time alone proves nothing.
@@ -30,8 +34,26 @@ func (p Probation) least() int { return max(1, p.Verdicts/10) }
 // Counts are the results of a probation.
 type Counts struct {
 	Verdicts      int `json:"verdicts,omitempty"`      // of the new model
-	Compared      int `json:"compared,omitempty"`      // of these, the old model judged too
-	Disagreements int `json:"disagreements,omitempty"` // of these, the old model judged differently
+	Unsure        int `json:"unsure,omitempty"`        // of these, it is unsure of
+	Compared      int `json:"compared,omitempty"`      // of the verdicts, the old model judged too
+	Disagreements int `json:"disagreements,omitempty"` // of these, one says crack, the other normal
+}
+
+// String returns "200 verdicts, 5 unsure, 7 of 180 differ from the previous model".
+func (c Counts) String() string {
+	unsure := ""
+	if c.Unsure > 0 {
+		unsure = fmt.Sprintf(", %d unsure", c.Unsure)
+	}
+	return fmt.Sprintf("%d verdicts%s, %d of %d differ from the previous model", c.Verdicts, unsure, c.Disagreements,
+		c.Compared)
+}
+
+// Answer is what the models said about a tire during a probation.
+type Answer struct {
+	Unsure   bool // the new model is unsure
+	Compared bool // the old model judged the tire too
+	Differs  bool // one model says crack, the other normal
 }
 
 // Progress is the state of the current probation.
@@ -186,20 +208,21 @@ func (s *Store) Reject(reason string) error {
 	return s.fallBack(reason)
 }
 
-// Judged counts a verdict of m. compared reports whether m.Shadow judged the tire too, differs
-// whether its label differs. Judged neither blocks nor writes: Work does what follows.
-func (s *Store) Judged(m *Loaded, compared, differs bool) {
+// Judged counts a verdict of m, and what m.Shadow says about the tire. Judged neither blocks nor
+// writes: Work does what follows.
+func (s *Store) Judged(m *Loaded, a Answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.live == nil || s.active.Bundle.ID() != m.Bundle.ID() {
 		return // the tire was seen before the change of the model
 	}
 	s.live.Verdicts++
-	if compared {
-		s.live.Compared++
-	}
-	if differs {
-		s.live.Disagreements++
+	for n, yes := range map[*int]bool{
+		&s.live.Unsure: a.Unsure, &s.live.Compared: a.Compared, &s.live.Disagreements: a.Differs,
+	} {
+		if yes {
+			*n++
+		}
 	}
 	if p := s.o.Probation; s.live.Verdicts%p.least() == 0 || s.live.Verdicts >= p.Verdicts {
 		signal(s.due)
@@ -250,18 +273,19 @@ func (s *Store) advance() error {
 	t.Elapsed += max(0, s.o.Now().Sub(s.began))
 	s.mu.Unlock()
 	p := s.o.Probation
+	unsure := float64(t.Unsure) / float64(max(1, t.Verdicts))
 	switch share := float64(t.Disagreements) / float64(max(1, t.Compared)); {
 	case p.MaxDisagreement > 0 && t.Compared >= p.least() && share > p.MaxDisagreement && s.reserve != nil:
 		return s.fallBack(fmt.Sprintf("it disagreed with the previous model on %d of %d tires",
 			t.Disagreements, t.Compared))
+	case p.MaxUnsure > 0 && t.Verdicts >= p.least() && unsure > p.MaxUnsure && s.reserve != nil:
+		return s.fallBack(fmt.Sprintf("it was unsure of %d of %d tires", t.Unsure, t.Verdicts))
 	case p.Verdicts == 0:
 		return s.confirm("probation was switched off")
 	case t.Verdicts >= p.Verdicts:
-		return s.confirm(fmt.Sprintf("%d verdicts, %d of %d differ from the previous model",
-			t.Verdicts, t.Disagreements, t.Compared))
+		return s.confirm(t.Counts.String())
 	case p.Time > 0 && t.Elapsed >= p.Time && t.Verdicts >= p.least():
-		return s.confirm(fmt.Sprintf("%v with %d verdicts, %d of %d differ from the previous model",
-			t.Elapsed.Round(time.Second), t.Verdicts, t.Disagreements, t.Compared))
+		return s.confirm(fmt.Sprintf("%v with %s", t.Elapsed.Round(time.Second), t.Counts))
 	}
 	if t.Verdicts/p.least() == s.state.Trial.Verdicts/p.least() {
 		return nil

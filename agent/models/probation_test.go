@@ -76,7 +76,20 @@ func (r *rig) judge(verdicts, differ int) {
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		r.Judged(m, m.Shadow != nil, i < differ)
+		r.Judged(m, Answer{Compared: m.Shadow != nil, Differs: i < differ})
+	}
+	r.work()
+}
+
+// unsure makes verdicts; the first n are unsure.
+func (r *rig) unsure(verdicts, n int) {
+	r.t.Helper()
+	for i := range verdicts {
+		m, err := r.Active()
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		r.Judged(m, Answer{Compared: m.Shadow != nil, Unsure: i < n})
 	}
 	r.work()
 }
@@ -244,6 +257,10 @@ func TestProbationFallsBack(t *testing.T) {
 		{"not when it disagrees within the limit", func(r *rig) { r.o.Probation.MaxDisagreement = 0.2; r.restart(); r.judge(10, 2) }, ""},
 		{"not on the first tire", func(r *rig) { r.o.Probation.MaxDisagreement = 0.2; r.restart(); r.judge(1, 1) }, ""},
 		{"not for its disagreement unless configured", func(r *rig) { r.judge(19, 19) }, ""},
+		{"when it is unsure too often", func(r *rig) { r.o.Probation.MaxUnsure = 0.5; r.restart(); r.unsure(10, 6) }, "unsure of 6 of 10 tires"},
+		{"not when it is unsure within the limit", func(r *rig) { r.o.Probation.MaxUnsure = 0.5; r.restart(); r.unsure(10, 5) }, ""},
+		{"not when the first tire is unsure", func(r *rig) { r.o.Probation.MaxUnsure = 0.5; r.restart(); r.unsure(1, 1) }, ""},
+		{"not for its unsure tires unless configured", func(r *rig) { r.unsure(19, 19) }, ""},
 		{"when health rejects it", func(r *rig) {
 			if err := r.Reject("scores drift"); err != nil {
 				t.Error(err)
@@ -321,7 +338,7 @@ func TestVerdictsOfThePreviousModelDoNotCount(t *testing.T) {
 	before, _ := r.Active()
 	install(t, r.Store, 2)
 	for range 100 {
-		r.Judged(before, false, false)
+		r.Judged(before, Answer{})
 	}
 	r.work()
 	r.want(2, 1, 1)

@@ -29,6 +29,7 @@ type Reason string
 
 const (
 	Rejected     Reason = "rejected"     // a crack, or no decision
+	InBand       Reason = "unsure"       // between the two thresholds, rejected or not
 	Uncertain    Reason = "uncertain"    // the score is near the threshold
 	Disagreement Reason = "disagreement" // the previous model gave another label
 	Sample       Reason = "sample"       // drawn at random
@@ -47,6 +48,7 @@ type Picture struct {
 	Verdict     verdict.Label `json:"verdict"`
 	Probability float64       `json:"probability"`
 	Threshold   float64       `json:"threshold"`
+	SoundBelow  float64       `json:"sound_below,omitempty"` // of a model with two thresholds
 	ModelSerial uint64        `json:"model_serial"`
 	ModelHash   string        `json:"model_hash"`
 	Why         []Reason      `json:"why"`
@@ -64,11 +66,12 @@ func Of(v *verdict.Verdict, station string, seq uint64, why []Reason) Picture {
 		shows = cut.View(v.Tiling.View)
 	}
 	return Picture{Station: station, Seq: seq, Time: v.Time.UTC(),
-		Verdict: v.Label, Probability: v.Probability, Threshold: v.Threshold,
+		Verdict: v.Label, Probability: v.Probability, Threshold: v.Threshold, SoundBelow: v.SoundBelow,
 		ModelSerial: v.ModelSerial, ModelHash: v.ModelHash, Why: why, Shows: shows}
 }
 
-// Doubt returns the distance of the score from the threshold in logits: 0 is the least certain.
+// Doubt returns the distance of the score from its threshold in logits: 0 is the least certain, and
+// so is a tire between two thresholds.
 func (p Picture) Doubt() float64 {
 	switch p.Verdict {
 	case "":
@@ -76,7 +79,11 @@ func (p Picture) Doubt() float64 {
 	case verdict.NoDecision:
 		return 0
 	}
-	return math.Abs(logit(p.Probability) - logit(p.Threshold))
+	threshold := p.Threshold
+	if p.Verdict == verdict.Normal && p.SoundBelow > 0 {
+		threshold = p.SoundBelow
+	}
+	return math.Abs(logit(p.Probability) - logit(threshold))
 }
 
 // logit is the inverse of the logistic function. It clips p, so that 0 and 1 stay finite.
@@ -100,7 +107,7 @@ func byPriority(a, b Picture) int {
 		cmp.Compare(a.Doubt(), b.Doubt()), cmp.Compare(b.Seq, a.Seq))
 }
 
-// Policy defines which crops are kept. The zero value keeps those of rejected tires.
+// Policy defines which crops are kept. The zero value keeps those of rejected and of unsure tires.
 type Policy struct {
 	Station string
 	// a score within Band logits of the threshold is uncertain; 0: none is
@@ -113,7 +120,10 @@ type Policy struct {
 // Why returns the reasons to keep the crop of a verdict with the number seq. None means: do not
 // keep it.
 func (p Policy) Why(v *verdict.Verdict, seq uint64) (why []Reason) {
-	if v.Label.Reject() {
+	switch {
+	case v.IsUnsure():
+		why = append(why, InBand)
+	case v.Label.Reject():
 		why = append(why, Rejected)
 	}
 	if p.Band > 0 && v.Label != verdict.NoDecision && Of(v, p.Station, seq, nil).Doubt() <= p.Band {

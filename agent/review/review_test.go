@@ -95,21 +95,29 @@ func TestWhyCropsAreKept(t *testing.T) {
 		score     float64
 		threshold float64
 		want      []review.Reason
+		below     float64
+		reason    string
 	}{
-		{"a sure crack", p, verdict.Crack, 0.99, 0.5, []review.Reason{review.Rejected}},
-		{"an uncertain crack", p, verdict.Crack, 0.6, 0.5, []review.Reason{review.Rejected, review.Uncertain}},
-		{"no decision has no score", p, verdict.NoDecision, 0, 0.001, []review.Reason{review.Rejected}},
-		{"sound within two logits", p, verdict.Normal, 0.12, 0.5, []review.Reason{review.Uncertain}},
-		{"sound and farther away", p, verdict.Normal, 0.119, 0.5, nil},
-		{"two logits below a low threshold", p, verdict.Normal, 0.0014, 0.01, []review.Reason{review.Uncertain}},
-		{"a threshold of 1 is not near everything", p, verdict.Normal, 0.999, 1, nil},
-		{"no band", review.Policy{}, verdict.Normal, 0.5, 0.5, nil},
-		{"all", review.Policy{Every: true}, verdict.Normal, 0.001, 0.5, []review.Reason{review.Every}},
-		{"all, with a better reason", review.Policy{Every: true}, verdict.Crack, 0.9, 0.5, []review.Reason{review.Rejected}},
-		{"the whole line as a sample", review.Policy{Share: 1}, verdict.Normal, 0.001, 0.5, []review.Reason{review.Sample}},
+		{"a sure crack", p, verdict.Crack, 0.99, 0.5, []review.Reason{review.Rejected}, 0, ""},
+		{"an uncertain crack", p, verdict.Crack, 0.6, 0.5, []review.Reason{review.Rejected, review.Uncertain}, 0, ""},
+		{"no decision has no score", p, verdict.NoDecision, 0, 0.001, []review.Reason{review.Rejected}, 0, ""},
+		{"sound within two logits", p, verdict.Normal, 0.12, 0.5, []review.Reason{review.Uncertain}, 0, ""},
+		{"sound and farther away", p, verdict.Normal, 0.119, 0.5, nil, 0, ""},
+		{"two logits below a low threshold", p, verdict.Normal, 0.0014, 0.01, []review.Reason{review.Uncertain}, 0, ""},
+		{"a threshold of 1 is not near everything", p, verdict.Normal, 0.999, 1, nil, 0, ""},
+		{"no band", review.Policy{}, verdict.Normal, 0.5, 0.5, nil, 0, ""},
+		{"all", review.Policy{Every: true}, verdict.Normal, 0.001, 0.5, []review.Reason{review.Every}, 0, ""},
+		{"all, with a better reason", review.Policy{Every: true}, verdict.Crack, 0.9, 0.5, []review.Reason{review.Rejected}, 0, ""},
+		{"the whole line as a sample", review.Policy{Share: 1}, verdict.Normal, 0.001, 0.5, []review.Reason{review.Sample}, 0, ""},
+		{"unsure", review.Policy{}, verdict.NoDecision, 0.5, 0.8, []review.Reason{review.InBand}, 0.2, verdict.Unsure},
+		{"unsure, and in the sample", review.Policy{Share: 1}, verdict.NoDecision, 0.5, 0.8, []review.Reason{review.InBand, review.Sample}, 0.2, verdict.Unsure},
+		{"too late, with two thresholds", p, verdict.NoDecision, 0.5, 0.8, []review.Reason{review.Rejected}, 0.2, "decision after 3s"},
+		{"sound, close to the lower threshold", p, verdict.Normal, 0.15, 0.99, []review.Reason{review.Uncertain}, 0.2, ""},
+		{"sound, far below the lower threshold", p, verdict.Normal, 0.01, 0.99, nil, 0.2, ""},
+		{"a crack, close to the upper threshold", p, verdict.Crack, 0.991, 0.99, []review.Reason{review.Rejected, review.Uncertain}, 0.2, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			v := &verdict.Verdict{Label: c.label, Probability: c.score, Threshold: c.threshold}
+			v := &verdict.Verdict{Label: c.label, Probability: c.score, Threshold: c.threshold, SoundBelow: c.below, Reason: c.reason}
 			if got := c.policy.Why(v, 1); !slices.Equal(got, c.want) {
 				t.Errorf("%v; want %v", got, c.want)
 			}

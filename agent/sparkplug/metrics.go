@@ -53,6 +53,7 @@ var deviceMetrics = []metric[*verdict.Verdict]{
 	{"Verdict/Image", spb.DataType_String, func(v *verdict.Verdict) any { return nullIfEmpty(v.Image) }},
 	{"Verdict/Crop", spb.DataType_String, func(v *verdict.Verdict) any { return nullIfEmpty(v.Crop) }},
 	{"Verdict/Forward", spb.DataType_Double, func(v *verdict.Verdict) any { return v.MS.Forward }},
+	{"Verdict/Sound Below", spb.DataType_Double, func(v *verdict.Verdict) any { return nullIfZero(v.SoundBelow) }},
 }
 
 // Aliases are numbered in this order: bdSeq, the node's metrics, the device's metrics.
@@ -69,6 +70,14 @@ func nullIfEmpty(s string) any {
 		return nil
 	}
 	return s
+}
+
+// nullIfZero returns nil for 0.
+func nullIfZero(x float64) any {
+	if x == 0 {
+		return nil
+	}
+	return x
 }
 
 // tiled is null for a tire that was not cut into tiles. The scores of the tiles are only on the

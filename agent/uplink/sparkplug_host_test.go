@@ -45,7 +45,7 @@ func TestSparkplugHost(t *testing.T) {
 		"Verdict/Sequence": 3.0, "Verdict/Label": "normal", "Verdict/Reject": false, "Verdict/Reason": nil, "Verdict/Probability": 0.1,
 		"Verdict/Threshold": 0.5, "Verdict/Frames": 0.0, "Verdict/Model Serial": 0.0, "Verdict/Model Hash": "", "Verdict/Trigger": nil,
 		"Verdict/Part": nil, "Verdict/View": nil, "Verdict/Tiles": nil, "Verdict/Angle": nil, "Verdict/Image": nil,
-		"Verdict/Crop": nil, "Verdict/Forward": 0.0,
+		"Verdict/Crop": nil, "Verdict/Forward": 0.0, "Verdict/Sound Below": nil,
 	} {
 		if got, ok := current[name]; got != want || !ok {
 			t.Errorf("DBIRTH has %s = %v, want %v", name, got, want)

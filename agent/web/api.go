@@ -143,6 +143,7 @@ type state struct {
 	Model    modelState     `json:"model"`
 	Locate   locateState    `json:"locate"`
 	Shifts   []tally        `json:"shifts"`           // the present shift first
+	OnUnsure string         `json:"on_unsure"`        // reject or pass
 	Review   *int           `json:"review,omitempty"` // images that wait for a label
 }
 
@@ -170,6 +171,7 @@ type modelState struct {
 	Of       int           `json:"trial_of"` // 0: not on probation
 	Compared int           `json:"compared"`
 	Differ   int           `json:"disagreements"`
+	Unsure   int           `json:"trial_unsure"`
 	Ended    bool          `json:"ended"`
 	Last     *models.Event `json:"last"`
 }
@@ -180,8 +182,10 @@ type slot struct {
 	Since     time.Time `json:"since"`
 	Created   time.Time `json:"created"`
 	Threshold float64   `json:"threshold"`
-	Kernel    string    `json:"kernel"`
-	NotAfter  time.Time `json:"not_after,omitzero"`
+	// of a model with two thresholds
+	SoundBelow float64   `json:"sound_below,omitempty"`
+	Kernel     string    `json:"kernel"`
+	NotAfter   time.Time `json:"not_after,omitzero"`
 }
 
 func newSlot(m *models.Loaded) *slot {
@@ -189,7 +193,7 @@ func newSlot(m *models.Loaded) *slot {
 		return nil
 	}
 	b := m.Bundle
-	return &slot{b.Serial, b.ID(), m.Since, b.Created, b.Threshold, m.Runner.Kernel(), b.NotAfter}
+	return &slot{b.Serial, b.ID(), m.Since, b.Created, b.Threshold, b.Head().SoundBelow, m.Runner.Kernel(), b.NotAfter}
 }
 
 func (p *Page) getState(w http.ResponseWriter, r *http.Request) error {
@@ -198,7 +202,10 @@ func (p *Page) getState(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s := state{Now: p.o.Now(), Version: p.o.Version, Role: p.access.role(r).String(),
-		Last: p.o.Journal.Next() - 1, Health: health, Problems: []problem{}, Shifts: p.shifts.list()}
+		Last: p.o.Journal.Next() - 1, Health: health, Problems: []problem{}, Shifts: p.shifts.list(), OnUnsure: config.OnReject}
+	if p.o.PassUnsure {
+		s.OnUnsure = config.OnPass
+	}
 	problems := p.o.Problems()
 	for _, part := range slices.Sorted(maps.Keys(problems)) {
 		s.Problems = append(s.Problems, problem{part, problems[part]})
@@ -208,6 +215,7 @@ func (p *Page) getState(w http.ResponseWriter, r *http.Request) error {
 	s.Model = modelState{Active: newSlot(m.Active), Previous: newSlot(m.Previous), Ended: m.Ended, Last: m.Last}
 	if t := m.Trial; t != nil {
 		s.Model.Verdicts, s.Model.Of, s.Model.Compared, s.Model.Differ = t.Verdicts, t.Of, t.Compared, t.Disagreements
+		s.Model.Unsure = t.Unsure
 	}
 	s.Locate.Mode, s.Locate.Region, s.Locate.Learn = p.o.Locate.Where()
 	if p.o.Review != nil {

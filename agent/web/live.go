@@ -74,6 +74,7 @@ type score struct {
 	Label       verdict.Label `json:"label"`
 	Probability float64       `json:"probability"`
 	Threshold   float64       `json:"threshold"`
+	Unsure      bool          `json:"unsure,omitempty"` // judged, but between the two thresholds
 	Time        time.Time     `json:"time"`
 }
 
@@ -133,7 +134,7 @@ func (l *live) run(ctx context.Context, margin float64) {
 		pic.view.Picture = n
 		l.mu.Lock()
 		if v := l.lastVerdict; v != nil {
-			pic.view.Verdict = &score{v.Seq, v.Label, v.Probability, v.Threshold, v.Time}
+			pic.view.Verdict = &score{v.Seq, v.Label, v.Probability, v.Threshold, v.IsUnsure(), v.Time}
 		}
 		l.latest = pic
 		close(l.changed)

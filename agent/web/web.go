@@ -68,13 +68,14 @@ type Options struct {
 	Station string // site/line/station
 	Version string
 
-	Journal  Journal
-	Models   Models
-	Locate   Locate
-	Review   Review                         // nil: no review queue
-	Health   func() (message.Health, error) // the present counters and gauges
-	Problems func() map[string]string       // by part: why it does not work
-	Broker   func() (named, connected bool) // named: a broker is configured
+	Journal    Journal
+	Models     Models
+	Locate     Locate
+	Review     Review                         // nil: no review queue
+	Health     func() (message.Health, error) // the present counters and gauges
+	Problems   func() map[string]string       // by part: why it does not work
+	Broker     func() (named, connected bool) // named: a broker is configured
+	PassUnsure bool                           // an unsure tire stays on the belt
 	// border around the outline in a crop, share of the diameter
 	Margin    float64
 	StateFile string // keeps the trigger errors of each shift

@@ -103,6 +103,9 @@ func probationWords(m config.Model) string {
 		words += fmt.Sprintf(", or if it disagrees with the previous model on more than %g %% of the tires",
 			100*m.ProbationDisagreement)
 	}
+	if m.ProbationUnsure > 0 {
+		words += fmt.Sprintf(", or if it is unsure of more than %g %% of the tires", 100*m.ProbationUnsure)
+	}
 	return words
 }
 
@@ -155,7 +158,10 @@ func rejectWords(r config.Reject) string {
 		words = append(words, "rejects are published")
 	}
 	if len(words) == 0 {
-		return "no output: a reject is only a verdict"
+		words = append(words, "no output: a reject is only a verdict")
+	}
+	if r.OnUnsure == config.OnPass {
+		words = append(words, "a tire that the model is unsure of passes")
 	}
 	return strings.Join(words, "; ")
 }

@@ -69,6 +69,7 @@ func TestDaemon(t *testing.T) {
 	t.Run("term", p.testTerm)
 	t.Run("probation", p.testProbation)
 	t.Run("sparkplug", p.testSparkplug)
+	t.Run("unsure", p.testUnsure)
 }
 
 // start runs the program in dir.
@@ -219,6 +220,50 @@ func (p program) testOutage(t *testing.T) {
 	slices.Sort(got)
 	if want := []uint64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}; !slices.Equal(got, want) {
 		t.Errorf("verdicts %v; want %v", got, want)
+	}
+}
+
+// testUnsure pushes a model that is unsure of every tire to a station that lets such tires pass, and
+// then to one that rejects them.
+func (p program) testUnsure(t *testing.T) {
+	for on, reject := range map[string]bool{"pass": false, "reject": true} {
+		broker := brokertest.Start(t)
+		l := listen(t, broker)
+		dir := newStation(t, broker.URL(), "loop = true\nrealtime = true\n[reject]\non_unsure = \""+on+"\"")
+		path := filepath.Join(dir, "station.toml")
+		text, err := os.ReadFile(path)
+		if err == nil {
+			text = bytes.Replace(text, []byte("[mqtt]\n"), []byte("[mqtt]\nhealth_period = \"1s\"\n"), 1)
+			err = os.WriteFile(path, text, 0o600)
+		}
+		key, keyErr := bundle.ReadPrivateKey(filepath.Join(dir, "plant.key"))
+		data, encodeErr := bundle.Encode(bundletest.Three(9, 1e-6, 1-1e-6), key)
+		if err := errors.Join(err, keyErr, encodeErr); err != nil {
+			t.Fatal(err)
+		}
+		p.start(t, dir, "run", "--config", "station.toml")
+		l.next(t, 1)
+		opts := uplink.Target{MQTT: config.MQTT{Broker: broker.URL(), Root: "tirewatch"}, Station: "plant/line/1"}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		if _, err := uplink.Push(ctx, opts, data); err != nil {
+			t.Fatal(err)
+		}
+		v := l.next(t, 1)[0]
+		for ; v.ModelSerial != 9; v = l.next(t, 1)[0] {
+		}
+		if !v.IsUnsure() || v.Reject != reject || v.SoundBelow != 1e-6 || v.Threshold != 1-1e-6 || v.Probability == 0 || v.Crop == "" {
+			t.Errorf("on_unsure %s: %+v", on, v)
+		}
+		for {
+			known, err := uplink.Inquire(ctx, opts)
+			if err != nil {
+				t.Fatalf("on_unsure %s: the health never counts an unsure tire: %v", on, err)
+			}
+			if h := known.Health; h != nil && h.Unsure > 0 && h.Verdicts[string(verdict.NoDecision)] >= h.Unsure {
+				break
+			}
+		}
 	}
 }
 

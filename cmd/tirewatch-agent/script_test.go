@@ -72,6 +72,9 @@ func furnish(dir string) error {
 	if err := bundle.Write(filepath.Join(dir, "model.tire"), bundletest.Small(7), private); err != nil {
 		return err
 	}
+	if err := bundle.Write(filepath.Join(dir, "three.tire"), bundletest.Three(7, 0.2, 0.8), private); err != nil {
+		return err
+	}
 	sick := bundletest.Small(8)
 	sick.Golden[1].Sum++
 	if err := bundle.Write(filepath.Join(dir, "sick.tire"), sick, private); err != nil {

@@ -193,8 +193,12 @@ func writeStation(w io.Writer, known *uplink.Known) error {
 func writeHealth(row func(name, format string, args ...any), h *message.Health) {
 	row("figures", "from %s, counted since the agent started at %s", h.Time.Format(time.RFC3339),
 		h.Since.Format(time.RFC3339))
-	row("inspected", "%d frames, %d verdicts normal, %d crack, %d no decision", h.Frames,
-		h.Verdicts[string(verdict.Normal)], h.Verdicts[string(verdict.Crack)], h.Verdicts[string(verdict.NoDecision)])
+	unsure := ""
+	if h.Unsure > 0 {
+		unsure = fmt.Sprintf(" (%d unsure)", h.Unsure)
+	}
+	row("inspected", "%d frames, %d verdicts normal, %d crack, %d no decision%s", h.Frames,
+		h.Verdicts[string(verdict.Normal)], h.Verdicts[string(verdict.Crack)], h.Verdicts[string(verdict.NoDecision)], unsure)
 	queue := "empty"
 	if h.Queued > 0 {
 		queue = fmt.Sprintf("%d verdicts, oldest %v", h.Queued,

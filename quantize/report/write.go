@@ -12,8 +12,8 @@ import (
 )
 
 // WriteChoice prints the error rates with the thresholds of a head and what the images prove about
-// them, and for two thresholds the price of unsure answers. It prints nothing if the thresholds were
-// not chosen for a budget.
+// them, and for two thresholds the price of unsure answers. It prints nothing if the thresholds
+// were not chosen for a budget.
 func WriteChoice(w io.Writer, h bundle.Head, e bundle.Evaluation) (err error) {
 	var budgets []metrics.Budget
 	for _, b := range h.Budgets {

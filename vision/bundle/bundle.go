@@ -30,10 +30,11 @@
 //	unsure images in the evaluation               evaluation: unsure_crack, unsure_normal
 //	a golden input that is drawn                  golden: seed
 //
-// In version 2 a golden input has no pix, but packed (a photograph, see grey.go) or seed (a drawing,
-// see Draw). A new optional key belongs in needsVersion2: a program that does not know it must refuse
-// the file, and not use half of it. heads is a list of names because a network may later have one
-// head for each product type; a program refuses names and numbers of heads that it does not run.
+// In version 2 a golden input has no pix, but packed (a photograph, see grey.go) or seed (a
+// drawing, see Draw). A new optional key belongs in needsVersion2: a program that does not know it
+// must refuse the file, and not use half of it. heads is a list of names because a network may
+// later have one head for each product type; a program refuses names and numbers of heads that it
+// does not run.
 //
 // The signature covers every byte before it, including the header. Without the private key nobody
 // can make a signature that is accepted, so no byte of a file can change unnoticed. The first and

@@ -17,11 +17,11 @@ import (
 //	  a x       unevenness: bits.Len(|d-b| + |b-c| + |c-a|), 0 to 10, the context
 //
 // Above the first row every pixel is 0; left of a row is its pixel above, right of a row is b. The
-// error x - prediction, modulo 256 in -128..127, becomes 0, 1, 2, 3.. for 0, -1, 1, -2.. This number
-// is written as q = number >> k ones, a zero, and its lowest k bits; with q >= 24, as 24 ones and 8
-// bits. k is the smallest with n<<k >= sum, where n and sum count the errors of the context and add
-// up their absolute values. They start at 1 and 4, and are halved when n is 64. Bits fill bytes from
-// the highest; the last byte is filled with zeros.
+// error x - prediction, modulo 256 in -128..127, becomes 0, 1, 2, 3.. for 0, -1, 1, -2.. This
+// number is written as q = number >> k ones, a zero, and its lowest k bits; with q >= 24, as 24
+// ones and 8 bits. k is the smallest with n<<k >= sum, where n and sum count the errors of the
+// context and add up their absolute values. They start at 1 and 4, and are halved when n is 64.
+// Bits fill bytes from the highest; the last byte is filled with zeros.
 
 // longest is the number of ones from which the error follows in 8 bits.
 const longest = 24

@@ -24,13 +24,15 @@ export function begin() {
 // hours are in the station's time zone, which may differ from the reader's.
 const hours = shift => shift.start.slice(11, 16) + '–' + shift.end.slice(11, 16);
 
+// figures are the counts of a shift. The counts do not say which tires without a decision passed, so
+// a station that lets unsure tires pass has no reject rate.
 function figures(shift) {
   const v = shift.verdicts;
   const all = v.normal + v.crack + v.no_decision;
   const rejected = v.crack + v.no_decision;
   return [
     ['inspected', count(all)], ['crack', count(v.crack)], ['no_decision', count(v.no_decision)],
-    ['trigger_errors', count(shift.trigger_errors)], ['reject_rate', all ? percent(rejected / all) : '–'],
+    ['trigger_errors', count(shift.trigger_errors)], ['reject_rate', all && state.on_unsure !== 'pass' ? percent(rejected / all) : '–'],
   ];
 }
 

@@ -96,7 +96,8 @@ export class Stage {
     this.chip.hidden = !verdict;
     if (!verdict) return;
     this.chip.className = 'chip ' + verdict.label;
-    const probability = verdict.label === 'no_decision' ? '' : ' ' + percent(verdict.probability);
+    const none = verdict.label === 'no_decision' && !verdict.unsure;
+    const probability = none ? '' : ' ' + percent(verdict.probability);
     this.chip.textContent = t('live.last', {verdict: `#${verdict.seq} ${t('label.' + verdict.label)}${probability}`});
   }
 }

@@ -80,8 +80,11 @@ export function picture(v, alt) {
   return frame;
 }
 
-// probability is the score of a verdict as text; without a decision there is none.
-const probability = v => v.label === 'no_decision' ? '–' : percent(v.probability);
+// unsure tires were judged, but their score is between the two thresholds.
+export const unsure = v => v.label === 'no_decision' && v.reason === 'unsure';
+
+// probability is the score of a verdict as text; a tire that could not be judged has none.
+const probability = v => v.label === 'no_decision' && !unsure(v) ? '–' : percent(v.probability);
 
 // detailsOf are the attributes of a button that opens the dialog of a verdict.
 const detailsOf = v => ({
@@ -111,9 +114,9 @@ const fact = (name, value) => [el('dt', {}, name), el('dd', {}, value)];
 // facts are the fields of a verdict that its dialog and the review show beside its crop.
 export const facts = v => [
   ...fact(t('detail.time'), dayAndClock(v.time)),
-  ...(v.reason ? fact(t('detail.reason'), v.reason) : []),
+  ...(v.reason ? fact(t('detail.reason'), unsure(v) ? t('reason.unsure') : v.reason) : []),
   ...fact(t('score'), probability(v)),
-  ...fact(t('detail.threshold'), percent(v.threshold, 0)),
+  ...fact(t('detail.threshold'), (v.sound_below ? percent(v.sound_below, 0) + ' / ' : '') + percent(v.threshold, 0)),
   ...fact(t('detail.frames'), count((v.votes || []).length)),
   ...fact(t('detail.model'), `${v.model_serial} (${v.model_hash})`),
   ...(v.image ? fact(t('detail.image'), v.image) : []),
@@ -126,7 +129,7 @@ export function detail(v) {
     const score = 1 / (1 + Math.exp(-vote.logit));
     const bar = el('i');
     bar.style.width = 100 * score + '%';
-    const label = score >= v.threshold ? 'crack' : 'normal';
+    const label = score >= v.threshold ? 'crack' : v.sound_below && score >= v.sound_below ? 'no_decision' : 'normal';
     return el('li', {}, el('span.number', {}, count(vote.frame)), el('div.meter.' + label, {}, bar),
       el('span.number', {}, percent(score)));
   });

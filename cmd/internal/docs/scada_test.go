@@ -56,6 +56,20 @@ func noDecision() *verdict.Verdict {
 	return v
 }
 
+func unsure(t *testing.T) *verdict.Verdict {
+	v := judged(5126, at(22, 15, 13, 0), verdict.NoDecision, trigger.PhotoEye)
+	v.Threshold, v.SoundBelow, v.Reason = 0.62, 0.18, verdict.Unsure
+	v.Votes = []verdict.Vote{{Frame: 951, Crop: [4]int{412, 96, 1284, 968}, Logit: -0.4}}
+	var label verdict.Label
+	policy := verdict.Policy{Threshold: v.Threshold, SoundBelow: v.SoundBelow}
+	if label, v.Probability = policy.Decide(v.Votes); label != v.Label {
+		t.Fatalf("the votes of the example are %s", label)
+	}
+	v.ModelSerial, v.ModelHash, v.Crop = 9, "5c0d1e8f7a6b9342", "000000005126.png"
+	v.MS = verdict.Duration{Locate: 1.8, Preprocess: 0.9, Forward: 61}
+	return v
+}
+
 func sideWall(t *testing.T) *verdict.Verdict {
 	v := judged(5125, at(22, 15, 11, 400), verdict.Normal, trigger.Presence)
 	v.Threshold = 0.5
@@ -103,7 +117,7 @@ func health() message.Health {
 	temperature, memory, disk := 61.5, uint64(100<<20), uint64(20<<30)
 	return message.Health{
 		Time: at(22, 15, 0, 0), Since: at(6, 0, 12, 0), Frames: 1461600,
-		Verdicts: map[string]uint64{"normal": 11650, "crack": 41, "no_decision": 2},
+		Verdicts: map[string]uint64{"normal": 11650, "crack": 41, "no_decision": 2}, Unsure: 1,
 		Triggers: map[string]uint64{"photo-eye": 11692}, TriggerErrors: map[string]uint64{"bounce": 17, "missing": 1},
 		Rejects: map[string]uint64{"sent": 43, "missed": 0}, ModelSerial: 8, Queued: 1, OldestS: 0.02,
 		MS:           &verdict.Duration{Locate: 1.8, Preprocess: 0.6, Forward: 9.4},
@@ -117,7 +131,7 @@ func modelState() message.ModelState {
 	active := message.ModelRef{Serial: 8, Hash: "9834876dcfb05cb1", Since: at(6, 0, 12, 0)}
 	return message.ModelState{
 		Active:    &active,
-		Candidate: &message.Candidate{ModelRef: active, Verdicts: 57, Of: 200, Compared: 57, Disagreements: 1},
+		Candidate: &message.Candidate{ModelRef: active, Verdicts: 57, Of: 200, Unsure: 4, Compared: 57, Disagreements: 1},
 		Previous:  &previous,
 		Last:      &message.ModelEvent{Event: "on_probation", Serial: 8, Hash: active.Hash, Time: active.Since},
 		Answer:    &message.Answer{Hash: active.Hash, Accepted: true, Time: active.Since, Count: 1},
@@ -130,6 +144,7 @@ func messages(t *testing.T) map[string]any {
 	return map[string]any{
 		"verdict":             cracked(t),
 		"verdict no_decision": noDecision(),
+		"verdict unsure":      unsure(t),
 		"verdict sidewall":    sideWall(t),
 		"status":              working(),
 		"status problem":      troubled(),
@@ -218,7 +233,7 @@ func TestTopics(t *testing.T) {
 // A verdict has every field of the table, and no other.
 func TestVerdictFields(t *testing.T) {
 	full := cracked(t)
-	full.Reason, full.Image, full.Tiling = "reason", "image.jpg", sideWall(t).Tiling
+	full.Reason, full.Image, full.Tiling, full.SoundBelow = "reason", "image.jpg", sideWall(t).Tiling, 0.2
 	data, err := full.Encode(verdict.JSON)
 	if err != nil {
 		t.Fatal(err)
