@@ -45,6 +45,13 @@ func (f *budgetFlags) budgets(cmd *cobra.Command) (budgets []metrics.Budget, err
 	return budgets, nil
 }
 
+// budgetFlag returns the name of the flag of a limit.
+func budgetFlag(b metrics.Budget) string {
+	return map[metrics.Side]string{
+		metrics.Escape: "max-escape", metrics.FalseReject: "max-false-reject", metrics.UnsureShare: "max-unsure",
+	}[b.Side]
+}
+
 // twoThresholds reports whether the limits ask for two thresholds.
 func twoThresholds(budgets []metrics.Budget) bool {
 	return len(budgets) > 1 ||

@@ -31,6 +31,7 @@ func newCompareCmd() *cobra.Command {
 	var picture string
 	var asJSON bool
 	var groups groupFlags
+	var budget budgetFlags
 	cmd := &cobra.Command{
 		Use:   "compare OLD NEW DIR",
 		Short: "Test whether a new model is better than the old one",
@@ -45,13 +46,14 @@ belong together are drawn together, so give --group or DIR/manifest.csv where im
 tires.
 
 compare OLD NEW, without DIR, compares two files of out-of-fold scores: OUT/scores.csv of
-tirewatch evaluate --folds.
+tirewatch evaluate --folds. With --max-unsure, or with both other limits, both give three answers.
 
 --picture draws the images with different verdicts: in green where the new model is right, in red
 where the old model is right, in grey where neither is.`,
 		Example: `  tirewatch compare monday.tire tuesday.tire photos/ --key plant.key.pub --picture differ.png
   tirewatch compare runs/monday/best.ckpt runs/tuesday/best.ckpt photos/ --json
-  tirewatch compare runs/thesis/scores.csv runs/cosine/scores.csv`,
+  tirewatch compare runs/thesis/scores.csv runs/cosine/scores.csv
+  tirewatch compare runs/thesis/scores.csv runs/cosine/scores.csv --max-unsure 15%`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && isScores(args[0]) {
 				return cli.Args("OLD", "NEW")(cmd, args)
@@ -59,7 +61,7 @@ where the old model is right, in grey where neither is.`,
 			return cli.Args("OLD", "NEW", "DIR")(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := compareArgs(cmd, args, keys, picture, &groups)
+			c, err := compareArgs(cmd, args, keys, picture, &groups, &budget)
 			if err != nil {
 				return err
 			}
@@ -76,6 +78,7 @@ where the old model is right, in grey where neither is.`,
 	}
 	addKeyFlag(cmd, &keys)
 	groups.add(cmd)
+	budget.add(cmd)
 	cmd.Flags().StringVar(&picture, "picture", "", "draw the images with different verdicts into this PNG file")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, for programs")
 	cli.Environment(cmd, kernelVariable, tempVariable)
@@ -83,14 +86,25 @@ where the old model is right, in grey where neither is.`,
 }
 
 // compareArgs compares two models on images, or two files of scores.
-func compareArgs(cmd *cobra.Command, args, keys []string, picture string, groups *groupFlags) (*contest, error) {
+func compareArgs(cmd *cobra.Command, args, keys []string, picture string, groups *groupFlags,
+	budget *budgetFlags) (*contest, error) {
+	budgets, err := budget.budgets(cmd)
+	if err != nil {
+		return nil, err
+	}
 	if isScores(args[0]) {
+		if len(budgets) > 0 && !twoThresholds(budgets) {
+			return nil, cli.Usagef("--max-escape and --max-false-reject choose two thresholds here: set both, or --max-unsure")
+		}
 		for _, name := range []string{"picture", "key", "group", "group-column"} {
 			if cmd.Flags().Changed(name) {
 				return nil, cli.Usagef("--%s is for two models, not for two files of scores", name)
 			}
 		}
-		return compareScores(args[0], args[1])
+		return compareScores(args[0], args[1], budgets)
+	}
+	if len(budgets) > 0 {
+		return nil, cli.Usagef("--%s is for two files of scores: a model has thresholds of its own", budgetFlag(budgets[0]))
 	}
 	if picture != "" {
 		if info, err := os.Stat(filepath.Dir(picture)); err != nil || !info.IsDir() {

@@ -14,11 +14,16 @@ type BandReport struct {
 	OutOfFold metrics.Answers `json:"out_of_fold"`
 	Unsure    metrics.Rate    `json:"out_of_fold_unsure"`  // of all images
 	Decided   metrics.Rate    `json:"out_of_fold_decided"` // right answers, of the decided images
+
+	folds map[string]metrics.Band // thresholds of each fold, chosen on the others
 }
+
+// Judge returns the thresholds with which an image of the fold is judged.
+func (r *BandReport) Judge(fold string) metrics.Band { return r.folds[fold] }
 
 // ChooseBand chooses two thresholds for the budgets. Errors are those of metrics.ChooseBand.
 func ChooseBand(scores []Score, budgets []metrics.Budget) (*BandReport, error) {
-	r := new(BandReport)
+	r := &BandReport{folds: make(map[string]metrics.Band)}
 	values, labels, _ := Split(scores)
 	var err error
 	if r.BandChoice, err = metrics.ChooseBand(values, labels, budgets); err != nil {
@@ -44,6 +49,7 @@ func ChooseBand(scores []Score, budgets []metrics.Budget) (*BandReport, error) {
 		if err != nil {
 			return nil, fmt.Errorf("thresholds for fold %s: %w", fold, err)
 		}
+		r.folds[fold] = c.Band
 		values, labels, _ = Split(folds[fold])
 		r.OutOfFold = r.OutOfFold.Plus(c.Count(values, labels))
 	}

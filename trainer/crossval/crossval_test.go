@@ -230,3 +230,45 @@ func ExampleSummarize() {
 	fmt.Printf("ROC AUC %.2f, accuracy %.2f, grey statistics %.2f\n", s.AUC.Pooled, s.Accuracy.Pooled, s.Accuracy.Grey)
 	// Output: ROC AUC 1.00, accuracy 0.83, grey statistics 0.50
 }
+
+// The scores of the last fold are all shifted, so thresholds of the other folds leave more of it
+// unsure, or wrong, than thresholds that were chosen with it.
+func TestChooseBand(t *testing.T) {
+	var scores []crossval.Score
+	for k := range 4 {
+		for i := range 12 {
+			s := crossval.Score{Fold: fmt.Sprint(k), Crack: i >= 6, Score: .2 + .05*float64(i)}
+			if i == 5 || i == 6 { // hard to tell
+				s.Crack = !s.Crack
+			}
+			if k == 3 {
+				s.Score += .1
+			}
+			scores = append(scores, s)
+		}
+	}
+	budgets := []metrics.Budget{{Side: metrics.Escape}, {Side: metrics.FalseReject}}
+	r, err := crossval.ChooseBand(scores, budgets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Escape.Count != 0 || r.FalseReject.Count != 0 || !r.Three() {
+		t.Errorf("chosen on all: %+v", r.BandChoice)
+	}
+	var sum metrics.Answers
+	for _, s := range scores {
+		sum = sum.Plus(r.Judge(s.Fold).Count([]float64{s.Score}, []bool{s.Crack}))
+	}
+	if sum != r.OutOfFold || sum.Total() != 48 || sum.FP == 0 || r.Judge("3") == r.Judge("0") {
+		t.Errorf("out of fold %+v, fold 3 is judged with %+v", r.OutOfFold, r.Judge("3"))
+	}
+	for _, want := range []string{"with each fold judged by the thresholds of the others", "it buys"} {
+		if !strings.Contains(r.String(), want) {
+			t.Errorf("%q is not in\n%s", want, r)
+		}
+	}
+	budgets = append(budgets, metrics.Budget{Side: metrics.UnsureShare})
+	if _, err := crossval.ChooseBand(scores, budgets); err == nil {
+		t.Error("no tire may be unsure, and none may be wrong: no error")
+	}
+}
