@@ -117,7 +117,7 @@ func prepareStation(t testing.TB) string {
 }
 
 // fillJournal writes n verdicts of the last three days: most are normal, some are cracks, few are
-// without a decision.
+// without a decision, and one of these is unsure.
 func fillJournal(t testing.TB, path string, n int) {
 	t.Helper()
 	j, err := journal.Open(path, stationName)
@@ -127,7 +127,7 @@ func fillJournal(t testing.TB, path string, n int) {
 	defer j.Close()
 	rng := rand.New(rand.NewPCG(5, 6))
 	at := time.Now().Add(-72 * time.Hour)
-	for range n {
+	for i := range n {
 		at = at.Add(72 * time.Hour / time.Duration(n+1))
 		v := &verdict.Verdict{Schema: verdict.SchemaVersion, Time: at.UTC(), Label: verdict.Normal, Threshold: 0.5, ModelSerial: 7,
 			ModelHash: "0123456789abcdef", MS: verdict.Duration{Locate: 1.9, Preprocess: 0.3, Forward: 0.5}}
@@ -143,6 +143,10 @@ func fillJournal(t testing.TB, path string, n int) {
 		v.Probability = verdict.Probability(logit)
 		if v.Label != verdict.NoDecision && v.Probability >= v.Threshold {
 			v.Label = verdict.Crack
+		}
+		if i == 10 {
+			v.Label, v.Reason, v.Threshold, v.SoundBelow = verdict.NoDecision, verdict.Unsure, 0.6, 0.2
+			logit, v.Probability = -0.3228, 0.42
 		}
 		v.Reject = v.Label.Reject()
 		v.Votes = []verdict.Vote{{Frame: 1, Crop: [4]int{0, 0, 400, 400}, Logit: logit}}

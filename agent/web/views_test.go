@@ -146,6 +146,15 @@ func history(b *tab) {
 		/no frame within the budget/.test(document.querySelector('#detail').innerText)`)
 	b.do(chromedp.KeyEvent(kb.Escape))
 	b.until(`!document.querySelector('#detail').open`)
+	search("no_decision", "41", "43", "", "") // an unsure tire has a score
+	b.until(`document.querySelectorAll('#results li').length === 1 &&
+		/^42/.test(document.querySelector('#results .row > :last-child').textContent)`)
+	b.click("#results button")
+	b.until(`document.querySelector('#detail').open && /The model is unsure/.test(document.querySelector('#detail').innerText) &&
+		/20.*60/.test(document.querySelector('#detail').innerText) &&
+		document.querySelectorAll('#detail .votes .meter.no_decision').length === 1`)
+	b.do(chromedp.KeyEvent(kb.Escape))
+	b.until(`!document.querySelector('#detail').open`)
 	search("", "", "", "", "")
 }
 

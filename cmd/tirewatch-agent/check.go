@@ -229,8 +229,8 @@ func describe(w io.Writer, cfg *config.Config, model string) {
 // cropWords says which crops are kept.
 func cropWords(j config.Journal) string {
 	which := map[string]string{
-		config.CropsCrack: "rejected tires", config.CropsAll: "all tires",
-		config.CropsReview: fmt.Sprintf("rejected tires, of scores within %g logits of the threshold, "+
+		config.CropsCrack: "rejected and of unsure tires", config.CropsAll: "all tires",
+		config.CropsReview: fmt.Sprintf("rejected and of unsure tires, of scores within %g logits of the threshold, "+
 			"of disagreements, and of %g %% of all tires",
 			j.CropsUncertain, 100*j.CropsSample),
 	}[j.Crops]

@@ -223,8 +223,8 @@ func (p program) testOutage(t *testing.T) {
 	}
 }
 
-// testUnsure pushes a model that is unsure of every tire to a station that lets such tires pass, and
-// then to one that rejects them.
+// testUnsure pushes a model that is unsure of every tire to a station that lets such tires pass,
+// and to one that rejects them.
 func (p program) testUnsure(t *testing.T) {
 	for on, reject := range map[string]bool{"pass": false, "reject": true} {
 		broker := brokertest.Start(t)

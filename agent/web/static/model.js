@@ -30,7 +30,7 @@ function slot(title, s, kind) {
     ...fact('model.hash', s.hash),
     ...fact('model.created', day(s.created)),
     ...fact('model.since', dayAndClock(s.since)),
-    ...fact('detail.threshold', percent(s.threshold, 1)),
+    ...fact('detail.threshold', (s.sound_below ? percent(s.sound_below, 1) + ' / ' : '') + percent(s.threshold, 1)),
     ...fact('model.kernel', s.kernel),
     ...(s.not_after ? fact('model.not_after', day(s.not_after)) : [])));
 }
@@ -49,6 +49,7 @@ export function update(s) {
         'aria-valuenow': m.trial_verdicts,
       }, bar),
       el('p.spread', {}, el('span', {}, t('model.progress', {n: count(m.trial_verdicts), of: count(m.trial_of)})),
+        ...(m.trial_unsure ? [el('span', {}, t('model.unsure', {n: count(m.trial_unsure)}))] : []),
         el('span', {}, t('model.differ', {n: count(m.disagreements), of: count(m.compared)}))),
       el('p.muted', {}, t('model.trial_what')));
   }
