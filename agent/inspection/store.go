@@ -27,7 +27,11 @@ func (s *Station) store(ctx context.Context, v *verdict.Verdict) error {
 				s.o.Log.Info("inspection: resumed")
 				s.o.Observer.Problem("journal", "")
 			}
-			s.o.Log.Info("verdict", "seq", v.Seq, "label", v.Label, "probability", v.Probability, "votes", len(v.Votes),
+			label := string(v.Label)
+			if v.IsUnsure() {
+				label = v.Reason
+			}
+			s.o.Log.Info("verdict", "seq", v.Seq, "label", label, "probability", v.Probability, "votes", len(v.Votes),
 				"image", v.Image, "model", v.ModelSerial)
 			return nil
 		}

@@ -167,7 +167,11 @@ func writeStation(w io.Writer, known *uplink.Known) error {
 	}
 	row("model", "%s", modelWords(m.Active))
 	if c := m.Candidate; c != nil {
-		row("probation", "%d of %d verdicts, %d of %d differ from the previous model", c.Verdicts, c.Of,
+		unsure := ""
+		if c.Unsure > 0 {
+			unsure = fmt.Sprintf(", %d unsure", c.Unsure)
+		}
+		row("probation", "%d of %d verdicts%s, %d of %d differ from the previous model", c.Verdicts, c.Of, unsure,
 			c.Disagreements, c.Compared)
 	}
 	if m.Previous != nil {

@@ -82,8 +82,12 @@ func printVerdict(w io.Writer, v *verdict.Verdict, asJSON bool) error {
 	if v.Tiling != nil {
 		where = fmt.Sprintf("  at %.0f degrees", v.Tiling.Angle)
 	}
+	label := string(v.Label)
+	if v.IsUnsure() {
+		label = v.Reason
+	}
 	_, err := fmt.Fprintf(w, "%s  %s #%d  %-6s  %.3f%s  model %d (%s)\n", v.Time.Format(time.RFC3339), v.Station,
-		v.Seq, v.Label, v.Probability, where,
+		v.Seq, label, v.Probability, where,
 		v.ModelSerial, v.ModelHash)
 	return err
 }
