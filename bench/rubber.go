@@ -45,6 +45,9 @@ func rubber(w io.Writer, tirewatch, dir, out string, flags []string) error {
 		}
 	}
 	printTable(w, rows)
+	if err := printUnsure(w, out); err != nil {
+		return err
+	}
 	return printTests(w, tirewatch, out)
 }
 
