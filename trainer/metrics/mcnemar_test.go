@@ -85,7 +85,7 @@ func TestCompare(t *testing.T) {
 		t.Error(s)
 	}
 	same, err := metrics.Compare(old, old, labels)
-	if err != nil || same.Outcome != metrics.NotDistinguishable || !strings.Contains(same.Sentence(), "same verdict on all 23") {
+	if err != nil || same.Outcome != metrics.NotDistinguishable || !strings.Contains(same.Sentence(), "on all 23 images, both are right or neither is") {
 		t.Errorf("with itself: %+v, %v", same, err)
 	}
 	if _, err := metrics.Compare(old, new[1:], labels); !errors.Is(err, metrics.ErrInput) {
