@@ -46,6 +46,17 @@ type Example struct {
 	Crack  bool
 	Weight float64    // weight of its loss; usually 1
 	RNG    *rand.Rand // draws the dropout
+
+	// The label of a sound tire is Smoothing and that of a crack 1 - Smoothing, usually 0 and 1.
+	Smoothing float64
+}
+
+// label returns what the network should answer.
+func (e *Example) label() float64 {
+	if e.Crack {
+		return 1 - e.Smoothing
+	}
+	return e.Smoothing
 }
 
 // NewStepper makes the loop for a network, with a worker for each core. Freeze layers before this
@@ -76,7 +87,7 @@ func (s *Stepper) Step(n int, get func(core, i int, x []float32) (Example, error
 				p.err = err
 				return
 			}
-			r := w.StepWeighted(e.X, label(e.Crack), e.Weight, e.RNG, p.grads)
+			r := w.StepWeighted(e.X, e.label(), e.Weight, e.RNG, p.grads)
 			p.loss += r.Loss
 			if (r.Logit >= 0) == e.Crack {
 				p.right++

@@ -43,6 +43,16 @@ func (n *Net) ClearFrozen(g Gradients) {
 	}
 }
 
+// Decaying reports which of Tensors weight decay should shrink: weights that are not frozen. Biases
+// do not make a network more complex.
+func (n *Net) Decaying() []bool {
+	decaying := make([]bool, 0, 2*len(n.trained))
+	for i := range n.trained {
+		decaying = append(decaying, !n.trained[i].frozen, false)
+	}
+	return decaying
+}
+
 // trains reports whether a layer has parameters that are not frozen.
 func trains(l layer) bool {
 	switch l := l.(type) {

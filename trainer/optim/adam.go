@@ -21,6 +21,7 @@ type Adam struct {
 	steps  int
 	params []*tensor.Dense
 	m, v   []*tensor.Dense // first and second moments, one tensor per parameter tensor
+	decay  []float64       // of each tensor, a step, relative to the rate; nil: none
 }
 
 // NewAdam makes an optimizer for the given parameters with Keras' defaults: rate 0.001, betas 0.9
@@ -34,6 +35,18 @@ func NewAdam(params []*tensor.Dense) *Adam {
 	return a
 }
 
+// Decay makes every step also shrink the tensors that are marked, by rate times the learning rate:
+// the decoupled weight decay of Loshchilov and Hutter (2019), algorithm 2, "AdamW". In the gradient,
+// Adam's division by the root of the second moment would cancel most of it.
+func (a *Adam) Decay(rate float64, tensors []bool) {
+	a.decay = make([]float64, len(a.params))
+	for i, decays := range tensors {
+		if decays {
+			a.decay[i] = rate
+		}
+	}
+}
+
 // Step moves the parameters against grads * scale, where scale turns a sum over images into a mean.
 func (a *Adam) Step(grads []*tensor.Dense, scale float64) {
 	a.steps++
@@ -42,6 +55,12 @@ func (a *Adam) Step(grads []*tensor.Dense, scale float64) {
 	b1, b2, eps, sc := float32(a.Beta1), float32(a.Beta2), float32(a.Epsilon), float32(scale)
 	for i := range a.params {
 		p, m, v, g := floats(a.params[i]), floats(a.m[i]), floats(a.v[i]), floats(grads[i])
+		if a.decay != nil && a.decay[i] > 0 {
+			keep := float32(1 - a.Rate*a.decay[i])
+			for k := range p {
+				p[k] *= keep
+			}
+		}
 		for k := range p {
 			gk := g[k] * sc
 			m[k] = b1*m[k] + (1-b1)*gk

@@ -51,3 +51,18 @@ func TestRestore(t *testing.T) {
 		t.Errorf("error %v, want ErrState", err)
 	}
 }
+
+// A step with a zero gradient shrinks the marked tensor by rate times decay and no other.
+func TestDecay(t *testing.T) {
+	marked, other := vector(2, -4), vector(8, 1)
+	a := optim.NewAdam([]*tensor.Dense{marked, other})
+	a.Rate = 0.5
+	a.Decay(0.5, []bool{true, false})
+	a.Step([]*tensor.Dense{vector(0, 0), vector(0, 0)}, 1)
+	if got := marked.Data().([]float32); got[0] != 1.5 || got[1] != -3 {
+		t.Errorf("marked tensor %v, want [1.5 -3]", got)
+	}
+	if got := other.Data().([]float32); got[0] != 8 || got[1] != 1 {
+		t.Errorf("other tensor %v, want [8 1]", got)
+	}
+}
