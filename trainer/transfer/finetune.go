@@ -180,7 +180,7 @@ func balance(spec preprocess.Spec, train []trainer.Sample) (weights [2]float64, 
 		if s.Pix.Size() != spec.Size() {
 			return weights, fmt.Errorf("fine-tuning: image of %d bytes, want %d", s.Pix.Size(), spec.Size())
 		}
-		n[class(s)]++
+		n[classOf(s)]++
 	}
 	if n[0] == 0 || n[1] == 0 {
 		return weights, fmt.Errorf("%w: fine-tuning needs cracked and sound tires, not %d and %d", trainer.ErrTooFew, n[1], n[0])
@@ -191,8 +191,8 @@ func balance(spec preprocess.Spec, train []trainer.Sample) (weights [2]float64, 
 	return weights, nil
 }
 
-// class is 0 for a sound tire and 1 for a cracked one.
-func class(s trainer.Sample) int {
+// classOf is 0 for a sound tire and 1 for a cracked one.
+func classOf(s trainer.Sample) int {
 	if s.Crack {
 		return 1
 	}
@@ -247,5 +247,5 @@ func (t *tuning) example(core int, x []float32, epoch, image int) (trainer.Examp
 	}
 	rng := stream(t.cfg.Seed, streamView, epoch, image)
 	drawView(rng, t.cfg.Shift).apply(x, pix, t.side)
-	return trainer.Example{X: x, Crack: s.Crack, Smoothing: t.cfg.Smoothing, Weight: t.weights[class(s)], RNG: rng}, nil
+	return trainer.Example{X: x, Crack: s.Crack, Smoothing: t.cfg.Smoothing, Weight: t.weights[classOf(s)], RNG: rng}, nil
 }
