@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,8 +24,6 @@ import (
 	"tirewatch/trainer/dataset"
 	"tirewatch/trainer/metrics"
 	"tirewatch/trainer/pixels"
-	"tirewatch/vision/graph"
-	"tirewatch/vision/preprocess"
 )
 
 // crossEvaluation is what evaluate prints after a cross-validation.
@@ -51,6 +50,8 @@ type crossValidation struct {
 	cmd   *cobra.Command
 	flags trainFlags
 	base  *checkpoint.Checkpoint // to fine-tune from; nil otherwise
+	// of the network mobile; nil for the thesis network
+	learner *learner
 
 	folder *crossval.Folder
 	folds  *dataset.Folds
@@ -68,14 +69,20 @@ func crossValidate(cmd *cobra.Command, dir string, f *foldFlags, budgets []metri
 		return nil, err
 	}
 	set = set.Whole()
-	spec := preprocess.Thesis()
+	v := &crossValidation{cmd: cmd, flags: f.train, base: base, grey: make(map[string]baseline.Features)}
+	if v.flags.network.mobile() {
+		if v.learner, err = newLearner(cmd, &v.flags, "", len(set.Train)); err != nil {
+			return nil, err
+		}
+		defer v.learner.Close()
+	}
+	spec := v.flags.network.spec()
 	store := newStore("", len(set.Train), spec)
 	defer store.Close()
 	reading, err := readTraining(cmd, set, spec, store, otherTemp)
 	if err != nil {
 		return nil, err
 	}
-	v := &crossValidation{cmd: cmd, flags: f.train, base: base, grey: make(map[string]baseline.Features)}
 	if v.folds, err = divideFolds(cmd, reading, f); err != nil {
 		return nil, err
 	}
@@ -111,15 +118,11 @@ func divideFolds(cmd *cobra.Command, r *dataset.Reading, f *foldFlags) (*dataset
 }
 
 // setup lists what changes the result.
-func (v *crossValidation) setup(flags *pflag.FlagSet) (s []crossval.Setting) {
-	flags.VisitAll(func(flag *pflag.Flag) {
-		if flag.Name != "out" && flag.Name != "finetune" {
-			s = append(s, crossval.Setting{Name: "--" + flag.Name, Value: flag.Value.String()})
-		}
-	})
-	return append(s,
-		crossval.Setting{Name: "the checkpoint of --finetune", Value: v.flags.cfg.Pretrained},
-		crossval.Setting{Name: "the network", Value: graph.Thesis().Hash().String()},
+func (v *crossValidation) setup(flags *pflag.FlagSet) []crossval.Setting {
+	return append(settingsOf(flags, "out", "finetune", "base"),
+		crossval.Setting{Name: "the pretrained checkpoint", Value: v.flags.cfg.Pretrained},
+		crossval.Setting{Name: "the network", Value: v.flags.network.graph().Hash().String()},
+		crossval.Setting{Name: "the scores", Value: "int8 and float"},
 		crossval.Setting{Name: "the data set", Value: v.flags.cfg.Data},
 		crossval.Setting{Name: "the division into folds", Value: v.folds.ID()})
 }
@@ -142,30 +145,38 @@ func (v *crossValidation) results() (results []*crossval.Result, err error) {
 	return results, nil
 }
 
-// measure trains without fold k and scores it.
+// measure trains without fold k and scores it, with the float and the int8 network.
 func (v *crossValidation) measure(k int, what string) (*crossval.Result, error) {
-	train, val, err := v.folds.Train(v.cmd.Context(), k, v.flags.cfg.Seed, v.flags.cfg.Validation, nil)
-	if err != nil {
-		return nil, fmt.Errorf("%s%w", what, err)
+	learn := v.learn
+	if v.learner != nil {
+		learn = v.teach
 	}
-	best, err := v.train(v.folds.Names[k], what, samplesOf(train), samplesOf(val))
+	c, others, err := learn(k, what)
 	if err != nil {
 		return nil, err
 	}
 	test := v.folds.Test(k)
 	samples := samplesOf(test)
-	m, err := checkpointModel(best)
+	float, err := checkpointModel(c)
 	if err != nil {
 		return nil, err
 	}
+	int8, err := int8Model(v.cmd.Context(), c, samplesOf(others))
+	if err != nil {
+		return nil, fmt.Errorf("%sint8: %w", what, err)
+	}
+	r := new(crossval.Result)
 	p := progress.New(v.cmd, what+"classifying", len(samples))
-	scores, err := m.score(v.cmd.Context(), samples, p.Set)
+	r.Float, err = float.score(v.cmd.Context(), samples, p.Set)
 	p.Done()
 	if err != nil {
 		return nil, err
 	}
-	r := new(crossval.Result)
-	if r.Grey, err = v.greyScores(slices.Concat(train, val), test); err != nil {
+	scores, err := int8.score(v.cmd.Context(), samples, nil)
+	if err != nil {
+		return nil, err
+	}
+	if r.Grey, err = v.greyScores(others, test); err != nil {
 		return nil, err
 	}
 	for i, im := range test {
@@ -173,6 +184,41 @@ func (v *crossValidation) measure(k int, what string) (*crossval.Result, error) 
 			Crack: samples[i].Crack, Score: scores[i]})
 	}
 	return r, v.folder.Save(v.folds.Names[k], r)
+}
+
+// learn trains the thesis network without fold k. It returns the best weights and the images of the
+// other folds.
+func (v *crossValidation) learn(k int, what string) (*checkpoint.Checkpoint, []dataset.Image, error) {
+	train, val, err := v.folds.Train(v.cmd.Context(), k, v.flags.cfg.Seed, v.flags.cfg.Validation, nil)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s%w", what, err)
+	}
+	best, err := v.train(v.folds.Names[k], what, samplesOf(train), samplesOf(val))
+	return best, slices.Concat(train, val), err
+}
+
+// teach is learn for the network mobile. A fold that was interrupted begins again.
+func (v *crossValidation) teach(k int, what string) (*checkpoint.Checkpoint, []dataset.Image, error) {
+	others := v.folds.Others(k)
+	samples := samplesOf(others)
+	_, c, err := v.learner.teach(what, samples)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !v.flags.network.headOnly {
+		if c, err = v.learner.fineTune(what, c, samples); errors.Is(err, context.Canceled) {
+			err = cli.Hint(fmt.Errorf("training stopped: %w", err),
+				fmt.Sprintf("the same command with --out %s continues with this fold", v.flags.out))
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	dir := v.folder.Run(v.folds.Names[k])
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, nil, err
+	}
+	return c, others, checkpoint.Write(filepath.Join(dir, "best.ckpt"), c)
 }
 
 // train runs the training for a fold, or continues it, and returns the best weights.
@@ -231,7 +277,7 @@ func (v *crossValidation) measureGrey(images []dataset.Image) error {
 	for i, im := range images {
 		pix[i] = im.Pix
 	}
-	features, err := greyFeatures(v.cmd.Context(), pix, preprocess.Thesis())
+	features, err := greyFeatures(v.cmd.Context(), pix, v.flags.network.spec())
 	if err != nil {
 		return err
 	}

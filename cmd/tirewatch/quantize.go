@@ -223,11 +223,11 @@ func quantizeJob(cmd *cobra.Command, c *checkpoint.Checkpoint, f quantizeFlags) 
 
 // spread takes at most limit items at equal distances, so that every class and every series of
 // photographs is represented.
-func spread(items []dataset.Item, limit int) []dataset.Item {
+func spread[T any](items []T, limit int) []T {
 	if limit == 0 || len(items) <= limit {
 		return items
 	}
-	chosen := make([]dataset.Item, limit)
+	chosen := make([]T, limit)
 	for i := range chosen {
 		chosen[i] = items[i*len(items)/limit]
 	}

@@ -23,11 +23,12 @@ import (
 
 // trainFlags are the options of one training.
 type trainFlags struct {
-	out    string
-	resume bool
-	static bool // no augmentation
-	cfg    checkpoint.Config
-	groups groupFlags
+	out     string
+	resume  bool
+	static  bool // no augmentation
+	cfg     checkpoint.Config
+	groups  groupFlags
+	network networkFlags
 	trainOptions
 }
 
@@ -93,6 +94,9 @@ func runTrain(cmd *cobra.Command, dir string, f trainFlags) error {
 	if f.show != "" {
 		return showAugmentation(cmd, dir, f)
 	}
+	if f.network.mobile() {
+		return trainMobile(cmd, dir, f)
+	}
 	base, err := f.readBase()
 	if err != nil {
 		return err
@@ -104,7 +108,8 @@ func runTrain(cmd *cobra.Command, dir string, f trainFlags) error {
 	defer run.Close()
 	if last != nil {
 		if err := last.RequireGraph(graph.Thesis()); err != nil {
-			return fmt.Errorf("resume %s: %w", run.Dir, err)
+			return cli.Hint(fmt.Errorf("resume %s: it holds a training of %s: %w", run.Dir, networkOf(last), err),
+				"repeat the command of that training with --resume, with its --network")
 		}
 		f.cfg = last.Config
 	}

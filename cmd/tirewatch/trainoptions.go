@@ -32,6 +32,7 @@ type trainOptions struct {
 // them.
 func (f *trainFlags) settings() *pflag.FlagSet {
 	fl := pflag.NewFlagSet("training", pflag.ContinueOnError)
+	f.network.add(fl)
 	fl.IntVar(&f.cfg.Epochs, "epochs", 100,
 		"number of epochs; in one, every training image is shown once, or see --steps-per-epoch")
 	fl.IntVar(&f.cfg.Batch, "batch", 64, "images in a batch, the step of the optimizer")
@@ -58,6 +59,9 @@ func (f *trainFlags) settings() *pflag.FlagSet {
 
 // choose checks the flags and completes the configuration.
 func (f *trainFlags) choose(cmd *cobra.Command) error {
+	if err := f.network.check(cmd, &f.cfg); err != nil {
+		return err
+	}
 	f.cfg.Schedule = checkpoint.Schedule(f.schedule)
 	if !slices.Contains(checkpoint.Schedules, f.cfg.Schedule) {
 		return cli.Usagef("--schedule %q: want constant, cosine or plateau", f.schedule)
@@ -98,7 +102,8 @@ func (f *trainFlags) readBase() (*checkpoint.Checkpoint, error) {
 		return nil, err
 	}
 	if err := base.RequireGraph(graph.Thesis()); err != nil {
-		return nil, fmt.Errorf("fine-tune %s: %w", f.finetune, err)
+		return nil, cli.Hint(fmt.Errorf("fine-tune %s: it is %s: %w", f.finetune, networkOf(base), err),
+			"--network mobile starts from the pretrained base and fine-tunes itself")
 	}
 	if base.Spec != preprocess.Thesis() {
 		return nil, fmt.Errorf("fine-tune %s: the checkpoint uses another preprocessing", f.finetune)

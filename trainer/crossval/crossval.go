@@ -137,8 +137,10 @@ func orNone(value string) string {
 // Result is a finished fold.
 type Result struct {
 	Scores []Score `json:"scores"`
-	// the baseline's probability of a crack for each of the scores
-	Grey []float64 `json:"grey"`
+	// the baseline's probability of a crack for each of the scores; nil if it was not measured
+	Grey []float64 `json:"grey,omitempty"`
+	// the float network's probability for each of the scores, which are those of the int8 network
+	Float []float64 `json:"float,omitempty"`
 }
 
 // Result returns the result of a fold, nil when it is not finished.
@@ -153,8 +155,10 @@ func (f *Folder) Result(fold string) (*Result, error) {
 	}
 	r := new(Result)
 	err = json.Unmarshal(data, r)
-	if err == nil && len(r.Grey) != len(r.Scores) {
-		err = fmt.Errorf("%d scores of grey statistics for %d images", len(r.Grey), len(r.Scores))
+	for _, others := range [][]float64{r.Grey, r.Float} {
+		if n := len(others); err == nil && n != 0 && n != len(r.Scores) {
+			err = fmt.Errorf("%d scores for comparison with those of %d images", n, len(r.Scores))
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read result of fold %s: %s is damaged: %w; delete it, and the fold is measured again",

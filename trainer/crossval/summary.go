@@ -3,6 +3,7 @@ package crossval
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -26,6 +27,18 @@ type Summary struct {
 	Recall5  Figure `json:"recall_at_5_percent_false_rejects"`
 
 	Report *metrics.Report `json:"report"` // of all out-of-fold scores
+
+	Float *FloatFigures `json:"float,omitempty"` // nil if the results have no scores of it
+}
+
+// FloatFigures compares the float network with the int8 network, whose scores are all others. Both
+// are judged alike, each by the thresholds of its own scores.
+type FloatFigures struct {
+	Figures
+	Equal float64 `json:"equal_verdicts"` // share of images
+	// the same if both are judged by the thresholds of the float network, as a station does that
+	// keeps the checkpoint's threshold
+	EqualAtOne float64 `json:"equal_verdicts_at_one_threshold"`
 }
 
 // FoldFigures are the figures of one fold.
@@ -85,7 +98,40 @@ func Summarize(results []*Result) (*Summary, error) {
 		s.Images, s.Cracks, from = s.Images+f.Images, s.Cracks+f.Cracks, to
 	}
 	s.pool(all, measure(all, said), measure(grey, greySaid))
-	return s, nil
+	s.Float, err = compareFloat(results, all, said)
+	return s, err
+}
+
+// compareFloat returns nil if a result has no scores of the float network. said are the verdicts of
+// the int8 network.
+func compareFloat(results []*Result, all []Score, said []bool) (*FloatFigures, error) {
+	float := slices.Clone(all)
+	from := 0
+	for _, r := range results {
+		if len(r.Float) != len(r.Scores) {
+			return nil, nil
+		}
+		for i, v := range r.Float {
+			float[from+i].Score = v
+		}
+		from += len(r.Scores)
+	}
+	_, floatSaid, err := Report(float)
+	if err != nil {
+		return nil, err
+	}
+	same, atOne := 0, 0
+	thresholds := Thresholds(float)
+	for i := range all {
+		if floatSaid[i] == said[i] {
+			same++
+		}
+		if floatSaid[i] == (all[i].Score >= thresholds[all[i].Fold]) {
+			atOne++
+		}
+	}
+	n := float64(len(all))
+	return &FloatFigures{measure(float, floatSaid), float64(same) / n, float64(atOne) / n}, nil
 }
 
 // greyScores are the scores of the baseline.
@@ -162,6 +208,11 @@ func (s *Summary) String() string {
 	fmt.Fprintf(&b, "\n%d of %d cracks missed, %d of %d sound tires rejected\n", m.FN, m.FN+m.TP, m.FP, m.FP+m.TN)
 	fmt.Fprintf(&b, "threshold %.4f, the best one on all out-of-fold scores; "+
 		"each fold is judged with that of the others\n", s.Report.Threshold)
+	if f := s.Float; f != nil {
+		fmt.Fprintf(&b, "all scores are those of the int8 network; float: accuracy %.3f, ROC AUC %.3f, recall at 1 %% and 5 %% "+
+			"%.3f and %.3f, %.2f %% equal verdicts (%.2f %% at one threshold)\n", f.Accuracy, f.AUC, f.Recall1, f.Recall5,
+			100*f.Equal, 100*f.EqualAtOne)
+	}
 	fmt.Fprintf(&b, "intervals: Wilson for the accuracy, bootstrap over %d groups for the others\n", s.Groups)
 	b.WriteString("grey statistics: brightness, contrast and sharpness alone, learned from the same images\n")
 	return b.String()

@@ -10,10 +10,8 @@ func Split(scores []Score) (values []float64, labels []bool, groups []string) {
 	return values, labels, groups
 }
 
-// Judge gives each image a verdict, true for crack. A fold is judged with the threshold that is
-// best on all other folds, so that no image has a say in its own threshold. threshold is the best
-// one on all scores: the one to use afterwards.
-func Judge(scores []Score) (said []bool, threshold float64) {
+// Thresholds returns the threshold for each fold: the best one on the scores of the others.
+func Thresholds(scores []Score) map[string]float64 {
 	values, labels, _ := Split(scores)
 	of := make(map[string]float64) // threshold of each fold
 	for _, s := range scores {
@@ -29,6 +27,15 @@ func Judge(scores []Score) (said []bool, threshold float64) {
 		}
 		of[s.Fold] = metrics.BestThreshold(others, otherLabels)
 	}
+	return of
+}
+
+// Judge gives each image a verdict, true for crack. A fold is judged with the threshold that is
+// best on all other folds, so that no image has a say in its own threshold. threshold is the best
+// one on all scores: the one to use afterwards.
+func Judge(scores []Score) (said []bool, threshold float64) {
+	values, labels, _ := Split(scores)
+	of := Thresholds(scores)
 	for _, s := range scores {
 		said = append(said, s.Score >= of[s.Fold])
 	}

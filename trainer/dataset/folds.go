@@ -250,3 +250,37 @@ func (f *Folds) Train(ctx context.Context, k int, seed uint64, share float64,
 	}
 	return others.Validation(ctx, seed, share, progress)
 }
+
+// Others returns all images of the other folds, for a training without validation images. Group is
+// filled in as Test does.
+func (f *Folds) Others(k int) (images []Image) {
+	for i, p := range f.photos {
+		if f.fold[i] != k {
+			im := Image{p.item, p.pix}
+			im.Group = f.group[i]
+			images = append(images, im)
+		}
+	}
+	return images
+}
+
+// Together returns the training and the validation images, for a training that divides them itself.
+// Group is filled in for each of them, as [Folds.Test] does. Near-duplicates are only looked for in
+// a set without a validation folder. progress reports the search and may be nil.
+func (r *Reading) Together(ctx context.Context, progress func(done, total int)) ([]Image, error) {
+	whole := *r
+	whole.train, whole.val = slices.Concat(r.train, r.val), nil
+	f := newFolds(&whole)
+	groups, _ := group(len(f.photos), append(families(f.photos), together(f.photos)...), 0)
+	if len(r.val) == 0 {
+		var err error
+		if groups, _, err = inseparable(ctx, f.photos, maxGroup(len(f.photos)), progress); err != nil {
+			return nil, err
+		}
+	}
+	for _, g := range groups {
+		f.name(g)
+	}
+	f.fold = make([]int, len(f.photos))
+	return f.Others(-1), nil
+}

@@ -46,7 +46,10 @@ type Report struct {
 const (
 	Validation = "validation" // the weights were chosen by their result on these images
 	Test       = "test"       // not used in training
-	Given      = ""           // unknown
+	// each was scored by a network that was not trained on it, and the threshold follows from the
+	// scores
+	OutOfFold = "out-of-fold"
+	Given     = "" // unknown
 )
 
 // Fact is one line about the model.
