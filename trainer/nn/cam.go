@@ -67,6 +67,8 @@ func (n *Net) NewExplainer() (*Explainer, error) {
 		case *conv:
 			p.through(l.Kernel, l.Stride, l.PadTop, l.PadLeft)
 			p.name, p.shape = l.Name, l.LiveOut
+		case *pointwise:
+			p.name, p.shape = l.Name, l.LiveOut
 		case *convPool:
 			p.through(l.Kernel, l.Stride, l.PadTop, l.PadLeft)
 			p.through(2, 2, 0, 0)
@@ -103,6 +105,8 @@ func (e *Explainer) CAM(pix []byte) (Heat, error) {
 	var features []float32 // (H, W, C)
 	switch l := w.layers[e.at].(type) {
 	case *conv:
+		features = l.y
+	case *pointwise:
 		features = l.y
 	case *convPool:
 		features = l.y

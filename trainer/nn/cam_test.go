@@ -154,3 +154,20 @@ func TestCAMOfTheMobileNetwork(t *testing.T) {
 		t.Errorf("%s, %d x %d from %g, %g every %g px, %v", h.Layer, h.W, h.H, h.FirstX, h.FirstY, h.Step, err)
 	}
 }
+
+// A 1x1 convolution has a map like any other.
+func TestCAMOfAProduct(t *testing.T) {
+	n, err := New(network(graph.Shape{H: 20, W: 20, C: 1}, convLayer("c1", 4, 3, 2, graph.Valid), convLayer("c2", 16, 1, 1, graph.Valid)),
+		rand.New(rand.NewPCG(1, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := n.NewExplainer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := e.CAM(make([]byte, n.InputSize()))
+	if err != nil || h.Layer != "c2" || h.W != 9 || len(h.Values) != 81 {
+		t.Errorf("%s, %d x %d, %d values, %v", h.Layer, h.W, h.H, len(h.Values), err)
+	}
+}

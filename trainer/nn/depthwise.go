@@ -1,10 +1,13 @@
 package nn
 
-import "tirewatch/vision/graph"
+import (
+	"tirewatch/trainer/nn/f32"
+	"tirewatch/vision/graph"
+)
 
 // depthwise is a convolution of each channel by its own filter: any kernel, stride, padding and
 // activation. Channels vary fastest in the input, the output and the packed weights, so each tap of
-// a window is one multiply-add over all channels.
+// a window is one multiply-add over all channels. f32 has kernels for 3x3 windows.
 type depthwise struct {
 	graph.Step
 	*params
@@ -18,49 +21,88 @@ func newDepthwise(s graph.Step, p *params, first bool) *depthwise {
 	return &depthwise{Step: s, params: p, padded: newPadded(s), first: first, y: make([]float32, s.LiveOut.Size())}
 }
 
-// tap returns the place in the framed input of tap k of the window at position (y, x).
-func (d *depthwise) tap(y, x, k int) int {
-	return ((y*d.Stride+k/d.Kernel)*d.frame.W + x*d.Stride + k%d.Kernel) * d.frame.C
+// row returns where row y of the output begins, and where its first window begins in the framed
+// input.
+func (d *depthwise) row(y int) (out, window int) {
+	return y * d.LiveOut.W * d.Filters, y * d.Stride * d.stride()
 }
+
+// step and stride are the distances in the framed input of two positions and of two rows.
+func (d *depthwise) step() int   { return d.Stride * d.Filters }
+func (d *depthwise) stride() int { return d.frame.W * d.Filters }
 
 func (d *depthwise) forward(x []float32) []float32 {
 	d.set(x)
-	for p := range d.LiveOut.H * d.LiveOut.W {
-		out := d.y[p*d.Filters:][:d.Filters]
-		copy(out, d.bias)
-		for k := range d.Kernel * d.Kernel {
-			multiplyAdd(out, d.x[d.tap(p/d.LiveOut.W, p%d.LiveOut.W, k):], d.packed[k*d.Filters:])
+	n := d.LiveOut.W
+	for y := range d.LiveOut.H {
+		out, window := d.row(y)
+		if d.Kernel == 3 {
+			f32.Depthwise(d.y[out:], d.x[window:], n, d.step(), d.stride(), d.packed, d.bias, d.Activation == graph.ReLU6)
+		} else {
+			d.forwardRow(d.y[out:][:n*d.Filters], d.x[window:])
 		}
 	}
-	activate(d.Activation, d.y)
+	if d.Kernel != 3 || d.Activation != graph.ReLU6 {
+		activate(d.Activation, d.y)
+	}
 	return d.y
+}
+
+// tap returns the place of tap k of window p in a row.
+func (d *depthwise) tap(p, k int) int {
+	return p*d.step() + k/d.Kernel*d.stride() + k%d.Kernel*d.Filters
+}
+
+// forwardRow is f32.Depthwise for any window.
+func (d *depthwise) forwardRow(y, x []float32) {
+	for p := range d.LiveOut.W {
+		out := y[p*d.Filters:][:d.Filters]
+		copy(out, d.bias)
+		for k := range d.Kernel * d.Kernel {
+			multiplyAdd(out, x[d.tap(p, k):], d.packed[k*d.Filters:])
+		}
+	}
 }
 
 func (d *depthwise) backward(dy []float32) []float32 {
 	dw, db := d.gradients()
 	dx := d.gradient(d.first)
-	passGradient(d.Activation, dy, d.y)
+	biasGradient(d.Activation, dy, d.y, db)
 	if d.taps == nil {
 		d.taps = make([]float32, len(d.packed))
 	}
 	clear(d.taps)
-	for p := range d.LiveOut.H * d.LiveOut.W {
-		g := dy[p*d.Filters:][:d.Filters]
-		for c, v := range g {
-			db[c] += v
+	n := d.LiveOut.W
+	for y := range d.LiveOut.H {
+		out, window := d.row(y)
+		g := dy[out:][:n*d.Filters]
+		if d.Kernel != 3 {
+			d.backwardRow(g, window, dx)
+			continue
 		}
-		for k := range d.Kernel * d.Kernel {
-			at := d.tap(p/d.LiveOut.W, p%d.LiveOut.W, k)
-			multiplyAdd(d.taps[k*d.Filters:][:d.Filters], d.x[at:], g)
-			if dx != nil {
-				multiplyAdd(dx[at:][:d.Filters], d.packed[k*d.Filters:], g)
-			}
+		f32.DepthwiseWeights(d.taps, g, d.x[window:], n, d.step(), d.stride())
+		if dx != nil {
+			f32.DepthwiseInput(dx[window:], g, n, d.step(), d.stride(), d.packed)
 		}
 	}
 	for i, v := range d.taps {
 		dw[i%d.Filters*d.Kernel*d.Kernel+i/d.Filters] += v
 	}
 	return d.unframe()
+}
+
+// backwardRow is f32.DepthwiseWeights and f32.DepthwiseInput for any window.
+func (d *depthwise) backwardRow(dy []float32, window int, dx []float32) {
+	for p := range d.LiveOut.W {
+		g := dy[p*d.Filters:][:d.Filters]
+		for k := range d.Kernel * d.Kernel {
+			at := window + d.tap(p, k)
+			multiplyAdd(d.taps[k*d.Filters:][:d.Filters], d.x[at:], g)
+			if dx != nil {
+				multiplyAdd(dx[at:][:d.Filters], d.packed[k*d.Filters:], g)
+			}
+		}
+	}
 }
 
 // multiplyAdd adds the products of a and b to the sums.

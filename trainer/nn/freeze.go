@@ -62,6 +62,8 @@ func trains(l layer) bool {
 		return !l.frozen
 	case *depthwise:
 		return !l.frozen
+	case *pointwise:
+		return !l.frozen
 	case *dense:
 		return !l.frozen
 	}

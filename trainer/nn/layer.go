@@ -3,6 +3,7 @@ package nn
 import (
 	"math/rand/v2"
 
+	"tirewatch/trainer/nn/f32"
 	"tirewatch/vision/graph"
 )
 
@@ -39,6 +40,8 @@ func (n *Net) build(m *mode, grads *Gradients) []layer {
 			if i+1 < len(n.steps) && fusable(s, n.steps[i+1]) {
 				layers = append(layers, newConvPool(s, n.steps[i+1], params, i == 0))
 				i++
+			} else if isPointwise(s) {
+				layers = append(layers, newPointwise(s, params, i == 0))
 			} else {
 				layers = append(layers, newConv(s, params, i == 0))
 			}
@@ -85,17 +88,15 @@ func (p *params) gradients() (dw, db []float32) {
 
 // activate applies an activation in place. The sigmoid of the last layer is part of the loss.
 func activate(a graph.Activation, y []float32) {
-	if a == graph.ReLU || a == graph.ReLU6 {
+	switch a {
+	case graph.ReLU:
 		for i, v := range y {
 			if !(v > 0) {
 				y[i] = 0
 			}
 		}
-	}
-	if a == graph.ReLU6 {
-		for i, v := range y {
-			y[i] = min(v, graph.MaxReLU6)
-		}
+	case graph.ReLU6:
+		f32.ReLU6(y)
 	}
 }
 

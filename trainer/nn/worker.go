@@ -113,7 +113,7 @@ func (p *Predictor) Logit(pix []byte, observe func(layer int, values []float32))
 	for i, l := range p.layers {
 		x = l.forward(x)
 		switch l.(type) {
-		case *conv:
+		case *conv, *pointwise:
 			at = p.poolAfter(i)
 		case *convPool, *depthwise, *dense:
 			at = i

@@ -35,9 +35,9 @@ func NewAdam(params []*tensor.Dense) *Adam {
 	return a
 }
 
-// Decay makes every step also shrink the tensors that are marked, by rate times the learning rate:
-// the decoupled weight decay of Loshchilov and Hutter (2019), algorithm 2, "AdamW". In the gradient,
-// Adam's division by the root of the second moment would cancel most of it.
+// Decay makes every step also shrink the tensors that are marked, by rate times the learning rate.
+// This is the decoupled weight decay of Loshchilov and Hutter (2019), algorithm 2, "AdamW". As part
+// of the gradient, Adam's division by the root of the second moment would cancel most of it.
 func (a *Adam) Decay(rate float64, tensors []bool) {
 	a.decay = make([]float64, len(a.params))
 	for i, decays := range tensors {

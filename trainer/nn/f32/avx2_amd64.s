@@ -86,6 +86,70 @@ value16:
 	VZEROUPPER
 	RET
 
+// func rows6x8AVX2(dst *float32, dstStep int, x *float32, xStep, runs, runLen, runStride int,
+//	w *float32, wStep int, bias *float32)
+//
+// Six positions times 8 channels, Y0..Y5: the last ones when their number is not a multiple of 16.
+TEXT ·rows6x8AVX2(SB), NOSPLIT, $0-80
+	MOVQ dst+0(FP), DI
+	MOVQ dstStep+8(FP), R10
+	MOVQ x+16(FP), SI
+	MOVQ xStep+24(FP), R8
+	MOVQ runs+32(FP), CX
+	MOVQ runLen+40(FP), R11
+	MOVQ runStride+48(FP), R12
+	MOVQ w+56(FP), BX
+	MOVQ wStep+64(FP), R13
+	MOVQ bias+72(FP), AX
+
+	VMOVUPS (AX), Y0
+	VMOVAPS Y0, Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y0, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y0, Y5
+
+run8:
+	MOVQ SI, R9           // positions 0, 1, 2
+	LEAQ (SI)(R8*2), DX
+	ADDQ R8, DX           // positions 3, 4, 5
+	MOVQ R11, AX
+
+value8:
+	VMOVUPS      (BX), Y12
+	VBROADCASTSS (R9), Y14
+	VBROADCASTSS (R9)(R8*1), Y15
+	VFMADD231PS  Y12, Y14, Y0
+	VBROADCASTSS (R9)(R8*2), Y14
+	VFMADD231PS  Y12, Y15, Y1
+	VBROADCASTSS (DX), Y15
+	VFMADD231PS  Y12, Y14, Y2
+	VBROADCASTSS (DX)(R8*1), Y14
+	VFMADD231PS  Y12, Y15, Y3
+	VBROADCASTSS (DX)(R8*2), Y15
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y12, Y15, Y5
+	ADDQ         R13, BX
+	ADDQ         $4, R9
+	ADDQ         $4, DX
+	DECQ         AX
+	JNZ          value8
+
+	ADDQ R12, SI
+	DECQ CX
+	JNZ  run8
+
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, (DI)(R10*1)
+	LEAQ    (DI)(R10*2), DI
+	VMOVUPS Y2, (DI)
+	VMOVUPS Y3, (DI)(R10*1)
+	LEAQ    (DI)(R10*2), DI
+	VMOVUPS Y4, (DI)
+	VMOVUPS Y5, (DI)(R10*1)
+	VZEROUPPER
+	RET
+
 // func poolReLUAVX2(dst *float32, winner *uint8, top, bottom *float32, n, f int)
 //
 // Eight channels at a time; f is in bytes. Y0 holds the largest value so far, Y5 its place.

@@ -27,8 +27,8 @@ func (v Windows) K() int { return v.Runs * v.RunLen }
 // reach returns the number of values that n positions read, counted from the first.
 func (v Windows) reach(n int) int { return (n-1)*v.Step + (v.Runs-1)*v.RunStride + v.RunLen }
 
-// Block is the number of channels that the assembly handles together. Other channel counts run in
-// Go.
+// Block is the number of channels that the assembly handles together. Rows also takes half a block
+// at the end. Other channel counts run in Go.
 const Block = 16
 
 // Rows computes a row of n positions: dst (n, F) = bias (F) + windows of x * w, where w is (K, F).

@@ -26,8 +26,9 @@ func detect() int {
 // Kernel returns the name of the implementation in use.
 func Kernel() string { return levelNames[level] }
 
-// tile is the number of positions that rows6xN computes together.
-const tile = 6
+// tile is the number of positions that rows6xN computes together, half the number of channels of
+// the narrowest of them.
+const tile, half = 6, Block / 2
 
 //go:noescape
 func rows6x64AVX512(dst *float32, dstStep int, x *float32, xStep, runs, runLen, runStride int,
@@ -35,6 +36,10 @@ func rows6x64AVX512(dst *float32, dstStep int, x *float32, xStep, runs, runLen, 
 
 //go:noescape
 func rows6x16AVX2(dst *float32, dstStep int, x *float32, xStep, runs, runLen, runStride int,
+	w *float32, wStep int, bias *float32)
+
+//go:noescape
+func rows6x8AVX2(dst *float32, dstStep int, x *float32, xStep, runs, runLen, runStride int,
 	w *float32, wStep int, bias *float32)
 
 //go:noescape
@@ -75,7 +80,7 @@ func firstBackwardAVX2(dw, grad *float32, winner *uint8, table *float32, n, f in
 
 func rows(dst, x []float32, n int, v Windows, w, bias []float32) {
 	f := len(bias)
-	if level == levelGeneric || f%Block != 0 {
+	if level == levelGeneric || f%half != 0 {
 		rowsGeneric(dst, x, n, v, w, bias)
 		return
 	}
@@ -98,8 +103,12 @@ func rows(dst, x []float32, n int, v Windows, w, bias []float32) {
 					&w[c], 4*f, &bias[c])
 			}
 		}
-		for ; c < f; c += Block {
+		for ; c+Block <= f; c += Block {
 			rows6x16AVX2(&dst[p*f+c], 4*dstStep, &x[p*v.Step], 4*step, v.Runs, v.RunLen, 4*v.RunStride,
+				&w[c], 4*f, &bias[c])
+		}
+		if c < f {
+			rows6x8AVX2(&dst[p*f+c], 4*dstStep, &x[p*v.Step], 4*step, v.Runs, v.RunLen, 4*v.RunStride,
 				&w[c], 4*f, &bias[c])
 		}
 		if step == 0 {

@@ -47,7 +47,7 @@ func closeTo(t *testing.T, what string, got, want []float32) {
 
 // shapes are below, at and above the tile of 6 positions and the blocks of 16 and 64 channels.
 var shapes = []struct{ n, f, c int }{
-	{1, 16, 1}, {5, 16, 16}, {6, 64, 3}, {7, 64, 16}, {11, 80, 32}, {12, 128, 1}, {13, 144, 16}, {3, 5, 7}, {42, 64, 128},
+	{1, 16, 1}, {5, 16, 16}, {6, 64, 3}, {7, 64, 16}, {11, 80, 32}, {12, 128, 1}, {13, 144, 16}, {13, 24, 1}, {8, 72, 3}, {3, 5, 7}, {42, 64, 128},
 }
 
 // Every assembly kernel equals the generic one, and AVX2 and AVX-512 agree exactly.

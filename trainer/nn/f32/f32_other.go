@@ -20,3 +20,23 @@ func firstForward([]float32, []uint8, []float32, int, []float32, []float32, int)
 func firstBackward(dw, g []float32, winner []uint8, x []float32, rowStride, n, f int, _ []float32) {
 	firstBackwardGeneric(dw, g, winner, x, rowStride, n, f)
 }
+
+func product(dst []float32, a Matrix, b, bias []float32, m, k, n int, relu6 bool, _ []float32) {
+	productGeneric(dst, a, b, bias, m, k, n, relu6)
+}
+
+func relu6(y []float32) { limit(y) }
+
+func relu6Gradient(dy, y, sums []float32, n int) { relu6GradientGeneric(dy, y, sums, n) }
+
+func depthwise(dst, x []float32, n, step, rowStride int, w, bias []float32, relu6 bool) {
+	depthwiseGeneric(dst, x, n, step, rowStride, w, bias, relu6)
+}
+
+func depthwiseInput(dx, g []float32, n, step, rowStride int, w []float32) {
+	depthwiseInputGeneric(dx, g, n, step, rowStride, w)
+}
+
+func depthwiseWeights(dw, g, x []float32, n, step, rowStride int) {
+	depthwiseWeightsGeneric(dw, g, x, n, step, rowStride)
+}

@@ -38,6 +38,7 @@ func TestBodiesStayInside(t *testing.T) {
 						Rows(rows[:2*n*f], x, 2*n, Windows{Step: 2, Runs: 3, RunLen: 3, RunStride: stride}, w, bias)
 						PoolReLU(y, winner, rows[:2*n*f], rows[2*n*f:], n, f)
 
+						productsStayInside(float)
 						for _, runLen := range []int{16, 64, 80, 128, 208} {
 							a, b := float(2*runLen), float(3*runLen)
 							sums := []Sum{{At: At(0), Count: 2}}
@@ -51,5 +52,30 @@ func TestBodiesStayInside(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// productsStayInside multiplies with every tile, and runs the depthwise kernels of 16 and 8
+// channels.
+func productsStayInside(float func(n int) []float32) {
+	for _, m := range []int{1, 6, 8, 15} {
+		for _, n := range []int{16, 48, 64} {
+			const k = 5
+			a, b, y := float(m*k), float(k*n), float(m*n)
+			Product(y, Matrix{a, k, 1}, b, float(n), m, k, n, true, float(ProductScratch))
+			Product(y, Matrix{a, 1, m}, b, nil, m, k, n, false, float(ProductScratch))
+			ReLU6Gradient(y, y, float(n), m)
+			ReLU6(y[1:])
+		}
+	}
+	for _, n := range []int{1, 3} {
+		const c = 24
+		rowStride := (2*n + 1) * c
+		v := Windows{Step: 2, Runs: 3, RunLen: 3, RunStride: 2*n + 1}
+		Rows(float(n*c), float(3*v.RunStride), n, v, float(9*c), float(c))
+		x, w, y := float(3*rowStride), float(9*c), float(n*c)
+		Depthwise(y, x, n, 2*c, rowStride, w, float(c), true)
+		DepthwiseInput(x, y, n, 2*c, rowStride, w)
+		DepthwiseWeights(w, y, x, n, 2*c, rowStride)
 	}
 }
