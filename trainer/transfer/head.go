@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"tirewatch/trainer/nn"
+	"tirewatch/trainer/nn/f32"
 	"tirewatch/trainer/pixels"
 )
 
@@ -32,7 +33,7 @@ type HeadConfig struct {
 
 // HeadDefaults returns the recipe, without Top.
 func HeadDefaults() HeadConfig {
-	return HeadConfig{Epochs: 60, Steps: 400, Batch: 64, Rate: 0.03, Decay: 0.01}
+	return HeadConfig{Epochs: 100, Steps: 300, Batch: 64, Rate: 0.03, Decay: 0.01}
 }
 
 // Head scores each position of an image: Bias plus the sum of W times the position's activations.
@@ -149,15 +150,24 @@ func (f *fitter) batch(examples []Example, batch []int, weight [2]float64, rng *
 	return nil
 }
 
-// step moves the weights against the gradient of the batch, which is turned into that of the
-// standardised features.
+// step moves the weights against the gradient of the batch.
 func (f *fitter) step(rate float64) {
+	f.gradient()
+	f.adam.step(f.w, rate)
+	f.refresh()
+}
+
+// gradient turns the gradient of the batch into that of the standardised features.
+func (f *fitter) gradient() {
 	grad := f.adam.gradient(len(f.w))
 	for c, s := range f.sums {
 		grad[c] = (s-f.mean[c]*f.all)*f.inv[c] + float32(f.cfg.Decay)*f.w[c]
 	}
 	grad[len(f.sums)] = f.all
-	f.adam.step(f.w, rate)
+}
+
+// refresh computes the weights of the bytes.
+func (f *fitter) refresh() {
 	f.base = f.w[len(f.v)]
 	for c := range f.v {
 		f.v[c] = f.w[c] * f.inv[c]
@@ -198,10 +208,11 @@ type picker struct {
 
 // logit returns the mean of the top highest scores. Of equal scores it takes the first.
 func (p *picker) logit(pix []byte, v []float32, base float32, top int) float64 {
-	p.scores, p.places = p.scores[:0], p.places[:0]
-	for at := 0; at < len(pix); at += len(v) {
-		p.scores = append(p.scores, base+dot(pix[at:], v))
+	if p.scores == nil {
+		p.scores = make([]float32, len(pix)/len(v))
 	}
+	p.places = p.places[:0]
+	f32.Scores(p.scores, pix, v, base)
 	p.sorted = append(p.sorted[:0], p.scores...)
 	slices.Sort(p.sorted)
 	least := p.sorted[len(p.sorted)-top]
@@ -223,23 +234,6 @@ func (p *picker) logit(pix []byte, v []float32, base float32, top int) float64 {
 		sum += s
 	}
 	return float64(sum) / float64(top)
-}
-
-// dot multiplies in four sums, because a single one waits for each addition.
-func dot(x []byte, v []float32) float32 {
-	x = x[:len(v)]
-	var a, b, c, d float32
-	i := 0
-	for ; i+4 <= len(v); i += 4 {
-		a += float32(x[i]) * v[i]
-		b += float32(x[i+1]) * v[i+1]
-		c += float32(x[i+2]) * v[i+2]
-		d += float32(x[i+3]) * v[i+3]
-	}
-	for ; i < len(v); i++ {
-		a += float32(x[i]) * v[i]
-	}
-	return (a + b) + (c + d)
 }
 
 // Logit returns the logit of an image from its features.

@@ -18,7 +18,7 @@ import (
 const Folds = 5
 
 // Decays are the weight decays that Teach tries.
-var Decays = []float64{0.01, 0.1, 0.5}
+var Decays = []float64{0.003, 0.01, 0.1}
 
 // Job is what Teach learns from.
 type Job struct {

@@ -40,3 +40,5 @@ func depthwiseInput(dx, g []float32, n, step, rowStride int, w []float32) {
 func depthwiseWeights(dw, g, x []float32, n, step, rowStride int) {
 	depthwiseWeightsGeneric(dw, g, x, n, step, rowStride)
 }
+
+func scores(dst []float32, x []byte, v []float32, base float32) { scoresGeneric(dst, x, v, base) }
