@@ -125,13 +125,14 @@ bench-arm64: $(ORT_ARM64_INSTALLED) bench-build
 	ORT_LIBRARY=$(ORT_ARM64_LIBRARY) QEMU_LD_PREFIX=/usr/aarch64-linux-gnu $(BENCH)/bench arm64 $(BENCH)
 	$(BENCH)/bench loops $(BENCH)/bench-arm64
 
-# Training steps in turns, as images a second and ratios. Then tirewatch train on files compared
-# with its own steps alone. PyTorch with its default settings takes most of the time.
+# Training steps in turns, as images a second and ratios: of the thesis network, then fine-tuning of
+# the mobile one at 448 px. Then tirewatch train on files compared with its own steps alone. PyTorch with its default settings takes most of the time.
 ROUNDS = 5
-bench-train: build bench-tool ## training steps: tirewatch, oneDNN and PyTorch; 15 minutes
+bench-train: build bench-tool ## training steps: tirewatch, oneDNN and PyTorch; 20 minutes
 	@.ci/need g++ libdnnl-dev python3-torch python3-numpy
 	g++ -O2 -std=c++17 -Wall -Wextra -o $(BENCH)/onednn-train bench/onednn/train.cpp -ldnnl
 	$(BENCH)/bench training $(BENCH)/training bench/torch $(ROUNDS)
+	$(BENCH)/bench finetune $(BENCH)/finetune bench/torch $(ROUNDS)
 	$(BENCH)/bench endtoend bin/tirewatch $(BENCH)/endtoend
 
 # BRICKWORK=DIR holds crack and normal. 50 epochs on the first 200 images of each class, tested on

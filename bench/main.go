@@ -1,6 +1,6 @@
 // Command bench compares tirewatch with other software on the thesis network: the int8 forward pass
 // with other runtimes, with the same weights and the same image, and training with oneDNN and
-// PyTorch, from the same weights on the same batch.
+// PyTorch, from the same weights on the same batch. It also fine-tunes the mobile network.
 //
 //	bench make DIR                      write the network as bundle, ONNX, oneDNN arrays; pixels
 //	bench time RUNTIME DIR THREADS      time inferences in this process
@@ -12,6 +12,8 @@
 //	bench samples DIR COUNT             write weights, drawn images and labels for all frameworks
 //	bench steps DIR THREADS             time training steps on them in this process
 //	bench training DIR SCRIPTS ROUNDS   all frameworks, round by round: the ratio table
+//	bench tune DIR THREADS              time fine-tuning steps of the mobile network in this process
+//	bench finetune DIR SCRIPTS ROUNDS   the same and PyTorch, round by round: the ratio table
 //	bench endtoend TIREWATCH DIR        tirewatch train on files against the bare loop
 //	bench last TIREWATCH DIR OUT [FLAG...]
 //	                                    train on the first photographs of DIR, test on the last
@@ -71,6 +73,14 @@ var commands = []command{
 			return err
 		}
 		return training(os.Stdout, a[0], a[1], n)
+	}},
+	{"tune DIR THREADS", func(a []string) error { return timeTuning(a[0], a[1]) }},
+	{"finetune DIR SCRIPTS ROUNDS", func(a []string) error {
+		n, err := positive(a[2])
+		if err != nil {
+			return err
+		}
+		return fineTuning(os.Stdout, a[0], a[1], n)
 	}},
 	{"endtoend TIREWATCH DIR", func(a []string) error { return endToEnd(os.Stdout, a[0], a[1]) }},
 	{"last TIREWATCH DIR OUT [FLAG...]", func(a []string) error {

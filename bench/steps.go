@@ -75,8 +75,8 @@ func writeSamples(dir string, params []nn.Param, s sampleSet) error {
 	return nil
 }
 
-// readSamples reads the images of dir.
-func readSamples(dir string) (s sampleSet, err error) {
+// readSamples reads the images of dir, which have the size that g takes.
+func readSamples(dir string, g *graph.Graph) (s sampleSet, err error) {
 	pix, err := os.ReadFile(filepath.Join(dir, trainingFile))
 	if err != nil {
 		return s, err
@@ -85,7 +85,7 @@ func readSamples(dir string) (s sampleSet, err error) {
 	if err != nil {
 		return s, err
 	}
-	size := graph.Thesis().Input.Size()
+	size := g.Input.Size()
 	if len(labels) == 0 || len(pix) != len(labels)*size {
 		return s, fmt.Errorf("%s: %d bytes of images and %d labels, want %d bytes per label",
 			dir, len(pix), len(labels), size)
@@ -125,6 +125,10 @@ func newBareLoop(s sampleSet, params []nn.Param, dropout bool) (*bareLoop, error
 	if err != nil {
 		return nil, err
 	}
+	return newLoop(s, g, net), nil
+}
+
+func newLoop(s sampleSet, g *graph.Graph, net *nn.Net) *bareLoop {
 	l := &bareLoop{net: net, stepper: trainer.NewStepper(net), crack: s.crack, rng: rand.New(rand.NewPCG(seed, 2))}
 	live := net.LiveInput()
 	for _, pix := range s.pix {
@@ -136,7 +140,7 @@ func newBareLoop(s sampleSet, params []nn.Param, dropout bool) (*bareLoop, error
 		}
 		l.images = append(l.images, x)
 	}
-	return l, nil
+	return l
 }
 
 // step trains on the images from..to and returns their mean loss before the step. Like a training,
@@ -168,7 +172,7 @@ func timeSteps(dir, threads string) error {
 		return err
 	}
 	runtime.GOMAXPROCS(n)
-	s, err := readSamples(dir)
+	s, err := readSamples(dir, graph.Thesis())
 	if err != nil {
 		return err
 	}
@@ -183,16 +187,21 @@ func timeSteps(dir, threads string) error {
 		return err
 	}
 	l.step(0, len(s.pix))
+	report(loss, func() { l.step(0, len(s.pix)) })
+	return nil
+}
+
+// report times steps and prints what a contender prints.
+func report(loss float64, step func()) {
 	var spans []time.Duration
 	for began := time.Now(); len(spans) < fewestSteps || time.Since(began) < stepSpan; {
 		t := time.Now()
-		l.step(0, len(s.pix))
+		step()
 		spans = append(spans, time.Since(t))
 	}
 	slices.Sort(spans)
 	ms := func(d time.Duration) float64 { return d.Seconds() * 1e3 }
 	fmt.Printf("%.3f %.3f %d %.9g\n", ms(spans[len(spans)/2]), ms(spans[0]), len(spans), loss)
-	return nil
 }
 
 // predictAll runs images forward on all cores, from their bytes, like a validation.

@@ -47,17 +47,17 @@ func training(w io.Writer, dir, scripts string, rounds int) error {
 	if err := inTurns(all, rounds); err != nil {
 		return err
 	}
-	if err := speeds(w, all, rounds); err != nil {
+	if err := speeds(w, "training", all, trainingBatch, rounds); err != nil {
 		return err
 	}
 	return sameLosses(all)
 }
 
 // speeds prints images/s, and how much faster ours is with the same number of threads.
-func speeds(w io.Writer, all []*contender, rounds int) error {
+func speeds(w io.Writer, what string, all []*contender, batch, rounds int) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "training, batches of %d, %d rounds\tthreads\timages/s median\timages/s best\ttirewatch is faster by\tloss\n",
-		trainingBatch, rounds)
+	fmt.Fprintf(t, "%s, batches of %d, %d rounds\tthreads\timages/s median\timages/s best\ttirewatch is faster by\tloss\n",
+		what, batch, rounds)
 	var ours *contender
 	for _, c := range all {
 		if c.name == all[0].name {
@@ -67,7 +67,7 @@ func speeds(w io.Writer, all []*contender, rounds int) error {
 			fmt.Fprintf(t, "%s\t%d\tnot available: %s\n", c.name, c.threads, c.why)
 			continue
 		}
-		perSecond := func(ms float64) float64 { return trainingBatch / ms * 1e3 }
+		perSecond := func(ms float64) float64 { return float64(batch) / ms * 1e3 }
 		fmt.Fprintf(t, "%s\t%d\t%.1f\t%.1f\t%s\t%.7g\n", c.name, c.threads,
 			perSecond(middle(c.rounds, func(t timing) float64 { return t.median })), perSecond(c.best()), ratio(c, ours), c.rounds[0].result)
 	}
