@@ -15,6 +15,7 @@ type depthwise struct {
 	first bool      // first layer: the gradient of its input is not needed
 	y     []float32 // (live H, live W, C)
 	taps  []float32 // gradient of the weights, (kernel, kernel, C) as packed
+	live  []int32   // positions of a row that have a gradient
 }
 
 func newDepthwise(s graph.Step, p *params, first bool) *depthwise {
@@ -80,9 +81,17 @@ func (d *depthwise) backward(dy []float32) []float32 {
 			d.backwardRow(g, window, dx)
 			continue
 		}
-		f32.DepthwiseWeights(d.taps, g, d.x[window:], n, d.step(), d.stride())
+		// From the first to the last position with a gradient: see pointwise.
+		d.live = f32.LiveRows(d.live[:0], g, n, d.Filters)
+		if len(d.live) == 0 {
+			continue
+		}
+		first := int(d.live[0])
+		g, window = g[first*d.Filters:], window+first*d.step()
+		reach := int(d.live[len(d.live)-1]) + 1 - first
+		f32.DepthwiseWeights(d.taps, g, d.x[window:], reach, d.step(), d.stride())
 		if dx != nil {
-			f32.DepthwiseInput(dx[window:], g, n, d.step(), d.stride(), d.packed)
+			f32.DepthwiseInput(dx[window:], g, reach, d.step(), d.stride(), d.packed)
 		}
 	}
 	for i, v := range d.taps {

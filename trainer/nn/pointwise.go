@@ -6,6 +6,10 @@ import (
 )
 
 // pointwise is a 1x1 convolution of every position: a product of matrices, forward and backward.
+//
+// In a network that ends in the mean of the highest scores, the gradient starts at a tenth of the
+// positions, and each depthwise layer below passes it to the neighbours. So backward computes only
+// the positions that have one.
 type pointwise struct {
 	graph.Step
 	*params
@@ -15,6 +19,9 @@ type pointwise struct {
 	y         []float32 // (positions, F)
 	dx        []float32 // as x
 	zero      []float32 // (C), the start of dx
+	live      []int32   // positions that have a gradient
+	rows      []float32 // (positions, C): input, then its gradient, of the live positions
+	dyRows    []float32 // (positions, F)
 	scratch   []float32 // f32.ProductScratch
 }
 
@@ -44,17 +51,49 @@ func (c *pointwise) forward(x []float32) []float32 {
 func (c *pointwise) backward(dy []float32) []float32 {
 	dw, db := c.gradients()
 	biasGradient(c.Activation, dy, c.y, db)
-	f32.Product(dw, f32.Matrix{Data: dy, Row: 1, Term: c.Filters}, c.x, nil,
-		c.Filters, c.positions, c.In.C, false, c.scratch)
-	if c.first {
-		return nil
+	c.prepare()
+	c.live = f32.LiveRows(c.live[:0], dy, c.positions, c.Filters)
+	n, x := len(c.live), c.x
+	if n == c.positions {
+		c.weightGradient(dw, dy, x, n)
+		c.inputGradient(c.dx, dy, n)
+		return c.dx
 	}
-	if c.dx == nil {
+	for i, p := range c.live {
+		copy(c.dyRows[i*c.Filters:][:c.Filters], dy[int(p)*c.Filters:])
+		copy(c.rows[i*c.In.C:][:c.In.C], x[int(p)*c.In.C:])
+	}
+	c.weightGradient(dw, c.dyRows, c.rows, n)
+	c.inputGradient(c.rows, c.dyRows, n)
+	clear(c.dx)
+	for i, p := range c.live {
+		copy(c.dx[int(p)*c.In.C:][:c.In.C], c.rows[i*c.In.C:])
+	}
+	return c.dx
+}
+
+// prepare allocates the memory of backward.
+func (c *pointwise) prepare() {
+	if c.live != nil {
+		return
+	}
+	c.live = make([]int32, 0, c.positions)
+	c.rows, c.dyRows = make([]float32, c.positions*c.In.C), make([]float32, c.positions*c.Filters)
+	if !c.first {
 		c.dx, c.zero = make([]float32, c.positions*c.In.C), make([]float32, c.In.C)
 	}
-	f32.Product(c.dx, f32.Matrix{Data: dy, Row: c.Filters, Term: 1}, c.weights, c.zero,
-		c.positions, c.Filters, c.In.C, false, c.scratch)
-	return c.dx
+}
+
+// weightGradient adds that of n positions.
+func (c *pointwise) weightGradient(dw, dy, x []float32, n int) {
+	f32.Product(dw, f32.Matrix{Data: dy, Row: 1, Term: c.Filters}, x, nil, c.Filters, n, c.In.C, false, c.scratch)
+}
+
+// inputGradient writes that of n positions, unless nobody reads it.
+func (c *pointwise) inputGradient(dx, dy []float32, n int) {
+	if !c.first {
+		f32.Product(dx, f32.Matrix{Data: dy, Row: c.Filters, Term: 1}, c.weights, c.zero, n, c.Filters, c.In.C, false, c.scratch)
+	}
 }
 
 // biasGradient clears the gradient where the activation stopped the value, and adds the rest to the

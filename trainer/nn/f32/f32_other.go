@@ -27,6 +27,8 @@ func product(dst []float32, a Matrix, b, bias []float32, m, k, n int, relu6 bool
 
 func relu6(y []float32) { limit(y) }
 
+func anyValue(x []float32) bool { return anyValueGeneric(x) }
+
 func relu6Gradient(dy, y, sums []float32, n int) { relu6GradientGeneric(dy, y, sums, n) }
 
 func depthwise(dst, x []float32, n, step, rowStride int, w, bias []float32, relu6 bool) {

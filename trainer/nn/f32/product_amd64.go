@@ -19,6 +19,9 @@ func packPanel(panel, b *float32, bStep, k, columns int)
 func relu6AVX2(y *float32, n int)
 
 //go:noescape
+func anyValueAVX2(x *float32, n int) bool
+
+//go:noescape
 func relu6GradientAVX2(dy, y, sums *float32, n, c int)
 
 //go:noescape
@@ -117,6 +120,16 @@ func relu6(y []float32) {
 		y = y[n:]
 	}
 	limit(y)
+}
+
+func anyValue(x []float32) bool {
+	if n := len(x) &^ 7; level != levelGeneric && n > 0 {
+		if anyValueAVX2(&x[0], 4*n) {
+			return true
+		}
+		x = x[n:]
+	}
+	return anyValueGeneric(x)
 }
 
 func relu6Gradient(dy, y, sums []float32, n int) {

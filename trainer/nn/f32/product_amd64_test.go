@@ -81,6 +81,21 @@ func TestReLU6GradientBodiesAgree(t *testing.T) {
 	}
 }
 
+func TestLiveRows(t *testing.T) {
+	const n, c = 6, 19
+	dy := make([]float32, n*c)
+	dy[0], dy[2*c+8], dy[3*c+18], dy[4*c] = 1, -1e-45, float32(math.NaN()), float32(math.Copysign(0, -1))
+	for _, l := range []int{levelGeneric, levelAVX2, levelAVX512} {
+		t.Run(levelNames[l], func(t *testing.T) {
+			withLevel(t, l, func() {
+				if got, want := LiveRows([]int32{9}, dy, n, c), []int32{9, 0, 2, 3}; !slices.Equal(got, want) {
+					t.Errorf("got %v, want %v", got, want)
+				}
+			})
+		})
+	}
+}
+
 func TestDepthwiseBodiesAgree(t *testing.T) {
 	for _, c := range []int{8, 16, 24, 48, 3} {
 		for _, stride := range []int{1, 2} {

@@ -179,6 +179,29 @@ values:
 	VZEROUPPER
 	RET
 
+// func anyValueAVX2(x *float32, n int) bool
+//
+// n is in bytes, a multiple of 32.
+TEXT ·anyValueAVX2(SB), NOSPLIT, $0-17
+	MOVQ  x+0(FP), SI
+	MOVQ  n+8(FP), CX
+	VPXOR Y14, Y14, Y14
+
+test:
+	VCMPPS    $4, (SI), Y14, Y0 // not equal to 0, or NaN
+	VMOVMSKPS Y0, AX
+	TESTL     AX, AX
+	JNZ       found
+	ADDQ      $32, SI
+	SUBQ      $32, CX
+	JNZ       test
+
+found:
+	TESTL AX, AX
+	SETNE ret+16(FP)
+	VZEROUPPER
+	RET
+
 // func relu6GradientAVX2(dy, y, sums *float32, n, c int)
 //
 // Eight channels at a time; c is in bytes, a multiple of 32. Y14 is zero, Y15 six.

@@ -85,3 +85,12 @@ func depthwiseWeightsGeneric(dw, g, x []float32, n, step, rowStride int) {
 		}
 	}
 }
+
+func anyValueGeneric(x []float32) bool {
+	for _, v := range x {
+		if v != 0 {
+			return true
+		}
+	}
+	return false
+}
