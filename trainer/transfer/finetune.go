@@ -7,13 +7,11 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
-	"slices"
-	"strings"
 	"time"
 
 	"tirewatch/trainer"
 	"tirewatch/trainer/checkpoint"
-	"tirewatch/trainer/nn"
+	"tirewatch/vision/infer"
 	"tirewatch/vision/preprocess"
 )
 
@@ -29,6 +27,10 @@ type FineTuneConfig struct {
 	Smoothing float64
 	Shift     int // px, to every side
 	Seed      uint64
+
+	// The network in int8. It computes the layers that keep their weights, several times faster, and
+	// the layers above learn from what a station computes. nil: float32.
+	Trunk *infer.Model
 }
 
 // FineTuneDefaults returns the recipe for images of side x side px. It was chosen at 448 px. The
@@ -104,73 +106,58 @@ func FineTune(ctx context.Context, cfg FineTuneConfig, start *checkpoint.Checkpo
 		result.History = append(result.History, e)
 		result.Epoch, result.BestEpoch = epoch, epoch
 	}
-	result.Params = slices.Clone(t.net.Params())
+	result.Params = t.params(start)
 	return &result, nil
 }
 
 // tuning is a running fine-tuning. It is owned by one goroutine.
 type tuning struct {
+	*halves
 	cfg     FineTuneConfig
-	frozen  []string
 	train   []trainer.Sample
 	weights [2]float64 // of the loss of a sound and of a cracked tire
-	side    int        // px
-	net     *nn.Net
 	stepper *trainer.Stepper
-	pix     [][]byte // for each core: one image as stored
-	step    int      // steps done
+	cores   []tuningCore
+	step    int // steps done
+}
+
+// tuningCore is the memory of one core, in addition to the stepper's.
+type tuningCore struct {
+	pix, view []byte        // one image as stored, and a view of it
+	lower     *infer.Runner // nil without a trunk
 }
 
 func newTuning(cfg FineTuneConfig, start *checkpoint.Checkpoint, from string, train []trainer.Sample) (*tuning, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	t := &tuning{cfg: cfg, train: train, side: start.Spec.Width}
+	t := &tuning{cfg: cfg, train: train}
 	var err error
 	if t.weights, err = balance(start.Spec, train); err != nil {
 		return nil, err
 	}
-	if t.frozen, err = below(start, from); err != nil {
+	if t.halves, err = cut(start, from, cfg.Trunk); err != nil {
 		return nil, err
 	}
-	if t.net, err = start.Net(); err != nil {
-		return nil, err
-	}
-	if live := t.net.LiveInput(); live.H != t.side || live.W != t.side {
-		return nil, fmt.Errorf("fine-tuning: the network reads %v of an image of %d x %d px, want a square that it reads whole",
-			live, start.Spec.Width, start.Spec.Height)
-	}
-	if err := t.net.Freeze(t.frozen); err != nil {
-		return nil, err
+	if t.lower == nil && t.net.LiveInput().Size() != start.Spec.Size() {
+		return nil, fmt.Errorf("fine-tuning: the network reads only %v of an image, want all of it", t.net.LiveInput())
 	}
 	t.stepper = trainer.NewStepper(t.net)
 	t.stepper.Adam.Decay(cfg.Decay, t.net.Decaying())
 	for range runtime.GOMAXPROCS(0) {
-		t.pix = append(t.pix, make([]byte, start.Spec.Size()))
+		c := tuningCore{pix: make([]byte, start.Spec.Size()), view: make([]byte, start.Spec.Size())}
+		if t.lower != nil {
+			if c.lower, err = infer.NewRunner(t.lower); err != nil {
+				return nil, err
+			}
+		}
+		t.cores = append(t.cores, c)
 	}
 	return t, nil
 }
 
 // ErrBlock marks a block that the network does not have.
 var ErrBlock = errors.New("no such block")
-
-// below returns the names of the layers below a block, which is the depthwise and the 1x1
-// convolution with its number.
-func below(c *checkpoint.Checkpoint, block string) ([]string, error) {
-	var names, blocks []string
-	for _, l := range c.Graph.Layers {
-		if number, ok := strings.CutPrefix(l.Name, "depthwise"); ok {
-			blocks = append(blocks, "block"+number)
-			if block == "block"+number {
-				return names, nil
-			}
-		}
-		if l.HasWeights() {
-			names = append(names, l.Name)
-		}
-	}
-	return nil, fmt.Errorf("fine-tune from %q: %w, want one of %v", block, ErrBlock, blocks)
-}
 
 // balance returns the weights of both classes, with a mean of 1 over the images. It requires images
 // of both classes and of the right size.
@@ -238,14 +225,21 @@ func (t *tuning) epoch(ctx context.Context, epoch int, progress func(epoch, imag
 	return sum, nil
 }
 
-// example makes a view of an image in x.
+// example makes a view of an image, or what the lower half makes of it, in x.
 func (t *tuning) example(core int, x []float32, epoch, image int) (trainer.Example, error) {
-	s := t.train[image]
-	pix, err := s.Pix.Load(t.pix[core])
+	s, c := t.train[image], &t.cores[core]
+	pix, err := s.Pix.Load(c.pix)
 	if err != nil {
 		return trainer.Example{}, fmt.Errorf("fine-tune on %s: %w", s.Name, err)
 	}
 	rng := stream(t.cfg.Seed, streamView, epoch, image)
-	drawView(rng, t.cfg.Shift).apply(x, pix, t.side)
+	drawView(rng, t.cfg.Shift).apply(c.view, pix, t.side)
+	if t.lower == nil {
+		for i, v := range c.view {
+			x[i] = float32(v) * (1.0 / 255)
+		}
+	} else if err := t.activations(c.lower, x, c.view); err != nil {
+		return trainer.Example{}, fmt.Errorf("fine-tune on %s: %w", s.Name, err)
+	}
 	return trainer.Example{X: x, Crack: s.Crack, Smoothing: t.cfg.Smoothing, Weight: t.weights[classOf(s)], RNG: rng}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,6 +17,7 @@ import (
 	"tirewatch/trainer/pixels"
 	"tirewatch/trainer/transfer"
 	"tirewatch/vision/graph"
+	"tirewatch/vision/infer"
 	"tirewatch/vision/preprocess"
 )
 
@@ -105,6 +107,88 @@ func TestFineTuneIsTheSameOnAnyNumberOfCores(t *testing.T) {
 	}
 	if !reflect.DeepEqual(params[0], params[1]) {
 		t.Error("one core and three cores train different weights")
+	}
+}
+
+// integers makes an int8 network of random weights, and the same network in floating point.
+func integers(t *testing.T) (*infer.Model, *checkpoint.Checkpoint) {
+	t.Helper()
+	c := newborn(t)
+	steps, err := c.Graph.Plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(3, 3))
+	m := &infer.Model{Graph: c.Graph}
+	in, out := 1.0/255, 6.0/255
+	for _, s := range steps {
+		if !s.HasWeights() {
+			continue
+		}
+		w, b := c.Params[2*len(m.Layers)].Data, c.Params[2*len(m.Layers)+1].Data
+		l := infer.Layer{Name: s.Name, W: make([]byte, s.Weights()), Bias: make([]int32, s.Filters)}
+		scale := 4 / math.Sqrt(float64(s.Weights()/s.Filters)) / 127
+		for i := range w {
+			v := int8(rng.IntN(201) - 100)
+			l.W[i], w[i] = byte(v), float32(float64(v)*scale)
+		}
+		for i := range b {
+			l.Bias[i] = int32(0.2 / (in * scale))
+			b[i] = float32(float64(l.Bias[i]) * in * scale)
+		}
+		if s.Name == "score" {
+			m.LogitScale = in * scale
+		} else {
+			l.Mult = slices.Repeat([]float32{float32(in * scale / out)}, s.Filters)
+		}
+		m.Layers = append(m.Layers, l)
+		in = out
+	}
+	return m, c
+}
+
+// The frozen layers may run in int8: training starts from nearly the same losses, and changes the
+// same layers.
+func TestFineTuneOnATrunkInInt8(t *testing.T) {
+	m, start := integers(t)
+	cfg, before := quick(), slices.Clone(start.Params)
+	cfg.Epochs, cfg.Rate = 1, 1e-4
+	tune := func() *checkpoint.Checkpoint {
+		tuned, err := transfer.FineTune(context.Background(), cfg, start, "block3", lines(30), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tuned
+	}
+	float := tune()
+	cfg.Trunk = m
+	tuned := tune()
+	if a, b := float.History[0].TrainLoss, tuned.History[0].TrainLoss; a == b || math.Abs(a-b) > 0.01*a {
+		t.Errorf("losses %g in float and %g in int8, want nearly the same", a, b)
+	}
+	for i, p := range tuned.Params {
+		if p.Name != before[i].Name {
+			t.Fatalf("parameter %d is %s, want %s", i, p.Name, before[i].Name)
+		}
+		upper := i >= 2*len(tuned.Config.Frozen)
+		if changed := !reflect.DeepEqual(p.Data, before[i].Data); changed != upper {
+			t.Errorf("%s changed: %v, want %v", p.Name, changed, upper)
+		}
+	}
+	if again := tune(); !reflect.DeepEqual(tuned.Params, again.Params) {
+		t.Error("the same training made other weights")
+	}
+}
+
+func TestFineTuneRefusesAnotherTrunk(t *testing.T) {
+	m, start := integers(t)
+	m.Graph.Layers = slices.Clone(m.Graph.Layers)
+	m.Graph.Layers[0].Name = "other"
+	cfg := quick()
+	cfg.Trunk = m
+	var mismatch *graph.MismatchError
+	if _, err := transfer.FineTune(context.Background(), cfg, start, "block3", lines(6), nil); !errors.As(err, &mismatch) {
+		t.Errorf("error %v, want a mismatch of networks", err)
 	}
 }
 

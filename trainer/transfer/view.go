@@ -1,6 +1,9 @@
 package transfer
 
-import "math/rand/v2"
+import (
+	"math"
+	"math/rand/v2"
+)
 
 // view is one random look at a square image: turned by quarters, mirrored, shifted, brighter or
 // darker. A shifted image repeats the pixels of its border. Every pixel of the view is a pixel of
@@ -29,11 +32,11 @@ func drawView(rng *rand.Rand, shift int) view {
 	}
 }
 
-// apply writes the view of pix, side x side bytes, into dst as values 0 to 1.
-func (v view) apply(dst []float32, pix []byte, side int) {
-	var grey [256]float32
+// apply writes the view of pix into dst, both side x side bytes.
+func (v view) apply(dst, pix []byte, side int) {
+	var grey [256]byte
 	for i := range grey {
-		grey[i] = float32(min(max(v.gain*float64(i)+v.offset, 0), 255) / 255)
+		grey[i] = byte(math.Round(min(max(v.gain*float64(i)+v.offset, 0), 255)))
 	}
 	origin, right, down := v.steps(side)
 	dx := min(max(v.dx, 1-side), side-1)
