@@ -146,9 +146,9 @@ bench-brickwork: build bench-tool ## train on photographs, also PyTorch; BRICKWO
 	$(BENCH)/bench rival bin/tirewatch bench/torch $(BRICKWORK) $(BENCH)/brickwork/last $(TRAIN_FLAGS)
 	$(BENCH)/bench folds groups bin/tirewatch $(BRICKWORK) $(BENCH)/brickwork/folds $(TRAIN_FLAGS)
 
-# Five trainings for each network. Finished folds stay in bin/bench/rubber, so an interrupted run
-# continues.
-bench-rubber: build bench-tool ## all networks on real tires, out of fold; RUBBER=DIR; 20 minutes
+# Five trainings for each network, and a learning curve. Finished folds stay in bin/bench/rubber, so
+# an interrupted run continues. Without the pretrained base (make base) only the thesis network.
+bench-rubber: build bench-tool ## all networks on real tires, out of fold; RUBBER=DIR; an hour
 	@[ -n "$(RUBBER)" ] || { \
 	  echo "usage: make bench-rubber RUBBER=DIR, with crack, normal and a manifest.csv: file, group, fold" >&2; exit 1; }
 	$(BENCH)/bench rubber bin/tirewatch $(RUBBER) $(BENCH)/rubber $(TRAIN_FLAGS)

@@ -22,17 +22,30 @@ type candidate struct {
 // candidates are all networks, the one of the thesis first: the others are compared with it.
 var candidates = []candidate{
 	{"thesis", []string{"--epochs", "60"}},
+	{"mobile-448-head", []string{"--network", "mobile", "--no-finetune"}},
+	{"mobile-448", []string{"--network", "mobile"}},
+	{"mobile-224-head", []string{"--network", "mobile", "--size", "224", "--no-finetune"}},
+	{"mobile-224", []string{"--network", "mobile", "--size", "224", "--finetune-from", "block4"}},
 }
 
 // rubber cross-validates all networks on the photographs in dir, whose manifest.csv has a column
-// fold, and prints a table. The results are kept in out, one folder for each network, so it
-// continues after an interruption. flags are passed to every training, after its own.
+// fold, and prints a table, then a learning curve. The results are kept in out, one folder for each
+// network, so it continues after an interruption. flags are passed to the training of the thesis
+// network, after its own.
 func rubber(w io.Writer, tirewatch, dir, out string, flags []string) error {
+	candidates := candidates
+	haveBase := exec.Command(tirewatch, "base").Run() == nil
+	if !haveBase {
+		fmt.Fprintln(os.Stderr, "the network mobile is left out, because the pretrained base is missing: make base")
+		candidates = candidates[:1]
+	}
 	rows := make([]*crossval.Summary, len(candidates))
 	for i, c := range candidates {
 		fmt.Fprintf(os.Stderr, "network %s\n", c.name)
-		args := append([]string{"evaluate", "--fold-column", "fold", dir, "--out", filepath.Join(out, c.name), "--json"},
-			append(c.flags, flags...)...)
+		args := append([]string{"evaluate", "--fold-column", "fold", dir, "--out", filepath.Join(out, c.name), "--json"}, c.flags...)
+		if i == 0 {
+			args = append(args, flags...)
+		}
 		var printed bytes.Buffer
 		cmd := exec.Command(tirewatch, args...)
 		cmd.Stdout, cmd.Stderr = &printed, os.Stderr
@@ -44,33 +57,48 @@ func rubber(w io.Writer, tirewatch, dir, out string, flags []string) error {
 			return fmt.Errorf("read the output of tirewatch evaluate: %w", err)
 		}
 	}
-	printTable(w, rows)
-	if err := printUnsure(w, out); err != nil {
+	printTable(w, candidates, rows)
+	if err := printUnsure(w, candidates, out); err != nil {
 		return err
 	}
-	return printTests(w, tirewatch, out)
+	if err := printTests(w, candidates, tirewatch, out); err != nil || !haveBase {
+		return err
+	}
+	fmt.Fprintln(w)
+	cmd := exec.Command(tirewatch, "evaluate", "--fold-column", "fold", dir, "--network", "mobile", "--no-finetune", "--images",
+		"20,100")
+	cmd.Stdout, cmd.Stderr = w, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("draw the learning curve: %w", err)
+	}
+	return nil
 }
 
 // printTable prints a row for each network, and one for grey statistics.
-func printTable(w io.Writer, rows []*crossval.Summary) {
+func printTable(w io.Writer, candidates []candidate, rows []*crossval.Summary) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "network\taccuracy\tROC AUC\trecall at 1 %\trecall at 5 %\tfolds: accuracy\tROC AUC")
+	fmt.Fprintln(t, "network\taccuracy\tROC AUC\trecall at 1 %\trecall at 5 %\tfolds: accuracy\tROC AUC\t"+
+		"float: accuracy\tROC AUC\tequal verdicts")
 	range95 := func(f crossval.Figure) string { return fmt.Sprintf("%.3f (%.3f to %.3f)", f.Pooled, f.Low, f.High) }
 	spread := func(f crossval.Figure) string { return fmt.Sprintf("%.3f +- %.3f", f.Mean, f.Spread) }
 	for i, s := range rows {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", candidates[i].name, range95(s.Accuracy), range95(s.AUC),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s", candidates[i].name, range95(s.Accuracy), range95(s.AUC),
 			range95(s.Recall1), range95(s.Recall5), spread(s.Accuracy), spread(s.AUC))
+		if f := s.Float; f != nil {
+			fmt.Fprintf(t, "\t%.3f\t%.3f\t%.2f %%", f.Accuracy, f.AUC, 100*f.Equal)
+		}
+		fmt.Fprintln(t)
 	}
 	grey := rows[0]
 	fmt.Fprintf(t, "grey statistics\t%.3f\t%.3f\t%.3f\t%.3f\t\t\n", grey.Accuracy.Grey, grey.AUC.Grey, grey.Recall1.Grey,
 		grey.Recall5.Grey)
 	t.Flush()
-	fmt.Fprintf(w, "%d photographs, %d groups, %d folds; out of fold, with 95 %% intervals\n", grey.Images, grey.Groups,
+	fmt.Fprintf(w, "%d photographs, %d groups, %d folds; out of fold, int8, with 95 %% intervals\n", grey.Images, grey.Groups,
 		len(grey.Folds))
 }
 
 // printTests compares each other network with the first one, on the same photographs.
-func printTests(w io.Writer, tirewatch, out string) error {
+func printTests(w io.Writer, candidates []candidate, tirewatch, out string) error {
 	for _, c := range candidates[1:] {
 		fmt.Fprintf(w, "\nold: %s, new: %s\n", candidates[0].name, c.name)
 		cmd := exec.Command(tirewatch, "compare", filepath.Join(out, candidates[0].name, "scores.csv"),

@@ -15,7 +15,7 @@ const mostUnsure = 0.15
 
 // printUnsure prints what each network reaches with three answers. Each fold is judged with the
 // thresholds that were chosen on the others, so a few more tires may be unsure.
-func printUnsure(w io.Writer, out string) error {
+func printUnsure(w io.Writer, candidates []candidate, out string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "\nat most %g %% unsure\tright of the decided\tunsure\tcracks called sound\tsound called cracked\n", 100*mostUnsure)
 	for _, c := range candidates {

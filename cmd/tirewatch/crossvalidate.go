@@ -59,7 +59,7 @@ type crossValidation struct {
 }
 
 // crossValidate trains and tests on the folds of dir, as far as this is not done yet.
-func crossValidate(cmd *cobra.Command, dir string, f *foldFlags, budgets []metrics.Budget) (*crossEvaluation, error) {
+func crossValidate(cmd *cobra.Command, dir string, f *foldFlags, budgets []metrics.Budget) (fmt.Stringer, error) {
 	base, err := f.train.readBase()
 	if err != nil {
 		return nil, err
@@ -87,6 +87,9 @@ func crossValidate(cmd *cobra.Command, dir string, f *foldFlags, budgets []metri
 		return nil, err
 	}
 	v.flags.cfg.Data, v.flags.cfg.Groups, v.flags.cfg.Tool = reading.Fingerprint, groupsID(set), version.String()
+	if len(f.curve.images) > 0 {
+		return v.curve(&f.curve)
+	}
 	v.flags.out = cmp.Or(f.train.out, filepath.Join("runs", time.Now().Format("2006-01-02-150405")))
 	if v.folder, err = crossval.Open(v.flags.out, v.setup(f.own)); err != nil {
 		return nil, err

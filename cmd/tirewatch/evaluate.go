@@ -37,6 +37,12 @@ train that change the training are valid. It prints each figure as the mean of t
 spread, and the value of all out-of-fold scores together with its 95 % interval, beside what grey
 statistics alone reach. --fold-column uses the folds of DIR/manifest.csv.
 
+The scores are those of the int8 network, calibrated and converted on the images that it was trained
+on. The float network is printed beside it.
+
+--images draws a learning curve of the network mobile instead: its score layer is fitted on so many
+photographs, each of another group, and tested on a fold that it has nothing of.
+
 Finished folds are kept in --out: the same command continues after an interruption.`
 
 func newEvaluateCmd() *cobra.Command {
@@ -55,6 +61,8 @@ func newEvaluateCmd() *cobra.Command {
   tirewatch evaluate monday.tire photos/ --max-escape 1%
   tirewatch evaluate monday.tire photos/ --max-escape 1% --max-false-reject 2%
   tirewatch evaluate --folds 5 photos/ --group '(tire\d+)' --epochs 60 --out runs/folds
+  tirewatch evaluate --folds 5 photos/ --network mobile --no-finetune
+  tirewatch evaluate --folds 5 photos/ --network mobile --no-finetune --images 20,100
   tirewatch evaluate --fold-column fold photos/ --schedule cosine --max-unsure 15%`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if folds.wanted() {

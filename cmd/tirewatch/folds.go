@@ -11,6 +11,7 @@ import (
 type foldFlags struct {
 	n     int
 	train trainFlags
+	curve curveFlags
 	own   *pflag.FlagSet // flags that only a cross-validation has
 }
 
@@ -22,6 +23,9 @@ func (f *foldFlags) add(cmd *cobra.Command) {
 		"cross-validation with the folds in this column of DIR/manifest.csv")
 	f.own.StringVar(&f.train.out, "out", "",
 		"folder of a cross-validation, to continue it after an interruption (default: runs/ and the time)")
+	f.own.IntSliceVar(&f.curve.images, "images", nil, "learning curve instead of a cross-validation: numbers of photographs to "+
+		"train on, for example 20,100; with --network mobile --no-finetune")
+	f.own.IntVar(&f.curve.draws, "draws", 30, "trainings for each number of --images")
 	f.own.VisitAll(func(flag *pflag.Flag) { cmd.Flags().AddFlag(flag) })
 	cli.Files(cmd,
 		cli.Note{Name: "OUT/scores.csv", Text: "The out-of-fold scores of a cross-validation: file, group, fold, label " +
@@ -53,5 +57,11 @@ func (f *foldFlags) check(cmd *cobra.Command) error {
 			return cli.Usagef("--%s is for a MODEL, not for a cross-validation", name)
 		}
 	}
-	return f.train.choose(cmd)
+	if err := f.train.choose(cmd); err != nil {
+		return err
+	}
+	if cmd.Flags().Changed("draws") && len(f.curve.images) == 0 {
+		return cli.Usagef("--draws needs --images")
+	}
+	return f.curve.check(&f.train.network)
 }

@@ -30,10 +30,13 @@ type learner struct {
 	features map[string][]pixels.Image // by Sample.Name
 }
 
+// findBase is base.Find; tests have a base of their own.
+var findBase = base.Find
+
 // newLearner finds the base. dir is the folder for features that do not fit in memory, by default
 // that for temporary files; count is the number of images.
 func newLearner(cmd *cobra.Command, f *trainFlags, dir string, count int) (*learner, error) {
-	found, err := base.Find(f.network.base)
+	found, err := findBase(f.network.base)
 	if err != nil {
 		return nil, err
 	}

@@ -95,12 +95,22 @@ func checkpointFacts(c *checkpoint.Checkpoint) []report.Fact {
 			report.Fact{Name: "Weights", Value: "imported from an " + c.Config.Imported},
 			report.Fact{Name: "Imported by", Value: c.Config.Tool + ", " + made})
 	}
-	facts = append(facts, report.Fact{Name: "Weights",
-		Value: fmt.Sprintf("from epoch %d of %d, the best on validation", c.BestEpoch, c.Config.Epochs)})
+	facts = append(facts, report.Fact{Name: "Weights", Value: weightsFact(c)})
 	facts = append(facts, configFacts(c.Config)...)
 	return append(facts,
 		report.Fact{Name: "Data set", Value: "fingerprint " + cmp.Or(c.Config.Data, "unknown")},
 		report.Fact{Name: "Made by", Value: c.Config.Tool + ", started " + made})
+}
+
+// weightsFact says which weights a checkpoint has.
+func weightsFact(c *checkpoint.Checkpoint) string {
+	switch {
+	case !isMobile(&c.Graph):
+		return fmt.Sprintf("from epoch %d of %d, the best on validation", c.BestEpoch, c.Config.Epochs)
+	case c.BestEpoch == 0:
+		return "of the pretrained network; the score layer alone was fitted"
+	}
+	return fmt.Sprintf("the upper blocks fine-tuned in %d epochs", c.BestEpoch)
 }
 
 // configFacts lists the options of the training. Options that change nothing at their default are
@@ -122,13 +132,13 @@ func configFacts(cfg checkpoint.Config) []report.Fact {
 		{Name: "Training", Value: fmt.Sprintf("batches of %d, seed %d", cfg.Batch, cfg.Seed)},
 		{Name: "Learning rate", Value: rate},
 		{Name: "Augmentation", Value: augmented},
-		{Name: "Held back for validation", Value: fmt.Sprintf("%.3g %% of the training images", 100*cfg.Validation)},
 	}
 	add := func(when bool, name, format string, args ...any) {
 		if when {
 			facts = append(facts, report.Fact{Name: name, Value: fmt.Sprintf(format, args...)})
 		}
 	}
+	add(cfg.Validation > 0, "Held back for validation", "%.3g %% of the training images", 100*cfg.Validation)
 	add(cfg.Groups != "", "Images that belong together", "%s", cfg.Groups)
 	add(cfg.StepsPerEpoch > 0, "An epoch", "%d batches, drawn from the shuffled images", cfg.StepsPerEpoch)
 	add(cfg.Patience > 0, "Patience", "stops after %d epochs without a better result on validation", cfg.Patience)

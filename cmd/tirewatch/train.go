@@ -50,6 +50,13 @@ the run folder, 144 kB for each image.
 The run folder gets config.json, metrics.csv, best.ckpt (best on validation), last.ckpt,
 augmentation.png (what the network sees of some images) and report.html.
 
+--network mobile starts from a pretrained network instead, which needs far fewer photographs. It
+fits the score layer in seconds: best.ckpt is usable from then on. With at least 30 groups of each
+class it then fine-tunes the upper blocks in three parts, each without a third of the images, prints
+which is better on the images left out, and fine-tunes on all images if that is. This takes minutes
+for each part. No images are held back: threshold and report follow from images that the network had
+not seen.
+
 --finetune starts from the weights of a checkpoint, to train on a smaller and more specific data
 set. The epochs of the thesis are --steps-per-epoch 36.
 
@@ -60,6 +67,8 @@ the interruption.`,
   tirewatch train photos/ --out runs/monday --resume
   tirewatch train photos/ --schedule cosine --patience 20 --class-weights auto
   tirewatch train photos/ --group '(tire\d+)'
+  tirewatch train photos/ --network mobile --no-finetune
+  tirewatch train photos/ --network mobile --group '(tire\d+)' --out runs/mobile
   tirewatch train line3/ --finetune runs/monday/best.ckpt --freeze conv1,conv2 --epochs 20`,
 		Args: cli.Args("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -85,7 +94,8 @@ the interruption.`,
 		cli.Note{Name: "RUN/augmentation.png", Text: "Some training images, and what the network sees of them."},
 		cli.Note{Name: "RUN/report.html", Text: "The result on the validation images, with the PNG files beside it."},
 	)
-	cli.Environment(cmd, kernelVariable, cli.Note{Name: "TZ",
+	cli.Files(cmd, baseNote, cli.Note{Name: "RUN/parts", Text: "Results of fine-tuning without a part of the images, for --resume."})
+	cli.Environment(cmd, kernelVariable, tempVariable, cli.Note{Name: "TZ",
 		Text: "The time zone for the name of a run folder without --out."})
 	return cmd
 }

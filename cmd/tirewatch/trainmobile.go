@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -18,6 +17,7 @@ import (
 	"tirewatch/trainer/crossval"
 	"tirewatch/trainer/report"
 	"tirewatch/trainer/transfer"
+	"tirewatch/vision/graph"
 )
 
 // mobileTraining is a training of the network mobile in a run folder. The folder always holds the
@@ -160,12 +160,15 @@ func (t *mobileTraining) report(dir string, c *checkpoint.Checkpoint) error {
 	return writeReport(t.cmd, r, t.run.Dir)
 }
 
+// isMobile reports whether a network is one of graph.Mobile, with any size and number of blocks.
+func isMobile(g *graph.Graph) bool {
+	return slices.ContainsFunc(g.Layers, func(l graph.Layer) bool { return l.Kind == graph.TopMean })
+}
+
 // networkOf describes the network of a checkpoint for an error.
 func networkOf(c *checkpoint.Checkpoint) string {
-	for _, l := range c.Graph.Layers {
-		if strings.HasPrefix(l.Name, "depthwise") {
-			return fmt.Sprintf("the network mobile for %d px", c.Spec.Width)
-		}
+	if isMobile(&c.Graph) {
+		return fmt.Sprintf("the network mobile for %d px", c.Spec.Width)
 	}
 	return "another network"
 }
