@@ -68,27 +68,27 @@ func (d *depthwise) forwardRow(y, x []float32) {
 func (d *depthwise) backward(dy []float32) []float32 {
 	dw, db := d.gradients()
 	dx := d.gradient(d.first)
-	biasGradient(d.Activation, dy, d.y, db)
 	if d.taps == nil {
-		d.taps = make([]float32, len(d.packed))
+		d.taps, d.live = make([]float32, len(d.packed)), make([]int32, 0, d.LiveOut.W)
 	}
 	clear(d.taps)
 	n := d.LiveOut.W
 	for y := range d.LiveOut.H {
 		out, window := d.row(y)
-		g := dy[out:][:n*d.Filters]
+		d.live = f32.LiveRows(d.live[:0], dy[out:], n, d.Filters)
+		if len(d.live) == 0 {
+			continue
+		}
+		// From the first to the last position with a gradient: see pointwise.
+		first := int(d.live[0])
+		reach := int(d.live[len(d.live)-1]) + 1 - first
+		out, window = out+first*d.Filters, window+first*d.step()
+		g := dy[out:][:reach*d.Filters]
+		biasGradient(d.Activation, g, d.y[out:][:len(g)], db)
 		if d.Kernel != 3 {
 			d.backwardRow(g, window, dx)
 			continue
 		}
-		// From the first to the last position with a gradient: see pointwise.
-		d.live = f32.LiveRows(d.live[:0], g, n, d.Filters)
-		if len(d.live) == 0 {
-			continue
-		}
-		first := int(d.live[0])
-		g, window = g[first*d.Filters:], window+first*d.step()
-		reach := int(d.live[len(d.live)-1]) + 1 - first
 		f32.DepthwiseWeights(d.taps, g, d.x[window:], reach, d.step(), d.stride())
 		if dx != nil {
 			f32.DepthwiseInput(dx[window:], g, reach, d.step(), d.stride(), d.packed)
@@ -102,7 +102,7 @@ func (d *depthwise) backward(dy []float32) []float32 {
 
 // backwardRow is f32.DepthwiseWeights and f32.DepthwiseInput for any window.
 func (d *depthwise) backwardRow(dy []float32, window int, dx []float32) {
-	for p := range d.LiveOut.W {
+	for p := range len(dy) / d.Filters {
 		g := dy[p*d.Filters:][:d.Filters]
 		for k := range d.Kernel * d.Kernel {
 			at := window + d.tap(p, k)

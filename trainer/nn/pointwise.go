@@ -50,26 +50,39 @@ func (c *pointwise) forward(x []float32) []float32 {
 
 func (c *pointwise) backward(dy []float32) []float32 {
 	dw, db := c.gradients()
-	biasGradient(c.Activation, dy, c.y, db)
 	c.prepare()
 	c.live = f32.LiveRows(c.live[:0], dy, c.positions, c.Filters)
-	n, x := len(c.live), c.x
+	n := len(c.live)
 	if n == c.positions {
-		c.weightGradient(dw, dy, x, n)
+		biasGradient(c.Activation, dy, c.y, db)
+		c.weightGradient(dw, dy, c.x, n)
 		c.inputGradient(c.dx, dy, n)
 		return c.dx
 	}
-	for i, p := range c.live {
-		copy(c.dyRows[i*c.Filters:][:c.Filters], dy[int(p)*c.Filters:])
-		copy(c.rows[i*c.In.C:][:c.In.C], x[int(p)*c.In.C:])
-	}
+	c.eachRun(func(row, position, n int) {
+		g := dy[position*c.Filters:][:n*c.Filters]
+		biasGradient(c.Activation, g, c.y[position*c.Filters:][:len(g)], db)
+		copy(c.dyRows[row*c.Filters:], g)
+		copy(c.rows[row*c.In.C:], c.x[position*c.In.C:][:n*c.In.C])
+	})
 	c.weightGradient(dw, c.dyRows, c.rows, n)
 	c.inputGradient(c.rows, c.dyRows, n)
 	clear(c.dx)
-	for i, p := range c.live {
-		copy(c.dx[int(p)*c.In.C:][:c.In.C], c.rows[i*c.In.C:])
-	}
+	c.eachRun(func(row, position, n int) { copy(c.dx[position*c.In.C:], c.rows[row*c.In.C:][:n*c.In.C]) })
 	return c.dx
+}
+
+// eachRun calls visit for each run of n neighbouring live positions: the first of them is number
+// row of the live ones, and number position of all.
+func (c *pointwise) eachRun(visit func(row, position, n int)) {
+	for row := 0; row < len(c.live); {
+		n := 1
+		for row+n < len(c.live) && c.live[row+n] == c.live[row]+int32(n) {
+			n++
+		}
+		visit(row, int(c.live[row]), n)
+		row += n
+	}
 }
 
 // prepare allocates the memory of backward.
