@@ -12,7 +12,7 @@
 //	bench samples DIR COUNT             write weights, drawn images and labels for all frameworks
 //	bench steps DIR THREADS             time training steps on them in this process
 //	bench training DIR SCRIPTS ROUNDS   all frameworks, round by round: the ratio table
-//	bench tune DIR THREADS              time fine-tuning steps of the mobile network in this process
+//	bench tune DIR THREADS bare|train   time fine-tuning steps of the mobile network in this process
 //	bench finetune DIR SCRIPTS ROUNDS   the same and PyTorch, round by round: the ratio table
 //	bench endtoend TIREWATCH DIR        tirewatch train on files against the bare loop
 //	bench last TIREWATCH DIR OUT [FLAG...]
@@ -74,7 +74,7 @@ var commands = []command{
 		}
 		return training(os.Stdout, a[0], a[1], n)
 	}},
-	{"tune DIR THREADS", func(a []string) error { return timeTuning(a[0], a[1]) }},
+	{"tune DIR THREADS bare|train", func(a []string) error { return timeTuning(a[0], a[1], a[2]) }},
 	{"finetune DIR SCRIPTS ROUNDS", func(a []string) error {
 		n, err := positive(a[2])
 		if err != nil {

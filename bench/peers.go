@@ -24,6 +24,7 @@ type contender struct {
 	args    []string // program and arguments
 	env     []string
 	float   bool // float32: its logit is close to the others, not equal
+	apart   bool // not the same training as the others: its loss is not compared
 
 	rounds []timing // one per round
 	why    string   // why it cannot run here

@@ -199,6 +199,10 @@ func report(loss float64, step func()) {
 		step()
 		spans = append(spans, time.Since(t))
 	}
+	printSpans(spans, loss)
+}
+
+func printSpans(spans []time.Duration, loss float64) {
 	slices.Sort(spans)
 	ms := func(d time.Duration) float64 { return d.Seconds() * 1e3 }
 	fmt.Printf("%.3f %.3f %d %.9g\n", ms(spans[len(spans)/2]), ms(spans[0]), len(spans), loss)

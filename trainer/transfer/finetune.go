@@ -28,8 +28,8 @@ type FineTuneConfig struct {
 	Shift     int // px, to every side
 	Seed      uint64
 
-	// The network in int8. It computes the layers that keep their weights, several times faster, and
-	// the layers above learn from what a station computes. nil: float32.
+	// The network in int8, of which only the layers that keep their weights are used. They run several
+	// times faster, and the layers above learn from what a station computes. nil: in float32.
 	Trunk *infer.Model
 }
 

@@ -19,8 +19,8 @@ type halves struct {
 	side   int // px, of the image
 }
 
-// cut makes the halves of c. With a trunk, the int8 form of c, the upper half is a network of its
-// own, which reads the activations of the lower.
+// cut makes the halves of c. With a trunk, the int8 form of its lower layers, the upper half is
+// a network of its own, which reads their activations.
 func cut(c *checkpoint.Checkpoint, from string, trunk *infer.Model) (*halves, error) {
 	at, frozen, err := below(&c.Graph, from)
 	if err != nil {
@@ -36,7 +36,7 @@ func cut(c *checkpoint.Checkpoint, from string, trunk *infer.Model) (*halves, er
 		}
 		return h, err
 	}
-	if have, want := trunk.Graph.Hash(), c.Graph.Hash(); have != want {
+	if have, want := lowerHash(&trunk.Graph, at), lowerHash(&c.Graph, at); have != want {
 		return nil, fmt.Errorf("fine-tuning: the int8 network: %w", &graph.MismatchError{Have: have, Want: want})
 	}
 	steps, err := c.Graph.Plan()
@@ -51,6 +51,12 @@ func cut(c *checkpoint.Checkpoint, from string, trunk *infer.Model) (*halves, er
 	upper := &graph.Graph{Input: steps[at].In, Layers: c.Graph.Layers[at:]}
 	h.net, err = nn.FromParams(upper, c.Params[2*len(frozen):])
 	return h, err
+}
+
+// lowerHash identifies the first layers of a network. Its head may differ: fitting one chooses how
+// many scores count.
+func lowerHash(g *graph.Graph, layers int) graph.Hash {
+	return (&graph.Graph{Input: g.Input, Layers: g.Layers[:min(layers, len(g.Layers))]}).Hash()
 }
 
 // below finds a block, which is the depthwise and the 1x1 convolution with its number: the index of
