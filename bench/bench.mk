@@ -49,9 +49,9 @@ line: deps-opencv ## 200 drawn tires on a rough belt: triggers, votes, ejector; 
 test-writeloss: ## a power cut at each point in a journal of 1,000 verdicts; a few minutes
 	WRITELOSS_VERDICTS=1000 go test -count=1 -timeout 2h -run TestPowerCuts -v ./agent/journal
 
-# The int8 network equals ONNX Runtime to the last bit: sums, all activations, random networks,
-# QLinearConv and QDQ. The float network and the networks that we import have its probabilities. The
-# losses of a training equal PyTorch's.
+# The int8 networks, thesis and mobile, equal ONNX Runtime to the last bit: sums, all activations,
+# random networks, QLinearConv and QDQ. The float networks and those that we import have its
+# probabilities. The losses of a training equal PyTorch's.
 test-peers: $(ORT_X64_INSTALLED) ## compare results with ONNX Runtime and PyTorch; up to 30 minutes
 	@.ci/need python3-torch python3-numpy
 	ORT_LIBRARY=$(ORT_X64_LIBRARY) REQUIRE_TORCH=1 go -C bench test -count=1 -timeout 30m -v .

@@ -156,7 +156,7 @@ func randomModel(g *graph.Graph, largest int, rng *rand.Rand) *infer.Model {
 		}
 		for c := range l.Bias {
 			l.Bias[c] = int32(rng.IntN(20001) - 10000)
-			if i < len(steps)-1 {
+			if i < len(steps)-1 && steps[i+1].Kind != graph.TopMean {
 				l.Mult = append(l.Mult, float32((0.5+rng.Float64())/(0.5*float64(largest)*math.Sqrt(float64(s.Weights()/s.Filters)))))
 			}
 		}
@@ -309,11 +309,15 @@ type activation struct {
 	v     []uint8 // (H, W, C)
 }
 
-// activations computes the network layer by layer, without fusing and without live regions.
+// activations computes the network layer by layer up to the sums of the last one, without fusing and
+// without live regions.
 func activations(m *infer.Model, steps []graph.Step, x []uint8) []activation {
 	var out []activation
 	layers := m.Layers
-	for _, s := range steps[:len(steps)-1] {
+	for i, s := range steps[:len(steps)-1] {
+		if steps[i+1].Kind == graph.TopMean {
+			break // scores are sums
+		}
 		y := make([]uint8, s.Out.Size())
 		in := kernel.Area{H: s.In.H, W: s.In.W, C: s.In.C, Row: s.In.W * s.In.C}
 		w := kernel.Window{Kernel: s.Kernel, Stride: s.Stride, PadTop: s.PadTop, PadLeft: s.PadLeft, OutH: s.Out.H, OutW: s.Out.W}
@@ -324,6 +328,12 @@ func activations(m *infer.Model, steps []graph.Step, x []uint8) []activation {
 			copy(y, x)
 		case graph.MaxPool2D:
 			kernel.MaxPool(y, x, in, w)
+		case graph.MeanPool:
+			kernel.MeanGeneric(y, x, meanOf(s, in), s.Out.H)
+		case graph.Depthwise2D:
+			l := layers[0]
+			kernel.DepthwiseGeneric(y, x, kernel.DepthwiseShape{In: in, Conv: w}, l.Weights(), l.Bias, l.Mult)
+			layers = layers[1:]
 		case graph.Dense: // a convolution with the whole input as its window
 			in = kernel.Area{H: 1, W: 1, C: s.In.C, Row: s.In.C}
 			w = kernel.Window{Kernel: 1, Stride: 1, OutH: 1, OutW: 1}
