@@ -3,6 +3,7 @@ package quantize
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"tirewatch/quantize/calibrate"
@@ -26,7 +27,13 @@ func TestCorrectRemovesTheMeanError(t *testing.T) {
 		}
 	}
 	mobile.Layers[len(mobile.Layers)-1].Top = 64 // a mean over all scores is linear in their sums
-	for name, g := range map[string]*graph.Graph{"small": &small, "mobile": mobile} {
+	cells := *mobile
+	cells.Layers = slices.Clone(mobile.Layers)
+	last := len(cells.Layers) - 1
+	cells.Layers = slices.Insert(cells.Layers, last-1, graph.Layer{Kind: graph.MeanPool, Name: "cells", Kernel: 2,
+		Stride: 2, Padding: graph.Valid})
+	cells.Layers[last+1].Top = 16
+	for name, g := range map[string]*graph.Graph{"small": &small, "mobile": mobile, "cells": &cells} {
 		t.Run(name, func(t *testing.T) { checkCorrection(t, g) })
 	}
 }

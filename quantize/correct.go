@@ -2,14 +2,12 @@ package quantize
 
 import (
 	"context"
-	"fmt"
 	"math"
 
 	"tirewatch/internal/each"
 	"tirewatch/quantize/calibrate"
 	"tirewatch/quantize/convert"
 	"tirewatch/trainer/checkpoint"
-	"tirewatch/vision/graph"
 	"tirewatch/vision/infer"
 )
 
@@ -23,7 +21,7 @@ func correct(
 	if err != nil {
 		return nil, err
 	}
-	inputs, err := inputShapes(&c.Graph)
+	inputs, err := layerInputs(&c.Graph)
 	if err != nil {
 		return nil, err
 	}
@@ -40,30 +38,11 @@ func correct(
 		if layer < len(from.ranges) {
 			largest = float64(from.ranges[layer])
 		}
-		if err := convert.CorrectBias(model, layer, c.Params, in, floatMeans[layer], byteMeans, largest); err != nil {
+		if err := convert.CorrectBias(model, layer, c.Params, in.shape, floatMeans[layer], byteMeans, largest); err != nil {
 			return nil, err
 		}
 	}
 	return &candidate{from.method, from.ranges, model}, nil
-}
-
-// inputShapes returns the input shape of each trained layer: the whole image for the first, the
-// live region for the others.
-func inputShapes(g *graph.Graph) ([]graph.Shape, error) {
-	steps, err := g.Plan()
-	if err != nil {
-		return nil, err
-	}
-	var shapes []graph.Shape
-	for _, s := range steps {
-		switch {
-		case s.HasWeights() && len(shapes) == 0:
-			shapes = append(shapes, s.In)
-		case s.HasWeights():
-			shapes = append(shapes, s.LiveIn)
-		}
-	}
-	return shapes, nil
 }
 
 // fixed is the unit of the sums of float activations: 2^-32 of their range. Unlike floats, integers
@@ -78,10 +57,10 @@ type floatSums struct {
 	sums   [][]int64 // by layer, then place
 }
 
-func newSums(inputs []graph.Shape) [][]int64 {
+func newSums(inputs []layerInput) [][]int64 {
 	sums := make([][]int64, len(inputs))
-	for l, s := range inputs {
-		sums[l] = make([]int64, s.Size())
+	for l, in := range inputs {
+		sums[l] = make([]int64, in.seen.Size())
 	}
 	return sums
 }
@@ -116,7 +95,7 @@ func (f *floatSums) add(pix []byte) error {
 
 // floatMeans returns the mean input of each trained layer in the float network.
 func floatMeans(
-	ctx context.Context, newFloat func() calibrate.Float, ranges []float32, inputs []graph.Shape,
+	ctx context.Context, newFloat func() calibrate.Float, ranges []float32, inputs []layerInput,
 	images [][]byte, progress func(int),
 ) ([][]float64, error) {
 	total := newSums(inputs)
@@ -137,28 +116,24 @@ func floatMeans(
 		if l > 0 {
 			unit = float64(ranges[l-1]) / fixed
 		}
-		means[l] = mean(sums, unit, len(images))
+		means[l] = inputs[l].floats(mean(sums, unit, len(images)))
 	}
 	return means, nil
 }
 
-// errPools marks networks in which a trained layer does not read exactly the values that the
-// trained layer before it reports.
-var errPools = fmt.Errorf("bias correction supports pools only directly after a convolution: %w", convert.ErrParams)
-
 // byteMeans returns the mean input of one trained layer in the int8 network, in bytes.
 func byteMeans(
-	ctx context.Context, m *infer.Model, layer int, input graph.Shape, images [][]byte,
+	ctx context.Context, m *infer.Model, layer int, in layerInput, images [][]byte,
 ) ([]float64, error) {
 	type worker struct {
 		runner *infer.Runner
 		sums   []int64
 	}
-	total := make([]int64, input.Size())
+	total := make([]int64, in.shape.Size())
 	err := each.Run(ctx, len(images),
 		func() (*worker, error) {
 			r, err := infer.NewRunner(m)
-			return &worker{r, make([]int64, input.Size())}, err
+			return &worker{r, make([]int64, in.shape.Size())}, err
 		},
 		func(w *worker, i int) error {
 			add := func(values []uint8) {
@@ -172,7 +147,7 @@ func byteMeans(
 			}
 			_, err := w.runner.Observe(images[i], func(l int, values []uint8) {
 				if l == layer-1 {
-					add(values)
+					add(in.bytes(values))
 				}
 			})
 			return err
