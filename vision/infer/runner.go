@@ -190,7 +190,7 @@ func memory(steps []graph.Step, b *kernel.Body) int64 {
 			shape := depthwiseShape(s, 0)
 			sum += shape.Memory(b) + int64(s.LiveOut.Size())
 		case graph.MaxPool2D, graph.MeanPool:
-			sum += int64(s.LiveOut.Size() + kernel.ScoreBytes*s.In.C)
+			sum += int64(s.LiveOut.Size() + kernel.ScoreBytes*s.LiveOut.W*s.In.C)
 		case graph.Dense:
 			sum += kernel.DenseMemory(b, s.Filters, s.In.C)
 		case graph.TopMean: // the scores, and their copy to sort

@@ -422,6 +422,34 @@ func TestMobileGolden(t *testing.T) {
 	})
 }
 
+// A mean adds rows as they are computed: the map of 224 x 224 x 8 that it reads is never kept.
+func TestMeanKeepsNoMap(t *testing.T) {
+	g := &graph.Graph{Input: graph.Shape{H: 224, W: 224, C: 1}, Layers: []graph.Layer{
+		{Kind: graph.Conv2D, Name: "conv", Filters: 8, Kernel: 3, Stride: 1, Padding: graph.Same, Activation: graph.ReLU6},
+		{Kind: graph.MeanPool, Name: "mean"},
+		{Kind: graph.Flatten, Name: "flat"},
+		{Kind: graph.Dense, Name: "logit", Filters: 1, Activation: graph.Sigmoid},
+	}}
+	m, rng := randomModel(g, rand.New(rand.NewPCG(2026, 9))), rand.New(rand.NewPCG(2026, 10))
+	pix := randomImage(g.Input.Size(), rng)
+	eachKernel(t, func(t *testing.T) {
+		r, err := infer.NewRunner(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := r.Scratch(); n > 100<<10 {
+			t.Errorf("%d KiB, want at most 100", n>>10)
+		}
+		got, err := r.Run(pix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := model(m, pix); int64(got) != want {
+			t.Errorf("sum %d, want %d", got, want)
+		}
+	})
+}
+
 func TestMobileEqualsFullComputation(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the full computation takes seconds")

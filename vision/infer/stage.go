@@ -94,6 +94,14 @@ func newPoolStage(s graph.Step, row int) *stage {
 		height: s.LiveOut.H, row: s.LiveOut.W * s.LiveOut.C, pooled: s.LiveOut.Size() * s.Kernel * s.Kernel}
 }
 
+// adds returns the stage's mean if it can add rows of its input one by one, otherwise nil.
+func (s *stage) adds() *kernel.Mean {
+	if m, ok := s.op.(*kernel.Mean); ok && m.Apart() {
+		return m
+	}
+	return nil
+}
+
 // clone returns a copy for another goroutine, without a buffer.
 func (s *stage) clone() *stage {
 	n := *s
@@ -145,6 +153,9 @@ func newChain(stages []*stage, out []uint8) *chain {
 			y0, y1 := next.op.Needs(oy)
 			most = max(most, y1-y0)
 		}
+		if next.adds() != nil {
+			most = 1
+		}
 		s.buf = make([]uint8, bufferRows(most, s.height)*s.row)
 	}
 	return &chain{stages: stages}
@@ -169,6 +180,10 @@ func (c *chain) run(x []uint8, y0, y1 int) {
 // compute writes row oy of stage i to dst.
 func (c *chain) compute(i int, x, dst []uint8, oy int) {
 	s := c.stages[i]
+	if m := s.adds(); m != nil && i > 0 {
+		c.addRows(i, m, x, dst, oy)
+		return
+	}
 	top := 0
 	if i > 0 {
 		y0, y1 := s.op.Needs(oy)
@@ -177,6 +192,22 @@ func (c *chain) compute(i int, x, dst []uint8, oy int) {
 	}
 	began := clock(c.timed)
 	s.op.Row(dst, x, top, oy)
+	s.spent += since(began)
+}
+
+// addRows computes row oy of a mean from rows that the stage before computes one after the other.
+func (c *chain) addRows(i int, m *kernel.Mean, x, dst []uint8, oy int) {
+	s, before := c.stages[i], c.stages[i-1]
+	m.Begin()
+	y0, y1 := m.Needs(oy)
+	for y := y0; y < y1; y++ {
+		c.want(i-1, x, y, y+1)
+		began := clock(c.timed)
+		m.Add(before.buf[(y-before.top)*before.row:])
+		s.spent += since(began)
+	}
+	began := clock(c.timed)
+	m.End(dst)
 	s.spent += since(began)
 }
 
