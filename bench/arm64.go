@@ -28,16 +28,32 @@ var counted = []struct{ name, runtime, body string }{
 	{"ONNX Runtime int8", "ort", ""},
 }
 
-// arm64 prints the instructions of one inference: a process with two more inferences minus a
-// process with few, divided by two. Loading, packing and the start of qemu cancel out.
+// arm64 prints the instructions of one inference of each network.
 func arm64(w io.Writer, dir string) error {
+	for i, n := range measured {
+		if !n.arm {
+			continue
+		}
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		if err := arm64Network(w, dir, n.name); err != nil {
+			return fmt.Errorf("%s: %w", n.name, err)
+		}
+	}
+	return nil
+}
+
+// arm64Network prints the instructions of one inference: a process with two more inferences minus a
+// process with few, divided by two. Loading, packing and the start of qemu cancel out.
+func arm64Network(w io.Writer, dir, network string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "million instructions per image\t%s\n", strings.Join(cores, "\t"))
+	fmt.Fprintf(t, "%s: million instructions per image\t%s\n", network, strings.Join(cores, "\t"))
 	var logits []float64
 	for _, c := range counted {
 		fmt.Fprint(t, c.name)
 		for _, core := range cores {
-			n, logit, err := perInference(dir, core, c.runtime, c.body)
+			n, logit, err := perInference(dir, network, core, c.runtime, c.body)
 			if err != nil {
 				fmt.Fprintf(t, "\tnot available: %v", err)
 				continue
@@ -67,12 +83,12 @@ const (
 	moreTimes = fewTimes + 2
 )
 
-func perInference(dir, core, runtime, body string) (n float64, logit float64, err error) {
-	few, _, err := instructions(dir, core, runtime, body, fewTimes)
+func perInference(dir, network, core, runtime, body string) (n float64, logit float64, err error) {
+	few, _, err := instructions(dir, network, core, runtime, body, fewTimes)
 	if err != nil {
 		return 0, 0, err
 	}
-	more, logit, err := instructions(dir, core, runtime, body, moreTimes)
+	more, logit, err := instructions(dir, network, core, runtime, body, moreTimes)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -80,7 +96,7 @@ func perInference(dir, core, runtime, body string) (n float64, logit float64, er
 }
 
 // instructions counts the instructions of a process with this number of inferences.
-func instructions(dir, core, runtime, body string, times int) (n uint64, logit float64, err error) {
+func instructions(dir, network, core, runtime, body string, times int) (n uint64, logit float64, err error) {
 	log, err := os.CreateTemp("", "icount-*")
 	if err != nil {
 		return 0, 0, err
@@ -88,7 +104,7 @@ func instructions(dir, core, runtime, body string, times int) (n uint64, logit f
 	defer os.Remove(log.Name())
 	defer log.Close()
 	cmd := exec.Command("qemu-aarch64", "-cpu", core, "-plugin", filepath.Join(dir, "icount.so"), "-d", "plugin", "-D", log.Name(),
-		filepath.Join(dir, "bench-arm64"), "count", runtime, dir, fmt.Sprint(times))
+		filepath.Join(dir, "bench-arm64"), "count", runtime, filepath.Join(dir, network), fmt.Sprint(times))
 	// Garbage collection and preemption signals happen at random times, so both are off.
 	cmd.Env = append(os.Environ(), "GOGC=off", "GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1", kernel.Env+"="+body)
 	var stderr bytes.Buffer

@@ -110,12 +110,12 @@ bench-page: ## frames a second of a station with a viewer on its page and withou
 	go test -run '^$$' -bench Viewer -benchtime 1x ./agent/web
 
 # All runtimes take turns.
-bench-peers: $(ORT_X64_INSTALLED) bench-build ## time of one inference in all runtimes; 2 minutes
+bench-peers: $(ORT_X64_INSTALLED) bench-build ## time of one inference in all runtimes; 8 minutes
 	@.ci/need g++ libdnnl-dev
 	g++ -O2 -std=c++17 -Wall -Wextra -o $(BENCH)/onednn bench/onednn/onednn.cpp -ldnnl
 	ORT_LIBRARY=$(ORT_X64_LIBRARY) $(BENCH)/bench peers $(BENCH)
 
-# Instructions for one image on two ARM cores under qemu, and the cycles of the inner loops from
+# Instructions for one image of each network on two ARM cores under qemu, and the cycles of the inner loops from
 # llvm-mca's models.
 bench-arm64: ## instructions of one inference on ARM, under qemu; a few minutes
 bench-arm64: $(ORT_ARM64_INSTALLED) bench-build
@@ -156,7 +156,7 @@ bench-rubber: build bench-tool ## all networks on real tires, out of fold; RUBBE
 bench-tool: ## build the program that measures, bin/bench/bench
 	go -C bench build -o $(BENCH)/bench .
 
-bench-build: bench-tool ## write the network for all runtimes into bin/bench
+bench-build: bench-tool ## write the networks for all runtimes into bin/bench
 	$(BENCH)/bench make $(BENCH)
 
 $(BENCH)/ort-%/node_modules/.package-lock.json:

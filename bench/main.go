@@ -1,11 +1,14 @@
-// Command bench compares tirewatch with other software on the thesis network: the int8 forward pass
-// with other runtimes, with the same weights and the same image, and training with oneDNN and
-// PyTorch, from the same weights on the same batch. It also fine-tunes the mobile network.
+// Command bench compares tirewatch with other software: the int8 forward pass of the thesis network
+// and of the mobile network with other runtimes, with the same weights and the same image, and
+// training of the thesis network with oneDNN and PyTorch, from the same weights on the same batch. It
+// also fine-tunes the mobile network.
 //
-//	bench make DIR                      write the network as bundle, ONNX, oneDNN arrays; pixels
-//	bench time RUNTIME DIR THREADS      time inferences in this process
-//	bench count RUNTIME DIR TIMES       run exactly TIMES inferences, for an instruction counter
-//	bench peers DIR                     all runtimes, round by round: the ratio table
+//	bench make DIR                      write the networks as bundle, ONNX, oneDNN arrays; pixels
+//	bench time RUNTIME DIR/NETWORK THREADS
+//	                                    time inferences in this process
+//	bench count RUNTIME DIR/NETWORK TIMES
+//	                                    run exactly TIMES inferences, for an instruction counter
+//	bench peers DIR                     all runtimes, round by round: a ratio table for each network
 //	bench arm64 DIR                     instructions per inference under qemu
 //	bench loops BINARY                  cycles of the arm64 kernels' inner loops
 //
@@ -53,8 +56,8 @@ type command struct {
 
 var commands = []command{
 	{"make DIR", func(a []string) error { return makeFiles(a[0]) }},
-	{"time RUNTIME DIR THREADS", func(a []string) error { return timeRuntime(a[0], a[1], a[2]) }},
-	{"count RUNTIME DIR TIMES", func(a []string) error { return repeat(a[0], a[1], a[2]) }},
+	{"time RUNTIME DIR/NETWORK THREADS", func(a []string) error { return timeRuntime(a[0], a[1], a[2]) }},
+	{"count RUNTIME DIR/NETWORK TIMES", func(a []string) error { return repeat(a[0], a[1], a[2]) }},
 	{"peers DIR", func(a []string) error { return inFolder(a[0], peers) }},
 	{"arm64 DIR", func(a []string) error { return inFolder(a[0], arm64) }},
 	{"loops BINARY", func(a []string) error { return loops(os.Stdout, a[0]) }},

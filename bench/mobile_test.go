@@ -8,8 +8,6 @@ import (
 
 	"tirewatch/quantize/onnx"
 	"tirewatch/trainer/nn"
-	"tirewatch/trainer/synth"
-	"tirewatch/vision/frame"
 	"tirewatch/vision/graph"
 	"tirewatch/vision/infer"
 	"tirewatch/vision/kernel"
@@ -51,15 +49,11 @@ func pictures(in graph.Shape) [][]byte {
 	spec := preprocess.Spec{Width: in.W, Height: in.H, Filter: preprocess.FilterTriangle}
 	out := [][]byte{make([]byte, in.Size()), filled(in.Size(), 255)}
 	for i := range n {
-		f := frame.FromImage(synth.Draw(synth.Side, 480, seed, i, i%2 == 1))
-		drawn, noise := make([]byte, in.Size()), make([]byte, in.Size())
-		if err := spec.Apply(drawn, f, f.Bounds()); err != nil {
-			panic(err)
-		}
+		noise := make([]byte, in.Size())
 		for i := range noise {
 			noise[i] = byte(rng.Uint32())
 		}
-		out = append(out, drawn, noise)
+		out = append(out, drawnFor(spec, i), noise)
 	}
 	return out
 }
@@ -275,22 +269,6 @@ func TestMobileFloatEqualsONNXRuntime(t *testing.T) {
 			}
 			t.Logf("probabilities %.4f to %.4f, largest difference %.1e", low, high, furthest)
 		})
-	}
-}
-
-// widen makes weights that keep the differences between images through many layers.
-func widen(params []nn.Param, rng *rand.Rand) {
-	for i, p := range params {
-		size := 0.3 // of biases
-		if len(p.Shape) > 1 {
-			size = 2 / math.Sqrt(float64(len(p.Data)/p.Shape[0]))
-		}
-		if i == 0 {
-			size *= 3 // pixels are at most 1
-		}
-		for k := range p.Data {
-			p.Data[k] = float32(size * rng.NormFloat64())
-		}
 	}
 }
 

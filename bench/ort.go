@@ -2,12 +2,12 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 
 	ort "github.com/yalue/onnxruntime_go"
 
 	"tirewatch/quantize/onnx"
-	"tirewatch/vision/graph"
 )
 
 // ortEnv names the library of ONNX Runtime. Version 1.13.0 of the binding uses interface 20, which
@@ -37,8 +37,8 @@ func openORT[T uint8 | float32](path string, image []T, threads int) (engine, er
 	if err := startORT(); err != nil {
 		return nil, err
 	}
-	in := graph.Thesis().Input
-	x, err := ort.NewTensor(ort.NewShape(1, int64(in.C), int64(in.H), int64(in.W)), image)
+	side := int64(math.Sqrt(float64(len(image)))) // one channel
+	x, err := ort.NewTensor(ort.NewShape(1, 1, side, side), image)
 	if err != nil {
 		return nil, err
 	}

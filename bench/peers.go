@@ -40,33 +40,37 @@ type timing struct {
 
 const rounds = 9
 
-// contenders are the runtimes to compare, our fastest kernels first. Each runs in a process of its
-// own, so that their thread pools do not interfere.
-func contenders(dir string) ([]*contender, error) {
+// contenders are the runtimes to compare on the network in folder dir/name, our fastest kernels
+// first. Each runs in a process of its own, so that their thread pools do not interfere.
+func contenders(dir, name string) ([]*contender, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
+	folder := filepath.Join(dir, name)
 	timed := func(name, runtime string, threads int) *contender {
-		return &contender{name: name, threads: threads, args: []string{self, "time", runtime, dir, fmt.Sprint(threads)}}
+		return &contender{name: name, threads: threads, args: []string{self, "time", runtime, folder, fmt.Sprint(threads)}}
 	}
 	ours := func(b *kernel.Body, threads int) *contender {
 		c := timed("tirewatch "+b.Name(), "tirewatch", threads)
 		c.env = []string{kernel.Env + "=" + b.Name()}
 		return c
 	}
-	oneDNN := func(threads int) *contender {
-		return &contender{name: "oneDNN int8", threads: threads, args: []string{filepath.Join(dir, "onednn"), dir, fmt.Sprint(threads)},
-			env: []string{fmt.Sprintf("OMP_NUM_THREADS=%d", threads)}}
+	oneDNN := func(name string, threads int, args ...string) *contender {
+		args = append([]string{filepath.Join(dir, "onednn"), folder, fmt.Sprint(threads)}, args...)
+		return &contender{name: name, threads: threads, args: args, env: []string{fmt.Sprintf("OMP_NUM_THREADS=%d", threads)}}
 	}
 	var all []*contender
 	for _, b := range kernel.Bodies() {
 		all = append(all, ours(b, 1))
 	}
-	float := timed("ONNX Runtime float32", "ort-float", 1)
-	float.float = true
-	return append(all, oneDNN(1), timed("ONNX Runtime int8", "ort", 1), float,
-		ours(kernel.Bodies()[0], 2), oneDNN(2), timed("ONNX Runtime int8", "ort", 2)), nil
+	floats := []*contender{oneDNN("oneDNN float32", 1, "float"), timed("ONNX Runtime float32", "ort-float", 1)}
+	for _, c := range floats {
+		c.float = true
+	}
+	all = append(all, oneDNN("oneDNN int8", 1), timed("ONNX Runtime int8", "ort", 1))
+	return append(append(all, floats...),
+		ours(kernel.Bodies()[0], 2), oneDNN("oneDNN int8", 2), timed("ONNX Runtime int8", "ort", 2)), nil
 }
 
 // environment is our environment without the settings that force OpenBLAS (used by PyTorch) to the
@@ -98,16 +102,24 @@ func (c *contender) run() {
 	c.rounds = append(c.rounds, t)
 }
 
-// peers runs all contenders round by round and prints the comparison.
+// peers runs all contenders round by round, network by network, and prints the comparisons.
 func peers(w io.Writer, dir string) error {
-	all, err := contenders(dir)
-	if err != nil {
-		return err
+	for i, n := range measured {
+		all, err := contenders(dir, n.name)
+		if err != nil {
+			return err
+		}
+		if err := inTurns(all, rounds); err != nil {
+			return fmt.Errorf("%s: %w", n.name, err)
+		}
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		if err := table(w, n.name, all); err != nil {
+			return err
+		}
 	}
-	if err := inTurns(all, rounds); err != nil {
-		return err
-	}
-	return table(w, all)
+	return nil
 }
 
 // inTurns runs all contenders rounds times. The order is reversed after every round, so that nobody
@@ -129,8 +141,8 @@ func inTurns(all []*contender, rounds int) error {
 	return nil
 }
 
-// table prints the times, and each runtime's ratio to those it is compared with.
-func table(w io.Writer, all []*contender) error {
+// table prints the times of a network, and each runtime's ratio to those it is compared with.
+func table(w io.Writer, network string, all []*contender) error {
 	find := func(name string, threads int) *contender {
 		i := slices.IndexFunc(all, func(c *contender) bool { return c.name == name && c.threads == threads && c.why == "" })
 		if i < 0 {
@@ -139,7 +151,8 @@ func table(w io.Writer, all []*contender) error {
 		return all[i]
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "one image, %d rounds\tthreads\tms median\tms best\tratio to oneDNN int8\tratio to ONNX Runtime int8\tlogit\n", rounds)
+	fmt.Fprintf(t, "%s: one image, %d rounds\tthreads\tms median\tms best\tratio to oneDNN int8\tratio to ONNX Runtime int8\tlogit\n",
+		network, rounds)
 	for _, c := range all {
 		if c.why != "" {
 			fmt.Fprintf(t, "%s\t%d\tnot available: %s\n", c.name, c.threads, c.why)
