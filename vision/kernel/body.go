@@ -117,6 +117,14 @@ type depthwiser interface {
 	depthwise(dst []uint8, rows [][]uint8, x, stride, n int)
 }
 
+// borderer is a depthwiser that computes windows over the border too: where borders reports it, x
+// may be -1, and the last window may cover one column after the end of the rows. These columns are
+// zeros.
+type borderer interface {
+	depthwiser
+	borders(stride int) bool
+}
+
 // Windows describes the windows of one row of positions. The window of position p starts at
 // x[p*Step] and has Runs runs of RunLen contiguous values, at a distance of RunStride. For 3x3
 // windows over C channels with stride 2 in rows of w positions:

@@ -33,8 +33,8 @@ var (
 
 		packPlain: packPlainNEON, plainLeast: depthwiseBlock,
 		plainBytes:    2 * int(unsafe.Sizeof(depthwiseRecord{})) / depthwiseBlock,
-		packDepthwise: packDepthwiseNEON, depthwiseLeast: depthwiseBlock,
-		depthwiseBytes: 2 * int(unsafe.Sizeof(depthwiseRecord{})) / depthwiseBlock,
+		packDepthwise: packDepthwiseSDOT, depthwiseLeast: depthwiseBlock,
+		depthwiseBytes: 2 * int(unsafe.Sizeof(sdotRecord{})) / depthwiseBlock,
 	}
 )
 

@@ -19,6 +19,8 @@ func init() {
 			return &neonFirster{guarded(g, p.layers, upper), p.fast}
 		case *plainNEON:
 			return &plainNEON{depthwiseNEON{guarded(g, p.records, upper), p.channels}}
+		case *depthwiseSDOT:
+			return &depthwiseSDOT{guarded(g, p.records, upper), p.fast, p.channels}
 		case *depthwiseNEON:
 			return &depthwiseNEON{guarded(g, p.records, upper), p.channels}
 		}

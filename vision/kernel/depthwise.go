@@ -91,6 +91,9 @@ func (d *Depthwise) Row(dst, x []uint8, top, oy int) {
 	// the windows from at to before end are inside the input
 	at := min(w.OutW, (w.PadLeft+w.Stride-1)/w.Stride)
 	end := max(at, min(w.OutW, (s.In.W-w.Kernel+w.PadLeft+w.Stride)/w.Stride))
+	if b, ok := d.packed.(borderer); ok && w.PadLeft <= 1 && w.OutW <= s.In.W-2+2*w.PadLeft && s.In.W > 1 && b.borders(w.Stride) {
+		at, end = 0, w.OutW
+	}
 	for ox := range w.OutW {
 		if ox < at || ox >= end {
 			d.gather(ox)

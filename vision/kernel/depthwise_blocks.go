@@ -15,7 +15,12 @@ func depthwiseBlocks(channels int) int { return padTo(channels, depthwiseBlock) 
 // depthwiseRows returns the values of the three rows under n windows. If a row or dst is too short,
 // it panics before any assembly runs.
 func depthwiseRows(dst []uint8, rows [][]uint8, x, stride, n, channels int) (row0, row1, row2 []uint8) {
+	return sharedRows(dst, rows, x, (n-1)*stride+3, n, channels)
+}
+
+// sharedRows returns the given number of columns of the three rows under n windows.
+func sharedRows(dst []uint8, rows [][]uint8, x, columns, n, channels int) (row0, row1, row2 []uint8) {
 	_ = dst[n*channels-1]
-	size := ((n-1)*stride + 3) * channels
+	size := columns * channels
 	return rows[0][x*channels:][:size], rows[1][x*channels:][:size], rows[2][x*channels:][:size]
 }

@@ -77,7 +77,7 @@ func checkDepthwise(t *testing.T, b *Body, d data, rng *rand.Rand, s DepthwiseSh
 	bias, mult := randomSums(rng, s.In.C, 20_000), make([]float32, s.In.C)
 	for c := range mult {
 		mult[c] = float32((0.2 + rng.Float64()) / 200)
-		if rng.IntN(30) == 0 {
+		if seed%2 == 1 && rng.IntN(30) == 0 { // too large for fast rounding
 			mult[c] = math.MaxFloat32
 		}
 	}

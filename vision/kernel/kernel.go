@@ -17,7 +17,7 @@
 //	dense               RowsGeneric         rows of one position
 //	requantise          RequantizeGeneric   requantize, and inside pool, pooled, shared and first
 //	max pool alone      MaxPool             Go on every CPU
-//	depthwise 3x3       DepthwiseGeneric    depthwise; sdot uses that of neon, generic has none
+//	depthwise 3x3       DepthwiseGeneric    depthwise; generic has none
 //	other depthwise     DepthwiseGeneric    Go on every CPU
 //	mean                MeanGeneric         Go on every CPU
 //	scores              ConvGeneric's sums  rows, as for other convolutions

@@ -62,3 +62,15 @@
 
 // sqxtun2 v\d.16b, v\n.8h
 #define SQXTUN2(d, n) WORD $(0x6E212800 | n<<5 | d)
+
+// sdot v\d.4s, v\n.16b, v\m.16b
+#define SDOTV(d, n, m) WORD $(0x4E809400 | m<<16 | n<<5 | d)
+
+// fmla v\d.4s, v\n.4s, v\m.4s
+#define FMLA(d, n, m) WORD $(0x4E20CC00 | m<<16 | n<<5 | d)
+
+// uzp1 v\d.8h, v\n.8h, v\m.8h
+#define UZP1H(d, n, m) WORD $(0x4E401800 | m<<16 | n<<5 | d)
+
+// movi v\d.4s, #0x4b, lsl #24
+#define MOVI4B(d) WORD $(0x4F026560 | d)
