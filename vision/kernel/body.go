@@ -60,6 +60,14 @@ type Body struct {
 	sharedBytes   int // bytes of the nine packed weights of a channel and an input channel
 	sharedScratch func(inC int) int
 
+	// packNarrow prepares a 1x1 convolution whose sums become bytes before they are stored. w is
+	// (channels, taps), with channels a multiple of block and taps of narrowGroup. It returns nil if
+	// the body has no function for these weights and scales; then, or if packNarrow is nil, the layer
+	// uses rows and requantize.
+	packNarrow  func(w []int8, bias []int32, mult []float32) narrower
+	narrowGroup int
+	narrowBytes int // bytes of a packed channel, besides its weights
+
 	// packDepthwise prepares a depthwise convolution with 3x3 windows over at least depthwiseLeast
 	// channels. w is (channels, 3, 3). nil: plain Go computes it.
 	packDepthwise  func(w []int8, bias []int32, mult []float32) depthwiser
@@ -108,6 +116,13 @@ type sharer interface {
 	// with inC values each, from x[4*p*inC] on; row is the distance of their rows. scratch has at
 	// least Body.sharedScratch(inC) bytes.
 	shared(dst, x []uint8, row, n int, scratch []byte)
+}
+
+// narrower holds the packed weights of a 1x1 convolution. It is immutable.
+type narrower interface {
+	// narrow computes a row of n outputs, dst (n, channels), from windows of one run. n is at least
+	// 2. scratch has at least Body.scratch(v) bytes.
+	narrow(dst, x []uint8, n int, v Windows, scratch []byte)
 }
 
 // depthwiser holds the packed weights of a depthwise convolution. It is immutable.

@@ -19,7 +19,8 @@ var (
 		firstBytes: int(unsafe.Sizeof(neonLayer{})) / armBlock,
 
 		packPlain: packPlainNEON, plainLeast: depthwiseBlock,
-		plainBytes:    2 * int(unsafe.Sizeof(depthwiseRecord{})) / depthwiseBlock,
+		plainBytes: 2 * int(unsafe.Sizeof(depthwiseRecord{})) / depthwiseBlock,
+		packNarrow: packNarrowNEON, narrowGroup: 8, narrowBytes: int(unsafe.Sizeof(narrowedNEON{})) / neonChannels,
 		packDepthwise: packDepthwiseNEON, depthwiseLeast: depthwiseBlock,
 		depthwiseBytes: 2 * int(unsafe.Sizeof(depthwiseRecord{})) / depthwiseBlock,
 	}
@@ -32,7 +33,8 @@ var (
 		firstBytes: int(unsafe.Sizeof(sdotLayer{})) / armBlock,
 
 		packPlain: packPlainNEON, plainLeast: depthwiseBlock,
-		plainBytes:    2 * int(unsafe.Sizeof(depthwiseRecord{})) / depthwiseBlock,
+		plainBytes: 2 * int(unsafe.Sizeof(depthwiseRecord{})) / depthwiseBlock,
+		packNarrow: packNarrowSDOT, narrowGroup: 8, narrowBytes: int(unsafe.Sizeof(narrowedNEON{})) / neonChannels,
 		packDepthwise: packDepthwiseSDOT, depthwiseLeast: depthwiseBlock,
 		depthwiseBytes: 2 * int(unsafe.Sizeof(sdotRecord{})) / depthwiseBlock,
 	}

@@ -19,6 +19,9 @@ func init() {
 			return &neonFirster{guarded(g, p.layers, upper), p.fast}
 		case *plainNEON:
 			return &plainNEON{depthwiseNEON{guarded(g, p.records, upper), p.channels}}
+		case *narrowArm:
+			rows := &armRows{p.dot != nil, guarded(g, p.w, upper), p.bias}
+			return &narrowArm{rows, p.taps, guarded(g, p.dot, upper), guarded(g, p.neon, upper)}
 		case *depthwiseSDOT:
 			return &depthwiseSDOT{guarded(g, p.records, upper), p.fast, p.channels}
 		case *depthwiseNEON:

@@ -18,11 +18,12 @@ type Conv struct {
 	body  *Body
 
 	// Immutable and shared between clones.
-	first  firster // if this is a first layer and the body has a function for it, otherwise nil
-	shared sharer  // if the body has a shared function for this layer, otherwise nil
-	plain  plainer // for windows inside x, if the body has a function for this layer, otherwise nil
-	w      rower   // for all other layers
-	pool   pooler  // w if the body also pools this layer, otherwise nil
+	first  firster  // if this is a first layer and the body has a function for it, otherwise nil
+	shared sharer   // if the body has a shared function for this layer, otherwise nil
+	plain  plainer  // for windows inside x, if the body has a function for this layer, otherwise nil
+	narrow narrower // if the body has a function for this layer, otherwise nil
+	w      rower    // for all other layers
+	pool   pooler   // w if the body also pools this layer, otherwise nil
 	mult   []float32
 
 	direct bool // the runs of x can be read as whole groups: patches only at the border
@@ -55,6 +56,11 @@ func NewConv(b *Body, s ConvShape, w []int8, bias []int32, mult []float32) *Conv
 	if s.isShared(b) {
 		c.shared = b.packShared(w, bias, mult, s.In.C)
 		return c.Clone()
+	}
+	if s.isNarrow(b) && len(mult) > 0 {
+		if c.narrow = b.packNarrow(w, bias, mult); c.narrow != nil {
+			return c.Clone()
+		}
 	}
 	if s.isPlain(b) && len(mult) > 0 {
 		c.plain = b.packPlain(w, bias, mult)
@@ -97,6 +103,12 @@ func (s *ConvShape) isPlain(b *Body) bool {
 	return b.packPlain != nil && s.Conv.Kernel == 3 && s.Pool.Kernel == 0 && s.In.C == 1 && s.OutC >= b.plainLeast
 }
 
+// isNarrow reports the same for 1x1 windows without padding and no pool.
+func (s *ConvShape) isNarrow(b *Body) bool {
+	return b.packNarrow != nil && s.Conv.Kernel == 1 && s.Conv.PadTop == 0 && s.Conv.PadLeft == 0 && s.Pool.Kernel == 0 &&
+		s.Conv.OutW > 1 && s.OutC%b.block == 0 && s.In.C%b.narrowGroup == 0
+}
+
 func (s *ConvShape) isShared(b *Body) bool {
 	return b.packShared != nil && s.Conv.Kernel == 3 && s.Conv.Stride == 2 && s.poolsWhole() &&
 		s.In.C%b.sharedGroup == 0 && s.OutC%b.sharedBlock == 0 && s.pool().OutW >= b.sharedLeast
@@ -112,6 +124,10 @@ func (c *Conv) Clone() *Conv {
 	}
 	if c.shared != nil {
 		n.scratch = make([]byte, c.body.sharedScratch(c.shape.In.C))
+		return &n
+	}
+	if c.narrow != nil {
+		n.scratch = c.body.scratchFor(c.shape.windows())
 		return &n
 	}
 	if c.pool != nil {
@@ -145,6 +161,9 @@ func (s *ConvShape) Memory(b *Body) int64 {
 	sum += 4 * channels * int64(s.ringRows()*s.Conv.OutW+4)
 	if s.isPlain(b) {
 		sum += channels * int64(b.plainBytes)
+	}
+	if s.isNarrow(b) {
+		sum += channels * int64(b.narrowBytes)
 	}
 	if s.isShared(b) {
 		sum += channels*int64(s.In.C*b.sharedBytes) + int64(b.sharedScratch(s.In.C))
@@ -199,6 +218,10 @@ func (c *Conv) Row(dst, x []uint8, top, oy int) {
 	}
 	if c.shared != nil {
 		c.shared.shared(dst, x[(4*oy-top)*c.shape.In.Row:], c.shape.In.Row, c.poolW.OutW, c.scratch)
+		return
+	}
+	if c.narrow != nil {
+		c.narrow.narrow(dst, x[(oy*c.shape.Conv.Stride-top)*c.shape.In.Row:], c.shape.Conv.OutW, c.shape.windows(), c.scratch)
 		return
 	}
 	if c.pool != nil {
