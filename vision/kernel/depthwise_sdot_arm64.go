@@ -10,22 +10,37 @@ type sdotRecord struct {
 // scaledSums holds what the sums of sixteen channels start with, and what turns them into bytes.
 type scaledSums struct {
 	mult  [16]float32
-	bias  [16]int32   // includes 128 * sum of the channel's weights, and 0x4B000000 if rounding is fast
+	bias  [16]int32   // includes 128 * sum of the channel's weights, and 0x4B000000
 	round [16]float32 // -2^23 * mult
 }
 
-// newScaledSums prepares sixteen channels with weights w (16, depth).
-func newScaledSums(w []int8, bias []int32, mult []float32) (s scaledSums, fast bool) {
-	scales, start, fast := newScaling(w, bias, mult)
-	s.mult, s.round = scales.mult, scales.round
-	copy(s.bias[:], start)
-	return s, fast
+// newScaledSums prepares sixteen channels with weights w (16, depth), for sums that are rounded in
+// place.
+func newScaledSums(w []int8, bias []int32, mult []float32) (s scaledSums) {
+	copy(s.bias[:], signedBias(w, bias))
+	for c, m := range mult {
+		s.mult[c], s.round[c] = m, -(1<<23)*m
+		s.bias[c] += 0x4B000000
+	}
+	return s
+}
+
+// roundsInPlace reports whether ROUNDED is exact: every sum fits 23 bits, and no scale overflows.
+func roundsInPlace(w []int8, bias []int32, mult []float32) bool {
+	depth := len(w) / len(bias)
+	for c := range bias {
+		low, high := reach(w[c*depth:(c+1)*depth], bias[c])
+		if low <= -1<<23 || high >= 1<<23 || mult[c] >= 1<<100 {
+			return false
+		}
+	}
+	return true
 }
 
 // depthwiseSDOT holds the weights of a depthwise convolution.
 type depthwiseSDOT struct {
 	records  []sdotRecord
-	fast     bool // rounding is fast in all records
+	fast     bool // sums are rounded in place in all records
 	channels int
 }
 
@@ -58,7 +73,8 @@ func sdotDepthwiseAny(dst *uint8, dstStep int, row0, row1, row2 *uint8, column, 
 
 func packDepthwiseSDOT(w []int8, bias []int32, mult []float32) depthwiser {
 	p := &depthwiseSDOT{records: make([]sdotRecord, depthwiseBlocks(len(bias))), channels: len(bias)}
-	p.fast = roundsFast(w, bias, mult)
+	w, bias, mult = settled(w, bias, mult)
+	p.fast = roundsInPlace(w, bias, mult)
 	for i := range p.records {
 		r, at := &p.records[i], depthwiseAt(i, len(bias))
 		for c := range depthwiseBlock {
@@ -67,7 +83,7 @@ func packDepthwiseSDOT(w []int8, bias []int32, mult []float32) depthwiser {
 			}
 		}
 		end := at + depthwiseBlock
-		r.scaledSums, _ = newScaledSums(w[9*at:9*end], bias[at:end], mult[at:end])
+		r.scaledSums = newScaledSums(w[9*at:9*end], bias[at:end], mult[at:end])
 		copy(r.plain[:], signedBias(w[9*at:9*end], bias[at:end]))
 	}
 	return p

@@ -1,5 +1,6 @@
 #include "textflag.h"
 #include "ops_arm64.h"
+#include "narrow_arm64.h"
 
 // Depthwise convolutions with the dot product instructions. Target CPUs: those of sdot_arm64.s.
 //
@@ -58,24 +59,11 @@
 	SDOTV(30, (a+2), (c+2)) \
 	SDOTV(31, (a+3), (c+3))
 
-// STORE rounds as ROUNDFAST of round_arm64.h does, but with 2^23 instead of 1.5 * 2^23: a negative
-// sum reads as 2^23 + s/2, so its low half word is s * mult, which is negative too.
-#define STORE(LOAD, a) \
-	LOAD(R12)                 \
-	FMLA(a, 28, 8)            \
-	FMLA((a+1), 29, 9)        \
-	FMLA((a+2), 30, 10)       \
-	FMLA((a+3), 31, 11)       \
-	MOVI4B(28)                \
-	FADD(a, a, 28)            \
-	FADD((a+1), (a+1), 28)    \
-	FADD((a+2), (a+2), 28)    \
-	FADD((a+3), (a+3), 28)    \
-	UZP1H(28, a, (a+1))       \
-	UZP1H(29, (a+2), (a+3))   \
-	SQXTUN(28, 28)            \
-	SQXTUN2(28, 29)           \
-	VST1.P [V28.B16], (R0)(R1)
+// STORE rounds the sums and stores the bytes.
+#define STORE(LOAD, a, va) \
+	LOAD(R12)                           \
+	ROUNDED(a, 28, 29, 30, 31, 8, 9, 10, 11) \
+	VST1.P [va.B16], (R0)(R1)
 
 // STOREANY rounds any sum with any scale, as ROUND does.
 #define STOREANY \
@@ -100,9 +88,9 @@
 	VST1.P [V28.B16], (R0)(R1)
 
 // OUT is one output, with the columns from the oldest to the newest.
-#define OUTABC SUMS(LOADA, 16, 20, 24) STORE(LOADA, 16)
-#define OUTBCA SUMS(LOADB, 20, 24, 16) STORE(LOADB, 20)
-#define OUTCAB SUMS(LOADC, 24, 16, 20) STORE(LOADC, 24)
+#define OUTABC SUMS(LOADA, 16, 20, 24) STORE(LOADA, 16, V16)
+#define OUTBCA SUMS(LOADB, 20, 24, 16) STORE(LOADB, 20, V20)
+#define OUTCAB SUMS(LOADC, 24, 16, 20) STORE(LOADC, 24, V24)
 
 #define ARGUMENTS \
 	MOVD dst+0(FP), R0       \
@@ -134,7 +122,7 @@
 //
 // A row of n outputs of sixteen channels: 3x3 windows with stride 1, requantised. If left is 1, the
 // rows start with the second column of the first window, and its first column is zeros. If right is
-// 1, the last column of the last window is zeros. 42 instructions for 144 multiply-accumulates.
+// 1, the last column of the last window is zeros. 43 instructions for 144 multiply-accumulates.
 TEXT ·sdotDepthwise1(SB), NOSPLIT, $0-96
 	ARGUMENTS
 	MOVD left+80(FP), R13
@@ -203,7 +191,7 @@ done:
 // func sdotDepthwise2(dst *uint8, dstStep int, row0, row1, row2 *uint8, column, n int,
 //	w *sdotRecord, places *uint8)
 //
-// The same with stride 2, inside the rows: 54 instructions.
+// The same with stride 2, inside the rows: 55 instructions.
 TEXT ·sdotDepthwise2(SB), NOSPLIT, $0-72
 	ARGUMENTS
 	COLUMNA

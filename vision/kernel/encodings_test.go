@@ -83,8 +83,11 @@ var knownWords = map[string]uint32{
 	"sqxtun2 v1.16b, v2.8h":        0x6e212841,
 	"sdot v1.4s, v2.16b, v3.16b":   0x4e839441,
 	"fmla v1.4s, v2.4s, v3.4s":     0x4e23cc41,
-	"uzp1 v1.8h, v2.8h, v3.8h":     0x4e431841,
-	"movi v1.4s, #0x4b, lsl #24":   0x4f026561,
+	"fcvtnu v1.4s, v2.4s":          0x6e21a841,
+	"uqxtn v1.4h, v2.4s":           0x2e614841,
+	"uqxtn2 v1.8h, v2.4s":          0x6e614841,
+	"uqxtn v1.8b, v2.8h":           0x2e214841,
+	"uqxtn2 v1.16b, v2.8h":         0x6e214841,
 }
 
 func TestEncodingsKnown(t *testing.T) {

@@ -19,6 +19,7 @@ type narrowedNEON struct {
 	start [4][4]int32 // (channel, part of its sum): the bias is in part 0
 	mult  [4]float32
 	round [4]float32 // -2^23 * mult
+	kinds uint64     // of the groups of 32 taps, see narrow_neon_arm64.s
 }
 
 // narrowArm holds the weights of a 1x1 convolution for one of the arm64 bodies, in the layout of
@@ -35,11 +36,14 @@ func packNarrowSDOT(w []int8, bias []int32, mult []float32) narrower {
 }
 
 func packNarrowNEON(w []int8, bias []int32, mult []float32) narrower {
+	if len(w)/len(bias) >= 64*neonGroup {
+		return nil // more groups than kinds
+	}
 	return packNarrowArm(w, bias, mult, false)
 }
 
 func packNarrowArm(w []int8, bias []int32, mult []float32, dot bool) narrower {
-	if !roundsFast(w, bias, mult) {
+	if w, bias, mult = settled(w, bias, mult); !roundsInPlace(w, bias, mult) {
 		return nil
 	}
 	taps := len(w) / len(bias)
@@ -55,20 +59,55 @@ func packNarrowArm(w []int8, bias []int32, mult []float32, dot bool) narrower {
 		p.armRows = packNEON(wide, bias).(*armRows)
 	}
 	for at := 0; at < len(bias); at += armBlock {
-		s, start, _ := newScaling(w[at*taps:(at+armBlock)*taps], bias[at:at+armBlock], mult[at:at+armBlock])
+		end := at + armBlock
+		s := newScaledSums(w[at*taps:end*taps], bias[at:end], mult[at:end])
 		if dot {
-			p.dot = append(p.dot, scaledSums{mult: s.mult, round: s.round, bias: [armBlock]int32(start)})
+			p.dot = append(p.dot, s)
 			continue
 		}
 		for c := 0; c < armBlock; c += neonChannels {
 			n := narrowedNEON{mult: [4]float32(s.mult[c:]), round: [4]float32(s.round[c:])}
+			n.kinds = groupKinds(w[(at+c)*taps:(at+c+neonChannels)*taps], taps)
 			for i := range n.start {
-				n.start[i][0] = start[c+i]
+				n.start[i][0] = s.bias[c+i]
 			}
 			p.neon = append(p.neon, n)
 		}
 	}
 	return p
+}
+
+// neonGroup is the number of taps whose products may be added in 16 bits.
+const neonGroup = 32
+
+// groupKinds returns the kinds of the groups of 4 channels with weights w (4, taps).
+func groupKinds(w []int8, taps int) uint64 {
+	kinds, bit := uint64(0), uint64(1)<<63
+	for at := 0; at+neonGroup <= taps; at += neonGroup {
+		if fourFit(w[at:], taps) {
+			kinds |= bit
+		}
+		bit >>= 1
+	}
+	return kinds | bit
+}
+
+// fourFit reports whether every lane of eight can add its four products of a group: the sum of their
+// magnitudes is at most 128 * 255.
+func fourFit(w []int8, taps int) bool {
+	for c := range neonChannels {
+		for lane := range 8 {
+			sum := 0
+			for i := lane; i < neonGroup; i += 8 {
+				v := int(w[c*taps+i])
+				sum += max(v, -v)
+			}
+			if sum > 255 {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func (p *narrowArm) narrow(dst, x []uint8, n int, v Windows, scratch []byte) {

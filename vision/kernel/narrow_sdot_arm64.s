@@ -52,18 +52,16 @@
 // OUT rounds and stores the sixteen channels of a position.
 #define OUT(a) \
 	VLD1 (R23), [V28.S4, V29.S4, V30.S4, V31.S4] \
-	ROUNDED(a, (a+1), (a+2), (a+3), 24, 25, 26, 27) \
+	ROUNDED(28, a, (a+1), (a+2), (a+3), 24, 25, 26, 27) \
 	VST1.P [V28.B16], (R0)(R1)
 
-#define SCALES \
-	VLD1 (R22), [V24.S4, V25.S4, V26.S4, V27.S4] \
-	MOVI4B(16)
+#define SCALES VLD1 (R22), [V24.S4, V25.S4, V26.S4, V27.S4]
 
 // func sdotNarrow4(dst *uint8, dstStep int, x *int8, xStep, tiles, taps int, w *int8,
 //	s *scaledSums)
 //
 // Tiles of four positions times 16 channels. taps is a multiple of 8. 64 taps take 282 instructions,
-// a tile 82 more.
+// a tile 88 more.
 TEXT ·sdotNarrow4(SB), NOSPLIT, $0-64
 	MOVD dst+0(FP), R0
 	MOVD dstStep+8(FP), R1

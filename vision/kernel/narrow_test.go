@@ -13,7 +13,7 @@ func TestNarrow(t *testing.T) {
 		if b.packNarrow == nil {
 			t.Skip("has no function for 1x1 convolutions")
 		}
-		for i, d := range extremes {
+		for i, d := range append(extremes, smallWeights...) {
 			rng := rand.New(rand.NewPCG(15, 16))
 			for _, taps := range []int{1, 2, 3, 4, 7, 8, 9, 12, 16, 17, 48} {
 				for _, blocks := range []int{1, 2, 3, 6} {
@@ -29,6 +29,27 @@ func TestNarrow(t *testing.T) {
 			}
 		}
 	})
+}
+
+// smallWeights are at and around the largest of which four products fit 16 bits.
+var smallWeights = []data{
+	{"all 255 and 63", fill[uint8](255), fill[int8](63)},
+	{"all 0 and 64", fill[uint8](0), fill[int8](64)},
+	{"all 0 and -64", fill[uint8](0), fill[int8](-64)},
+	{"all 0 and 63 or 64", fill[uint8](0), func(rng *rand.Rand, n int) []int8 {
+		w := make([]int8, n)
+		for i := range w {
+			w[i] = 63 + int8(rng.IntN(8)/7)
+		}
+		return w
+	}},
+	{"random small", randomBytes, func(rng *rand.Rand, n int) []int8 {
+		w := make([]int8, n)
+		for i := range w {
+			w[i] = int8(max(-127, min(127, 40*rng.NormFloat64())))
+		}
+		return w
+	}},
 }
 
 func checkNarrow(t *testing.T, b *Body, d data, rng *rand.Rand, inC, outC, n, stride, seed int) {

@@ -69,8 +69,17 @@
 // fmla v\d.4s, v\n.4s, v\m.4s
 #define FMLA(d, n, m) WORD $(0x4E20CC00 | m<<16 | n<<5 | d)
 
-// uzp1 v\d.8h, v\n.8h, v\m.8h
-#define UZP1H(d, n, m) WORD $(0x4E401800 | m<<16 | n<<5 | d)
+// fcvtnu v\d.4s, v\n.4s
+#define FCVTNU(d, n) WORD $(0x6E21A800 | n<<5 | d)
 
-// movi v\d.4s, #0x4b, lsl #24
-#define MOVI4B(d) WORD $(0x4F026560 | d)
+// uqxtn v\d.4h, v\n.4s
+#define UQXTN(d, n) WORD $(0x2E614800 | n<<5 | d)
+
+// uqxtn2 v\d.8h, v\n.4s
+#define UQXTN2(d, n) WORD $(0x6E614800 | n<<5 | d)
+
+// uqxtn v\d.8b, v\n.8h
+#define UQXTNB(d, n) WORD $(0x2E214800 | n<<5 | d)
+
+// uqxtn2 v\d.16b, v\n.8h
+#define UQXTNB2(d, n) WORD $(0x6E214800 | n<<5 | d)
