@@ -18,14 +18,14 @@ func init() {
 		case *neonFirster:
 			return &neonFirster{guarded(g, p.layers, upper), p.fast}
 		case *plainNEON:
-			return &plainNEON{depthwiseNEON{guarded(g, p.records, upper), p.channels}}
+			return &plainNEON{depthwiseNEON{guarded(g, p.records, upper), p.fast, p.channels}}
 		case *narrowArm:
 			rows := &armRows{p.dot != nil, guarded(g, p.w, upper), p.bias}
 			return &narrowArm{rows, p.taps, guarded(g, p.dot, upper), guarded(g, p.neon, upper)}
 		case *depthwiseSDOT:
 			return &depthwiseSDOT{guarded(g, p.records, upper), p.fast, p.channels}
 		case *depthwiseNEON:
-			return &depthwiseNEON{guarded(g, p.records, upper), p.channels}
+			return &depthwiseNEON{guarded(g, p.records, upper), p.fast, p.channels}
 		}
 		return layer
 	}

@@ -60,9 +60,8 @@
 // func neonDepthwise(dst *uint8, dstStep int, row0, row1, row2 *uint8,
 //	column, xStep, n int, w *depthwiseRecord)
 //
-// A row of n outputs of sixteen channels: 3x3 windows, requantised. Target CPUs: all arm64 CPUs,
-// those with SDOT too, because the dot product would first have to bring the taps of a channel
-// together. 79 instructions for 144 multiply-accumulates.
+// A row of n outputs of sixteen channels: 3x3 windows with any stride, sum and scale, requantised.
+// 79 instructions for 144 multiply-accumulates.
 //
 //	R2 R3 R4, R9 R10 R11, R12 R13 R14  x of the taps, row by row
 //	R0 dst, R1 dstStep, R6 distance of two windows, R7 windows left

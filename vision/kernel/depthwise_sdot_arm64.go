@@ -92,13 +92,8 @@ func packDepthwiseSDOT(w []int8, bias []int32, mult []float32) depthwiser {
 func (p *depthwiseSDOT) depthwise(dst []uint8, rows [][]uint8, x, stride, n int) {
 	c := p.channels
 	left, right := 0, 0
-	if p.fast && stride == 1 {
-		if x < 0 {
-			left = 1
-		}
-		if (x+n+2)*c > len(rows[0]) {
-			right = 1
-		}
+	if p.borders(stride) {
+		left, right = beyond(rows, x, n, c)
 	}
 	row0, row1, row2 := sharedRows(dst, rows, x+left, (n-1)*stride+3-left-right, n, c)
 	for i := range p.records {
