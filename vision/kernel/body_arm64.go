@@ -19,7 +19,7 @@ var (
 		firstBytes: int(unsafe.Sizeof(neonLayer{})) / armBlock,
 
 		packPlain: packPlainNEON, plainLeast: depthwiseBlock,
-		plainBytes: 2 * int(unsafe.Sizeof(depthwiseRecord{})) / depthwiseBlock,
+		plainBytes: 2 * int(unsafe.Sizeof(depthwiseRecord{})+unsafe.Sizeof(plainRecord{})) / depthwiseBlock,
 		packNarrow: packNarrowNEON, narrowGroup: 8, narrowBytes: int(unsafe.Sizeof(narrowedNEON{})) / neonChannels,
 		packDepthwise: packDepthwiseNEON, depthwiseLeast: depthwiseBlock,
 		depthwiseBytes: 2 * int(unsafe.Sizeof(depthwiseRecord{})) / depthwiseBlock,
@@ -32,8 +32,8 @@ var (
 		packFirst: packFirstSDOT, firstBlock: armBlock, firstSlack: expandSlack,
 		firstBytes: int(unsafe.Sizeof(sdotLayer{})) / armBlock,
 
-		packPlain: packPlainNEON, plainLeast: depthwiseBlock,
-		plainBytes: 2 * int(unsafe.Sizeof(depthwiseRecord{})) / depthwiseBlock,
+		packPlain: packPlainSDOT, plainLeast: depthwiseBlock,
+		plainBytes: 2 * int(unsafe.Sizeof(depthwiseRecord{})+unsafe.Sizeof(plainRecord{})) / depthwiseBlock,
 		packNarrow: packNarrowSDOT, narrowGroup: 8, narrowBytes: int(unsafe.Sizeof(narrowedNEON{})) / neonChannels,
 		packDepthwise: packDepthwiseSDOT, depthwiseLeast: depthwiseBlock,
 		depthwiseBytes: 2 * int(unsafe.Sizeof(sdotRecord{})) / depthwiseBlock,

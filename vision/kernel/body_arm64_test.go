@@ -17,8 +17,9 @@ func init() {
 			return &sdotFirster{guarded(g, p.layers, upper), p.fast}
 		case *neonFirster:
 			return &neonFirster{guarded(g, p.layers, upper), p.fast}
-		case *plainNEON:
-			return &plainNEON{depthwiseNEON{guarded(g, p.records, upper), p.fast, p.channels}}
+		case *plainArm:
+			return &plainArm{depthwiseNEON{guarded(g, p.records, upper), p.fast, p.channels},
+				guarded(g, p.dot, upper), guarded(g, p.neon, upper), p.outputs}
 		case *narrowArm:
 			rows := &armRows{p.dot != nil, guarded(g, p.w, upper), p.bias}
 			return &narrowArm{rows, p.taps, guarded(g, p.dot, upper), guarded(g, p.neon, upper)}

@@ -76,20 +76,3 @@ func beyond(rows [][]uint8, x, n, channels int) (left, right int) {
 	}
 	return left, right
 }
-
-// plainNEON holds the weights of a first layer without a pool: 3x3 windows over one channel.
-type plainNEON struct{ depthwiseNEON }
-
-//go:noescape
-func neonPlain(dst *uint8, dstStep int, x *uint8, row, xStep, n int, w *depthwiseRecord)
-
-func packPlainNEON(w []int8, bias []int32, mult []float32) plainer {
-	return &plainNEON{*packDepthwiseNEON(w, bias, mult).(*depthwiseNEON)}
-}
-
-func (p *plainNEON) plain(dst, x []uint8, row, stride, n int) {
-	_, _ = dst[n*p.channels-1], x[plainReach(row, stride, n)-1]
-	for i := range p.records {
-		neonPlain(&dst[depthwiseAt(i, p.channels)], p.channels, &x[0], row, stride, n, &p.records[i])
-	}
-}

@@ -17,7 +17,7 @@ func TestPlain(t *testing.T) {
 		for i, d := range extremes {
 			rng := rand.New(rand.NewPCG(uint64(i), 61))
 			for _, channels := range []int{16, 17, 24, 31, 32, 48, 100} {
-				for _, width := range []int{1, 2, 3, 4, 5, 6, 7, 8, 33} {
+				for _, width := range []int{1, 2, 3, 4, 5, 6, 7, 8, 15, 16, 17, 18, 33, 34, 49} {
 					w := Window{Kernel: 3, Stride: 1 + rng.IntN(3), PadTop: rng.IntN(3), PadLeft: rng.IntN(3)}
 					if width+2*w.PadLeft < 3 {
 						continue
@@ -37,7 +37,7 @@ func checkPlain(t *testing.T, b *Body, d data, rng *rand.Rand, s ConvShape) {
 	bias, mult := randomSums(rng, s.OutC, 100_000), make([]float32, s.OutC)
 	for c := range mult {
 		mult[c] = float32(rng.Float64() / 300)
-		if rng.IntN(30) == 0 {
+		if s.OutC%2 == 1 && rng.IntN(30) == 0 { // too large to round in place
 			mult[c] = math.MaxFloat32
 		}
 	}
