@@ -29,6 +29,11 @@ var avx512vnni = &Body{
 	plainLeast: depthwiseBlock,
 	plainBytes: 2 * int(unsafe.Sizeof(firstRecord{})) / depthwiseBlock,
 
+	packNarrow:  packNarrowVNNI,
+	narrowGroup: 4,
+	narrowLeast: narrowTile,
+	narrowBytes: int(unsafe.Sizeof(narrowRecord{})) / 16, // a block of 16 channels has a whole record
+
 	packDepthwise:  packDepthwiseVNNI,
 	depthwiseLeast: depthwiseBlock,
 	depthwiseBytes: 2 * int(unsafe.Sizeof(firstRecord{})) / depthwiseBlock,

@@ -63,9 +63,10 @@ type Body struct {
 	// packNarrow prepares a 1x1 convolution whose sums become bytes before they are stored. w is
 	// (channels, taps), with channels a multiple of block and taps of narrowGroup. It returns nil if
 	// the body has no function for these weights and scales; then, or if packNarrow is nil, the layer
-	// uses rows and requantize.
+	// uses rows and requantize. A row has at least narrowLeast positions.
 	packNarrow  func(w []int8, bias []int32, mult []float32) narrower
 	narrowGroup int
+	narrowLeast int
 	narrowBytes int // bytes of a packed channel, besides its weights
 
 	// packDepthwise prepares a depthwise convolution with 3x3 windows over at least depthwiseLeast
@@ -121,7 +122,7 @@ type sharer interface {
 // narrower holds the packed weights of a 1x1 convolution. It is immutable.
 type narrower interface {
 	// narrow computes a row of n outputs, dst (n, channels), from windows of one run. n is at least
-	// 2. scratch has at least Body.scratch(v) bytes.
+	// Body.narrowLeast. scratch has at least Body.scratch(v) bytes.
 	narrow(dst, x []uint8, n int, v Windows, scratch []byte)
 }
 

@@ -19,6 +19,8 @@ func init() {
 			return &firstVNNILayer{guarded(g, p.records, upper), p.channels}
 		case *firstAVX2Layer:
 			return &firstAVX2Layer{guarded(g, p.records, upper), p.channels}
+		case *narrowVNNI:
+			return &narrowVNNI{guarded(g, p.w, upper), guarded(g, p.records, upper), p.channels, p.taps}
 		case *depthwiseVNNI:
 			return &depthwiseVNNI{guarded(g, p.records, upper), p.channels}
 		case *depthwiseAVX2:

@@ -20,7 +20,7 @@ var (
 
 		packPlain: packPlainNEON, plainLeast: depthwiseBlock,
 		plainBytes: 2 * int(unsafe.Sizeof(depthwiseRecord{})+unsafe.Sizeof(plainRecord{})) / depthwiseBlock,
-		packNarrow: packNarrowNEON, narrowGroup: 8, narrowBytes: int(unsafe.Sizeof(narrowedNEON{})) / neonChannels,
+		packNarrow: packNarrowNEON, narrowGroup: 8, narrowLeast: 2, narrowBytes: int(unsafe.Sizeof(narrowedNEON{})) / neonChannels,
 		packDepthwise: packDepthwiseNEON, depthwiseLeast: depthwiseBlock,
 		depthwiseBytes: 2 * int(unsafe.Sizeof(depthwiseRecord{})) / depthwiseBlock,
 	}
@@ -34,7 +34,7 @@ var (
 
 		packPlain: packPlainSDOT, plainLeast: depthwiseBlock,
 		plainBytes: 2 * int(unsafe.Sizeof(depthwiseRecord{})+unsafe.Sizeof(plainRecord{})) / depthwiseBlock,
-		packNarrow: packNarrowSDOT, narrowGroup: 8, narrowBytes: int(unsafe.Sizeof(narrowedNEON{})) / neonChannels,
+		packNarrow: packNarrowSDOT, narrowGroup: 8, narrowLeast: 2, narrowBytes: int(unsafe.Sizeof(narrowedNEON{})) / neonChannels,
 		packDepthwise: packDepthwiseSDOT, depthwiseLeast: depthwiseBlock,
 		depthwiseBytes: 2 * int(unsafe.Sizeof(sdotRecord{})) / depthwiseBlock,
 	}

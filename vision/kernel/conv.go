@@ -106,7 +106,7 @@ func (s *ConvShape) isPlain(b *Body) bool {
 // isNarrow reports the same for 1x1 windows without padding and no pool.
 func (s *ConvShape) isNarrow(b *Body) bool {
 	return b.packNarrow != nil && s.Conv.Kernel == 1 && s.Conv.PadTop == 0 && s.Conv.PadLeft == 0 && s.Pool.Kernel == 0 &&
-		s.Conv.OutW > 1 && s.OutC%b.block == 0 && s.In.C%b.narrowGroup == 0
+		s.Conv.OutW >= b.narrowLeast && s.OutC%b.block == 0 && s.In.C%b.narrowGroup == 0
 }
 
 func (s *ConvShape) isShared(b *Body) bool {

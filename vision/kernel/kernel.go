@@ -13,7 +13,7 @@
 //	  one channel       ConvGeneric         first       first       first    first    rows, pool
 //	  more channels     ConvGeneric         rows, pool  shared      pooled   pooled   rows, pool
 //	3x3, one channel    ConvGeneric         plain, rows at the border
-//	1x1                 ConvGeneric         rows        rows        narrow   narrow   rows
+//	1x1                 ConvGeneric         narrow      rows        narrow   narrow   rows
 //	other convolution   ConvGeneric         rows, or patches and rows; then pool or requantize
 //	dense               RowsGeneric         rows of one position
 //	requantise          RequantizeGeneric   requantize, and inside pool, pooled, shared and first

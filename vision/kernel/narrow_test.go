@@ -17,14 +17,14 @@ func TestNarrow(t *testing.T) {
 			rng := rand.New(rand.NewPCG(15, 16))
 			for _, taps := range []int{1, 2, 3, 4, 7, 8, 9, 12, 16, 17, 48} {
 				for _, blocks := range []int{1, 2, 3, 6} {
-					n := 2 + rng.IntN(20)
+					n := b.narrowLeast + rng.IntN(20)
 					if taps == 3 {
 						n += 64 // more than are copied together
 					}
 					checkNarrow(t, b, d, rng, taps*b.narrowGroup, blocks*b.block, n, 1+rng.IntN(2), i)
 				}
 			}
-			for n := 2; n < 36; n++ {
+			for n := b.narrowLeast; n < b.narrowLeast+34; n++ {
 				checkNarrow(t, b, d, rng, 3*b.narrowGroup, b.block, n, 1, i)
 			}
 		}
@@ -90,7 +90,7 @@ func checkNarrow(t *testing.T, b *Body, d data, rng *rand.Rand, inC, outC, n, st
 func TestNarrowOfLargeSums(t *testing.T) {
 	eachBody(t, func(t *testing.T, b *Body) {
 		rng := rand.New(rand.NewPCG(17, 18))
-		const n, inC = 6, 48
+		const n, inC = 20, 48
 		outC := b.channels(16)
 		s := ConvShape{In: Area{H: 1, W: n, C: inC, Row: n * inC}, OutC: outC, Conv: Window{Kernel: 1, Stride: 1, OutH: 1, OutW: n}}
 		for _, largest := range []float32{0.001, 1, 1e6, math.MaxFloat32} {
