@@ -27,7 +27,7 @@ var avx512vnni = &Body{
 
 	packPlain:  packPlainVNNI,
 	plainLeast: depthwiseBlock,
-	plainBytes: 2 * int(unsafe.Sizeof(firstRecord{})) / depthwiseBlock,
+	plainBytes: 4 * int(unsafe.Sizeof(firstRecord{})) / depthwiseBlock,
 
 	packNarrow:  packNarrowVNNI,
 	narrowGroup: 4,
@@ -36,7 +36,7 @@ var avx512vnni = &Body{
 
 	packDepthwise:  packDepthwiseVNNI,
 	depthwiseLeast: depthwiseBlock,
-	depthwiseBytes: 2 * int(unsafe.Sizeof(firstRecord{})) / depthwiseBlock,
+	depthwiseBytes: 4 * int(unsafe.Sizeof(firstRecord{})) / depthwiseBlock,
 }
 
 //go:noescape

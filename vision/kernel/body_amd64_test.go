@@ -22,11 +22,11 @@ func init() {
 		case *narrowVNNI:
 			return &narrowVNNI{guarded(g, p.w, upper), guarded(g, p.records, upper), p.channels, p.taps}
 		case *depthwiseVNNI:
-			return &depthwiseVNNI{guarded(g, p.records, upper), p.channels}
+			return &depthwiseVNNI{guarded(g, p.records, upper), guarded(g, p.columns, upper), p.channels}
 		case *depthwiseAVX2:
 			return &depthwiseAVX2{guarded(g, p.records, upper), p.channels}
 		case *plainVNNI:
-			return &plainVNNI{depthwiseVNNI{guarded(g, p.records, upper), p.channels}}
+			return &plainVNNI{depthwiseVNNI{guarded(g, p.records, upper), p.columns, p.channels}}
 		case *plainAVX2:
 			return &plainAVX2{guarded(g, p.records, upper), p.channels}
 		case *sharedAVX2:

@@ -65,14 +65,3 @@ func (p *depthwiseNEON) depthwise(dst []uint8, rows [][]uint8, x, stride, n int)
 }
 
 func (p *depthwiseNEON) borders(stride int) bool { return p.fast && stride == 1 }
-
-// beyond returns how many columns of n windows from x on are left and right of the rows: 0 or 1.
-func beyond(rows [][]uint8, x, n, channels int) (left, right int) {
-	if x < 0 {
-		left = 1
-	}
-	if (x+n+2)*channels > len(rows[0]) {
-		right = 1
-	}
-	return left, right
-}

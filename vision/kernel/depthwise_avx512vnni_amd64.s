@@ -24,6 +24,155 @@ DATA depthwiseBytes<>+0(SB)/8, $0x0d0905010c080400
 DATA depthwiseBytes<>+8(SB)/8, $0x0f0b07030e0a0602
 GLOBL depthwiseBytes<>(SB), RODATA|NOPTR, $16
 
+// Neighbouring windows share columns: with stride 1 an output loads one new column, with stride 2
+// two. No scaled sum reaches 2^31, so rounding needs no upper limit.
+//
+//	SI DX R9   the rows, R8 the distance of columns, R10 that of outputs
+//	Z10 to Z12 three columns in turns: three rows and a 0 of each channel
+//	Z20 to Z22 weights of the three columns, Z23 bias, Z24 mult
+
+#define COLUMN(x, z) \
+	VMOVDQU32    (SI), x         \
+	VINSERTI32X4 $1, (DX), z, z  \
+	VINSERTI32X4 $2, (R9), z, z  \
+	ADDQ         R8, SI          \
+	ADDQ         R8, DX          \
+	ADDQ         R8, R9          \
+	VPERMD       z, Z25, z       \
+	VPSHUFB      Z26, z, z
+
+#define COLUMNA COLUMN(X10, Z10)
+#define COLUMNB COLUMN(X11, Z11)
+#define COLUMNC COLUMN(X12, Z12)
+
+// SLIDE is one output, with its columns from left to right.
+#define SLIDE(a, b, c) \
+	VMOVDQA32 Z23, Z1     \
+	VPDPBUSD  Z20, a, Z1  \
+	VPDPBUSD  Z21, b, Z1  \
+	VPDPBUSD  Z22, c, Z1  \
+	VPMAXSD   Z31, Z1, Z1 \
+	VCVTDQ2PS Z1, Z1      \
+	VMULPS    Z24, Z1, Z1 \
+	VCVTPS2DQ Z1, Z1      \
+	VPMOVUSDB Z1, (DI)    \
+	ADDQ      R10, DI
+
+#define ARGUMENTS \
+	MOVQ dst+0(FP), DI        \
+	MOVQ dstStep+8(FP), R10   \
+	MOVQ row0+16(FP), SI      \
+	MOVQ row1+24(FP), DX      \
+	MOVQ row2+32(FP), R9      \
+	MOVQ column+40(FP), R8    \
+	MOVQ n+48(FP), CX         \
+	MOVQ w+56(FP), BX         \
+	VMOVDQU32 (BX), Z20       \
+	VMOVDQU32 64(BX), Z21     \
+	VMOVDQU32 128(BX), Z22    \
+	VMOVDQU32 192(BX), Z23    \
+	VMOVDQU32 256(BX), Z24    \
+	VMOVDQU32 depthwiseQuarters<>(SB), Z25    \
+	VBROADCASTI32X4 depthwiseBytes<>(SB), Z26 \
+	VPXORD    Z31, Z31, Z31
+
+// LAST makes the last column zeros, for one more output. Without a column of zeros on the right, it
+// ends the function.
+#define LAST \
+	TESTQ R12, R12            \
+	JZ    done                \
+	MOVQ  R12, CX             \
+	XORQ  R12, R12            \
+	MOVQ  zeros+64(FP), SI    \
+	MOVQ  SI, DX              \
+	MOVQ  SI, R9
+
+// func depthwise16Slide1VNNI(dst *uint8, dstStep int, row0, row1, row2 *uint8, column, n int,
+//	w *firstRecord, zeros *uint8, left, right int)
+//
+// A row of n outputs of sixteen channels: 3x3 windows with stride 1, requantised. If left is 1, the
+// rows start with the second column of the first window, and its first column is zeros. If right is
+// 1, the last column of the last window is zeros.
+TEXT ·depthwise16Slide1VNNI(SB), NOSPLIT, $0-88
+	ARGUMENTS
+	MOVQ right+80(FP), R12
+	SUBQ R12, CX           // outputs without a column of zeros on the right
+	CMPQ left+72(FP), $0
+	JEQ  inside
+	VPXORD Z10, Z10, Z10
+	JMP  second
+
+inside:
+	COLUMNA
+
+second:
+	COLUMNB
+	TESTQ CX, CX
+	JZ    end3
+
+next1:
+	COLUMNC
+	SLIDE(Z10, Z11, Z12)
+	DECQ CX
+	JZ   end1
+
+next2:
+	COLUMNA
+	SLIDE(Z11, Z12, Z10)
+	DECQ CX
+	JZ   end2
+
+next3:
+	COLUMNB
+	SLIDE(Z12, Z10, Z11)
+	DECQ CX
+	JNZ  next1
+
+end3:
+	LAST
+	JMP next1
+
+end1:
+	LAST
+	JMP next2
+
+end2:
+	LAST
+	JMP next3
+
+done:
+	VZEROUPPER
+	RET
+
+// func depthwise16Slide2VNNI(dst *uint8, dstStep int, row0, row1, row2 *uint8, column, n int,
+//	w *firstRecord)
+//
+// The same with stride 2, inside the rows.
+TEXT ·depthwise16Slide2VNNI(SB), NOSPLIT, $0-64
+	ARGUMENTS
+	COLUMNA
+
+both:
+	COLUMNB
+	COLUMNC
+	SLIDE(Z10, Z11, Z12)
+	DECQ CX
+	JZ   done2
+	COLUMNA
+	COLUMNB
+	SLIDE(Z12, Z10, Z11)
+	DECQ CX
+	JZ   done2
+	COLUMNC
+	COLUMNA
+	SLIDE(Z11, Z12, Z10)
+	DECQ CX
+	JNZ  both
+
+done2:
+	VZEROUPPER
+	RET
+
 // TAPS adds the products of a row of the window to the sums in Z1. The sixteen channels of three
 // columns fill three quarters of Z0, the last quarter is 0. Two permutations put the four taps of
 // each channel side by side, in the order of the channels.

@@ -24,3 +24,17 @@ func sharedRows(dst []uint8, rows [][]uint8, x, columns, n, channels int) (row0,
 	size := columns * channels
 	return rows[0][x*channels:][:size], rows[1][x*channels:][:size], rows[2][x*channels:][:size]
 }
+
+// zeroColumn is a column of zeros in each of the three rows.
+var zeroColumn [16]uint8
+
+// beyond returns how many columns of n windows from x on are left and right of the rows: 0 or 1.
+func beyond(rows [][]uint8, x, n, channels int) (left, right int) {
+	if x < 0 {
+		left = 1
+	}
+	if (x+n+2)*channels > len(rows[0]) {
+		right = 1
+	}
+	return left, right
+}

@@ -57,9 +57,6 @@ var sdotPlaces = func() (p [4][4][4]uint8) {
 	return p
 }()
 
-// zeroColumn is a column of zeros in each of the three rows.
-var zeroColumn [16]uint8
-
 //go:noescape
 func sdotDepthwise1(dst *uint8, dstStep int, row0, row1, row2 *uint8, column, n int, w *sdotRecord,
 	places, zeros *uint8, left, right int)
