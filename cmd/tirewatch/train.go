@@ -34,12 +34,8 @@ type trainFlags struct {
 
 func newTrainFlags() trainFlags { return trainFlags{cfg: checkpoint.Config{Augment: augment.Thesis()}} }
 
-func newTrainCmd() *cobra.Command {
-	f := newTrainFlags()
-	cmd := &cobra.Command{
-		Use:   "train DIR",
-		Short: "Train the network on a data set",
-		Long: `Trains the network of the thesis on the images in DIR. DIR contains the folders crack and normal, or
+// trainHelp describes the training of both networks.
+const trainHelp = `Trains the network of the thesis on the images in DIR. DIR contains the folders crack and normal, or
 training and testing with these two inside. A fifth of the training images is held back for
 validation; near-duplicates stay together, and so do images of one group: of one tire or place, as
 DIR/manifest.csv or --group says. Testing images are not used.
@@ -61,7 +57,14 @@ not seen.
 set. The epochs of the thesis are --steps-per-epoch 36.
 
 Ctrl-C saves and stops. --resume continues, also after a crash, with the same result as without
-the interruption.`,
+the interruption.`
+
+func newTrainCmd() *cobra.Command {
+	f := newTrainFlags()
+	cmd := &cobra.Command{
+		Use:   "train DIR",
+		Short: "Train the network on a data set",
+		Long:  trainHelp,
 		Example: `  tirewatch train photos/
   tirewatch train photos/ --out runs/monday --epochs 60 --seed 3
   tirewatch train photos/ --out runs/monday --resume
@@ -117,9 +120,8 @@ func runTrain(cmd *cobra.Command, dir string, f trainFlags) error {
 	}
 	defer run.Close()
 	if last != nil {
-		if err := last.RequireGraph(graph.Thesis()); err != nil {
-			return cli.Hint(fmt.Errorf("resume %s: it holds a training of %s: %w", run.Dir, networkOf(last), err),
-				"repeat the command of that training with --resume, with its --network")
+		if err := requireThesis(last, run.Dir); err != nil {
+			return err
 		}
 		f.cfg = last.Config
 	}
@@ -135,11 +137,7 @@ func runTrain(cmd *cobra.Command, dir string, f trainFlags) error {
 	if err != nil {
 		return err
 	}
-	if last != nil && reading.Fingerprint != last.Config.Data {
-		return cli.Hint(fmt.Errorf("%s is not the data set of the training in %s", dir, run.Dir),
-			"start a new training with another --out")
-	}
-	if err := sameGroups(last, set, run.Dir); err != nil {
+	if err := cmp.Or(sameData(last, reading, dir, run.Dir), sameGroups(last, set, run.Dir)); err != nil {
 		return err
 	}
 	f.cfg.Data, f.cfg.Groups, f.cfg.Tool = reading.Fingerprint, groupsID(set), version.String()
@@ -160,6 +158,25 @@ func runTrain(cmd *cobra.Command, dir string, f trainFlags) error {
 	}
 	trained := trainAndTell(cmd.Context(), cmd, t, run, f.cfg.Epochs)
 	return errors.Join(trained, reportTraining(cmd, t, run.Dir, dir, val))
+}
+
+// requireThesis refuses to resume a training of another network.
+func requireThesis(last *checkpoint.Checkpoint, runDir string) error {
+	err := last.RequireGraph(graph.Thesis())
+	if err == nil {
+		return nil
+	}
+	return cli.Hint(fmt.Errorf("resume %s: it holds a training of %s: %w", runDir, networkOf(last), err),
+		"repeat the command of that training with --resume, with its --network")
+}
+
+// sameData refuses to resume a training on other images. last is nil for a new training.
+func sameData(last *checkpoint.Checkpoint, r *dataset.Reading, dir, runDir string) error {
+	if last == nil || r.Fingerprint == last.Config.Data {
+		return nil
+	}
+	return cli.Hint(fmt.Errorf("%s is not the data set of the training in %s", dir, runDir),
+		"start a new training with another --out")
 }
 
 // sameGroups refuses to resume a training with other groups: they decide which images are held back

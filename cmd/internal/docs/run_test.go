@@ -31,12 +31,15 @@ var changes = []struct {
 }{
 	{regexp.MustCompile(`mqtts?://broker\b`), "$BROKER", "the documents' broker has a name that only a plant has"},
 	{regexp.MustCompile(`^((?:bin/)?tirewatch (?:train|evaluate --folds \d)) `), "${1} --epochs 2 ", "a full training takes minutes"},
+	{regexp.MustCompile(`--epochs 2 (.*--no-finetune)`), "${1}", "only the score layer is fitted, in seconds"},
 	{regexp.MustCompile(`^((?:bin/)?tirewatch quantize) `), "${1} --force ", "two epochs make no good int8 network"},
 }
 
-// mayFail are commands that may fail here, with this text: a network of two epochs keeps no budget.
+// mayFail are commands that may fail here, with this text: a network of two epochs keeps no budget,
+// and the pretrained base is there only after `make base`.
 var mayFail = []struct{ command, text *regexp.Regexp }{
 	{regexp.MustCompile(`tirewatch evaluate .* --max-`), regexp.MustCompile(`error: no threshold for at most`)},
+	{regexp.MustCompile(`tirewatch .* --network mobile`), regexp.MustCompile(`error: the base base-mobile.ckpt is missing`)},
 }
 
 // endless finds the commands that end only when they are interrupted.
