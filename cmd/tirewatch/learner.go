@@ -25,6 +25,7 @@ type learner struct {
 	cmd      *cobra.Command
 	flags    *trainFlags
 	start    *checkpoint.Checkpoint // the base with a score layer of zeros
+	int8     *infer.Model           // the same in int8
 	trunk    *transfer.Trunk
 	store    *pixels.Store
 	features map[string][]pixels.Image // by Sample.Name
@@ -45,11 +46,10 @@ func newLearner(cmd *cobra.Command, f *trainFlags, dir string, count int) (*lear
 		return nil, err
 	}
 	f.cfg.Pretrained = found.SHA256
-	m, err := quantize.Int8(cmd.Context(), l.start, quantize.Images{}, nil)
-	if err != nil {
+	if l.int8, err = quantize.Int8(cmd.Context(), l.start, quantize.Images{}, nil); err != nil {
 		return nil, fmt.Errorf("convert the base: %w", err)
 	}
-	if l.trunk, err = transfer.NewTrunk(m); err != nil {
+	if l.trunk, err = transfer.NewTrunk(l.int8); err != nil {
 		return nil, err
 	}
 	l.store = pixels.NewStore(dir, pixelMemory, count*transfer.Views, l.trunk.Shape().Size())
@@ -142,6 +142,7 @@ func (l *learner) withHead(h *transfer.Head) (*checkpoint.Checkpoint, error) {
 // fineTune trains the upper blocks of a network with a fitted head.
 func (l *learner) fineTune(what string, start *checkpoint.Checkpoint, samples []trainer.Sample) (*checkpoint.Checkpoint, error) {
 	cfg := l.flags.network.recipe(&l.flags.cfg)
+	cfg.Trunk = l.int8
 	var bar *progress.Display
 	began, last := time.Now(), 0
 	c, err := transfer.FineTune(l.cmd.Context(), cfg, start, l.flags.network.from, samples, func(epoch, images, of int) {
