@@ -88,6 +88,10 @@ func TestCompare(t *testing.T) {
 	if err != nil || same.Outcome != metrics.NotDistinguishable || !strings.Contains(same.Sentence(), "on all 23 images, both are right or neither is") {
 		t.Errorf("with itself: %+v, %v", same, err)
 	}
+	three, err := metrics.CompareRight([]bool{true, false, true}, []bool{true, false, false}, []bool{true, true, false})
+	if err != nil || three.All != (metrics.Pairs{BothRight: 1, OnlyOld: 1, BothWrong: 1}) || three.Normal.OnlyOld != 1 {
+		t.Errorf("an unsure answer for a sound tire: %+v, %v", three, err)
+	}
 	if _, err := metrics.Compare(old, new[1:], labels); !errors.Is(err, metrics.ErrInput) {
 		t.Errorf("lengths differ: %v", err)
 	}
