@@ -309,8 +309,8 @@ type activation struct {
 	v     []uint8 // (H, W, C)
 }
 
-// activations computes the network layer by layer up to the sums of the last one, without fusing and
-// without live regions.
+// activations computes the network layer by layer up to the sums of the last one, without fusing
+// and without live regions.
 func activations(m *infer.Model, steps []graph.Step, x []uint8) []activation {
 	var out []activation
 	layers := m.Layers

@@ -15,8 +15,8 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// mobiles are networks with depthwise convolutions, ReLU6 and scores: small ones, the two sizes that
-// are trained, and cells of 2x2 positions.
+// mobiles are networks with depthwise convolutions, ReLU6 and scores: small ones, the two sizes
+// that are trained, and cells of 2x2 positions.
 func mobiles() map[string]*graph.Graph {
 	all := map[string]*graph.Graph{
 		"32 px, 3 blocks": graph.Mobile(32, 3),
@@ -157,8 +157,8 @@ func TestMobileActivationsEqualONNXRuntime(t *testing.T) {
 	}
 }
 
-// Other networks of version 2, in both forms: depthwise convolutions and means of other sizes, ReLU6,
-// the padding of PyTorch, and both ends of a network.
+// Other networks of version 2, in both forms: depthwise convolutions and means of other sizes,
+// ReLU6, the padding of PyTorch, and both ends of a network.
 func TestRandomNetworksOfVersion2EqualONNXRuntime(t *testing.T) {
 	networks := uint64(150)
 	if testing.Short() {

@@ -5,8 +5,8 @@
 //	onednn DIR THREADS float
 //
 // oneDNN chooses every layout itself (format_tag::any). ReLU, ReLU6 and requantizing are fused into
-// the convolutions. `bench make` writes DIR/onednn.bin and DIR/onednn-float.bin; bench/arrays.go has
-// their layout.
+// the convolutions. `bench make` writes DIR/onednn.bin and DIR/onednn-float.bin; bench/arrays.go
+// has their layout.
 #include "common.h"
 
 #include <dnnl.hpp>

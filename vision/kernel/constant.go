@@ -2,8 +2,8 @@ package kernel
 
 // settled returns the layer with every channel that always has the same byte in its simplest form:
 // weights of 0, the byte as its bias, and the scale 1. Trained networks have such channels, whose
-// biases are far larger than their sums can be; a body may then have to use a slower way of rounding
-// for all. w is (channels, depth). The slices are copied if they change.
+// biases are far larger than their sums can be; a body may then have to use a slower way of
+// rounding for all. w is (channels, depth). The slices are copied if they change.
 func settled(w []int8, bias []int32, mult []float32) ([]int8, []int32, []float32) {
 	depth, copied := len(w)/len(bias), false
 	for c := range bias {

@@ -41,8 +41,8 @@
 #define LOADB(r) VLD1 (r), [V20.S4, V21.S4, V22.S4, V23.S4]
 #define LOADC(r) VLD1 (r), [V24.S4, V25.S4, V26.S4, V27.S4]
 
-// SUMS computes the sums of a window from the columns a, b and c, given as the number of their first
-// register.
+// SUMS computes the sums of a window from the columns a, b and c, given as the number of their
+// first register.
 #define SUMS(LOAD, a, b, c) \
 	VLD1 (R10), [V28.S4, V29.S4, V30.S4, V31.S4] \
 	SDOTV(28, 0, a)       \

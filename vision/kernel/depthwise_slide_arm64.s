@@ -2,8 +2,8 @@
 #include "ops_arm64.h"
 #include "narrow_arm64.h"
 
-// Depthwise convolutions with NEON whose windows share columns: with stride 1 an output loads one new
-// column, with stride 2 two. Target CPUs: those of neon_arm64.s.
+// Depthwise convolutions with NEON whose windows share columns: with stride 1 an output loads one
+// new column, with stride 2 two. Target CPUs: those of neon_arm64.s.
 //
 //	V0..V8           weights of the taps, row by row
 //	V10 V11          products; before them, 128
@@ -29,8 +29,8 @@
 #define COLUMNB COLUMN(V19, V20, V21)
 #define COLUMNC COLUMN(V22, V23, V24)
 
-// PAIR adds the products of two taps: x and y times the weights wx and wy. With x-128 a product is at
-// most 128*127 in magnitude, so two of them fit 16 bits.
+// PAIR adds the products of two taps: x and y times the weights wx and wy. With x-128 a product is
+// at most 128*127 in magnitude, so two of them fit 16 bits.
 #define PAIR(x, wx, y, wy) \
 	SMULL(10, x, wx)   \
 	SMULL2(11, x, wx)  \

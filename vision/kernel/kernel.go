@@ -16,7 +16,7 @@
 //	1x1                 ConvGeneric         narrow      rows        narrow   narrow   rows
 //	other convolution   ConvGeneric         rows, or patches and rows; then pool or requantize
 //	dense               RowsGeneric         rows of one position
-//	requantise          RequantizeGeneric   requantize, and inside pool, pooled, shared and first
+//	requantise          RequantizeGeneric   requantize, and inside all others but rows
 //	max pool alone      MaxPool             Go on every CPU
 //	depthwise 3x3       DepthwiseGeneric    depthwise; generic has none
 //	other depthwise     DepthwiseGeneric    Go on every CPU

@@ -66,8 +66,8 @@ func (m *Mean) Row(dst, x []uint8, top, oy int) {
 	m.End(dst)
 }
 
-// Apart reports whether no row of x is part of two rows of windows. Then the rows that Needs returns
-// may be added one by one between Begin and End, and nobody must keep them.
+// Apart reports whether no row of x is part of two rows of windows. Then the rows that Needs
+// returns may be added one by one between Begin and End, and nobody must keep them.
 func (m *Mean) Apart() bool { return m.Stride >= m.H || m.H == m.In.H }
 
 // Begin starts the sums of a row of windows.

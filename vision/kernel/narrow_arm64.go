@@ -92,8 +92,8 @@ func groupKinds(w []int8, taps int) uint64 {
 	return kinds | bit
 }
 
-// fourFit reports whether every lane of eight can add its four products of a group: the sum of their
-// magnitudes is at most 128 * 255.
+// fourFit reports whether every lane of eight can add its four products of a group: the sum of
+// their magnitudes is at most 128 * 255.
 func fourFit(w []int8, taps int) bool {
 	for c := range neonChannels {
 		for lane := range 8 {
@@ -119,8 +119,8 @@ func (p *narrowArm) narrow(dst, x []uint8, n int, v Windows, scratch []byte) {
 	}
 }
 
-// some computes n positions in tiles of four, and the rest in tiles of two. The last tile may overlap
-// the one before it; both compute the same bytes.
+// some computes n positions in tiles of four, and the rest in tiles of two. The last tile may
+// overlap the one before it; both compute the same bytes.
 func (p *narrowArm) some(dst, x []uint8, n int, v Windows, scratch []byte) {
 	s, _ := signed(scratch, x, n, v)
 	channels, depth := len(p.bias), padTo(p.taps, armGroup)

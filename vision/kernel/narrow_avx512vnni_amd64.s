@@ -1,13 +1,13 @@
 #include "textflag.h"
 
 // 1x1 convolutions for AVX-512 with VNNI, requantised in the tile. Target CPUs: those of
-// avx512vnni_amd64.s, whose tiles, registers and pointers they have: fourteen positions at R9 and DX,
-// R8 the step, R13 three and R14 five times the step.
+// avx512vnni_amd64.s, whose tiles, registers and pointers they have: fourteen positions at R9 and
+// DX, R8 the step, R13 three and R14 five times the step.
 //
 // No scaled sum reaches 2^31, so the conversion to integers needs no limit, and packing saturates.
 
-// The quarters of a register hold eight bytes of a position and eight of the next: first those of one
-// position, then those of the other.
+// The quarters of a register hold eight bytes of a position and eight of the next: first those of
+// one position, then those of the other.
 DATA narrowHalves<>+0(SB)/8, $0
 DATA narrowHalves<>+8(SB)/8, $2
 DATA narrowHalves<>+16(SB)/8, $4
@@ -142,7 +142,8 @@ group14x32:
 	VZEROUPPER
 	RET
 
-// func narrow14x16VNNI(dst *uint8, dstStep int, x *uint8, xStep, taps int, w *int8, s *narrowRecord)
+// func narrow14x16VNNI(dst *uint8, dstStep int, x *uint8, xStep, taps int, w *int8,
+//	s *narrowRecord)
 //
 // Fourteen positions times 16 channels. The sums are in Z0..Z13.
 TEXT ·narrow14x16VNNI(SB), NOSPLIT, $0-56

@@ -11,10 +11,10 @@
 //	x[2]: V24,25      V8   V9   V10  V11
 //	x[3]: V26,27      V12  V13  V14  V15   products in V28..V31
 //
-// A product of x-128 and a weight is at most 128*127 in magnitude, so two of them always fit 16 bits.
-// Most weights of a trained layer are far smaller than the largest, and four products fit too: then
-// a sum takes five instructions for 32 taps instead of six. packNarrowNEON decides it for each 32
-// taps of 4 channels, from the weights alone, so no x can overflow.
+// A product of x-128 and a weight is at most 128*127 in magnitude, so two of them always fit 16
+// bits. Most weights of a trained layer are far smaller than the largest, and four products fit
+// too: then a sum takes five instructions for 32 taps instead of six. packNarrowNEON decides it for
+// each 32 taps of 4 channels, from the weights alone, so no x can overflow.
 //
 // R0 dst, R1 dstStep, R2 xStep, R3 tiles left, R4 taps after the groups of 32, R6 kinds of the
 // groups, R7 w, R8 what the sums start with; R9..R12 x of the positions, R13 w, R14 kinds left, R15
@@ -54,8 +54,9 @@
 	PRODUCTS(x2, 8, 9, 10, 11) \
 	PRODUCTS(x3, 12, 13, 14, 15)
 
-// LONG multiplies 32 taps, with the second sixteen weights in V24..V27. Its products stay in 16 bits,
-// because each lane adds four of them and the magnitudes of the four weights add up to 255 at most.
+// LONG multiplies 32 taps, with the second sixteen weights in V24..V27. Its products stay in 16
+// bits, because each lane adds four of them and the magnitudes of the four weights add up to 255 at
+// most.
 #define LONG(x, y, a0, a1, a2, a3) \
 	SMULL(28, x, 16)  \
 	SMULL(29, x, 17)  \
@@ -87,11 +88,11 @@
 // func neonNarrow4(dst *uint8, dstStep int, x *int8, xStep, tiles, taps int, w *int8,
 //	s *narrowedNEON)
 //
-// Tiles of four positions times 4 channels. taps is a multiple of 8. 32 taps take 89 instructions if
-// four products fit, otherwise 105; a tile takes 54 more.
+// Tiles of four positions times 4 channels. taps is a multiple of 8. 32 taps take 89 instructions
+// if four products fit, otherwise 105; a tile takes 54 more.
 //
-// The kinds are the bits of a word from the highest: 1 if four products fit. After the last group is
-// one more 1, and then zeros.
+// The kinds are the bits of a word from the highest: 1 if four products fit. After the last group
+// is one more 1, and then zeros.
 TEXT ·neonNarrow4(SB), NOSPLIT, $0-64
 	MOVD dst+0(FP), R0
 	MOVD dstStep+8(FP), R1

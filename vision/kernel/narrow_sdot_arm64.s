@@ -2,8 +2,8 @@
 #include "ops_arm64.h"
 #include "narrow_arm64.h"
 
-// 1x1 convolutions with the dot product instructions, requantised in the tile. Target CPUs: those of
-// sdot_arm64.s, whose registers and weights they have.
+// 1x1 convolutions with the dot product instructions, requantised in the tile. Target CPUs: those
+// of sdot_arm64.s, whose registers and weights they have.
 //
 //	            w: V24   V25   V26   V27      then V28..V31 for the next four taps
 //	               c0-3  c4-7  c8-11 c12-15
@@ -12,8 +12,8 @@
 //	x[2]: V20,21   V8    V9    V10   V11
 //	x[3]: V22,23   V12   V13   V14   V15
 //
-// R0 dst, R1 dstStep, R2 xStep, R3 tiles left, R5 taps, R7 w, R8 sums' start, R22 mult, R23 addends;
-// R9..R12 x of the positions, R13 w, R15 taps left, R19 x of the tile.
+// R0 dst, R1 dstStep, R2 xStep, R3 tiles left, R5 taps, R7 w, R8 sums' start, R22 mult, R23
+// addends; R9..R12 x of the positions, R13 w, R15 taps left, R19 x of the tile.
 
 #define LANE4(w0, w1, w2, w3, x0, x1, x2, x3, e) \
 	SDOT(0, w0, x0, e) \
@@ -60,8 +60,8 @@
 // func sdotNarrow4(dst *uint8, dstStep int, x *int8, xStep, tiles, taps int, w *int8,
 //	s *scaledSums)
 //
-// Tiles of four positions times 16 channels. taps is a multiple of 8. 64 taps take 282 instructions,
-// a tile 88 more.
+// Tiles of four positions times 16 channels. taps is a multiple of 8. 64 taps take 282
+// instructions, a tile 88 more.
 TEXT ·sdotNarrow4(SB), NOSPLIT, $0-64
 	MOVD dst+0(FP), R0
 	MOVD dstStep+8(FP), R1

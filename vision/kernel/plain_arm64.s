@@ -8,9 +8,9 @@
 // func sdotPlain2(dst *uint8, dstStep int, x *uint8, row, steps, last int, w *sdotRecord)
 //
 // Steps of eight outputs of sixteen channels. Three bytes of a row are one operand of SDOT, with a
-// weight of 0 for the fourth: lane i of the sixteen bytes at x are those of output 2i, and at x+2 those
-// of output 2i+1. The last step starts last bytes before the end of the one before it, and computes
-// some outputs again. An output takes 31 instructions.
+// weight of 0 for the fourth: lane i of the sixteen bytes at x are those of output 2i, and at x+2
+// those of output 2i+1. The last step starts last bytes before the end of the one before it, and
+// computes some outputs again. An output takes 31 instructions.
 //
 //	V0..V11   weights of three rows, four channels each
 //	V12..V15  mult
