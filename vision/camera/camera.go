@@ -128,7 +128,10 @@ type Options struct {
 	// for a network camera: the decoder buffers no images before it returns the first
 	LowLatency bool
 	// play files and folders at their own rate, not as fast as possible
-	RealTime   bool
+	RealTime bool
+	// keep the colours of a folder's images, which takes more time; cameras and videos keep theirs
+	// always
+	Colour     bool
 	StallAfter time.Duration // time without a frame until ErrStalled; 0 means DefaultStallAfter
 
 	// Skipped is called for each image of a folder that cannot be read. nil ignores them.
@@ -148,7 +151,7 @@ func Open(o Options) (Source, error) {
 	var src Source
 	fps := o.FPS
 	if o.Source.Kind == Folder {
-		s, err := openFolder(o.Source.Target, o.Skipped)
+		s, err := openFolder(o.Source.Target, o.Colour, o.Skipped)
 		if err != nil {
 			return nil, err
 		}

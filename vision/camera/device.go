@@ -25,7 +25,7 @@ func (e *OpenError) Hint() string { return e.Advice }
 // the source. Problems of network cameras and pipelines appear only when they are opened.
 func Check(l Location) error {
 	if l.Kind == Folder {
-		_, err := openFolder(l.Target, nil)
+		_, err := openFolder(l.Target, false, nil)
 		return err
 	}
 	if err := checkReachable(l); err != nil {

@@ -16,17 +16,22 @@ import (
 type folder struct {
 	dir     string
 	names   []string // images not read yet
+	read    func(path string) (*frame.Frame, error)
 	skipped func(path string, err error)
 	seq     uint64 // frames returned
 	missed  int    // images that could not be read
 }
 
-func openFolder(dir string, skipped func(path string, err error)) (*folder, error) {
+func openFolder(dir string, colour bool, skipped func(path string, err error)) (*folder, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, openError(Location{Folder, dir}, err)
 	}
-	s := &folder{dir: dir, skipped: skipped}
+	// locators, networks and the page use grey values only, and reading them takes less time
+	s := &folder{dir: dir, read: imagefile.ReadGray, skipped: skipped}
+	if colour {
+		s.read = imagefile.Read
+	}
 	for _, e := range entries {
 		if !e.IsDir() && imagefile.IsImageName(e.Name()) {
 			s.names = append(s.names, e.Name())
@@ -47,8 +52,7 @@ func (s *folder) Next(ctx context.Context) (*frame.Frame, error) {
 		}
 		path := filepath.Join(s.dir, s.names[0])
 		s.names = s.names[1:]
-		// Locators, networks and the page use grey values only.
-		f, err := imagefile.ReadGray(path)
+		f, err := s.read(path)
 		if err != nil {
 			s.missed++
 			if s.skipped != nil {

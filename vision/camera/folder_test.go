@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"tirewatch/vision/frame"
 )
 
 var osPermission = fs.PathError{Op: "open", Path: device.Target, Err: fs.ErrPermission}
@@ -112,4 +114,40 @@ func TestRealTimePace(t *testing.T) {
 			t.Errorf("3 frames at 2 per second took %v", took)
 		}
 	})
+}
+
+// A folder keeps its colours on request. Both ways give the same grey values, so that a verdict
+// does not depend on what is kept.
+func TestFolderInColour(t *testing.T) {
+	dir := t.TempDir()
+	img := image.NewRGBA(image.Rect(0, 0, 8, 8))
+	for i := range 64 {
+		img.SetRGBA(i%8, i/8, color.RGBA{uint8(3 * i), uint8(200 - i), uint8(2 * i), 255})
+	}
+	file, err := os.Create(filepath.Join(dir, "a.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := png.Encode(file, img); err != nil {
+		t.Fatal(err)
+	}
+	var grey [2][]byte
+	for i, colour := range []bool{false, true} {
+		src, err := Open(Options{Source: Location{Folder, dir}, Colour: colour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := src.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (f.Format != frame.Gray) != colour {
+			t.Errorf("colour %v: %s", colour, f.Format)
+		}
+		grey[i] = f.Gray(nil, f.Bounds())
+	}
+	if !slices.Equal(grey[0], grey[1]) {
+		t.Errorf("grey values %v, from colour %v", grey[0], grey[1])
+	}
 }

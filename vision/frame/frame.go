@@ -119,6 +119,25 @@ func (f *Frame) Gray(dst []byte, r image.Rectangle) []byte {
 	return dst
 }
 
+// CopyRegion copies the rectangle r of the frame into dst in the frame's format. It reuses the
+// pixels of dst if there is room. The rectangle must lie inside the frame.
+func (f *Frame) CopyRegion(dst *Frame, r image.Rectangle) {
+	if !r.In(f.Bounds()) {
+		panic(fmt.Sprintf("internal error: region %v outside a frame of %d x %d", r, f.Width, f.Height))
+	}
+	ch := f.Format.Channels()
+	row := r.Dx() * ch
+	pix := dst.Pix
+	if cap(pix) < row*r.Dy() {
+		pix = make([]byte, row*r.Dy())
+	}
+	*dst = Frame{Pix: pix[:row*r.Dy()], Width: r.Dx(), Height: r.Dy(), Stride: row, Format: f.Format,
+		Seq: f.Seq, Time: f.Time, Name: f.Name}
+	for y := range r.Dy() {
+		copy(dst.Pix[y*row:][:row], f.Pix[(r.Min.Y+y)*f.Stride+r.Min.X*ch:])
+	}
+}
+
 // FromImage turns any Go image into a frame. Grey images stay grey and share their pixels with it.
 // Others become RGBA over black, so that a transparent background is dark and not undefined.
 func FromImage(img image.Image) *Frame {
