@@ -22,20 +22,22 @@ import (
 // start. A missing crop is not an error: crops are deleted first when room is needed.
 //
 // People label crops by moving them into subfolders, with or without the agent (agent/review). A
-// labelled crop needs no row and is deleted only when room is needed.
+// labelled crop needs no row and is deleted only when room is needed. camera.go stores the picture
+// of the camera for a crop.
 
 // cropFolder is one folder of crops.
 type cropFolder struct {
 	folder  string    // one of review.Folders
 	changed time.Time // modification time of the folder when it was listed
 	crops   []crop    // sorted by number
-	bytes   int64     // of all crops
+	bytes   int64     // of all crops and their camera pictures
 }
 
 // crop is one file of a cropFolder.
 type crop struct {
-	seq  uint64 // of the verdict; it is also the file name
-	size int64  // bytes
+	seq    uint64 // of the verdict; it is also the file name
+	size   int64  // bytes
+	camera int64  // bytes of the camera picture, 0 for none
 }
 
 // cropsForRoom is how many crops are deleted when an append finds the disk full: about a megabyte.
@@ -58,7 +60,7 @@ func (j *Journal) SaveCropOf(seq uint64, png []byte) (name string, err error) {
 	if err := j.writeCrop(seq, png); err != nil {
 		return "", fmt.Errorf("save the crop of verdict %d: %w", seq, explainFile(err))
 	}
-	j.waiting().put(crop{seq, int64(len(png))})
+	j.waiting().put(seq, int64(len(png)))
 	return filepath.Base(j.cropsDir()) + "/" + review.FileName(seq), nil
 }
 
@@ -74,18 +76,21 @@ func (j *Journal) writeCrop(seq uint64, png []byte) error {
 // waiting returns the folder of the crops that nobody has labelled.
 func (j *Journal) waiting() *cropFolder { return &j.cropFolders[slices.Index(review.Folders, "")] }
 
-// put adds or replaces a crop.
-func (s *cropFolder) put(c crop) {
-	i, found := slices.BinarySearchFunc(s.crops, c.seq, func(a crop, seq uint64) int {
-		return cmp.Compare(a.seq, seq)
-	})
+// find returns the place of a crop.
+func (s *cropFolder) find(seq uint64) (i int, found bool) {
+	return slices.BinarySearchFunc(s.crops, seq, func(a crop, seq uint64) int { return cmp.Compare(a.seq, seq) })
+}
+
+// put adds or replaces a crop. The camera picture of a replaced one stays.
+func (s *cropFolder) put(seq uint64, size int64) {
+	i, found := s.find(seq)
 	if found {
 		s.bytes -= s.crops[i].size
-		s.crops[i] = c
+		s.crops[i].size = size
 	} else {
-		s.crops = slices.Insert(s.crops, i, c)
+		s.crops = slices.Insert(s.crops, i, crop{seq: seq, size: size})
 	}
-	s.bytes += c.size
+	s.bytes += size
 }
 
 // loadCrops lists the folders and deletes unlabelled crops that have no row. Other files stay.
@@ -99,7 +104,9 @@ func (j *Journal) loadCrops() error {
 	if !exists(j.cropsDir()) {
 		return nil
 	}
-	if err := errors.Join(review.MakeFolders(j.cropsDir()), durable.Clean(j.cropsDir())); err != nil {
+	err := errors.Join(review.MakeFolders(j.cropsDir()), durable.Clean(j.cropsDir()),
+		durable.Clean(filepath.Join(j.cropsDir(), review.CameraFolder)))
+	if err != nil {
 		return err
 	}
 	if err := j.listCrops(); err != nil {
@@ -110,20 +117,24 @@ func (j *Journal) loadCrops() error {
 		var found int
 		switch err := j.db.QueryRow(`SELECT 1 FROM verdicts WHERE seq = ?`, int64(c.seq)).Scan(&found); {
 		case errors.Is(err, sql.ErrNoRows):
-			if err := os.Remove(filepath.Join(j.cropsDir(), review.FileName(c.seq))); err != nil {
+			if err := j.removeCrop(s.folder, c.seq); err != nil {
 				return err
 			}
 			s.crops = slices.DeleteFunc(s.crops, func(d crop) bool { return d == c })
-			s.bytes -= c.size
+			s.bytes -= c.size + c.camera
 		case err != nil:
 			return err
 		}
 	}
-	return nil
+	return j.dropOrphans()
 }
 
 // listCrops lists all folders. The caller holds cropMu.
 func (j *Journal) listCrops() error {
+	camera, err := j.cameraSizes()
+	if err != nil {
+		return err
+	}
 	for i := range j.cropFolders {
 		s := &j.cropFolders[i]
 		dir := filepath.Join(j.cropsDir(), s.folder)
@@ -142,7 +153,8 @@ func (j *Journal) listCrops() error {
 				continue
 			}
 			if info, err := e.Info(); err == nil { // otherwise it has just been moved
-				s.put(crop{seq, info.Size()})
+				s.put(seq, info.Size())
+				s.setCamera(seq, camera[seq])
 			}
 		}
 	}
@@ -202,13 +214,11 @@ func (j *Journal) dropCrops(lowest uint64, limit int64, maxCrops int) (n int, er
 		s := &j.cropFolders[i]
 		for n < maxCrops && len(s.crops) > 0 && (bytes > limit || s.folder == "" && s.crops[0].seq < lowest) {
 			c := s.crops[0]
-			err := os.Remove(filepath.Join(j.cropsDir(), s.folder, review.FileName(c.seq)))
-			// a person may have deleted the file
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err := j.removeCrop(s.folder, c.seq); err != nil {
 				return n, fmt.Errorf("delete an old crop: %w", explainFile(err))
 			}
-			bytes -= c.size
-			s.bytes -= c.size
+			bytes -= c.size + c.camera
+			s.bytes -= c.size + c.camera
 			s.crops = s.crops[1:]
 			n++
 		}

@@ -158,7 +158,7 @@ func (j *Journal) Count(from, to time.Time, next uint64) (map[verdict.Label]int,
 // Crop returns the crop of a verdict as PNG, labelled or not. The error is fs.ErrNotExist if there
 // is none.
 func (j *Journal) Crop(seq uint64) ([]byte, error) {
-	p, err := review.Open(j.cropsDir(), j.station, "").Picture(seq)
+	p, err := j.reviewQueue().Picture(seq)
 	if errors.Is(err, review.ErrGone) {
 		return nil, fmt.Errorf("%w: %w", fs.ErrNotExist, err)
 	}

@@ -3,8 +3,6 @@ package review
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,13 +19,24 @@ import (
 
 // An export is a data set:
 //
-//	DIR/crack/STATION_TIME_SEQ.png   STATION with + for /; TIME like 20260102T030405Z
+//	DIR/crack/STATION_TIME_SEQ.jpg          STATION with + for /; TIME like 20260102T030405Z
 //	DIR/normal/...
-//	DIR/manifest.json                a Manifest
+//	DIR/inputs/crack/STATION_TIME_SEQ.png   what the network saw of the same tires
+//	DIR/inputs/normal/...
+//	DIR/manifest.json                       a Manifest
+//
+// crack and normal hold what can teach any network: the picture of the camera, or the crop (.png)
+// where there is none. inputs is a second data set. From a station with tiles, crack and normal
+// hold the tiles, because a label belongs to the tile that a person saw, and the folder camera
+// holds the whole tires. So each tire is once in a data set.
 //
 // No name of a station contains +. The files are the station's own, byte for byte. Their names hold
 // station and time, because trainer/dataset never splits crops that a station took within minutes
 // between training and testing, even after several exports were merged.
+const (
+	inputsFolder = "inputs" // with crack and normal
+	tiresFolder  = "camera"
+)
 
 // Manifest describes the crops of an export.
 type Manifest struct {
@@ -38,12 +47,23 @@ type Manifest struct {
 	Pictures []ManifestPicture `json:"pictures"`
 }
 
-// ManifestPicture is one crop of a Manifest.
+// ManifestPicture is one tire of a Manifest.
 type ManifestPicture struct {
-	File   string `json:"file"`   // relative to the manifest, with "/"
+	File   string `json:"file"`   // in crack or normal; relative to the manifest, with "/"
 	Label  Label  `json:"label"`  // given by a person
 	SHA256 string `json:"sha256"` // of the file
 	Picture
+
+	Network ManifestFile  `json:"network"`          // the crop, which the network saw
+	Camera  *ManifestFile `json:"camera,omitempty"` // nil: the station has no picture of the camera
+}
+
+// ManifestFile is one of the two files of a tire.
+type ManifestFile struct {
+	File   string `json:"file"` // relative to the manifest, with "/"
+	SHA256 string `json:"sha256"`
+	Width  int    `json:"width"`  // px
+	Height int    `json:"height"` // px
 }
 
 // Errors of Export.
@@ -117,29 +137,21 @@ func (q *Queue) write(ctx context.Context, dir string, all []Picture, m *Manifes
 	if err := os.Chmod(temp, 0o755); err != nil {
 		return err
 	}
-	for _, l := range []Label{Crack, Normal} {
-		if err := os.Mkdir(filepath.Join(temp, string(l)), 0o755); err != nil {
-			return err
-		}
+	if err := q.makeExportFolders(temp); err != nil {
+		return err
 	}
 	for _, p := range all {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		data, err := os.ReadFile(p.Path)
+		entry, err := q.writeTire(temp, p)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // it was deleted to make room, or a person has just changed its label
 		}
 		if err != nil {
 			return err
 		}
-		file := string(p.Label) + "/" + ExportName(p)
-		if err := durable.WriteFile(filepath.Join(temp, filepath.FromSlash(file)), data, 0o644); err != nil {
-			return err
-		}
-		sum := sha256.Sum256(data)
-		m.Pictures = append(m.Pictures, ManifestPicture{
-			File: file, Label: p.Label, SHA256: hex.EncodeToString(sum[:]), Picture: p})
+		m.Pictures = append(m.Pictures, entry)
 	}
 	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {

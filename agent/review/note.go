@@ -2,7 +2,9 @@ package review
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -55,7 +57,7 @@ func (p bufferPool) Put(b *png.EncoderBuffer) {
 	}
 }
 
-// Encode returns the file of a crop: pix holds rows of width px, one byte each.
+// Encode returns the file of a crop: pix holds rows of width px, one byte each. It sets p.Input.
 func Encode(pix []byte, width int, p Picture) ([]byte, error) {
 	var plain bytes.Buffer
 	img := &image.Gray{Pix: pix, Stride: width, Rect: image.Rect(0, 0, width, len(pix)/width)}
@@ -63,6 +65,8 @@ func Encode(pix []byte, width int, p Picture) ([]byte, error) {
 	if err := encoder.Encode(&plain, img); err != nil {
 		return nil, err
 	}
+	sum := sha256.Sum256(pix)
+	p.Input = hex.EncodeToString(sum[:])
 	note, err := json.Marshal(p)
 	if err != nil {
 		return nil, err

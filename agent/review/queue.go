@@ -33,6 +33,7 @@ const (
 //	000000000012.png           waits for a label
 //	crack/000000000013.png     labelled by a person
 //	exported/crack/...         labelled and exported
+//	camera/000000000013.jpg    the same tire as the camera saw it, see CameraFolder
 //
 // When room is needed, crops are deleted in the order of Folders: exported ones have a copy, and a
 // labelled crop is worth more than an unlabelled one.
@@ -62,7 +63,7 @@ func ParseFileName(name string) (seq uint64, ok bool) {
 // agent's user, even if another user labels.
 func MakeFolders(dir string) error {
 	made := false
-	for _, folder := range slices.Concat([]string{"", "exported"}, Folders) {
+	for _, folder := range slices.Concat([]string{"", "exported", CameraFolder}, Folders) {
 		switch err := os.Mkdir(filepath.Join(dir, folder), 0o750); {
 		case err == nil:
 			made = true

@@ -54,6 +54,13 @@ type Picture struct {
 	Why         []Reason      `json:"why"`
 	// the whole tire, or a tile of this view; empty, from an older station: the whole tire
 	Shows cut.View `json:"shows"`
+	// SHA-256 of the crop's pixels, which are the input of the network, hexadecimal; empty: an
+	// older station kept the crop
+	Input string `json:"input_sha256,omitempty"`
+	// the tire in the camera's frame, px: x0, y0, x1, y1; zero: the station keeps no picture of the
+	// camera
+	Region [4]int `json:"region,omitzero"`
+	Colour bool   `json:"colour,omitempty"` // the camera has colour
 
 	Label Label  `json:"-"` // given by a person
 	Path  string `json:"-"` // of the file
@@ -115,6 +122,7 @@ type Policy struct {
 	Share         float64 // share of all tires in the random sample, 0 to 1
 	Disagreements bool    // keep those of a model on probation and the previous one
 	Every         bool    // keep all
+	Camera        bool    // with each crop also keep the tire's region as the camera sent it
 }
 
 // Why returns the reasons to keep the crop of a verdict with the number seq. None means: do not

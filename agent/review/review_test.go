@@ -46,6 +46,12 @@ func pixelsOf(seq uint64) []byte {
 	return pix
 }
 
+// inputOf returns the SHA-256 of pixelsOf.
+func inputOf(seq uint64) string {
+	sum := sha256.Sum256(pixelsOf(seq))
+	return hex.EncodeToString(sum[:])
+}
+
 // keep stores crops in a folder as the agent does.
 func keep(t *testing.T, dir string, pictures ...review.Picture) *review.Queue {
 	t.Helper()
@@ -201,6 +207,7 @@ func TestQueue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	unsure.Input = inputOf(2)
 	unsure.Label, unsure.Path = review.Crack, filepath.Join(dir, "crack", review.FileName(2))
 	if diff := cmp.Diff(unsure, got); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)
@@ -264,6 +271,7 @@ func TestNote(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.Input = inputOf(12)
 	if diff := cmp.Diff(p, got); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)
 	}
