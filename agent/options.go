@@ -115,7 +115,7 @@ func keepPolicy(cfg *config.Config) *review.Policy {
 	if c.Crops == config.CropsOff {
 		return nil
 	}
-	p := &review.Policy{Station: cfg.Station.ID()}
+	p := &review.Policy{Station: cfg.Station.ID(), Camera: c.CropsCamera}
 	if c.Crops == config.CropsReview || c.Crops == config.CropsAll {
 		p.Band, p.Share, p.Disagreements = c.CropsUncertain, c.CropsSample, true
 		p.Every = c.Crops == config.CropsAll

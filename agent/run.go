@@ -97,6 +97,8 @@ func (d *daemon) open() (err error) {
 	if err != nil {
 		return err
 	}
+	keep := keepPolicy(d.cfg)
+	picture.Colour = keep != nil && keep.Camera
 	if d.journal, err = journal.Open(d.cfg.Journal.Path, d.cfg.Station.ID()); err != nil {
 		return err
 	}

@@ -397,9 +397,14 @@ type Journal struct {
 	// CropsSample is the share of all tires that is stored at random, 0 to 1. Only this sample
 	// shows where the network is sure and wrong. Default 0.01.
 	CropsSample float64 `toml:"crops_sample"`
-	// CropsMaxSize is the size limit of the crops, at least 1MiB. The oldest are deleted first:
-	// exported crops before all others, crops that a person has labelled after all others. 256MiB
-	// hold two to three thousand tires. Default "256MiB".
+	// CropsCamera also stores the tire's region as the camera sent it, beside each crop: a JPEG in
+	// colour with a long side of up to 1280 px. A crop can only teach a network with the same
+	// input; this picture can teach any network. The loop does not wait for it. Default true.
+	CropsCamera bool `toml:"crops_camera"`
+	// CropsMaxSize is the size limit of the crops and camera pictures, at least 1MiB. The oldest
+	// are deleted first: exported crops before all others, crops that a person has labelled after
+	// all others. 1GiB holds about two thousand tires, or ten thousand without camera pictures.
+	// Default "1GiB".
 	CropsMaxSize Size `toml:"crops_max_size"`
 }
 

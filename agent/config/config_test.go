@@ -43,7 +43,7 @@ func TestMinimalFileGetsDefaults(t *testing.T) {
 		Reject: config.Reject{Active: "high", On: "reject", OnUnsure: "reject", Width: config.Duration(100 * time.Millisecond)},
 		Model: config.Model{Dir: "/var/lib/tirewatch/models", Keys: []string{"/etc/tirewatch/maker.pub"}, AcceptPush: true,
 			Probation: 200, ProbationTime: config.Duration(30 * time.Minute), ProbationCrashes: 3, ProbationUnsure: 0.5},
-		Journal: config.Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: 90 * config.Day, Crops: "review", CropsUncertain: 2, CropsSample: 0.01, CropsMaxSize: "256MiB"},
+		Journal: config.Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: 90 * config.Day, Crops: "review", CropsUncertain: 2, CropsSample: 0.01, CropsCamera: true, CropsMaxSize: "1GiB"},
 		MQTT: config.MQTT{Broker: "mqtt://broker", Root: "tirewatch", ClientID: "tirewatch-hamburg-line1-station3",
 			Encoding: verdict.JSON, HealthPeriod: config.Duration(time.Minute)},
 		Sparkplug: config.Sparkplug{Group: "hamburg", Node: "line1-station3", Device: "inspection",

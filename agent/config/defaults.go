@@ -21,7 +21,7 @@ func defaults() Config {
 		Model: Model{Dir: "/var/lib/tirewatch/models", AcceptPush: true,
 			Probation: 200, ProbationTime: Duration(30 * time.Minute), ProbationCrashes: 3, ProbationUnsure: 0.5},
 		Journal: Journal{Path: "/var/lib/tirewatch/journal.db", MaxSize: "512MiB", MaxAge: 90 * Day,
-			Crops: CropsReview, CropsUncertain: 2, CropsSample: 0.01, CropsMaxSize: "256MiB"},
+			Crops: CropsReview, CropsUncertain: 2, CropsSample: 0.01, CropsCamera: true, CropsMaxSize: "1GiB"},
 		MQTT:      MQTT{Root: "tirewatch", Encoding: verdict.JSON, HealthPeriod: Duration(time.Minute)},
 		Sparkplug: Sparkplug{Device: "inspection", Overlap: Duration(2 * time.Minute)},
 		Metrics:   Metrics{Listen: "127.0.0.1:9464"},

@@ -45,7 +45,7 @@ func (s *Station) judge(ctx context.Context, e *evidence, r request, samples []S
 	if r.middle.IsZero() {
 		r.middle = v.Time
 	}
-	shown := &keptCrop{pix: basis.pix, width: e.model.Bundle.Spec.Width}
+	shown := &keptCrop{pix: basis.pix, width: e.model.Bundle.Spec.Width, tire: e}
 	if err := s.emit(ctx, v, r, func() string { return s.saveCrop(v, shown) }); err != nil {
 		return err
 	}

@@ -22,8 +22,9 @@ import (
 // left, so that it runs on the best frames only.
 type evidence struct {
 	model         *models.Loaded
-	shadowDiffers bool   // the shadow model has another preprocessing
-	crops         []crop // by slot, as in Track.Samples
+	shadowDiffers bool       // the shadow model has another preprocessing
+	crops         []crop     // by slot, as in Track.Samples
+	camera        cameraCopy // the tire as the camera sent it
 
 	failed error // why the tire cannot be judged
 }
@@ -45,11 +46,14 @@ type crop struct {
 }
 
 // crop cuts and preprocesses a tire into the slot.
-func (s *Station) crop(e *evidence, slot int, f *frame.Frame, tire locate.Tire, located time.Duration) error {
+func (s *Station) crop(e *evidence, slot int, f *frame.Frame, sample Sample, located time.Duration) error {
 	if e.failed != nil {
 		return nil
 	}
-	err := s.preprocess(e, slot, f, tire, located)
+	err := s.preprocess(e, slot, f, sample.Tire, located)
+	if err == nil {
+		s.copyCamera(e, f, e.crops[slot].rect, sample.Offset)
+	}
 	e.failed = err
 	return err
 }
@@ -234,6 +238,7 @@ func (s *Station) release(e *evidence) {
 			s.free = append(s.free, c.whole)
 		}
 	}
+	s.releaseCamera(e)
 }
 
 func newBuffer(n int) []byte { return make([]byte, n) }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"tirewatch/agent/review"
+	"tirewatch/vision/frame"
 	"tirewatch/vision/verdict"
 )
 
@@ -12,6 +13,10 @@ type keptCrop struct {
 	pix   []byte
 	width int             // px
 	why   []review.Reason // reasons to keep it; nil for none
+	tire  *evidence       // has the picture of the camera until the writer owns it
+	// of that picture, for the note: a disagreement writes the note again
+	region [4]int
+	colour bool
 }
 
 // saveCrop stores the crop of the next verdict if there is a reason to, and returns its name.
@@ -37,11 +42,20 @@ func (s *Station) saveDisagreement(v *verdict.Verdict, p *keptCrop) {
 	s.encodeCrop(v, v.Seq, p, func(png []byte) (string, error) { return s.o.Journal.SaveCropOf(v.Seq, png) })
 }
 
-// encodeCrop encodes the crop with its note and passes it to save. An error delays no verdict.
+// encodeCrop encodes the crop with its note and passes it to save, then the picture of the camera
+// to its writer. An error delays no verdict.
 func (s *Station) encodeCrop(v *verdict.Verdict, seq uint64, p *keptCrop, save func(png []byte) (string, error)) (name string) {
-	data, err := review.Encode(p.pix, p.width, review.Of(v, s.o.Keep.Station, seq, p.why))
+	if c := p.tire.camera; c.region != nil {
+		p.region, p.colour = corners(c.rect), c.region.Format != frame.Gray
+	}
+	picture := review.Of(v, s.o.Keep.Station, seq, p.why)
+	picture.Region, picture.Colour = p.region, p.colour
+	data, err := review.Encode(p.pix, p.width, picture)
 	if err == nil {
 		name, err = save(data)
+	}
+	if err == nil {
+		s.saveCamera(seq, p.tire)
 	}
 	if failed := err != nil; failed != s.cropsFailing {
 		s.cropsFailing = failed

@@ -56,6 +56,8 @@ type Journal interface {
 	SaveCrop(png []byte) (name string, err error)
 	// SaveCropOf stores the crop of a verdict that is stored already.
 	SaveCropOf(seq uint64, png []byte) (name string, err error)
+	// SaveCamera stores the camera's picture for a crop. It is called from another goroutine.
+	SaveCamera(seq uint64, jpeg []byte) error
 }
 
 // Options holds the parts and the settings of a station.
@@ -107,6 +109,9 @@ type Station struct {
 	evidence map[*Track]*evidence // of tires that wait for their verdict
 	size     image.Point          // of the latest frame, px
 	free     [][]byte             // buffers for crops
+	// memory of copied regions of the camera
+	freeRegions []*frame.Frame
+	camera      *cameraWriter // nil outside Run and if no camera pictures are kept
 	// stored verdicts that the shadow model has not judged yet
 	pending      []pendingComparison
 	cropsFailing bool      // the last crop could not be stored
@@ -132,6 +137,10 @@ func (s *Station) Run(ctx context.Context) error {
 	defer cancel()
 	if _, err := s.model(ctx); err != nil && err != errNoModel {
 		return nil // stopped while it waited for the first model
+	}
+	if s.o.Keep != nil && s.o.Keep.Camera {
+		s.camera = newCameraWriter(s.o.Journal.SaveCamera, s.o.Log)
+		defer s.camera.stop()
 	}
 	p := newReader(ctx, s.o.Source)
 	defer p.stop()
@@ -283,7 +292,7 @@ func (s *Station) judgeFrame(ctx context.Context, f *frame.Frame, tires []locate
 	if err != nil {
 		return err
 	}
-	if err := s.crop(e, 0, f, tire, located); err != nil {
+	if err := s.crop(e, 0, f, Sample{Tire: tire}, located); err != nil {
 		return err
 	}
 	return s.judge(ctx, e, request{kind: trigger.Frame, image: f.Name}, []Sample{{Tire: tire, Seq: f.Seq}})
@@ -331,7 +340,7 @@ func (s *Station) keepCrop(ctx context.Context, t Take, f *frame.Frame, located 
 		}
 		s.evidence[t.Track] = e
 	}
-	return s.crop(e, t.Slot, f, t.Track.Samples[t.Slot].Tire, located)
+	return s.crop(e, t.Slot, f, t.Track.Samples[t.Slot], located)
 }
 
 // newEvidence starts a tire with the model that is active now and that judges it to the end. A live

@@ -39,6 +39,9 @@ type bench struct {
 	failing  func() error // nil: it works
 	pictures [][]byte
 	cropErr  error
+	cameras  map[uint64][]byte // pictures of the camera by verdict; written by the second goroutine
+	// called before a picture of the camera is stored; nil: it works
+	storing func() error
 
 	// the source
 	film   film
@@ -146,6 +149,19 @@ func (b *bench) SaveCropOf(_ uint64, data []byte) (string, error) {
 	}
 	b.pictures = append(b.pictures, data)
 	return fmt.Sprintf("crops/%d", len(b.pictures)), nil
+}
+
+func (b *bench) SaveCamera(seq uint64, data []byte) error {
+	if b.storing != nil {
+		if err := b.storing(); err != nil {
+			return err
+		}
+	}
+	if b.cameras == nil {
+		b.cameras = map[uint64][]byte{}
+	}
+	b.cameras[seq] = data
+	return nil
 }
 
 // score computes a vote by hand: the model's logit for a region of the picture.

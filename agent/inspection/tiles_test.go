@@ -260,13 +260,13 @@ func TestFramesWithoutRimArePassedOver(t *testing.T) {
 	tire := b.o.Locator.Find(nil)[0]
 	var samples []Sample
 	for slot, f := range []*frame.Frame{wheel(1, 200, false), wheel(2, -1, true), wheel(3, 200, true), wheel(4, 0, false)} {
-		if err := b.crop(e, slot, f, tire, 0); err != nil {
+		if err := b.crop(e, slot, f, Sample{Tire: tire}, 0); err != nil {
 			t.Fatal(err)
 		}
 		samples = append(samples, Sample{Tire: tire, Seq: f.Seq, Offset: float64(slot)})
 	}
 	// A better frame for a slot that has one already does not take it away when its rim is hidden.
-	if err := b.crop(e, 1, wheel(5, 90, false), tire, 0); err != nil {
+	if err := b.crop(e, 1, wheel(5, 90, false), Sample{Tire: tire}, 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.judge(t.Context(), e, request{}, samples); err != nil {

@@ -237,6 +237,9 @@ func cropWords(j config.Journal) string {
 	if which == "" {
 		return "none"
 	}
+	if j.CropsCamera {
+		which += ", with the picture of the camera"
+	}
 	return fmt.Sprintf("of %s, at most %s", which, j.CropsMaxSize)
 }
 

@@ -215,10 +215,15 @@ func newReviewExportCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export DIR --config FILE",
 		Short: "Write the labelled crops to a data set",
-		Long: `Writes the labelled crops to DIR/crack and DIR/normal, and their origin to DIR/manifest.json. DIR must
+		Long: `Writes the labelled tires to DIR/crack and DIR/normal, and their origin to DIR/manifest.json. DIR must
 be missing or empty; it appears when it is complete. The file names contain station and time, so
 that tirewatch never splits crops taken within ten minutes of each other, also when several
 exports are merged.
+
+The pictures are those of the camera, or the crops of tires without one. DIR/inputs is a second
+data set of the same tires, with the crops: what the network saw. Train with one of the two. For
+a network for tiles, crack and normal hold the crops, because a label belongs to a tile, and
+DIR/camera the pictures of the camera.
 
 Crops that do not show what the network sees (locate.view) are left out and counted: whole tires
 would teach a network for tiles the wrong thing.

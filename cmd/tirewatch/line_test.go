@@ -345,6 +345,8 @@ func (k *kept) SaveCrop([]byte) (string, error) { return "", errors.New("no crop
 
 func (k *kept) SaveCropOf(uint64, []byte) (string, error) { return k.SaveCrop(nil) }
 
+func (k *kept) SaveCamera(uint64, []byte) error { return errors.New("no crops are kept") }
+
 // ejects is the pin of an ejector.
 type ejects struct {
 	gpiotest.Pin
