@@ -40,6 +40,7 @@ func (p *Page) routes() http.Handler {
 		{"GET /api/live", viewer, p.getLive},
 		{"GET /api/verdicts", viewer, p.getVerdicts},
 		{"GET /api/crop/{seq}", viewer, p.getCrop},
+		{"GET /api/camera/{seq}", viewer, p.getCamera},
 		{"GET /api/review", viewer, p.getReview},
 		{"POST /api/review", operator, p.postReview},
 		{"POST /api/locate", operator, p.postLocate},
@@ -338,6 +339,28 @@ func (p *Page) getCrop(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Cache-Control", "private, max-age=3600")
+	_, _ = w.Write(data) // fails only if the browser has left
+	return nil
+}
+
+// getCamera sends the picture of the camera for a verdict, or nothing (204) if there is none: most
+// tires have none, and a browser would write each 404 into its console.
+func (p *Page) getCamera(w http.ResponseWriter, r *http.Request) error {
+	seq, err := strconv.ParseUint(r.PathValue("seq"), 10, 63)
+	if err != nil {
+		return badRequest("invalid verdict number %q", r.PathValue("seq"))
+	}
+	data, err := p.o.Journal.Camera(seq)
+	if errors.Is(err, fs.ErrNotExist) {
+		w.Header().Set("Cache-Control", "no-store") // it may be on its way
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "image/jpeg")
 	w.Header().Set("Cache-Control", "private, max-age=3600")
 	_, _ = w.Write(data) // fails only if the browser has left
 	return nil

@@ -37,6 +37,7 @@ func (f *fake) Search(context.Context, journal.Query) ([]verdict.Verdict, journa
 	return nil, journal.Place{}, false, nil
 }
 func (f *fake) Count(time.Time, time.Time, uint64) (map[verdict.Label]int, error) { return nil, nil }
+func (f *fake) Camera(uint64) ([]byte, error)                                     { return nil, fs.ErrNotExist }
 func (f *fake) Crop(uint64) ([]byte, error)                                       { return nil, fs.ErrNotExist }
 func (f *fake) Next() uint64                                                      { return 1 }
 func (f *fake) Snapshot() models.Snapshot                                         { return models.Snapshot{} }
@@ -146,6 +147,7 @@ var requests = []struct {
 	{"GET", "/api/state", "", viewer, 200},
 	{"GET", "/api/verdicts", "", viewer, 200},
 	{"GET", "/api/crop/5", "", viewer, 404},
+	{"GET", "/api/camera/5", "", viewer, 204},
 	{"GET", "/api/review", "", viewer, 404},
 	{"POST", "/api/review", `{"seq": 5, "label": "crack"}`, operator, 404},
 	{"POST", "/api/locate", `{"mode": "round"}`, operator, 204},
@@ -349,7 +351,7 @@ func TestAttackMalformed(t *testing.T) {
 		}
 	}
 	for _, path := range []string{
-		"/api/crop/..%2f..%2fstation.toml", "/api/crop/-1", "/static/..%2fweb.go", "/static/",
+		"/api/crop/..%2f..%2fstation.toml", "/api/crop/-1", "/api/camera/-1", "/static/..%2fweb.go", "/static/",
 		"/language/xx", "/language/..%2f",
 	} {
 		if got := v.ask("GET", path, "", here).StatusCode; got < 400 {

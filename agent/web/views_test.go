@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,9 +15,12 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"tirewatch/agent/config"
+	"tirewatch/agent/journal"
+	"tirewatch/agent/review"
 	"tirewatch/agent/web"
 	"tirewatch/vision/bundle"
 	"tirewatch/vision/bundle/bundletest"
+	"tirewatch/vision/frame"
 	"tirewatch/vision/verdict"
 )
 
@@ -343,6 +347,26 @@ func (r *fakeReview) Label(seq uint64, label verdict.Label) error {
 	return nil
 }
 
+// storePictures stores a crop of 40 px and a picture of the camera of 320 px.
+func storePictures(t *testing.T, j *journal.Journal, seq uint64) {
+	t.Helper()
+	crop, err := review.Encode(make([]byte, 40*40), 40, review.Picture{Seq: seq})
+	if err != nil {
+		t.Fatal(err)
+	}
+	region := &frame.Frame{Pix: bytes.Repeat([]byte{60, 90, 120}, 320*320), Width: 320, Height: 320, Stride: 3 * 320, Format: frame.BGR}
+	picture, err := review.EncodeCamera(region)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.SaveCropOf(seq, crop); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.SaveCamera(seq, picture); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestReview labels images by key and by button, the most uncertain first.
 func TestReview(t *testing.T) {
 	b := browser(t)
@@ -355,15 +379,24 @@ func TestReview(t *testing.T) {
 		slices.SortFunc(r.queue, func(a, b verdict.Verdict) int {
 			return slices.Index([]uint64{7, 5, 9}, a.Seq) - slices.Index([]uint64{7, 5, 9}, b.Seq)
 		})
-		p := open(t, b, size, "en", "light", bare(t, r).url)
+		page := bare(t, r)
+		storePictures(t, page.journal, 7)
+		p := open(t, b, size, "en", "light", page.url)
 		p.visit("review")
 		p.until(`document.querySelector('#review').dataset.seq === '7' &&
 			document.querySelector('#review-count').textContent === '3 to review'`)
 		if wide := eval[int](p, `document.scrollingElement.scrollWidth - innerWidth`); wide > 0 {
 			t.Errorf("%s: %d px wider than the screen", size.name, wide)
 		}
+		// the picture of the camera, then what the network saw
+		p.until(`[...document.querySelectorAll('#review-picture img')].map(i => i.naturalWidth).join() === '320,40' &&
+			document.querySelector('#review-picture').innerText.split(/\s*\n\s*/).join() === 'As the camera sent it,What the network saw'`)
+		p.run(`import('/static/verdicts.js').then(m => m.detail({seq: 7, label: 'crack', time: '2026-03-02T06:00:00Z', threshold: .5, votes: [],
+			ms: {locate: 1, preprocess: 1, forward: 1}}))`)
+		p.until(`[...document.querySelectorAll('#detail img')].map(i => i.naturalWidth).join() === '320,40'`)
+		p.click("#detail button")
 		p.do(chromedp.KeyEvent("2"))
-		p.until(`document.querySelector('#review').dataset.seq === '5' &&
+		p.until(`document.querySelector('#review').dataset.seq === '5' && document.querySelector('#review-picture .both') === null &&
 			document.querySelector('#review-notice').textContent === '#7: Crack'`)
 		p.click("#choices [data-label=normal]")
 		p.until(`document.querySelector('#review').dataset.seq === '9'`)

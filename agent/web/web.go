@@ -31,6 +31,8 @@ type Journal interface {
 		found []verdict.Verdict, end journal.Place, more bool, err error)
 	Count(from, to time.Time, next uint64) (map[verdict.Label]int, error)
 	Crop(seq uint64) (png []byte, err error)
+	// Camera returns the picture of the camera for a crop; fs.ErrNotExist if there is none.
+	Camera(seq uint64) (jpeg []byte, err error)
 	Next() uint64
 }
 

@@ -1,7 +1,7 @@
 // The review queue: one image at a time, the most uncertain first, labelled by a key or a button.
 
 import {$, t, el, getJSON, post, operator, showNotice, showError, count, percent} from './core.js';
-import {picture, facts} from './verdicts.js';
+import {pictures, facts} from './verdicts.js';
 
 let waiting = [], all = 0, busy = false;
 
@@ -36,7 +36,7 @@ function show() {
   const v = waiting[0];
   $('review-count').textContent = all === 0 ? t('review.done') : t('review.count', {n: count(all)});
   $('choices').hidden = !v;
-  $('review-picture').replaceChildren(v ? picture(v, t('crop.of', {seq: v.seq})) : el('p.wait', {}, t('review.done')));
+  $('review-picture').replaceChildren(v ? pictures(v) : el('p.wait', {}, t('review.done')));
   $('review-facts').replaceChildren(...(v ? facts(v).slice(0, 6) : []));
   $('review').dataset.seq = v ? v.seq : '';
 }

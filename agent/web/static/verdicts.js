@@ -1,6 +1,6 @@
 // Verdicts: the large one, cards with crops, rows, heat maps, and the dialog with the details.
 
-import {$, t, el, draw, icon, percent, fixed, count, clock, dayAndClock, hasMessage} from './core.js';
+import {$, t, el, get, draw, icon, percent, fixed, count, clock, dayAndClock, hasMessage} from './core.js';
 
 // badge is a label with its icon, so that nobody has to distinguish colours.
 export const badge = label => el('span.badge.' + label, {}, icon(label), t('label.' + label));
@@ -80,6 +80,23 @@ export function picture(v, alt) {
   return frame;
 }
 
+// pictures is the crop, which is what the network saw, after the picture of the camera where one is
+// stored.
+export function pictures(v) {
+  const seen = el('figure.seen', {}, picture(v, t('crop.of', {seq: v.seq})));
+  const both = el('div.pictures', {}, seen);
+  const src = '/api/camera/' + v.seq;
+  get(src).then(answer => {
+    if (answer.status !== 200) return; // none is stored
+    seen.append(el('figcaption', {}, t('crop.seen')));
+    both.classList.add('both');
+    both.prepend(el('figure.camera', {},
+      el('span.picture', {}, el('img', {alt: t('camera.of', {seq: v.seq}), src})),
+      el('figcaption', {}, t('camera.sent'))));
+  }).catch(() => {}); // the crop is there
+  return both;
+}
+
 // unsure tires were judged, but their score is between the two thresholds.
 export const unsure = v => v.label === 'no_decision' && v.reason === 'unsure';
 
@@ -136,7 +153,7 @@ export function detail(v) {
   dialog.replaceChildren(
     el('div.spread', {}, el('h2', {id: 'detail-title'}, `#${v.seq} `, badge(v.label)),
       el('button.quiet', {click: () => dialog.close(), 'aria-label': t('close')}, '✕')),
-    el('div.detail', {}, picture(v, t('crop.of', {seq: v.seq})), el('dl.facts', {}, ...facts(v))),
+    el('div.detail', {}, pictures(v), el('dl.facts', {}, ...facts(v))),
     ...(votes.length ? [el('h3', {}, t('detail.votes')), el('ol.votes', {}, ...votes)] : []));
   dialog.showModal();
 }
