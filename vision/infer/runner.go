@@ -29,6 +29,7 @@ type Runner struct {
 	end     int
 	helpers []*helper
 	middle  []uint8 // front's output
+	kept    []uint8 // middle if Keep chose the split, otherwise nil
 
 	back  *chain  // nil if there is no stage between front and the dense layers
 	out   []uint8 // back's output, otherwise middle
@@ -42,11 +43,18 @@ type Runner struct {
 // Option is an option of NewRunner.
 type Option func(*options)
 
-type options struct{ threads int }
+type options struct {
+	threads int
+	keep    string
+}
 
 // Threads lets n goroutines share the rows of an image. The results stay the same. Close ends the
 // goroutines.
 func Threads(n int) Option { return func(o *options) { o.threads = n } }
+
+// Keep lets Run keep the activation of a convolution, for Kept. The network is split after that
+// layer, so the activation exists as a whole and nothing is copied. The results stay the same.
+func Keep(layer string) Option { return func(o *options) { o.keep = layer } }
 
 type denseLayer struct {
 	name string
@@ -87,11 +95,23 @@ func NewRunner(m *Model, opts ...Option) (*Runner, error) {
 		return nil, fmt.Errorf("%w: it needs %d MiB of memory, the limit is %d", ErrModel, n>>20, MaxMemory>>20)
 	}
 	r := &Runner{input: m.Graph.Input.Size(), body: body}
-	if stages := r.assemble(m, steps); len(stages) > 0 {
-		r.join(stages, o.threads)
+	stages := r.assemble(m, steps)
+	if o.keep != "" {
+		i := slices.IndexFunc(stages, func(s *stage) bool { return s.name == o.keep })
+		if i < 0 || !stages[i].bytes() {
+			return nil, fmt.Errorf("prepare network: layer %q has no activation to keep", o.keep)
+		}
+		r.join(stages, split{stage: i, at: evenly(stages[i].height, o.threads)})
+		r.kept = r.middle
+	} else if len(stages) > 0 {
+		r.join(stages, bestSplit(stages, o.threads))
 	}
 	return r, nil
 }
+
+// Kept returns the activation (H, W, C) of the layer of Keep in the last Run, valid until the next
+// one. H and W are those of the live region.
+func (r *Runner) Kept() []uint8 { return r.kept }
 
 // assemble prepares the layers. It returns those that work row by row.
 func (r *Runner) assemble(m *Model, steps []graph.Step) []*stage {
@@ -137,9 +157,8 @@ func (r *Runner) assemble(m *Model, steps []graph.Step) []*stage {
 	return stages
 }
 
-// join makes chains from the stages and starts the helpers.
-func (r *Runner) join(stages []*stage, threads int) {
-	s := bestSplit(stages, threads)
+// join makes chains from the stages, split at s, and starts the helpers.
+func (r *Runner) join(stages []*stage, s split) {
 	last := stages[s.stage]
 	r.middle = make([]uint8, last.height*last.row)
 	for w := len(s.at) - 2; w > 0; w-- {

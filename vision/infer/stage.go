@@ -41,6 +41,12 @@ type stage struct {
 	spent    time.Duration
 }
 
+// bytes reports whether the output is an activation. Scores are not.
+func (s *stage) bytes() bool {
+	_, scores := s.op.(*kernel.Scores)
+	return !scores
+}
+
 func convShape(s graph.Step, pool *graph.Step, row int) kernel.ConvShape {
 	shape := kernel.ConvShape{In: area(s.LiveIn, row), OutC: s.Filters, Conv: window(s)}
 	if pool != nil {
