@@ -3,7 +3,6 @@ package quantize
 import (
 	"tirewatch/vision/bundle"
 	"tirewatch/vision/graph"
-	"tirewatch/vision/infer"
 )
 
 // Golden inputs of a bundle of version 2. A photograph of 448 x 448 px takes 85 kB when packed, a
@@ -13,32 +12,23 @@ const (
 	drawings    = 4
 )
 
-// goldenInputs picks photographs with pickGolden, adds drawings in version 2, and computes the sums
+// setGolden picks photographs with pickGolden, adds drawings in version 2, and computes the sums
 // with a new Runner.
-func goldenInputs(b *bundle.Bundle, images Images) ([]bundle.Golden, error) {
-	r, err := infer.NewRunner(&b.Model)
-	if err != nil {
-		return nil, err
-	}
+func setGolden(b *bundle.Bundle, images Images) error {
 	n, drawn := bundle.MinGolden, 0
 	if b.Version() >= graph.Version2 {
 		n, drawn = photographs, drawings
 	}
-	var golden []bundle.Golden
+	b.Golden = nil
 	for _, i := range pickGolden(images.Crack, n) {
-		golden = append(golden, bundle.Golden{Pix: images.Pix[i]})
+		b.Golden = append(b.Golden, bundle.Golden{Pix: images.Pix[i]})
 	}
 	for seed := range drawn {
 		g := bundle.Golden{Seed: uint64(seed) + 1}
 		g.Pix = bundle.Draw(g.Seed, b.Spec.Width, b.Spec.Height)
-		golden = append(golden, g)
+		b.Golden = append(b.Golden, g)
 	}
-	for i := range golden {
-		if golden[i].Sum, err = r.Run(golden[i].Pix); err != nil {
-			return nil, err
-		}
-	}
-	return golden, nil
+	return b.SetGolden()
 }
 
 // pickGolden returns the indexes of n images: the first of each class in turn. If one class has too

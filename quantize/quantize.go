@@ -17,9 +17,12 @@ import (
 
 	"tirewatch/quantize/calibrate"
 	"tirewatch/quantize/report"
+	"tirewatch/quantize/sound"
 	"tirewatch/trainer/checkpoint"
 	"tirewatch/trainer/metrics"
+	"tirewatch/vision/anomaly"
 	"tirewatch/vision/bundle"
+	"tirewatch/vision/infer"
 	"tirewatch/vision/verdict"
 )
 
@@ -75,6 +78,10 @@ type Job struct {
 	Budgets []metrics.Budget
 	Force   bool // accept an agreement below MinAgreement
 
+	// pictures of one type of tire in one view, to learn a second opinion from the sound ones; empty:
+	// no second opinion
+	Sound []sound.Image
+
 	Serial     uint64
 	Target     string    // stations, see bundle.Bundle
 	Hardware   string    // boards, see bundle.Bundle
@@ -116,24 +123,16 @@ func Quantize(ctx context.Context, c *checkpoint.Checkpoint, job Job) (*bundle.B
 	if err != nil {
 		return nil, err
 	}
+	second, err := job.second(ctx, best.model)
+	if err != nil {
+		return nil, err
+	}
 	compared, err := report.Compare(ctx, newFloat, best.model, best.ranges, eval.Pix,
 		job.progress(StepCompare, len(eval.Pix)))
 	if err != nil {
 		return nil, fmt.Errorf("compare: %w", err)
 	}
-	b := &bundle.Bundle{
-		Model:      *best.model,
-		Spec:       c.Spec,
-		Classes:    []string{string(verdict.Normal), string(verdict.Crack)},
-		Threshold:  c.Threshold,
-		Serial:     job.Serial,
-		Created:    job.Created,
-		Target:     job.Target,
-		Hardware:   job.Hardware,
-		NotAfter:   job.NotAfter,
-		Provenance: job.Provenance,
-	}
-	b.Provenance.Calibration = len(job.Calibration.Pix)
+	b := job.bundle(c, best.model, second)
 	if err := setThresholds(b, probabilities(compared.Int8), eval.Crack, job.Budgets); err != nil {
 		return nil, fmt.Errorf("choose the threshold: %w", err)
 	}
@@ -147,13 +146,44 @@ func Quantize(ctx context.Context, c *checkpoint.Checkpoint, job Job) (*bundle.B
 		return nil, &AgreementError{b.Quantization, b.Evaluation}
 	}
 	b.Reference = reference(eval, compared.Int8, b.Spec.Width, policy)
-	if b.Golden, err = goldenInputs(b, eval); err != nil {
+	if err := setGolden(b, eval); err != nil {
 		return nil, fmt.Errorf("golden inputs: %w", err)
 	}
 	if err := b.Validate(); err != nil {
 		return nil, fmt.Errorf("quantize: %w", err)
 	}
 	return b, nil
+}
+
+// bundle returns the bundle of an int8 network without its measurements.
+func (j *Job) bundle(c *checkpoint.Checkpoint, m *infer.Model, second *anomaly.Model) *bundle.Bundle {
+	b := &bundle.Bundle{
+		Model:      *m,
+		Spec:       c.Spec,
+		Classes:    []string{string(verdict.Normal), string(verdict.Crack)},
+		Threshold:  c.Threshold,
+		Serial:     j.Serial,
+		Created:    j.Created,
+		Target:     j.Target,
+		Hardware:   j.Hardware,
+		NotAfter:   j.NotAfter,
+		Provenance: j.Provenance,
+		Anomaly:    second,
+	}
+	b.Provenance.Calibration = len(j.Calibration.Pix)
+	return b
+}
+
+// second learns the second opinion, nil if there are no pictures for it.
+func (j *Job) second(ctx context.Context, m *infer.Model) (*anomaly.Model, error) {
+	if len(j.Sound) == 0 {
+		return nil, nil
+	}
+	a, err := sound.Learn(ctx, m, sound.DefaultLayer, j.Sound)
+	if err != nil {
+		return nil, fmt.Errorf("second opinion: %w", err)
+	}
+	return a, nil
 }
 
 // check refuses unusable images before the long work starts.

@@ -14,6 +14,7 @@ import (
 	"tirewatch/cmd/internal/cli"
 	"tirewatch/quantize/report"
 	"tirewatch/trainer/checkpoint"
+	"tirewatch/vision/anomaly"
 	"tirewatch/vision/bundle"
 	"tirewatch/vision/graph"
 	"tirewatch/vision/preprocess"
@@ -90,8 +91,10 @@ type bundleView struct {
 	Budgets      []bundle.Budget     `json:"budgets,omitempty"` // the limits of two thresholds
 	Evaluation   bundle.Evaluation   `json:"evaluation"`
 	Quantization bundle.Quantization `json:"quantization"`
+	Second       *anomaly.Result     `json:"second_opinion,omitempty"` // of a bundle that has one
 
-	head bundle.Head
+	second *anomaly.Model
+	head   bundle.Head
 }
 
 type checkpointView struct {
@@ -162,6 +165,9 @@ func (v *view) addBundle(path string, keys []string) error {
 		v.Bundle.Budgets = h.Budgets
 	}
 	v.Bundle.head = h
+	if b.Anomaly != nil {
+		v.Bundle.second, v.Bundle.Second = b.Anomaly, &b.Anomaly.Result
+	}
 	return v.addGraph(&b.Model.Graph)
 }
 
@@ -261,6 +267,9 @@ func (b *bundleView) write(row rowFunc) {
 	}
 	row("calibrated on", "%d images of data set %s", b.Provenance.Calibration, b.Provenance.Data)
 	row("golden inputs", "%d", b.Golden)
+	if b.second != nil {
+		row("second opinion", "%s", secondOpinionText(b.second))
+	}
 	row("format", "version %d, head %s", b.Version, b.Head)
 }
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,6 +23,7 @@ import (
 	"tirewatch/quantize"
 	"tirewatch/quantize/calibrate"
 	"tirewatch/quantize/report"
+	"tirewatch/quantize/sound"
 	"tirewatch/trainer/checkpoint"
 	"tirewatch/trainer/dataset"
 	"tirewatch/trainer/pixels"
@@ -42,6 +44,7 @@ type quantizeFlags struct {
 	method      string
 	bias        bool
 	force       bool
+	sound       string
 	budget      budgetFlags
 }
 
@@ -94,6 +97,12 @@ testing images and stored in the bundle. With both, or with --max-unsure, two th
 stored: a tire between them is unsure, and the station's on_unsure says what happens to it. Older
 agents refuse a bundle with two thresholds.
 
+--second-opinion DIR teaches what the sound tires of one type look like in one view, from 10 pictures
+or more in DIR/normal. A station then also says which tires are unlike them, whatever the network
+calls them. It changes no verdict, and keeps the picture for review. Pictures in DIR/crack, if there
+are any, are only used to test it. The result is measured on pictures that were held out: tires of
+many kinds have no common look and are refused.
+
 The serial orders releases: a station refuses a bundle whose serial is not higher than its own.
 Without --serial it is the time in seconds since 1970, so the bundle made later is the newer one.
 
@@ -102,7 +111,8 @@ one day. A station that already uses it continues, and reports that the bundle h
 		Example: `  tirewatch quantize runs/monday/best.ckpt --calibration photos/ --key plant.key -o monday.tire
   tirewatch quantize best.ckpt --calibration photos/ --key plant.key -o line1.tire --target 'hamburg/line1/*'
   tirewatch quantize best.ckpt --calibration photos/ --key plant.key -o strict.tire --max-escape 1%
-  tirewatch quantize best.ckpt --calibration photos/ --key plant.key -o three.tire --max-unsure 15%`,
+  tirewatch quantize best.ckpt --calibration photos/ --key plant.key -o three.tire --max-unsure 15%
+  tirewatch quantize best.ckpt --calibration photos/ --key plant.key -o type7.tire --second-opinion type7/`,
 		Args: cli.Args("CKPT"),
 		RunE: func(cmd *cobra.Command, args []string) error { return runQuantize(cmd, args[0], f) },
 	}
@@ -123,6 +133,8 @@ one day. A station that already uses it continues, and reports that the bundle h
 		"also try to shift the biases by the mean errors of the layers; kept if it is better")
 	fl.BoolVar(&f.force, "force", false,
 		"write the bundle even if it agrees with the checkpoint on less than 99 % of the images")
+	fl.StringVar(&f.sound, "second-opinion", "",
+		"also learn the sound tires in this data set, of one type and view, for a second opinion")
 	f.budget.add(cmd)
 	cli.ExitCode(cmd, cli.Failed,
 		"No bundle was written, for example because it agrees with the checkpoint on less than 99 % of the images.")
@@ -171,6 +183,9 @@ func runQuantize(cmd *cobra.Command, path string, f quantizeFlags) error {
 		job.Provenance.Origin = c.Origin
 	}
 	job.Hardware, job.NotAfter = f.hardware, end
+	if job.Sound, err = readSound(cmd, f.sound, c.Spec); err != nil {
+		return err
+	}
 	return quantizeAndWrite(cmd, c, job, key, f.out)
 }
 
@@ -296,6 +311,9 @@ func quantizeAndWrite(cmd *cobra.Command, c *checkpoint.Checkpoint, job quantize
 	if err := report.WriteChoice(stdout, b.Head(), b.Evaluation); err != nil {
 		return err
 	}
+	if a := b.Anomaly; a != nil {
+		fmt.Fprintf(stdout, "second opinion: %s\n\n", secondOpinionText(a))
+	}
 	if b.Quantization.Agreement < quantize.MinAgreement {
 		fmt.Fprintf(cmd.ErrOrStderr(),
 			"note: forced: the bundle agrees with its checkpoint on only %.2f %% of the images\n", 100*b.Quantization.Agreement)
@@ -316,6 +334,11 @@ func quantizeHint(cmd *cobra.Command, err error) error {
 		return cli.Hint(err,
 			"calibrate on more photographs of the belt, try --bias-correction, or train longer; --force writes "+
 				"the bundle anyway")
+	case errors.Is(err, sound.ErrTooFew):
+		return cli.Hint(err, "--second-opinion needs "+strconv.Itoa(sound.MinSound)+" pictures of sound tires or more, of "+
+			strconv.Itoa(sound.MinGroups)+" places, tires or deliveries")
+	case errors.Is(err, sound.ErrNoLayer):
+		return cli.Hint(err, "--second-opinion needs a mobile network; quantize this one without it")
 	case errors.Is(err, quantize.ErrOneClass):
 		return cli.Hint(err, "calibrate on images of both classes, cracks and sound tires; --limit 0 takes all images")
 	case errors.Is(err, quantize.ErrNotHeldOut):

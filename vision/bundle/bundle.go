@@ -29,6 +29,7 @@
 //	a head with two thresholds                    heads: one Head; threshold repeats its threshold
 //	unsure images in the evaluation               evaluation: unsure_crack, unsure_normal
 //	a golden input that is drawn                  golden: seed
+//	a second opinion                              anomaly, see vision/anomaly
 //
 // In version 2 a golden input has no pix, but packed (a photograph, see grey.go) or seed (a
 // drawing, see Draw). A new optional key belongs in needsVersion2: a program that does not know it
@@ -54,6 +55,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"tirewatch/vision/anomaly"
 	"tirewatch/vision/graph"
 	"tirewatch/vision/infer"
 	"tirewatch/vision/preprocess"
@@ -98,6 +100,8 @@ type Bundle struct {
 	// a station compares its own images with this; nil in older bundles
 	Reference *Reference `msg:"reference,omitempty"`
 	Golden    []Golden   `msg:"golden"`
+	// second opinion from pictures of sound tires; nil: none; since version 2
+	Anomaly *anomaly.Model `msg:"anomaly,omitempty"`
 
 	// Properties of the file, set by Encode, Decode and Inspect.
 	id     string
@@ -295,7 +299,7 @@ func (b *Bundle) Validate() error {
 	if err := b.checkReports(); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	for _, check := range []func() error{b.checkHeads, b.checkGolden, b.checkPixels} {
+	for _, check := range []func() error{b.checkHeads, b.checkGolden, b.checkPixels, b.checkAnomaly} {
 		if err := check(); err != nil {
 			return fmt.Errorf("%w: %w", ErrInvalid, err)
 		}

@@ -4,6 +4,7 @@ package bundle
 
 import (
 	"time"
+	"tirewatch/vision/anomaly"
 
 	"github.com/tinylib/msgp/msgp"
 )
@@ -73,8 +74,8 @@ func (z Budget) Msgsize() (s int) {
 func (z *Bundle) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
 	// check for omitted fields
-	zb0001Len := uint32(16)
-	var zb0001Mask uint16 /* 16 bits */
+	zb0001Len := uint32(17)
+	var zb0001Mask uint32 /* 17 bits */
 	_ = zb0001Mask
 	if z.Heads == nil {
 		zb0001Len--
@@ -91,6 +92,10 @@ func (z *Bundle) MarshalMsg(b []byte) (o []byte, err error) {
 	if z.Reference == nil {
 		zb0001Len--
 		zb0001Mask |= 0x4000
+	}
+	if z.Anomaly == nil {
+		zb0001Len--
+		zb0001Mask |= 0x10000
 	}
 	// variable map header, size zb0001Len
 	o = msgp.AppendMapHeader(o, zb0001Len)
@@ -202,6 +207,19 @@ func (z *Bundle) MarshalMsg(b []byte) (o []byte, err error) {
 			if err != nil {
 				err = msgp.WrapError(err, "Golden", za0003)
 				return
+			}
+		}
+		if (zb0001Mask & 0x10000) == 0 { // if not omitted
+			// string "anomaly"
+			o = append(o, 0xa7, 0x61, 0x6e, 0x6f, 0x6d, 0x61, 0x6c, 0x79)
+			if z.Anomaly == nil {
+				o = msgp.AppendNil(o)
+			} else {
+				o, err = z.Anomaly.MarshalMsg(o)
+				if err != nil {
+					err = msgp.WrapError(err, "Anomaly")
+					return
+				}
 			}
 		}
 	}
@@ -401,6 +419,23 @@ func (z *Bundle) UnmarshalMsg(bts []byte) (o []byte, err error) {
 					return
 				}
 			}
+		case "anomaly":
+			if msgp.IsNil(bts) {
+				bts, err = msgp.ReadNilBytes(bts)
+				if err != nil {
+					return
+				}
+				z.Anomaly = nil
+			} else {
+				if z.Anomaly == nil {
+					z.Anomaly = new(anomaly.Model)
+				}
+				bts, err = z.Anomaly.UnmarshalMsg(bts)
+				if err != nil {
+					err = msgp.WrapError(err, "Anomaly")
+					return
+				}
+			}
 		default:
 			bts, err = msgp.Skip(bts)
 			if err != nil {
@@ -432,6 +467,12 @@ func (z *Bundle) Msgsize() (s int) {
 	s += 7 + msgp.ArrayHeaderSize
 	for za0003 := range z.Golden {
 		s += z.Golden[za0003].Msgsize()
+	}
+	s += 8
+	if z.Anomaly == nil {
+		s += msgp.NilSize
+	} else {
+		s += z.Anomaly.Msgsize()
 	}
 	return
 }

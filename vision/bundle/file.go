@@ -59,7 +59,8 @@ func (b *Bundle) Version() uint32 {
 
 // needsVersion2 lists what a program for version 1 does not have.
 func (b *Bundle) needsVersion2() bool {
-	return b.Model.Graph.Version() >= graph.Version2 || b.Heads != nil || b.Provenance.Origin != "" || b.Evaluation.Unsure() != 0 ||
+	return b.Model.Graph.Version() >= graph.Version2 || b.Heads != nil || b.Anomaly != nil ||
+		b.Provenance.Origin != "" || b.Evaluation.Unsure() != 0 ||
 		slices.ContainsFunc(b.Golden, func(g Golden) bool { return g.Seed != 0 })
 }
 

@@ -17,20 +17,20 @@ func (e *GoldenError) Error() string {
 	return fmt.Sprintf("golden input %d has the sum %d on this machine, want %d", e.Index+1, e.Got, e.Want)
 }
 
-// SelfTest makes a Runner and runs the golden inputs on it. The sums must be exact.
+// SelfTest makes a Runner and runs the golden inputs on it. The sums must be exact, and so must the
+// scores of the second opinion.
 func (b *Bundle) SelfTest() (*infer.Runner, error) {
-	r, err := infer.NewRunner(&b.Model)
+	r, err := b.runGolden(func(i int, sum, score int32) error {
+		if want := b.Golden[i].Sum; sum != want {
+			return &GoldenError{Index: i, Got: sum, Want: want}
+		}
+		if b.Anomaly != nil && score != b.Anomaly.Golden[i] {
+			return fmt.Errorf("second opinion: %w", &GoldenError{Index: i, Got: score, Want: b.Anomaly.Golden[i]})
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, fmt.Errorf("self-test: %w", err)
-	}
-	for i, g := range b.Golden {
-		sum, err := r.Run(g.Pix)
-		if err != nil {
-			return nil, fmt.Errorf("self-test: golden input %d: %w", i+1, err)
-		}
-		if sum != g.Sum {
-			return nil, fmt.Errorf("self-test: %w", &GoldenError{Index: i, Got: sum, Want: g.Sum})
-		}
 	}
 	return r, nil
 }
