@@ -38,6 +38,7 @@ func (r reviewQueue) Next(n int) (waiting []verdict.Verdict, err error) {
 		v := verdict.Verdict{
 			Station: p.Station, Seq: p.Seq, Time: p.Time, Label: p.Verdict, Probability: p.Probability, Threshold: p.Threshold,
 			SoundBelow: p.SoundBelow, ModelSerial: p.ModelSerial, ModelHash: p.ModelHash,
+			SecondOpinion: p.SecondOpinion,
 		}
 		if slices.Contains(p.Why, review.InBand) {
 			v.Reason = verdict.Unsure

@@ -46,14 +46,17 @@ func (s *Station) judge(ctx context.Context, e *evidence, r request, samples []S
 		r.middle = v.Time
 	}
 	shown := &keptCrop{pix: basis.pix, width: e.model.Bundle.Spec.Width, tire: e}
-	if err := s.emit(ctx, v, r, func() string { return s.saveCrop(v, shown) }); err != nil {
+	if err := s.emit(ctx, v, r, func() string {
+		shown.pix = s.secondOpinion(e.model, v, basis.pix, basis.pieces)
+		return s.saveCrop(v, shown)
+	}); err != nil {
 		return err
 	}
 	j := Judgement{Verdict: v, Middle: r.middle}
 	if v.Label == verdict.NoDecision && !v.IsUnsure() { // the shadow has nothing to compare
 		s.release(e)
 	} else {
-		j.Model, j.Pix, j.Typical, j.Logit = e.model, basis.pix, basis.typical, basis.logit
+		j.Model, j.Pix, j.Typical, j.Logit = e.model, shown.pix, basis.typical, basis.logit
 		s.pending = append(s.pending, pendingComparison{e, v, shown})
 	}
 	s.o.Observer.Stored(j)
@@ -74,13 +77,14 @@ func (s *Station) noDecision(ctx context.Context, r request, reason string) erro
 	return nil
 }
 
-// emit completes a verdict, passes it to the reject output and stores it. saveCrop stores its crop
-// and returns the name.
-func (s *Station) emit(ctx context.Context, v *verdict.Verdict, r request, saveCrop func() string) error {
+// emit completes a verdict, passes it to the reject output and stores it. complete
+// adds what may wait until the reject output knows the decision, stores the crop and returns its
+// name.
+func (s *Station) emit(ctx context.Context, v *verdict.Verdict, r request, complete func() string) error {
 	v.Schema, v.Trigger, v.Part, v.Image = verdict.SchemaVersion, string(r.kind), r.part, r.image
 	v.Reject = v.Label.Reject() && !(s.o.PassUnsure && v.IsUnsure())
 	s.o.Observer.Decided(v, r.middle)
-	v.Crop = saveCrop()
+	v.Crop = complete()
 	err := s.store(ctx, v)
 	if r.reply != nil {
 		r.reply(err)

@@ -136,12 +136,14 @@ func tenths(v float64) float64 { return math.Round(10*v) / 10 }
 
 // runPieces runs a network over the pieces of a crop, at least one. worst is the piece with the
 // highest logit, which is the logit of the frame: one cracked tile makes a cracked tire.
-func runPieces(m *infer.Model, r *infer.Runner, pix [][]byte) (logits []float64, worst int, err error) {
+// ran is called after each piece.
+func runPieces(m *infer.Model, r *infer.Runner, pix [][]byte, ran func(i int)) (logits []float64, worst int, err error) {
 	for i, p := range pix {
 		sum, err := r.Run(p)
 		if err != nil {
 			return nil, 0, err
 		}
+		ran(i)
 		logits = append(logits, m.Logit(sum))
 		if logits[i] > logits[worst] {
 			worst = i
@@ -152,9 +154,10 @@ func runPieces(m *infer.Model, r *infer.Runner, pix [][]byte) (logits []float64,
 
 // deciding holds the pixels behind a verdict.
 type deciding struct {
-	pix     []byte  // the crop that decided, or its worst tile; for no_decision the whole tire
-	typical []byte  // see Judgement.Typical
-	logit   float64 // of typical
+	pix     []byte   // the crop that decided, or its worst tile; for no_decision the whole tire
+	pieces  [][]byte // of the deciding frame
+	typical []byte   // see Judgement.Typical
+	logit   float64  // of typical
 }
 
 // score runs the network on the crops and returns the verdict. The deciding frame of a tire in one
@@ -177,7 +180,7 @@ func (s *Station) score(e *evidence, samples []Sample) (*verdict.Verdict, decidi
 			continue
 		}
 		start := time.Now()
-		logits, worst, err := runPieces(&b.Model, e.model.Runner, c.pix)
+		logits, worst, err := runPieces(&b.Model, e.model.Runner, c.pix, s.second.keep(e.model))
 		if err != nil {
 			return nil, d, fmt.Errorf("forward pass on frame %d: %w", c.seq, err)
 		}
@@ -189,7 +192,8 @@ func (s *Station) score(e *evidence, samples []Sample) (*verdict.Verdict, decidi
 			c.decide(logits, worst)
 		}
 		if best == nil || r > rank {
-			best, rank, d.pix = c, r, c.pix[worst]
+			best, rank, d.pix, d.pieces = c, r, c.pix[worst], c.pix
+			s.second.choose()
 		}
 	}
 	if best == nil {

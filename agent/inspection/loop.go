@@ -118,6 +118,7 @@ type Station struct {
 	noModel      bool      // there was no model when one was last needed
 	latest       time.Time // of the latest frame
 	triggers     triggerState
+	second       second
 }
 
 // New returns a station; Run starts it.

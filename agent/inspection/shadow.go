@@ -58,7 +58,7 @@ func (s *Station) shadowLabel(e *evidence) (label verdict.Label, worst []byte, e
 		if len(pix) == 0 {
 			continue
 		}
-		logits, at, err := runPieces(&m.Bundle.Model, m.Runner, pix)
+		logits, at, err := runPieces(&m.Bundle.Model, m.Runner, pix, func(int) {})
 		if err != nil {
 			return "", nil, err
 		}

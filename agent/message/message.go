@@ -72,7 +72,9 @@ type Health struct {
 	// by fault: double, late, missing, bounce
 	TriggerErrors map[string]uint64 `json:"trigger_errors,omitempty"`
 	// by result: sent to the output, missed
-	Rejects        map[string]uint64 `json:"rejects,omitempty"`
+	Rejects map[string]uint64 `json:"rejects,omitempty"`
+	// tires with a second opinion: compared, and of these unlike the sound ones
+	SecondOpinions map[string]uint64 `json:"second_opinions,omitempty"`
 	CameraRestarts uint64            `json:"camera_restarts"`
 	ModelSerial    uint64            `json:"model_serial"` // 0: no active model
 	// verdicts that wait for the broker's acknowledgement

@@ -19,6 +19,8 @@ var (
 	verdicts = desc("tirewatch_verdicts_total", "Stored verdicts, by label.", "label")
 	unsure   = desc("tirewatch_verdicts_unsure_total",
 		"Stored verdicts no_decision with the reason unsure: the score is between the two thresholds.")
+	opinions = desc("tirewatch_second_opinions_total",
+		"Stored verdicts with a second opinion, by result: like or unlike the sound tires.", "result")
 	triggers = desc("tirewatch_triggers_total", "External triggers, by kind.", "kind")
 	faults   = desc("tirewatch_trigger_errors_total", "Trigger faults: double, late, missing, bounce.", "kind")
 	rejects  = desc("tirewatch_rejects_total", "Rejects: pulses that began (sent) and tires without a pulse (missed).",
@@ -38,7 +40,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		frames, uncut, verdicts, unsure, triggers, faults, rejects, restarts,
+		frames, uncut, verdicts, unsure, opinions, triggers, faults, rejects, restarts,
 		serial, queueDepth, queueAge, celsius, diskFree,
 	} {
 		out <- d
@@ -62,6 +64,8 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		counter(verdicts, c.counts.verdicts[label], string(label))
 	}
 	counter(unsure, c.counts.unsure)
+	counter(opinions, c.counts.compared-c.counts.unlike, "like")
+	counter(opinions, c.counts.unlike, "unlike")
 	for _, kind := range []trigger.Kind{trigger.PhotoEye, trigger.Command} {
 		counter(triggers, c.counts.triggers[kind], string(kind))
 	}

@@ -53,6 +53,9 @@ func (m *Metrics) Now() (message.Health, error) {
 	if m.counts.sent+m.counts.missed > 0 {
 		h.Rejects = map[string]uint64{"sent": m.counts.sent, "missed": m.counts.missed}
 	}
+	if n := m.counts.compared; n > 0 {
+		h.SecondOpinions = map[string]uint64{"compared": n, "unlike": m.counts.unlike}
+	}
 	h.Drift = maps.Clone(m.drifts)
 	return h, nil
 }

@@ -44,6 +44,7 @@ type Metrics struct {
 
 	votes   prometheus.Histogram     // frames per verdict
 	steps   *prometheus.HistogramVec // seconds, by step
+	second  prometheus.Histogram     // seconds of the second opinion
 	problem *prometheus.GaugeVec     // by part
 	drift   *prometheus.GaugeVec     // by statistic
 	alarm   *prometheus.GaugeVec     // by statistic
@@ -62,6 +63,7 @@ type counts struct {
 	verdicts                map[verdict.Label]uint64
 	triggers                map[trigger.Kind]uint64
 	faults                  map[trigger.Fault]uint64
+	compared, unlike        uint64 // tires with a second opinion; of these, unlike the sound ones
 	unsure                  uint64 // of the verdicts without a decision
 	sent, missed            uint64 // rejects
 }
@@ -90,6 +92,9 @@ func New(version string, sources Sources) *Metrics {
 			Name: "tirewatch_step_seconds", Help: "Duration of each step from frame to verdict (deciding frame).",
 			// 0.1 ms to 0.8 s
 			Buckets: prometheus.ExponentialBuckets(100e-6, 2, 14)}, []string{"step"}),
+		second: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "tirewatch_second_opinion_seconds", Help: "Duration of the second opinion, after the decision.",
+			Buckets: prometheus.ExponentialBuckets(100e-6, 2, 12)}),
 		problem: newGauge("tirewatch_problem", "1 while this part of the station has a problem.", "part"),
 		drift: newGauge("tirewatch_drift",
 			"Distance of the rolling mean from the model's reference, in its standard deviations.", "statistic"),
@@ -97,7 +102,7 @@ func New(version string, sources Sources) *Metrics {
 	}
 	build := newGauge("tirewatch_build_info", "Always 1; the label is the version of the agent.", "version")
 	build.WithLabelValues(version).Set(1)
-	m.registry.MustRegister(m.votes, m.steps, m.problem, m.drift, m.alarm, build, (*collector)(m),
+	m.registry.MustRegister(m.votes, m.steps, m.second, m.problem, m.drift, m.alarm, build, (*collector)(m),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -149,6 +154,13 @@ func (m *Metrics) Verdict(v *verdict.Verdict) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.counts.verdicts[v.Label]++
+	if v.SecondOpinion != nil {
+		m.counts.compared++
+		m.second.Observe(v.SecondOpinion.MS / 1000)
+		if v.SecondOpinion.Unlike {
+			m.counts.unlike++
+		}
+	}
 	if v.IsUnsure() {
 		m.counts.unsure++
 	}

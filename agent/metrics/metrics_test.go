@@ -46,6 +46,7 @@ func TestScrape(t *testing.T) {
 	m.Drift("brightness", -4.5, true)
 	m.Verdict(&verdict.Verdict{Label: verdict.Crack, Votes: make([]verdict.Vote, 5), MS: verdict.Duration{Locate: 2, Preprocess: 1, Forward: 0.4}})
 
+	m.Verdict(&verdict.Verdict{Label: verdict.Normal, SecondOpinion: &verdict.SecondOpinion{Unlike: true, MS: 2}})
 	m.Trigger(trigger.PhotoEye)
 	m.TriggerFault(trigger.Double)
 	m.RejectSent()
@@ -62,9 +63,11 @@ func TestScrape(t *testing.T) {
 	page := get(t, "http://"+s.Addr()+"/metrics")
 	for _, want := range []string{
 		"tirewatch_frames_total 2\n", "tirewatch_camera_restarts_total 1\n", "tirewatch_model_serial 7\n",
-		`tirewatch_verdicts_total{label="crack"} 1` + "\n", `tirewatch_verdicts_total{label="normal"} 0` + "\n",
+		`tirewatch_verdicts_total{label="crack"} 1` + "\n", `tirewatch_verdicts_total{label="normal"} 1` + "\n",
+		`tirewatch_second_opinions_total{result="unlike"} 1` + "\n", `tirewatch_second_opinions_total{result="like"} 0` + "\n",
+		"tirewatch_second_opinion_seconds_sum 0.002\n",
 		`tirewatch_problem{part="camera"} 1` + "\n", `tirewatch_drift{statistic="brightness"} -4.5` + "\n",
-		`tirewatch_drift_alarm{statistic="brightness"} 1` + "\n", `tirewatch_step_seconds_count{step="forward"} 1` + "\n",
+		`tirewatch_drift_alarm{statistic="brightness"} 1` + "\n", `tirewatch_step_seconds_count{step="forward"} 2` + "\n",
 		`tirewatch_triggers_total{kind="photo-eye"} 1` + "\n", `tirewatch_triggers_total{kind="command"} 0` + "\n",
 		`tirewatch_trigger_errors_total{kind="double"} 1` + "\n", `tirewatch_trigger_errors_total{kind="missing"} 0` + "\n",
 		`tirewatch_rejects_total{result="sent"} 1` + "\n", `tirewatch_rejects_total{result="missed"} 1` + "\n",
@@ -129,7 +132,8 @@ func TestHealth(t *testing.T) {
 	m.Trigger(trigger.Command)
 	m.TriggerFault(trigger.Late)
 	m.RejectMissed()
-	if got, err := m.Health(); err != nil || got.Triggers["command"] != 1 || got.TriggerErrors["late"] != 1 || got.Rejects["missed"] != 1 {
+	m.Verdict(&verdict.Verdict{Label: verdict.Normal, SecondOpinion: new(verdict.SecondOpinion)})
+	if got, err := m.Health(); err != nil || got.SecondOpinions["compared"] != 1 || got.SecondOpinions["unlike"] != 0 || got.Triggers["command"] != 1 || got.TriggerErrors["late"] != 1 || got.Rejects["missed"] != 1 {
 		t.Errorf("triggers %v, errors %v, rejects %v, %v", got.Triggers, got.TriggerErrors, got.Rejects, err)
 	}
 	m.NoDrift()

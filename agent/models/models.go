@@ -33,6 +33,7 @@ import (
 	"time"
 
 	"tirewatch/internal/durable"
+	"tirewatch/vision/anomaly"
 	"tirewatch/vision/bundle"
 	"tirewatch/vision/infer"
 )
@@ -42,7 +43,9 @@ import (
 type Loaded struct {
 	Bundle *bundle.Bundle
 	Runner *infer.Runner // owned by one goroutine: the station loop
-	Since  time.Time     // when it was installed, UTC
+	// the second opinion, nil if the bundle has none; owned by the same goroutine
+	Second *anomaly.Detector
+	Since  time.Time // when it was installed, UTC
 	// the proven model that judges the same tires while this one is on probation, otherwise nil
 	Shadow *Loaded
 }

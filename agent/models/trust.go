@@ -100,7 +100,11 @@ func Verifier(trusted []ed25519.PublicKey, station string, revoked *Revocations)
 		if !b.FitsHardware(runtime.GOARCH, r.Kernel()) {
 			return nil, &HardwareError{Want: b.Hardware, Have: runtime.GOARCH + "/" + r.Kernel()}
 		}
-		return &Loaded{Bundle: b, Runner: r}, nil
+		second, err := b.Detector()
+		if err != nil {
+			return nil, err
+		}
+		return &Loaded{Bundle: b, Runner: r, Second: second}, nil
 	}
 }
 

@@ -32,6 +32,7 @@ const (
 	InBand       Reason = "unsure"       // between the two thresholds, rejected or not
 	Uncertain    Reason = "uncertain"    // the score is near the threshold
 	Disagreement Reason = "disagreement" // the previous model gave another label
+	UnlikeSound  Reason = "unlike_sound" // the second opinion: unlike the sound tires of its type
 	Sample       Reason = "sample"       // drawn at random
 	Every        Reason = "every"        // all crops are kept
 )
@@ -52,6 +53,8 @@ type Picture struct {
 	ModelSerial uint64        `json:"model_serial"`
 	ModelHash   string        `json:"model_hash"`
 	Why         []Reason      `json:"why"`
+	// of a model that has one; the heat is that of the crop
+	SecondOpinion *verdict.SecondOpinion `json:"second_opinion,omitempty"`
 	// the whole tire, or a tile of this view; empty, from an older station: the whole tire
 	Shows cut.View `json:"shows"`
 	// SHA-256 of the crop's pixels, which are the input of the network, hexadecimal; empty: an
@@ -74,7 +77,8 @@ func Of(v *verdict.Verdict, station string, seq uint64, why []Reason) Picture {
 	}
 	return Picture{Station: station, Seq: seq, Time: v.Time.UTC(),
 		Verdict: v.Label, Probability: v.Probability, Threshold: v.Threshold, SoundBelow: v.SoundBelow,
-		ModelSerial: v.ModelSerial, ModelHash: v.ModelHash, Why: why, Shows: shows}
+		ModelSerial: v.ModelSerial, ModelHash: v.ModelHash, Why: why, Shows: shows,
+		SecondOpinion: v.SecondOpinion}
 }
 
 // Doubt returns the distance of the score from its threshold in logits: 0 is the least certain, and
@@ -100,12 +104,12 @@ func logit(p float64) float64 {
 	return math.Log(p / (1 - p))
 }
 
-// byPriority orders crops for labelling: first disagreements, because one of the two models is
-// wrong, then the least certain (D. Lewis, W. Gale, "A sequential algorithm for training text
-// classifiers", 1994), then the newest.
+// byPriority orders crops for labelling: first disagreements of two models or with the second
+// opinion, because one of the two is wrong, then the least certain (D. Lewis, W. Gale, "A sequential
+// algorithm for training text classifiers", 1994), then the newest.
 func byPriority(a, b Picture) int {
 	first := func(p Picture) int {
-		if slices.Contains(p.Why, Disagreement) {
+		if slices.Contains(p.Why, Disagreement) || p.Verdict == verdict.Normal && slices.Contains(p.Why, UnlikeSound) {
 			return 0
 		}
 		return 1
@@ -136,6 +140,9 @@ func (p Policy) Why(v *verdict.Verdict, seq uint64) (why []Reason) {
 	}
 	if p.Band > 0 && v.Label != verdict.NoDecision && Of(v, p.Station, seq, nil).Doubt() <= p.Band {
 		why = append(why, Uncertain)
+	}
+	if o := v.SecondOpinion; o != nil && o.Unlike {
+		why = append(why, UnlikeSound)
 	}
 	if p.inSample(seq) {
 		why = append(why, Sample)

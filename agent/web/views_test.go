@@ -417,6 +417,16 @@ func TestReview(t *testing.T) {
 				...shapes({worst: 1, ring: {outer: {r: 200}, inner: {r: 100}}, tiles: [
 					{crop: [0, 0, 1, 1], to: 90, logit: -4}, {crop: [0, 0, 1, 1], from: 90, to: 180, logit: 4}]})] })`)
 		p.until(`window.heat?.join() === 'rect 100 0.984 worst,rect 200 0.116 ,path M0.000 -1.000 0.116 ,path M1.000 -0.000 0.984 worst'`)
+		// A second map lies over the crop of a tire that is unlike sound ones, without the cells that
+		// are like them, and only over the tile that it belongs to.
+		p.run(`import('/static/verdicts.js').then(m => {
+			const cells = (label, extra) => [...m.picture({seq: 1, label, second_opinion: {unlike: true,
+				heat: {w: 2, h: 2, cells: btoa(String.fromCharCode(0, 64, 128, 255))}, ...extra.second}, ...extra}, '').querySelectorAll('.unlike > *')]
+				.map(s => [s.getAttribute('x'), s.getAttribute('y'), s.getAttribute('fill-opacity')].join(' '));
+			const tiling = {worst: 1, tiles: [{crop: [0, 0, 9, 9], logit: 1}, {crop: [9, 0, 18, 9], logit: 2}]};
+			window.unlike = [...cells('normal', {}), '|', ...cells('crack', {tiling}), '|', ...cells('normal', {tiling}).slice(0, 1),
+				'|', ...cells('normal', {second: {unlike: false}})] })`)
+		p.until(`window.unlike?.join() === '1 0 0.163,0 1 0.326,1 1 0.650,|,|,1 0 0.163,|'`)
 	}
 }
 

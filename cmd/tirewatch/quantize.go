@@ -75,12 +75,7 @@ func (f *quantizeFlags) end() (time.Time, error) {
 	return day.AddDate(0, 0, 1).Add(-time.Second), nil
 }
 
-func newQuantizeCmd() *cobra.Command {
-	var f quantizeFlags
-	cmd := &cobra.Command{
-		Use:   "quantize CKPT --calibration DIR --key FILE -o MODEL.tire",
-		Short: "Turn a checkpoint into a signed int8 bundle for stations",
-		Long: `Measures the activations of the trained network on the images in DIR, turns its weights into 8-bit
+const quantizeText = `Measures the activations of the trained network on the images in DIR, turns its weights into 8-bit
 integers, compares both networks, and writes everything that a station needs into one signed file.
 
 The training images in DIR are used for calibration, the testing images to compare the accuracy
@@ -107,7 +102,14 @@ The serial orders releases: a station refuses a bundle whose serial is not highe
 Without --serial it is the time in seconds since 1970, so the bundle made later is the newer one.
 
 --not-after limits how long stations accept the bundle, so that an old copy cannot be installed
-one day. A station that already uses it continues, and reports that the bundle has expired.`,
+one day. A station that already uses it continues, and reports that the bundle has expired.`
+
+func newQuantizeCmd() *cobra.Command {
+	var f quantizeFlags
+	cmd := &cobra.Command{
+		Use:   "quantize CKPT --calibration DIR --key FILE -o MODEL.tire",
+		Short: "Turn a checkpoint into a signed int8 bundle for stations",
+		Long:  quantizeText,
 		Example: `  tirewatch quantize runs/monday/best.ckpt --calibration photos/ --key plant.key -o monday.tire
   tirewatch quantize best.ckpt --calibration photos/ --key plant.key -o line1.tire --target 'hamburg/line1/*'
   tirewatch quantize best.ckpt --calibration photos/ --key plant.key -o strict.tire --max-escape 1%

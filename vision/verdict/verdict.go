@@ -74,6 +74,10 @@ type Verdict struct {
 	// the scores of the tiles, if the tire is judged in tiles
 	Tiling *Tiling `msg:"tiling,omitempty" json:"tiling,omitempty"`
 
+	// how the tire compares with the sound ones of its type, if the model knows them; it changes
+	// neither Label nor Reject
+	SecondOpinion *SecondOpinion `msg:"second_opinion,omitempty" json:"second_opinion,omitempty"`
+
 	Image string `msg:"image,omitempty" json:"image,omitempty"` // file name of a still image
 	// file name of the crop of the deciding frame or tile, next to the station's journal, while it
 	// is kept; labelling moves it to a folder there
@@ -130,6 +134,27 @@ type Circle struct {
 	X float64 `msg:"x" json:"x"`
 	Y float64 `msg:"y" json:"y"`
 	R float64 `msg:"r" json:"r"`
+}
+
+// SecondOpinion compares the deciding frame of a tire with the sound tires of its type. A score is
+// a distance in standard deviations of the sound tires: the mean of the parts that differ most.
+type SecondOpinion struct {
+	Unlike bool    `msg:"unlike" json:"unlike"` // Score is Limit or more
+	Score  float64 `msg:"score" json:"score"`   // of the tile that differs most
+	Limit  float64 `msg:"limit" json:"limit"`   // chosen with the pictures of sound tires
+	// index of that tile in Tiling.Tiles; 0 for a tire in one piece
+	Tile int     `msg:"tile,omitempty" json:"tile,omitempty"`
+	MS   float64 `msg:"ms" json:"ms"` // time that it took, after the decision
+	// where that tile differs, only if Unlike
+	Heat *Heat `msg:"heat,omitempty" json:"heat,omitempty"`
+}
+
+// Heat is a map of a crop or tile, row by row from the top left: 128 is the limit, 255 twice as
+// much or more.
+type Heat struct {
+	W     int    `msg:"w" json:"w"`
+	H     int    `msg:"h" json:"h"`
+	Cells []byte `msg:"cells" json:"cells"` // (h, w); in JSON as base64
 }
 
 // Duration holds the time of each step from frame to verdict, milliseconds.

@@ -175,6 +175,76 @@ func (z Encoding) Msgsize() (s int) {
 }
 
 // MarshalMsg implements msgp.Marshaler
+func (z *Heat) MarshalMsg(b []byte) (o []byte, err error) {
+	o = msgp.Require(b, z.Msgsize())
+	// map header, size 3
+	// string "w"
+	o = append(o, 0x83, 0xa1, 0x77)
+	o = msgp.AppendInt(o, z.W)
+	// string "h"
+	o = append(o, 0xa1, 0x68)
+	o = msgp.AppendInt(o, z.H)
+	// string "cells"
+	o = append(o, 0xa5, 0x63, 0x65, 0x6c, 0x6c, 0x73)
+	o = msgp.AppendBytes(o, z.Cells)
+	return
+}
+
+// UnmarshalMsg implements msgp.Unmarshaler
+func (z *Heat) UnmarshalMsg(bts []byte) (o []byte, err error) {
+	var field []byte
+	_ = field
+	var zb0001 uint32
+	zb0001, bts, err = msgp.ReadMapHeaderBytes(bts)
+	if err != nil {
+		err = msgp.WrapError(err)
+		return
+	}
+	for zb0001 > 0 {
+		zb0001--
+		field, bts, err = msgp.ReadMapKeyZC(bts)
+		if err != nil {
+			err = msgp.WrapError(err)
+			return
+		}
+		switch msgp.UnsafeString(field) {
+		case "w":
+			z.W, bts, err = msgp.ReadIntBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "W")
+				return
+			}
+		case "h":
+			z.H, bts, err = msgp.ReadIntBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "H")
+				return
+			}
+		case "cells":
+			z.Cells, bts, err = msgp.ReadBytesBytes(bts, z.Cells)
+			if err != nil {
+				err = msgp.WrapError(err, "Cells")
+				return
+			}
+		default:
+			bts, err = msgp.Skip(bts)
+			if err != nil {
+				err = msgp.WrapError(err)
+				return
+			}
+		}
+	}
+	o = bts
+	return
+}
+
+// Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
+func (z *Heat) Msgsize() (s int) {
+	s = 1 + 2 + msgp.IntSize + 2 + msgp.IntSize + 6 + msgp.BytesPrefixSize + len(z.Cells)
+	return
+}
+
+// MarshalMsg implements msgp.Marshaler
 func (z Label) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
 	o = msgp.AppendString(o, string(z))
@@ -348,6 +418,188 @@ func (z *Ring) UnmarshalMsg(bts []byte) (o []byte, err error) {
 // Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
 func (z *Ring) Msgsize() (s int) {
 	s = 1 + 6 + 1 + 2 + msgp.Float64Size + 2 + msgp.Float64Size + 2 + msgp.Float64Size + 6 + 1 + 2 + msgp.Float64Size + 2 + msgp.Float64Size + 2 + msgp.Float64Size
+	return
+}
+
+// MarshalMsg implements msgp.Marshaler
+func (z *SecondOpinion) MarshalMsg(b []byte) (o []byte, err error) {
+	o = msgp.Require(b, z.Msgsize())
+	// check for omitted fields
+	zb0001Len := uint32(6)
+	var zb0001Mask uint8 /* 6 bits */
+	_ = zb0001Mask
+	if z.Tile == 0 {
+		zb0001Len--
+		zb0001Mask |= 0x8
+	}
+	if z.Heat == nil {
+		zb0001Len--
+		zb0001Mask |= 0x20
+	}
+	// variable map header, size zb0001Len
+	o = append(o, 0x80|uint8(zb0001Len))
+
+	// skip if no fields are to be emitted
+	if zb0001Len != 0 {
+		// string "unlike"
+		o = append(o, 0xa6, 0x75, 0x6e, 0x6c, 0x69, 0x6b, 0x65)
+		o = msgp.AppendBool(o, z.Unlike)
+		// string "score"
+		o = append(o, 0xa5, 0x73, 0x63, 0x6f, 0x72, 0x65)
+		o = msgp.AppendFloat64(o, z.Score)
+		// string "limit"
+		o = append(o, 0xa5, 0x6c, 0x69, 0x6d, 0x69, 0x74)
+		o = msgp.AppendFloat64(o, z.Limit)
+		if (zb0001Mask & 0x8) == 0 { // if not omitted
+			// string "tile"
+			o = append(o, 0xa4, 0x74, 0x69, 0x6c, 0x65)
+			o = msgp.AppendInt(o, z.Tile)
+		}
+		// string "ms"
+		o = append(o, 0xa2, 0x6d, 0x73)
+		o = msgp.AppendFloat64(o, z.MS)
+		if (zb0001Mask & 0x20) == 0 { // if not omitted
+			// string "heat"
+			o = append(o, 0xa4, 0x68, 0x65, 0x61, 0x74)
+			if z.Heat == nil {
+				o = msgp.AppendNil(o)
+			} else {
+				// map header, size 3
+				// string "w"
+				o = append(o, 0x83, 0xa1, 0x77)
+				o = msgp.AppendInt(o, z.Heat.W)
+				// string "h"
+				o = append(o, 0xa1, 0x68)
+				o = msgp.AppendInt(o, z.Heat.H)
+				// string "cells"
+				o = append(o, 0xa5, 0x63, 0x65, 0x6c, 0x6c, 0x73)
+				o = msgp.AppendBytes(o, z.Heat.Cells)
+			}
+		}
+	}
+	return
+}
+
+// UnmarshalMsg implements msgp.Unmarshaler
+func (z *SecondOpinion) UnmarshalMsg(bts []byte) (o []byte, err error) {
+	var field []byte
+	_ = field
+	var zb0001 uint32
+	zb0001, bts, err = msgp.ReadMapHeaderBytes(bts)
+	if err != nil {
+		err = msgp.WrapError(err)
+		return
+	}
+	for zb0001 > 0 {
+		zb0001--
+		field, bts, err = msgp.ReadMapKeyZC(bts)
+		if err != nil {
+			err = msgp.WrapError(err)
+			return
+		}
+		switch msgp.UnsafeString(field) {
+		case "unlike":
+			z.Unlike, bts, err = msgp.ReadBoolBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Unlike")
+				return
+			}
+		case "score":
+			z.Score, bts, err = msgp.ReadFloat64Bytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Score")
+				return
+			}
+		case "limit":
+			z.Limit, bts, err = msgp.ReadFloat64Bytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Limit")
+				return
+			}
+		case "tile":
+			z.Tile, bts, err = msgp.ReadIntBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Tile")
+				return
+			}
+		case "ms":
+			z.MS, bts, err = msgp.ReadFloat64Bytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "MS")
+				return
+			}
+		case "heat":
+			if msgp.IsNil(bts) {
+				bts, err = msgp.ReadNilBytes(bts)
+				if err != nil {
+					return
+				}
+				z.Heat = nil
+			} else {
+				if z.Heat == nil {
+					z.Heat = new(Heat)
+				}
+				var zb0002 uint32
+				zb0002, bts, err = msgp.ReadMapHeaderBytes(bts)
+				if err != nil {
+					err = msgp.WrapError(err, "Heat")
+					return
+				}
+				for zb0002 > 0 {
+					zb0002--
+					field, bts, err = msgp.ReadMapKeyZC(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "Heat")
+						return
+					}
+					switch msgp.UnsafeString(field) {
+					case "w":
+						z.Heat.W, bts, err = msgp.ReadIntBytes(bts)
+						if err != nil {
+							err = msgp.WrapError(err, "Heat", "W")
+							return
+						}
+					case "h":
+						z.Heat.H, bts, err = msgp.ReadIntBytes(bts)
+						if err != nil {
+							err = msgp.WrapError(err, "Heat", "H")
+							return
+						}
+					case "cells":
+						z.Heat.Cells, bts, err = msgp.ReadBytesBytes(bts, z.Heat.Cells)
+						if err != nil {
+							err = msgp.WrapError(err, "Heat", "Cells")
+							return
+						}
+					default:
+						bts, err = msgp.Skip(bts)
+						if err != nil {
+							err = msgp.WrapError(err, "Heat")
+							return
+						}
+					}
+				}
+			}
+		default:
+			bts, err = msgp.Skip(bts)
+			if err != nil {
+				err = msgp.WrapError(err)
+				return
+			}
+		}
+	}
+	o = bts
+	return
+}
+
+// Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
+func (z *SecondOpinion) Msgsize() (s int) {
+	s = 1 + 7 + msgp.BoolSize + 6 + msgp.Float64Size + 6 + msgp.Float64Size + 5 + msgp.IntSize + 3 + msgp.Float64Size + 5
+	if z.Heat == nil {
+		s += msgp.NilSize
+	} else {
+		s += 1 + 2 + msgp.IntSize + 2 + msgp.IntSize + 6 + msgp.BytesPrefixSize + len(z.Heat.Cells)
+	}
 	return
 }
 
@@ -630,8 +882,8 @@ func (z *Tiling) Msgsize() (s int) {
 func (z *Verdict) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
 	// check for omitted fields
-	zb0001Len := uint32(19)
-	var zb0001Mask uint32 /* 19 bits */
+	zb0001Len := uint32(20)
+	var zb0001Mask uint32 /* 20 bits */
 	_ = zb0001Mask
 	if z.Reason == "" {
 		zb0001Len--
@@ -653,13 +905,17 @@ func (z *Verdict) MarshalMsg(b []byte) (o []byte, err error) {
 		zb0001Len--
 		zb0001Mask |= 0x8000
 	}
-	if z.Image == "" {
+	if z.SecondOpinion == nil {
 		zb0001Len--
 		zb0001Mask |= 0x10000
 	}
-	if z.Crop == "" {
+	if z.Image == "" {
 		zb0001Len--
 		zb0001Mask |= 0x20000
+	}
+	if z.Crop == "" {
+		zb0001Len--
+		zb0001Mask |= 0x40000
 	}
 	// variable map header, size zb0001Len
 	o = msgp.AppendMapHeader(o, zb0001Len)
@@ -740,11 +996,24 @@ func (z *Verdict) MarshalMsg(b []byte) (o []byte, err error) {
 			}
 		}
 		if (zb0001Mask & 0x10000) == 0 { // if not omitted
+			// string "second_opinion"
+			o = append(o, 0xae, 0x73, 0x65, 0x63, 0x6f, 0x6e, 0x64, 0x5f, 0x6f, 0x70, 0x69, 0x6e, 0x69, 0x6f, 0x6e)
+			if z.SecondOpinion == nil {
+				o = msgp.AppendNil(o)
+			} else {
+				o, err = z.SecondOpinion.MarshalMsg(o)
+				if err != nil {
+					err = msgp.WrapError(err, "SecondOpinion")
+					return
+				}
+			}
+		}
+		if (zb0001Mask & 0x20000) == 0 { // if not omitted
 			// string "image"
 			o = append(o, 0xa5, 0x69, 0x6d, 0x61, 0x67, 0x65)
 			o = msgp.AppendString(o, z.Image)
 		}
-		if (zb0001Mask & 0x20000) == 0 { // if not omitted
+		if (zb0001Mask & 0x40000) == 0 { // if not omitted
 			// string "crop"
 			o = append(o, 0xa4, 0x63, 0x72, 0x6f, 0x70)
 			o = msgp.AppendString(o, z.Crop)
@@ -907,6 +1176,23 @@ func (z *Verdict) UnmarshalMsg(bts []byte) (o []byte, err error) {
 					return
 				}
 			}
+		case "second_opinion":
+			if msgp.IsNil(bts) {
+				bts, err = msgp.ReadNilBytes(bts)
+				if err != nil {
+					return
+				}
+				z.SecondOpinion = nil
+			} else {
+				if z.SecondOpinion == nil {
+					z.SecondOpinion = new(SecondOpinion)
+				}
+				bts, err = z.SecondOpinion.UnmarshalMsg(bts)
+				if err != nil {
+					err = msgp.WrapError(err, "SecondOpinion")
+					return
+				}
+			}
 		case "image":
 			z.Image, bts, err = msgp.ReadStringBytes(bts)
 			if err != nil {
@@ -983,6 +1269,12 @@ func (z *Verdict) Msgsize() (s int) {
 		s += msgp.NilSize
 	} else {
 		s += z.Tiling.Msgsize()
+	}
+	s += 15
+	if z.SecondOpinion == nil {
+		s += msgp.NilSize
+	} else {
+		s += z.SecondOpinion.Msgsize()
 	}
 	s += 6 + msgp.StringPrefixSize + len(z.Image) + 5 + msgp.StringPrefixSize + len(z.Crop) + 3 + 1 + 7 + msgp.Float64Size + 11 + msgp.Float64Size + 8 + msgp.Float64Size
 	return

@@ -56,6 +56,21 @@ export function heatMap(v) {
   return draw('svg.heat', {viewBox, role: 'img', 'aria-label': t('heat')}, ...shapes);
 }
 
+// unlikeMap draws where a tire is unlike the sound ones of its type, over its crop: the more a cell
+// differs, the more opaque it is. It returns null if the tire is like them, or if the crop shows
+// another tile: that of a crack is kept.
+export function unlikeMap(v) {
+  const o = v.second_opinion;
+  if (!o?.unlike || !o.heat) return null;
+  if (v.tiling && v.label !== 'normal' && v.tiling.worst !== (o.tile || 0)) return null;
+  const {w, h, cells} = o.heat;
+  const shapes = [...atob(cells)].map((c, i) => [c.charCodeAt(0), i]).filter(([heat]) => heat >= 64)
+    .map(([heat, i]) => draw('rect', {x: i % w, y: Math.floor(i / w), width: 1, height: 1,
+      'fill-opacity': (0.65 * heat / 255).toFixed(3)}));
+  return draw('svg.unlike', {viewBox: [0, 0, w, h].join(' '), preserveAspectRatio: 'none', role: 'img',
+    'aria-label': t('second.heat')}, ...shapes);
+}
+
 // sector is the SVG path of a sector of a ring. Angles are in degrees from the top, clockwise; the
 // outer radius is 1.
 function sector(from, to, inner) {
@@ -77,6 +92,8 @@ export function picture(v, alt) {
   frame.append(image);
   const heat = heatMap(v);
   if (heat) frame.append(heat);
+  const other = unlikeMap(v);
+  if (other) frame.append(other);
   return frame;
 }
 
@@ -134,6 +151,8 @@ export const facts = v => [
   ...(v.reason ? fact(t('detail.reason'), unsure(v) ? t('reason.unsure') : v.reason) : []),
   ...fact(t('score'), probability(v)),
   ...fact(t('detail.threshold'), (v.sound_below ? percent(v.sound_below, 0) + ' / ' : '') + percent(v.threshold, 0)),
+  ...(v.second_opinion ? fact(t('second'), t(v.second_opinion.unlike ? 'second.unlike' : 'second.like',
+    {score: fixed(v.second_opinion.score, 1), limit: fixed(v.second_opinion.limit, 1)})) : []),
   ...fact(t('detail.frames'), count((v.votes || []).length)),
   ...fact(t('detail.model'), `${v.model_serial} (${v.model_hash})`),
   ...(v.image ? fact(t('detail.image'), v.image) : []),

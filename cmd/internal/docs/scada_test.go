@@ -70,6 +70,18 @@ func unsure(t *testing.T) *verdict.Verdict {
 	return v
 }
 
+func unlike() *verdict.Verdict {
+	v := judged(5127, at(22, 15, 15, 0), verdict.Normal, trigger.PhotoEye)
+	v.Threshold = 0.5
+	v.Votes = []verdict.Vote{{Frame: 977, Crop: [4]int{412, 96, 1284, 968}, Logit: -2}}
+	v.Probability = verdict.Probability(-2)
+	v.ModelSerial, v.ModelHash, v.Crop = 9, "5c0d1e8f7a6b9342", "000000005127.png"
+	v.SecondOpinion = &verdict.SecondOpinion{Unlike: true, Score: 24.75, Limit: 18.0625, MS: 0.9,
+		Heat: &verdict.Heat{W: 3, H: 2, Cells: []byte{48, 56, 64, 176, 136, 40}}}
+	v.MS = verdict.Duration{Locate: 1.8, Preprocess: 0.9, Forward: 61}
+	return v
+}
+
 func sideWall(t *testing.T) *verdict.Verdict {
 	v := judged(5125, at(22, 15, 11, 400), verdict.Normal, trigger.Presence)
 	v.Threshold = 0.5
@@ -119,7 +131,8 @@ func health() message.Health {
 		Time: at(22, 15, 0, 0), Since: at(6, 0, 12, 0), Frames: 1461600,
 		Verdicts: map[string]uint64{"normal": 11650, "crack": 41, "no_decision": 2}, Unsure: 1,
 		Triggers: map[string]uint64{"photo-eye": 11692}, TriggerErrors: map[string]uint64{"bounce": 17, "missing": 1},
-		Rejects: map[string]uint64{"sent": 43, "missed": 0}, ModelSerial: 8, Queued: 1, OldestS: 0.02,
+		Rejects:        map[string]uint64{"sent": 43, "missed": 0},
+		SecondOpinions: map[string]uint64{"compared": 11692, "unlike": 52}, ModelSerial: 8, Queued: 1, OldestS: 0.02,
 		MS:           &verdict.Duration{Locate: 1.8, Preprocess: 0.6, Forward: 9.4},
 		TemperatureC: &temperature, MemoryBytes: &memory, DiskFreeBytes: &disk,
 		Drift: map[string]message.Drift{"brightness": {Deviations: -0.4}},
@@ -142,14 +155,15 @@ func modelState() message.ModelState {
 // in cmd/tirewatch-agent, which has its type; the state of a host is decoded, not encoded.
 func messages(t *testing.T) map[string]any {
 	return map[string]any{
-		"verdict":             cracked(t),
-		"verdict no_decision": noDecision(),
-		"verdict unsure":      unsure(t),
-		"verdict sidewall":    sideWall(t),
-		"status":              working(),
-		"status problem":      troubled(),
-		"status stopped":      status(message.Offline, at(22, 30, 0, 0), message.ReasonStopped),
-		"status lost":         status(message.Offline, time.Time{}, message.ReasonLost),
+		"verdict":                cracked(t),
+		"verdict no_decision":    noDecision(),
+		"verdict unsure":         unsure(t),
+		"verdict second opinion": unlike(),
+		"verdict sidewall":       sideWall(t),
+		"status":                 working(),
+		"status problem":         troubled(),
+		"status stopped":         status(message.Offline, at(22, 30, 0, 0), message.ReasonStopped),
+		"status lost":            status(message.Offline, time.Time{}, message.ReasonLost),
 		"status failed": status(message.Offline, at(22, 41, 0, 0),
 			message.ReasonFailed+" after 10 restarts: exit-code, status 1"),
 		"health":          health(),
@@ -234,6 +248,7 @@ func TestTopics(t *testing.T) {
 func TestVerdictFields(t *testing.T) {
 	full := cracked(t)
 	full.Reason, full.Image, full.Tiling, full.SoundBelow = "reason", "image.jpg", sideWall(t).Tiling, 0.2
+	full.SecondOpinion = unlike().SecondOpinion
 	data, err := full.Encode(verdict.JSON)
 	if err != nil {
 		t.Fatal(err)
