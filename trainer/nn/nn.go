@@ -46,27 +46,22 @@ type trainedLayer struct {
 	frozen        bool
 }
 
-// New makes a network with new parameters: Glorot uniform weights and zero biases, as in Keras, but
-// filters of the first layer without a mean. Source: Glorot and Bengio 2010; limit sqrt(6 / (fan in
-// + fan out)), where the fans include the receptive field.
+// New makes a network with new parameters: He uniform weights, zero biases, and filters of the first
+// layer without a mean. Source: He et al. 2015; limit sqrt(6 / fan in), where the fan includes the
+// receptive field.
 //
-// Keras leaves the mean in. But pixels are never negative, so a filter with a mean mostly measures
-// brightness. All images then look alike to the later layers, and training stalls at first. In the
-// worst case ReLU units die for good.
+// Keras starts with Glorot's limit, sqrt(6 / (fan in + fan out)), and leaves the mean in. But the
+// first layer of the thesis makes 128 channels of one. Glorot's limit divides by all of them and
+// starts with activations of 0.005, so that the first steps of a training change almost nothing.
+// And pixels are never negative, so a filter with a mean mostly measures brightness. All images
+// then look alike to the later layers, and in the worst case ReLU units die for good.
 func New(g *graph.Graph, rng *rand.Rand) (*Net, error) {
 	n, err := empty(g)
 	if err != nil {
 		return nil, err
 	}
 	for _, l := range n.trained {
-		field, in, out := 1, l.In.C, l.Filters
-		switch l.Kind {
-		case graph.Conv2D:
-			field = l.Kernel * l.Kernel
-		case graph.Depthwise2D: // a channel reads and is read by one filter
-			field, in, out = l.Kernel*l.Kernel, 1, 1
-		}
-		limit := math.Sqrt(6 / float64(field*in+field*out))
+		limit := math.Sqrt(6 / float64(len(l.weights)/l.Filters)) // values that a filter reads
 		for i := range l.weights {
 			l.weights[i] = float32((2*rng.Float64() - 1) * limit)
 		}

@@ -289,14 +289,13 @@ func TestFromParamsRefuses(t *testing.T) {
 	}
 }
 
-// Glorot's limit for the second layer is sqrt(6 / (9*128 + 9*64)). The weights fill the interval
-// evenly.
-func TestGlorotUniform(t *testing.T) {
+// He's limit for the second layer is sqrt(6 / (9*128)). The weights fill the interval evenly.
+func TestHeUniform(t *testing.T) {
 	n, err := New(graph.Thesis(), rand.New(rand.NewPCG(1, 2)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	limit := math.Sqrt(6.0 / (9*128 + 9*64))
+	limit := math.Sqrt(6.0 / (9 * 128))
 	lo, hi, sq := 0.0, 0.0, 0.0
 	w := n.Params()[2].Data
 	for _, v := range w {
