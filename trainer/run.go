@@ -19,8 +19,8 @@ import (
 // RunDir is a run folder. It holds everything that a training leaves on disk:
 //
 //	config.json   configuration of the training
-//	metrics.csv   one line per epoch
-//	best.ckpt     weights with the best validation result
+//	metrics.csv   one line per epoch; "validated" says which weights: "average" or "last"
+//	best.ckpt     weights with the best validation result, those that were validated
 //	last.ckpt     state to resume from
 //	report.html   evaluation of the best weights, with images; written by package report
 //
@@ -119,21 +119,26 @@ func (r *RunDir) Save(last, best *checkpoint.Checkpoint) error {
 	if err := checkpoint.Write(r.path("last.ckpt"), last); err != nil {
 		return err
 	}
-	return r.writeMetrics(last.History)
+	return r.writeMetrics(last)
 }
 
-func (r *RunDir) writeMetrics(history []checkpoint.Epoch) error {
+func (r *RunDir) writeMetrics(c *checkpoint.Checkpoint) error {
 	f, err := durable.Create(r.path("metrics.csv"), 0o644)
 	if err != nil {
 		return err
 	}
 	defer f.Abort()
 	w := csv.NewWriter(f)
-	w.Write([]string{"epoch", "rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds"})
+	w.Write([]string{"epoch", "rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds",
+		"validated"})
 	number := func(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
-	for _, e := range history {
+	validated := "last"
+	if c.Config.EMADecay > 0 {
+		validated = "average"
+	}
+	for _, e := range c.History {
 		w.Write([]string{strconv.Itoa(e.Epoch), number(e.Rate), number(e.TrainLoss), number(e.TrainAccuracy),
-			number(e.ValLoss), number(e.ValAccuracy), number(e.Seconds)})
+			number(e.ValLoss), number(e.ValAccuracy), number(e.Seconds), validated})
 	}
 	w.Flush()
 	if err := w.Error(); err != nil {

@@ -2,8 +2,9 @@
 //
 //	images -> split -> augment -> TRAIN -> checkpoint -> calibrate, quantize -> signed bundle
 //
-// Training follows the thesis: Adam, binary cross-entropy, dropout, batches of 64, new random
-// augmentation of every image in every epoch. The weights with the best validation result are kept.
+// Training follows the thesis: Adam, binary cross-entropy, dropout, new random augmentation of every
+// image in every epoch. The weights with the best validation result are kept. With
+// checkpoint.Config.EMADecay, these are moving averages of the weights.
 // The same configuration and images give the same weights on any number of cores. An interrupted
 // training resumes and ends with the weights of an uninterrupted one.
 //
@@ -41,6 +42,7 @@ type Trainer struct {
 
 	train, val []Sample
 	net        *nn.Net
+	average    *average // nil: the weights themselves are validated
 	stepper    *Stepper
 	cores      []core
 
@@ -110,10 +112,25 @@ func start(state *checkpoint.Checkpoint, net *nn.Net, train, val []Sample) (*Tra
 	t := &Trainer{state: state, train: train, val: val, net: net, stepper: NewStepper(net)}
 	t.weights = classWeights(train, cfg.CrackWeight)
 	t.passes = passes{seed: cfg.Seed, n: len(train)}
+	if cfg.EMADecay > 0 {
+		var err error
+		if t.average, err = newAverage(state, net); err != nil {
+			return nil, err
+		}
+		state.Average = nil // the trainer's own memory from here on
+	}
 	for range runtime.GOMAXPROCS(0) {
-		t.cores = append(t.cores, core{net.NewPredictor(), make([]byte, state.Spec.Size())})
+		t.cores = append(t.cores, core{t.validated().NewPredictor(), make([]byte, state.Spec.Size())})
 	}
 	return t, nil
+}
+
+// validated returns the network that is validated and kept as the best.
+func (t *Trainer) validated() *nn.Net {
+	if t.average != nil {
+		return t.average.net
+	}
+	return t.net
 }
 
 // ErrTooFew marks a data set that is too small to learn from.
@@ -233,6 +250,7 @@ func (t *Trainer) epoch(ctx context.Context, o Observer) error {
 			return err
 		}
 	}
+	t.validated().Changed()
 	valLoss, valRight, err := t.validate()
 	if err != nil {
 		return err
@@ -279,10 +297,15 @@ func (t *Trainer) save(o Observer, better bool) error {
 	last := *t.state
 	last.Params = copyParams(t.net.Params())
 	last.Optimizer = t.stepper.Adam.State()
+	if t.average != nil {
+		last.Average = t.average.data()
+	}
 	var best *checkpoint.Checkpoint
 	if better {
 		b := last
-		b.Optimizer = optim.State{}
+		if b.Optimizer = (optim.State{}); t.average != nil {
+			b.Params, b.Average = b.Averaged(), nil
+		}
 		best, t.best = &b, &b
 	}
 	if o.Save == nil {
@@ -329,9 +352,13 @@ func copyParams(ps []nn.Param) []nn.Param {
 // many were classified correctly, with dropout and augmentation. On error the weights are
 // unchanged.
 func (t *Trainer) batch(images []drawn) (loss float64, right int, err error) {
-	return t.stepper.Step(len(images), func(core, i int, x []float32) (Example, error) {
+	loss, right, err = t.stepper.Step(len(images), func(core, i int, x []float32) (Example, error) {
 		return t.example(core, x, images[i])
 	})
+	if err == nil && t.average != nil {
+		t.average.add(t.net.Params(), t.stepper.Adam.Steps())
+	}
+	return loss, right, err
 }
 
 // example augments one image into x.

@@ -355,6 +355,7 @@ func TestNewRefuses(t *testing.T) {
 		"negative patience":  {drawn(20, 1), drawn(8, 1), func(c *checkpoint.Config) { c.Patience = -1 }, nil},
 		"unknown schedule":   {drawn(20, 1), drawn(8, 1), func(c *checkpoint.Config) { c.Schedule = "weekly" }, nil},
 		"rates upside-down":  {drawn(20, 1), drawn(8, 1), func(c *checkpoint.Config) { c.MinRate = 1 }, nil},
+		"decay of 1":         {drawn(20, 1), drawn(8, 1), func(c *checkpoint.Config) { c.EMADecay = 1 }, nil},
 		"weight not finite":  {drawn(20, 1), drawn(8, 1), func(c *checkpoint.Config) { c.CrackWeight = math.Inf(1) }, nil},
 		"rotation of 1000 °": {drawn(20, 1), drawn(8, 1), func(c *checkpoint.Config) { c.Augment.Rotation = 1000 }, nil},
 	} {

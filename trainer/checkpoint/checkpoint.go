@@ -61,11 +61,14 @@ type Checkpoint struct {
 	Origin string `msg:"origin,omitempty"`
 	// under which terms those weights may be passed on
 	Licence string `msg:"licence,omitempty"`
+	// averaged weights (Config.EMADecay), one array for each of Params; empty in a best checkpoint:
+	// there, Params are the averaged weights
+	Average [][]float32 `msg:"average,omitempty"`
 }
 
 // version returns the format version that the file needs.
 func (c *Checkpoint) version() uint32 {
-	if c.Origin != "" || c.Licence != "" {
+	if c.Origin != "" || c.Licence != "" || c.Average != nil || c.Config.EMADecay != 0 {
 		return graph.Version2
 	}
 	return c.Graph.Version()
@@ -89,6 +92,8 @@ type Config struct {
 	MinRate  float64  `msg:"min_rate" json:"min_rate"` // lower limit of every schedule
 	// factor on the loss of a cracked tire, relative to a sound one; 0 and 1: the same
 	CrackWeight float64 `msg:"crack_weight" json:"crack_weight"`
+	// decay of the moving average of the weights, which is validated and kept as best; 0: no average
+	EMADecay float64 `msg:"ema_decay,omitempty" json:"ema_decay"`
 
 	// SHA-256 of the checkpoint that the first weights came from, hexadecimal
 	Pretrained string `msg:"pretrained" json:"pretrained,omitempty"`
@@ -171,6 +176,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("training: minimum learning rate %g, want 0 to the learning rate, %g", c.MinRate, c.Rate)
 	case !(c.CrackWeight >= 0 && c.CrackWeight <= maxWeight):
 		return fmt.Errorf("training: weight %g of cracked tires, want 0 to %d", c.CrackWeight, maxWeight)
+	case !(c.EMADecay >= 0 && c.EMADecay < 1):
+		return fmt.Errorf("training: decay %g of the averaged weights, want 0 to below 1", c.EMADecay)
 	}
 	return c.Augment.Validate()
 }
@@ -287,7 +294,33 @@ func Decode(data []byte) (*Checkpoint, error) {
 	if _, err := nn.FromParams(&c.Graph, c.Params); err != nil {
 		return nil, err
 	}
+	if err := c.checkAverage(); err != nil {
+		return nil, err
+	}
 	return c, nil
+}
+
+// checkAverage refuses averaged weights that do not fit the network. The weights fit it already.
+func (c *Checkpoint) checkAverage() error {
+	if c.Average == nil {
+		return nil
+	}
+	if len(c.Average) != len(c.Params) {
+		return fmt.Errorf("%w: %d averaged tensors, want %d", nn.ErrParams, len(c.Average), len(c.Params))
+	}
+	if _, err := nn.FromParams(&c.Graph, c.Averaged()); err != nil {
+		return fmt.Errorf("averaged weights: %w", err)
+	}
+	return nil
+}
+
+// Averaged returns the parameters with the averaged weights, which share the memory of Average.
+func (c *Checkpoint) Averaged() []nn.Param {
+	out := slices.Clone(c.Params)
+	for i := range out {
+		out[i].Data = c.Average[i]
+	}
+	return out
 }
 
 // Write replaces the file at path. When it fails, the old file is unchanged.

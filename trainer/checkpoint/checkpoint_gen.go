@@ -12,8 +12,8 @@ import (
 func (z *Checkpoint) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
 	// check for omitted fields
-	zb0001Len := uint32(12)
-	var zb0001Mask uint16 /* 12 bits */
+	zb0001Len := uint32(13)
+	var zb0001Mask uint16 /* 13 bits */
 	_ = zb0001Mask
 	if z.Origin == "" {
 		zb0001Len--
@@ -22,6 +22,10 @@ func (z *Checkpoint) MarshalMsg(b []byte) (o []byte, err error) {
 	if z.Licence == "" {
 		zb0001Len--
 		zb0001Mask |= 0x800
+	}
+	if z.Average == nil {
+		zb0001Len--
+		zb0001Mask |= 0x1000
 	}
 	// variable map header, size zb0001Len
 	o = append(o, 0x80|uint8(zb0001Len))
@@ -101,6 +105,17 @@ func (z *Checkpoint) MarshalMsg(b []byte) (o []byte, err error) {
 			// string "licence"
 			o = append(o, 0xa7, 0x6c, 0x69, 0x63, 0x65, 0x6e, 0x63, 0x65)
 			o = msgp.AppendString(o, z.Licence)
+		}
+		if (zb0001Mask & 0x1000) == 0 { // if not omitted
+			// string "average"
+			o = append(o, 0xa7, 0x61, 0x76, 0x65, 0x72, 0x61, 0x67, 0x65)
+			o = msgp.AppendArrayHeader(o, uint32(len(z.Average)))
+			for za0003 := range z.Average {
+				o = msgp.AppendArrayHeader(o, uint32(len(z.Average[za0003])))
+				for za0004 := range z.Average[za0003] {
+					o = msgp.AppendFloat32(o, z.Average[za0003][za0004])
+				}
+			}
 		}
 	}
 	return
@@ -222,6 +237,38 @@ func (z *Checkpoint) UnmarshalMsg(bts []byte) (o []byte, err error) {
 				err = msgp.WrapError(err, "Licence")
 				return
 			}
+		case "average":
+			var zb0004 uint32
+			zb0004, bts, err = msgp.ReadArrayHeaderBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Average")
+				return
+			}
+			if cap(z.Average) >= int(zb0004) {
+				z.Average = (z.Average)[:zb0004]
+			} else {
+				z.Average = make([][]float32, zb0004)
+			}
+			for za0003 := range z.Average {
+				var zb0005 uint32
+				zb0005, bts, err = msgp.ReadArrayHeaderBytes(bts)
+				if err != nil {
+					err = msgp.WrapError(err, "Average", za0003)
+					return
+				}
+				if cap(z.Average[za0003]) >= int(zb0005) {
+					z.Average[za0003] = (z.Average[za0003])[:zb0005]
+				} else {
+					z.Average[za0003] = make([]float32, zb0005)
+				}
+				for za0004 := range z.Average[za0003] {
+					z.Average[za0003][za0004], bts, err = msgp.ReadFloat32Bytes(bts)
+					if err != nil {
+						err = msgp.WrapError(err, "Average", za0003, za0004)
+						return
+					}
+				}
+			}
 		default:
 			bts, err = msgp.Skip(bts)
 			if err != nil {
@@ -244,75 +291,96 @@ func (z *Checkpoint) Msgsize() (s int) {
 	for za0002 := range z.History {
 		s += z.History[za0002].Msgsize()
 	}
-	s += 5 + msgp.IntSize + 10 + z.Optimizer.Msgsize() + 7 + msgp.StringPrefixSize + len(z.Origin) + 8 + msgp.StringPrefixSize + len(z.Licence)
+	s += 5 + msgp.IntSize + 10 + z.Optimizer.Msgsize() + 7 + msgp.StringPrefixSize + len(z.Origin) + 8 + msgp.StringPrefixSize + len(z.Licence) + 8 + msgp.ArrayHeaderSize
+	for za0003 := range z.Average {
+		s += msgp.ArrayHeaderSize + (len(z.Average[za0003]) * (msgp.Float32Size))
+	}
 	return
 }
 
 // MarshalMsg implements msgp.Marshaler
 func (z *Config) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
-	// map header, size 18
-	// string "epochs"
-	o = append(o, 0xde, 0x0, 0x12, 0xa6, 0x65, 0x70, 0x6f, 0x63, 0x68, 0x73)
-	o = msgp.AppendInt(o, z.Epochs)
-	// string "batch"
-	o = append(o, 0xa5, 0x62, 0x61, 0x74, 0x63, 0x68)
-	o = msgp.AppendInt(o, z.Batch)
-	// string "rate"
-	o = append(o, 0xa4, 0x72, 0x61, 0x74, 0x65)
-	o = msgp.AppendFloat64(o, z.Rate)
-	// string "seed"
-	o = append(o, 0xa4, 0x73, 0x65, 0x65, 0x64)
-	o = msgp.AppendUint64(o, z.Seed)
-	// string "validation"
-	o = append(o, 0xaa, 0x76, 0x61, 0x6c, 0x69, 0x64, 0x61, 0x74, 0x69, 0x6f, 0x6e)
-	o = msgp.AppendFloat64(o, z.Validation)
-	// string "augment"
-	o = append(o, 0xa7, 0x61, 0x75, 0x67, 0x6d, 0x65, 0x6e, 0x74)
-	o, err = z.Augment.MarshalMsg(o)
-	if err != nil {
-		err = msgp.WrapError(err, "Augment")
-		return
+	// check for omitted fields
+	zb0001Len := uint32(19)
+	var zb0001Mask uint32 /* 19 bits */
+	_ = zb0001Mask
+	if z.EMADecay == 0 {
+		zb0001Len--
+		zb0001Mask |= 0x800
 	}
-	// string "steps"
-	o = append(o, 0xa5, 0x73, 0x74, 0x65, 0x70, 0x73)
-	o = msgp.AppendInt(o, z.StepsPerEpoch)
-	// string "patience"
-	o = append(o, 0xa8, 0x70, 0x61, 0x74, 0x69, 0x65, 0x6e, 0x63, 0x65)
-	o = msgp.AppendInt(o, z.Patience)
-	// string "schedule"
-	o = append(o, 0xa8, 0x73, 0x63, 0x68, 0x65, 0x64, 0x75, 0x6c, 0x65)
-	o = msgp.AppendString(o, string(z.Schedule))
-	// string "min_rate"
-	o = append(o, 0xa8, 0x6d, 0x69, 0x6e, 0x5f, 0x72, 0x61, 0x74, 0x65)
-	o = msgp.AppendFloat64(o, z.MinRate)
-	// string "crack_weight"
-	o = append(o, 0xac, 0x63, 0x72, 0x61, 0x63, 0x6b, 0x5f, 0x77, 0x65, 0x69, 0x67, 0x68, 0x74)
-	o = msgp.AppendFloat64(o, z.CrackWeight)
-	// string "pretrained"
-	o = append(o, 0xaa, 0x70, 0x72, 0x65, 0x74, 0x72, 0x61, 0x69, 0x6e, 0x65, 0x64)
-	o = msgp.AppendString(o, z.Pretrained)
-	// string "frozen"
-	o = append(o, 0xa6, 0x66, 0x72, 0x6f, 0x7a, 0x65, 0x6e)
-	o = msgp.AppendArrayHeader(o, uint32(len(z.Frozen)))
-	for za0001 := range z.Frozen {
-		o = msgp.AppendString(o, z.Frozen[za0001])
+	// variable map header, size zb0001Len
+	o = msgp.AppendMapHeader(o, zb0001Len)
+
+	// skip if no fields are to be emitted
+	if zb0001Len != 0 {
+		// string "epochs"
+		o = append(o, 0xa6, 0x65, 0x70, 0x6f, 0x63, 0x68, 0x73)
+		o = msgp.AppendInt(o, z.Epochs)
+		// string "batch"
+		o = append(o, 0xa5, 0x62, 0x61, 0x74, 0x63, 0x68)
+		o = msgp.AppendInt(o, z.Batch)
+		// string "rate"
+		o = append(o, 0xa4, 0x72, 0x61, 0x74, 0x65)
+		o = msgp.AppendFloat64(o, z.Rate)
+		// string "seed"
+		o = append(o, 0xa4, 0x73, 0x65, 0x65, 0x64)
+		o = msgp.AppendUint64(o, z.Seed)
+		// string "validation"
+		o = append(o, 0xaa, 0x76, 0x61, 0x6c, 0x69, 0x64, 0x61, 0x74, 0x69, 0x6f, 0x6e)
+		o = msgp.AppendFloat64(o, z.Validation)
+		// string "augment"
+		o = append(o, 0xa7, 0x61, 0x75, 0x67, 0x6d, 0x65, 0x6e, 0x74)
+		o, err = z.Augment.MarshalMsg(o)
+		if err != nil {
+			err = msgp.WrapError(err, "Augment")
+			return
+		}
+		// string "steps"
+		o = append(o, 0xa5, 0x73, 0x74, 0x65, 0x70, 0x73)
+		o = msgp.AppendInt(o, z.StepsPerEpoch)
+		// string "patience"
+		o = append(o, 0xa8, 0x70, 0x61, 0x74, 0x69, 0x65, 0x6e, 0x63, 0x65)
+		o = msgp.AppendInt(o, z.Patience)
+		// string "schedule"
+		o = append(o, 0xa8, 0x73, 0x63, 0x68, 0x65, 0x64, 0x75, 0x6c, 0x65)
+		o = msgp.AppendString(o, string(z.Schedule))
+		// string "min_rate"
+		o = append(o, 0xa8, 0x6d, 0x69, 0x6e, 0x5f, 0x72, 0x61, 0x74, 0x65)
+		o = msgp.AppendFloat64(o, z.MinRate)
+		// string "crack_weight"
+		o = append(o, 0xac, 0x63, 0x72, 0x61, 0x63, 0x6b, 0x5f, 0x77, 0x65, 0x69, 0x67, 0x68, 0x74)
+		o = msgp.AppendFloat64(o, z.CrackWeight)
+		if (zb0001Mask & 0x800) == 0 { // if not omitted
+			// string "ema_decay"
+			o = append(o, 0xa9, 0x65, 0x6d, 0x61, 0x5f, 0x64, 0x65, 0x63, 0x61, 0x79)
+			o = msgp.AppendFloat64(o, z.EMADecay)
+		}
+		// string "pretrained"
+		o = append(o, 0xaa, 0x70, 0x72, 0x65, 0x74, 0x72, 0x61, 0x69, 0x6e, 0x65, 0x64)
+		o = msgp.AppendString(o, z.Pretrained)
+		// string "frozen"
+		o = append(o, 0xa6, 0x66, 0x72, 0x6f, 0x7a, 0x65, 0x6e)
+		o = msgp.AppendArrayHeader(o, uint32(len(z.Frozen)))
+		for za0001 := range z.Frozen {
+			o = msgp.AppendString(o, z.Frozen[za0001])
+		}
+		// string "imported"
+		o = append(o, 0xa8, 0x69, 0x6d, 0x70, 0x6f, 0x72, 0x74, 0x65, 0x64)
+		o = msgp.AppendString(o, z.Imported)
+		// string "data"
+		o = append(o, 0xa4, 0x64, 0x61, 0x74, 0x61)
+		o = msgp.AppendString(o, z.Data)
+		// string "groups"
+		o = append(o, 0xa6, 0x67, 0x72, 0x6f, 0x75, 0x70, 0x73)
+		o = msgp.AppendString(o, z.Groups)
+		// string "tool"
+		o = append(o, 0xa4, 0x74, 0x6f, 0x6f, 0x6c)
+		o = msgp.AppendString(o, z.Tool)
+		// string "created"
+		o = append(o, 0xa7, 0x63, 0x72, 0x65, 0x61, 0x74, 0x65, 0x64)
+		o = msgp.AppendTime(o, z.Created)
 	}
-	// string "imported"
-	o = append(o, 0xa8, 0x69, 0x6d, 0x70, 0x6f, 0x72, 0x74, 0x65, 0x64)
-	o = msgp.AppendString(o, z.Imported)
-	// string "data"
-	o = append(o, 0xa4, 0x64, 0x61, 0x74, 0x61)
-	o = msgp.AppendString(o, z.Data)
-	// string "groups"
-	o = append(o, 0xa6, 0x67, 0x72, 0x6f, 0x75, 0x70, 0x73)
-	o = msgp.AppendString(o, z.Groups)
-	// string "tool"
-	o = append(o, 0xa4, 0x74, 0x6f, 0x6f, 0x6c)
-	o = msgp.AppendString(o, z.Tool)
-	// string "created"
-	o = append(o, 0xa7, 0x63, 0x72, 0x65, 0x61, 0x74, 0x65, 0x64)
-	o = msgp.AppendTime(o, z.Created)
 	return
 }
 
@@ -404,6 +472,12 @@ func (z *Config) UnmarshalMsg(bts []byte) (o []byte, err error) {
 				err = msgp.WrapError(err, "CrackWeight")
 				return
 			}
+		case "ema_decay":
+			z.EMADecay, bts, err = msgp.ReadFloat64Bytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "EMADecay")
+				return
+			}
 		case "pretrained":
 			z.Pretrained, bts, err = msgp.ReadStringBytes(bts)
 			if err != nil {
@@ -473,7 +547,7 @@ func (z *Config) UnmarshalMsg(bts []byte) (o []byte, err error) {
 
 // Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
 func (z *Config) Msgsize() (s int) {
-	s = 3 + 7 + msgp.IntSize + 6 + msgp.IntSize + 5 + msgp.Float64Size + 5 + msgp.Uint64Size + 11 + msgp.Float64Size + 8 + z.Augment.Msgsize() + 6 + msgp.IntSize + 9 + msgp.IntSize + 9 + msgp.StringPrefixSize + len(string(z.Schedule)) + 9 + msgp.Float64Size + 13 + msgp.Float64Size + 11 + msgp.StringPrefixSize + len(z.Pretrained) + 7 + msgp.ArrayHeaderSize
+	s = 3 + 7 + msgp.IntSize + 6 + msgp.IntSize + 5 + msgp.Float64Size + 5 + msgp.Uint64Size + 11 + msgp.Float64Size + 8 + z.Augment.Msgsize() + 6 + msgp.IntSize + 9 + msgp.IntSize + 9 + msgp.StringPrefixSize + len(string(z.Schedule)) + 9 + msgp.Float64Size + 13 + msgp.Float64Size + 10 + msgp.Float64Size + 11 + msgp.StringPrefixSize + len(z.Pretrained) + 7 + msgp.ArrayHeaderSize
 	for za0001 := range z.Frozen {
 		s += msgp.StringPrefixSize + len(z.Frozen[za0001])
 	}

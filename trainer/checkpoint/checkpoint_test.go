@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -221,4 +222,49 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("checkpoint %v, error %v", c, err)
 		}
 	})
+}
+
+// Averaged weights need version 2: a program that does not know them would resume without them.
+// Files without them keep their version.
+func TestAverage(t *testing.T) {
+	version := func(c *checkpoint.Checkpoint) uint32 {
+		data, err := checkpoint.Encode(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return binary.LittleEndian.Uint32(data[8:])
+	}
+	c := small(t)
+	if v := version(c); v != graph.Version1 {
+		t.Errorf("without an average: version %d, want %d", v, graph.Version1)
+	}
+	c.Config.EMADecay = 0.99
+	if v := version(c); v != graph.Version2 {
+		t.Errorf("best of a training with an average: version %d, want %d", v, graph.Version2)
+	}
+	for _, p := range c.Params {
+		c.Average = append(c.Average, p.Data)
+	}
+	data, err := checkpoint.Encode(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := checkpoint.Decode(data)
+	if err != nil || !reflect.DeepEqual(got.Average, c.Average) || got.Config.EMADecay != 0.99 {
+		t.Errorf("averages %v, error %v", got, err)
+	}
+	for name, average := range map[string][][]float32{
+		"a tensor missing": c.Average[1:],
+		"short data":       {c.Average[0][1:], c.Average[1]},
+		"not a number":     {c.Average[0], {float32(math.NaN())}},
+	} {
+		bad := *c
+		bad.Average = average
+		if data, err = checkpoint.Encode(&bad); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := checkpoint.Decode(data); !errors.Is(err, nn.ErrParams) {
+			t.Errorf("%s: error %v, want ErrParams", name, err)
+		}
+	}
 }

@@ -70,6 +70,9 @@ func (a *Adam) Step(grads []*tensor.Dense, scale float64) {
 	}
 }
 
+// Steps returns the number of steps taken, those before a Restore included.
+func (a *Adam) Steps() int { return a.steps }
+
 func floats(t *tensor.Dense) []float32 { return t.Data().([]float32) }
 
 // State is the part of the optimizer that a checkpoint stores; the constants are not in it.
