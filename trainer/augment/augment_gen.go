@@ -9,34 +9,52 @@ import (
 // MarshalMsg implements msgp.Marshaler
 func (z *Ranges) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
-	// map header, size 9
-	// string "rotation"
-	o = append(o, 0x89, 0xa8, 0x72, 0x6f, 0x74, 0x61, 0x74, 0x69, 0x6f, 0x6e)
-	o = msgp.AppendFloat64(o, z.Rotation)
-	// string "width_shift"
-	o = append(o, 0xab, 0x77, 0x69, 0x64, 0x74, 0x68, 0x5f, 0x73, 0x68, 0x69, 0x66, 0x74)
-	o = msgp.AppendFloat64(o, z.WidthShift)
-	// string "height_shift"
-	o = append(o, 0xac, 0x68, 0x65, 0x69, 0x67, 0x68, 0x74, 0x5f, 0x73, 0x68, 0x69, 0x66, 0x74)
-	o = msgp.AppendFloat64(o, z.HeightShift)
-	// string "shear"
-	o = append(o, 0xa5, 0x73, 0x68, 0x65, 0x61, 0x72)
-	o = msgp.AppendFloat64(o, z.Shear)
-	// string "zoom"
-	o = append(o, 0xa4, 0x7a, 0x6f, 0x6f, 0x6d)
-	o = msgp.AppendFloat64(o, z.Zoom)
-	// string "horizontal_flip"
-	o = append(o, 0xaf, 0x68, 0x6f, 0x72, 0x69, 0x7a, 0x6f, 0x6e, 0x74, 0x61, 0x6c, 0x5f, 0x66, 0x6c, 0x69, 0x70)
-	o = msgp.AppendBool(o, z.HorizontalFlip)
-	// string "vertical_flip"
-	o = append(o, 0xad, 0x76, 0x65, 0x72, 0x74, 0x69, 0x63, 0x61, 0x6c, 0x5f, 0x66, 0x6c, 0x69, 0x70)
-	o = msgp.AppendBool(o, z.VerticalFlip)
-	// string "brightness_low"
-	o = append(o, 0xae, 0x62, 0x72, 0x69, 0x67, 0x68, 0x74, 0x6e, 0x65, 0x73, 0x73, 0x5f, 0x6c, 0x6f, 0x77)
-	o = msgp.AppendFloat64(o, z.BrightnessLow)
-	// string "brightness_high"
-	o = append(o, 0xaf, 0x62, 0x72, 0x69, 0x67, 0x68, 0x74, 0x6e, 0x65, 0x73, 0x73, 0x5f, 0x68, 0x69, 0x67, 0x68)
-	o = msgp.AppendFloat64(o, z.BrightnessHigh)
+	// check for omitted fields
+	zb0001Len := uint32(10)
+	var zb0001Mask uint16 /* 10 bits */
+	_ = zb0001Mask
+	if z.QuarterTurns == false {
+		zb0001Len--
+		zb0001Mask |= 0x200
+	}
+	// variable map header, size zb0001Len
+	o = append(o, 0x80|uint8(zb0001Len))
+
+	// skip if no fields are to be emitted
+	if zb0001Len != 0 {
+		// string "rotation"
+		o = append(o, 0xa8, 0x72, 0x6f, 0x74, 0x61, 0x74, 0x69, 0x6f, 0x6e)
+		o = msgp.AppendFloat64(o, z.Rotation)
+		// string "width_shift"
+		o = append(o, 0xab, 0x77, 0x69, 0x64, 0x74, 0x68, 0x5f, 0x73, 0x68, 0x69, 0x66, 0x74)
+		o = msgp.AppendFloat64(o, z.WidthShift)
+		// string "height_shift"
+		o = append(o, 0xac, 0x68, 0x65, 0x69, 0x67, 0x68, 0x74, 0x5f, 0x73, 0x68, 0x69, 0x66, 0x74)
+		o = msgp.AppendFloat64(o, z.HeightShift)
+		// string "shear"
+		o = append(o, 0xa5, 0x73, 0x68, 0x65, 0x61, 0x72)
+		o = msgp.AppendFloat64(o, z.Shear)
+		// string "zoom"
+		o = append(o, 0xa4, 0x7a, 0x6f, 0x6f, 0x6d)
+		o = msgp.AppendFloat64(o, z.Zoom)
+		// string "horizontal_flip"
+		o = append(o, 0xaf, 0x68, 0x6f, 0x72, 0x69, 0x7a, 0x6f, 0x6e, 0x74, 0x61, 0x6c, 0x5f, 0x66, 0x6c, 0x69, 0x70)
+		o = msgp.AppendBool(o, z.HorizontalFlip)
+		// string "vertical_flip"
+		o = append(o, 0xad, 0x76, 0x65, 0x72, 0x74, 0x69, 0x63, 0x61, 0x6c, 0x5f, 0x66, 0x6c, 0x69, 0x70)
+		o = msgp.AppendBool(o, z.VerticalFlip)
+		// string "brightness_low"
+		o = append(o, 0xae, 0x62, 0x72, 0x69, 0x67, 0x68, 0x74, 0x6e, 0x65, 0x73, 0x73, 0x5f, 0x6c, 0x6f, 0x77)
+		o = msgp.AppendFloat64(o, z.BrightnessLow)
+		// string "brightness_high"
+		o = append(o, 0xaf, 0x62, 0x72, 0x69, 0x67, 0x68, 0x74, 0x6e, 0x65, 0x73, 0x73, 0x5f, 0x68, 0x69, 0x67, 0x68)
+		o = msgp.AppendFloat64(o, z.BrightnessHigh)
+		if (zb0001Mask & 0x200) == 0 { // if not omitted
+			// string "quarter_turns"
+			o = append(o, 0xad, 0x71, 0x75, 0x61, 0x72, 0x74, 0x65, 0x72, 0x5f, 0x74, 0x75, 0x72, 0x6e, 0x73)
+			o = msgp.AppendBool(o, z.QuarterTurns)
+		}
+	}
 	return
 }
 
@@ -112,6 +130,12 @@ func (z *Ranges) UnmarshalMsg(bts []byte) (o []byte, err error) {
 				err = msgp.WrapError(err, "BrightnessHigh")
 				return
 			}
+		case "quarter_turns":
+			z.QuarterTurns, bts, err = msgp.ReadBoolBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "QuarterTurns")
+				return
+			}
 		default:
 			bts, err = msgp.Skip(bts)
 			if err != nil {
@@ -126,7 +150,7 @@ func (z *Ranges) UnmarshalMsg(bts []byte) (o []byte, err error) {
 
 // Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
 func (z *Ranges) Msgsize() (s int) {
-	s = 1 + 9 + msgp.Float64Size + 12 + msgp.Float64Size + 13 + msgp.Float64Size + 6 + msgp.Float64Size + 5 + msgp.Float64Size + 16 + msgp.BoolSize + 14 + msgp.BoolSize + 15 + msgp.Float64Size + 16 + msgp.Float64Size
+	s = 1 + 9 + msgp.Float64Size + 12 + msgp.Float64Size + 13 + msgp.Float64Size + 6 + msgp.Float64Size + 5 + msgp.Float64Size + 16 + msgp.BoolSize + 14 + msgp.BoolSize + 15 + msgp.Float64Size + 16 + msgp.Float64Size + 14 + msgp.BoolSize
 	return
 }
 

@@ -3,6 +3,7 @@ package augment_test
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"tirewatch/trainer/augment"
@@ -200,5 +201,49 @@ func BenchmarkApply(b *testing.B) {
 				augment.Thesis().Draw(rng, 379, 379).Apply(dst, 341, 341, pix[at:at+379*379])
 			}
 		})
+	}
+}
+
+// Quarter turns are exact and equally likely.
+func TestQuarterTurns(t *testing.T) {
+	const side = 9
+	pix := picture()[:side*side]
+	turned := func(n int) []float32 {
+		out := make([]float32, side*side)
+		for y := range side {
+			for x := range side {
+				sx, sy := x, y
+				for range n {
+					sx, sy = sy, side-1-sx
+				}
+				out[y*side+x] = float32(pix[sy*side+sx]) / 255
+			}
+		}
+		return out
+	}
+	var seen [4]int
+	for seed := range uint64(200) {
+		got := make([]float32, side*side)
+		augment.Ranges{QuarterTurns: true}.Draw(rand.New(rand.NewPCG(seed, 0)), side, side).Apply(got, side, side, pix)
+		found := false
+		for n := range seen {
+			near := true
+			for i, v := range turned(n) {
+				near = near && math.Abs(float64(v-got[i])) < 1e-3
+			}
+			if near {
+				seen[n]++
+				found = true
+			}
+		}
+		if !found {
+			t.Fatalf("seed %d: not a turn of the image", seed)
+		}
+	}
+	if slices.Min(seen[:]) < 30 {
+		t.Errorf("turns by 0, 90, 180 and 270 degrees: %v of 200", seen)
+	}
+	if err := augment.Quarter().Validate(); err != nil {
+		t.Error(err)
 	}
 }

@@ -68,7 +68,7 @@ type Checkpoint struct {
 
 // version returns the format version that the file needs.
 func (c *Checkpoint) version() uint32 {
-	if c.Origin != "" || c.Licence != "" || c.Average != nil || c.Config.EMADecay != 0 {
+	if c.Origin != "" || c.Licence != "" || c.Average != nil || c.Config.EMADecay != 0 || c.Config.Augment.QuarterTurns {
 		return graph.Version2
 	}
 	return c.Graph.Version()

@@ -224,8 +224,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// Averaged weights need version 2: a program that does not know them would resume without them.
-// Files without them keep their version.
+// Averaged weights and quarter turns need version 2: a program that does not know them would resume
+// without them. Files without them keep their version.
 func TestAverage(t *testing.T) {
 	version := func(c *checkpoint.Checkpoint) uint32 {
 		data, err := checkpoint.Encode(c)
@@ -241,6 +241,11 @@ func TestAverage(t *testing.T) {
 	c.Config.EMADecay = 0.99
 	if v := version(c); v != graph.Version2 {
 		t.Errorf("best of a training with an average: version %d, want %d", v, graph.Version2)
+	}
+	turned := small(t)
+	turned.Config.Augment = augment.Quarter()
+	if v := version(turned); v != graph.Version2 {
+		t.Errorf("with quarter turns: version %d, want %d", v, graph.Version2)
 	}
 	for _, p := range c.Params {
 		c.Average = append(c.Average, p.Data)
