@@ -16,7 +16,8 @@ type average struct {
 	net   *nn.Net
 }
 
-// newAverage starts an average at the weights of net, or continues the one that state was saved with.
+// newAverage starts an average at the weights of net, or continues the one that state was saved
+// with.
 func newAverage(state *checkpoint.Checkpoint, net *nn.Net) (a *average, err error) {
 	a = &average{decay: state.Config.EMADecay}
 	params := net.Params()

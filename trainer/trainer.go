@@ -2,8 +2,8 @@
 //
 //	images -> split -> augment -> TRAIN -> checkpoint -> calibrate, quantize -> signed bundle
 //
-// Training follows the thesis: Adam, binary cross-entropy, dropout, new random augmentation of every
-// image in every epoch. The weights with the best validation result are kept. With
+// Training follows the thesis: Adam, binary cross-entropy, dropout, new random augmentation of
+// every image in every epoch. The weights with the best validation result are kept. With
 // checkpoint.Config.EMADecay, these are moving averages of the weights.
 // The same configuration and images give the same weights on any number of cores. An interrupted
 // training resumes and ends with the weights of an uninterrupted one.

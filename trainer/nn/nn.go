@@ -46,9 +46,9 @@ type trainedLayer struct {
 	frozen        bool
 }
 
-// New makes a network with new parameters: He uniform weights, zero biases, and filters of the first
-// layer without a mean. Source: He et al. 2015; limit sqrt(6 / fan in), where the fan includes the
-// receptive field.
+// New makes a network with new parameters: He uniform weights, zero biases, and filters of the
+// first layer without a mean. Source: He et al. 2015; limit sqrt(6 / fan in), where the fan
+// includes the receptive field.
 //
 // Keras starts with Glorot's limit, sqrt(6 / (fan in + fan out)), and leaves the mean in. But the
 // first layer of the thesis makes 128 channels of one. Glorot's limit divides by all of them and
