@@ -6,7 +6,7 @@
 TAGS = $(shell pkg-config --exists opencv4 2>/dev/null && echo opencv)
 GO_BUILD = go build -tags '$(TAGS)' -trimpath
 
-.PHONY: all build base demo screenshots clean help quick test test-kernels lint fuzz \
+.PHONY: all build base base-thesis demo screenshots clean help quick test test-kernels lint fuzz \
 	deps-opencv deps-test deps-npm
 
 ##@ Build and run
@@ -32,6 +32,11 @@ screenshots: deps-opencv deps-test build ## draw the images of the documents: pa
 	cd bin/demo && ../tirewatch evaluate run/best.ckpt tires --report report
 	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=900,1200 \
 	  --user-data-dir=bin/demo/chromium --screenshot=docs/report.png file://$(CURDIR)/bin/demo/report/report.html
+
+# The network is part of the repository; make it again when the drawings or the trainer change. The
+# same CPU makes the same file. An interrupted run continues from bin/base-thesis.
+base-thesis: ## draw close-ups and train trainer/drawn/base-thesis.ckpt on them; 8 minutes
+	go run ./trainer/drawn/generate bin/base-thesis trainer/drawn/base-thesis.ckpt
 
 clean: ## delete bin/
 	rm -rf bin

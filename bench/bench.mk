@@ -4,7 +4,7 @@
 .PHONY: attacks torture soak line test-writeloss test-peers test-peers-emulated \
 	real-tires whole-tire finetune-line \
 	bench-journal bench-start bench-page bench-peers bench-arm64 bench-train bench-brickwork \
-	bench-rubber bench-tool bench-build
+	bench-rubber bench-thesis bench-tool bench-build
 
 # Other runtimes and frameworks are used by module bench. ONNX Runtime is the library in an npm
 # package. 1.20.1 is the last version whose arm64 library runs under Debian's qemu.
@@ -152,6 +152,14 @@ bench-rubber: build bench-tool ## all networks on real tires, out of fold; RUBBE
 	@[ -n "$(RUBBER)" ] || { \
 	  echo "usage: make bench-rubber RUBBER=DIR, with crack, normal and a manifest.csv: file, group, fold" >&2; exit 1; }
 	$(BENCH)/bench rubber bin/tirewatch $(RUBBER) $(BENCH)/rubber $(TRAIN_FLAGS)
+
+# What each part of the training brings: the defaults, and the defaults with one part taken back.
+# Finished folds stay in bin/bench/thesis, so an interrupted run continues, and more SEEDS add to it.
+SEEDS = 1
+bench-thesis: build bench-tool ## the thesis network without each part of its training; RUBBER=DIR; 2 hours
+	@[ -n "$(RUBBER)" ] || { \
+	  echo "usage: make bench-thesis RUBBER=DIR [SEEDS=5], with crack, normal and a manifest.csv" >&2; exit 1; }
+	$(BENCH)/bench thesis bin/tirewatch $(RUBBER) $(BENCH)/thesis $(SEEDS) $(TRAIN_FLAGS)
 
 bench-tool: ## build the program that measures, bin/bench/bench
 	go -C bench build -o $(BENCH)/bench .

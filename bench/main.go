@@ -26,6 +26,8 @@
 //	                                    5-fold cross-validation; FLAG is passed to tirewatch train
 //	bench rubber TIREWATCH DIR OUT [FLAG...]
 //	                                    all networks on the folds of DIR/manifest.csv: a table
+//	bench thesis TIREWATCH DIR OUT SEEDS [FLAG...]
+//	                                    ways to train the thesis network on the same folds: a table
 //
 // `make bench-peers`, `bench-arm64`, `bench-train` and `bench-brickwork` install what is needed and
 // call it. It is a module of its own, so that the product depends on neither ONNX Runtime nor cgo.
@@ -102,6 +104,13 @@ var commands = []command{
 	}},
 	{"rubber TIREWATCH DIR OUT [FLAG...]", func(a []string) error {
 		return rubber(os.Stdout, a[0], a[1], a[2], a[3:])
+	}},
+	{"thesis TIREWATCH DIR OUT SEEDS [FLAG...]", func(a []string) error {
+		seeds, err := positive(a[3])
+		if err != nil {
+			return err
+		}
+		return recipesTable(os.Stdout, a[0], a[1], a[2], seeds, a[4:])
 	}},
 }
 

@@ -1,13 +1,12 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"text/tabwriter"
 
 	"tirewatch/trainer/crossval"
@@ -21,7 +20,7 @@ type candidate struct {
 
 // candidates are all networks, the one of the thesis first: the others are compared with it.
 var candidates = []candidate{
-	{"thesis", []string{"--epochs", "60"}},
+	{"thesis", []string{"--epochs", "30"}},
 	{"mobile-448-head", []string{"--network", "mobile", "--no-finetune"}},
 	{"mobile-448", []string{"--network", "mobile"}},
 	{"mobile-224-head", []string{"--network", "mobile", "--size", "224", "--no-finetune"}},
@@ -42,19 +41,13 @@ func rubber(w io.Writer, tirewatch, dir, out string, flags []string) error {
 	rows := make([]*crossval.Summary, len(candidates))
 	for i, c := range candidates {
 		fmt.Fprintf(os.Stderr, "network %s\n", c.name)
-		args := append([]string{"evaluate", "--fold-column", "fold", dir, "--out", filepath.Join(out, c.name), "--json"}, c.flags...)
+		own := c.flags
 		if i == 0 {
-			args = append(args, flags...)
+			own = append(slices.Clone(own), flags...)
 		}
-		var printed bytes.Buffer
-		cmd := exec.Command(tirewatch, args...)
-		cmd.Stdout, cmd.Stderr = &printed, os.Stderr
-		if err := cmd.Run(); err != nil {
+		var err error
+		if rows[i], err = outOfFold(tirewatch, dir, filepath.Join(out, c.name), own); err != nil {
 			return fmt.Errorf("cross-validate %s: %w", c.name, err)
-		}
-		rows[i] = new(crossval.Summary)
-		if err := json.Unmarshal(printed.Bytes(), rows[i]); err != nil {
-			return fmt.Errorf("read the output of tirewatch evaluate: %w", err)
 		}
 	}
 	printTable(w, candidates, rows)

@@ -129,8 +129,8 @@ func (r *RunDir) writeMetrics(c *checkpoint.Checkpoint) error {
 	}
 	defer f.Abort()
 	w := csv.NewWriter(f)
-	w.Write([]string{"epoch", "rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds",
-		"validated"})
+	w.Write([]string{"epoch", "rate", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "validated",
+		"seconds"})
 	number := func(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
 	validated := "last"
 	if c.Config.EMADecay > 0 {
@@ -138,7 +138,7 @@ func (r *RunDir) writeMetrics(c *checkpoint.Checkpoint) error {
 	}
 	for _, e := range c.History {
 		w.Write([]string{strconv.Itoa(e.Epoch), number(e.Rate), number(e.TrainLoss), number(e.TrainAccuracy),
-			number(e.ValLoss), number(e.ValAccuracy), number(e.Seconds), validated})
+			number(e.ValLoss), number(e.ValAccuracy), validated, number(e.Seconds)})
 	}
 	w.Flush()
 	if err := w.Error(); err != nil {

@@ -16,7 +16,6 @@ type foldFlags struct {
 }
 
 func (f *foldFlags) add(cmd *cobra.Command) {
-	f.train = newTrainFlags()
 	f.own = f.train.settings()
 	f.own.IntVar(&f.n, "folds", 0, "cross-validation: train and test this many times, each time without one fold of DIR")
 	f.own.StringVar(&f.train.groups.fold, "fold-column", "",

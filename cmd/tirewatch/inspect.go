@@ -289,7 +289,7 @@ func (c *checkpointView) write(row rowFunc) {
 		row("origin", "%s", c.Origin)
 	}
 	if c.Config.Pretrained != "" {
-		row("fine-tuned from", "checkpoint %s, frozen layers %v", c.Config.Pretrained, c.Config.Frozen)
+		row("fine-tuned from", "%s, frozen layers %v", firstWeights(c.Config), c.Config.Frozen)
 	}
 	if c.Best != nil {
 		row("best epoch", "%d: validation loss %.4f, accuracy %.2f %%", c.BestEpoch, c.Best.ValLoss,

@@ -130,7 +130,7 @@ func (l *learner) withHead(h *transfer.Head) (*checkpoint.Checkpoint, error) {
 	recipe := transfer.HeadDefaults()
 	c.Config = l.flags.cfg
 	c.Config.Epochs, c.Config.Batch, c.Config.Rate, c.Config.Schedule = recipe.Epochs, recipe.Batch, recipe.Rate, checkpoint.Cosine
-	c.Config.Validation, c.Config.Augment, c.Config.Frozen = 0, augment.Ranges{}, nil
+	c.Config.Validation, c.Config.Augment, c.Config.EMADecay, c.Config.Frozen = 0, augment.Ranges{}, 0, nil
 	c.Config.Created = time.Now().UTC().Truncate(time.Second)
 	for i := 0; i+2 < len(c.Params); i += 2 {
 		name := c.Params[i].Name

@@ -33,7 +33,7 @@ type networkFlags struct {
 
 func (f *networkFlags) add(fl *pflag.FlagSet) {
 	fl.StringVar(&f.name, "network", networkThesis,
-		"network: thesis, trained from scratch, or mobile, which starts from a pretrained base")
+		"network: thesis, which starts from drawings, or mobile, which starts from photographs (tirewatch base)")
 	fl.IntVar(&f.size, "size", base.Size, "px, both sides of the image that the network mobile sees; a multiple of 32")
 	fl.IntVar(&f.blocks, "blocks", base.Blocks, "blocks of the network mobile")
 	fl.StringVar(&f.base, "base", "", "file of the pretrained base (default: the one that tirewatch base shows)")
@@ -44,8 +44,9 @@ func (f *networkFlags) add(fl *pflag.FlagSet) {
 
 // Flags that only one of the networks has.
 var (
-	mobileFlags   = []string{"size", "blocks", "base", "no-finetune", "finetune-from"}
-	thesisFlags   = []string{"validation", "no-augment", "steps-per-epoch", "patience", "schedule", "min-rate", "class-weights", "finetune", "freeze", "show-augmentation"}
+	mobileFlags = []string{"size", "blocks", "base", "no-finetune", "finetune-from"}
+	thesisFlags = []string{"validation", "augment", "no-augment", "steps-per-epoch", "patience", "schedule", "ema-decay",
+		"min-rate", "class-weights", "finetune", "from-scratch", "freeze", "show-augmentation"}
 	fineTuneFlags = []string{"epochs", "batch", "rate", "finetune-from"}
 )
 

@@ -125,8 +125,11 @@ func configFacts(cfg checkpoint.Config) []report.Fact {
 			checkpoint.PlateauEpochs, cfg.MinRate)
 	}
 	augmented := "each image is changed at random in each epoch"
-	if cfg.Augment == (augment.Ranges{}) {
+	switch {
+	case cfg.Augment == (augment.Ranges{}):
 		augmented = "none"
+	case cfg.Augment.QuarterTurns:
+		augmented += ", with quarter turns"
 	}
 	facts := []report.Fact{
 		{Name: "Training", Value: fmt.Sprintf("batches of %d, seed %d", cfg.Batch, cfg.Seed)},
@@ -139,12 +142,13 @@ func configFacts(cfg checkpoint.Config) []report.Fact {
 		}
 	}
 	add(cfg.Validation > 0, "Held back for validation", "%.3g %% of the training images", 100*cfg.Validation)
+	add(cfg.EMADecay > 0, "Weights", "moving average with a decay of %g", cfg.EMADecay)
 	add(cfg.Groups != "", "Images that belong together", "%s", cfg.Groups)
 	add(cfg.StepsPerEpoch > 0, "An epoch", "%d batches, drawn from the shuffled images", cfg.StepsPerEpoch)
 	add(cfg.Patience > 0, "Patience", "stops after %d epochs without a better result on validation", cfg.Patience)
 	add(cfg.CrackWeight > 0 && cfg.CrackWeight != 1, "Class weights",
 		"a cracked tire counts %.3g times as much as a sound one", cfg.CrackWeight)
-	add(cfg.Pretrained != "", "Fine-tuned from", "checkpoint SHA-256 %s", cfg.Pretrained)
+	add(cfg.Pretrained != "", "Fine-tuned from", "%s", firstWeights(cfg))
 	add(len(cfg.Frozen) > 0, "Frozen layers", "%s", strings.Join(cfg.Frozen, ", "))
 	return facts
 }

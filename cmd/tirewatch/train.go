@@ -14,7 +14,6 @@ import (
 	"tirewatch/cmd/internal/cli/progress"
 	"tirewatch/cmd/internal/version"
 	"tirewatch/trainer"
-	"tirewatch/trainer/augment"
 	"tirewatch/trainer/checkpoint"
 	"tirewatch/trainer/dataset"
 	"tirewatch/vision/graph"
@@ -32,8 +31,6 @@ type trainFlags struct {
 	trainOptions
 }
 
-func newTrainFlags() trainFlags { return trainFlags{cfg: checkpoint.Config{Augment: augment.Thesis()}} }
-
 // trainHelp describes the training of both networks.
 const trainHelp = `Trains the network of the thesis on the images in DIR. DIR contains the folders crack and normal, or
 training and testing with these two inside. A fifth of the training images is held back for
@@ -46,6 +43,14 @@ the run folder, 144 kB for each image.
 The run folder gets config.json, metrics.csv, best.ckpt (best on validation), last.ckpt,
 augmentation.png (what the network sees of some images) and report.html.
 
+Training starts from weights that were trained on drawn tires. --finetune starts from those of a
+checkpoint, to train on a smaller and more specific data set, and --from-scratch from random ones.
+
+A moving average of the weights is validated after each epoch. best.ckpt is the best average.
+
+The thesis trains with --from-scratch --augment thesis --batch 64 --steps-per-epoch 36 --schedule
+constant --ema-decay 0.
+
 --network mobile starts from a pretrained network instead, which needs far fewer photographs. It
 fits the score layer in seconds: best.ckpt is usable from then on. With at least 30 groups of each
 class it then fine-tunes the upper blocks in three parts, each without a third of the images, prints
@@ -53,14 +58,11 @@ which is better on the images left out, and fine-tunes on all images if that is.
 for each part. No images are held back: threshold and report follow from images that the network had
 not seen.
 
---finetune starts from the weights of a checkpoint, to train on a smaller and more specific data
-set. The epochs of the thesis are --steps-per-epoch 36.
-
 Ctrl-C saves and stops. --resume continues, also after a crash, with the same result as without
 the interruption.`
 
 func newTrainCmd() *cobra.Command {
-	f := newTrainFlags()
+	var f trainFlags
 	cmd := &cobra.Command{
 		Use:   "train DIR",
 		Short: "Train the network on a data set",
@@ -68,7 +70,7 @@ func newTrainCmd() *cobra.Command {
 		Example: `  tirewatch train photos/
   tirewatch train photos/ --out runs/monday --epochs 60 --seed 3
   tirewatch train photos/ --out runs/monday --resume
-  tirewatch train photos/ --schedule cosine --patience 20 --class-weights auto
+  tirewatch train photos/ --patience 20 --class-weights auto
   tirewatch train photos/ --group '(tire\d+)'
   tirewatch train photos/ --network mobile --no-finetune
   tirewatch train photos/ --network mobile --group '(tire\d+)' --out runs/mobile
@@ -194,9 +196,6 @@ func sameGroups(last *checkpoint.Checkpoint, set *dataset.Set, runDir string) er
 // folder.
 func newTraining(cmd *cobra.Command, f trainFlags, base *checkpoint.Checkpoint, run *trainer.RunDir,
 	train, val []trainer.Sample) (*trainer.Trainer, error) {
-	if f.static {
-		f.cfg.Augment = augment.Ranges{}
-	}
 	if f.weights == "auto" {
 		f.cfg.CrackWeight = trainer.BalancedCrackWeight(train)
 	}
@@ -205,7 +204,7 @@ func newTraining(cmd *cobra.Command, f trainFlags, base *checkpoint.Checkpoint, 
 	var t *trainer.Trainer
 	var err error
 	if base != nil {
-		t, err = fineTune(cmd, f.cfg, base, train, val)
+		t, err = startFrom(cmd, f.cfg, base, train, val)
 	} else {
 		t, err = trainer.New(f.cfg, graph.Thesis(), spec, train, val)
 	}

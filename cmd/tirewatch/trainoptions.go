@@ -12,6 +12,7 @@ import (
 	"tirewatch/trainer"
 	"tirewatch/trainer/augment"
 	"tirewatch/trainer/checkpoint"
+	"tirewatch/trainer/drawn"
 	"tirewatch/vision/graph"
 	"tirewatch/vision/preprocess"
 )
@@ -20,11 +21,18 @@ import (
 // network keeps what it has learned.
 const fineTuneRate = 0.0001
 
+// augmentations are the values of --augment.
+var augmentations = map[string]augment.Ranges{
+	"quarter": augment.Quarter(), "thesis": augment.Thesis(), "none": {},
+}
+
 // trainOptions are the less usual options of a training.
 type trainOptions struct {
 	finetune string // checkpoint
+	scratch  bool   // start from random weights
 	weights  string // auto, a number, or empty
 	schedule string
+	augment  string // key of augmentations
 	show     string // PNG file for --show-augmentation
 }
 
@@ -35,25 +43,30 @@ func (f *trainFlags) settings() *pflag.FlagSet {
 	f.network.add(fl)
 	fl.IntVar(&f.cfg.Epochs, "epochs", 100,
 		"number of epochs; in one, every training image is shown once, or see --steps-per-epoch")
-	fl.IntVar(&f.cfg.Batch, "batch", 64, "images in a batch, the step of the optimizer")
+	fl.IntVar(&f.cfg.Batch, "batch", 16, "images in a batch, the step of the optimizer")
 	fl.Float64Var(&f.cfg.Rate, "rate", 0.001, "learning rate of Adam (0.0001 with --finetune)")
 	fl.Uint64Var(&f.cfg.Seed, "seed", 1, "seed of the split, the initial weights, shuffling, augmentation and dropout")
 	fl.Float64Var(&f.cfg.Validation, "validation", 0.2, "share of the training images held back for validation")
-	fl.BoolVar(&f.static, "no-augment", false, "do not change the images at random")
+	fl.StringVar(&f.augment, "augment", "quarter",
+		"how the images are changed at random: quarter (quarter turns, and 10 degrees to either side), thesis (turned "+
+			"by any angle) or none")
+	fl.BoolVar(&f.static, "no-augment", false, "the same as --augment none")
 	fl.IntVar(&f.cfg.StepsPerEpoch, "steps-per-epoch", 0,
 		"batches in an epoch, drawn from the shuffled images; 0: every image once")
 	fl.IntVar(&f.cfg.Patience, "patience", 0,
 		"stop after this many epochs without a better result on validation; 0: never")
-	fl.StringVar(&f.schedule, "schedule", string(checkpoint.Constant),
+	fl.StringVar(&f.schedule, "schedule", string(checkpoint.Cosine),
 		fmt.Sprintf("learning rate over the epochs: constant, cosine (falls until the end) or plateau (halved "+
 			"after %d epochs without a lower validation loss)", checkpoint.PlateauEpochs))
+	fl.Float64Var(&f.cfg.EMADecay, "ema-decay", 0.99,
+		"decay of the moving average of the weights, which is validated and kept; 0: keep the weights of an epoch")
 	fl.Float64Var(&f.cfg.MinRate, "min-rate", 0, "lowest learning rate of --schedule")
 	fl.StringVar(&f.weights, "class-weights", "",
 		"how many times as much a cracked tire counts as a sound one: a number, or auto to let both classes "+
 			"count the same")
-	fl.StringVar(&f.finetune, "finetune", "", "start from the weights of this checkpoint")
-	fl.StringSliceVar(&f.cfg.Frozen, "freeze", nil,
-		"layers that keep their weights with --finetune, for example conv1,conv2")
+	fl.StringVar(&f.finetune, "finetune", "", "start from the weights of this checkpoint, at a low rate")
+	fl.BoolVar(&f.scratch, "from-scratch", false, "start from random weights, not from those trained on drawings")
+	fl.StringSliceVar(&f.cfg.Frozen, "freeze", nil, "layers that keep their first weights, for example conv1,conv2")
 	return fl
 }
 
@@ -66,6 +79,17 @@ func (f *trainFlags) choose(cmd *cobra.Command) error {
 	if !slices.Contains(checkpoint.Schedules, f.cfg.Schedule) {
 		return cli.Usagef("--schedule %q: want constant, cosine or plateau", f.schedule)
 	}
+	ranges, ok := augmentations[f.augment]
+	if !ok {
+		return cli.Usagef("--augment %q: want quarter, thesis or none", f.augment)
+	}
+	f.cfg.Augment = ranges
+	if f.static {
+		if cmd.Flags().Changed("augment") && f.augment != "none" {
+			return cli.Usagef("--no-augment and --augment %s exclude each other", f.augment)
+		}
+		f.cfg.Augment = augment.Ranges{}
+	}
 	if f.weights != "" && f.weights != "auto" {
 		w, err := strconv.ParseFloat(f.weights, 64)
 		if err != nil || !(w > 0) {
@@ -77,8 +101,10 @@ func (f *trainFlags) choose(cmd *cobra.Command) error {
 	case f.finetune != "" && f.resume:
 		return cli.Hint(cli.Usagef("--finetune and --resume exclude each other"),
 			"to resume a fine-tuning, give only --resume and --out")
-	case len(f.cfg.Frozen) > 0 && f.finetune == "" && !f.resume:
-		return cli.Usagef("--freeze needs --finetune: only weights of a checkpoint are worth keeping")
+	case f.finetune != "" && f.scratch:
+		return cli.Usagef("--finetune and --from-scratch exclude each other")
+	case len(f.cfg.Frozen) > 0 && f.scratch:
+		return cli.Usagef("--freeze and --from-scratch exclude each other: random weights are not worth keeping")
 	}
 	if f.finetune != "" && !cmd.Flags().Changed("rate") {
 		f.cfg.Rate = fineTuneRate
@@ -91,11 +117,19 @@ func (f *trainFlags) choose(cmd *cobra.Command) error {
 	return nil
 }
 
-// readBase reads the checkpoint to fine-tune and notes it in the configuration. It is nil without
-// --finetune.
+// readBase reads the checkpoint to start from and notes it in the configuration. It is nil with
+// --from-scratch, and when a training is resumed.
 func (f *trainFlags) readBase() (*checkpoint.Checkpoint, error) {
-	if f.finetune == "" {
+	if f.scratch || f.resume {
 		return nil, nil
+	}
+	if f.finetune == "" {
+		base, sum, err := drawn.Base()
+		if err != nil {
+			return nil, err
+		}
+		f.cfg.Pretrained = sum
+		return base, f.checkFrozen(base)
 	}
 	base, sum, err := readCheckpoint(f.finetune)
 	if err != nil {
@@ -108,20 +142,29 @@ func (f *trainFlags) readBase() (*checkpoint.Checkpoint, error) {
 	if base.Spec != preprocess.Thesis() {
 		return nil, fmt.Errorf("fine-tune %s: the checkpoint uses another preprocessing", f.finetune)
 	}
-	net, err := base.Net()
-	if err != nil {
-		return nil, fmt.Errorf("fine-tune %s: %w", f.finetune, err)
-	}
-	// checked here, before a run folder is made and images are read
-	if err := net.Freeze(f.cfg.Frozen); err != nil {
-		return nil, err
-	}
 	f.cfg.Pretrained = sum
-	return base, nil
+	return base, f.checkFrozen(base)
 }
 
-// fineTune starts from base, and prints how good base is on the new images.
-func fineTune(cmd *cobra.Command, cfg checkpoint.Config, base *checkpoint.Checkpoint,
+// firstWeights names the checkpoint that a training started from.
+func firstWeights(cfg checkpoint.Config) string {
+	if _, sum, err := drawn.Base(); err == nil && sum == cfg.Pretrained {
+		return "the network trained on drawings"
+	}
+	return "checkpoint SHA-256 " + cfg.Pretrained
+}
+
+// checkFrozen checks --freeze before a run folder is made and images are read.
+func (f *trainFlags) checkFrozen(base *checkpoint.Checkpoint) error {
+	net, err := base.Net()
+	if err != nil {
+		return err
+	}
+	return net.Freeze(f.cfg.Frozen)
+}
+
+// startFrom starts from base, and prints how good base is on the new images.
+func startFrom(cmd *cobra.Command, cfg checkpoint.Config, base *checkpoint.Checkpoint,
 	train, val []trainer.Sample) (*trainer.Trainer, error) {
 	t, err := trainer.FineTune(cfg, base, train, val)
 	if err != nil {
@@ -131,7 +174,7 @@ func fineTune(cmd *cobra.Command, cfg checkpoint.Config, base *checkpoint.Checkp
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "before fine-tuning: validation loss %.4f  accuracy %.3f\n", loss, accuracy)
+	fmt.Fprintf(cmd.ErrOrStderr(), "before training: validation loss %.4f  accuracy %.3f\n", loss, accuracy)
 	return t, nil
 }
 
@@ -140,9 +183,6 @@ func showAugmentation(cmd *cobra.Command, dir string, f trainFlags) error {
 	set, err := f.groups.openSet(cmd, dir)
 	if err != nil {
 		return err
-	}
-	if f.static {
-		f.cfg.Augment = augment.Ranges{}
 	}
 	spec := preprocess.Thesis()
 	store := newStore("", len(set.Train)+len(set.Val), spec)
