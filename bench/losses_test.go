@@ -23,6 +23,10 @@ const torchEnv = "REQUIRE_TORCH"
 // rounding errors that remain. After twelve steps of 16 images, PyTorch in float32 differs from
 // PyTorch in float64 by 7e-4, and ours by 1.1e-3. After twice as many warm-up steps the loss is
 // near 0.1, and with Keras' rate one step drifts by 6e-4.
+//
+// With Keras' rate, the drift doubles from step to step: it begins at 1e-7 and reaches 2.7e-4 in
+// twelve steps from 64 warm-up steps, and 1.2e-3 from 32. A tenth of the rate stays below 4e-6, so
+// that case is the strict one.
 func TestLossesAreTorchs(t *testing.T) {
 	if os.Getenv(torchEnv) == "" {
 		t.Skipf("%s is not set: make test-peers installs PyTorch", torchEnv)
@@ -48,7 +52,7 @@ func TestLossesAreTorchs(t *testing.T) {
 		name            string
 		rate, tolerance float64 // tolerance: relative
 	}{
-		{"rate of Keras", 1e-3, 1e-4},
+		{"rate of Keras", 1e-3, 5e-4},
 		{"rate of fine-tuning", 1e-4, 1e-5},
 	} {
 		t.Run(test.name, func(t *testing.T) {
