@@ -108,13 +108,19 @@ func (b *builder) qmean(s graph.Step) error {
 	return nil
 }
 
-// integerScores adds the convolution before a TopMean. Its sums (1, 1, H, W) stay int32.
+// integerScores adds the convolution before a TopMean. Its sums (1, 1, H, W) stay int32. The weights
+// are uint8 with the zero point 128: ONNX Runtime for ARM has no ConvInteger with int8 weights.
 func (b *builder) integerScores(s graph.Step, l *infer.Layer) error {
 	if err := b.needSpace(s); err != nil {
 		return err
 	}
 	shape, w := filters(s, l.W)
-	inputs := []string{b.at, b.constant(s.Name+"/w", Int8s, shape, w)}
+	moved := make([]byte, len(w))
+	for i, v := range w {
+		moved[i] = v + 128 // int8 from -127 to 127 becomes uint8 from 1 to 255
+	}
+	inputs := []string{b.at, b.constant(s.Name+"/w", Uint8, shape, moved), zero,
+		b.constant(s.Name+"/zero", Uint8, nil, []byte{128})}
 	b.node("ConvInteger", s.Name, s.Name+"/sum", inputs, convAttrs(s)...)
 	bias := b.constant(s.Name+"/b", Int32, []int{1, 1, 1, 1}, int32s(l.Bias))
 	b.node("Add", s.Name+"/add", out(s.Name), []string{b.at, bias})

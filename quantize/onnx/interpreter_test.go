@@ -58,7 +58,9 @@ func operate(t testing.TB, n onnx.Node, in []array) array {
 		}
 		return requantize(conv(n, x, in[3], bias), in[1], in[4], in[6])
 	case "ConvInteger":
-		return conv(n, x, in[1], array{v: make([]float64, in[1].shape[0])})
+		noZeroPoint(t, n, in[2])
+		w := in[1].each(func(v float64) float64 { return v - in[3].v[0] })
+		return conv(n, x, w, array{v: make([]float64, w.shape[0])})
 	case "Add": // a number
 		return x.each(func(v float64) float64 { return v + in[1].v[0] })
 	case "Mul": // two float32 numbers
