@@ -108,8 +108,9 @@ func (b *builder) qmean(s graph.Step) error {
 	return nil
 }
 
-// integerScores adds the convolution before a TopMean. Its sums (1, 1, H, W) stay int32. The weights
-// are uint8 with the zero point 128: ONNX Runtime for ARM has no ConvInteger with int8 weights.
+// integerScores adds the convolution before a TopMean. Its sums (1, 1, H, W) stay int32. The
+// weights are uint8 with the zero point 128: ONNX Runtime for ARM has no ConvInteger with int8
+// weights.
 func (b *builder) integerScores(s graph.Step, l *infer.Layer) error {
 	if err := b.needSpace(s); err != nil {
 		return err
