@@ -79,8 +79,8 @@ func drawTuned() (s sampleSet, err error) {
 }
 
 // timeTuning times fine-tuning steps on the batch of dir, like timeSteps. With how "bare", they are
-// the trainer's own step in float32, as in PyTorch; with "train", all that `tirewatch train` does for
-// a batch: views of the images, frozen layers in int8, and the step.
+// the trainer's own step in float32, as in PyTorch. With "train", they are all that tirewatch train
+// does for a batch: views of the images, frozen layers in int8, and the step.
 func timeTuning(dir, threads, how string) error {
 	n, err := positive(threads)
 	if err != nil {

@@ -1,12 +1,13 @@
 // Package f32 holds the float32 kernels of training: the loops that need nearly all of its time.
 //
-// Each kernel has a plain Go implementation in f32_generic.go, which is its specification, and
-// assembly implementations for amd64 with AVX2+FMA and with AVX-512. In both, every output is one
-// chain of fused multiply-adds in the same order, so the two agree exactly. The generic one rounds
-// products and sums separately.
+// Each kernel has a plain Go implementation in f32_generic.go or product_generic.go, which is its
+// specification, and assembly implementations for amd64 with AVX2+FMA and with AVX-512. In both,
+// every output is one chain of fused multiply-adds in the same order, so the two agree exactly. The
+// generic one rounds products and sums separately.
 //
 // Start with [Rows], the convolution of one row of positions, and [Gather], its sparse backward
-// pass.
+// pass. [Product] is a 1x1 convolution, forward and backward. [Depthwise] is a convolution of each
+// channel by its own filter.
 package f32
 
 import "fmt"

@@ -52,7 +52,7 @@ func ReLU6Gradient(dy, y, sums []float32, n int) {
 // ReLU6 limits values to 0..6. NaN becomes 0.
 func ReLU6(y []float32) { relu6(y) }
 
-// LiveRows appends to rows the numbers of those rows of dy (n, c) that have a value other than 0, and
+// LiveRows appends to rows the numbers of the rows of dy (n, c) that have a value other than 0, and
 // returns it. A gradient that comes from a few positions leaves most rows empty.
 func LiveRows(rows []int32, dy []float32, n, c int) []int32 {
 	check(len(dy) >= n*c && c > 0, "LiveRows")
