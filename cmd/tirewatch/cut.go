@@ -22,13 +22,13 @@ import (
 
 func newDatasetCutCmd() *cobra.Command {
 	o := cut.Options{Margin: 0.02, Overlap: 0.25}
-	view := string(cut.SideWall)
+	view, spec := string(cut.SideWall), preprocess.Thesis()
 	cmd := &cobra.Command{
 		Use:   "cut DST IMAGE...",
 		Short: "Cut images of whole tires into tiles, as a station does",
 		Long: `A station with locate.view "sidewall" or "tiles" feeds tiles of a tire to its network, so the
-network must be trained on tiles. cut writes them to DST as the network gets them, 379 x 379 px:
-NAME~tile000.png for NAME.jpg. The number counts the tiles of a grid. For a side wall it is the
+network must be trained on tiles. cut writes them to DST as the network gets them, 379 x 379 px or
+--size: NAME~tile000.png for NAME.jpg. The number counts the tiles of a grid. For a side wall it is the
 angle of the tile's middle in degrees, clockwise from the top of the image.
 
 All tiles of a sound tire are sound. Sort the tiles of a cracked tire by eye: many show no crack.
@@ -48,12 +48,17 @@ tiles of a tire together.`,
 			if err := o.Validate(); err != nil {
 				return cli.Usage(err)
 			}
-			return cutImages(cmd, args[0], args[1:], o)
+			spec.Height = spec.Width
+			if err := spec.Validate(); err != nil {
+				return cli.Usage(err)
+			}
+			return cutImages(cmd, args[0], args[1:], o, spec)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&view, "view", view,
 		"sidewall: the ring between outline and rim, unwrapped; tiles: the square around the tire")
+	f.IntVar(&spec.Width, "size", spec.Width, "px, both sides of the images: what the network sees, 448 for the network mobile")
 	f.Float64Var(&o.Tile, "tile", 0,
 		"side of a tile as a share of the square (default 0.4), or length as a share of the side wall's height "+
 			"(default 1)")
@@ -65,7 +70,7 @@ tiles of a tire together.`,
 	return cmd
 }
 
-func cutImages(cmd *cobra.Command, dst string, images []string, o cut.Options) error {
+func cutImages(cmd *cobra.Command, dst string, images []string, o cut.Options, spec preprocess.Spec) error {
 	taken, err := tilesIn(dst)
 	if err != nil {
 		return err
@@ -83,7 +88,7 @@ func cutImages(cmd *cobra.Command, dst string, images []string, o cut.Options) e
 			err = fmt.Errorf("%s: %s already has tiles of an image with this name;"+
 				" choose another folder, or delete the files of an earlier run", name, dst)
 		} else {
-			n, err = cutImage(dst, name, cutter, round, o.View)
+			n, err = cutImage(dst, name, cutter, round, o.View, spec)
 			taken[tire] = n > 0
 		}
 		tiles += n
@@ -123,7 +128,7 @@ func tilesIn(dst string) (map[string]bool, error) {
 }
 
 // cutImage writes the tiles of one image and returns how many it wrote.
-func cutImage(dst, name string, cutter *cut.Cutter, round *locate.Round, view cut.View) (int, error) {
+func cutImage(dst, name string, cutter *cut.Cutter, round *locate.Round, view cut.View, spec preprocess.Spec) (int, error) {
 	f, err := imagefile.Read(name)
 	if err != nil {
 		return 0, err
@@ -137,7 +142,6 @@ func cutImage(dst, name string, cutter *cut.Cutter, round *locate.Round, view cu
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", name, err)
 	}
-	spec := preprocess.Thesis()
 	tile := image.NewGray(image.Rect(0, 0, spec.Width, spec.Height))
 	for i, p := range c.Pieces {
 		if err := spec.Apply(tile.Pix, p.Frame, p.Region); err != nil {

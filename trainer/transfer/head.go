@@ -58,6 +58,7 @@ type fitter struct {
 	v    []float32 // (channels) w * inv: the weight of a byte
 	base float32   // score of a position of zeros
 	pick picker
+	buf  []byte    // features of one image that are not in memory
 	sums []float32 // (channels) of the bytes times their gradients, of a batch
 	all  float32   // sum of these gradients
 }
@@ -102,8 +103,9 @@ func FitHead(ctx context.Context, cfg HeadConfig, channels int, examples []Examp
 func (f *fitter) standardize(channels int, examples []Example) error {
 	sum, squares := make([]int64, channels), make([]int64, channels)
 	n := 0
+	f.buf = make([]byte, examples[0].Views[0].Size())
 	for _, e := range examples {
-		pix, err := e.Views[0].Load(nil)
+		pix, err := e.Views[0].Load(f.buf)
 		if err != nil {
 			return fmt.Errorf("fit the head on %s: %w", e.Name, err)
 		}
@@ -132,7 +134,7 @@ func (f *fitter) batch(examples []Example, batch []int, weight [2]float64, rng *
 	f.all = 0
 	for _, i := range batch {
 		e := examples[i]
-		pix, err := e.Views[rng.IntN(len(e.Views))].Load(nil)
+		pix, err := e.Views[rng.IntN(len(e.Views))].Load(f.buf)
 		if err != nil {
 			return fmt.Errorf("fit the head on %s: %w", e.Name, err)
 		}
