@@ -9,8 +9,9 @@ import (
 	"tirewatch/vision/verdict"
 )
 
-// A tire that is unlike the sound ones is kept for that reason, whatever its label. A sound one among
-// them is labelled first, because one of the two opinions is wrong. Its note has the heat map.
+// A tire that is unlike the sound ones is kept for that reason, whatever its label. A sound one
+// among them is labelled first, because one of the two opinions is wrong. Its note has the heat
+// map.
 func TestUnlikeSoundTires(t *testing.T) {
 	v := &verdict.Verdict{Label: verdict.Normal, Probability: 0.01, Threshold: 0.5,
 		SecondOpinion: &verdict.SecondOpinion{Unlike: true, Score: 20, Limit: 18,
