@@ -100,14 +100,14 @@ export function picture(v, alt) {
 // pictures is the crop, which is what the network saw, after the picture of the camera where one is
 // stored.
 export function pictures(v) {
-  const seen = el('figure.seen', {}, picture(v, t('crop.of', {seq: v.seq})));
+  const seen = el('figure', {class: 'seen'}, picture(v, t('crop.of', {seq: v.seq})));
   const both = el('div.pictures', {}, seen);
   const src = '/api/camera/' + v.seq;
   get(src).then(answer => {
     if (answer.status !== 200) return; // none is stored
     seen.append(el('figcaption', {}, t('crop.seen')));
     both.classList.add('both');
-    both.prepend(el('figure.camera', {},
+    both.prepend(el('figure', {class: 'camera'},
       el('span.picture', {}, el('img', {alt: t('camera.of', {seq: v.seq}), src})),
       el('figcaption', {}, t('camera.sent'))));
   }).catch(() => {}); // the crop is there
