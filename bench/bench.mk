@@ -4,7 +4,7 @@
 .PHONY: attacks torture soak line test-writeloss test-peers test-peers-emulated \
 	real-tires whole-tire finetune-line \
 	bench-journal bench-start bench-page bench-peers bench-arm64 bench-train bench-brickwork \
-	bench-rubber bench-thesis bench-tool bench-build
+	bench-rubber bench-sound bench-thesis bench-tool bench-build
 
 # Other runtimes and frameworks are used by module bench. ONNX Runtime is the library in an npm
 # package. 1.20.1 is the last version whose arm64 library runs under Debian's qemu.
@@ -160,6 +160,11 @@ bench-thesis: build bench-tool ## the thesis network without each part of its tr
 	@[ -n "$(RUBBER)" ] || { \
 	  echo "usage: make bench-thesis RUBBER=DIR [SEEDS=5], with crack, normal and a manifest.csv" >&2; exit 1; }
 	$(BENCH)/bench thesis bin/tirewatch $(RUBBER) $(BENCH)/thesis $(SEEDS) $(TRAIN_FLAGS)
+
+bench-sound: bench-tool ## a second opinion from 10 sound photographs; CKPT=FILE, of a mobile network; SOUND=DIR
+	@[ -n "$(CKPT)" ] && [ -n "$(SOUND)" ] || { \
+	  echo "usage: make bench-sound CKPT=runs/monday/best.ckpt SOUND=DIR, with normal and crack" >&2; exit 1; }
+	$(BENCH)/bench sound $(CKPT) $(SOUND) 10
 
 bench-tool: ## build the program that measures, bin/bench/bench
 	go -C bench build -o $(BENCH)/bench .

@@ -28,6 +28,7 @@
 //	                                    all networks on the folds of DIR/manifest.csv: a table
 //	bench thesis TIREWATCH DIR OUT SEEDS [FLAG...]
 //	                                    ways to train the thesis network on the same folds: a table
+//	bench sound CHECKPOINT DIR COUNT    a second opinion from COUNT sound photographs of DIR
 //
 // `make bench-peers`, `bench-arm64`, `bench-train` and `bench-brickwork` install what is needed and
 // call it. It is a module of its own, so that the product depends on neither ONNX Runtime nor cgo.
@@ -111,6 +112,13 @@ var commands = []command{
 			return err
 		}
 		return recipesTable(os.Stdout, a[0], a[1], a[2], seeds, a[4:])
+	}},
+	{"sound CHECKPOINT DIR COUNT", func(a []string) error {
+		n, err := positive(a[2])
+		if err != nil {
+			return err
+		}
+		return learnSound(os.Stdout, a[0], a[1], n)
 	}},
 }
 

@@ -14,7 +14,7 @@ type Detector struct {
 	H, W int // cells of a picture
 
 	model     *Model
-	mean      *kernel.Mean
+	pool      pooler
 	row       int // bytes of a row of cells
 	sums      *kernel.Sums
 	distances []int32
@@ -40,7 +40,10 @@ func newDetector(m *Model, g *graph.Graph) (*Detector, error) {
 	}
 	d := &Detector{model: m}
 	d.H, d.W = m.size(s)
-	d.mean, d.row = pool(s, m.Cell)
+	in := s.LiveOut
+	mean := kernel.Mean{In: kernel.Area{H: in.H, W: in.W, C: in.C, Row: in.W * in.C},
+		H: m.Cell, W: m.Cell, Stride: m.Cell, OutW: d.W}
+	d.pool, d.row = newPooler(mean.Clone()), d.W*in.C
 	w := make([]int8, len(m.W))
 	for i, b := range m.W {
 		w[i] = int8(b)
@@ -49,13 +52,6 @@ func newDetector(m *Model, g *graph.Graph) (*Detector, error) {
 	d.distances = make([]int32, d.H*d.W)
 	d.sorted = make([]int32, d.H*d.W)
 	return d, nil
-}
-
-// pool returns the mean of the cells of a layer and the bytes of a row of cells.
-func pool(s graph.Step, cell int) (*kernel.Mean, int) {
-	in := s.LiveOut
-	m := kernel.Mean{In: kernel.Area{H: in.H, W: in.W, C: in.C, Row: in.W * in.C}, H: cell, W: cell, Stride: cell, OutW: in.W / cell}
-	return m.Clone(), in.W / cell * in.C
 }
 
 // Layer returns the layer whose activation Cells needs.
@@ -68,7 +64,7 @@ func (d *Detector) Size() int { return d.H * d.row }
 // are a fraction of the activation, to be kept until there is time for Score.
 func (d *Detector) Cells(dst, activation []uint8) {
 	for y := range d.H {
-		d.mean.Row(dst[y*d.row:][:d.row], activation, 0, y)
+		d.pool.row(dst[y*d.row:][:d.row], activation, y)
 	}
 }
 
