@@ -105,8 +105,8 @@ func logit(p float64) float64 {
 }
 
 // byPriority orders crops for labelling: first disagreements of two models or with the second
-// opinion, because one of the two is wrong, then the least certain (D. Lewis, W. Gale, "A sequential
-// algorithm for training text classifiers", 1994), then the newest.
+// opinion, because one of the two is wrong, then the least certain (D. Lewis, W. Gale, "A
+// sequential algorithm for training text classifiers", 1994), then the newest.
 func byPriority(a, b Picture) int {
 	first := func(p Picture) int {
 		if slices.Contains(p.Why, Disagreement) || p.Verdict == verdict.Normal && slices.Contains(p.Why, UnlikeSound) {

@@ -7,8 +7,8 @@ import (
 	"tirewatch/vision/kernel"
 )
 
-// pooler computes rows of cells: the means of kernel.MeanGeneric. It runs before the decision, so it
-// must be short. For cells of 2^n positions it adds eight channels at a time, in words of four
+// pooler computes rows of cells: the means of kernel.MeanGeneric. It runs before the decision, so
+// it must be short. For cells of 2^n positions it adds eight channels at a time, in words of four
 // lanes of 16 bits.
 type pooler struct {
 	mean  *kernel.Mean
