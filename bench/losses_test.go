@@ -24,7 +24,7 @@ const torchEnv = "REQUIRE_TORCH"
 // PyTorch in float64 by 7e-4, and ours by 1.1e-3. After twice as many warm-up steps the loss is
 // near 0.1, and with Keras' rate one step drifts by 6e-4.
 //
-// With Keras' rate, the drift doubles from step to step: it begins at 1e-7 and reaches 2.7e-4 in
+// With Keras' rate, the drift grows from step to step: it begins at 1e-7 and reaches 2.7e-4 in
 // twelve steps from 64 warm-up steps, and 1.2e-3 from 32. A tenth of the rate stays below 4e-6, so
 // that case is the strict one.
 func TestLossesAreTorchs(t *testing.T) {

@@ -20,7 +20,7 @@ type candidate struct {
 
 // candidates are all networks, the one of the thesis first: the others are compared with it.
 var candidates = []candidate{
-	{"thesis", []string{"--epochs", "30"}},
+	{"thesis", []string{"--epochs", "20"}},
 	{"mobile-448-head", []string{"--network", "mobile", "--no-finetune"}},
 	{"mobile-448", []string{"--network", "mobile"}},
 	{"mobile-224-head", []string{"--network", "mobile", "--size", "224", "--no-finetune"}},

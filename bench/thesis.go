@@ -41,7 +41,7 @@ func recipesTable(w io.Writer, tirewatch, dir, out string, seeds int, flags []st
 	for _, r := range recipes {
 		var accuracy, auc, recall []float64
 		for seed := 1; seed <= seeds; seed++ {
-			args := append([]string{"--seed", fmt.Sprint(seed), "--epochs", "30"}, append(flags, r.flags...)...)
+			args := append([]string{"--seed", fmt.Sprint(seed), "--epochs", "20"}, append(flags, r.flags...)...)
 			s, err := outOfFold(tirewatch, dir, filepath.Join(out, fmt.Sprintf("%s-%d", r.name, seed)), args)
 			if err != nil {
 				return fmt.Errorf("cross-validate %s, seed %d: %w", r.name, seed, err)
