@@ -3,6 +3,7 @@ package quantize
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"tirewatch/quantize/calibrate"
 	"tirewatch/quantize/convert"
@@ -43,4 +44,31 @@ func fixedRanges(c *checkpoint.Checkpoint) (ranges []float32, ok bool) {
 		ranges = append(ranges, limit)
 	}
 	return ranges, true
+}
+
+// Rounded returns a copy of a checkpoint with the weights and biases that its int8 network has, but
+// for the last layer, as float32. Converted again, they are the same integers: float and int8 then
+// differ only by the rounding of the activations. For layers that are not trained further.
+func Rounded(c *checkpoint.Checkpoint, m *infer.Model) *checkpoint.Checkpoint {
+	rounded := *c
+	rounded.Params = slices.Clone(c.Params)
+	ranges, _ := fixedRanges(c)
+	in := 1.0 / 255
+	for i, r := range ranges {
+		l, w, b := &m.Layers[i], c.Params[2*i], c.Params[2*i+1]
+		out := float64(r) / 255
+		per := len(l.W) / len(l.Bias)
+		weights, biases := make([]float32, len(w.Data)), make([]float32, len(b.Data))
+		for ch, mult := range l.Mult {
+			step := float64(mult) * out / in
+			for k, q := range l.W[ch*per:][:per] {
+				weights[ch*per+k] = float32(float64(int8(q)) * step)
+			}
+			biases[ch] = float32(float64(l.Bias[ch]) * in * step)
+		}
+		w.Data, b.Data = weights, biases
+		rounded.Params[2*i], rounded.Params[2*i+1] = w, b
+		in = out
+	}
+	return &rounded
 }

@@ -49,6 +49,7 @@ func newLearner(cmd *cobra.Command, f *trainFlags, dir string, count int) (*lear
 	if l.int8, err = quantize.Int8(cmd.Context(), l.start, quantize.Images{}, nil); err != nil {
 		return nil, fmt.Errorf("convert the base: %w", err)
 	}
+	l.start = quantize.Rounded(l.start, l.int8) // so that float and int8 agree
 	if l.trunk, err = transfer.NewTrunk(l.int8); err != nil {
 		return nil, err
 	}
