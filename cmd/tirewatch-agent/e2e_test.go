@@ -70,6 +70,7 @@ func TestDaemon(t *testing.T) {
 	t.Run("probation", p.testProbation)
 	t.Run("sparkplug", p.testSparkplug)
 	t.Run("unsure", p.testUnsure)
+	t.Run("second opinion", p.testSecondOpinion)
 }
 
 // start runs the program in dir.
