@@ -395,6 +395,7 @@ func TestReview(t *testing.T) {
 			ms: {locate: 1, preprocess: 1, forward: 1}}))`)
 		p.until(`[...document.querySelectorAll('#detail img')].map(i => i.naturalWidth).join() === '320,40'`)
 		p.click("#detail button")
+		p.until(`!document.querySelector('#detail').open && document.activeElement === document.body`) // it takes the keys
 		p.do(chromedp.KeyEvent("2"))
 		p.until(`document.querySelector('#review').dataset.seq === '5' && document.querySelector('#review-picture .both') === null &&
 			document.querySelector('#review-notice').textContent === '#7: Crack'`)
