@@ -1,7 +1,7 @@
 // Command bench compares tirewatch with other software: the int8 forward pass of the thesis network
 // and of the mobile network with other runtimes, with the same weights and the same image, and
-// training of the thesis network with oneDNN and PyTorch, from the same weights on the same batch. It
-// also fine-tunes the mobile network.
+// training of the thesis network with oneDNN and PyTorch, from the same weights on the same batch.
+// It also fine-tunes the mobile network.
 //
 //	bench make DIR                      write the networks as bundle, ONNX, oneDNN arrays; pixels
 //	bench time RUNTIME DIR/NETWORK THREADS

@@ -72,8 +72,11 @@ func TestSecondOpinion(t *testing.T) {
 		t.Error(err)
 	}
 	a := got.Anomaly
-	if a == nil || a.Layer != sound.DefaultLayer || a.Result.Sound != 12 || a.Result.Cracks != 6 || a.Result.AUC < 0.9 {
-		t.Fatalf("second opinion %+v", a)
+	if a == nil {
+		t.Fatal("no second opinion")
+	}
+	if a.Layer != sound.DefaultLayer || a.Result.Sound != 12 || a.Result.Cracks != 6 || a.Result.AUC < 0.9 {
+		t.Fatalf("second opinion with the result %+v", a.Result)
 	}
 	j.Sound = nil
 	without, err := quantize.Quantize(t.Context(), c, j)
