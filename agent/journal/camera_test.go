@@ -90,7 +90,7 @@ func TestCrashBetweenTheFiles(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
-	j = open(t, path)
+	open(t, path)
 	if got := crops(t, path); !slices.Equal(got, []string{"000000000001.png", "000000000002.png"}) {
 		t.Errorf("crops left: %v", got)
 	}
