@@ -161,7 +161,7 @@ bench-thesis: build bench-tool ## the thesis network without each part of its tr
 	  echo "usage: make bench-thesis RUBBER=DIR [SEEDS=5], with crack, normal and a manifest.csv" >&2; exit 1; }
 	$(BENCH)/bench thesis bin/tirewatch $(RUBBER) $(BENCH)/thesis $(SEEDS) $(TRAIN_FLAGS)
 
-bench-sound: bench-tool ## a second opinion from 10 sound photographs; CKPT=FILE, of a mobile network; SOUND=DIR
+bench-sound: bench-tool ## a second opinion from 10 sound photographs; CKPT=FILE SOUND=DIR; a minute
 	@[ -n "$(CKPT)" ] && [ -n "$(SOUND)" ] || { \
 	  echo "usage: make bench-sound CKPT=runs/monday/best.ckpt SOUND=DIR, with normal and crack" >&2; exit 1; }
 	$(BENCH)/bench sound $(CKPT) $(SOUND) 10

@@ -22,10 +22,10 @@ import (
 const memoryTestDir = "TIREWATCH_TEST_MEMORY_DIR"
 
 // A training on images of 172 MB that may keep 8 MB in memory grows its resident set by less than
-// 100 MB. The command runs in a process of its own, so that the kernel reports the peak of this
+// 128 MB. The command runs in a process of its own, so that the kernel reports the peak of this
 // command alone. What the process has at its start are mostly the libraries of other tests.
 func TestTrainingSetLargerThanMemory(t *testing.T) {
-	const images, most = 1200, 100 << 20
+	const images, most = 1200, 128 << 20
 	if dir := os.Getenv(memoryTestDir); dir != "" {
 		start := peakResidentSet(t)
 		pixelMemory = 8 << 20

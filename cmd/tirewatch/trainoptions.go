@@ -118,9 +118,9 @@ func (f *trainFlags) choose(cmd *cobra.Command) error {
 }
 
 // readBase reads the checkpoint to start from and notes it in the configuration. It is nil with
-// --from-scratch, and when a training is resumed.
+// --from-scratch, when a training is resumed, and for the network mobile, whose base is another one.
 func (f *trainFlags) readBase() (*checkpoint.Checkpoint, error) {
-	if f.scratch || f.resume {
+	if f.scratch || f.resume || f.network.mobile() {
 		return nil, nil
 	}
 	if f.finetune == "" {
@@ -136,8 +136,11 @@ func (f *trainFlags) readBase() (*checkpoint.Checkpoint, error) {
 		return nil, err
 	}
 	if err := base.RequireGraph(graph.Thesis()); err != nil {
-		return nil, cli.Hint(fmt.Errorf("fine-tune %s: it is %s: %w", f.finetune, networkOf(base), err),
-			"--network mobile starts from the pretrained base and fine-tunes itself")
+		err = fmt.Errorf("fine-tune %s: it is %s: %w", f.finetune, networkOf(base), err)
+		if isMobile(&base.Graph) {
+			err = cli.Hint(err, "--network mobile starts from the pretrained base and fine-tunes itself")
+		}
+		return nil, err
 	}
 	if base.Spec != preprocess.Thesis() {
 		return nil, fmt.Errorf("fine-tune %s: the checkpoint uses another preprocessing", f.finetune)
