@@ -118,7 +118,7 @@ func (f *trainFlags) choose(cmd *cobra.Command) error {
 }
 
 // readBase reads the checkpoint to start from and notes it in the configuration. It is nil with
-// --from-scratch, when a training is resumed, and for the network mobile, whose base is another one.
+// --from-scratch, when a training is resumed, and for the network mobile, whose base is another.
 func (f *trainFlags) readBase() (*checkpoint.Checkpoint, error) {
 	if f.scratch || f.resume || f.network.mobile() {
 		return nil, nil
