@@ -2,6 +2,7 @@ package quantize
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"tirewatch/internal/each"
@@ -37,10 +38,13 @@ func (j *Job) choose(
 		return nil, nil, 0, fmt.Errorf("try: %w", err)
 	}
 	chosen := best(trials)
-	if !j.BiasCorrection {
+	if _, fixed := fixedRanges(c); !j.BiasCorrection && !fixed {
 		return candidates[chosen], trials, chosen, nil
 	}
 	corrected, err := correct(ctx, c, newFloat, candidates[chosen], images, j.progress)
+	if !j.BiasCorrection && errors.Is(err, convert.ErrParams) {
+		return candidates[chosen], trials, chosen, nil // not possible for this network, and not asked for
+	}
 	if err != nil {
 		return nil, nil, 0, fmt.Errorf("correct the biases: %w", err)
 	}
@@ -55,10 +59,18 @@ func (j *Job) choose(
 	return candidates[chosen], trials, chosen, nil
 }
 
-// candidates calibrates with each method of the job.
+// candidates calibrates with each method of the job. A network whose ranges are all fixed has one
+// candidate and needs no images for it.
 func (j *Job) candidates(
 	ctx context.Context, c *checkpoint.Checkpoint, newFloat func() calibrate.Float,
 ) ([]*candidate, error) {
+	if ranges, ok := fixedRanges(c); ok {
+		model, err := convert.Convert(&c.Graph, c.Params, ranges)
+		if err != nil {
+			return nil, fmt.Errorf("convert: %w", err)
+		}
+		return []*candidate{{calibrate.MinMax, ranges, model}}, nil
+	}
 	methods := calibrate.Methods
 	if j.Method != "" {
 		methods = []calibrate.Method{j.Method}

@@ -13,9 +13,10 @@ import (
 
 // Int8 converts a checkpoint as Quantize does, without measuring the result: for experiments, and
 // for the layers of a network that stay as they are. Images are the calibration images. A network
-// whose layers all have a fixed range, as those with ReLU6, needs none.
+// whose layers all have a fixed range, as those with ReLU6, needs none; then its biases are not
+// corrected.
 func Int8(ctx context.Context, c *checkpoint.Checkpoint, images Images, progress func(step Step, done, of int)) (*infer.Model, error) {
-	if ranges, ok := fixedRanges(c); ok {
+	if ranges, ok := fixedRanges(c); ok && len(images.Pix) == 0 {
 		m, err := convert.Convert(&c.Graph, c.Params, ranges)
 		if err != nil {
 			return nil, fmt.Errorf("convert: %w", err)

@@ -71,7 +71,8 @@ type Job struct {
 	Evaluation Images
 
 	Method calibrate.Method // empty: try all, keep the best on the calibration images
-	// also try the best method with corrected biases, and keep that if it is better
+	// also try the best method with corrected biases, and keep that if it is better; always tried for
+	// a network with fixed ranges, which has no other choice
 	BiasCorrection bool
 	// limits from which the threshold is chosen, on the scores of Evaluation; several, or one for
 	// the unsure tires: two thresholds; none: keep the checkpoint's threshold

@@ -132,7 +132,8 @@ func newQuantizeCmd() *cobra.Command {
 	fl.IntVar(&f.limit, "limit", 500, "use at most this many images for calibration; 0 for all")
 	fl.StringVar(&f.method, "method", methodAuto, "how to find the ranges: auto, minmax, percentile or mse")
 	fl.BoolVar(&f.bias, "bias-correction", false,
-		"also try to shift the biases by the mean errors of the layers; kept if it is better")
+		"also try to shift the biases by the mean errors of the layers; kept if it is better; always tried "+
+			"for the network mobile")
 	fl.BoolVar(&f.force, "force", false,
 		"write the bundle even if it agrees with the checkpoint on less than 99 % of the images")
 	fl.StringVar(&f.sound, "second-opinion", "",
