@@ -115,8 +115,8 @@ bench-peers: $(ORT_X64_INSTALLED) bench-build ## time of one inference in all ru
 	g++ -O2 -std=c++17 -Wall -Wextra -o $(BENCH)/onednn bench/onednn/onednn.cpp -ldnnl
 	ORT_LIBRARY=$(ORT_X64_LIBRARY) $(BENCH)/bench peers $(BENCH)
 
-# Instructions for one image of each network on two ARM cores under qemu, and the cycles of the inner loops from
-# llvm-mca's models.
+# Instructions for one image of each network on two ARM cores under qemu, and the cycles of the
+# inner loops from llvm-mca's models.
 bench-arm64: ## instructions of one inference on ARM, under qemu; a few minutes
 bench-arm64: $(ORT_ARM64_INSTALLED) bench-build
 	@.ci/need gcc qemu-user gcc-aarch64-linux-gnu libstdc++6-arm64-cross llvm-19
@@ -126,7 +126,8 @@ bench-arm64: $(ORT_ARM64_INSTALLED) bench-build
 	$(BENCH)/bench loops $(BENCH)/bench-arm64
 
 # Training steps in turns, as images a second and ratios: of the thesis network, then fine-tuning of
-# the mobile one at 448 px. Then tirewatch train on files compared with its own steps alone. PyTorch with its default settings takes most of the time.
+# the mobile one at 448 px. Then tirewatch train on files compared with its own steps alone. PyTorch
+# with its default settings takes most of the time.
 ROUNDS = 5
 bench-train: build bench-tool ## training steps: tirewatch, oneDNN and PyTorch; 20 minutes
 	@.ci/need g++ libdnnl-dev python3-torch python3-numpy
@@ -154,7 +155,7 @@ bench-rubber: build bench-tool ## all networks on real tires, out of fold; RUBBE
 	$(BENCH)/bench rubber bin/tirewatch $(RUBBER) $(BENCH)/rubber $(TRAIN_FLAGS)
 
 # What each part of the training brings: the defaults, and the defaults with one part taken back.
-# Finished folds stay in bin/bench/thesis, so an interrupted run continues, and more SEEDS add to it.
+# Finished folds stay in bin/bench/thesis, so an interrupted run continues; more SEEDS add to it.
 SEEDS = 1
 bench-thesis: build bench-tool ## the thesis network without each part of its training; RUBBER=DIR; 2 hours
 	@[ -n "$(RUBBER)" ] || { \

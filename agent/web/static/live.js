@@ -24,8 +24,8 @@ export function begin() {
 // hours are in the station's time zone, which may differ from the reader's.
 const hours = shift => shift.start.slice(11, 16) + '–' + shift.end.slice(11, 16);
 
-// figures are the counts of a shift. The counts do not say which tires without a decision passed, so
-// a station that lets unsure tires pass has no reject rate.
+// figures are the counts of a shift. The counts do not say which tires without a decision passed,
+// so a station that lets unsure tires pass has no reject rate.
 function figures(shift) {
   const v = shift.verdicts;
   const all = v.normal + v.crack + v.no_decision;
