@@ -10,14 +10,13 @@ import (
 	"slices"
 	"time"
 
-	"tirewatch/quantize/convert"
+	"tirewatch/quantize"
 	"tirewatch/quantize/sound"
 	"tirewatch/trainer/checkpoint"
 	"tirewatch/trainer/dataset"
 	"tirewatch/trainer/metrics"
 	"tirewatch/trainer/pixels"
 	"tirewatch/vision/anomaly"
-	"tirewatch/vision/graph"
 	"tirewatch/vision/infer"
 )
 
@@ -81,13 +80,7 @@ func openSound(checkpointFile, dir string) (*infer.Model, []sound.Image, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	var ranges []float32
-	for _, l := range c.Graph.Layers {
-		if l.HasWeights() {
-			ranges = append(ranges, graph.MaxReLU6)
-		}
-	}
-	m, err := convert.Convert(&c.Graph, c.Params, ranges[:len(ranges)-1])
+	m, err := quantize.Int8(context.Background(), c, quantize.Images{}, nil)
 	if err != nil {
 		return nil, nil, err
 	}

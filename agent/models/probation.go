@@ -217,12 +217,14 @@ func (s *Store) Judged(m *Loaded, a Answer) {
 		return // the tire was seen before the change of the model
 	}
 	s.live.Verdicts++
-	for n, yes := range map[*int]bool{
-		&s.live.Unsure: a.Unsure, &s.live.Compared: a.Compared, &s.live.Disagreements: a.Differs,
-	} {
-		if yes {
-			*n++
-		}
+	if a.Unsure {
+		s.live.Unsure++
+	}
+	if a.Compared {
+		s.live.Compared++
+	}
+	if a.Differs {
+		s.live.Disagreements++
 	}
 	if p := s.o.Probation; s.live.Verdicts%p.least() == 0 || s.live.Verdicts >= p.Verdicts {
 		signal(s.due)

@@ -9,8 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"tirewatch/vision/frame"
 	"tirewatch/vision/preprocess"
@@ -31,12 +29,11 @@ const (
 )
 
 // CameraName returns the file name of the camera's picture for a verdict.
-func CameraName(seq uint64) string { return fmt.Sprintf("%012d.jpg", seq) }
+func CameraName(seq uint64) string { return numbered(seq, ".jpg") }
 
 // ParseCameraName parses a CameraName; ok is false for other names.
 func ParseCameraName(name string) (seq uint64, ok bool) {
-	seq, err := strconv.ParseUint(strings.TrimSuffix(name, ".jpg"), 10, 63)
-	return seq, err == nil && name == CameraName(seq)
+	return parseNumbered(name, ".jpg")
 }
 
 // EncodeCamera returns the region of a tire as JPEG with a long side of at most 1,280 px. It is

@@ -51,12 +51,20 @@ func folderOf(l Label, exported bool) string {
 func labelOf(folder string) Label { return Label(strings.TrimPrefix(folder, "exported/")) }
 
 // FileName returns the file name of the crop of a verdict.
-func FileName(seq uint64) string { return fmt.Sprintf("%012d.png", seq) }
+func FileName(seq uint64) string { return numbered(seq, ".png") }
 
 // ParseFileName parses a FileName; ok is false for other names.
 func ParseFileName(name string) (seq uint64, ok bool) {
-	seq, err := strconv.ParseUint(strings.TrimSuffix(name, ".png"), 10, 63)
-	return seq, err == nil && name == FileName(seq)
+	return parseNumbered(name, ".png")
+}
+
+// numbered returns the name of a file that belongs to a verdict.
+func numbered(seq uint64, extension string) string { return fmt.Sprintf("%012d%s", seq, extension) }
+
+// parseNumbered parses what numbered returns; ok is false for other names.
+func parseNumbered(name, extension string) (seq uint64, ok bool) {
+	seq, err := strconv.ParseUint(strings.TrimSuffix(name, extension), 10, 63)
+	return seq, err == nil && name == numbered(seq, extension)
 }
 
 // MakeFolders creates the missing folders. The agent calls it, so that they all belong to the

@@ -188,14 +188,5 @@ func int8Model(ctx context.Context, c *checkpoint.Checkpoint, samples []trainer.
 	if err != nil {
 		return nil, err
 	}
-	return &model{kind: "int8", spec: c.Spec, band: metrics.Band{Threshold: c.Threshold}, newScorer: func() (scorer, error) {
-		r, err := infer.NewRunner(m)
-		if err != nil {
-			return nil, err
-		}
-		return func(pix []byte) (float64, error) {
-			sum, err := r.Run(pix)
-			return m.Logit(sum), err
-		}, nil
-	}}, nil
+	return &model{kind: "int8", spec: c.Spec, band: metrics.Band{Threshold: c.Threshold}, newScorer: int8Scorer(m)}, nil
 }

@@ -85,17 +85,21 @@ func openBundle(cmd *cobra.Command, path string, data []byte, keyFiles []string)
 	if err != nil {
 		return nil, err
 	}
-	return &model{kind: "bundle (int8)", spec: b.Spec, band: bandOf(b), bundle: b,
-		newScorer: func() (scorer, error) {
-			r, err := infer.NewRunner(&b.Model)
-			if err != nil {
-				return nil, err
-			}
-			return func(pix []byte) (float64, error) {
-				sum, err := r.Run(pix)
-				return b.Model.Logit(sum), err
-			}, nil
-		}}, nil
+	return &model{kind: "bundle (int8)", spec: b.Spec, band: bandOf(b), bundle: b, newScorer: int8Scorer(&b.Model)}, nil
+}
+
+// int8Scorer returns the newScorer of an int8 network.
+func int8Scorer(m *infer.Model) func() (scorer, error) {
+	return func() (scorer, error) {
+		r, err := infer.NewRunner(m)
+		if err != nil {
+			return nil, err
+		}
+		return func(pix []byte) (float64, error) {
+			sum, err := r.Run(pix)
+			return m.Logit(sum), err
+		}, nil
+	}
 }
 
 // decodeBundle checks the signature if there are keys, and otherwise prints a note.

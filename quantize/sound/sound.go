@@ -186,28 +186,14 @@ func (t *test) blank() anomaly.Model {
 
 // look runs the network on every picture.
 func (t *test) look(ctx context.Context, m *infer.Model) error {
-	type worker struct {
-		run *infer.Runner
-		see *anomaly.Detector
-	}
 	t.cells, t.moments = make([][]uint8, len(t.images)), make([]*moments, len(t.images))
-	return each.Run(ctx, len(t.images), func() (w worker, err error) {
-		blank := t.blank()
-		if w.see, err = anomaly.NewDetector(&blank, t.net); err == nil {
-			w.run, err = infer.NewRunner(m, infer.Keep(t.model.Layer))
-		}
-		return w, err
-	}, func(w worker, i int) error {
-		if _, err := w.run.Run(t.images[i].Pix); err != nil {
-			return err
-		}
-		t.cells[i] = make([]uint8, w.see.Size())
-		w.see.Cells(t.cells[i], w.run.Kept())
+	blank := t.blank()
+	return compare(ctx, m, &blank, t.images, func(_ *anomaly.Detector, i int, cells []uint8) {
+		t.cells[i] = slices.Clone(cells)
 		if !t.images[i].Crack {
-			t.moments[i] = measure(t.cells[i], t.channels)
+			t.moments[i] = measure(cells, t.channels)
 		}
-		return nil
-	}, nil, nil)
+	})
 }
 
 // all returns the moments of all sound pictures.
@@ -317,13 +303,21 @@ func between(m *anomaly.Model, picture *moments, distances []int32) float64 {
 
 // Scores returns the score of each image.
 func Scores(ctx context.Context, m *infer.Model, a *anomaly.Model, images []Image) ([]int32, error) {
+	scores := make([]int32, len(images))
+	err := compare(ctx, m, a, images, func(d *anomaly.Detector, i int, cells []uint8) { scores[i], _ = d.Score(cells) })
+	return scores, err
+}
+
+// compare runs the network on every image, in parallel, and passes the cells to use. They are valid
+// during the call.
+func compare(ctx context.Context, m *infer.Model, a *anomaly.Model, images []Image,
+	use func(d *anomaly.Detector, i int, cells []uint8)) error {
 	type worker struct {
 		run   *infer.Runner
 		see   *anomaly.Detector
 		cells []uint8
 	}
-	scores := make([]int32, len(images))
-	err := each.Run(ctx, len(images), func() (w worker, err error) {
+	return each.Run(ctx, len(images), func() (w worker, err error) {
 		if w.see, err = anomaly.NewDetector(a, &m.Graph); err == nil {
 			w.cells = make([]uint8, w.see.Size())
 			w.run, err = infer.NewRunner(m, infer.Keep(a.Layer))
@@ -334,8 +328,7 @@ func Scores(ctx context.Context, m *infer.Model, a *anomaly.Model, images []Imag
 			return err
 		}
 		w.see.Cells(w.cells, w.run.Kept())
-		scores[i], _ = w.see.Score(w.cells)
+		use(w.see, i, w.cells)
 		return nil
 	}, nil, nil)
-	return scores, err
 }

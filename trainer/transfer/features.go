@@ -84,7 +84,7 @@ func (t *Trunk) Features(ctx context.Context, samples []trainer.Sample, views in
 				return fmt.Errorf("features of %s: %w", s.Name, err)
 			}
 			if view > 0 {
-				turn(w.turned, pix, t.in.W, view)
+				plainView(view).apply(w.turned, pix, t.in.W)
 				pix = w.turned
 			}
 			f := make([]byte, t.shape.Size())
@@ -125,28 +125,6 @@ func cells(dst, x []byte, shape graph.Shape, width int) {
 				sum := uint(top[i]) + uint(top[c+i]) + uint(bottom[i]) + uint(bottom[c+i])
 				out[i] = byte((sum + 1 + sum>>2&1) >> 2)
 			}
-		}
-	}
-}
-
-// turn writes a view of a square image to dst: view 1 to 3 are quarter turns, 4 to 7 the same of
-// the mirrored image.
-func turn(dst, src []byte, side, view int) {
-	for y := range side {
-		for x := range side {
-			u, v := x, y
-			switch view & 3 {
-			case 1:
-				u, v = y, side-1-x
-			case 2:
-				u, v = side-1-x, side-1-y
-			case 3:
-				u, v = side-1-y, x
-			}
-			if view >= 4 {
-				u = side - 1 - u
-			}
-			dst[y*side+x] = src[v*side+u]
 		}
 	}
 }

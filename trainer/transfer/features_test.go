@@ -185,7 +185,7 @@ func TestTurn(t *testing.T) {
 	seen := make(map[string]int)
 	for v := range Views {
 		dst := make([]byte, len(image))
-		turn(dst, image, side, v)
+		plainView(v).apply(dst, image, side)
 		if other, ok := seen[string(dst)]; ok {
 			t.Errorf("views %d and %d are equal", other, v)
 		}
@@ -193,7 +193,7 @@ func TestTurn(t *testing.T) {
 	}
 	a, b := append([]byte(nil), image...), make([]byte, len(image))
 	for range 4 {
-		turn(b, a, side, 1)
+		plainView(1).apply(b, a, side)
 		a, b = b, a
 	}
 	if !bytes.Equal(a, image) {

@@ -167,23 +167,9 @@ func balance(spec preprocess.Spec, train []trainer.Sample) (weights [2]float64, 
 		if s.Pix.Size() != spec.Size() {
 			return weights, fmt.Errorf("fine-tuning: image of %d bytes, want %d", s.Pix.Size(), spec.Size())
 		}
-		n[classOf(s)]++
+		n[class(s.Crack)]++
 	}
-	if n[0] == 0 || n[1] == 0 {
-		return weights, fmt.Errorf("%w: fine-tuning needs cracked and sound tires, not %d and %d", trainer.ErrTooFew, n[1], n[0])
-	}
-	for i := range weights {
-		weights[i] = float64(len(train)) / float64(2*n[i])
-	}
-	return weights, nil
-}
-
-// classOf is 0 for a sound tire and 1 for a cracked one.
-func classOf(s trainer.Sample) int {
-	if s.Crack {
-		return 1
-	}
-	return 0
+	return weightsOf(n, "fine-tuning")
 }
 
 // config records the recipe in the checkpoint.
@@ -241,5 +227,5 @@ func (t *tuning) example(core int, x []float32, epoch, image int) (trainer.Examp
 	} else if err := t.activations(c.lower, x, c.view); err != nil {
 		return trainer.Example{}, fmt.Errorf("fine-tune on %s: %w", s.Name, err)
 	}
-	return trainer.Example{X: x, Crack: s.Crack, Smoothing: t.cfg.Smoothing, Weight: t.weights[classOf(s)], RNG: rng}, nil
+	return trainer.Example{X: x, Crack: s.Crack, Smoothing: t.cfg.Smoothing, Weight: t.weights[class(s.Crack)], RNG: rng}, nil
 }

@@ -204,11 +204,16 @@ func balanced(examples []Example) (weight [2]float64, err error) {
 	for _, e := range examples {
 		n[class(e.Crack)]++
 	}
+	return weightsOf(n, "the score layer")
+}
+
+// weightsOf is balanced for n sound and cracked images. what names who needs both.
+func weightsOf(n [2]int, what string) (weight [2]float64, err error) {
 	if n[0] == 0 || n[1] == 0 {
-		return weight, fmt.Errorf("%w: the score layer needs cracked and sound tires, not %d and %d", trainer.ErrTooFew, n[1], n[0])
+		return weight, fmt.Errorf("%w: %s needs cracked and sound tires, not %d and %d", trainer.ErrTooFew, what, n[1], n[0])
 	}
 	for c := range weight {
-		weight[c] = float64(len(examples)) / float64(2*n[c])
+		weight[c] = float64(n[0]+n[1]) / float64(2*n[c])
 	}
 	return weight, nil
 }

@@ -16,6 +16,9 @@ type view struct {
 	offset float64 // grey values, added after the gain
 }
 
+// plainView returns view k of Views: 0 to 3 are quarter turns, 4 to 7 those of the mirrored image.
+func plainView(k int) view { return view{turns: k & 3, mirror: k >= 4, gain: 1} }
+
 // Ranges of brightness, as an exposure that differs by a quarter and a black level that differs.
 const (
 	gainRange   = 0.25
